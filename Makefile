@@ -1,0 +1,126 @@
+# Everything that a person or a machine does with a checkout; `make help` lists it.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.ONESHELL:
+.SILENT:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+LAB := inventories/lab
+
+# Programs that the lab needs of the machine, as PROGRAM=DEBIAN-PACKAGE.
+MACHINE := ip=iproute2 unshare=util-linux perl=perl
+
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+STATE := $(or $(HEIIKI_STATE),$(or $(XDG_STATE_HOME),$(HOME)/.local/state)/heiiki)
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/heiiki
+
+# Ansible reads no other settings than the project's, wherever it is started.
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export MOLECULE_GLOB := tests/molecule/*/molecule.yml
+lint types unit test demo bench clean: export PATH := $(BIN):$(PATH)
+
+say = printf '\n==> %s\n'
+
+.PHONY: help
+help: ## Show this list
+	awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(VENV)/.locked $(VENV)/.linked ## Make .venv with the package, the collection and every tool (about 1 minute)
+
+.PHONY: machine
+machine:
+	missing=()
+	for pair in $(MACHINE); do
+	    command -v "$${pair%%=*}" >/dev/null || missing+=("$${pair#*=}")
+	done
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+	if (($${#missing[@]})); then
+	    $(say) "Installing machine packages, some seconds: $${missing[*]}"
+	    $(SUDO) apt-get update -q
+	    $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$${missing[@]}"
+	fi
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+
+# An environment carries the path of its checkout: a moved checkout needs a new one.
+ifneq ($(shell cat $(VENV)/.locked 2>/dev/null),$(CURDIR))
+.PHONY: $(VENV)/.locked
+endif
+
+$(VENV)/.locked: requirements.lock | machine
+	$(say) "Making .venv from requirements.lock, about 1 minute"
+	base=$$($(PYTHON) -c 'import sys; print(sys._base_executable)')
+	"$$base" -m venv --clear $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.lock
+	echo "$(CURDIR)" >$@
+
+$(VENV)/.linked: $(VENV)/.locked pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	# The checkout is the collection heiiki.network, by a link outside the checkout's own files.
+	site=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+	mkdir -p "$$site/ansible_collections/heiiki" $(VENV)/collections
+	ln -sfn "$(CURDIR)" "$$site/ansible_collections/heiiki/network"
+	# mypy refuses a search path inside site-packages.
+	ln -sfn "$$site/ansible_collections" $(VENV)/collections/ansible_collections
+	touch $@
+
+.PHONY: lint
+lint: setup ## Check style, YAML, roles and the direction of imports (about 1 minute)
+	$(say) "Lint, about 1 minute"
+	ruff check
+	ruff format --check
+	yamllint --strict .
+	lint-imports --no-logo
+	ansible-lint --offline
+
+.PHONY: types
+types: setup ## Check types: mypy, strict, over the package and the plugins (seconds once cached)
+	$(say) "Types, about 30 seconds"
+	MYPYPATH=src:$(VENV)/collections mypy -p heiiki -p ansible_collections.heiiki.network.plugins
+
+.PHONY: unit
+unit: setup ## Run the tests that need no lab (seconds)
+	pytest -m "not lab"
+
+.PHONY: test
+test: lint types ## Lint, types, unit, golden, wrong-input and Molecule tests (about 15 minutes)
+	$(say) "Tests; those on the lab come last and take most of the time, about 10 minutes"
+	pytest
+
+.PHONY: demo
+demo: setup ## Build the lab, provision it, break it, prove it, report (about 20 minutes, later 12)
+	SECONDS=0
+	$(say) "Lab up: builds its kernel and its Debian root once, about 8 minutes; half a minute later on"
+	heiiki lab up $(LAB)
+	$(say) "Provisioning every device, about half a minute"
+	ansible-playbook -i $(LAB) playbooks/site.yml
+	$(say) "Measuring, with every fault of both paths, about 10 minutes"
+	ansible-playbook -i $(LAB) playbooks/verify.yml -e verify_faults=true
+	$(say) "Done in $$((SECONDS / 60)) min $$((SECONDS % 60)) s. Open artifacts/lab/report.html; the lab is still up: heiiki lab status"
+
+.PHONY: bench
+bench: setup ## Measure 1,000 generated sites: load, validate, plan, compile (seconds)
+	python tests/bench/bench.py
+
+.PHONY: lock
+lock: setup ## Resolve the dependencies anew and write requirements.lock (seconds)
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade --generate-hashes \
+	    --no-annotate --no-emit-index-url --quiet --output-file requirements.lock \
+	    --custom-compile-command "make lock"
+
+.PHONY: clean
+clean: ## Take the lab down and remove all that was made, except the shared cache of kernel and root
+	if [ -x $(BIN)/heiiki ]; then $(BIN)/heiiki lab down; fi
+	$(SUDO) rm -rf -- $(VENV) .ansible artifacts build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -not -path './.git/*' -prune -exec $(SUDO) rm -rf -- {} +
+	$(SUDO) rm -rf -- "$(STATE)"
+
+.PHONY: distclean
+distclean: clean ## As clean, and remove the shared cache too
+	$(SUDO) rm -rf -- "$(CACHE)"
