@@ -1,0 +1,106 @@
+"""Rows of the fault table: what failed, how, and how long each site heard nothing (R-GAP, live)."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from heiiki.plan.model import Fault, Manner
+from heiiki.requirements import Result, Stage, Verdict, requirement
+from heiiki.requirements.verdict import Evidence
+
+GAP_BOUND_S = 2.0
+"""Longest interruption that TR-1072 5.3.1 tolerates, seconds."""
+
+REQUIREMENT = "R-GAP"
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The longest interruption of one stream of probes in one phase of a fault.
+
+    Attributes:
+        site: the site at one end of the stream; the other end is the hub.
+        direction: ``down`` from the hub to the site, ``up`` from the site to the hub.
+        phase: ``failure`` when the element is failed, ``return`` when it comes back.
+        seconds: length of the interruption; a stream that never came back counts to the end of the observation.
+
+    Raises:
+        ValueError: a length that is negative, infinite or not a number.
+    """
+
+    site: str
+    direction: Literal["down", "up"]
+    phase: Literal["failure", "return"]
+    seconds: float
+
+    def __post_init__(self) -> None:
+        """Refuse a length that no clock can give."""
+        if not math.isfinite(self.seconds) or self.seconds < 0:
+            message = f"gap of {self.site} {self.direction} at {self.phase}: {self.seconds} is no length in seconds"
+            raise ValueError(message)
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRow:
+    """One single failure and what it did.
+
+    Attributes:
+        target: name of the link or device that was failed.
+        kind: ``link`` or ``node``.
+        network: ``a``, ``b`` or ``lan``.
+        exempt: why R-GAP does not apply (clause), or the empty string.
+        result: the verdict; ``unknown`` where it was not or could not be measured.
+        reason: mandatory unless the result is ``pass``, as in a verdict.
+        gaps: one for each site, direction and phase that was measured.
+        voided: longest interruption, in seconds, of each measurement that a stall of the guest made void.
+    """
+
+    target: str
+    kind: str
+    manner: Manner
+    network: str
+    exempt: str
+    result: Result
+    reason: str
+    gaps: tuple[Gap, ...] = ()
+    voided: tuple[float, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """``target/manner``, the subject of the verdict."""
+        return f"{self.target}/{self.manner}"
+
+    @property
+    def longest(self) -> float | None:
+        """Longest interruption of any site, direction and phase, seconds; None when nothing was measured."""
+        return max((gap.seconds for gap in self.gaps), default=None)
+
+    def verdict(self, evidence: tuple[Evidence, ...] = ()) -> Verdict:
+        """Return the R-GAP verdict that this row stands for."""
+        return Verdict(
+            REQUIREMENT,
+            requirement(REQUIREMENT).clause,
+            self.name,
+            Stage.LIVE,
+            self.result,
+            self.reason,
+            self.longest,
+            GAP_BOUND_S,
+            "s",
+            evidence,
+        )
+
+
+def not_measured(fault: Fault, reason: str) -> FaultRow:
+    """Return the row of a fault of the plan that was not measured: unknown, with the reason."""
+    return FaultRow(
+        fault.target, fault.kind, fault.manner, fault.network, fault.exempt, Result.UNKNOWN, reason
+    )
+
+
+def merge_rows(old: Iterable[FaultRow], new: Iterable[FaultRow]) -> tuple[FaultRow, ...]:
+    """Return the rows of `old` and `new`; a new row replaces an old one of the same target and manner."""
+    rows = {row.name: row for row in old}
+    rows.update({row.name: row for row in new})
+    return tuple(rows.values())

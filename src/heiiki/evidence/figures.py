@@ -1,0 +1,33 @@
+"""Figures as people read them."""
+
+import math
+
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_LEAST_PLAIN, _MOST_PLAIN = 1e-3, 1e6
+_DIGITS = 3
+
+
+def number(value: float) -> str:
+    """Return `value` with three significant digits, in powers of ten when it is very small or very large."""
+    if value == 0:
+        return "0"
+    exponent = math.floor(math.log10(abs(value)))
+    if not _LEAST_PLAIN <= abs(value) < _MOST_PLAIN:
+        return f"{value / 10**exponent:.3g}×10{str(exponent).translate(_SUPERSCRIPT)}"
+    if abs(value) >= 10**_DIGITS or value == int(value):
+        return f"{value:,.0f}"
+    return f"{round(value, _DIGITS - 1 - exponent):.{max(0, _DIGITS - 1 - exponent)}f}".rstrip("0").rstrip(".")
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """Return `value` with its unit, or the empty string for None."""
+    return "" if value is None else f"{number(value)} {unit}".rstrip()
+
+
+def against(measured: float | None, bound: float | None, unit: str) -> str:
+    """Return the figure found and the figure allowed in one unit, such as ``0.84 / 2 s``."""
+    if measured is None:
+        return ""
+    if bound is None:
+        return quantity(measured, unit)
+    return f"{number(measured)} / {quantity(bound, unit)}"
