@@ -1,0 +1,22 @@
+#!/bin/sh
+# Last step of the guest's root, run by mmdebstrap from outside: customize.sh PYTHON ROOT
+# PYTHON: folder of unpacked Python packages.
+set -eu
+python=$1
+root=$2
+
+# Names, keys and addresses of the building machine have no place in a root that is cached and shared.
+rm -f "$root/etc/hostname" "$root/etc/resolv.conf" "$root/etc/apt/sources.list" "$root"/etc/ssh/ssh_host_*
+rm -f "$root/etc/machine-id" "$root/var/lib/dbus/machine-id"
+
+# A setuid `mount` would lose guest root when the guest runs in a user namespace.
+find "$root" -xdev -type f -perm /6000 -exec chmod a-s {} +
+
+# The root is read-only at run time: what is not compiled now is compiled at every import.
+mkdir -p "$root/opt/heiiki/site-packages"
+cp -R "$python/." "$root/opt/heiiki/site-packages"
+chown -R 0:0 "$root/opt/heiiki"
+chroot "$root" python3 -W ignore -m compileall -q /opt/heiiki/site-packages
+
+# The guest may run as an ordinary user: everything must be readable for all.
+find "$root" -xdev ! -type l -exec chmod a+rX {} +
