@@ -18,5 +18,5 @@ cp -R "$python/." "$root/opt/heiiki/site-packages"
 chown -R 0:0 "$root/opt/heiiki"
 chroot "$root" python3 -W ignore -m compileall -q /opt/heiiki/site-packages
 
-# The guest may run as an ordinary user: everything must be readable for all.
-find "$root" -xdev ! -type l -exec chmod a+rX {} +
+# The guest may run as an ordinary user: everything must be readable for all. proc, sys and dev are mounts now.
+find "$root" -xdev \( -path "$root/proc" -o -path "$root/sys" -o -path "$root/dev" \) -prune -o ! -type l -exec chmod a+rX {} +
