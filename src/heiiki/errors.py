@@ -1,0 +1,64 @@
+"""The one exception tree of Heiiki: every message says where, what is wrong, and what to do."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class HeiikiError(Exception):
+    """Base of every error that Heiiki raises on purpose."""
+
+
+class LabError(HeiikiError):
+    """The lab (kernel, root, guest, node or fault) could not do what was asked."""
+
+
+class RenderError(HeiikiError):
+    """A device's configuration could not be rendered from the plan."""
+
+
+class TransportError(HeiikiError):
+    """A device could not be reached, or its answer could not be read."""
+
+
+class SecretError(HeiikiError):
+    """A secret named in the intent could not be had from its source."""
+
+
+class EvidenceError(HeiikiError):
+    """Verdicts or their evidence could not be written, or what was read is not what was written."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One mistake in the written intent, as a person must see it.
+
+    Attributes:
+        file: the file that holds the mistake.
+        line: line of the mistake, from 1; 0 when the whole file is meant.
+        column: column of the mistake, from 1; 0 when the whole file is meant.
+        where: path of the key inside the file, such as ``a.circuit``.
+        what: what is wrong.
+        fix: what to do.
+    """
+
+    file: Path
+    line: int
+    column: int
+    where: str
+    what: str
+    fix: str
+
+    def __str__(self) -> str:
+        """One line: ``file:line:column: where: what is wrong, what to do``."""
+        where = f"{self.where}: " if self.where else ""
+        return f"{self.file}:{self.line}:{self.column}: {where}{self.what}; {self.fix}"
+
+
+class IntentError(HeiikiError):
+    """The written intent has mistakes; all of them stand in `problems`, in file order."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        """Keep every problem, sorted by file and line."""
+        self.problems = tuple(sorted(set(problems)))
+        super().__init__("\n".join(str(problem) for problem in self.problems))

@@ -1,0 +1,175 @@
+"""What no single file can tell: numbers and SIMs used twice, pools that overlap, names that nobody defined."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import IPv4Network
+from itertools import combinations
+
+from heiiki.errors import Problem
+from heiiki.intent.model import AddressPools, IpVpn, Retired, Service, Site
+from heiiki.intent.yaml_source import YamlSource
+
+_Written = tuple[YamlSource, Site]
+
+RESERVED_NAMES = frozenset(
+    {"hub", "dras", "xmpp", "second", "stranger", "a", "b", "all", "ungrouped", "unmanaged", "localhost"}
+    | {"pe_router", "ce_router", "lte_gateway", "apn_gateway", "closed_group_host", "ems", "mobile_core", "sites"}
+    | {"lan_switch", "witness", "network_a", "network_b"}
+)
+"""Names of devices and groups that no site may take."""
+
+_ADDRESSES_A_SITE = {"site_lan": 16, "access_a": 4, "loopback_a": 1, "sim_b": 1, "tunnel_b": 4}
+
+
+def across(
+    service: tuple[YamlSource, Service] | None,
+    sites: Sequence[_Written],
+    retired: tuple[YamlSource, Retired] | None,
+) -> Iterator[Problem]:
+    """Yield every problem that shows only when the files are read together."""
+    yield from _file_names(sites)
+    yield from _reserved(sites)
+    yield from _twice(sites, "number", lambda site: site.number, ("number",))
+    yield from _twice(sites, "name", lambda site: site.name, ("name",))
+    yield from _twice(sites, "SIM", lambda site: site.b.sim, ("b", "sim"))
+    yield from _twice(sites, "circuit", lambda site: site.a.circuit, ("a", "circuit"))
+    if retired is not None:
+        yield from _retired(sites, retired[1])
+    if service is not None:
+        yield from _pools(*service)
+        yield from _core(service[0], service[1].networks.a)
+        yield from _as_numbers(*service)
+        yield from _references(service, sites)
+        yield from _capacity(service[1].addresses, sites)
+
+
+def _file_names(sites: Iterable[_Written]) -> Iterator[Problem]:
+    for source, site in sites:
+        wanted = f"{site.number:04d}-{site.name}.yml"
+        if source.file.name != wanted:
+            what = f"the file's name does not agree with number {site.number} and name `{site.name}`"
+            yield source.problem(("number",), what, f"call the file {wanted}, or mend number or name")
+
+
+def _reserved(sites: Iterable[_Written]) -> Iterator[Problem]:
+    for source, site in sites:
+        if site.name in RESERVED_NAMES:
+            yield source.problem(("name",), f"`{site.name}` is a name of the hub or of a group", "choose another name")
+
+
+def _twice(sites: Iterable[_Written], word: str, key: object, loc: tuple[str | int, ...]) -> Iterator[Problem]:
+    first: dict[object, YamlSource] = {}
+    for source, site in sites:
+        value = key(site)  # type: ignore[operator]
+        if value in first:
+            what = f"{word} {value} is used twice; the first is in {first[value].file.name}"
+            yield source.problem(loc, what, f"give this site its own {word}")
+        else:
+            first[value] = source
+
+
+def _retired(sites: Iterable[_Written], retired: Retired) -> Iterator[Problem]:
+    gone = frozenset(retired.numbers)
+    for source, site in sites:
+        if site.number in gone:
+            what = f"number {site.number} is retired: its addresses must not come back"
+            yield source.problem(("number",), what, "take a number that was never used")
+
+
+def _named_pools(service: Service) -> dict[tuple[str, ...], IPv4Network]:
+    pools: dict[tuple[str, ...], IPv4Network] = {
+        ("addresses", name): getattr(service.addresses, name) for name in AddressPools.model_fields
+    }
+    pools["networks", "a", "infrastructure"] = service.networks.a.infrastructure
+    pools["networks", "b", "infrastructure"] = service.networks.b.infrastructure
+    return pools
+
+
+def _pools(source: YamlSource, service: Service) -> Iterator[Problem]:
+    pools = _named_pools(service)
+    for (one, first), (other, second) in combinations(pools.items(), 2):
+        if first.overlaps(second):
+            what = f"{second} overlaps {first} of {'.'.join(one)}"
+            yield source.problem(other, what, "give each pool addresses of its own")
+    if service.addresses.hub_lan.prefixlen > 28:
+        yield source.problem(("addresses", "hub_lan"), "the pool is too small", "give the hub at least a /28")
+    for letter in ("a", "b"):
+        if pools["networks", letter, "infrastructure"].prefixlen != 24:
+            loc = ("networks", letter, "infrastructure")
+            yield source.problem(loc, f"{pools[loc]} is not a /24", "give the carrier's infrastructure a /24")
+
+
+def _core(source: YamlSource, network: IpVpn) -> Iterator[Problem]:
+    here = ("networks", "a")
+    names = [router.name for router in network.routers]
+    for field, values in (
+        ("routers", names),
+        ("routers", [router.number for router in network.routers]),
+        ("links", [link.number for link in network.links]),
+    ):
+        for index, value in enumerate(values):
+            if value in values[:index]:
+                yield source.problem((*here, field, index), f"`{value}` is used twice", "give each its own")
+    for index, link in enumerate(network.links):
+        for name in link.between:
+            if name not in names:
+                yield source.problem((*here, "links", index, "between"), *_unknown("router", name, names))
+    yield from _connected(source, network)
+
+
+def _connected(source: YamlSource, network: IpVpn) -> Iterator[Problem]:
+    """Every router must be reachable from the hub's PE, or a site behind it has no path."""
+    reached = {network.hub_pe}
+    for _ in network.routers:
+        reached |= {name for link in network.links if reached & {*link.between} for name in link.between}
+    for index, router in enumerate(network.routers):
+        if router.name not in reached:
+            what = f"`{router.name}` has no way to the hub's PE `{network.hub_pe}`"
+            yield source.problem(("networks", "a", "routers", index), what, "add the missing link to networks.a.links")
+
+
+def _as_numbers(source: YamlSource, service: Service) -> Iterator[Problem]:
+    written = {
+        ("hub", "as_number"): service.hub.as_number,
+        ("sites_as_number",): service.sites_as_number,
+        ("networks", "a", "as_number"): service.networks.a.as_number,
+        ("networks", "b", "as_number"): service.networks.b.as_number,
+    }
+    for (one, first), (other, second) in combinations(written.items(), 2):
+        if first == second:
+            yield source.problem(other, f"AS {second} is that of {'.'.join(one)}", "give each its own AS number")
+    if service.networks.a.carrier == service.networks.b.carrier:
+        what = f"both networks are of carrier `{service.networks.a.carrier}`"
+        yield source.problem(("networks", "b", "carrier"), what, "name two independent carriers (R-DUAL)")
+
+
+def _references(service: tuple[YamlSource, Service], sites: Sequence[_Written]) -> Iterator[Problem]:
+    source, written = service
+    edges = [router.name for router in written.networks.a.routers if router.function == "pe"]
+    if written.networks.a.hub_pe not in edges:
+        loc = ("networks", "a", "hub_pe")
+        yield source.problem(loc, *_unknown("PE", written.networks.a.hub_pe, edges))
+    for site_source, site in sites:
+        if site.a.pe not in edges:
+            yield site_source.problem(("a", "pe"), *_unknown("PE", site.a.pe, edges))
+        if not site.b.sim.startswith(written.networks.b.plmn):
+            what = f"IMSI {site.b.sim} is not of PLMN {written.networks.b.plmn}"
+            yield site_source.problem(("b", "sim"), what, "order the SIM from the carrier of network B")
+    names = [site.name for _, site in sites]
+    if written.witnesses is not None and written.witnesses.overlaps not in names:
+        yield source.problem(("witnesses", "overlaps"), *_unknown("site", written.witnesses.overlaps, names[:12]))
+    if not sites:
+        yield source.problem((), "the service has no site", "add sites/0001-name.yml")
+
+
+def _unknown(word: str, name: str, known: Sequence[str]) -> tuple[str, str]:
+    return f"there is no {word} `{name}`", f"write one of {', '.join(f'`{item}`' for item in known) or '(none)'}"
+
+
+def _capacity(pools: AddressPools, sites: Iterable[_Written]) -> Iterator[Problem]:
+    room = {name: getattr(pools, name).num_addresses // size for name, size in _ADDRESSES_A_SITE.items()}
+    name = min(room, key=lambda pool: room[pool])
+    highest = min(room[name] - 1, room["loopback_a"] - 3)
+    for source, site in sites:
+        if site.number > highest:
+            what = f"number {site.number} does not fit into addresses.{name} {getattr(pools, name)}"
+            yield source.problem(("number",), what, f"take a number up to {highest}, or enlarge the pool")

@@ -1,0 +1,225 @@
+"""Typed, frozen models of what a person writes: one service, one file a site.
+
+Nothing derivable is written: addresses, AS paths, names of devices and routes follow from the site's number.
+"""
+
+from ipaddress import IPv4Network
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,15}$")]
+"""A name of a site, carrier or router: a small letter, then small letters, digits or ``_``; 16 at the most."""
+
+Text = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""A line of text for people."""
+
+PrivateAs = Annotated[int, Field(ge=64512, le=65534, strict=True)]
+"""A private two-byte AS number (RFC 6996): routers on sites may know two bytes only."""
+
+SiteNumber = Annotated[int, Field(ge=1, le=9999, strict=True)]
+Yen = Annotated[int, Field(ge=0, strict=True)]
+
+
+class Model(BaseModel):
+    """Base of the intent's models: frozen, and an unknown key is a mistake."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Tariff(Model):
+    """What a line of a closed network costs, yen a month, consumption tax left out."""
+
+    monthly_yen: Yen = Field(description="Price of a line a month, yen.")
+    included_mb: Annotated[int, Field(ge=0, strict=True)] | None = Field(
+        default=None, description="Volume included, megabytes (10⁶ B) a month; left out: unlimited."
+    )
+    yen_per_extra_mb: float = Field(default=0.0, ge=0, description="Price of each further megabyte, yen.")
+
+
+class CarrierRouter(Model):
+    """A router of carrier A's core."""
+
+    name: Name
+    function: Literal["pe", "p"] = Field(description="pe: customers attach here; p: core only.")
+    number: Annotated[int, Field(ge=1, le=63, strict=True)] = Field(
+        description="For ever; its loopback address follows from it."
+    )
+
+
+class CoreLink(Model):
+    """A link between two routers of carrier A's core."""
+
+    number: Annotated[int, Field(ge=1, le=47, strict=True)] = Field(
+        description="For ever; its /30 follows from it."
+    )
+    between: tuple[Name, Name] = Field(description="The two routers.")
+
+
+class IpVpn(Model):
+    """Closed network A: an IP-VPN (MPLS L3VPN, RFC 4364) of one carrier."""
+
+    kind: Literal["ip_vpn"]
+    carrier: Name
+    as_number: PrivateAs
+    infrastructure: IPv4Network = Field(description="A /24 for the carrier's loopbacks and core links.")
+    routers: tuple[CarrierRouter, ...] = Field(min_length=1)
+    links: tuple[CoreLink, ...] = ()
+    hub_pe: Name = Field(description="The PE to which the hub's CE router is attached.")
+    tariff: Tariff
+
+
+class LteApn(Model):
+    """Closed network B: an APN of an LTE carrier, closed to all but its own SIMs (TS 23.401)."""
+
+    kind: Literal["lte_apn"]
+    carrier: Name
+    as_number: PrivateAs
+    infrastructure: IPv4Network = Field(description="A /24 for the tunnel endpoint and the core's links.")
+    plmn: Annotated[str, Field(pattern=r"^\d{5,6}$")] = Field(description="MCC and MNC (TS 23.003), quoted.")
+    tac: Annotated[int, Field(ge=1, le=65535, strict=True)] = Field(description="Tracking area code.")
+    apn: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,61}[a-z0-9]$")] = Field(
+        description="Access point name."
+    )
+    tariff: Tariff
+
+
+class Networks(Model):
+    """The two independent closed networks (R-DUAL)."""
+
+    a: IpVpn
+    b: LteApn
+
+
+class AddressPools(Model):
+    """Pools from which addresses follow by the site's number; none may overlap another."""
+
+    hub_lan: IPv4Network = Field(description="LAN of DRAS and XMPP server; at least a /28.")
+    site_lan: IPv4Network = Field(description="A /28 a site.")
+    access_a: IPv4Network = Field(description="A /30 a site: PE and CE router on network A.")
+    loopback_a: IPv4Network = Field(description="An address a site: the gateway on network A.")
+    sim_b: IPv4Network = Field(description="An address a site: its SIM in the APN.")
+    tunnel_b: IPv4Network = Field(description="A /30 a site: inside the tunnel on network B.")
+
+
+class Hub(Model):
+    """The energy service provider's premises: DRAS, XMPP server and a CE router to each carrier."""
+
+    as_number: PrivateAs
+
+
+class Component(Model):
+    """Reliability of one class of component, as its supplier states it."""
+
+    mtbf_h: float = Field(gt=0, description="Mean time between failures, hours.")
+    mttr_h: float = Field(gt=0, description="Mean time to repair, hours.")
+
+
+class Reliability(Model):
+    """Figures for R-AVAIL."""
+
+    ce_router: Component
+    lte_gateway: Component
+    ip_access: Component
+    ip_core: Component
+    lte_radio: Component
+    lte_core: Component
+
+
+class Witnesses(Model):
+    """Equipment that exists only to prove separation: a second customer, and a SIM that nobody provisioned."""
+
+    overlaps: Name = Field(description="The site whose addresses the second customer uses too, in its own VRF.")
+
+
+class LabManagement(Model):
+    """Devices are nodes of the lab."""
+
+    kind: Literal["lab"]
+
+
+class SshManagement(Model):
+    """Devices are reached by SSH."""
+
+    kind: Literal["ssh"]
+    user: Name
+    host_suffix: Annotated[str, Field(pattern=r"^(\.[a-z0-9-]+)*$")] = Field(
+        default="", description="Appended to a device's name to make its management host name."
+    )
+
+
+class Service(Model):
+    """``service.yml``: what is common to all sites."""
+
+    service: Name
+    title: Text
+    timers: Literal["laboratory", "production"] = Field(
+        description="Profile of BFD, VRRP and probe timers: see the timers page of the reference."
+    )
+    management: LabManagement | SshManagement = Field(discriminator="kind")
+    sites_as_number: PrivateAs = Field(description="One AS for all sites: they hear only the hub.")
+    hub: Hub
+    addresses: AddressPools
+    networks: Networks
+    reliability: Reliability
+    witnesses: Witnesses | None = None
+
+
+class Resource(Model):
+    """A demand-response resource behind the controller."""
+
+    kind: Literal["heat_storage", "battery"]
+    control: Literal["direct", "indirect"]
+
+
+class AccessA(Model):
+    """How a site is attached to network A."""
+
+    access: Literal["ethernet"]
+    circuit: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9./-]{0,31}$")] = Field(
+        description="The carrier's number of the line."
+    )
+    pe: Name = Field(description="The PE to which the line leads.")
+    platform: Literal["frr"] = "frr"
+
+
+class AccessB(Model):
+    """How a site is attached to network B."""
+
+    sim: Annotated[str, Field(pattern=r"^\d{15}$")] = Field(description="IMSI (TS 23.003), 15 digits, quoted.")
+    platform: Literal["linux_lte"] = "linux_lte"
+
+
+class Site(Model):
+    """``sites/<number>-<name>.yml``: one customer site."""
+
+    number: SiteNumber = Field(description="For ever; addresses and names follow from it. Equals the file's prefix.")
+    name: Name
+    customer: Text
+    redundancy: Literal["networks", "networks_and_equipment"] = Field(
+        description="Figure 5.18: networks (a) one gateway on both; networks_and_equipment (b) a gateway each."
+    )
+    primary: Literal["a", "b"] = Field(description="The network that carries traffic while both are up.")
+    controller: Literal["bems", "erc"]
+    resources: tuple[Resource, ...] = Field(min_length=1)
+    a: AccessA
+    b: AccessB
+
+
+class Retired(Model):
+    """``retired.yml``: numbers that are never given again."""
+
+    numbers: tuple[SiteNumber, ...] = ()
+
+
+class Intent(Model):
+    """Everything that was written, checked.
+
+    Attributes:
+        digest: SHA-256 over the names and contents of all files.
+    """
+
+    service: Service
+    sites: tuple[Site, ...]
+    retired: Retired = Retired()
+    digest: str

@@ -1,0 +1,84 @@
+"""Intent in, plan out: one short function, read from top to bottom."""
+
+from heiiki.intent import Intent, Service
+from heiiki.plan import carrier_a, carrier_b, hub, paths, site, witnesses
+from heiiki.plan.addresses import LAN_GATEWAY, host
+from heiiki.plan.context import Context
+from heiiki.plan.model import Availability, ClosedNetwork, Device, Link, Management, Plan
+from heiiki.plan.timers import PROFILES
+
+
+def build(intent: Intent) -> Plan:
+    """Resolve the intent into the plan.
+
+    The same intent gives the same plan; adding or removing a site changes no value of another.
+    """
+    context = Context(intent.service, intent.sites, PROFILES[intent.service.timers])
+    devices = _devices(context)
+    links = _links(context)
+    ways = tuple(paths.paths(context, links))
+    by_name = {device.name: device for device in devices}
+    return Plan(
+        service=intent.service.service,
+        title=intent.service.title,
+        digest=intent.digest,
+        timers=context.timers,
+        networks=_networks(intent.service),
+        mobile=carrier_b.mobile(context),
+        hub_lan=context.hub_lan,
+        hub_virtual_gateway=host(context.hub_lan, LAN_GATEWAY),
+        devices=devices,
+        links=links,
+        sites=tuple(site.site_plan(context, item) for item in intent.sites),
+        paths=ways,
+        faults=tuple(paths.faults(ways, by_name, {link.name: link for link in links})),
+        reliability=_reliability(intent.service),
+        management=_management(intent.service),
+    )
+
+
+def _devices(context: Context) -> tuple[Device, ...]:
+    return (
+        *carrier_a.devices(context),
+        *carrier_b.devices(context),
+        *hub.devices(context),
+        *(device for item in context.sites for device in site.devices(context, item)),
+        *witnesses.devices(context),
+    )
+
+
+def _links(context: Context) -> tuple[Link, ...]:
+    return (
+        *carrier_a.links(context),
+        *carrier_b.links(context),
+        *hub.links(context),
+        *(link for item in context.sites for link in site.links(item)),
+        *witnesses.links(context),
+    )
+
+
+def _networks(service: Service) -> tuple[ClosedNetwork, ...]:
+    return tuple(
+        ClosedNetwork(
+            letter=letter,
+            kind=network.kind,
+            carrier=network.carrier,
+            monthly_yen=network.tariff.monthly_yen,
+            included_mb=network.tariff.included_mb,
+            yen_per_extra_mb=network.tariff.yen_per_extra_mb,
+        )
+        for letter, network in (("a", service.networks.a), ("b", service.networks.b))
+    )
+
+
+def _reliability(service: Service) -> tuple[Availability, ...]:
+    return tuple(
+        Availability(name, component.mtbf_h, component.mttr_h) for name, component in dict(service.reliability).items()
+    )
+
+
+def _management(service: Service) -> Management:
+    management = service.management
+    if management.kind == "lab":
+        return Management("lab")
+    return Management("ssh", management.user, management.host_suffix)

@@ -1,0 +1,297 @@
+"""Closed network A: carrier A's IP-VPN (RFC 4364), one VRF a site with hub-and-spoke route targets (D2)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+from heiiki.intent import Site
+from heiiki.intent.model import CarrierRouter, CoreLink
+from heiiki.plan import addresses as addr
+from heiiki.plan import firewall, names
+from heiiki.plan.context import Context, site_addresses
+from heiiki.plan.model import (
+    AllowedSource,
+    BgpInstance,
+    BgpNeighbor,
+    Device,
+    Endpoint,
+    Firewall,
+    Function,
+    InputService,
+    Interface,
+    Link,
+    PrefixSet,
+    Role,
+    Router,
+    Transit,
+    VpnTargets,
+)
+
+HUB_TABLE, SECOND_TABLE, FIRST_SITE_TABLE = 1000, 900, 10000
+_HUB_DISTINGUISHER, _SECOND_DISTINGUISHER = 60000, 60001
+_HUB_TARGET, _SITES_TARGET, _SECOND_TARGET = 1, 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Customer:
+    """One customer's VRF on a PE: its interfaces, session, filters and sources."""
+
+    interfaces: tuple[Interface, ...]
+    bgp: BgpInstance
+    sets: tuple[PrefixSet, ...]
+    source: AllowedSource
+
+    @property
+    def peers(self) -> tuple[IPv4Address, ...]:
+        """The customer's routers."""
+        return tuple(neighbor.address for neighbor in self.bgp.neighbors)
+
+
+def devices(context: Context) -> Iterator[Device]:
+    """Yield the carrier's PE and P routers."""
+    for router in context.service.networks.a.routers:
+        yield _edge(context, router) if router.function == "pe" else _core(context, router)
+
+
+def links(context: Context) -> Iterator[Link]:
+    """Yield the core links."""
+    for link in context.service.networks.a.links:
+        one, other = (names.carrier_a(name) for name in link.between)
+        yield Link(
+            names.link(one, other), Endpoint(one, _core_if(link, one)), Endpoint(other, _core_if(link, other)), "a", "core"
+        )
+
+
+def loopback(context: Context, router: CarrierRouter) -> IPv4Address:
+    """Return the loopback of a core router."""
+    return addr.host(context.service.networks.a.infrastructure, router.number)
+
+
+def second_targets(context: Context) -> tuple[str, str]:
+    """Return the two PE routers to which the second customer is attached: the hub's, and that of the site it overlaps."""
+    network = context.service.networks.a
+    witnesses = context.service.witnesses
+    pe = next(site.a.pe for site in context.sites if witnesses is not None and site.name == witnesses.overlaps)
+    return network.hub_pe, pe
+
+
+def _core_if(link: CoreLink, device: str) -> str:
+    one, other = (names.carrier_a(name) for name in link.between)
+    return f"core-{(other if device == one else one).removeprefix('a-')}"[:15]
+
+
+def _core_network(context: Context, link: CoreLink) -> IPv4Network:
+    return addr.block(context.service.networks.a.infrastructure, 16 + link.number, addr.ACCESS)
+
+
+def _core_interfaces(context: Context, router: CarrierRouter) -> Iterator[Interface]:
+    yield Interface("lo", "loopback", (addr.single(loopback(context, router)),))
+    for link in context.service.networks.a.links:
+        if router.name in link.between:
+            index = 1 + link.between.index(router.name)
+            peer = link.between[1 - link.between.index(router.name)]
+            yield Interface(
+                _core_if(link, names.carrier_a(router.name)),
+                "ethernet",
+                (addr.on(_core_network(context, link), index),),
+                peer=names.carrier_a(peer),
+                mpls=True,
+            )
+
+
+def _core_services(context: Context) -> tuple[InputService, ...]:
+    """What core routers say to each other: OSPF, LDP, BGP, BFD, echo."""
+    inside = (context.service.networks.a.infrastructure,)
+    return (
+        *firewall.routing_from(*inside),
+        InputService("ospf", "ospf", (), inside),
+        InputService("ldp_hello", "udp", (646,), inside),
+        InputService("ldp", "tcp", (646,), inside),
+    )
+
+
+def _core(context: Context, router: CarrierRouter) -> Device:
+    interfaces = tuple(_core_interfaces(context, router))
+    own = loopback(context, router)
+    return Device(
+        name=names.carrier_a(router.name),
+        role=Role.PE_ROUTER,
+        function=Function.P,
+        platform="frr",
+        networks=("a",),
+        interfaces=interfaces,
+        router=Router(
+            router_id=own,
+            bfd_profiles=(context.timers.active,),
+            core_interfaces=tuple(item.name for item in interfaces if item.mpls),
+        ),
+        firewall=Firewall(services=_core_services(context), transits=(_CORE_TRANSIT,)),
+    )
+
+
+def _edge(context: Context, router: CarrierRouter) -> Device:
+    own = loopback(context, router)
+    attached = [site for site in context.sites if site.a.pe == router.name]
+    core = tuple(_core_interfaces(context, router))
+    customers = tuple(_customers(context, router, attached))
+    return Device(
+        name=names.carrier_a(router.name),
+        role=Role.PE_ROUTER,
+        function=Function.PE,
+        platform="frr",
+        networks=("a",),
+        interfaces=(*core, *(item for customer in customers for item in customer.interfaces)),
+        router=Router(
+            router_id=own,
+            bgp=(
+                BgpInstance(context.service.networks.a.as_number, own, tuple(_other_edges(context, router))),
+                *(customer.bgp for customer in customers),
+            ),
+            prefix_sets=tuple(dict.fromkeys(item for customer in customers for item in customer.sets)),
+            bfd_profiles=(context.timers.active,),
+            core_interfaces=tuple(item.name for item in core if item.mpls),
+        ),
+        firewall=Firewall(
+            services=(
+                *_core_services(context),
+                *firewall.routing_from(*(peer for customer in customers for peer in customer.peers)),
+            ),
+            sources=tuple(customer.source for customer in customers),
+            transits=(_CORE_TRANSIT, *_customer_transits(customers, attached)),
+            separated=tuple(name for site in attached for name in (names.vrf(site), names.attachment(site))),
+        ),
+    )
+
+
+_CORE_TRANSIT = Transit("core", ("core-*",), ("core-*",))
+
+
+def _customer_transits(customers: tuple[_Customer, ...], attached: list[Site]) -> Iterator[Transit]:
+    """Each customer to the core; the hub to the sites on the same PE, where no core lies between."""
+    every = tuple(dict.fromkeys(item.name for customer in customers for item in customer.interfaces))
+    yield Transit("customers", every, ("core-*",))
+    if attached and "ac-hub" in every:
+        sites = tuple(name for site in attached for name in (names.vrf(site), names.attachment(site)))
+        yield Transit("hub", (names.HUB_VRF, "ac-hub"), sites)
+
+
+def _other_edges(context: Context, router: CarrierRouter) -> Iterator[BgpNeighbor]:
+    network = context.service.networks.a
+    for other in network.routers:
+        if other.function == "pe" and other.name != router.name:
+            yield BgpNeighbor(
+                address=loopback(context, other),
+                remote_as=network.as_number,
+                device=names.carrier_a(other.name),
+                update_source="lo",
+                bfd=context.timers.active.name,
+                vpn=True,
+            )
+
+
+def _customers(context: Context, router: CarrierRouter, attached: list[Site]) -> Iterator[_Customer]:
+    if router.name == context.service.networks.a.hub_pe:
+        yield _hub(context, router)
+    for site in attached:
+        yield _spoke(context, router, site)
+    if context.service.witnesses is not None:
+        hub_pe, site_pe = second_targets(context)
+        if router.name == hub_pe:
+            yield _second(context, router, "ac-second-hq", context.hub_lan)
+        if router.name == site_pe:
+            overlapped = next(site for site in context.sites if site.name == context.service.witnesses.overlaps)
+            yield _second(context, router, "ac-second-br", site_addresses(context.service, overlapped.number).lan)
+
+
+def _targets(context: Context, number: int, imports: int, exports: int) -> VpnTargets:
+    asn = context.service.networks.a.as_number
+    return VpnTargets(f"{asn}:{number}", (f"{asn}:{imports}",), (f"{asn}:{exports}",))
+
+
+def _hub(context: Context, router: CarrierRouter) -> _Customer:
+    line = context.hub_access_a
+    ce = addr.host(line, 2)
+    pools = context.service.addresses
+    neighbor = BgpNeighbor(
+        address=ce,
+        remote_as=context.service.hub.as_number,
+        device=names.HUB_CE_A,
+        bfd=context.timers.active.name,
+        accept="FROM-HUB",
+        announce="SITE-LOOPBACKS",
+    )
+    sets = (
+        PrefixSet("FROM-HUB", (context.hub_lan, addr.only(context.hub_loopback))),
+        PrefixSet("SITE-LOOPBACKS", (pools.loopback_a,), le=addr.HOST),
+    )
+    sources = (context.hub_lan, addr.only(context.hub_loopback), addr.only(ce))
+    return _Customer(
+        (
+            Interface(names.HUB_VRF, "vrf", table=HUB_TABLE),
+            Interface("ac-hub", "ethernet", (addr.on(line, 1),), peer=names.HUB_CE_A, vrf=names.HUB_VRF),
+        ),
+        BgpInstance(
+            context.service.networks.a.as_number,
+            loopback(context, router),
+            (neighbor,),
+            vrf=names.HUB_VRF,
+            vpn=_targets(context, _HUB_DISTINGUISHER, _SITES_TARGET, _HUB_TARGET),
+        ),
+        sets,
+        AllowedSource("ac-hub", sources),
+    )
+
+
+def _spoke(context: Context, router: CarrierRouter, site: Site) -> _Customer:
+    own = site_addresses(context.service, site.number)
+    vrf, prefixes = names.vrf(site), (own.lan, addr.only(own.loopback))
+    neighbor = BgpNeighbor(
+        address=own.ce,
+        remote_as=context.service.sites_as_number,
+        device=names.gateway_a(site),
+        bfd=context.timers.active.name,
+        accept=f"FROM-{vrf.upper()}",
+        announce="FROM-HUB-LOOPBACK",
+    )
+    sets = (
+        PrefixSet(f"FROM-{vrf.upper()}", prefixes),
+        PrefixSet("FROM-HUB-LOOPBACK", context.hub_loopback_set.prefixes),
+    )
+    return _Customer(
+        (
+            Interface(vrf, "vrf", table=FIRST_SITE_TABLE + site.number),
+            Interface(
+                names.attachment(site), "ethernet", (addr.on(own.access, 1),), peer=names.gateway_a(site), vrf=vrf
+            ),
+        ),
+        BgpInstance(
+            context.service.networks.a.as_number,
+            loopback(context, router),
+            (neighbor,),
+            vrf=vrf,
+            vpn=_targets(context, site.number, _HUB_TARGET, _SITES_TARGET),
+        ),
+        sets,
+        AllowedSource(names.attachment(site), (*prefixes, addr.only(own.ce))),
+    )
+
+
+def _second(context: Context, router: CarrierRouter, interface: str, lan: IPv4Network) -> _Customer:
+    """The second customer: addresses like ours, its own VRF on both PE routers, any to any inside it."""
+    here = (
+        Interface(names.SECOND_VRF, "vrf", table=SECOND_TABLE),
+        Interface(interface, "ethernet", (addr.on(lan, addr.LAN_GATEWAY),), vrf=names.SECOND_VRF),
+    )
+    return _Customer(
+        here,
+        BgpInstance(
+            context.service.networks.a.as_number,
+            loopback(context, router),
+            (),
+            vrf=names.SECOND_VRF,
+            vpn=_targets(context, _SECOND_DISTINGUISHER + (interface == "ac-second-br"), _SECOND_TARGET, _SECOND_TARGET),
+            redistribute_connected=True,
+        ),
+        (),
+        AllowedSource(interface, (lan,)),
+    )

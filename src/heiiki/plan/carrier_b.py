@@ -1,0 +1,195 @@
+"""Closed network B: carrier B's LTE core up to its edge router (TS 23.401), and the subscriptions to the APN."""
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Interface
+
+from heiiki.plan import addresses as addr
+from heiiki.plan import firewall, names
+from heiiki.plan.context import Context, radio_network
+from heiiki.plan.hub import EDGE_LINK
+from heiiki.plan.model import (
+    AllowedSource,
+    BgpInstance,
+    BgpNeighbor,
+    Device,
+    Endpoint,
+    Firewall,
+    ForwardPair,
+    Function,
+    InputService,
+    Interface,
+    Link,
+    MobilePlan,
+    Pgw,
+    Role,
+    Router,
+    StaticRoute,
+)
+from heiiki.plan.site import sim
+
+GTP_C, GTP_U = 2123, 2152
+USER_PLANE = "gtp0"
+_POINTS = (
+    ("S6a", 0, names.HSS, names.MME),
+    ("S11", 1, names.MME, names.SGW),
+    ("S5", 2, names.SGW, names.PGW),
+    ("S1-MME", 3, names.ENB, names.MME),
+    ("S1-U", 4, names.ENB, names.SGW),
+    ("SGi", 5, names.PGW, names.EDGE),
+)
+"""Reference points of TS 23.401, the /30 of each, and its two ends."""
+
+_CORE = ((names.HSS, Function.HSS), (names.MME, Function.MME), (names.SGW, Function.SGW), (names.ENB, Function.ENB))
+
+
+def mobile(context: Context) -> MobilePlan:
+    """Return the identity of the mobile network."""
+    network = context.service.networks.b
+    return MobilePlan(
+        plmn=network.plmn,
+        tac=network.tac,
+        apn=network.apn,
+        hss=names.HSS,
+        mme=names.MME,
+        sgw=names.SGW,
+        pgw=names.PGW,
+        enb=names.ENB,
+        sgw_address=_sgw_address(context),
+    )
+
+
+def devices(context: Context) -> Iterator[Device]:
+    """Yield the carrier's devices: edge router, PGW, and the core that only the lab runs."""
+    yield _edge(context)
+    yield _pgw(context)
+    for name, function in _CORE:
+        yield _core(context, name, function)
+
+
+def links(_context: Context) -> Iterator[Link]:
+    """Yield the reference points."""
+    for point, _, one, other in _POINTS:
+        ends = Endpoint(one, _interface(point)), Endpoint(other, _interface(point))
+        yield Link(f"{point}:{names.link(one, other)}", *ends, "b", point)
+
+
+def _interface(point: str) -> str:
+    return point.lower()
+
+
+def _ends(context: Context, device: str) -> Iterator[tuple[str, IPv4Interface, str]]:
+    for point, index, one, other in _POINTS:
+        if device in (one, other):
+            network = context.infrastructure_b(index)
+            yield _interface(point), addr.on(network, 1 if device == one else 2), other if device == one else one
+
+
+def _sgw_address(context: Context) -> IPv4Address:
+    return addr.host(context.service.networks.b.infrastructure, 3)
+
+
+def _peer(context: Context, point: str, device: str) -> IPv4Address:
+    for name, index, one, _ in _POINTS:
+        if name == point:
+            return addr.host(context.infrastructure_b(index), 2 if device == one else 1)
+    raise KeyError(point)
+
+
+def _core(context: Context, name: str, function: Function) -> Device:
+    points = tuple(Interface(interface, "ethernet", (own,), peer) for interface, own, peer in _ends(context, name))
+    radios = tuple(_radios(context)) if name == names.ENB else ()
+    return Device(
+        name=name,
+        role=Role.APN_GATEWAY if name == names.HSS else Role.MOBILE_CORE,
+        function=function,
+        platform="nextepc" if name != names.ENB else "lab",
+        networks=("b",),
+        managed=name == names.HSS,
+        interfaces=(*points, *radios),
+        subscribers=tuple(sim(context, site) for site in context.sites) if name == names.HSS else (),
+    )
+
+
+def _radios(context: Context) -> Iterator[Interface]:
+    for site in context.sites:
+        address = addr.on(radio_network(site.number), 1)
+        yield Interface(names.radio(site), "radio", (address,), peer=names.gateway_b(site))
+    if context.service.witnesses is not None:
+        yield Interface("ue-stranger", "radio", (addr.on(radio_network(0), 1),), peer=names.STRANGER)
+
+
+def _pgw(context: Context) -> Device:
+    edge = _peer(context, "SGi", names.PGW)
+    pool, sgw = context.service.addresses.sim_b, _sgw_address(context)
+    points = tuple(Interface(interface, "ethernet", (own,), peer) for interface, own, peer in _ends(context, names.PGW))
+    endpoint = (addr.only(context.tunnel_endpoint),)
+    s5 = next(item for item in points if item.name == "s5")
+    return Device(
+        name=names.PGW,
+        role=Role.APN_GATEWAY,
+        function=Function.PGW,
+        platform="linux_pgw",
+        networks=("b",),
+        interfaces=points,
+        routes=(
+            StaticRoute(endpoint[0], via=edge),
+            StaticRoute(addr.only(sgw), via=_peer(context, "S5", names.PGW)),
+        ),
+        firewall=Firewall(
+            services=(
+                InputService("gtp", "udp", (GTP_C, GTP_U), (addr.only(sgw), context.infrastructure_b(2))),
+                firewall.echo_from(context.infrastructure_b(5), context.infrastructure_b(2)),
+            ),
+            pairs=(ForwardPair("subscribers", (pool,), endpoint, (USER_PLANE,), ("sgi",)),),
+            sources=(AllowedSource("sgi", (*endpoint, context.infrastructure_b(5))),),
+        ),
+        pgw=Pgw(
+            apn=context.service.networks.b.apn,
+            pool=pool,
+            gtp_address=s5.addresses[0].ip,
+            sims=tuple(sim(context, site) for site in context.sites),
+        ),
+    )
+
+
+def _edge(context: Context) -> Device:
+    network, line = context.service.networks.b, context.infrastructure_b(EDGE_LINK)
+    ce, router_id = addr.host(line, 2), addr.host(network.infrastructure, 2)
+    pool = context.service.addresses.sim_b
+    endpoint = context.endpoint_set
+    neighbor = BgpNeighbor(
+        address=ce,
+        remote_as=context.service.hub.as_number,
+        device=names.HUB_CE_B,
+        bfd=context.timers.active.name,
+        accept=endpoint.name,
+        announce=context.sim_set.name,
+    )
+    ((interface, own, peer),) = _ends(context, names.EDGE)
+    return Device(
+        name=names.EDGE,
+        role=Role.PE_ROUTER,
+        function=Function.EDGE,
+        platform="frr",
+        networks=("b",),
+        interfaces=(
+            Interface("lo", "loopback", (addr.single(router_id),)),
+            Interface(interface, "ethernet", (own,), peer),
+            Interface("ac-hub", "ethernet", (addr.on(line, 1),), peer=names.HUB_CE_B),
+        ),
+        router=Router(
+            router_id=router_id,
+            bgp=(BgpInstance(network.as_number, router_id, (neighbor,), (pool,)),),
+            prefix_sets=(endpoint, context.sim_set),
+            bfd_profiles=(context.timers.active,),
+            statics=(StaticRoute(pool, via=_peer(context, "SGi", names.EDGE)),),
+        ),
+        firewall=Firewall(
+            services=firewall.routing_from(ce, context.infrastructure_b(5)),
+            pairs=(ForwardPair("subscribers", (pool,), endpoint.prefixes, (interface,), ("ac-hub",)),),
+            sources=(
+                AllowedSource(interface, (pool, context.infrastructure_b(5))),
+                AllowedSource("ac-hub", (*endpoint.prefixes, addr.only(ce))),
+            ),
+        ),
+    )

@@ -1,0 +1,143 @@
+"""What every part of the plan is computed from: the intent, its timers, and the addresses of the hub."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import IPv4Address, IPv4Network
+
+from heiiki.intent import Service, Site
+from heiiki.plan import addresses as addr
+from heiiki.plan.model import BfdProfile, PrefixSet, Timers
+
+PRIMARY_PREFERENCE, STANDBY_PREFERENCE = 200, 100
+OVERLAY_HOPS = 10
+SITE_VRID, HUB_VRID = 51, 52
+GRE_MTU, WWAN_MTU = 1376, 1400
+
+
+@dataclass(frozen=True)
+class Context:
+    """The service and what follows from it alone."""
+
+    service: Service
+    sites: tuple[Site, ...]
+    timers: Timers
+
+    @cached_property
+    def hub_lan(self) -> IPv4Network:
+        """LAN of DRAS and XMPP server."""
+        return self.service.addresses.hub_lan
+
+    @cached_property
+    def hub_gateway(self) -> IPv4Address:
+        """Virtual gateway of the hub LAN."""
+        return addr.host(self.hub_lan, addr.LAN_GATEWAY)
+
+    @cached_property
+    def hub_loopback(self) -> IPv4Address:
+        """Loopback of the hub's CE-A: the hub's end of every overlay session on network A."""
+        pool = self.service.addresses.loopback_a
+        return addr.host(pool, addr.hub_index(pool))
+
+    @cached_property
+    def tunnel_endpoint(self) -> IPv4Address:
+        """Address of the hub's CE-B to which every site's tunnel leads."""
+        return addr.host(self.service.networks.b.infrastructure, 1)
+
+    @cached_property
+    def hub_access_a(self) -> IPv4Network:
+        """The /30 between the hub's PE and CE-A."""
+        return addr.block(self.service.addresses.access_a, 0, addr.ACCESS)
+
+    def infrastructure_b(self, index: int) -> IPv4Network:
+        """Return the /30 number `index` of carrier B's core."""
+        first = int(self.service.networks.b.infrastructure.network_address) + 64
+        return IPv4Network((first + 4 * index, addr.ACCESS))
+
+    def bfd(self, site: Site, network: str) -> BfdProfile:
+        """Return the BFD profile of the site's overlay session on `network`."""
+        return self.timers.active if site.primary == network else self.timers.standby
+
+    def preference(self, site: Site, network: str) -> int:
+        """Return the local preference of the site's routes over `network`."""
+        return PRIMARY_PREFERENCE if site.primary == network else STANDBY_PREFERENCE
+
+    @cached_property
+    def hub_set(self) -> PrefixSet:
+        """The hub LAN, and nothing else."""
+        return PrefixSet("HUB-LAN", (self.hub_lan,))
+
+    @cached_property
+    def hub_loopback_set(self) -> PrefixSet:
+        """The hub's loopback on network A."""
+        return PrefixSet("HUB-LOOPBACK", (addr.only(self.hub_loopback),))
+
+    @cached_property
+    def endpoint_set(self) -> PrefixSet:
+        """The hub's tunnel endpoint on network B."""
+        return PrefixSet("TUNNEL-ENDPOINT", (addr.only(self.tunnel_endpoint),))
+
+    @cached_property
+    def sim_set(self) -> PrefixSet:
+        """The SIMs of network B."""
+        return PrefixSet("SIMS", (self.service.addresses.sim_b,))
+
+    @cached_property
+    def sites_set(self) -> PrefixSet:
+        """Every site's LAN."""
+        return PrefixSet("SITES", (self.service.addresses.site_lan,), le=addr.LAN)
+
+
+@dataclass(frozen=True, slots=True)
+class SiteAddresses:
+    """Every address that follows from one site's number."""
+
+    lan: IPv4Network
+    access: IPv4Network
+    loopback: IPv4Address
+    sim: IPv4Address
+    tunnel: IPv4Network
+
+    @property
+    def pe(self) -> IPv4Address:
+        """The PE's end of the access line."""
+        return addr.host(self.access, 1)
+
+    @property
+    def ce(self) -> IPv4Address:
+        """The site's end of the access line."""
+        return addr.host(self.access, 2)
+
+    @property
+    def tunnel_hub(self) -> IPv4Address:
+        """The hub's end inside the tunnel."""
+        return addr.host(self.tunnel, 1)
+
+    @property
+    def tunnel_site(self) -> IPv4Address:
+        """The site's end inside the tunnel."""
+        return addr.host(self.tunnel, 2)
+
+    @property
+    def controller(self) -> IPv4Address:
+        """The site's BEMS or ERC."""
+        return addr.host(self.lan, addr.LAN_CONTROLLER)
+
+
+_RADIO = IPv4Network("169.254.0.0/16")
+
+
+def radio_network(number: int) -> IPv4Network:
+    """Return the /30 of the stand-in for radio to site `number`; 0 is the stranger's (RFC 3927, never routed)."""
+    return addr.block(_RADIO, number + 1, addr.ACCESS)
+
+
+def site_addresses(service: Service, number: int) -> SiteAddresses:
+    """Return the addresses of site `number`."""
+    pools = service.addresses
+    return SiteAddresses(
+        lan=addr.block(pools.site_lan, number, addr.LAN),
+        access=addr.block(pools.access_a, number, addr.ACCESS),
+        loopback=addr.host(pools.loopback_a, number),
+        sim=addr.host(pools.sim_b, number),
+        tunnel=addr.block(pools.tunnel_b, number, addr.ACCESS),
+    )

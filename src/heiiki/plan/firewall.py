@@ -1,0 +1,50 @@
+"""Packet filters of each kind of device: default deny, and what is opened (R-ISO-*)."""
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network
+
+from heiiki.plan import addresses as addr
+from heiiki.plan.model import InputService
+
+BGP, BFD_SINGLE, BFD_MULTIHOP, STAMP = 179, 3784, 4784, 862
+
+_Source = IPv4Address | IPv4Network
+
+
+def _networks(sources: Iterable[_Source]) -> tuple[IPv4Network, ...]:
+    return tuple(addr.only(item) if isinstance(item, IPv4Address) else item for item in sources)
+
+
+def routing_from(*peers: _Source) -> tuple[InputService, ...]:
+    """Open BGP, BFD and echo to routing peers."""
+    sources = _networks(peers)
+    return (
+        InputService("bgp", "tcp", (BGP,), sources),
+        InputService("bfd", "udp", (BFD_SINGLE, BFD_MULTIHOP), sources),
+        InputService("echo", "icmp", (), sources),
+    )
+
+
+def vrrp_from(*peers: _Source) -> InputService:
+    """Open VRRP to the other gateway of the LAN."""
+    return InputService("vrrp", "vrrp", (), _networks(peers))
+
+
+def gre_from(*peers: _Source) -> InputService:
+    """Open GRE to tunnel peers."""
+    return InputService("gre", "gre", (), _networks(peers))
+
+
+def echo_from(*sources: _Source) -> InputService:
+    """Open ICMP echo: what a probe needs."""
+    return InputService("echo", "icmp", (), _networks(sources))
+
+
+def stamp_from(*sources: _Source) -> InputService:
+    """Open the STAMP port (RFC 8762)."""
+    return InputService("stamp", "udp", (STAMP,), _networks(sources))
+
+
+def radio_from(*peers: _Source) -> InputService:
+    """Open the stand-in for radio to the modem: any UDP port of the eNB's end."""
+    return InputService("radio", "udp", (), _networks(peers))

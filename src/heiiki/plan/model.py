@@ -1,0 +1,565 @@
+"""Frozen models of the plan: devices, links, addresses, routing, filters, paths and faults.
+
+Below this module nobody computes an address or invents a name.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+
+
+class Role(StrEnum):
+    """What a device does; the name of the Ansible role that provisions it, where one does."""
+
+    PE_ROUTER = "pe_router"
+    CE_ROUTER = "ce_router"
+    LTE_GATEWAY = "lte_gateway"
+    APN_GATEWAY = "apn_gateway"
+    CLOSED_GROUP_HOST = "closed_group_host"
+    EMS = "ems"
+    MOBILE_CORE = "mobile_core"
+    LAN_SWITCH = "lan_switch"
+    WITNESS = "witness"
+
+
+class Function(StrEnum):
+    """The network function of a device, in the field's own word; finer than the role."""
+
+    PE = "PE"
+    P = "P"
+    EDGE = "edge"
+    CE = "CE"
+    GATEWAY = "GW"
+    PGW = "PGW"
+    SGW = "SGW"
+    MME = "MME"
+    HSS = "HSS"
+    ENB = "eNB"
+    DRAS = "DRAS"
+    XMPP = "XMPP"
+    BEMS = "BEMS"
+    ERC = "ERC"
+    SWITCH = "switch"
+    SECOND_CUSTOMER = "second customer"
+    STRANGER = "stranger UE"
+
+
+class Manner(StrEnum):
+    """How an element is failed: see `docs/decisions` D17."""
+
+    SILENT = "silent"
+    DOWN = "down"
+    KILL = "kill"
+    POWEROFF = "poweroff"
+
+
+@dataclass(frozen=True, slots=True)
+class BfdProfile:
+    """Timers of one BFD session type (RFC 5880); detection is interval times multiplier, milliseconds."""
+
+    name: str
+    interval_ms: int
+    multiplier: int
+
+    @property
+    def detection_ms(self) -> int:
+        """Longest time until a silent peer is noticed, milliseconds."""
+        return self.interval_ms * self.multiplier
+
+
+@dataclass(frozen=True, slots=True)
+class Timers:
+    """Every timer of the service, resolved from its profile.
+
+    Attributes:
+        active: BFD of the path that carries traffic, of each access line and of the LAN.
+        standby: BFD of the path that waits.
+        vrrp_advert_ms: VRRPv3 advertisement interval (RFC 9568).
+        vrrp_preempt_delay_s: how long a returning master waits before it takes over again.
+        lan_probe_ms: interval of the LAN watch's ARP probes.
+        lan_probe_lost: how many lost probes in a row make the LAN dead.
+        bgp_connect_s: BGP connect retry.
+        ospf_spf_ms: hold-down of the carrier's shortest-path computation.
+    """
+
+    profile: str
+    active: BfdProfile
+    standby: BfdProfile
+    vrrp_advert_ms: int
+    vrrp_preempt_delay_s: int
+    lan_probe_ms: int
+    lan_probe_lost: int
+    bgp_connect_s: int
+    ospf_spf_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gre:
+    """A GRE tunnel (RFC 2784) between two addresses of closed network B."""
+
+    local: IPv4Address
+    remote: IPv4Address
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """One interface of a device.
+
+    Attributes:
+        name: name on the device, at most 15 characters.
+        kind: ``ethernet`` (a link of the plan ends here), ``loopback``, ``vrf``, ``gre``, ``wwan`` (made by the modem),
+            ``radio`` (the lab's stand-in for radio; the modem's own, never routed).
+        addresses: addresses the device owns there.
+        peer: what stands at the other end, for descriptions.
+        vrf: the VRF the interface is in.
+        table: routing table, for kind ``vrf``.
+        mpls: labelled packets are accepted here.
+    """
+
+    name: str
+    kind: str
+    addresses: tuple[IPv4Interface, ...] = ()
+    peer: str = ""
+    vrf: str | None = None
+    table: int | None = None
+    mtu: int | None = None
+    mpls: bool = False
+    gre: Gre | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixSet:
+    """A named list of prefixes, matched exactly or, with `le`, up to that length."""
+
+    name: str
+    prefixes: tuple[IPv4Network, ...]
+    le: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BgpNeighbor:
+    """One BGP session (RFC 4271).
+
+    Attributes:
+        address: the peer.
+        device: name of the peer in the plan.
+        bfd: name of the BFD profile that decides over the session, or None.
+        multihop: hops allowed to an eBGP peer that is not on the link; 0 for a direct one.
+        accept: name of the prefix set that is accepted; None accepts nothing but what the address family demands.
+        announce: name of the prefix set that is announced.
+        local_preference: preference given to what is accepted.
+        vpn: the session carries VPNv4 (RFC 4364) instead of IPv4.
+    """
+
+    address: IPv4Address
+    remote_as: int
+    device: str
+    update_source: str | None = None
+    bfd: str | None = None
+    multihop: int = 0
+    accept: str | None = None
+    announce: str | None = None
+    local_preference: int | None = None
+    next_hop_self: bool = False
+    vpn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VpnTargets:
+    """Route distinguisher and route targets of a VRF (RFC 4364)."""
+
+    distinguisher: str
+    imports: tuple[str, ...]
+    exports: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BgpInstance:
+    """BGP in one VRF of a device; `vrf` None is the device's own table."""
+
+    asn: int
+    router_id: IPv4Address
+    neighbors: tuple[BgpNeighbor, ...]
+    networks: tuple[IPv4Network, ...] = ()
+    vrf: str | None = None
+    vpn: VpnTargets | None = None
+    redistribute_connected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StaticRoute:
+    """A route that is written, not learned; `via` an address, an interface, or both."""
+
+    prefix: IPv4Network
+    via: IPv4Address | None = None
+    interface: str | None = None
+    vrf: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Router:
+    """Routing of a device: BGP everywhere, OSPF and LDP inside carrier A's core."""
+
+    router_id: IPv4Address
+    bgp: tuple[BgpInstance, ...] = ()
+    prefix_sets: tuple[PrefixSet, ...] = ()
+    bfd_profiles: tuple[BfdProfile, ...] = ()
+    statics: tuple[StaticRoute, ...] = ()
+    core_interfaces: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardPair:
+    """Packets that may pass a device: from prefixes of set `source` to prefixes of set `destination`, both ways.
+
+    Stateless on purpose: after a switch of paths a flow continues through a device that never saw its start.
+    """
+
+    name: str
+    inside: tuple[IPv4Network, ...]
+    outside: tuple[IPv4Network, ...]
+    inside_interfaces: tuple[str, ...]
+    outside_interfaces: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Transit:
+    """Packets that may pass between two groups of interfaces, both ways, whatever their addresses: a carrier's own."""
+
+    name: str
+    inside: tuple[str, ...]
+    outside: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedSource:
+    """Anti-spoofing (RFC 2827): the prefixes that may be sources on one interface."""
+
+    interface: str
+    prefixes: tuple[IPv4Network, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InputService:
+    """What a device itself answers: `protocol` tcp, udp, gre, vrrp, icmp, sctp or ospf; ports; from these sources."""
+
+    name: str
+    protocol: str
+    ports: tuple[int, ...]
+    sources: tuple[IPv4Network, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Firewall:
+    """Packet filter of a device: default deny in `input` and `forward` (R-ISO-SITE, R-ISO-CARRIER, R-ISO-MALICE).
+
+    Attributes:
+        separated: interfaces between which nothing passes, whatever the other rules say (D2).
+    """
+
+    services: tuple[InputService, ...] = ()
+    pairs: tuple[ForwardPair, ...] = ()
+    sources: tuple[AllowedSource, ...] = ()
+    transits: tuple[Transit, ...] = ()
+    separated: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Vrrp:
+    """The virtual gateway of a LAN (RFC 9568)."""
+
+    interface: str
+    virtual_interface: str
+    router_id: int
+    priority: int
+    address: IPv4Address
+    peer: IPv4Address
+    advert_ms: int
+    preempt_delay_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class LanWatch:
+    """The LAN route stands only while somebody on the LAN answers ARP (D4)."""
+
+    interface: str
+    prefix: IPv4Network
+    source: IPv4Address
+    targets: tuple[IPv4Address, ...]
+    probe_ms: int
+    lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sim:
+    """A subscriber of the APN; the keys are a path into the secret store, never values."""
+
+    imsi: str
+    apn: str
+    address: IPv4Address
+    device: str
+    keys: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pgw:
+    """The packet gateway of the APN (TS 23.401)."""
+
+    apn: str
+    pool: IPv4Network
+    gtp_address: IPv4Address
+    sims: tuple[Sim, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StampStream:
+    """A stream of STAMP test packets (RFC 8762) from here to `address`, for the site named."""
+
+    site: str
+    address: IPv4Address
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One device of the service, with everything its configuration needs.
+
+    Attributes:
+        managed: a role of ours provisions it; otherwise it is a carrier's, the customer's, or the lab's.
+        site: name of the site it stands at, or None.
+        networks: the closed networks whose path it is on, of ``a`` and ``b``.
+        host: name used in certificates and on the console.
+    """
+
+    name: str
+    role: Role
+    function: Function
+    platform: str
+    networks: tuple[str, ...]
+    managed: bool = True
+    site: str | None = None
+    interfaces: tuple[Interface, ...] = ()
+    router: Router | None = None
+    firewall: Firewall | None = None
+    vrrp: Vrrp | None = None
+    lan_watch: LanWatch | None = None
+    routes: tuple[StaticRoute, ...] = ()
+    pgw: Pgw | None = None
+    subscribers: tuple[Sim, ...] = ()
+    sim: Sim | None = None
+    stamp: tuple[StampStream, ...] = ()
+
+    def interface(self, name: str) -> Interface:
+        """Return the interface called `name`; KeyError when the device has none of that name."""
+        for interface in self.interfaces:
+            if interface.name == name:
+                return interface
+        raise KeyError(name)
+
+    @property
+    def addresses(self) -> tuple[IPv4Address, ...]:
+        """Every address that the device owns; the virtual gateway and the stand-in for radio are left out."""
+        owned = (interface for interface in self.interfaces if interface.kind != "radio")
+        return tuple(address.ip for interface in owned for address in interface.addresses)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One end of a link."""
+
+    device: str
+    interface: str
+
+    def __str__(self) -> str:
+        """``device:interface``."""
+        return f"{self.device}:{self.interface}"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link between two devices.
+
+    Attributes:
+        name: unique name, ``<device>--<device>`` or the 3GPP reference point with the devices.
+        network: ``a``, ``b``, or ``lan`` for a leg of a LAN.
+        kind: ``core``, ``access``, ``lan``, ``radio`` or a 3GPP reference point such as ``S1-U``.
+        site: the site that it serves alone, or None.
+    """
+
+    name: str
+    a: Endpoint
+    b: Endpoint
+    network: str
+    kind: str
+    site: str | None = None
+
+    @property
+    def ends(self) -> tuple[Endpoint, Endpoint]:
+        """Both ends."""
+        return (self.a, self.b)
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """The way of one site's traffic over one closed network, hop by hop from the controller to the hub LAN.
+
+    Attributes:
+        elements: names of devices and links, alternating, in order.
+    """
+
+    site: str
+    network: str
+    elements: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One single failure that R-GAP must survive (D17).
+
+    Attributes:
+        target: a link's or device's name.
+        kind: ``link`` or ``node``.
+        sites: the sites whose path the element is on.
+        exempt: why R-GAP does not apply (clause), or the empty string.
+    """
+
+    target: str
+    kind: str
+    manner: Manner
+    network: str
+    sites: tuple[str, ...]
+    exempt: str = ""
+
+    @property
+    def name(self) -> str:
+        """``target/manner``, the subject of the verdict."""
+        return f"{self.target}/{self.manner}"
+
+
+@dataclass(frozen=True, slots=True)
+class SitePlan:
+    """What a site is, resolved."""
+
+    number: int
+    name: str
+    customer: str
+    redundancy: str
+    primary: str
+    lan: IPv4Network
+    virtual_gateway: IPv4Address
+    controller: str
+    controller_address: IPv4Address
+    gateways: tuple[str, ...]
+    sim_address: IPv4Address
+    resources: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedNetwork:
+    """One of the two closed networks, as the checks need it."""
+
+    letter: str
+    kind: str
+    carrier: str
+    monthly_yen: int
+    included_mb: int | None
+    yen_per_extra_mb: float
+
+
+@dataclass(frozen=True, slots=True)
+class MobilePlan:
+    """Identity of closed network B's mobile network (TS 23.003), the names of its nodes, and the SGW's own address."""
+
+    plmn: str
+    tac: int
+    apn: str
+    hss: str
+    mme: str
+    sgw: str
+    pgw: str
+    enb: str
+    sgw_address: IPv4Address
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """Unavailability of one component class, from the intent's reliability figures."""
+
+    component: str
+    mtbf_h: float
+    mttr_h: float
+
+    @property
+    def unavailability(self) -> float:
+        """MTTR / (MTBF + MTTR), a probability."""
+        return self.mttr_h / (self.mtbf_h + self.mttr_h)
+
+
+@dataclass(frozen=True, slots=True)
+class Management:
+    """How devices are reached: ``lab`` or ``ssh``."""
+
+    kind: str
+    user: str = ""
+    host_suffix: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The whole service, resolved.
+
+    Attributes:
+        service: name of the service.
+        digest: SHA-256 of the intent's files, for evidence.
+    """
+
+    service: str
+    title: str
+    digest: str
+    timers: Timers
+    networks: tuple[ClosedNetwork, ...]
+    mobile: MobilePlan
+    hub_lan: IPv4Network
+    hub_virtual_gateway: IPv4Address
+    devices: tuple[Device, ...]
+    links: tuple[Link, ...]
+    sites: tuple[SitePlan, ...]
+    paths: tuple[Path, ...]
+    faults: tuple[Fault, ...]
+    reliability: tuple[Availability, ...] = ()
+    management: Management = Management("lab")
+
+    @cached_property
+    def _by_name(self) -> dict[str, Device]:
+        return {device.name: device for device in self.devices}
+
+    @cached_property
+    def _links_by_name(self) -> dict[str, Link]:
+        return {link.name: link for link in self.links}
+
+    def device(self, name: str) -> Device:
+        """Return the device called `name`; KeyError when there is none."""
+        return self._by_name[name]
+
+    def link(self, name: str) -> Link:
+        """Return the link called `name`; KeyError when there is none."""
+        return self._links_by_name[name]
+
+    def site(self, name: str) -> SitePlan:
+        """Return the site called `name`; KeyError when there is none."""
+        for site in self.sites:
+            if site.name == name:
+                return site
+        raise KeyError(name)
+
+    def managed(self) -> Iterator[Device]:
+        """Every device that a role of ours provisions, in plan order."""
+        return (device for device in self.devices if device.managed)
+
+    def path(self, site: str, network: str) -> Path:
+        """Return the path of `site` over `network`; KeyError when there is none."""
+        for path in self.paths:
+            if path.site == site and path.network == network:
+                return path
+        raise KeyError(f"{site} over {network}")

@@ -1,0 +1,101 @@
+"""Paths hop by hop, and every single failure that R-GAP must survive."""
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator
+
+from heiiki.intent import Site
+from heiiki.plan import names
+from heiiki.plan.context import Context
+from heiiki.plan.model import Device, Fault, Link, Manner, Path
+
+_CONTROL_PLANE = (names.MME,)
+"""Nodes that carry no user packet, but whose loss must not interrupt one."""
+
+_LINK_MANNERS = (Manner.SILENT, Manner.DOWN)
+_NODE_MANNERS = (Manner.KILL, Manner.POWEROFF)
+_ONE_GATEWAY = "figure 5.18 (a): the site's one gateway stands on both paths; its loss counts in R-AVAIL"
+
+
+def paths(context: Context, links: Iterable[Link]) -> Iterator[Path]:
+    """Yield the path of every site over each network, from the site's LAN leg to the hub's."""
+    between = {frozenset((link.a.device, link.b.device)): link.name for link in links}
+    core = _CoreWays(context)
+    for site in context.sites:
+        for network, devices in (("a", _over_a(core, site)), ("b", _over_b(site))):
+            yield Path(site.name, network, tuple(_with_links(devices, between)))
+
+
+def faults(paths: Iterable[Path], devices: dict[str, Device], links: dict[str, Link]) -> Iterator[Fault]:
+    """Yield every failure of every element of the paths, once, in path order; LAN switches are out of scope (D8)."""
+    sites: dict[str, dict[str, None]] = defaultdict(dict)
+    every: dict[str, None] = {}
+    for path in paths:
+        every[path.site] = None
+        for element in path.elements:
+            sites[element][path.site] = None
+    for name in _CONTROL_PLANE:
+        sites[name] = every
+    for element, users in sites.items():
+        if element in links:
+            yield from _link_faults(links[element], tuple(users))
+        elif devices[element].managed or devices[element].networks:
+            yield from _node_faults(devices[element], tuple(users))
+
+
+def _link_faults(link: Link, sites: tuple[str, ...]) -> Iterator[Fault]:
+    for manner in _LINK_MANNERS:
+        yield Fault(link.name, "link", manner, link.network, sites)
+
+
+def _node_faults(device: Device, sites: tuple[str, ...]) -> Iterator[Fault]:
+    network = device.networks[0]
+    exempt = _ONE_GATEWAY if device.networks == ("a", "b") else ""
+    for manner in _NODE_MANNERS:
+        yield Fault(device.name, "node", manner, network, sites, exempt)
+
+
+class _CoreWays:
+    """Shortest ways through carrier A's core from the hub's PE, computed once."""
+
+    def __init__(self, context: Context) -> None:
+        self._came_from: dict[str, str] = {}
+        network = context.service.networks.a
+        neighbours: dict[str, list[str]] = defaultdict(list)
+        for link in network.links:
+            neighbours[link.between[0]].append(link.between[1])
+            neighbours[link.between[1]].append(link.between[0])
+        self._hub_pe = network.hub_pe
+        queue, seen = deque([network.hub_pe]), {network.hub_pe}
+        while queue:
+            here = queue.popleft()
+            for there in sorted(set(neighbours[here]) - seen):
+                seen.add(there)
+                self._came_from[there] = here
+                queue.append(there)
+
+    def to_hub(self, edge: str) -> Iterator[str]:
+        """Yield the routers from `edge` to the hub's PE."""
+        yield names.carrier_a(edge)
+        while edge != self._hub_pe:
+            edge = self._came_from[edge]
+            yield names.carrier_a(edge)
+
+
+def _lan(site: Site) -> tuple[str, ...]:
+    return (names.lan_switch(site),) if names.doubled(site) else ()
+
+
+def _over_a(core: _CoreWays, site: Site) -> tuple[str, ...]:
+    return (*_lan(site), names.gateway_a(site), *core.to_hub(site.a.pe), names.HUB_CE_A, names.HUB_LAN)
+
+
+def _over_b(site: Site) -> tuple[str, ...]:
+    carrier = (names.ENB, names.SGW, names.PGW, names.EDGE)
+    return (*_lan(site), names.gateway_b(site), *carrier, names.HUB_CE_B, names.HUB_LAN)
+
+
+def _with_links(devices: tuple[str, ...], between: dict[frozenset[str], str]) -> Iterator[str]:
+    for here, there in zip(devices, (*devices[1:], None), strict=True):
+        yield here
+        if there is not None:
+            yield between[frozenset((here, there))]

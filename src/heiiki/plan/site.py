@@ -1,0 +1,379 @@
+"""One site: its gateways, LAN, controller and links."""
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+
+from heiiki.intent import Site
+from heiiki.plan import addresses as addr
+from heiiki.plan import firewall, names
+from heiiki.plan.context import (
+    GRE_MTU,
+    OVERLAY_HOPS,
+    SITE_VRID,
+    Context,
+    SiteAddresses,
+    radio_network,
+    site_addresses,
+)
+from heiiki.plan.model import (
+    AllowedSource,
+    BgpInstance,
+    BgpNeighbor,
+    Device,
+    Endpoint,
+    Firewall,
+    ForwardPair,
+    Function,
+    Gre,
+    InputService,
+    Interface,
+    LanWatch,
+    Link,
+    PrefixSet,
+    Role,
+    Router,
+    Sim,
+    SitePlan,
+    StampStream,
+    StaticRoute,
+    Vrrp,
+)
+
+_MASTER, _BACKUP = 200, 100
+
+
+def site_plan(context: Context, site: Site) -> SitePlan:
+    """Return what the site is, resolved."""
+    own = site_addresses(context.service, site.number)
+    return SitePlan(
+        number=site.number,
+        name=site.name,
+        customer=site.customer,
+        redundancy=site.redundancy,
+        primary=site.primary,
+        lan=own.lan,
+        virtual_gateway=addr.host(own.lan, addr.LAN_GATEWAY),
+        controller=names.controller(site),
+        controller_address=own.controller,
+        gateways=tuple(dict.fromkeys((names.gateway_a(site), names.gateway_b(site)))),
+        sim_address=own.sim,
+        resources=tuple((resource.kind, resource.control) for resource in site.resources),
+    )
+
+
+def sim(context: Context, site: Site) -> Sim:
+    """Return the site's subscription to the APN."""
+    return Sim(
+        imsi=site.b.sim,
+        apn=context.service.networks.b.apn,
+        address=addr.host(context.service.addresses.sim_b, site.number),
+        device=names.gateway_b(site),
+        keys=f"sim/{site.b.sim}",
+    )
+
+
+def devices(context: Context, site: Site) -> Iterator[Device]:
+    """Yield the site's devices: gateways first, then the LAN, then the controller."""
+    own = site_addresses(context.service, site.number)
+    if names.doubled(site):
+        yield _ce_a(context, site, own)
+        yield _gateway_b(context, site, own)
+        yield _switch(site)
+    else:
+        yield _gateway_both(context, site, own)
+    yield _controller(context, site, own)
+
+
+def links(site: Site) -> Iterator[Link]:
+    """Yield the links of the site: access line, radio, and the legs of its LAN."""
+    pe, gateway_a, gateway_b = names.carrier_a(site.a.pe), names.gateway_a(site), names.gateway_b(site)
+    yield Link(
+        names.link(pe, gateway_a),
+        Endpoint(pe, names.attachment(site)),
+        Endpoint(gateway_a, names.ACCESS_A_IF),
+        "a",
+        "access",
+        site.name,
+    )
+    yield Link(
+        names.link(names.ENB, gateway_b),
+        Endpoint(names.ENB, names.radio(site)),
+        Endpoint(gateway_b, names.RADIO_IF),
+        "b",
+        "radio",
+        site.name,
+    )
+    yield from _lan_legs(site)
+
+
+def _lan_legs(site: Site) -> Iterator[Link]:
+    controller = names.controller(site)
+    if not names.doubled(site):
+        gateway = names.gateway_a(site)
+        ends = Endpoint(gateway, names.LAN_IF), Endpoint(controller, names.LAN_IF)
+        yield Link(names.link(gateway, controller), *ends, "lan", "lan", site.name)
+        return
+    switch = names.lan_switch(site)
+    for port, device in enumerate((names.gateway_a(site), names.gateway_b(site), controller), start=1):
+        ends = Endpoint(switch, f"port{port}"), Endpoint(device, names.LAN_IF)
+        yield Link(names.link(switch, device), *ends, "lan", "lan", site.name)
+
+
+def _own_sets(own: SiteAddresses) -> tuple[PrefixSet, PrefixSet]:
+    loopback = addr.only(own.loopback)
+    return PrefixSet("SITE-LAN", (own.lan,)), PrefixSet("SITE-OWN", (own.lan, loopback))
+
+
+def _sessions_a(context: Context, site: Site, own: SiteAddresses) -> Iterator[BgpNeighbor]:
+    """The PE carries the packets; the overlay session to the hub decides whether the path is good (D4)."""
+    yield BgpNeighbor(
+        address=own.pe,
+        remote_as=context.service.networks.a.as_number,
+        device=names.carrier_a(site.a.pe),
+        bfd=context.timers.active.name,
+        accept=context.hub_loopback_set.name,
+        announce="SITE-OWN",
+    )
+    yield BgpNeighbor(
+        address=context.hub_loopback,
+        remote_as=context.service.hub.as_number,
+        device=names.HUB_CE_A,
+        update_source=str(own.loopback),
+        bfd=context.bfd(site, "a").name,
+        multihop=OVERLAY_HOPS,
+        accept=context.hub_set.name,
+        announce="SITE-LAN",
+        local_preference=context.preference(site, "a"),
+    )
+
+
+def _session_b(context: Context, site: Site, own: SiteAddresses) -> BgpNeighbor:
+    return BgpNeighbor(
+        address=own.tunnel_hub,
+        remote_as=context.service.hub.as_number,
+        device=names.HUB_CE_B,
+        bfd=context.bfd(site, "b").name,
+        accept=context.hub_set.name,
+        announce="SITE-LAN",
+        local_preference=context.preference(site, "b"),
+    )
+
+
+def _session_lan(context: Context, peer: IPv4Address, device: str) -> BgpNeighbor:
+    return BgpNeighbor(
+        address=peer,
+        remote_as=context.service.sites_as_number,
+        device=device,
+        bfd=context.timers.active.name,
+        accept=context.hub_set.name,
+        announce=context.hub_set.name,
+        next_hop_self=True,
+    )
+
+
+def _interfaces_a(site: Site, own: SiteAddresses) -> tuple[Interface, Interface]:
+    return (
+        Interface("lo", "loopback", (addr.single(own.loopback),)),
+        Interface(
+            names.ACCESS_A_IF, "ethernet", (addr.on(own.access, 2),), peer=names.carrier_a(site.a.pe)
+        ),
+    )
+
+
+def _interfaces_b(context: Context, site: Site, own: SiteAddresses) -> tuple[Interface, ...]:
+    tunnel = Interface(
+        names.TUNNEL_IF,
+        "gre",
+        (addr.on(own.tunnel, 2),),
+        peer=names.HUB_CE_B,
+        mtu=GRE_MTU,
+        gre=Gre(own.sim, context.tunnel_endpoint),
+    )
+    radio = Interface(names.RADIO_IF, "radio", (addr.on(radio_network(site.number), 2),), peer=names.ENB)
+    return radio, Interface(names.WWAN_IF, "wwan", (addr.single(own.sim),), peer=names.PGW), tunnel
+
+
+def _services_b(context: Context, site: Site) -> tuple[InputService, ...]:
+    """The tunnel, and the modem's own leg: what a modem of silicon would not show to the host."""
+    radio = addr.host(radio_network(site.number), 1)
+    return firewall.gre_from(context.tunnel_endpoint), firewall.radio_from(radio)
+
+
+def _to_endpoint(context: Context) -> StaticRoute:
+    return StaticRoute(addr.only(context.tunnel_endpoint), interface=names.WWAN_IF)
+
+
+def _pair(context: Context, own: SiteAddresses, uplinks: tuple[str, ...], *, doubled: bool) -> ForwardPair:
+    """Controller to hub and back; over the LAN too, when the other gateway has the better path."""
+    outside = (*uplinks, names.LAN_IF) if doubled else uplinks
+    return ForwardPair("hub", (own.lan,), (context.hub_lan,), names.LAN_IFS, outside)
+
+
+def _allowed(context: Context, own: SiteAddresses, uplinks: tuple[str, ...]) -> Iterator[AllowedSource]:
+    for interface in names.LAN_IFS:
+        yield AllowedSource(interface, (own.lan, context.hub_lan))
+    if names.ACCESS_A_IF in uplinks:
+        sources = (context.hub_lan, addr.only(context.hub_loopback), addr.only(own.pe))
+        yield AllowedSource(names.ACCESS_A_IF, sources)
+    if names.TUNNEL_IF in uplinks:
+        yield AllowedSource(names.TUNNEL_IF, (context.hub_lan, addr.only(own.tunnel_hub)))
+        yield AllowedSource(names.WWAN_IF, (addr.only(context.tunnel_endpoint),))
+
+
+def _filter(
+    context: Context, own: SiteAddresses, uplinks: tuple[str, ...], services: tuple[InputService, ...], *, doubled: bool
+) -> Firewall:
+    return Firewall(
+        services=(*services, firewall.echo_from(own.lan)),
+        pairs=(_pair(context, own, uplinks, doubled=doubled),),
+        sources=tuple(_allowed(context, own, uplinks)),
+    )
+
+
+def _vrrp(context: Context, own: SiteAddresses, peer: IPv4Address, *, master: bool) -> Vrrp:
+    return Vrrp(
+        interface=names.LAN_IF,
+        virtual_interface=names.LAN_VIRTUAL_IF,
+        router_id=SITE_VRID,
+        priority=_MASTER if master else _BACKUP,
+        address=addr.host(own.lan, addr.LAN_GATEWAY),
+        peer=peer,
+        advert_ms=context.timers.vrrp_advert_ms,
+        preempt_delay_s=context.timers.vrrp_preempt_delay_s,
+    )
+
+
+def _watch(context: Context, own: SiteAddresses, source: IPv4Address, peer: IPv4Address) -> LanWatch:
+    return LanWatch(
+        interface=names.LAN_IF,
+        prefix=own.lan,
+        source=source,
+        targets=(peer, own.controller),
+        probe_ms=context.timers.lan_probe_ms,
+        lost=context.timers.lan_probe_lost,
+    )
+
+
+def _ce_a(context: Context, site: Site, own: SiteAddresses) -> Device:
+    here, peer = addr.host(own.lan, addr.LAN_FIRST), addr.host(own.lan, addr.LAN_SECOND)
+    neighbors = (*_sessions_a(context, site, own), _session_lan(context, peer, names.gateway_b(site)))
+    services = (
+        *firewall.routing_from(own.pe, context.hub_loopback, peer),
+        firewall.vrrp_from(peer),
+    )
+    return Device(
+        name=names.gateway_a(site),
+        role=Role.CE_ROUTER,
+        function=Function.CE,
+        platform=site.a.platform,
+        networks=("a",),
+        site=site.name,
+        interfaces=(*_interfaces_a(site, own), Interface(names.LAN_IF, "ethernet", (addr.single(here),))),
+        router=Router(
+            router_id=own.loopback,
+            bgp=(
+                BgpInstance(
+                    context.service.sites_as_number, own.loopback, neighbors, (own.lan, addr.only(own.loopback))
+                ),
+            ),
+            prefix_sets=(context.hub_set, context.hub_loopback_set, *_own_sets(own)),
+            bfd_profiles=(context.timers.active, context.timers.standby),
+        ),
+        firewall=_filter(context, own, (names.ACCESS_A_IF,), services, doubled=True),
+        vrrp=_vrrp(context, own, peer, master=site.primary == "a"),
+        lan_watch=_watch(context, own, here, peer),
+    )
+
+
+def _gateway_b(context: Context, site: Site, own: SiteAddresses) -> Device:
+    here, peer = addr.host(own.lan, addr.LAN_SECOND), addr.host(own.lan, addr.LAN_FIRST)
+    neighbors = (_session_b(context, site, own), _session_lan(context, peer, names.gateway_a(site)))
+    services = (
+        *firewall.routing_from(own.tunnel_hub, peer),
+        *_services_b(context, site),
+        firewall.vrrp_from(peer),
+    )
+    return Device(
+        name=names.gateway_b(site),
+        role=Role.LTE_GATEWAY,
+        function=Function.GATEWAY,
+        platform=site.b.platform,
+        networks=("b",),
+        site=site.name,
+        interfaces=(*_interfaces_b(context, site, own), Interface(names.LAN_IF, "ethernet", (addr.single(here),))),
+        router=Router(
+            router_id=own.sim,
+            bgp=(BgpInstance(context.service.sites_as_number, own.sim, neighbors, (own.lan,)),),
+            prefix_sets=(context.hub_set, _own_sets(own)[0]),
+            bfd_profiles=(context.timers.active, context.timers.standby),
+            statics=(_to_endpoint(context),),
+        ),
+        firewall=_filter(context, own, (names.TUNNEL_IF,), services, doubled=True),
+        vrrp=_vrrp(context, own, peer, master=site.primary == "b"),
+        lan_watch=_watch(context, own, here, peer),
+        sim=sim(context, site),
+    )
+
+
+def _gateway_both(context: Context, site: Site, own: SiteAddresses) -> Device:
+    lan = Interface(names.LAN_IF, "ethernet", (addr.on(own.lan, addr.LAN_GATEWAY),))
+    neighbors = (*_sessions_a(context, site, own), _session_b(context, site, own))
+    services = (
+        *firewall.routing_from(own.pe, context.hub_loopback, own.tunnel_hub),
+        *_services_b(context, site),
+    )
+    uplinks = (names.ACCESS_A_IF, names.TUNNEL_IF)
+    return Device(
+        name=names.gateway_b(site),
+        role=Role.LTE_GATEWAY,
+        function=Function.GATEWAY,
+        platform=site.b.platform,
+        networks=("a", "b"),
+        site=site.name,
+        interfaces=(*_interfaces_a(site, own), *_interfaces_b(context, site, own), lan),
+        router=Router(
+            router_id=own.loopback,
+            bgp=(
+                BgpInstance(
+                    context.service.sites_as_number, own.loopback, neighbors, (own.lan, addr.only(own.loopback))
+                ),
+            ),
+            prefix_sets=(context.hub_set, context.hub_loopback_set, *_own_sets(own)),
+            bfd_profiles=(context.timers.active, context.timers.standby),
+            statics=(_to_endpoint(context),),
+        ),
+        firewall=_filter(context, own, uplinks, services, doubled=False),
+        sim=sim(context, site),
+    )
+
+
+def _switch(site: Site) -> Device:
+    ports = tuple(Interface(f"port{port}", "ethernet") for port in (1, 2, 3))
+    return Device(
+        name=names.lan_switch(site),
+        role=Role.LAN_SWITCH,
+        function=Function.SWITCH,
+        platform="bridge",
+        networks=(),
+        managed=False,
+        site=site.name,
+        interfaces=ports,
+    )
+
+
+def _controller(context: Context, site: Site, own: SiteAddresses) -> Device:
+    gateway = addr.host(own.lan, addr.LAN_GATEWAY)
+    return Device(
+        name=names.controller(site),
+        role=Role.EMS,
+        function=Function[site.controller.upper()],
+        platform="linux_host",
+        networks=(),
+        site=site.name,
+        interfaces=(Interface(names.LAN_IF, "ethernet", (addr.on(own.lan, addr.LAN_CONTROLLER),)),),
+        routes=(StaticRoute(context.hub_lan, via=gateway),),
+        firewall=Firewall(
+            services=(firewall.echo_from(own.lan, context.hub_lan), firewall.stamp_from(context.hub_lan))
+        ),
+        stamp=(StampStream(site.name, addr.host(context.hub_lan, addr.HUB_DRAS)),),
+    )

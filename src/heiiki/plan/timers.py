@@ -1,0 +1,30 @@
+"""Timer profiles (D5): how fast each part of the network notices, and at what price."""
+
+from heiiki.plan.model import BfdProfile, Timers
+
+PROFILES: dict[str, Timers] = {
+    "laboratory": Timers(
+        profile="laboratory",
+        active=BfdProfile("active", 300, 3),
+        standby=BfdProfile("standby", 300, 3),
+        vrrp_advert_ms=300,
+        vrrp_preempt_delay_s=5,
+        lan_probe_ms=100,
+        lan_probe_lost=6,
+        bgp_connect_s=1,
+        ospf_spf_ms=50,
+    ),
+    "production": Timers(
+        profile="production",
+        active=BfdProfile("active", 300, 3),
+        standby=BfdProfile("standby", 5000, 3),
+        vrrp_advert_ms=300,
+        vrrp_preempt_delay_s=30,
+        lan_probe_ms=100,
+        lan_probe_lost=6,
+        bgp_connect_s=2,
+        ospf_spf_ms=50,
+    ),
+}
+"""``laboratory`` watches every path quickly; ``production`` watches the standby path slowly, for 300 ms BFD over a
+metered SIM costs about a gigabyte a month."""

@@ -1,0 +1,55 @@
+"""What a device is sent: files with their checks, and the services that read them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedFile:
+    """One file of a device.
+
+    Attributes:
+        path: absolute path on the device.
+        content: text; a secret stands in it only as ``{{secret:PATH:FIELD}}``, resolved on the way to the device.
+        mode: octal text such as ``0644``.
+        owner: owning user, and group where they are the same.
+        validate: argument vector that must exit 0 before the file is taken into use; ``{path}`` is the candidate.
+        service: name of the service that must notice a change, or the empty string.
+        secret: the content must never be shown.
+        requirements: IDs of the requirements that this file holds (config stage).
+    """
+
+    path: str
+    content: str
+    mode: str = "0644"
+    owner: str = "root"
+    validate: tuple[str, ...] = ()
+    service: str = ""
+    secret: bool = False
+    requirements: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service of a device, in the order in which services are started.
+
+    Attributes:
+        name: unit name without ``.service``.
+        on_change: ``reload`` or ``restart``: what a changed file asks for.
+        health: argument vector that must exit 0 within `health_s` seconds of a start or reload.
+        running: argument vector that prints the running configuration; its digest tells drift from what was applied.
+    """
+
+    name: str
+    on_change: str = "restart"
+    health: tuple[str, ...] = ()
+    health_s: float = 10.0
+    running: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceBuild:
+    """Everything that one device is sent."""
+
+    device: str
+    files: tuple[RenderedFile, ...]
+    services: tuple[Service, ...]

@@ -1,0 +1,6 @@
+"""Requirements as data: what TR-1072 asks, with its clause, and the stages that this release examines."""
+
+from heiiki.requirements.catalogue import REQUIREMENTS, Requirement, requirement
+from heiiki.requirements.verdict import Result, Stage, Verdict
+
+__all__ = ["REQUIREMENTS", "Requirement", "Result", "Stage", "Verdict", "requirement"]

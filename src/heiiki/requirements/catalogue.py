@@ -1,0 +1,57 @@
+"""The catalogue of requirements, each with its clause and the stages that this release examines."""
+
+from dataclasses import dataclass
+
+from heiiki.requirements.verdict import Stage
+
+_D, _C, _L = Stage.DESIGN, Stage.CONFIG, Stage.LIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One requirement.
+
+    Attributes:
+        id: the ID used in verdicts and documents.
+        clause: where TR-1072 asks for it.
+        title: the requirement in one sentence.
+        stages: where this release examines it; an examined stage without a verdict is *unknown*.
+    """
+
+    id: str
+    clause: str
+    title: str
+    stages: tuple[Stage, ...]
+
+
+REQUIREMENTS: tuple[Requirement, ...] = (
+    Requirement("R-AVAIL", "TR-1072 5.3.1", "Unavailability at most 2×10⁻⁵, DRAS to BEMS/ERC", (_D,)),
+    Requirement("R-DELAY", "TR-1072 5.3.1", "Transfer delay at most 2 s", (_L,)),
+    Requirement("R-GAP", "TR-1072 5.3.1", "Interruption of information at most 2 s", (_D, _C, _L)),
+    Requirement("R-DUAL", "TR-1072 5.3.1, 7.1", "Two independent closed networks", (_D, _C, _L)),
+    Requirement("R-SCALE", "TR-1072 5.3.1", "Up to 1,000 BEMS/ERC on one DRAS", (_D,)),
+    Requirement("R-COST", "TR-1072 5.3.1", "At most 1,000 yen a month for a line", (_D,)),
+    Requirement("R-CLOSED", "TR-1072 7.1", "Closed networks only, no transit over the Internet", (_D,)),
+    Requirement("R-FIT", "TR-1072 7.2, 7.3", "The access suits the volume of the controlled resource", (_D,)),
+    Requirement("R-ISO-GROUP", "TR-1072 4.4", "XMPP server and DRAS form one closed group", (_C, _L)),
+    Requirement("R-ISO-CARRIER", "TR-1072 4.4", "Nobody enters from the carrier network", (_C, _L)),
+    Requirement("R-ISO-SITE", "TR-1072 4.4", "No customer reaches another, no gateway another", (_D, _C, _L)),
+    Requirement("R-ISO-MALICE", "TR-1072 4.4", "The carrier survives malicious packets from a site", (_C, _L)),
+    Requirement("R-SEC-ACCESS", "TR-1072 4.4", "The access is authenticated and encrypted: SIM on mobile", (_L,)),
+    Requirement("R-SEC-ESP", "TR-1072 4.4", "IPsec between the energy service provider and the carrier", ()),
+    Requirement("R-SEC-CORE", "TR-1072 4.4", "The carrier's core is a managed data link", ()),
+    Requirement("R-SEC-LAN", "TR-1072 4.4", "Mutual authentication and encryption between GW and BEMS/ERC", ()),
+    Requirement("R-MINIMAL", "TR-1072 4.4", "No equipment and no service beyond the need", ()),
+    Requirement("R-THEFT", "TR-1072 4.4", "A stolen gateway or SIM is noticed and barred", ()),
+)
+
+_BY_ID = {item.id: item for item in REQUIREMENTS}
+
+
+def requirement(identifier: str) -> Requirement:
+    """Return the requirement called `identifier`.
+
+    Raises:
+        KeyError: the catalogue has no such requirement.
+    """
+    return _BY_ID[identifier]

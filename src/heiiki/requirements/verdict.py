@@ -1,0 +1,75 @@
+"""The one kind of answer: a verdict on one requirement, about one subject, at one stage."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    """Where a requirement is examined."""
+
+    DESIGN = "design"
+    CONFIG = "config"
+    LIVE = "live"
+
+
+class Result(StrEnum):
+    """What an examination found.
+
+    ``unknown`` means that nobody could tell: it is never a pass. ``not_applicable`` is counted apart.
+    """
+
+    PASS = "pass"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    NOT_APPLICABLE = "not_applicable"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a verdict rests on.
+
+    Attributes:
+        collected: ISO 8601 time at which it was collected.
+        file: raw output, relative to the folder of ``verdicts.json``.
+        sha256: digest of that file.
+        excerpt: what a reader needs at once, one line.
+    """
+
+    collected: str
+    file: str = ""
+    sha256: str = ""
+    excerpt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One answer.
+
+    Attributes:
+        requirement: ID of the catalogue, such as ``R-GAP``.
+        clause: where the requirement is written.
+        subject: what was examined: a site, a device, a fault, a pair.
+        reason: why; mandatory unless the result is ``pass``.
+        measured: figure found, in `unit`; None when there is none.
+        bound: figure allowed, in `unit`; None when there is none.
+
+    Raises:
+        ValueError: an ``unknown``, ``fail`` or ``not_applicable`` without a reason.
+    """
+
+    requirement: str
+    clause: str
+    subject: str
+    stage: Stage
+    result: Result
+    reason: str = ""
+    measured: float | None = None
+    bound: float | None = None
+    unit: str = ""
+    evidence: tuple[Evidence, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a result other than pass that says no reason."""
+        if self.result is not Result.PASS and not self.reason:
+            message = f"{self.requirement} {self.subject}: a {self.result} verdict needs a reason"
+            raise ValueError(message)
