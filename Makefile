@@ -22,8 +22,10 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/heiiki
 
 # Ansible reads no other settings than the project's, wherever it is started.
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+# ansible-lint would make folders in the user's home for its own runs.
+export ANSIBLE_HOME := $(CURDIR)/.ansible
 export MOLECULE_GLOB := tests/molecule/*/molecule.yml
-lint types unit test demo bench clean: export PATH := $(BIN):$(PATH)
+lint types unit test demo bench changelog clean: export PATH := $(BIN):$(PATH)
 
 say = printf '\n==> %s\n'
 
@@ -77,6 +79,7 @@ lint: setup ## Check style, YAML, roles and the direction of imports (about 1 mi
 	ruff format --check
 	yamllint --strict .
 	lint-imports --no-logo
+	antsibull-changelog lint
 	ansible-lint --offline
 
 .PHONY: types
@@ -113,6 +116,10 @@ lock: setup ## Resolve the dependencies anew and write requirements.lock (second
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade --generate-hashes \
 	    --no-annotate --no-emit-index-url --quiet --output-file requirements.lock \
 	    --custom-compile-command "make lock"
+
+.PHONY: changelog
+changelog: setup ## Release: fold changelogs/fragments into CHANGELOG.md under the version of galaxy.yml
+	antsibull-changelog release
 
 .PHONY: clean
 clean: ## Take the lab down and remove all that was made, except the shared cache of kernel and root
