@@ -37,7 +37,9 @@ class Gap:
     def __post_init__(self) -> None:
         """Refuse a length that no clock can give."""
         if not math.isfinite(self.seconds) or self.seconds < 0:
-            message = f"gap of {self.site} {self.direction} at {self.phase}: {self.seconds} is no length in seconds"
+            message = (
+                f"gap of {self.site} {self.direction} at {self.phase}: {self.seconds} is no length in seconds"
+            )
             raise ValueError(message)
 
 

@@ -16,7 +16,9 @@ def number(value: float) -> str:
         return f"{value / 10**exponent:.3g}×10{str(exponent).translate(_SUPERSCRIPT)}"
     if abs(value) >= 10**_DIGITS or value == int(value):
         return f"{value:,.0f}"
-    return f"{round(value, _DIGITS - 1 - exponent):.{max(0, _DIGITS - 1 - exponent)}f}".rstrip("0").rstrip(".")
+    return f"{round(value, _DIGITS - 1 - exponent):.{max(0, _DIGITS - 1 - exponent)}f}".rstrip("0").rstrip(
+        "."
+    )
 
 
 def quantity(value: float | None, unit: str) -> str:

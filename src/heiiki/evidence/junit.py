@@ -57,8 +57,13 @@ def _add_case(suite: ET.Element, verdict: Verdict) -> None:
     case = ET.SubElement(suite, "testcase", {key: _clean(value) for key, value in names.items()})
     figure = against(verdict.measured, verdict.bound, verdict.unit)
     if verdict.result in _TAGS:
-        ET.SubElement(case, _TAGS[verdict.result], {"message": _clean(verdict.reason), "type": verdict.clause})
-    told = [figure, *(f"{item.file} sha256:{item.sha256} {item.excerpt}".strip() for item in verdict.evidence)]
+        ET.SubElement(
+            case, _TAGS[verdict.result], {"message": _clean(verdict.reason), "type": verdict.clause}
+        )
+    told = [
+        figure,
+        *(f"{item.file} sha256:{item.sha256} {item.excerpt}".strip() for item in verdict.evidence),
+    ]
     lines = [line for line in told if line]
     if lines:
         ET.SubElement(case, "system-out").text = _clean("\n".join(lines))

@@ -89,16 +89,21 @@ def _row(item: Requirement, verdicts: tuple[Verdict, ...]) -> Row:
 def _cell(item: Requirement, stage: Stage, verdicts: tuple[Verdict, ...]) -> Cell:
     mine = tuple(verdict for verdict in verdicts if verdict.stage is stage)
     counts = Counter(verdict.result for verdict in mine)
-    totals = Totals(*(counts[result] for result in (Result.PASS, Result.FAIL, Result.UNKNOWN, Result.NOT_APPLICABLE)))
+    totals = Totals(
+        *(counts[result] for result in (Result.PASS, Result.FAIL, Result.UNKNOWN, Result.NOT_APPLICABLE))
+    )
     return Cell(item.id, stage, stage in item.stages, totals, worst(mine), worst_figure(mine))
 
 
 def worst_figure(verdicts: Iterable[Verdict]) -> Verdict | None:
     """Return the verdict with the worst figure: furthest beyond its bound, or nearest to it.
 
-    Verdicts that the requirement does not apply to stay out, unless there is nothing else.
+    Where something failed only its figures count: a good figure beside the word fail would mislead. Verdicts that the
+    requirement does not apply to stay out, unless there is nothing else.
     """
-    figures = tuple(verdict for verdict in verdicts if verdict.measured is not None)
+    found = tuple(verdicts)
+    failed = tuple(verdict for verdict in found if verdict.result is Result.FAIL)
+    figures = tuple(verdict for verdict in failed or found if verdict.measured is not None)
     applicable = tuple(verdict for verdict in figures if verdict.result is not Result.NOT_APPLICABLE)
     return max(applicable or figures, key=_strain, default=None)
 
@@ -130,7 +135,9 @@ def _text_cell(cell: Cell, *, colour: bool) -> str:
     figure = cell.figure
     told = f"  {against(figure.measured, figure.bound, figure.unit)}" if figure else ""
     plain = _cut(words + told, _CELL_WIDTH - 1).ljust(_CELL_WIDTH)
-    return click.style(plain[: len(words)], fg=_COLOURS[cell.worst]) + plain[len(words) :] if colour else plain
+    return (
+        click.style(plain[: len(words)], fg=_COLOURS[cell.worst]) + plain[len(words) :] if colour else plain
+    )
 
 
 def _share(cell: Cell, result: Result) -> str:
@@ -147,9 +154,7 @@ def _cut(line: str, width: int) -> str:
 
 
 def _text_totals(totals: Totals) -> list[str]:
-    counts = (
-        f"{totals.passed} pass, {totals.failed} fail, {totals.unknown} unknown, {totals.not_applicable} not applicable"
-    )
+    counts = f"{totals.passed} pass, {totals.failed} fail, {totals.unknown} unknown, {totals.not_applicable} not applicable"
     return [
         f"{totals.verdicts} verdicts: {counts}",
         f"·  {NOT_EXAMINED}: {totals.not_examined} of requirement × stage (no verdicts)",
@@ -159,11 +164,19 @@ def _text_totals(totals: Totals) -> list[str]:
 def findings(verdicts: Iterable[Verdict]) -> str:
     """Return each fail and each unknown with its reason, fails first, as plain text at most 100 columns wide."""
     bad = [verdict for verdict in ordered(verdicts) if verdict.result in {Result.FAIL, Result.UNKNOWN}]
-    return "\n".join(_finding(verdict) for verdict in sorted(bad, key=lambda item: SEVERITY.index(item.result)))
+    return "\n".join(
+        _finding(verdict) for verdict in sorted(bad, key=lambda item: SEVERITY.index(item.result))
+    )
 
 
 def _finding(verdict: Verdict) -> str:
     figure = against(verdict.measured, verdict.bound, verdict.unit)
-    parts = (WORDS[verdict.result], verdict.requirement, verdict.stage.value, f"{verdict.subject}:", verdict.reason)
+    parts = (
+        WORDS[verdict.result],
+        verdict.requirement,
+        verdict.stage.value,
+        f"{verdict.subject}:",
+        verdict.reason,
+    )
     line = " ".join(parts) + (f" ({figure})" if figure else "")
     return textwrap.fill(line, _WIDTH, subsequent_indent="    ", break_on_hyphens=False)

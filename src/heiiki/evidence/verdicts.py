@@ -89,7 +89,9 @@ def _write(path: Path, document: dict[str, Any]) -> None:
     try:
         text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
     except ValueError as error:
-        raise EvidenceError(f"{path}: a figure is infinite or not a number; give a finite one or none") from error
+        raise EvidenceError(
+            f"{path}: a figure is infinite or not a number; give a finite one or none"
+        ) from error
     write_atomically(path, f"{text}\n".encode())
 
 
@@ -133,7 +135,9 @@ def _check_totals(path: Path, header: Header, verdicts: tuple[Verdict, ...]) -> 
     # What a release does not examine is a matter of the release that wrote the file, not of its rows.
     rows = (found.passed, found.failed, found.unknown, found.not_applicable)
     if rows != (told.passed, told.failed, told.unknown, told.not_applicable):
-        raise EvidenceError(f"{path}: the totals are not those of the rows; the file was altered, write it again")
+        raise EvidenceError(
+            f"{path}: the totals are not those of the rows; the file was altered, write it again"
+        )
 
 
 def _verdict(row: dict[str, Any]) -> Verdict:

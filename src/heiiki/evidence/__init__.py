@@ -1,0 +1,33 @@
+"""Verdicts and what they rest on: JSON, JUnit XML, the matrix, and a page for an auditor."""
+
+from heiiki.evidence.completion import completeness, exit_code, expected_faults
+from heiiki.evidence.faults import FaultRow, Gap
+from heiiki.evidence.header import Header, Totals
+from heiiki.evidence.report import Paths, settle, write_report
+from heiiki.evidence.store import EvidenceStore
+from heiiki.evidence.table import Matrix, findings, matrix, text
+from heiiki.evidence.verdicts import earlier, merge, read_faults, read_verdicts, write_faults, write_verdicts
+
+__all__ = [
+    "EvidenceStore",
+    "FaultRow",
+    "Gap",
+    "Header",
+    "Matrix",
+    "Paths",
+    "Totals",
+    "completeness",
+    "earlier",
+    "exit_code",
+    "expected_faults",
+    "findings",
+    "matrix",
+    "merge",
+    "read_faults",
+    "read_verdicts",
+    "settle",
+    "text",
+    "write_faults",
+    "write_report",
+    "write_verdicts",
+]
