@@ -22,6 +22,9 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/heiiki
 
 # Ansible reads no other settings than the project's, wherever it is started.
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+# Downloads are kept beside the built kernel and root: nothing else is left outside the checkout.
+export PIP_CACHE_DIR := $(CACHE)/pip
+export UV_CACHE_DIR := $(CACHE)/uv
 # ansible-lint would make folders in the user's home for its own runs.
 export ANSIBLE_HOME := $(CURDIR)/.ansible
 export MOLECULE_GLOB := tests/molecule/*/molecule.yml
