@@ -1,0 +1,16 @@
+"""Configurations: the plan in each platform's own words."""
+
+from heiiki.render.compile import compile_device, compile_plan, interfaces_json
+from heiiki.render.model import DeviceBuild, RenderedFile, Service
+from heiiki.render.write import manifest, write
+
+__all__ = [
+    "DeviceBuild",
+    "RenderedFile",
+    "Service",
+    "compile_device",
+    "compile_plan",
+    "interfaces_json",
+    "manifest",
+    "write",
+]

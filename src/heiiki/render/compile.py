@@ -1,0 +1,232 @@
+"""Plan in, files out: what every managed device is sent."""
+
+import json
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+from heiiki.plan.model import Device, Interface, Plan, Role, Sim, StaticRoute
+from heiiki.render.model import DeviceBuild, RenderedFile, Service
+from heiiki.render.templates import render
+
+_PROGRAMS = "/usr/local/lib/heiiki"
+_UNITS = "/etc/systemd/system"
+_SEPARATION = ("R-ISO-SITE", "R-ISO-CARRIER", "R-ISO-MALICE")
+_GROUP = ("R-ISO-GROUP", "R-ISO-MALICE")
+
+_Part = tuple[tuple[RenderedFile, ...], Service]
+
+
+def compile_plan(plan: Plan) -> Iterator[DeviceBuild]:
+    """Yield what each managed device is sent, in plan order."""
+    return (compile_device(plan, device) for device in plan.managed())
+
+
+def compile_device(plan: Plan, device: Device) -> DeviceBuild:
+    """Return everything that `device` is sent."""
+    files: list[RenderedFile] = []
+    services: list[Service] = []
+    for needed, part in _PARTS:
+        if needed(device):
+            parts, service = part(plan, device)
+            files += parts
+            services.append(service)
+    for needed, one in _FILES:
+        if needed(device):
+            files.append(one(plan, device))
+    return DeviceBuild(device.name, tuple(files), tuple(services))
+
+
+def interfaces_json(device: Device) -> str:
+    """Return what `links.py` makes the kernel match on `device`."""
+    wanted = [item for item in device.interfaces if item.kind in ("ethernet", "loopback", "vrf", "gre")]
+    return _json(
+        {
+            "interfaces": [_interface(item) for item in wanted],
+            "routes": [_route(item) for item in device.routes],
+            "sysctls": _sysctls(device, wanted),
+        }
+    )
+
+
+def _interface(item: Interface) -> dict[str, object]:
+    entry: dict[str, object] = {"name": item.name, "kind": item.kind}
+    if item.mtu:
+        entry["mtu"] = item.mtu
+    if item.vrf:
+        entry["vrf"] = item.vrf
+    if item.table:
+        entry["table"] = item.table
+    if item.gre:
+        entry["gre"] = {"local": str(item.gre.local), "remote": str(item.gre.remote)}
+    if item.mpls:
+        entry["mpls"] = True
+    entry["addresses"] = [str(address) for address in item.addresses]
+    return entry
+
+
+def _route(route: StaticRoute) -> dict[str, object]:
+    entry: dict[str, object] = {"prefix": str(route.prefix)}
+    if route.via:
+        entry["via"] = str(route.via)
+    if route.interface:
+        entry["interface"] = route.interface
+    if route.vrf:
+        entry["vrf"] = route.vrf
+    return entry
+
+
+def _sysctls(device: Device, interfaces: list[Interface]) -> dict[str, str]:
+    """Routing on where the device routes; no redirects, and no reverse-path filter, which would drop asymmetric paths (D3)."""
+    routes = device.router is not None or device.pgw is not None
+    values = {"net.ipv4.ip_forward": "1" if routes else "0", "net.ipv6.conf.all.disable_ipv6": "1"}
+    for name in ("all", "default", *(item.name for item in interfaces if item.kind == "ethernet")):
+        values[f"net.ipv4.conf.{name}.rp_filter"] = "0"
+        values[f"net.ipv4.conf.{name}.send_redirects"] = "0"
+        values[f"net.ipv4.conf.{name}.accept_redirects"] = "0"
+    return values
+
+
+@cache
+def _program(name: str) -> str:
+    return (Path(__file__).parents[1] / "node" / f"{name}.py").read_text(encoding="utf-8")
+
+
+@cache
+def _program_file(name: str, service: str) -> RenderedFile:
+    return RenderedFile(f"{_PROGRAMS}/{name}.py", _program(name), "0755", service=service)
+
+
+def _unit(name: str, plan: Plan, device: Device) -> RenderedFile:
+    return RenderedFile(f"{_UNITS}/{name}.service", render(f"linux/{name}.service.j2", plan, device), service=name)
+
+
+def _links(plan: Plan, device: Device) -> _Part:
+    name = "heiiki-links"
+    config = RenderedFile("/etc/heiiki/links.json", interfaces_json(device), service=name, requirements=("R-DUAL",))
+    health = ("python3", f"{_PROGRAMS}/links.py", "check", "/etc/heiiki/links.json")
+    return (_program_file("links", name), _unit(name, plan, device), config), Service(name, "reload", health)
+
+
+def _nftables(plan: Plan, device: Device) -> _Part:
+    held = _GROUP if device.role in (Role.CLOSED_GROUP_HOST, Role.EMS) else _SEPARATION
+    file = RenderedFile(
+        "/etc/nftables.conf",
+        render("linux/nftables.conf.j2", plan, device),
+        "0755",
+        validate=("nft", "-c", "-f", "{path}"),
+        service="nftables",
+        requirements=held,
+    )
+    return (file,), Service("nftables", "reload", ("nft", "list", "table", "inet", "heiiki"))
+
+
+def _frr(plan: Plan, device: Device) -> _Part:
+    files = (
+        RenderedFile("/etc/frr/daemons", render("frr/daemons.j2", plan, device), "0640", "frr", service="frr"),
+        RenderedFile("/etc/frr/vtysh.conf", "service integrated-vtysh-config\n", "0640", "frr", service="frr"),
+        RenderedFile(
+            "/etc/frr/frr.conf",
+            render("frr/frr.conf.j2", plan, device),
+            "0640",
+            "frr",
+            validate=("vtysh", "-C", "-f", "{path}"),
+            service="frr",
+            requirements=("R-GAP", "R-DUAL", "R-ISO-SITE"),
+        ),
+    )
+    running = ("vtysh", "-c", "show running-config no-header")
+    return files, Service("frr", "reload", ("vtysh", "-c", "show version"), 20.0, running)
+
+
+def _keepalived(plan: Plan, device: Device) -> _Part:
+    file = RenderedFile(
+        "/etc/keepalived/keepalived.conf",
+        render("linux/keepalived.conf.j2", plan, device),
+        validate=("keepalived", "-t", "-f", "{path}"),
+        service="keepalived",
+        requirements=("R-GAP",),
+    )
+    return (file,), Service("keepalived", "reload")
+
+
+def _lan_watch(plan: Plan, device: Device) -> _Part:
+    watch, name = device.lan_watch, "heiiki-lan-watch"
+    assert watch is not None  # noqa: S101 - `_PARTS` asks first
+    config = {
+        "interface": watch.interface,
+        "prefix": str(watch.prefix),
+        "source": str(watch.source),
+        "targets": [str(target) for target in watch.targets],
+        "probe_ms": watch.probe_ms,
+        "lost": watch.lost,
+    }
+    file = RenderedFile("/etc/heiiki/lan_watch.json", _json(config), service=name, requirements=("R-GAP",))
+    health = ("python3", f"{_PROGRAMS}/lan_watch.py", "status")
+    return (_program_file("lan_watch", name), _unit(name, plan, device), file), Service(name, "restart", health)
+
+
+def _pgw(plan: Plan, device: Device) -> _Part:
+    pgw, name = device.pgw, "heiiki-pgw"
+    assert pgw is not None  # noqa: S101 - `_PARTS` asks first
+    config = {
+        "address": str(pgw.gtp_address),
+        "interface": "gtp0",
+        "mtu": 1400,
+        "apns": [{"name": pgw.apn, "pool": str(pgw.pool)}],
+        "subscribers": [{"imsi": sim.imsi, "apn": sim.apn, "address": str(sim.address)} for sim in pgw.sims],
+    }
+    held = ("R-ISO-SITE", "R-SEC-ACCESS")
+    file = RenderedFile("/etc/heiiki/pgw.json", _json(config), service=name, requirements=held)
+    return (_program_file("pgw", name), _unit(name, plan, device), file), Service(name, "reload")
+
+
+def _stamp(plan: Plan, device: Device) -> _Part:
+    name = "heiiki-stamp"
+    config = {
+        "address": str(device.addresses[0]),
+        "interval_ms": 20,
+        "peers": [{"site": stream.site, "address": str(stream.address)} for stream in device.stamp],
+    }
+    file = RenderedFile("/etc/heiiki/stamp.json", _json(config), service=name)
+    return (_program_file("stamp", name), _unit(name, plan, device), file), Service(name)
+
+
+def _wwan(_plan: Plan, device: Device) -> RenderedFile:
+    sim = device.sim
+    assert sim is not None  # noqa: S101 - `_FILES` asks first
+    return RenderedFile("/etc/heiiki/wwan.json", _json({"apn": sim.apn}))
+
+
+def _subscribers(_plan: Plan, device: Device) -> RenderedFile:
+    """Subscriptions for the HSS; the keys are named here, and read on the way to the device."""
+    content = _json({"subscribers": [_subscriber(sim) for sim in device.subscribers]})
+    path = "/etc/heiiki/subscribers.json"
+    return RenderedFile(path, content, "0600", secret=True, requirements=("R-SEC-ACCESS",))
+
+
+def _subscriber(sim: Sim) -> dict[str, object]:
+    keys = {field: f"{{{{secret:{sim.keys}:{field}}}}}" for field in ("k", "opc")}
+    return {"imsi": sim.imsi, **keys, "apns": [sim.apn]}
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=1) + "\n"
+
+
+_PARTS: tuple[tuple[Callable[[Device], bool], Callable[[Plan, Device], _Part]], ...] = (
+    (lambda device: bool(device.interfaces) and device.function != "HSS", _links),
+    (lambda device: device.firewall is not None, _nftables),
+    (lambda device: device.router is not None, _frr),
+    (lambda device: device.vrrp is not None, _keepalived),
+    (lambda device: device.lan_watch is not None, _lan_watch),
+    (lambda device: device.pgw is not None, _pgw),
+    (lambda device: bool(device.stamp), _stamp),
+)
+"""Parts of a device in the order in which their services start."""
+
+_FILES: tuple[tuple[Callable[[Device], bool], Callable[[Plan, Device], RenderedFile]], ...] = (
+    (lambda device: device.sim is not None, _wwan),
+    (lambda device: bool(device.subscribers), _subscribers),
+)
+"""Files that a program reads by itself."""

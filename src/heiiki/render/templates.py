@@ -1,0 +1,92 @@
+"""The templates: one environment for the whole fleet, each template compiled once."""
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import jinja2
+
+from heiiki.errors import RenderError
+from heiiki.plan.model import BgpNeighbor, Device, InputService, Plan, Router
+
+_PROTOCOLS = {"gre": "47", "vrrp": "112", "ospf": "89"}
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_folder()),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - router configuration, not HTML
+        auto_reload=False,
+    )
+    environment.globals.update(
+        accept_name=accept_name, accepted=accepted, announced=announced, opened=opened, identifier=identifier
+    )
+    return environment
+
+
+@cache
+def _template(name: str) -> jinja2.Template:
+    return _environment().get_template(name)
+
+
+def render(name: str, plan: Plan, device: Device) -> str:
+    """Render template `name` for one device.
+
+    Raises:
+        RenderError: the template asks for what the plan does not have.
+    """
+    try:
+        return _template(name).render(plan=plan, device=device)
+    except jinja2.TemplateError as error:
+        message = f"templates/{name} for {device.name}: {error}; the template and the plan's model do not agree"
+        raise RenderError(message) from error
+
+
+def _folder() -> Path:
+    """Templates stand beside the package when it is installed, and at the top of a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "templates"
+    return installed if installed.is_dir() else package.parents[1] / "templates"
+
+
+def accept_name(neighbor: BgpNeighbor) -> str:
+    """Name of the route map for what a session accepts: one for each set and preference."""
+    suffix = f"-{neighbor.local_preference}" if neighbor.local_preference else ""
+    return f"ACCEPT-{neighbor.accept}{suffix}"
+
+
+def accepted(router: Router) -> Iterator[BgpNeighbor]:
+    """Yield one neighbour for each route map that sessions need for what they accept."""
+    seen: dict[str, BgpNeighbor] = {}
+    for instance in router.bgp:
+        for neighbor in instance.neighbors:
+            if not neighbor.vpn:
+                seen.setdefault(accept_name(neighbor), neighbor)
+    return iter(seen.values())
+
+
+def announced(router: Router) -> Iterator[str]:
+    """Yield the names of the prefix sets that sessions announce, once each."""
+    names = (neighbor.announce for instance in router.bgp for neighbor in instance.neighbors)
+    return iter(dict.fromkeys(name for name in names if name is not None))
+
+
+def opened(service: InputService) -> str:
+    """Return the nftables match for what a service opens."""
+    if service.protocol == "icmp":
+        return "icmp type echo-request"
+    if service.protocol in _PROTOCOLS:
+        return f"ip protocol {_PROTOCOLS[service.protocol]}"
+    if not service.ports:
+        return f"ip protocol {service.protocol}"
+    return f"{service.protocol} dport {{ {', '.join(map(str, service.ports))} }}"
+
+
+def identifier(interface: str) -> str:
+    """Return an interface's name as an nftables identifier."""
+    return interface.replace("-", "_")
