@@ -1,0 +1,50 @@
+"""The stall detector: a process that sleeps 20 ms at a time and notes each time that it woke late.
+
+When the machine under the guest is busy, the whole guest may stand still for some tenths of a second, and routing
+timers run out. A measurement taken across such a stall says nothing about the network, so it must be known.
+"""
+
+import mmap
+import struct
+import time
+
+PERIOD = 0.02
+LATE = 0.1
+_SLOTS = 8192
+_COUNT = struct.Struct("Q")
+_SLOT = struct.Struct("ddd")
+
+
+class StallRing:
+    """The latest stalls, in memory shared between the sleeper (the one writer) and the guest's agent."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, _COUNT.size + _SLOTS * _SLOT.size)
+
+    def add(self, monotonic: float, realtime: float, gap: float) -> None:
+        """Note a stall of `gap` seconds that ended at the two given times."""
+        (count,) = _COUNT.unpack_from(self._memory)
+        _SLOT.pack_into(self._memory, self._offset(count), monotonic, realtime, gap)
+        _COUNT.pack_into(self._memory, 0, count + 1)
+
+    def since(self, monotonic: float) -> list[tuple[float, float, float]]:
+        """Stalls that ended after `monotonic`, oldest first."""
+        (count,) = _COUNT.unpack_from(self._memory)
+        kept = range(max(0, count - _SLOTS), count)
+        stalls = [_SLOT.unpack_from(self._memory, self._offset(number)) for number in kept]
+        return [(at, real, gap) for at, real, gap in stalls if at > monotonic]
+
+    @staticmethod
+    def _offset(number: int) -> int:
+        return _COUNT.size + number % _SLOTS * _SLOT.size
+
+
+def sleep_and_note(ring: StallRing) -> None:
+    """Never returns."""
+    before = time.monotonic()
+    while True:
+        time.sleep(PERIOD)
+        now = time.monotonic()
+        if now - before > LATE:
+            ring.add(now, time.time(), now - before)
+        before = now

@@ -1,0 +1,109 @@
+"""Where a running lab keeps its files, and how one knows that it runs."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from heiiki.errors import LabError
+
+GUEST = "_guest"
+_SOCKET_PATH_LIMIT = 107  # sun_path of unix(7), less its final zero
+
+# Everything that the engine puts into a state folder. Other parts keep their own files beside them.
+_FILES = ("lock", "lab.json", "faults.json", "faults.json.new", "faults.lock", "ready.json", "launcher.log", "console.log")
+_FOLDERS = ("nodes", "uml")
+
+
+def state_root() -> Path:
+    """The folder of everything that Heiiki keeps between runs: HEIIKI_STATE, or heiiki under XDG_STATE_HOME."""
+    if chosen := os.environ.get("HEIIKI_STATE"):
+        return Path(chosen)
+    home = os.environ.get("XDG_STATE_HOME")
+    return (Path(home) if home else Path.home() / ".local/state") / "heiiki"
+
+
+def lab_dir() -> Path:
+    """The state folder of the lab that commands mean when they name none."""
+    return state_root() / "lab"
+
+
+def socket_path(state_dir: Path, node: str) -> Path:
+    """Where the agent of `node` is reached (GUEST: the guest's own agent).
+
+    Raises:
+        LabError: the path is longer than a unix socket's may be.
+    """
+    path = state_dir / "nodes" / f"{node}.sock"
+    if len(os.fsencode(path)) > _SOCKET_PATH_LIMIT:
+        raise LabError(
+            f"{path}: longer than the {_SOCKET_PATH_LIMIT} bytes of a unix socket's name; "
+            "set HEIIKI_STATE to a shorter folder"
+        )
+    return path
+
+
+def is_running(state_dir: Path) -> bool:
+    """True while a launcher lives: it holds a lock that the system drops when it dies, however it dies."""
+    return launcher_pid(state_dir) is not None
+
+
+def launcher_pid(state_dir: Path) -> int | None:
+    """The launcher's pid; None if none lives."""
+    try:
+        with (state_dir / "lock").open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                text = file.read().strip()
+                return int(text) if text else 0
+    except FileNotFoundError:
+        return None
+    return None
+
+
+@contextmanager
+def hold(state_dir: Path) -> Iterator[None]:
+    """Be the launcher of this folder.
+
+    Raises:
+        LabError: another one is.
+    """
+    state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (state_dir / "lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LabError(already_running(state_dir)) from error
+        file.seek(0)
+        file.truncate()
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+
+
+def already_running(state_dir: Path) -> str:
+    """The message for a second `up`."""
+    return f"the lab in {state_dir} is up already; use it, or run `heiiki lab down` first"
+
+
+def not_up(state_dir: Path) -> str:
+    """The message for whoever needs a running lab, with what is known of how the last one ended."""
+    hint = f" (its guest ended unexpectedly: see {state_dir / 'console.log'})" if _crashed(state_dir) else ""
+    return f"the lab in {state_dir} is not up{hint}; run `heiiki lab up`"
+
+
+def _crashed(state_dir: Path) -> bool:
+    return (state_dir / "console.log").exists() and not is_running(state_dir)
+
+
+def clean(state_dir: Path) -> None:
+    """Remove what the engine made; the folder itself only if nothing else is in it."""
+    for name in _FOLDERS:
+        shutil.rmtree(state_dir / name, ignore_errors=True)
+    for name in _FILES:
+        (state_dir / name).unlink(missing_ok=True)
+    with suppress(OSError):
+        state_dir.rmdir()
