@@ -18,7 +18,7 @@ direction only, the others can still be heard. A probe goes to the neighbour's o
 known (RFC 1122, 2.3.2.1) and to all while he is silent: a healthy LAN sees no broadcasts of ours.
 
 ARP settings: arp_ignore=1 on the port (an address is answered for only where it is; keepalived sets it for
-its virtual MAC). Not 2: the asker must then be in the subnet of the address, and a /32 has none. arp_filter=1,
+its virtual MAC). Not 2: the asker must then be in the subnet of the address, a /32 has none. arp_filter=1,
 which keepalived sets too, keeps the kernel silent while the route back is deleted: then two gateways without
 a controller would never hear each other again. So this program itself answers for its address in that time.
 rp_filter must be 0: it drops questions from a LAN that has no route.
