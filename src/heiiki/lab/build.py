@@ -26,7 +26,7 @@ _TAIL_LINES = 20
 
 
 def digest(parts: Sequence[str]) -> str:
-    """Name of an artefact by all that goes into it: 16 hexadecimal digits, different when any part differs."""
+    """Name of an artefact by all that goes into it: 16 hexadecimal digits, others when any part differs."""
     whole = hashlib.sha256()
     for part in parts:
         data = part.encode()
@@ -86,7 +86,9 @@ def run(
         with process:
             code = _wait(process, report, progress)
     if code not in allowed:
-        raise LabError(f"{command_line(command)}: ended with code {code}; the log is {log}, its end:\n{tail(log)}")
+        raise LabError(
+            f"{command_line(command)}: ended with code {code}; the log is {log}, its end:\n{tail(log)}"
+        )
     return code
 
 
@@ -108,7 +110,10 @@ def _wait(process: subprocess.Popen[bytes], report: Report, progress: Progress |
 def command_line(command: Sequence[str]) -> str:
     """A command in one readable line: long arguments (scripts) are cut."""
     longest = 120
-    words = (word if len(word) <= longest and "\n" not in word else f"{word.split(chr(10))[0][:40]}..." for word in command)
+    words = (
+        word if len(word) <= longest and "\n" not in word else f"{word.split(chr(10))[0][:40]}..."
+        for word in command
+    )
     return " ".join(words)
 
 

@@ -146,7 +146,7 @@ def _fetch(site: _Site, wanted: source.Source) -> source.Version:
             return version
     accepted = ", ".join(version.version for version in wanted.versions)
     raise LabError(
-        f"{wanted.package}: the Debian archive has none of the accepted versions ({accepted}) in {wanted.suite}; "
+        f"{wanted.package}: {wanted.suite} of the Debian archive has none of the versions {accepted}; "
         f"set HEIIKI_DEBIAN_MIRROR to a mirror that has one, or accept a newer one in kernel/source.lock; "
         f"the log is {site.log}"
     )

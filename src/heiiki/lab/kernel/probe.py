@@ -1,6 +1,6 @@
 """First program of the self-test's guest: tries each thing that the lab needs of the kernel, then powers off.
 
-Runs in the guest with its Python and nothing else. One line a check on the console: `probe NAME ok|failed DETAIL`.
+Runs in the guest with its Python and nothing else. Prints `probe NAME: ok` or `failed DETAIL`.
 """
 
 import ctypes
@@ -12,17 +12,18 @@ import sys
 _POWER_OFF = 0x4321FEDC
 _ETHERTYPE = 0x88B5  # set apart for experiments by IEEE 802
 _SCTP = 132
-_MOUNTS = (("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev"), ("tmpfs", "/tmp"), ("tmpfs", "/run"))
+_MOUNTS = "proc /proc", "sysfs /sys", "devtmpfs /dev", "tmpfs /tmp", "tmpfs /run"
 _COMMANDS = {
     "network namespace and veth": "ip netns add x && ip link add v0 type veth peer name v1 netns x",
     "bridge, macvlan, dummy, tun": (
         "ip link add b0 type bridge && ip link add d0 type dummy && ip link add link d0 m0 type macvlan && "
         "ip tuntap add t0 mode tun"
     ),
-    "VRF": "ip link add vrf0 type vrf table 10 && ip link set d0 master vrf0 && ip -n x link add r type vrf table 11",
+    "VRF": "ip link add vrf0 type vrf table 10 && ip link set d0 master vrf0",
     "MPLS": (
         "sysctl -qw net.mpls.platform_labels=1000 && ip link set v0 up && ip addr add 192.0.2.1/24 dev v0 && "
-        "ip -f mpls route add 100 via inet 192.0.2.2 && ip route add 198.51.100.0/24 encap mpls 200 via inet 192.0.2.2"
+        "ip -f mpls route add 100 via inet 192.0.2.2 && "
+        "ip route add 198.51.100.0/24 encap mpls 200 via inet 192.0.2.2"
     ),
     "GRE": "ip link add g0 type gre local 192.0.2.1 remote 192.0.2.2",
     "GTP": "ip link add gtp0 type gtp role ggsn",
@@ -35,7 +36,8 @@ _COMMANDS = {
     "read-only root": "! touch /probe",
     "RAM overlay over the root": (
         "mkdir /tmp/up /tmp/work /tmp/root && "
-        "mount -t overlay -o lowerdir=/,upperdir=/tmp/up,workdir=/tmp/work none /tmp/root && touch /tmp/root/probe"
+        "mount -t overlay -o lowerdir=/,upperdir=/tmp/up,workdir=/tmp/work none /tmp/root && "
+        "touch /tmp/root/probe"
     ),
 }
 
@@ -78,10 +80,10 @@ def _processors(wanted: int) -> str:
 
 
 def _main() -> None:
-    for kind, place in _MOUNTS:
-        subprocess.run(["/usr/bin/mount", "-t", kind, "none", place], check=True)
+    for mount in _MOUNTS:
+        subprocess.run(["/usr/bin/mount", "none", "-t", *mount.split()], check=True)
     subprocess.run(["/usr/sbin/ip", "link", "set", "lo", "up"], check=True)
-    _say("processors", _processors(int(os.environ["processors"])))
+    _say("processors", _processors(int(os.environ["PROCESSORS"])))
     for name, command in _COMMANDS.items():
         _try_command(name, command)
     for name, attempt in (("SCTP", _try_sctp), ("vec0", _try_vec0)):

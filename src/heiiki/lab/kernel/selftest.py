@@ -59,7 +59,7 @@ def _checks(console: str) -> tuple[Check, ...]:
     if len(checks) < _EXPECTED:
         end = "\n".join(f"  {line}" for line in console.splitlines()[-_CONSOLE_TAIL:])
         raise LabError(
-            f"kernel self-test: the guest answered {len(checks)} of {_EXPECTED} checks, so it died or never came up; "
+            f"kernel self-test: {len(checks)} of {_EXPECTED} checks answered, so the guest died; "
             f"the end of its console:\n{end}"
         )
     return checks
@@ -108,8 +108,13 @@ def _command(linux: Path, root: Path, share: Path, network: int) -> tuple[str, .
         *("setpriv", "--pdeathsig", "KILL", "--", str(linux)),
         *("mem=256M", f"ncpus={_PROCESSORS}", "seccomp=on", "quiet", "con=null", "con0=null,fd:1"),
         *("root=/dev/root", "rootfstype=hostfs", f"rootflags={root}", "ro"),
-        *(f"uml_dir={share}", "umid=selftest", f"vec0:transport=fd,fd={network},vec=1", "mac80211_hwsim.radios=0"),
-        *(f"processors={_PROCESSORS}", "init=/bin/sh", "--", "-c", init),
+        *(
+            f"uml_dir={share}",
+            "umid=selftest",
+            f"vec0:transport=fd,fd={network},vec=1",
+            "mac80211_hwsim.radios=0",
+        ),
+        *(f"PROCESSORS={_PROCESSORS}", "init=/bin/sh", "--", "-c", init),
     )
 
 

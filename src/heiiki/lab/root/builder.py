@@ -1,7 +1,7 @@
 """Builds the guest's root folder once and caches it by the hash of its recipe.
 
-It is mounted read-only in the guest, so nothing ever writes to it after the build. Nothing is installed on the
-user's machine.
+It is mounted read-only in the guest, so nothing ever writes to it after the build. Nothing is installed on
+the user's machine.
 """
 
 import sys

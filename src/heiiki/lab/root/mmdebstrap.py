@@ -10,6 +10,7 @@ from heiiki.lab.root.privileged import Tools
 
 MIRROR_VARIABLE = "HEIIKI_DEBIAN_MIRROR"
 _PACKAGES = ("mmdebstrap", "debian-archive-keyring")
+_APT_ERROR = 100
 
 
 def mirror() -> str | None:
@@ -20,34 +21,36 @@ def mirror() -> str | None:
 def fetch(folder: Path, log: Path, report: Report) -> Tools:
     """Fetch mmdebstrap and Debian's archive keys into `folder`, which must not exist.
 
-    The machine's package lists are used when it has them; a machine without lists (a fresh container) gets lists of
-    its own in `folder`, so that nothing on the machine changes.
-
     Raises:
         LabError: the machine has no apt, or its archive does not offer these packages.
     """
-    private = folder / "apt"
-    for part in ("lists/partial", "cache/archives/partial", "deb"):
-        (private / part).mkdir(parents=True)
-    download = ("env", f"--chdir={private / 'deb'}", "apt-get", *_private(private), "download", *_PACKAGES)
+    packages = folder / "packages"
+    packages.mkdir(parents=True)
     try:
-        if build.run(("env", f"--chdir={private / 'deb'}", "apt-get", "download", *_PACKAGES), log, report, allowed=(0, 100)):
-            build.run(("apt-get", *_private(private), "update"), log, report)
-            build.run(download, log, report)
+        _download(packages, log, report)
     except LabError as error:
         raise LabError(
-            f"mmdebstrap cannot be fetched with apt-get: Debian 12 or Ubuntu 24.04, or later, with a working "
+            "mmdebstrap cannot be fetched with apt-get: Debian 12 or Ubuntu 24.04, or later, with a working "
             f"package archive is needed\n{error}"
         ) from error
-    for package in sorted((private / "deb").glob("*.deb")):
+    for package in sorted(packages.glob("*.deb")):
         build.run(("dpkg-deb", "--extract", str(package), str(folder)), log, report)
     return Tools(folder / "usr" / "bin", _keyring(folder))
 
 
-def _private(folder: Path) -> tuple[str, ...]:
-    """Options that make apt keep its lists and packages in `folder` alone."""
-    places = {"Dir::State::lists": folder / "lists", "Dir::Cache": folder / "cache"}
-    return tuple(f"--option={name}={place}" for name, place in places.items())
+def _download(folder: Path, log: Path, report: Report) -> None:
+    """Download into `folder` by the machine's package lists.
+
+    A machine without lists (a fresh container) gets some in `folder`: nothing on the machine itself changes.
+    """
+    there = ("env", f"--chdir={folder}", "apt-get")
+    if build.run((*there, "download", *_PACKAGES), log, report, allowed=(0, _APT_ERROR)) == 0:
+        return
+    (folder / "lists" / "partial").mkdir(parents=True)
+    (folder / "cache" / "archives" / "partial").mkdir(parents=True)
+    private = (f"--option=Dir::State::lists={folder / 'lists'}", f"--option=Dir::Cache={folder / 'cache'}")
+    build.run((*there, *private, "update"), log, report)
+    build.run((*there, *private, "download", *_PACKAGES), log, report)
 
 
 def _keyring(folder: Path) -> Path:
@@ -55,5 +58,7 @@ def _keyring(folder: Path) -> Path:
     keys = folder / "usr" / "share" / "keyrings"
     found = sorted(keys.glob("debian-archive-keyring.*"))
     if not found:
-        raise LabError(f"{keys}: debian-archive-keyring holds no key file of a known name; report this as a defect")
+        raise LabError(
+            f"{keys}: debian-archive-keyring holds no key file of a known name; report this as a defect"
+        )
     return found[0]

@@ -4,8 +4,8 @@
 2. `inside`: a program is run with such a tree as its root (the kernel is compiled so);
 3. `remove`: such a tree is deleted again.
 
-When the caller is not root, each is run by sudo, and nothing else is. Mount and process namespaces of their own
-make every mount and process of a command vanish with it, even when it is killed.
+When the caller is not root, each is run by sudo, and nothing else is. Mount and process namespaces of their
+own make every mount and process of a command vanish with it, even when it is killed.
 """
 
 import os
@@ -21,7 +21,17 @@ _PROXIES = "http_proxy,https_proxy,no_proxy"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _NAMESPACES = (
     *("setpriv", "--pdeathsig", "KILL", "--"),
-    *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private", "--"),
+    *(
+        "unshare",
+        "--mount",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+        "--propagation",
+        "private",
+        "--",
+    ),
 )
 
 
@@ -80,8 +90,8 @@ def bootstrap(tools: Tools, tree: Tree) -> tuple[str, ...]:
 def inside(root: Path, *command: str, online: bool = False) -> tuple[str, ...]:
     """The command that runs `command` with `root` as its root folder.
 
-    The environment is empty but for the basics, so that MAKEFLAGS and the like do not get in; with `online` it is
-    the caller's, for a proxy may be named there (naming it on the command line would show its password).
+    The environment is empty but for the basics, so that MAKEFLAGS and the like do not get in; with `online`
+    it is the caller's, for a proxy may be named there (on the command line its password would show).
     """
     clean = () if online else ("-i",)
     environment = (*clean, "LC_ALL=C", f"PATH={_PATH}", "HOME=/root", "TMPDIR=/tmp")
