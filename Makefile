@@ -43,7 +43,7 @@ setup: $(VENV)/.locked $(VENV)/.linked ## Make .venv with the package, the colle
 machine:
 	missing=()
 	for pair in $(MACHINE); do
-	    command -v "$${pair%%=*}" >/dev/null || missing+=("$${pair#*=}")
+	    PATH="$$PATH:/usr/sbin:/sbin" command -v "$${pair%%=*}" >/dev/null || missing+=("$${pair#*=}")
 	done
 	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 	if (($${#missing[@]})); then
@@ -107,8 +107,10 @@ demo: setup ## Build the lab, provision it, break it, prove it, report (about 20
 	$(say) "Provisioning every device, about half a minute"
 	ansible-playbook -i $(LAB) playbooks/site.yml
 	$(say) "Measuring, with every fault of both paths, about 10 minutes"
-	ansible-playbook -i $(LAB) playbooks/verify.yml -e verify_faults=true
-	$(say) "Done in $$((SECONDS / 60)) min $$((SECONDS % 60)) s. Open artifacts/lab/report.html; the lab is still up: heiiki lab status"
+	result=0
+	ansible-playbook -i $(LAB) playbooks/verify.yml -e verify_faults=true || result=$$?
+	$(say) "$$((SECONDS / 60)) min $$((SECONDS % 60)) s in all. The report: artifacts/lab/report.html. The lab is still up: $(VENV)/bin/heiiki lab status"
+	exit $$result
 
 .PHONY: bench
 bench: setup ## Measure 1,000 generated sites: load, validate, plan, compile (seconds)
