@@ -24,8 +24,9 @@ def expected_faults(plan: Plan) -> Expected:
 def completeness(verdicts: Iterable[Verdict], expected: Expected | None = None) -> tuple[Verdict, ...]:
     """Return `verdicts` with an ``unknown`` for everything that this release examines and nobody did.
 
-    That is: each subject in `expected` that has no verdict, and each requirement and stage of the catalogue that has
-    none at all. Stand-ins of an earlier call are taken out first, so that calling it again changes nothing.
+    That is: each subject in `expected` that has no verdict, and each requirement and stage of the catalogue
+    that has none at all. Stand-ins of an earlier call are taken out first, so that calling it again changes
+    nothing.
     """
     found = tuple(verdict for verdict in verdicts if verdict.reason != NOTHING_EXAMINED)
     subjects: defaultdict[tuple[str, Stage], set[str]] = defaultdict(set)

@@ -23,7 +23,8 @@ class Gap:
         site: the site at one end of the stream; the other end is the hub.
         direction: ``down`` from the hub to the site, ``up`` from the site to the hub.
         phase: ``failure`` when the element is failed, ``return`` when it comes back.
-        seconds: length of the interruption; a stream that never came back counts to the end of the observation.
+        seconds: length of the interruption; a stream that never came back counts to the end of the
+            observation.
 
     Raises:
         ValueError: a length that is negative, infinite or not a number.

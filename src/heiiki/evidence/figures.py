@@ -5,6 +5,7 @@ import math
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _LEAST_PLAIN, _MOST_PLAIN = 1e-3, 1e6
 _DIGITS = 3
+_SHORT_S = 0.1
 
 
 def number(value: float) -> str:
@@ -22,14 +23,20 @@ def number(value: float) -> str:
 
 
 def quantity(value: float | None, unit: str) -> str:
-    """Return `value` with its unit, or the empty string for None."""
-    return "" if value is None else f"{number(value)} {unit}".rstrip()
+    """Return `value` with its unit, or the empty string for None; short times in milliseconds."""
+    if value is None:
+        return ""
+    if unit == "s" and 0 < value < _SHORT_S:
+        return f"{number(value * 1000)} ms"
+    return f"{number(value)} {unit}".rstrip()
 
 
 def against(measured: float | None, bound: float | None, unit: str) -> str:
-    """Return the figure found and the figure allowed in one unit, such as ``0.84 / 2 s``."""
+    """Return the figure found and the figure allowed, such as ``0.84 / 2 s`` or ``14 ms / 2 s``."""
     if measured is None:
         return ""
     if bound is None:
         return quantity(measured, unit)
-    return f"{number(measured)} / {quantity(bound, unit)}"
+    found, allowed = quantity(measured, unit), quantity(bound, unit)
+    same_unit = found.rpartition(" ")[2] == allowed.rpartition(" ")[2]
+    return f"{number(measured) if same_unit else found} / {allowed}"

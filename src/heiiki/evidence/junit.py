@@ -18,7 +18,7 @@ _TAGS = {Result.FAIL: "failure", Result.UNKNOWN: "error", Result.NOT_APPLICABLE:
 
 
 def write_junit(path: Path, header: Header, verdicts: Iterable[Verdict]) -> None:
-    """Write one test case a verdict: fail is a failure, unknown an error, not applicable skipped with its reason.
+    """Write one test case a verdict: fail is a failure, unknown an error, not applicable is skipped.
 
     Raises:
         EvidenceError: the file cannot be written.

@@ -123,7 +123,7 @@ def settle(
     return ordered(substantiated(folder, completeness(verdicts, wanted)))
 
 
-def write_report(  # noqa: PLR0913 - the six are the whole of what a report is made from
+def write_report(
     folder: Path,
     plan: Plan,
     header: Header,
@@ -258,8 +258,8 @@ def _log_percent(value: float | None, scale: float) -> float:
     return round(100 * min(max(place, 0.0), 1.0), 2)
 
 
-def _flaws(folder: Path, verdicts: tuple[Verdict, ...]) -> dict[str, str]:
-    """Return what is wrong with evidence files, by file; nothing for those that are as they were written."""
+def _flaws(folder: Path, verdicts: tuple[Verdict, ...]) -> dict[Evidence, str]:
+    """Return what is wrong with the files of the evidence; those that are as they were written stay out."""
     evidence = {item for verdict in verdicts for item in verdict.evidence}
-    found = {item.file: flaw(folder, item) for item in evidence}
-    return {file: text for file, text in found.items() if text}
+    found = {item: flaw(folder, item) for item in evidence}
+    return {item: text for item, text in found.items() if text}

@@ -1,4 +1,4 @@
-"""What a reader must know before trusting the figures: what was left out, and what in the lab is not the real thing."""
+"""What a reader must know before trusting the figures: what was left out, and what in the lab is not real."""
 
 OUT_OF_SCOPE = (
     (

@@ -44,7 +44,8 @@ def write_atomically(path: Path, data: bytes) -> None:
 class EvidenceStore:
     """Keeps raw output under ``evidence/`` in the folder of ``verdicts.json``.
 
-    What is kept is never overwritten: another content under a name already taken gets its digest into its name.
+    What is kept is never overwritten: another content under a name already taken gets its digest into its
+    name.
     """
 
     def __init__(self, folder: Path, clock: Callable[[], datetime] = utc_now) -> None:
@@ -87,13 +88,13 @@ def flaw(folder: Path, evidence: Evidence) -> str:
     if not evidence.file:
         return ""
     if not is_inside(evidence.file):
-        return f"evidence {evidence.file!r} is not inside {FOLDER}/"
+        return f"is not a file inside {FOLDER}/"
     path = folder / evidence.file
     if not path.is_file():
-        return f"evidence {evidence.file} is missing"
+        return "is missing"
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return "" if digest == evidence.sha256 else f"evidence {evidence.file} was altered: its SHA-256 differs"
+    return "" if digest == evidence.sha256 else "was altered: its SHA-256 differs"
 
 
 def substantiated(folder: Path, verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
@@ -104,5 +105,6 @@ def substantiated(folder: Path, verdicts: Iterable[Verdict]) -> tuple[Verdict, .
 def _substantiated(folder: Path, verdict: Verdict) -> Verdict:
     if verdict.result is not Result.PASS:
         return verdict
-    flaws = [found for found in (flaw(folder, evidence) for evidence in verdict.evidence) if found]
+    found = {item.file: flaw(folder, item) for item in verdict.evidence}
+    flaws = [f"evidence {file} {text}" for file, text in found.items() if text]
     return replace(verdict, result=Result.UNKNOWN, reason="; ".join(flaws)) if flaws else verdict

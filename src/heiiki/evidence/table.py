@@ -32,7 +32,7 @@ class Cell:
         examined: this release examines the pair.
         totals: counts of the cell's verdicts.
         worst: the worst result among them; None when there is no verdict.
-        figure: the verdict whose figure is nearest to its bound or furthest beyond it; None when there is no figure.
+        figure: the verdict whose figure is nearest to its bound or furthest beyond it; None without a figure.
     """
 
     requirement: str
@@ -98,8 +98,8 @@ def _cell(item: Requirement, stage: Stage, verdicts: tuple[Verdict, ...]) -> Cel
 def worst_figure(verdicts: Iterable[Verdict]) -> Verdict | None:
     """Return the verdict with the worst figure: furthest beyond its bound, or nearest to it.
 
-    Where something failed only its figures count: a good figure beside the word fail would mislead. Verdicts that the
-    requirement does not apply to stay out, unless there is nothing else.
+    Where something failed only its figures count: a good figure beside the word fail would mislead. Verdicts
+    that the requirement does not apply to stay out, unless there is nothing else.
     """
     found = tuple(verdicts)
     failed = tuple(verdict for verdict in found if verdict.result is Result.FAIL)
@@ -116,7 +116,7 @@ def _strain(verdict: Verdict) -> tuple[bool, float]:
 
 
 def text(table: Matrix, *, colour: bool = False) -> str:
-    """Return `table` as plain text at most 100 columns wide; colours only where the caller knows a terminal."""
+    """Return `table` as plain text at most 100 columns wide; ask for `colour` on a terminal only."""
     header = "".join(stage.value.ljust(_CELL_WIDTH) for stage in Stage)
     lines = [f"{'requirement':<{_NAME_WIDTH}}{header}".rstrip(), "─" * (_NAME_WIDTH + 3 * _CELL_WIDTH)]
     lines += [_text_row(row, colour=colour) for row in table.rows]
@@ -154,15 +154,16 @@ def _cut(line: str, width: int) -> str:
 
 
 def _text_totals(totals: Totals) -> list[str]:
-    counts = f"{totals.passed} pass, {totals.failed} fail, {totals.unknown} unknown, {totals.not_applicable} not applicable"
+    counts = zip(_by_severity(totals), ("fail", "unknown", "pass", "not applicable"), strict=True)
+    told = ", ".join(f"{count} {word}" for count, word in counts)
     return [
-        f"{totals.verdicts} verdicts: {counts}",
+        f"{totals.verdicts} verdicts: {told}",
         f"·  {NOT_EXAMINED}: {totals.not_examined} of requirement × stage (no verdicts)",
     ]
 
 
 def findings(verdicts: Iterable[Verdict]) -> str:
-    """Return each fail and each unknown with its reason, fails first, as plain text at most 100 columns wide."""
+    """Return each fail and each unknown with its reason, fails first, as text at most 100 columns wide."""
     bad = [verdict for verdict in ordered(verdicts) if verdict.result in {Result.FAIL, Result.UNKNOWN}]
     return "\n".join(
         _finding(verdict) for verdict in sorted(bad, key=lambda item: SEVERITY.index(item.result))

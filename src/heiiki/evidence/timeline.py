@@ -78,19 +78,21 @@ class Timeline:
     groups: tuple[Group, ...]
     sites: tuple[tuple[str, int], ...]
     ticks: tuple[float, ...]
+    bound: float
     bound_percent: float
 
 
 def timeline(plan: Plan, faults: Iterable[FaultRow], verdicts: Iterable[Verdict]) -> Timeline:
     """Return the fault table: every fault of the plan, in its order, and every row measured beyond them.
 
-    A fault of the plan without a row is shown as not measured. Where a row has a verdict, the verdict's result counts.
+    A fault of the plan without a row is shown as not measured. Where a row has a verdict, the result of the
+    verdict counts.
     """
     colours = {site.name: rank % _COLOURS for rank, site in enumerate(plan.sites)}
     live = {v.subject: v for v in verdicts if (v.requirement, v.stage) == (REQUIREMENT, Stage.LIVE)}
     rows = [_row(row, live.get(row.name), colours) for row in _all_rows(plan, faults)]
     ticks = tuple(second / 2 for second in range(int(SPAN_S * 2) + 1))
-    return Timeline(_groups(rows), tuple(colours.items()), ticks, _percent(GAP_BOUND_S))
+    return Timeline(_groups(rows), tuple(colours.items()), ticks, GAP_BOUND_S, _percent(GAP_BOUND_S))
 
 
 def _all_rows(plan: Plan, faults: Iterable[FaultRow]) -> list[FaultRow]:

@@ -14,17 +14,20 @@ from heiiki.requirements import Result, Verdict
 
 BOX_WIDTH, BOX_HEIGHT = 116.0, 38.0
 
-_WIDTH = 1480.0
-_TOP = 34.0
+_WIDTH = 1640.0
+_TOP = 4.0
 _CONTROLLER_X, _SITE_LAN_X, _GATEWAY_X = 84.0, 226.0, 372.0
-_CARRIER_LEFT, _CARRIER_RIGHT = 570.0, 1012.0
-_HUB_CE_X, _HUB_LAN_X, _SERVER_X = 1174.0, 1262.0, 1396.0
+_CARRIER_LEFT, _CARRIER_RIGHT = 586.0, 1138.0
+_HUB_CE_X, _HUB_LAN_X, _SERVER_X = 1312.0, 1394.0, 1556.0
 _FRAME_LEFT, _FRAME_RIGHT = 14.0, 446.0
 _HEADING = 24.0
 _ROW = 62.0
 _BETWEEN_SITES = 14.0
-_LEAST_HEIGHT = 520.0
+_LEAST_HEIGHT = 500.0
 _CLEARANCE = 14.0
+_BESIDE = 56.0
+# Where the row of a path and the row beside it stand in the half of their carrier.
+_ROWS = {"a": (0.68, 0.27), "b": (0.36, 0.78)}
 _MOST_SITES = 12
 _LABEL_CHARACTERS = 16
 _SIDE_STEP = 8.0
@@ -203,23 +206,26 @@ def _carrier(device: Device) -> str:
 
 
 def _place_carriers(plan: Plan, height: float, places: Places) -> None:
-    half = (height - _TOP) / 2
-    for letter, top in (("a", _TOP), ("b", _TOP + half)):
+    for letter in ("a", "b"):
         devices = [device for device in plan.devices if _carrier(device) == letter]
         ranks = _ranks(plan, letter, devices)
         on_path = [device for device in devices if device.name in ranks]
         beside = [device for device in devices if device.name not in ranks]
-        main, other = (
-            (top + half * 0.66, top + half * 0.27)
-            if letter == "a"
-            else (top + half * 0.36, top + half * 0.76)
-        )
+        main, other = _rows(letter, height)
         _place_path(on_path, ranks, main, places)
         _place_beside(plan, beside, other, places)
 
 
+def _rows(letter: str, height: float) -> tuple[float, float]:
+    """Return the heights of a carrier's path and of what stands beside it."""
+    half = (height - _TOP) / 2
+    top = _TOP if letter == "a" else _TOP + half
+    main, beside = _ROWS[letter]
+    return top + half * main, top + half * beside
+
+
 def _ranks(plan: Plan, letter: str, devices: list[Device]) -> dict[str, int]:
-    """Return for each device on a path over network `letter` how many devices stand between it and the hub."""
+    """Return how many devices stand between the hub and each device on a path over network `letter`."""
     names = {device.name for device in devices}
     ranks: dict[str, int] = {}
     for path in plan.paths:
@@ -260,7 +266,7 @@ def _devices(link: Link) -> set[str]:
 
 def _spread(wanted: list[float]) -> list[float]:
     """Return places from left to right, at least a box apart, as near as may be to what is wanted."""
-    step = BOX_WIDTH + _CLEARANCE
+    step = BOX_WIDTH + _BESIDE
     places: list[float] = []
     for x in wanted:
         places.append(max(x, places[-1] + step) if places else x)
@@ -273,29 +279,26 @@ def _spread(wanted: list[float]) -> list[float]:
 
 
 def _place_hub(plan: Plan, height: float, places: Places) -> None:
-    middle = _TOP + (height - _TOP) / 2
-    half = (height - _TOP) / 2
-    hub = [
-        device
-        for device in plan.devices
-        if device.name not in places and not device.site and not _carrier(device)
-    ]
+    rows = {letter: _rows(letter, height)[0] for letter in _ROWS}
+    middle = sum(rows.values()) / len(rows)
+    hub = [device for device in plan.devices if device.name not in places and _is_at_hub(device)]
     for device in hub:
         if device.role is Role.CE_ROUTER:
-            places[device.name] = (
-                _HUB_CE_X,
-                middle + half * (0.16 if "b" in device.networks else -0.34) * 1.7,
-            )
+            places[device.name] = (_HUB_CE_X, rows["b" if "b" in device.networks else "a"])
     _column([device for device in hub if device.role is Role.LAN_SWITCH], _HUB_LAN_X, middle, _ROW, places)
     rest = [device for device in hub if device.name not in places]
-    _column(rest, _SERVER_X, middle, BOX_HEIGHT * 2.6, places)
+    _column(rest, _SERVER_X, middle, BOX_HEIGHT * 2.2, places)
+
+
+def _is_at_hub(device: Device) -> bool:
+    return not device.site and not _carrier(device)
 
 
 def _regions(plan: Plan, height: float) -> tuple[Frame, ...]:
     half = (height - _TOP) / 2
     left, width = _CARRIER_LEFT - 76, _CARRIER_RIGHT - _CARRIER_LEFT + 152
     carriers = {network.letter: network.carrier for network in plan.networks}
-    hub_left = _CARRIER_RIGHT + 90
+    hub_left = _CARRIER_RIGHT + 104
     return (
         Frame(f"Closed network A · {carriers.get('a', '')}", "IP-VPN", "a", left, _TOP, width, half - 8),
         Frame(

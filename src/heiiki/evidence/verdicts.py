@@ -188,7 +188,7 @@ def _row(row: dict[str, Any]) -> FaultRow:
 def earlier(folder: Path, header: Header) -> tuple[tuple[Verdict, ...], tuple[FaultRow, ...]]:
     """Return the verdicts and fault rows that `folder` holds, to be merged with what `header` stands for.
 
-    Those of another service or of another intent say nothing about this one and are left out; so is a first run.
+    Those of another service or of another intent say nothing about this one and are left out.
 
     Raises:
         EvidenceError: a file is there and cannot be read.
