@@ -1,0 +1,44 @@
+# Copyright: Heiiki contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Action plugin of heiiki.network.design; its documentation stands beside the module of that name."""
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import design_verdicts, load_plan
+
+if TYPE_CHECKING:
+    from heiiki.requirements.verdict import Verdict
+
+ARGUMENTS = {"service_dir": {"type": "path", "required": True}}
+GOOD = frozenset({"pass", "not_applicable"})
+
+
+def line(verdict: "Verdict") -> str:
+    """Return a verdict as one line of a table: result, requirement, subject, figures, reason."""
+    figure = "" if verdict.measured is None else f"{verdict.measured:g} {verdict.unit}"
+    bound = "" if verdict.bound is None else f" (bound {verdict.bound:g})"
+    return f"{verdict.result:<14} {verdict.requirement:<14} {verdict.subject:<28} {figure}{bound} {verdict.reason}".rstrip()
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # ansible's base has no annotations for mypy to trust
+    """Examine a service on paper."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return every design verdict; fail when one is neither a pass nor not applicable, or when there is none."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _, arguments = self.validate_argument_spec(ARGUMENTS)
+        verdicts = design_verdicts(load_plan(Path(arguments["service_dir"])))
+        counts = Counter(str(verdict.result) for verdict in verdicts)
+        table = [line(verdict) for verdict in verdicts]
+        bad = [text for verdict, text in zip(verdicts, table, strict=True) if verdict.result not in GOOD]
+        answer = {**result, "changed": False, "totals": dict(counts), "table": table}
+        if bad or not verdicts:
+            text = "\n".join(bad) or "nothing was examined, which is no pass"
+            return {**answer, "failed": True, "msg": f"the design does not hold:\n{text}"}
+        return answer

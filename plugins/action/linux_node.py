@@ -1,0 +1,50 @@
+# Copyright: Heiiki contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Action plugin of heiiki.network.linux_node: the part that happens on the controller."""
+
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import secret_source, translated
+from ansible_collections.heiiki.network.plugins.plugin_utils.build import Consignment, consignment, folder_for
+
+ARGUMENTS = {
+    "device": {"type": "str"},
+    "build": {"type": "path", "required": True},
+    "secret_state": {"type": "path"},
+}
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # ansible's base has no annotations for mypy to trust
+    """Send a device's whole build in one module call."""
+
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Read the device's build, resolve its secrets, and call the module on the node."""
+        variables = task_vars or {}
+        result: dict[str, Any] = super().run(tmp, variables)
+        _, arguments = self.validate_argument_spec(ARGUMENTS)
+        device = arguments["device"] or variables["inventory_hostname"]
+        sent = self._consignment(arguments, device)
+        answer = self._execute_module(
+            module_name="heiiki.network.linux_node",
+            module_args={
+                "device": device,
+                "files": list(sent.files),
+                "services": list(sent.services),
+                "secrets": dict(sent.secrets),
+            },
+            task_vars=variables,
+        )
+        # What was sent is the build, which stands on the controller: it would only drown the answer.
+        answer.pop("invocation", None)
+        return {**result, **answer}
+
+    def _consignment(self, arguments: dict[str, Any], device: str) -> Consignment:
+        state = arguments["secret_state"]
+        source = secret_source(Path(state) if state else None)
+        build = folder_for(Path(arguments["build"]), check_mode=self._task.check_mode)
+        with translated():
+            return consignment(build, device, source.read)

@@ -1,0 +1,452 @@
+# Copyright: Heiiki contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The whole of a role's work on one Linux node: compare, validate, install, apply, check, or restore.
+
+Standard library only. Nothing is written before everything that can be refused has been looked at, and whatever
+goes wrong after that brings the old files and the old services back.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shlex
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.heiiki.network.plugins.module_utils.journal import (
+    Change,
+    Content,
+    Journal,
+    NodeError,
+    Stat,
+    ownership,
+    read,
+)
+from ansible_collections.heiiki.network.plugins.module_utils.service_manager import (
+    OWNED,
+    ServiceError,
+    ServiceManager,
+    run,
+    settle,
+)
+
+PLACEHOLDER = re.compile(r"\{\{secret:[^{}]+:[^{}:]+\}\}")
+# What is read at a service's start only: a reload would leave the change without effect.
+READ_AT_START = ("/etc/frr/daemons",)
+HEALTH_POLL_S = 0.2
+DIGEST = 12
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedFile:
+    """One file of the manifest; see `heiiki.render.model.RenderedFile`, whose fields these are."""
+
+    path: str
+    content: str
+    mode: str = "0644"
+    owner: str = "root"
+    validate: tuple[str, ...] = ()
+    service: str = ""
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedService:
+    """One service of the manifest; see `heiiki.render.model.Service`, whose fields these are."""
+
+    name: str
+    on_change: str = "restart"
+    health: tuple[str, ...] = ()
+    health_s: float = 10.0
+    running: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """What the last successful run left on the node.
+
+    Attributes:
+        files: service and secrecy of each file, by path.
+        services: names in the order in which they are started.
+        running: digest of the running configuration, by service.
+    """
+
+    files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    services: tuple[Mapping[str, str], ...] = ()
+    running: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, data: bytes) -> "Owned":
+        """Read the record of an earlier run."""
+        record = json.loads(data)
+        return cls(record["files"], tuple(record["services"]), record["running"])
+
+    def render(self) -> bytes:
+        """Return the record as it is kept."""
+        record = {"files": self.files, "services": self.services, "running": self.running}
+        return json.dumps(record, indent=1, sort_keys=True).encode() + b"\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run did, or in check mode would do.
+
+    Attributes:
+        files: paths that changed.
+        services: what was done with each service: started, reloaded, restarted or stopped.
+        diff: one entry a file or service, as Ansible prints them; secrets stand as digests.
+        recovered: an earlier run had been cut off and was rolled back first.
+    """
+
+    changed: bool
+    files: tuple[str, ...] = ()
+    services: Mapping[str, str] = field(default_factory=dict)
+    diff: tuple[Mapping[str, str], ...] = ()
+    recovered: bool = False
+
+
+def apply(
+    files: Sequence[ManagedFile],
+    services: Sequence[ManagedService],
+    *,
+    secrets: Mapping[str, str],
+    manager: ServiceManager,
+    root: Path = Path("/"),
+    check: bool = False,
+) -> Outcome:
+    """Make the node what the manifest says.
+
+    Args:
+        files: every file of the device.
+        services: every service of the device, in the order in which they are started.
+        secrets: value of each placeholder that stands in the files.
+        manager: starts and reloads the services.
+        root: where the node's files stand.
+        check: say what would be done, and do nothing.
+
+    Raises:
+        NodeError: refused or failed; the node is as it was before.
+    """
+    journal = Journal(root)
+    work = _Run(tuple(files), tuple(services), secrets, manager, journal)
+    if check:
+        recovered = journal.found()
+        work.compare()
+    else:
+        with journal.alone():
+            recovered = work.recover()
+            work.compare()
+            work.change()
+    return Outcome(
+        changed=work.is_due or recovered,
+        files=tuple(change.path for change in work.changes),
+        services=work.due,
+        diff=tuple(work.diff()),
+        recovered=recovered,
+    )
+
+
+_DONE = {"start": "started", "reload": "reloaded", "restart": "restarted", "stop": "stopped"}
+
+
+class _Run:
+    """One run: its comparison, and the steps that follow from it."""
+
+    def __init__(
+        self,
+        files: tuple[ManagedFile, ...],
+        services: tuple[ManagedService, ...],
+        secrets: Mapping[str, str],
+        manager: ServiceManager,
+        journal: Journal,
+    ) -> None:
+        self._files = {file.path: file for file in files}
+        self._services = services
+        self._secrets = secrets
+        self._manager = manager
+        self._journal = journal
+        self._record = f"/{OWNED}"
+        self._owned = Owned()
+        self._drift: dict[str, str] = {}
+        self.changes: tuple[Change, ...] = ()
+        self.due: dict[str, str] = {}
+
+    @property
+    def is_due(self) -> bool:
+        """Whether anything is to be done."""
+        return bool(self.changes or self.due)
+
+    def recover(self) -> bool:
+        """Roll back a run that was cut off; tells whether there was one."""
+        if not self._journal.found():
+            return False
+        troubles = self._restore()
+        if troubles:
+            raise NodeError(f"an earlier run was cut off; its files are restored, but {'; '.join(troubles)}")
+        return True
+
+    def compare(self) -> None:
+        """Find what differs, files first: what is due for the services follows from it."""
+        record = read(self._journal.at(self._record))
+        self._owned = Owned.parse(record.data) if record else Owned()
+        self.changes = (*self._wanted(), *self._leftover())
+        self._drift = dict(self._drifted())
+        self.due = dict(self._due())
+
+    def change(self) -> None:
+        """Do what is due; on any failure bring the old state back and say so."""
+        if not self.is_due:
+            self._keep_record()
+            return
+        states = {name: self._state(name) for name in self.due}
+        try:
+            self._journal.stage(self.changes)
+            self._validate()
+            covered = (*self.changes, Change(self._record, read(self._journal.at(self._record)), None))
+            self._journal.open(covered, states)
+            self._leave()
+            self._journal.install(self.changes)
+            self._work()
+            self._write_record(self._new_record())
+        except (NodeError, ServiceError, OSError) as error:
+            troubles = self._restore()
+            restored = "the node is as it was" if not troubles else f"restored, but {'; '.join(troubles)}"
+            raise NodeError(f"{error} ({restored})") from error
+        self._journal.close()
+
+    def diff(self) -> Iterator[dict[str, str]]:
+        """Yield what differs, for Ansible to print."""
+        for change in self.changes:
+            yield self._file_diff(change)
+        for name, verb in self.due.items():
+            why = f": {self._drift[name]}" if name in self._drift else ""
+            yield {"prepared": f"service {name}: {verb}{why}\n"}
+
+    # -- comparison
+
+    def _wanted(self) -> Iterator[Change]:
+        for path, file in self._files.items():
+            after = Content(self._resolved(file), self._ownership(file))
+            before = read(self._journal.at(path))
+            if before != after:
+                yield Change(path, before, after)
+
+    def _leftover(self) -> Iterator[Change]:
+        for path in self._owned.files:
+            before = None if path in self._files else read(self._journal.at(path))
+            if before:
+                yield Change(path, before, None)
+
+    def _resolved(self, file: ManagedFile) -> bytes:
+        def value(match: re.Match[str]) -> str:
+            return self._secrets[match.group()]
+
+        try:
+            return PLACEHOLDER.sub(value, file.content).encode()
+        except KeyError as error:
+            raise NodeError(f"{file.path}: no value was sent for {error.args[0]}") from error
+
+    def _ownership(self, file: ManagedFile) -> Stat:
+        try:
+            return ownership(file.owner, file.mode)
+        except NodeError as error:
+            raise NodeError(f"{file.path}: {error}") from error
+
+    def _drifted(self) -> Iterator[tuple[str, str]]:
+        """Yield the services whose running configuration is no longer what the last run left."""
+        for service in self._services:
+            known = self._owned.running.get(service.name)
+            if known and service.running and self._manager.is_active(service.name):
+                now = _running(service)
+                if now != known:
+                    told = f"its running configuration is not what was applied ({known[:DIGEST]} -> {now[:DIGEST]})"
+                    yield service.name, told
+
+    def _due(self) -> Iterator[tuple[str, str]]:
+        names = {service.name for service in self._services}
+        for service in reversed(self._owned.services):
+            if service["name"] not in names:
+                yield service["name"], _DONE["stop"]
+        for service in self._services:
+            verb = self._verb(service)
+            if verb:
+                yield service.name, _DONE[verb]
+
+    def _verb(self, service: ManagedService) -> str:
+        touched = [change.path for change in self.changes if self._service_of(change.path) == service.name]
+        if not self._manager.is_active(service.name):
+            return "start"
+        if any(path in READ_AT_START or path.endswith(f"/{service.name}.service") for path in touched):
+            return "restart"
+        if touched:
+            return service.on_change
+        return "reload" if service.name in self._drift else ""
+
+    def _service_of(self, path: str) -> str:
+        if path in self._files:
+            return self._files[path].service
+        return str(self._owned.files[path]["service"])
+
+    # -- change
+
+    def _state(self, name: str) -> str:
+        if not self._manager.is_active(name):
+            return "inactive"
+        return "reload" if self.due[name] == _DONE["reload"] else "restart"
+
+    def _validate(self) -> None:
+        for change in self.changes:
+            file = self._files.get(change.path)
+            if file and file.validate:
+                candidate = str(self._journal.candidate(change.path))
+                argv = [word.replace("{path}", candidate) for word in file.validate]
+                try:
+                    run(argv)
+                except ServiceError as error:
+                    raise NodeError(f"{change.path} is refused, nothing was changed: {error}") from error
+
+    def _leave(self) -> None:
+        """Stop the services that are no longer wanted, while their unit files are still there."""
+        for name, verb in self.due.items():
+            if verb == _DONE["stop"]:
+                self._manager.stop(name)
+
+    def _work(self) -> None:
+        verbs: dict[str, Callable[[str], None]] = {
+            _DONE["start"]: self._manager.start,
+            _DONE["reload"]: self._manager.reload,
+            _DONE["restart"]: self._manager.restart,
+        }
+        for service in self._services:
+            done = self.due.get(service.name)
+            if done:
+                verbs[done](service.name)
+                if done != _DONE["reload"]:
+                    settle(service.name)
+                _healthy(service)
+
+    def _keep_record(self) -> None:
+        """Note what belongs to the manifest now, although nothing else had to be changed."""
+        record = self._new_record()
+        if record.render() != self._owned.render():
+            self._write_record(record)
+
+    def _new_record(self) -> Owned:
+        running = {name: digest for name, digest in self._owned.running.items() if name not in self.due}
+        for service in self._services:
+            if service.running and service.name not in running:
+                running[service.name] = _running(service)
+        return Owned(
+            files={
+                path: {"service": file.service, "secret": _is_secret(file)}
+                for path, file in self._files.items()
+            },
+            services=tuple(
+                {"name": service.name, "on_change": service.on_change} for service in self._services
+            ),
+            running={service.name: running[service.name] for service in self._services if service.running},
+        )
+
+    def _write_record(self, record: Owned) -> None:
+        path = self._journal.at(self._record)
+        before = read(path)
+        after = Content(record.render(), Stat(0o600, os.geteuid(), os.getegid()))
+        change = Change(self._record, before, after)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._journal.write_candidate(change)
+        self._journal.install((change,))
+
+    # -- the way back
+
+    def _restore(self) -> list[str]:
+        """Bring files and services back from the journal; returns what could not be brought back."""
+        if not self._journal.found():
+            return []
+        states = self._journal.services()
+        fresh = [name for name, state in reversed(states.items()) if state == "inactive"]
+        attempts = [_attempt(name, self._manager.stop) for name in fresh]
+        self._journal.undo()
+        attempts += [
+            _attempt(name, self._back(name, state)) for name, state in states.items() if name not in fresh
+        ]
+        self._journal.close()
+        return [trouble for trouble in attempts if trouble]
+
+    def _back(self, name: str, state: str) -> Callable[[str], None]:
+        if not self._manager.is_active(name):
+            return self._manager.start
+        return self._manager.reload if state == "reload" else self._manager.restart
+
+    # -- showing
+
+    def _file_diff(self, change: Change) -> dict[str, str]:
+        before, after = change.before, change.after
+        if before and after and before.data == after.data:
+            return {"prepared": f"{change.path}: {before.stat} -> {after.stat}\n"}
+        file = self._files.get(change.path)
+        hidden = bool(file and _is_secret(file)) or bool(self._owned.files.get(change.path, {}).get("secret"))
+        return {
+            "before_header": _header(change.path, change.before),
+            "after_header": _header(change.path, change.after),
+            "before": _shown(change.before, hidden=hidden),
+            "after": _shown(change.after, hidden=hidden),
+        }
+
+
+def _attempt(name: str, action: Callable[[str], None]) -> str:
+    """Do one step of the way back; returns what went wrong, since the other steps are still to be done."""
+    try:
+        action(name)
+    except (ServiceError, OSError) as error:
+        return f"service {name} could not be restored: {error}"
+    return ""
+
+
+def _is_secret(file: ManagedFile) -> bool:
+    return file.secret or bool(PLACEHOLDER.search(file.content))
+
+
+def _header(path: str, content: Content | None) -> str:
+    return f"{path} ({content.stat})" if content else f"{path} (absent)"
+
+
+def _shown(content: Content | None, *, hidden: bool) -> str:
+    if content is None:
+        return ""
+    if hidden:
+        return f"(secret, sha256 {hashlib.sha256(content.data).hexdigest()[:DIGEST]})\n"
+    try:
+        return content.data.decode()
+    except UnicodeDecodeError:
+        return f"(not text, sha256 {hashlib.sha256(content.data).hexdigest()[:DIGEST]})\n"
+
+
+def _running(service: ManagedService) -> str:
+    return hashlib.sha256(run(service.running).encode()).hexdigest()
+
+
+def _healthy(service: ManagedService) -> None:
+    """Wait until the health check of a service passes.
+
+    Raises:
+        NodeError: it did not within the service's time.
+    """
+    if not service.health:
+        return
+    deadline = time.monotonic() + service.health_s
+    while True:
+        try:
+            run(service.health)
+        except ServiceError as error:
+            if time.monotonic() > deadline:
+                command = shlex.join(service.health)
+                raise NodeError(
+                    f"{service.name} is not healthy after {service.health_s:g} s: `{command}`: {error}"
+                ) from error
+            time.sleep(HEALTH_POLL_S)
+        else:
+            return

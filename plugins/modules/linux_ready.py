@@ -1,0 +1,164 @@
+#!/usr/bin/python
+# Copyright: Heiiki contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+DOCUMENTATION = r"""
+module: linux_ready
+short_description: Wait until a Linux node does its work
+version_added: 0.1.0
+author: Heiiki contributors (@heiiki)
+description:
+  - Fails at once when a service that was applied does not run.
+  - Then waits until the BGP sessions named are established, and fails naming those that are not.
+  - A light look at one node; M(heiiki.network.verify) measures the service.
+options:
+  sessions:
+    description: BGP sessions that must come up; C(peer) is the other device's name.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      peer:
+        description: Name of the device at the other end.
+        type: str
+        required: true
+      address:
+        description: Address of the neighbour.
+        type: str
+        required: true
+      vrf:
+        description: VRF of the session.
+        type: str
+        default: default
+  wait_s:
+    description: Seconds within which the sessions must come up.
+    type: float
+    default: 60.0
+attributes:
+  check_mode:
+    description: Looks at nothing in check mode, since nothing was applied; says so.
+    support: full
+  diff_mode:
+    description: There is nothing to compare.
+    support: none
+  platform:
+    description: Works on.
+    support: full
+    platforms: linux
+"""
+
+EXAMPLES = r"""
+- name: Ensure that the sessions come up
+  heiiki.network.linux_ready:
+    sessions:
+      - {peer: a-pe1, address: 10.80.0.1}
+"""
+
+RETURN = r"""
+services:
+  description: Services that run.
+  returned: success
+  type: list
+  elements: str
+waited_s:
+  description: Seconds until every session was up.
+  returned: success
+  type: float
+"""
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.heiiki.network.plugins.module_utils.service_manager import (
+    OWNED,
+    ServiceError,
+    ServiceManager,
+    find,
+    run,
+)
+
+SUMMARY = ("vtysh", "-c", "show bgp vrf all summary json")
+POLL_S = 1.0
+
+
+def applied_services(root: Path = Path("/")) -> list[str]:
+    """Return the services of the last successful run."""
+    owned = root / OWNED
+    if not owned.is_file():
+        return []
+    return [service["name"] for service in json.loads(owned.read_text(encoding="utf-8"))["services"]]
+
+
+def inactive(manager: ServiceManager, names: Sequence[str]) -> list[str]:
+    """Return the services among `names` that do not run."""
+    return [name for name in names if not manager.is_active(name)]
+
+
+def states(summary: Mapping[str, Any]) -> dict[tuple[str, str], str]:
+    """Return the state of every BGP session by VRF and neighbour, whatever its address family."""
+    return {
+        (vrf, address): peer["state"]
+        for vrf, families in summary.items()
+        for family in families.values()
+        if isinstance(family, dict)
+        for address, peer in family.get("peers", {}).items()
+    }
+
+
+def pending(sessions: Sequence[Mapping[str, str]], found: Mapping[tuple[str, str], str]) -> Iterator[str]:
+    """Yield a sentence for every session that is not established."""
+    for session in sessions:
+        state = found.get((session["vrf"], session["address"]), "not configured")
+        if state != "Established":
+            yield f"{session['peer']} ({session['address']}, VRF {session['vrf']}): {state}"
+
+
+def wait(sessions: Sequence[Mapping[str, str]], wait_s: float) -> list[str]:
+    """Return the sessions that are not established after at most `wait_s` seconds."""
+    deadline = time.monotonic() + wait_s
+    while sessions:
+        left = list(pending(sessions, states(json.loads(run(SUMMARY)))))
+        if not left or time.monotonic() > deadline:
+            return left
+        time.sleep(POLL_S)
+    return []
+
+
+def main() -> None:
+    """Run as an Ansible module."""
+    session = {
+        "peer": {"type": "str", "required": True},
+        "address": {"type": "str", "required": True},
+        "vrf": {"type": "str", "default": "default"},
+    }
+    module = AnsibleModule(
+        argument_spec={
+            "sessions": {"type": "list", "elements": "dict", "options": session, "default": []},
+            "wait_s": {"type": "float", "default": 60.0},
+        },
+        supports_check_mode=True,
+    )
+    if module.check_mode:
+        module.exit_json(changed=False, skipped=True, msg="not examined in check mode")
+    services = applied_services()
+    began = time.monotonic()
+    try:
+        stopped = inactive(find(), services)
+        left = [] if stopped else wait(module.params["sessions"], module.params["wait_s"])
+    except (ServiceError, ValueError) as error:
+        module.fail_json(msg=f"the node's state cannot be read: {error}")
+    if stopped:
+        module.fail_json(
+            msg=f"does not run: {', '.join(stopped)}; see /var/log/heiiki or the journal of systemd"
+        )
+    if left:
+        module.fail_json(msg=f"not established after {module.params['wait_s']:g} s: {'; '.join(left)}")
+    module.exit_json(changed=False, services=services, waited_s=round(time.monotonic() - began, 1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+# Copyright: Heiiki contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The one place where the collection imports the package `heiiki`.
+
+Nothing is imported before it is used, so that `ansible-doc` works without the package; a missing package and every
+`HeiikiError` become an AnsibleError whose text says what to do.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, cast
+
+from ansible.errors import AnsibleError
+
+if TYPE_CHECKING:
+    from heiiki.lab.client import NodeClient
+    from heiiki.plan.model import Plan
+    from heiiki.requirements.verdict import Verdict
+
+
+def package(name: str) -> ModuleType:
+    """Return module `name` of the package.
+
+    Raises:
+        AnsibleError: the Python that runs Ansible has no package heiiki.
+    """
+    try:
+        return import_module(name)
+    except ImportError as error:
+        if not (error.name or "").startswith("heiiki"):
+            raise
+        raise AnsibleError(
+            f"the collection heiiki.network needs the Python package heiiki, which {sys.executable} does not have: "
+            "run `make setup` and use the ansible-playbook of .venv/bin, or `pip install heiiki` of the same version"
+        ) from error
+
+
+@contextmanager
+def translated(kind: type[AnsibleError] = AnsibleError) -> Iterator[None]:
+    """Turn every error that the package raises on purpose into an Ansible error with the same text."""
+    failure: type[Exception] = package("heiiki.errors").HeiikiError
+    try:
+        yield
+    except failure as error:
+        raise kind(str(error)) from error
+
+
+def load_plan(service: Path) -> "Plan":
+    """Return the plan of the service whose folder is given.
+
+    Raises:
+        AnsibleError: the intent has mistakes; all of them, one a line.
+    """
+    with translated():
+        intent = package("heiiki.intent").load(service)
+        return cast("Plan", package("heiiki.plan").build(intent))
+
+
+def compile_to(plan: "Plan", out: Path) -> None:
+    """Write every managed device's build below `out`.
+
+    Raises:
+        AnsibleError: a device cannot be rendered.
+    """
+    render = package("heiiki.render")
+    with translated():
+        render.write(render.compile_plan(plan), out)
+
+
+def design_verdicts(plan: "Plan") -> "tuple[Verdict, ...]":
+    """Return what the checks on paper say of the plan."""
+    with translated():
+        return tuple(package("heiiki.checks").design(plan))
+
+
+def secret_source(state: Path | None) -> Any:
+    """Return the source of secrets whose files stand in `state`, or in the lab's own state folder."""
+    with translated():
+        folder = state or package("heiiki.lab.state").state_root()
+        return package("heiiki.secrets").FileSecrets(folder)
+
+
+def node_client(state: Path | None, node: str) -> "NodeClient":
+    """Return the client of one node of the lab whose state folder is given, or of the default one."""
+    paths = package("heiiki.lab.state")
+    client: type[NodeClient] = package("heiiki.lab.client").NodeClient
+    return client(paths.socket_path(state or paths.lab_dir(), node))
