@@ -503,8 +503,10 @@ def _sysctl_problems(wanted: Wanted, state: State) -> Iterator[str]:
 
 
 def _is_optional(key: str, value: str) -> bool:
-    """Labels need not be refused where the kernel cannot take them in."""
-    return key.startswith("net/mpls/conf/") and value == "0"
+    """Labels need not be refused, nor IPv6 switched off, where the kernel has neither."""
+    return (key.startswith("net/mpls/conf/") and value == "0") or (
+        re.fullmatch(r"net/ipv6/conf/[^/]+/disable_ipv6", key) is not None and value == "1"
+    )
 
 
 def _interface_of(key: str) -> str:

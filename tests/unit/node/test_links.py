@@ -317,6 +317,12 @@ def test_every_problem_of_the_device_is_named_at_once() -> None:
     ]
 
 
+def test_ipv6_need_not_be_switched_off_where_there_is_none() -> None:
+    plan = wanted(sysctls={"net.ipv6.conf.all.disable_ipv6": "1"})
+    assert problems(plan, State({})) == []
+    assert difference(plan, State({})) == links.Difference()
+
+
 # --- the kernel itself
 
 needs_root = pytest.mark.skipif(
