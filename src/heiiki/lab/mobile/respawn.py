@@ -1,0 +1,302 @@
+"""The operator's maintenance system of one node: addresses, routes, and daemons that are started again.
+
+NextEPC's daemons notice nothing: an SGW that comes back has lost its sessions while the MME still believes in them,
+and traffic is dropped in silence. So the SGW's respawner tells the MME's over S11 (UDP) which run of the SGW this
+is; when that changes, the MME is started again too. The eNB sees the end of its SCTP connection, sets S1 up anew
+and has every UE attach: the only way to a consistent core. The eNB uses the same channel when attaches stay without
+an answer, which a half-made context in the MME causes.
+
+Run on a node of the core: ``python3 -m heiiki.lab.mobile.respawn CONFIG``. A second one on the same node ends at
+once.
+"""
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from heiiki.lab.mobile.loop import Loop, write_status
+
+PORT = 4998
+STATUS = Path("/run/heiiki/respawn.json")
+
+_LOG = logging.getLogger("respawn")
+
+_WATCH_SECONDS = 0.2
+_ANNOUNCE_SECONDS = 0.3
+_BACK_OFF_SECONDS = 1.0
+_SHORT_RUN_SECONDS = 2.0
+_ROUTE_RETRY_SECONDS = 1.0
+_STUCK_QUIET_SECONDS = 15.0
+_RTMGRP_LINK = 1
+_RTMGRP_IPV4_ADDRESS = 0x10
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """One program to keep running.
+
+    Attributes:
+        log: file that takes what it prints.
+        ready: text in its own log that shows that it serves; empty: running is enough.
+        ready_log: that log.
+        wait_for: port on the loopback address that must answer before it is started; 0 for none.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    log: str
+    ready: str = ""
+    ready_log: str = ""
+    wait_for: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What a node's respawner does.
+
+    Attributes:
+        addresses: put on the loopback interface.
+        routes: each as ``ip route replace`` takes it.
+        sysctls: set before anything starts.
+        pin: keep everything on the last processor, since NextEPC polls.
+        announce: address of the respawner that must follow ours, or empty.
+        follow: listen for such a one, and for the eNB.
+    """
+
+    daemons: tuple[Daemon, ...] = ()
+    addresses: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
+    sysctls: dict[str, str] = field(default_factory=dict)
+    pin: bool = False
+    announce: str = ""
+    follow: bool = False
+
+
+def parse_config(text: str) -> Config:
+    """Read the configuration file that `core.files` wrote."""
+    data: dict[str, Any] = json.loads(text)
+    daemons = tuple(Daemon(**{**each, "argv": tuple(each["argv"])}) for each in data.pop("daemons"))
+    lists = {name: tuple(data.pop(name, ())) for name in ("addresses", "routes")}
+    return Config(daemons=daemons, **lists, **data)
+
+
+class Process:
+    """A daemon and its runs."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self.daemon = daemon
+        self.starts = 0
+        self._child: subprocess.Popen[bytes] | None = None
+        self._started = 0.0
+        self._due = 0.0
+        self._log_start = 0
+
+    def tick(self) -> bool:
+        """Start it if it does not run; return whether it was started now."""
+        if self._child is not None and self._child.poll() is None:
+            return False
+        now = time.monotonic()
+        if self._child is not None:
+            _LOG.warning("%s ended with %s", self.daemon.name, self._child.returncode)
+            self._child = None
+            self._due = now + (_BACK_OFF_SECONDS if now - self._started < _SHORT_RUN_SECONDS else 0.0)
+        if now < self._due or not _answers(self.daemon.wait_for):
+            return False
+        self._start()
+        return True
+
+    def _start(self) -> None:
+        Path(self.daemon.log).parent.mkdir(parents=True, exist_ok=True)
+        self._log_start = _size(self.daemon.ready_log)
+        with Path(self.daemon.log).open("ab") as log:
+            self._child = subprocess.Popen(
+                self.daemon.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            )
+        self._started = time.monotonic()
+        self.starts += 1
+        _LOG.info("%s started, pid %d", self.daemon.name, self._child.pid)
+
+    def kill(self) -> None:
+        """End it at once; the next tick starts it again."""
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait()
+            self._started = 0.0
+
+    @property
+    def ready(self) -> bool:
+        """Whether it runs and has said in its log that it serves."""
+        if self._child is None or self._child.poll() is not None:
+            return False
+        if not self.daemon.ready:
+            return True
+        with contextlib.suppress(OSError), Path(self.daemon.ready_log).open("rb") as log:
+            log.seek(self._log_start)
+            return self.daemon.ready.encode() in log.read()
+        return False
+
+    def status(self) -> dict[str, Any]:
+        """What the status file shows."""
+        return {"pid": self._child.pid if self._child else None, "starts": self.starts, "ready": self.ready}
+
+
+def _size(path: str) -> int:
+    try:
+        return Path(path).stat().st_size
+    except OSError:
+        return 0
+
+
+def _answers(port: int) -> bool:
+    if not port:
+        return True
+    with socket.socket() as sock:
+        sock.settimeout(_WATCH_SECONDS)
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Network:
+    """The node's own addresses and routes; put back when a link that was down comes up again."""
+
+    def __init__(self, loop: Loop, config: Config) -> None:
+        self._loop = loop
+        self._config = config
+        self._pending = False
+        self._events = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+        self._events.bind((0, _RTMGRP_LINK | _RTMGRP_IPV4_ADDRESS))
+        self._events.setblocking(False)
+
+    def start(self) -> None:
+        """Set everything, and watch the links."""
+        for name, value in self._config.sysctls.items():
+            Path("/proc/sys", *name.split(".")).write_text(value, encoding="ascii")
+        self._loop.readable(self._events, self._changed)
+        self._apply()
+
+    def _changed(self) -> None:
+        with contextlib.suppress(OSError):
+            while self._events.recv(65536):
+                pass
+        self._apply_later(_WATCH_SECONDS)
+
+    def _apply_later(self, seconds: float) -> None:
+        if not self._pending:
+            self._pending = True
+            self._loop.later(seconds, self._apply)
+
+    def _apply(self) -> None:
+        self._pending = False
+        addresses = (f"addr replace {address} dev lo" for address in self._config.addresses)
+        routes = (f"route replace {route}" for route in self._config.routes)
+        if not _ip_batch([*addresses, *routes]):
+            self._apply_later(_ROUTE_RETRY_SECONDS)
+
+
+def _ip_batch(lines: Iterable[str]) -> bool:
+    text = "\n".join(lines) + "\n"
+    done = subprocess.run(["ip", "-force", "-batch", "-"], input=text, capture_output=True, text=True, check=False)
+    if done.returncode:
+        _LOG.info("not yet: %s", done.stderr.strip().replace("\n", "; "))
+    return done.returncode == 0
+
+
+class Respawner:
+    """Keeps the daemons of a node, and keeps them in step with the twin."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._loop = Loop()
+        self._network = Network(self._loop, config)
+        self._processes = [Process(daemon) for daemon in config.daemons]
+        self._epoch = ""
+        self._twin_epoch: str | None = None
+        self._restarted = 0.0
+        self._shown: dict[str, Any] = {}
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+
+    def run(self) -> None:
+        """Serve until killed."""
+        if self._config.pin:
+            os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+        self._network.start()
+        if self._config.follow:
+            self._socket.bind(("", PORT))
+            self._loop.readable(self._socket, self._on_message)
+        self._loop.every(_WATCH_SECONDS, self._tick)
+        if self._config.announce:
+            self._loop.every(_ANNOUNCE_SECONDS, self._announce)
+        self._loop.run()
+
+    def _tick(self) -> None:
+        started = [process.tick() for process in self._processes]
+        if any(started):
+            self._epoch = secrets.token_hex(8)
+        status = {"daemons": {each.daemon.name: each.status() for each in self._processes}}
+        if status != self._shown:
+            write_status(STATUS, status)
+            self._shown = status
+
+    def _announce(self) -> None:
+        if not self._epoch:
+            return
+        with contextlib.suppress(OSError):
+            self._socket.sendto(f"epoch {self._epoch}".encode(), (self._config.announce, PORT))
+
+    def _on_message(self) -> None:
+        try:
+            words = self._socket.recv(256).decode("ascii").split()
+        except (OSError, UnicodeDecodeError):
+            return
+        match words:
+            case ["epoch", epoch]:
+                self._on_epoch(epoch)
+            case ["stuck"] if time.monotonic() - self._restarted > _STUCK_QUIET_SECONDS:
+                self._restart("attaches stay without an answer")
+
+    def _on_epoch(self, epoch: str) -> None:
+        if self._twin_epoch not in {None, epoch}:
+            self._restart("the SGW was started again, its sessions are lost")
+        self._twin_epoch = epoch
+
+    def _restart(self, why: str) -> None:
+        _LOG.warning("start again: %s", why)
+        self._restarted = time.monotonic()
+        for process in self._processes:
+            process.kill()
+        self._tick()
+
+
+def _lock() -> int | None:
+    STATUS.parent.mkdir(parents=True, exist_ok=True)
+    lock = os.open(STATUS.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return None
+    return lock
+
+
+def main() -> int:
+    """Run the respawner with the configuration file named on the command line."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    if _lock() is None:
+        _LOG.info("already running on this node")
+        return 0
+    Respawner(parse_config(Path(sys.argv[1]).read_text(encoding="utf-8"))).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
