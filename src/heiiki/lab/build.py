@@ -7,11 +7,13 @@ place and renamed when complete, so a run that is killed leaves nothing that loo
 import fcntl
 import hashlib
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from heiiki.errors import LabError
 
@@ -40,15 +42,44 @@ def exclusive(folder: Path, report: Report) -> Iterator[None]:
     """Hold the only right to build in `folder`; wait, and say so, while another run has it.
 
     The lock ends with the process, however that ends.
+
+    Raises:
+        LabError: files cannot be written in `folder` (rights, a full disk).
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            report(f"another run is building in {folder}; waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / ".lock").open("a", encoding="utf-8") as lock:
+            _acquire(lock, folder, report)
+            yield
+    except OSError as error:
+        place = error.filename or folder
+        raise LabError(
+            f"{place}: {error.strerror}; free the disk or mend the rights, and run again"
+        ) from error
+
+
+def _acquire(lock: IO[str], folder: Path, report: Report) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        report(f"another run is building in {folder}; waiting for it")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+
+@contextmanager
+def scratch(folder: Path) -> Iterator[Path]:
+    """An empty folder for the files of one build, deleted afterwards; what a killed run left goes first.
+
+    Only the holder of `exclusive(folder)` may ask for it.
+    """
+    place = folder / "work"
+    if place.exists():
+        shutil.rmtree(place)
+    place.mkdir()
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place)
 
 
 def run(

@@ -101,3 +101,21 @@ def test_a_second_run_waits_for_the_first_and_says_so(tmp_path: Path) -> None:
 
 def test_a_script_in_a_command_line_is_cut() -> None:
     assert build.command_line(("sh", "-c", "set -e\nrest", "a" * 121)) == f"sh -c set -e... {'a' * 40}..."
+
+
+def test_a_scratch_folder_starts_empty_and_goes(tmp_path: Path) -> None:
+    left = tmp_path / "work" / "of a killed run"
+    left.mkdir(parents=True)
+    with build.scratch(tmp_path) as work:
+        assert list(work.iterdir()) == []
+        (work / "file").touch()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(LabError, match=r"/file/kernel: Not a directory; free the disk or mend the rights"),
+        build.exclusive(tmp_path / "file" / "kernel", ignore),
+    ):
+        pass

@@ -57,7 +57,7 @@ def test_the_cache_key_changes_with_everything_that_goes_in() -> None:
     recipe = builder._recipe()
     variants = (
         recipe,
-        dataclasses.replace(recipe, options=(*recipe.options, Option("ATM", "y"))),
+        dataclasses.replace(recipe, asked=(*recipe.asked, Option("ATM", "y"))),
         dataclasses.replace(recipe, script=recipe.script + "\n"),
     )
     keys = {variant.key(version) for variant in variants for version in LOCK.versions}
@@ -113,7 +113,7 @@ def test_an_option_that_did_not_hold_stops_the_build_before_compiling(
     (site.tree / "src" / ".config").write_text("CONFIG_NET=y\n")
     with pytest.raises(LabError, match="does not hold: CONFIG_NO_SUCH_OPTION=y; ask for"):
         builder._compile(
-            site, dataclasses.replace(builder._recipe(), options=options.parse("NET\nNO_SUCH_OPTION"))
+            site, dataclasses.replace(builder._recipe(), asked=options.parse("NET\nNO_SUCH_OPTION"))
         )
     assert steps == ["configure"]
 

@@ -5,7 +5,6 @@ Debian 12 and later, and nothing is asked of the user's own compiler. Tree and s
 """
 
 import shutil
-import tempfile
 import time
 from dataclasses import dataclass
 from importlib.resources import files
@@ -21,7 +20,7 @@ _BUILD_SUITE = "bookworm"
 _BUILD_PACKAGES = ("bc", "bison", "flex", "gcc", "libc6-dev", "make", "xz-utils")
 _BUILD_EXCLUDED = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*")
 _NOT_IN_ARCHIVE = 3
-_OBJECTS = 1980
+_OBJECTS = 1700
 """How many lines `make` prints for the whole kernel: only the progress line depends on it."""
 
 
@@ -29,14 +28,14 @@ _OBJECTS = 1980
 class _Recipe:
     """What goes in: the pinned source, the options, and the steps."""
 
-    source: source.Source
-    options: tuple[options.Option, ...]
+    lock: source.Source
+    asked: tuple[options.Option, ...]
     script: str
 
     def key(self, version: source.Version) -> str:
         """Name in the cache of the kernel made from `version`."""
         build_tree = (_BUILD_SUITE, *_BUILD_PACKAGES)
-        return build.digest([version.sha256, options.fragment(self.options), self.script, *build_tree])
+        return build.digest([version.sha256, options.fragment(self.asked), self.script, *build_tree])
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +90,19 @@ def _recipe() -> _Recipe:
 
 def _ready(folder: Path, recipe: _Recipe) -> Path | None:
     """The kernel of the best accepted version that is in the cache."""
-    candidates = (folder / recipe.key(version) / "linux" for version in recipe.source.versions)
+    candidates = (folder / recipe.key(version) / "linux" for version in recipe.lock.versions)
     return next((linux for linux in candidates if linux.is_file()), None)
 
 
 def _build(cache: Path, recipe: _Recipe, report: Report) -> Path:
     start = time.monotonic()
     log = build.fresh_log(cache, "kernel")
-    report(f"building the lab's kernel, once: usually 5 to 6 minutes on two cores; log: {log}")
+    report(f"building the lab's kernel, once: usually 5 to 8 minutes on two cores; log: {log}")
     site = _Site(cache / "kernel", cache / "kernel" / "partial", log, report)
     _clear(site)
     try:
         _bootstrap(site, recipe)
-        version = _fetch(site, recipe.source)
+        version = _fetch(site, recipe.lock)
         _compile(site, recipe)
         linux = _keep(site, recipe.key(version))
     finally:
@@ -120,10 +119,9 @@ def _clear(site: _Site) -> None:
 
 def _bootstrap(site: _Site, recipe: _Recipe) -> None:
     site.report("kernel: making a private Debian 12 tree to build in (half a minute)")
-    with tempfile.TemporaryDirectory(dir=site.folder, prefix="work-") as name:
-        work = Path(name)
+    with build.scratch(site.folder) as work:
         (work / "recipe.sh").write_text(recipe.script)
-        (work / "options.config").write_text(options.fragment(recipe.options))
+        (work / "options.config").write_text(options.fragment(recipe.asked))
         tree = privileged.Tree(
             suite=_BUILD_SUITE,
             packages=_BUILD_PACKAGES,
@@ -138,7 +136,7 @@ def _bootstrap(site: _Site, recipe: _Recipe) -> None:
 
 def _fetch(site: _Site, wanted: source.Source) -> source.Version:
     """Fetch and unpack the first accepted version that the archive has."""
-    site.report(f"kernel: fetching {wanted.package} (160 MB) and unpacking it (half a minute)")
+    site.report(f"kernel: fetching {wanted.package} (160 MB) and unpacking it (20 s)")
     site.step("sources", wanted.suite, online=True)
     for version in wanted.versions:
         pinned = (wanted.package, version.version, version.sha256, str(version.size))
@@ -154,22 +152,22 @@ def _fetch(site: _Site, wanted: source.Source) -> source.Version:
 
 def _compile(site: _Site, recipe: _Recipe) -> None:
     site.step("configure")
-    missing = options.not_held(recipe.options, (site.tree / "src" / ".config").read_text())
+    missing = options.not_held(recipe.asked, (site.tree / "src" / ".config").read_text())
     if missing:
         names = "; ".join(str(option) for option in missing)
         raise LabError(
             f"kernel options: the configuration does not hold: {names}; "
             "ask for what they depend on too, or drop them from kernel/options"
         )
-    site.report("kernel: compiling (usually 4 to 5 minutes on two cores)")
+    site.report("kernel: compiling (usually 4 to 7 minutes on two cores)")
     site.step("compile", str(build.jobs()))
 
 
 def _keep(site: _Site, key: str) -> Path:
     """Put the finished kernel into the cache, whole or not at all."""
     place = site.folder / key
-    with tempfile.TemporaryDirectory(dir=site.folder, prefix="work-") as name:
-        finished = Path(name) / key
+    with build.scratch(site.folder) as work:
+        finished = work / key
         finished.mkdir()
         shutil.copy(site.tree / "src" / "linux", finished / "linux")
         shutil.copy(site.tree / "src" / ".config", finished / "config")

@@ -5,7 +5,6 @@ the user's machine.
 """
 
 import sys
-import tempfile
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -95,8 +94,8 @@ def _build(cache: Path, place: Path, recipe: _Recipe, report: Report) -> Path:
     site = _Site(place.with_name("partial"), log, report)
     _clear(site)
     try:
-        with tempfile.TemporaryDirectory(dir=place.parent, prefix="work-") as work:
-            _bootstrap(site, recipe, Path(work))
+        with build.scratch(place.parent) as work:
+            _bootstrap(site, recipe, work)
         site.tree.rename(place)
     finally:
         _clear(site)
