@@ -170,7 +170,8 @@ def test_only_replies_to_our_own_questions_count(monkeypatch: pytest.MonkeyPatch
     stranger = Arp(2, PEER_MAC, IPv4Address("10.17.0.9"), MAC, OURS)
     to_another = Arp(2, PEER_MAC, PEER, b"\x02\0\0\0\0\x09", OURS)
     announcement = Arp(2, PEER_MAC, PEER, PEER_MAC, PEER)
-    port, fake = port_with(monkeypatch, stranger, to_another, announcement, QUESTION, REPLY)
+    poll = Arp(1, PEER_MAC, PEER, MAC, OURS)
+    port, fake = port_with(monkeypatch, stranger, to_another, announcement, QUESTION, poll, REPLY)
     assert list(port.answers(stand_in=False)) == [PEER]
     assert fake.sent == []
 
