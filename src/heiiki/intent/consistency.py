@@ -168,7 +168,7 @@ def _unknown(word: str, name: str, known: Sequence[str]) -> tuple[str, str]:
 def _capacity(pools: AddressPools, sites: Iterable[_Written]) -> Iterator[Problem]:
     room = {name: getattr(pools, name).num_addresses // size for name, size in _ADDRESSES_A_SITE.items()}
     name = min(room, key=lambda pool: room[pool])
-    highest = min(room[name] - 1, room["loopback_a"] - 3)
+    highest = min(room[name] - 1, room["loopback_a"] - 3, room["sim_b"] - 3)
     for source, site in sites:
         if site.number > highest:
             what = f"number {site.number} does not fit into addresses.{name} {getattr(pools, name)}"

@@ -7,7 +7,7 @@ ACCESS = 30
 LAN = 28
 
 LAN_GATEWAY, LAN_FIRST, LAN_SECOND, LAN_CONTROLLER = 1, 2, 3, 4
-HUB_DRAS, HUB_XMPP = 4, 5
+HUB_HOSTS = HUB_DRAS, HUB_XMPP = 4, 5
 
 
 def block(pool: IPv4Network, number: int, length: int) -> IPv4Network:

@@ -23,9 +23,11 @@ from heiiki.plan.model import (
     Pgw,
     Role,
     Router,
+    Sim,
     StaticRoute,
 )
 from heiiki.plan.site import sim
+from heiiki.plan.witnesses import test_sim
 
 GTP_C, GTP_U = 2123, 2152
 USER_PLANE = "gtp0"
@@ -73,6 +75,11 @@ def links(_context: Context) -> Iterator[Link]:
         yield Link(f"{point}:{names.link(one, other)}", *ends, "b", point)
 
 
+def subscriptions(context: Context) -> tuple[Sim, ...]:
+    """Return every subscription to the APN: the sites', and the witness's own test SIM."""
+    return (*(sim(context, site) for site in context.sites), *test_sim(context))
+
+
 def _interface(point: str) -> str:
     return point.lower()
 
@@ -106,7 +113,7 @@ def _core(context: Context, name: str, function: Function) -> Device:
         networks=("b",),
         managed=name == names.HSS,
         interfaces=(*points, *radios),
-        subscribers=tuple(sim(context, site) for site in context.sites) if name == names.HSS else (),
+        subscribers=subscriptions(context) if name == names.HSS else (),
     )
 
 
@@ -147,7 +154,7 @@ def _pgw(context: Context) -> Device:
             apn=context.service.networks.b.apn,
             pool=pool,
             gtp_address=s5.addresses[0].ip,
-            sims=tuple(sim(context, site) for site in context.sites),
+            sims=subscriptions(context),
         ),
     )
 

@@ -28,6 +28,9 @@ from heiiki.plan.model import (
 )
 
 EDGE_LINK = 6
+CONTROL_STREAM = ""
+"""Site of the stream between the hub's own hosts: it crosses nothing that is failed (D19)."""
+
 _MASTER, _BACKUP = 200, 100
 _HOSTS = ((names.DRAS, addr.HUB_DRAS, Function.DRAS), (names.XMPP, addr.HUB_XMPP, Function.XMPP))
 
@@ -302,7 +305,7 @@ def _switch() -> Device:
 
 def _host(context: Context, name: str, index: int, function: Function) -> Device:
     pool = context.service.addresses.site_lan
-    control = next(StampStream("control", addr.host(context.hub_lan, other)) for _, other, _ in _HOSTS if other != index)
+    control = next(StampStream(CONTROL_STREAM, addr.host(context.hub_lan, other)) for _, other, _ in _HOSTS if other != index)
     streams = tuple(
         StampStream(site.name, site_addresses(context.service, site.number).controller) for site in context.sites
     )

@@ -315,7 +315,7 @@ class Pgw:
 
 @dataclass(frozen=True, slots=True)
 class StampStream:
-    """A stream of STAMP test packets (RFC 8762) from here to `address`, for the site named."""
+    """A stream of STAMP test packets (RFC 8762) from here to `address`, for the site named; no site: the control."""
 
     site: str
     address: IPv4Address

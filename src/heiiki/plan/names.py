@@ -31,24 +31,29 @@ def doubled(site: Site) -> bool:
     return site.redundancy == "networks_and_equipment"
 
 
+def _host(site: Site) -> str:
+    """Host names know no ``_`` (RFC 1123), site names no ``-``: so the change is without collision."""
+    return site.name.replace("_", "-")
+
+
 def gateway_a(site: Site) -> str:
     """Name of the site's gateway on network A."""
-    return f"{site.name}-ce-a" if doubled(site) else f"{site.name}-gw"
+    return f"{_host(site)}-ce-a" if doubled(site) else f"{_host(site)}-gw"
 
 
 def gateway_b(site: Site) -> str:
     """Name of the site's gateway on network B."""
-    return f"{site.name}-gw-b" if doubled(site) else f"{site.name}-gw"
+    return f"{_host(site)}-gw-b" if doubled(site) else f"{_host(site)}-gw"
 
 
 def controller(site: Site) -> str:
     """Name of the site's BEMS or ERC."""
-    return f"{site.name}-{site.controller}"
+    return f"{_host(site)}-{site.controller}"
 
 
 def lan_switch(site: Site) -> str:
     """Name of the switch of the site's LAN."""
-    return f"{site.name}-lan"
+    return f"{_host(site)}-lan"
 
 
 def vrf(site: Site) -> str:

@@ -375,5 +375,5 @@ def _controller(context: Context, site: Site, own: SiteAddresses) -> Device:
         firewall=Firewall(
             services=(firewall.echo_from(own.lan, context.hub_lan), firewall.stamp_from(context.hub_lan))
         ),
-        stamp=(StampStream(site.name, addr.host(context.hub_lan, addr.HUB_DRAS)),),
+        stamp=tuple(StampStream(site.name, addr.host(context.hub_lan, index)) for index in addr.HUB_HOSTS),
     )

@@ -7,7 +7,7 @@ from heiiki.plan import addresses as addr
 from heiiki.plan import names
 from heiiki.plan.carrier_a import second_targets
 from heiiki.plan.context import Context, radio_network, site_addresses
-from heiiki.plan.model import Device, Endpoint, Function, Interface, Link, Role, StaticRoute
+from heiiki.plan.model import Device, Endpoint, Function, Interface, Link, Role, Sim, StaticRoute
 
 
 def devices(context: Context) -> Iterator[Device]:
@@ -26,7 +26,20 @@ def devices(context: Context) -> Iterator[Device]:
         networks=("b",),
         managed=False,
         interfaces=(Interface(names.RADIO_IF, "radio", (addr.on(radio_network(0), 2),), peer=names.ENB),),
+        sim=next(test_sim(context)),
     )
+
+
+def test_sim(context: Context) -> Iterator[Sim]:
+    """Yield the SIM with which the stranger shows that refusals are not the core's own failure (D20).
+
+    It may attach, and that is all: no tunnel of the hub ends at its address.
+    """
+    if context.service.witnesses is None:
+        return
+    network, pool = context.service.networks.b, context.service.addresses.sim_b
+    imsi = network.plmn + "9" * (15 - len(network.plmn))
+    yield Sim(imsi, network.apn, addr.host(pool, addr.hub_index(pool)), names.STRANGER, f"sim/{imsi}")
 
 
 def links(context: Context) -> Iterator[Link]:

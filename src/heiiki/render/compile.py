@@ -163,7 +163,7 @@ def _lan_watch(plan: Plan, device: Device) -> _Part:
     }
     file = RenderedFile("/etc/heiiki/lan_watch.json", _json(config), service=name, requirements=("R-GAP",))
     health = ("python3", f"{_PROGRAMS}/lan_watch.py", "status")
-    return (_program_file("lan_watch", name), _unit(name, plan, device), file), Service(name, "restart", health)
+    return (_program_file("lan_watch", name), _unit(name, plan, device), file), Service(name, "reload", health)
 
 
 def _pgw(plan: Plan, device: Device) -> _Part:

@@ -1,0 +1,50 @@
+"""R-AVAIL on paper: unavailability from the suppliers' figures (TR-1072 5.3.1, figure 5.18)."""
+
+from collections.abc import Iterator
+
+from heiiki.plan.model import Plan, SitePlan
+from heiiki.requirements import Result, Stage, Verdict, requirement
+
+BOUND = 2e-5
+_PATH_A, _PATH_B = ("ip_access", "ip_core", "ip_access"), ("lte_radio", "lte_core", "ip_access")
+
+
+def verdicts(plan: Plan) -> Iterator[Verdict]:
+    """Yield one verdict a site: DRAS to BEMS/ERC, switch-over taken as perfect."""
+    figures = {item.component: item.unavailability for item in plan.reliability}
+    for site in plan.sites:
+        value = unavailability(site, figures)
+        passed = value <= BOUND
+        yield Verdict(
+            "R-AVAIL",
+            requirement("R-AVAIL").clause,
+            site.name,
+            Stage.DESIGN,
+            Result.PASS if passed else Result.FAIL,
+            reason="" if passed else "take better components, or double the equipment (figure 5.18 b)",
+            measured=value,
+            bound=BOUND,
+            unit="",
+        )
+
+
+def unavailability(site: SitePlan, figures: dict[str, float]) -> float:
+    """Return the probability that no path works: both fail, or the one gateway does.
+
+    The hub has a CE router to each carrier; its building, and the LANs' switches, are out of scope (D8).
+    """
+    doubled = site.redundancy == "networks_and_equipment"
+    own_a = ("ce_router",) if doubled else ()
+    own_b = ("lte_gateway",) if doubled else ()
+    path_a = _any_fails(figures, (*_PATH_A, "ce_router", *own_a))
+    path_b = _any_fails(figures, (*_PATH_B, "ce_router", *own_b))
+    both = path_a * path_b
+    shared = 0.0 if doubled else figures["lte_gateway"]
+    return 1 - (1 - both) * (1 - shared)
+
+
+def _any_fails(figures: dict[str, float], components: tuple[str, ...]) -> float:
+    works = 1.0
+    for component in components:
+        works *= 1 - figures[component]
+    return 1 - works

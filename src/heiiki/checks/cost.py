@@ -1,0 +1,99 @@
+"""R-COST and R-FIT on paper: what a line costs, and whether it suits the resource (TR-1072 5.3.1, 7.2, 7.3)."""
+
+from collections.abc import Iterator
+
+from heiiki.plan.model import BfdProfile, ClosedNetwork, Plan, SitePlan
+from heiiki.plan.timers import PROFILES
+from heiiki.requirements import Result, Stage, Verdict, requirement
+
+BOUND_YEN = 1000.0
+_MONTH_DAYS = 31
+"""The month of the report's own tables."""
+_MONTH_S = _MONTH_DAYS * 24 * 3600
+_MEGABYTE = 1_000_000
+
+_BFD_BYTES = 20 + 8 + 24
+"""IPv4, UDP and a BFD control packet (RFC 5880, 5881)."""
+_GRE_BYTES = 20 + 4
+"""Outer IPv4 and GRE header (RFC 2784): on network B every packet is in the tunnel."""
+
+_MONTHLY_BYTES = {
+    ("heat_storage", "indirect"): _MONTH_DAYS * (2000 + 1500 + 2000),
+    ("battery", "indirect"): _MONTH_DAYS * (2000 + 1500 + 2000),
+    ("heat_storage", "direct"): _MONTH_DAYS * 1440 * (160 + 160 + 120),
+    ("battery", "direct"): _MONTH_DAYS * (86400 * (400 + 120 + 160) + 48 * 600 + 600),
+}
+"""Bytes a month of one resource, from the rows of tables 5.5 to 5.8; indirect control counted as one event a day."""
+
+
+def verdicts(plan: Plan) -> Iterator[Verdict]:
+    """Yield R-COST for each line and R-FIT for each site's primary."""
+    for site in plan.sites:
+        for network in plan.networks:
+            yield _cost(plan, site, network)
+        yield _fit(plan, site)
+
+
+def service_mb(site: SitePlan) -> float:
+    """Return the volume of the site's resources, megabytes a month."""
+    return sum(_MONTHLY_BYTES[resource] for resource in site.resources) / _MEGABYTE
+
+
+def supervision_mb(profile: BfdProfile, network: str) -> float:
+    """Return the volume of one BFD session, both directions, megabytes a month."""
+    size = _BFD_BYTES + (_GRE_BYTES if network == "b" else 0)
+    return 2 * size * _MONTH_S * 1000 / profile.interval_ms / _MEGABYTE
+
+
+def _monthly_mb(site: SitePlan, network: ClosedNetwork, timers: str) -> float:
+    active = site.primary == network.letter
+    profile = PROFILES[timers].active if active else PROFILES[timers].standby
+    return supervision_mb(profile, network.letter) + (service_mb(site) if active else 0.0)
+
+
+def _yen(network: ClosedNetwork, volume: float) -> float:
+    extra = max(0.0, volume - network.included_mb) if network.included_mb is not None else 0.0
+    return network.monthly_yen + extra * network.yen_per_extra_mb
+
+
+def _cost(plan: Plan, site: SitePlan, network: ClosedNetwork) -> Verdict:
+    volume = _monthly_mb(site, network, plan.timers.profile)
+    yen = _yen(network, volume)
+    both = "; ".join(
+        f"profile {name}: detection {_detection(site, network, name)} ms, {_monthly_mb(site, network, name):,.0f} MB, "
+        f"{_yen(network, _monthly_mb(site, network, name)):,.0f} yen a month"
+        for name in PROFILES
+    )
+    return Verdict(
+        "R-COST",
+        requirement("R-COST").clause,
+        f"{site.name} on network {network.letter}",
+        Stage.DESIGN,
+        Result.PASS if yen <= BOUND_YEN else Result.FAIL,
+        reason=both,
+        measured=round(yen, 1),
+        bound=BOUND_YEN,
+        unit="yen a month",
+    )
+
+
+def _detection(site: SitePlan, network: ClosedNetwork, timers: str) -> int:
+    profile = PROFILES[timers]
+    return (profile.active if site.primary == network.letter else profile.standby).detection_ms
+
+
+def _fit(plan: Plan, site: SitePlan) -> Verdict:
+    network = next(item for item in plan.networks if item.letter == site.primary)
+    volume = service_mb(site)
+    fits = network.included_mb is None or volume <= network.included_mb
+    return Verdict(
+        "R-FIT",
+        requirement("R-FIT").clause,
+        site.name,
+        Stage.DESIGN,
+        Result.PASS if fits else Result.FAIL,
+        reason="the line has no volume limit" if network.included_mb is None else f"primary is network {network.letter}",
+        measured=round(volume, 3),
+        bound=None if network.included_mb is None else float(network.included_mb),
+        unit="MB a month",
+    )

@@ -1,0 +1,5 @@
+"""The command `heiiki`."""
+
+from heiiki.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,134 @@
+"""`heiiki new | check | compile | lab`: what people type.
+
+Exit codes: 0 all is well, 1 a verdict is fail or unknown or a command failed, 2 the input is bad.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from heiiki.checks import design
+from heiiki.cli.lab import lab
+from heiiki.cli.service import Folder, planned
+from heiiki.cli.table import verdict_table
+from heiiki.errors import HeiikiError, IntentError
+from heiiki.evidence import exit_code
+from heiiki.intent.generate import generate, template
+from heiiki.render import compile_plan, write
+
+BAD_INPUT = 2
+
+
+class _Group(click.Group):
+    """A group whose commands end in a message, never in a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except IntentError as error:
+            _say_problems(error, as_json=bool(ctx.meta.get("json")))
+            ctx.exit(BAD_INPUT)
+        except HeiikiError as error:
+            raise click.ClickException(str(error)) from error
+
+
+def _say_problems(error: IntentError, *, as_json: bool) -> None:
+    if as_json:
+        problems = [asdict(problem) | {"file": str(problem.file)} for problem in error.problems]
+        click.echo(json.dumps({"problems": problems}, indent=1))
+        return
+    for problem in error.problems:
+        click.echo(str(problem), err=True)
+    count = len(error.problems)
+    click.echo(f"{count} {'problem' if count == 1 else 'problems'}", err=True)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="heiiki")
+def cli() -> None:
+    """Closed networks for demand response: written once, checked, built, measured, proven.
+
+    \b
+    Examples:
+      heiiki new inventories/osaka          a small commented service to edit
+      heiiki check inventories/osaka        every mistake at once, then the design verdicts
+      heiiki compile inventories/osaka --out build
+      heiiki lab up                         the worked example as a running network
+    """
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--sites", type=click.IntRange(1, 4000), help="Generate this many sites, all variants mixed.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same service.")
+def new(folder: Path, sites: int | None, seed: int) -> None:
+    """Write a new service into FOLDER: small and commented, or generated with --sites.
+
+    \b
+    Examples:
+      heiiki new inventories/osaka
+      heiiki new /tmp/thousand --sites 1000 --seed 7
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise click.UsageError(f"{folder} is not empty: name a new folder, nothing is overwritten")
+    files = template(folder.name) if sites is None else generate(folder.name, sites, seed)
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    click.echo(f"{folder}: {len(files)} files; next: heiiki check {folder}")
+
+
+@cli.command()
+@click.argument("folder", type=Folder())
+@click.option("--json", "as_json", is_flag=True, help="Print verdicts or problems as JSON.")
+@click.pass_context
+def check(ctx: click.Context, folder: Path, as_json: bool) -> None:
+    """Check FOLDER: every mistake of every file, or else the design verdicts.
+
+    Exit code 0: all verdicts pass; 1: one is fail or unknown; 2: the files have mistakes.
+
+    \b
+    Examples:
+      heiiki check inventories/lab
+      heiiki check inventories/lab --json | jq '.verdicts[] | select(.result == "fail")'
+    """
+    ctx.meta["json"] = as_json
+    plan = planned(folder)
+    verdicts = design(plan, compile_plan(plan))
+    if as_json:
+        click.echo(json.dumps({"service": plan.service, "verdicts": [asdict(item) for item in verdicts]}, indent=1))
+    else:
+        click.echo(verdict_table(verdicts))
+    ctx.exit(exit_code(verdicts))
+
+
+@cli.command("compile")
+@click.argument("folder", type=Folder())
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the configurations.")
+def compile_(folder: Path, out: Path) -> None:
+    """Write every device's configuration below --out, one folder a device.
+
+    \b
+    Example:
+      heiiki compile inventories/lab --out build && less build/umeda-ce-a/etc/frr/frr.conf
+    """
+    plan = planned(folder)
+    changed = write(compile_plan(plan), out)
+    click.echo(f"{out}: {sum(1 for _ in plan.managed())} devices, {len(changed)} changed")
+
+
+cli.add_command(lab)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; a pipe that is closed early is no error."""
+    try:
+        cli(args=arguments, prog_name="heiiki")
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)

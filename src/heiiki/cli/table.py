@@ -1,0 +1,30 @@
+"""Tables for a terminal."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from heiiki.requirements import Result, Verdict
+
+_MARKS = {Result.PASS: "pass", Result.FAIL: "FAIL", Result.UNKNOWN: "UNKNOWN", Result.NOT_APPLICABLE: "n/a"}
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> str:
+    """Return one line a verdict, the reason of what is not a pass below it, and the totals."""
+    rows = [(item.requirement, item.subject, _figure(item), _MARKS[item.result]) for item in verdicts]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    lines = []
+    for row, item in zip(rows, verdicts, strict=True):
+        cells = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False))
+        lines.append(f"{cells}  {row[3]}")
+        if item.result is not Result.PASS:
+            lines.append(f"    {item.reason} ({item.clause})")
+    totals = Counter(item.result for item in verdicts)
+    lines.append(", ".join(f"{totals[result]} {_MARKS[result]}" for result in Result))
+    return "\n".join(lines)
+
+
+def _figure(verdict: Verdict) -> str:
+    if verdict.measured is None:
+        return ""
+    bound = f" ≤ {verdict.bound:g}" if verdict.bound is not None else ""
+    return f"{verdict.measured:.4g}{bound} {verdict.unit}".strip()

@@ -1,0 +1,143 @@
+"""New services: a small commented one to edit, or a generated one of any size."""
+
+import random
+import re
+from collections.abc import Iterator
+
+_CONTROLLERS = ("bems", "erc")
+_KINDS = ("battery", "heat_storage")
+_CONTROLS = ("direct", "indirect")
+
+_SERVICE = """\
+# One service: what is common to all sites. `heiiki check` this folder after every change.
+service: {name}
+title: Demand response over two closed networks
+timers: production              # production: the standby path is watched slowly (R-COST); laboratory: quick everywhere
+management: {{kind: ssh, user: operator}}   # how devices are reached; {{kind: lab}} to try the service as a lab
+
+hub:                            # the energy service provider: DRAS, XMPP server, a CE router to each carrier
+  as_number: 64520
+sites_as_number: 64530          # one AS for all sites: they hear only the hub
+
+addresses:                      # pools; a site's addresses follow from its number and never move
+  hub_lan: 10.15.0.0/28
+  site_lan: 10.16.0.0/14        # a /28 a site
+  access_a: 10.80.0.0/16        # a /30 a site
+  loopback_a: 10.96.0.0/18
+  sim_b: 10.112.0.0/18
+  tunnel_b: 10.128.0.0/16       # a /30 a site
+
+networks:                       # two independent closed networks of two carriers (R-DUAL)
+  a:
+    kind: ip_vpn
+    carrier: alpha
+    as_number: 64601
+    infrastructure: 10.200.0.0/24
+    routers:
+{routers}
+    links:
+{links}
+    hub_pe: pe1
+    tariff: {{monthly_yen: 980}}
+  b:
+    kind: lte_apn
+    carrier: beta
+    as_number: 64701
+    infrastructure: 10.201.0.0/24
+    plmn: "44010"
+    tac: 1
+    apn: dr.beta.example
+    tariff: {{monthly_yen: 600, included_mb: 3000, yen_per_extra_mb: 0.2}}
+
+reliability:                    # as the suppliers state them; R-AVAIL is computed from these
+  ce_router: {{mtbf_h: 260000, mttr_h: 4}}
+  lte_gateway: {{mtbf_h: 260000, mttr_h: 4}}
+  ip_access: {{mtbf_h: 9000, mttr_h: 6}}
+  ip_core: {{mtbf_h: 90000, mttr_h: 2}}
+  lte_radio: {{mtbf_h: 4000, mttr_h: 4}}
+  lte_core: {{mtbf_h: 40000, mttr_h: 2}}
+"""
+
+_FIRST_SITE = """\
+# One site: an order is a pull request that adds a file like this one.
+number: 1                       # for ever; addresses and names follow from it
+name: first
+customer: The first customer
+redundancy: networks_and_equipment   # figure 5.18 (b): a gateway on each network; networks: one gateway on both
+primary: a                      # the network that carries traffic while both are up
+controller: bems                # or erc
+resources:
+  - {kind: battery, control: direct}
+a: {access: ethernet, circuit: A-0001, pe: pe2}   # the carrier's number of the line, and where it ends
+b: {sim: "440100000000001"}     # IMSI, in quotes
+"""
+
+_SITE = """\
+number: {number}
+name: {name}
+customer: Customer {number}
+redundancy: {redundancy}
+primary: {primary}
+controller: {controller}
+resources: [{resources}]
+a: {{access: ethernet, circuit: A-{number:05d}, pe: {pe}}}
+b: {{sim: "44010{number:010d}"}}
+"""
+
+
+def template(name: str) -> dict[str, str]:
+    """Return the files of a small commented service, by path."""
+    return {"service.yml": _service(name, edges=2), "sites/0001-first.yml": _FIRST_SITE}
+
+
+def generate(name: str, sites: int, seed: int) -> dict[str, str]:
+    """Return the files of a service of `sites` sites, all variants mixed; the same seed gives the same files."""
+    choice = random.Random(seed)  # noqa: S311 - test data
+    edges = min(40, 2 + sites // 50)
+    files = {"service.yml": _service(name, edges)}
+    for number in range(1, sites + 1):
+        site = f"site{number:04d}"
+        files[f"sites/{number:04d}-{site}.yml"] = _site(choice, number, site, edges)
+    return files
+
+
+def _service(name: str, edges: int) -> str:
+    """`edges` PE routers round two P routers."""
+    routers = [*(("pe", "pe", index) for index in range(1, edges + 1)), *(("p", "p", index) for index in (1, 2))]
+    return _SERVICE.format(
+        name=_as_name(name),
+        routers="\n".join(
+            f"      - {{name: {kind}{index}, function: {function}, number: {index + 50 * (kind == 'p')}}}"
+            for kind, function, index in routers
+        ),
+        links="\n".join(_links(edges)),
+    )
+
+
+def _links(edges: int) -> Iterator[str]:
+    yield "      - {number: 1, between: [p1, p2]}"
+    for index in range(1, edges + 1):
+        yield f"      - {{number: {index + 1}, between: [pe{index}, p{1 + index % 2}]}}"
+
+
+def _site(choice: random.Random, number: int, name: str, edges: int) -> str:
+    primary = choice.choice("ab")
+    # A battery under direct control moves gigabytes: over a metered primary it belongs on network A (R-FIT).
+    kinds = choice.sample(_KINDS, choice.choice((1, 2)))
+    controls = {kind: choice.choice(_CONTROLS) for kind in kinds}
+    if controls.get("battery") == "direct":
+        primary = "a"
+    return _SITE.format(
+        number=number,
+        name=name,
+        redundancy=choice.choice(("networks", "networks_and_equipment")),
+        primary=primary,
+        controller=choice.choice(_CONTROLLERS),
+        resources=", ".join(f"{{kind: {kind}, control: {control}}}" for kind, control in controls.items()),
+        pe=f"pe{choice.randint(2, edges)}",
+    )
+
+
+def _as_name(text: str) -> str:
+    name = re.sub(r"[^a-z0-9_]", "_", text.lower())[:16]
+    return name if name[:1].isalpha() else f"s{name}"[:16]

@@ -1,0 +1,50 @@
+"""Secrets: named by a path in the plan, read only on the way to a device."""
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Protocol
+
+from heiiki.errors import SecretError
+
+_KEY_BYTES = 16
+
+
+class SecretSource(Protocol):
+    """Where secrets are read from."""
+
+    def read(self, path: str, field: str) -> str:
+        """Return `field` of the secret at `path`.
+
+        Raises:
+            SecretError: there is no such secret, or it cannot be read.
+        """
+
+
+class FileSecrets:
+    """Secrets of the lab: files of mode 0600 in the state folder, outside every checkout (D10)."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, path: str, field: str) -> str:
+        """Return `field` of the secret at `path`."""
+        file = self._folder / f"{path}.json"
+        try:
+            value = json.loads(file.read_text(encoding="utf-8"))[field]
+        except (OSError, ValueError, KeyError) as error:
+            message = f"secret {path}: {field} cannot be read from {self._folder}; `heiiki lab up` makes the lab's keys"
+            raise SecretError(message) from error
+        return str(value)
+
+    def ensure_sim(self, path: str) -> None:
+        """Make the keys K and OPc (TS 35.206) at random where there are none yet."""
+        file = self._folder / f"{path}.json"
+        if file.exists():
+            return
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        keys = {"k": secrets.token_hex(_KEY_BYTES), "opc": secrets.token_hex(_KEY_BYTES)}
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            json.dump(keys, stream)
