@@ -1,7 +1,7 @@
 """The way to a node from outside: one class, blocking, standard library only.
 
-`python -m heiiki.lab.client SOCKET -- PROGRAM ARGUMENT...` carries standard input and output to a program on the
-node and back, as OpenSSH wants of a ProxyCommand.
+`python -m heiiki.lab.client SOCKET -- PROGRAM ARGUMENT...` carries standard input and output to a program on
+the node and back, as OpenSSH wants of a ProxyCommand.
 """
 
 import os
@@ -96,7 +96,8 @@ class Memory:
 class NodeClient:
     """One node.
 
-    The connection is made on first use and kept. One client serves one thread; a fork makes its own connection.
+    The connection is made on first use and kept. One client serves one thread; a fork makes its own
+    connection.
 
     Args:
         socket_path: see `heiiki.lab.state.socket_path`.
@@ -213,7 +214,14 @@ class NodeClient:
         parents: bool = False,
     ) -> None:
         """Write a file in one step: whoever reads it sees the old content or the new."""
-        request = {"op": "put", "path": path, "mode": mode, "owner": owner, "group": group, "parents": parents}
+        request = {
+            "op": "put",
+            "path": path,
+            "mode": mode,
+            "owner": owner,
+            "group": group,
+            "parents": parents,
+        }
         self._call(request, data)
 
     def get(self, path: str) -> bytes:
@@ -224,7 +232,9 @@ class NodeClient:
         """
         return self._call({"op": "get", "path": path})[1]
 
-    def stream(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: str = "/") -> "Stream":
+    def stream(
+        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: str = "/"
+    ) -> "Stream":
         """Run a program with its standard streams open both ways, on a connection of its own."""
         connection = self._connect()
         send(connection, {"op": "stream", "argv": list(argv), "env": dict(env or {}), "cwd": cwd})
@@ -265,7 +275,9 @@ class NodeClient:
             frame = receive(self._connection)
         except (OSError, FrameError) as error:
             self.close()
-            raise LabError(f"{self.node}: its agent stopped answering ({error}); see `heiiki lab status`") from error
+            raise LabError(
+                f"{self.node}: its agent stopped answering ({error}); see `heiiki lab status`"
+            ) from error
         if frame is None:
             self.close()
             raise LabError(f"{self.node}: its agent closed the connection; see `heiiki lab status`")

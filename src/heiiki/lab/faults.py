@@ -1,12 +1,11 @@
 """Breaking links and nodes of a running lab, and mending them.
 
-What is in force is written in `faults.json`; what an interface must look like follows from all of it together, so
-that faults may overlap and each heals by itself.
+What is in force is written in `faults.json`; what an interface must look like follows from all of it
+together, so that faults may overlap and each heals by itself.
 """
 
 import fcntl
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -31,8 +30,8 @@ class Fault:
     Attributes:
         target: name of the link or node.
         kind: which of both.
-        how: silent (every packet lost), down (the interface of end a set down), impair (delay and loss), kill (every
-            process of the node), poweroff (kill, and every link of the node silent).
+        how: silent (every packet lost), down (the interface of end a set down), impair (delay and loss),
+            kill (every process of the node), poweroff (kill, and every link of the node silent).
         one_way: the end whose packets alone are lost, as node:interface; None is both.
         delay_ms: of impair: added to each packet at each end.
         loss_percent: of impair: at each end.
@@ -76,7 +75,7 @@ def load_faults(state_dir: Path) -> Faults:
 def _save_faults(state_dir: Path, faults: Faults) -> None:
     temporary = state_dir / "faults.json.new"
     temporary.write_text(json.dumps([asdict(fault) for fault in faults]))
-    os.replace(temporary, state_dir / "faults.json")
+    temporary.replace(state_dir / "faults.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +114,9 @@ def _queue(faults: Sequence[Fault], end: str, *, dark: bool) -> str:
     return ""
 
 
-def steps_between(before: dict[Endpoint, Look], after: dict[Endpoint, Look]) -> list[tuple[str, Tool, list[str]]]:
+def steps_between(
+    before: dict[Endpoint, Look], after: dict[Endpoint, Look]
+) -> list[tuple[str, Tool, list[str]]]:
     """Lines of `tc` and `ip` that lead from one look of the lab to the other."""
     steps: list[tuple[str, Tool, list[str]]] = []
     for end in sorted(before.keys() | after.keys()):
@@ -130,7 +131,7 @@ def steps_between(before: dict[Endpoint, Look], after: dict[Endpoint, Look]) -> 
 
 
 class Injector:
-    """Applies and heals faults; every method returns the guest's monotonic time, in seconds, when it was done.
+    """Applies and heals faults; methods return the guest's monotonic time, in seconds, when all was done.
 
     Args:
         spec: of the running lab.
@@ -162,7 +163,7 @@ class Injector:
         ends = self._spec.link(link).ends
         if one_way is not None and (one_way not in ends or how != "silent"):
             raise LabError(
-                f"link {link}: one way must be one of its ends {ends[0]}, {ends[1]}, and silent; got {one_way}, {how}"
+                f"link {link}: only silent goes one way, from {ends[0]} or {ends[1]}; got {how}, {one_way}"
             )
         return self._apply(Fault(link, "link", how, str(one_way) if one_way else None))
 
@@ -174,7 +175,9 @@ class Injector:
         """
         self._spec.link(link)
         if delay_ms < 0 or not 0 <= loss_percent <= 100:  # noqa: PLR2004 - per cent
-            raise LabError(f"link {link}: delay {delay_ms:g} ms must be >= 0, loss {loss_percent:g} within 0-100 %")
+            raise LabError(
+                f"link {link}: delay {delay_ms:g} ms must be >= 0, loss {loss_percent:g} within 0-100 %"
+            )
         return self._apply(Fault(link, "link", "impair", None, delay_ms, loss_percent))
 
     def fail_node(self, node: str, how: NodeManner) -> float:
@@ -214,7 +217,9 @@ class Injector:
     def _check_target(self, target: str) -> None:
         nodes, links = [n.name for n in self._spec.nodes], [x.name for x in self._spec.links]
         if target not in {*nodes, *links}:
-            raise LabError(f"no node or link {target!r}; nodes: {', '.join(nodes)}; links: {', '.join(links)}")
+            raise LabError(
+                f"no node or link {target!r}; nodes: {', '.join(nodes)}; links: {', '.join(links)}"
+            )
 
     def _apply(self, fault: Fault) -> float:
         with self._changing() as before:

@@ -1,7 +1,7 @@
 """The guest machine as a process of this one: a private network to reach it, its start, its end.
 
-Everything here runs in the launcher, inside a network namespace of its own, so that no interface, address or route
-of the user's machine is touched. Without root a user namespace goes with it.
+Everything here runs in the launcher, inside a network namespace of its own, so that no interface, address or
+route of the user's machine is touched. Without root a user namespace goes with it.
 """
 
 import ctypes
@@ -27,6 +27,7 @@ from heiiki.lab.agent.frames import FrameError, receive, send
 HOST_ADDRESS = "198.18.0.1"
 GUEST_ADDRESS = "198.18.0.2"
 PREFIX = 30
+_MTU = 9000
 FIRST_PORT = 7000  # the guest's agent; the nodes' follow in the order of the spec
 
 _HOST_END = "toguest"
@@ -35,13 +36,19 @@ _BOOT_TIMEOUT = 60.0
 _POWER_OFF_TIMEOUT = 3.0
 _CONSOLE_TAIL = 2000
 
+_SIOCSIFMTU = 0x8922
 _SIOCSIFADDR = 0x8916
 _SIOCSIFNETMASK = 0x891C
 _SIOCGIFFLAGS = 0x8913
 _SIOCSIFFLAGS = 0x8914
 _SIOCETHTOOL = 0x8946
 _IFF_UP = 1
-_ETHTOOL_OFF = {"checksum": 0x17, "scatter-gather": 0x19, "tso": 0x1F, "gso": 0x24}  # ETHTOOL_S… of linux/ethtool.h
+_ETHTOOL_OFF = {
+    "checksum": 0x17,
+    "scatter-gather": 0x19,
+    "tso": 0x1F,
+    "gso": 0x24,
+}  # ETHTOOL_S… of linux/ethtool.h
 
 _RTM_NEWLINK = 16
 _NLM_CREATE = 0x1 | 0x4 | 0x200 | 0x400  # REQUEST, ACK, EXCL, CREATE
@@ -82,13 +89,14 @@ def enter_private_network() -> None:
         _make_veth(_HOST_END, _GUEST_END)
         for name in (_HOST_END, _GUEST_END):
             _turn_offloads_off(name)
+            _interface_request(_SIOCSIFMTU, name, struct.pack("=i", _MTU))
             _set_up(name)
         _set_up("lo")
         _set_address(_HOST_END, HOST_ADDRESS, PREFIX)
     except OSError as error:
         raise LabError(
-            f"no private network for the lab: {error}; the machine must allow network namespaces and veth links "
-            "(without root also user namespaces: sysctl kernel.unprivileged_userns_clone)"
+            f"no private network for the lab: {error}; the machine must allow network namespaces and veth "
+            "links (without root also user namespaces: sysctl kernel.unprivileged_userns_clone)"
         ) from error
 
 
@@ -149,8 +157,8 @@ def _turn_offloads_off(name: str) -> None:
 def command_line(machine: Machine) -> list[str]:
     """The guest's kernel and its arguments.
 
-    The first shell mounts the package and hands over to its init; it stands in double quotes because the kernel
-    joins its arguments and splits them again by itself.
+    The first shell mounts the package and hands over to its init; it stands in double quotes because the
+    kernel joins its arguments and splits them again by itself.
     """
     shell = (
         "mount -t tmpfs none /mnt && mkdir /mnt/source && "
@@ -169,7 +177,7 @@ def command_line(machine: Machine) -> list[str]:
         "quiet",
         "con=null",
         "con0=null,fd:1",
-        f"vec0:transport=raw,ifname={_GUEST_END},gro=1,depth=128",
+        f"vec0:transport=raw,ifname={_GUEST_END},gro=1,depth=128,mtu={_MTU}",
         "mac80211_hwsim.radios=0",
         f"uml_dir={machine.uml_dir}",
         "umid=guest",
@@ -188,11 +196,13 @@ def refuse_odd_paths(machine: Machine) -> None:
     """
     for path in (machine.kernel, machine.root.resolve(), machine.source, machine.uml_dir):
         if odd := sorted(set(str(path)) & set(" \t\n\"',\\$`&;()<>|*?")):
-            raise LabError(f"{path}: the guest's kernel cannot take a path with {' '.join(odd)!r}; move it elsewhere")
+            raise LabError(
+                f"{path}: the guest's kernel cannot take a path with {' '.join(odd)!r}; move it elsewhere"
+            )
 
 
 def start(machine: Machine) -> subprocess.Popen[bytes]:
-    """Start the guest in a session of its own; it dies with this process, and its orphans become ours to reap."""
+    """Start the guest in a session of its own; it dies with this process, which reaps its orphans."""
     refuse_odd_paths(machine)
     linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
     machine.uml_dir.mkdir(parents=True, exist_ok=True)
@@ -216,7 +226,7 @@ def _bind_to_parent() -> None:
 
 
 def _memory_folder() -> str:
-    """Where the guest's memory file, unlinked at once, stands: in RAM if it may be mapped executable there."""
+    """Where the guest's memory file stands, unlinked at once: in RAM if it may be executable there."""
     for folder in ("/dev/shm", "/tmp", "/var/tmp"):  # noqa: S108 - candidates, checked
         with suppress(OSError):
             if os.access(folder, os.W_OK) and not os.statvfs(folder).f_flag & os.ST_NOEXEC:
@@ -233,7 +243,9 @@ def wait_until_up(process: subprocess.Popen[bytes], console: Path) -> None:
     deadline = time.monotonic() + _BOOT_TIMEOUT
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise LabError(f"the guest ended while starting (code {process.returncode}):\n{console_tail(console)}")
+            raise LabError(
+                f"the guest ended while starting (code {process.returncode}):\n{console_tail(console)}"
+            )
         with suppress(OSError, FrameError):
             _ask({"op": "ping"}, timeout=1.0)
             return

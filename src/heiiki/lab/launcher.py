@@ -1,7 +1,7 @@
 """The one process that stays on the user's machine while a lab is up: it owns the guest and the way to it.
 
-`python -m heiiki.lab.launcher STATE KERNEL ROOT MEMORY CPUS` detaches itself, starts the guest, and offers a unix
-socket for each node. SIGTERM ends the lab; any other death of it ends the guest too.
+`python -m heiiki.lab.launcher STATE KERNEL ROOT MEMORY CPUS` detaches itself, starts the guest, and offers a
+unix socket for each node. SIGTERM ends the lab; any other death of it ends the guest too.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
         with state.hold(state_dir):
             _run(state_dir, machine)
     except LabError as error:
-        _LOG.error("%s", error)  # noqa: TRY400 - the message is whole; a trace would hide it
+        _LOG.error("%s", error)
         return 1
     return 0
 
@@ -152,7 +152,7 @@ class _Half(asyncio.Protocol):
 
 
 class _Inside(_Half):
-    """The client's side: on a new connection it makes one to the agent, and waits with reading until it stands."""
+    """The client's side: makes a connection to the agent, and reads nothing until that stands."""
 
     def __init__(self, port: int) -> None:
         super().__init__()

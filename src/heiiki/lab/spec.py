@@ -93,7 +93,9 @@ class LabSpec:
         for link in self.links:
             if link.name == name:
                 return link
-        raise LabError(f"no link {name!r} in the lab; known links: {_listed(link.name for link in self.links)}")
+        raise LabError(
+            f"no link {name!r} in the lab; known links: {_listed(link.name for link in self.links)}"
+        )
 
     def node(self, name: str) -> NodeSpec:
         """The node of that name.
@@ -104,7 +106,9 @@ class LabSpec:
         for node in self.nodes:
             if node.name == name:
                 return node
-        raise LabError(f"no node {name!r} in the lab; known nodes: {_listed(node.name for node in self.nodes)}")
+        raise LabError(
+            f"no node {name!r} in the lab; known nodes: {_listed(node.name for node in self.nodes)}"
+        )
 
     def links_of(self, node: str) -> tuple[LinkSpec, ...]:
         """Links with an end on that node."""
@@ -158,17 +162,19 @@ def _one_link_problems(link: LinkSpec, known: set[str]) -> Iterator[str]:
         if end.node not in known:
             yield f"link {link.name}: no node {end.node!r}"
         if not _INTERFACE_NAME.fullmatch(end.interface) or end.interface in _RESERVED_INTERFACES:
-            yield f"link {link.name}: {end.interface!r} is no name for an interface (1-15 characters, not lo, br0)"
+            yield f"link {link.name}: {end.interface!r} is no interface name (1-15 characters, not lo, br0)"
     for mac in (link.mac_a, link.mac_b):
         if mac is not None and (not _MAC.fullmatch(mac) or int(mac[:2], 16) & 1):
-            yield f"link {link.name}: {mac!r} is no hardware address of one interface (aa:bb:cc:dd:ee:ff, lower case)"
+            yield f"link {link.name}: {mac!r} is no unicast MAC (aa:bb:cc:dd:ee:ff, lower case)"
     if link.mtu is not None and link.mtu not in _MTU_RANGE:
         yield f"link {link.name}: MTU {link.mtu} is outside {_MTU_RANGE.start}-{_MTU_RANGE.stop - 1}"
 
 
 def _with_addresses(link: LinkSpec) -> LinkSpec:
     return replace(
-        link, mac_a=link.mac_a or _derived_mac(f"{link.name}/a"), mac_b=link.mac_b or _derived_mac(f"{link.name}/b")
+        link,
+        mac_a=link.mac_a or _derived_mac(f"{link.name}/a"),
+        mac_b=link.mac_b or _derived_mac(f"{link.name}/b"),
     )
 
 

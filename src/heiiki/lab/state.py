@@ -13,12 +13,21 @@ GUEST = "_guest"
 _SOCKET_PATH_LIMIT = 107  # sun_path of unix(7), less its final zero
 
 # Everything that the engine puts into a state folder. Other parts keep their own files beside them.
-_FILES = ("lock", "lab.json", "faults.json", "faults.json.new", "faults.lock", "ready.json", "launcher.log", "console.log")
+_FILES = (
+    "lock",
+    "lab.json",
+    "faults.json",
+    "faults.json.new",
+    "faults.lock",
+    "ready.json",
+    "launcher.log",
+    "console.log",
+)
 _FOLDERS = ("nodes", "uml")
 
 
 def state_root() -> Path:
-    """The folder of everything that Heiiki keeps between runs: HEIIKI_STATE, or heiiki under XDG_STATE_HOME."""
+    """What Heiiki keeps between runs stands here: HEIIKI_STATE, or heiiki under XDG_STATE_HOME."""
     if chosen := os.environ.get("HEIIKI_STATE"):
         return Path(chosen)
     home = os.environ.get("XDG_STATE_HOME")

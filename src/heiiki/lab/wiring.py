@@ -23,6 +23,7 @@ from heiiki.lab.spec import BRIDGE, Endpoint, LabSpec, LinkSpec, NodeKind
 _LOG = logging.getLogger(__name__)
 _START_TIMEOUT = 90.0
 _STOP_TIMEOUT = 12.0
+_FIRST_INDEX = 1000  # of interfaces; roles' own devices get the next free number from 2 on
 _SOURCE = Path(__file__).resolve().parents[2]
 
 Report = Callable[[str], None]
@@ -195,18 +196,23 @@ def _build(lab: Lab, report: Report) -> None:
 
 
 def creation_steps(spec: LabSpec, pids: dict[str, int]) -> tuple[Step, ...]:
-    """All links, each created by its end a's node straight into both network namespaces (named by a pid in each)."""
+    """All links, each created in its end a's node straight into both network namespaces.
+
+    Every interface of the lab has a number of its own: the kernel tells a veth's owner of a lost carrier at
+    once only if the two ends' numbers differ, else up to a second later (`linkwatch_urgent_event` in
+    net/core/link_watch.c).
+    """
     by_node: dict[str, list[str]] = defaultdict(list)
-    for link in spec.links:
-        by_node[link.a.node].append(_link_line(link, pids[link.b.node]))
+    for number, link in enumerate(spec.links):
+        by_node[link.a.node].append(_link_line(link, pids[link.b.node], _FIRST_INDEX + 2 * number))
     return tuple((node, "ip", lines) for node, lines in by_node.items())
 
 
-def _link_line(link: LinkSpec, peer_pid: int) -> str:
+def _link_line(link: LinkSpec, peer_pid: int, index: int) -> str:
     mtu = f" mtu {link.mtu}" if link.mtu else ""
     return (
-        f"link add name {link.a.interface} address {link.mac_a}{mtu} type veth "
-        f"peer name {link.b.interface} address {link.mac_b}{mtu} netns {peer_pid}"
+        f"link add name {link.a.interface} index {index} address {link.mac_a}{mtu} type veth "
+        f"peer name {link.b.interface} index {index + 1} address {link.mac_b}{mtu} netns {peer_pid}"
     )
 
 
@@ -232,7 +238,16 @@ def _start_launcher(state_dir: Path, kernel: Path, root: Path, memory: str, cpus
     Raises:
         LabError: it does not; with what the launcher and the guest said.
     """
-    command = [sys.executable, "-m", "heiiki.lab.launcher", str(state_dir), str(kernel), str(root), memory, str(cpus)]
+    command = [
+        sys.executable,
+        "-m",
+        "heiiki.lab.launcher",
+        str(state_dir),
+        str(kernel),
+        str(root),
+        memory,
+        str(cpus),
+    ]
     with (state_dir / "launcher.log").open("wb") as log:
         subprocess.run(
             command,

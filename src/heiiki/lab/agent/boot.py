@@ -4,7 +4,7 @@ import sys
 
 sys.path.insert(0, "/mnt/source")
 
-from heiiki.lab.agent import init  # noqa: E402
+from heiiki.lab.agent import init
 
 sys.path[0] = "/opt/heiiki/src"
 init.main(sys.argv[1])

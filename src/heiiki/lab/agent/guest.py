@@ -45,8 +45,10 @@ class GuestAgent(Agent):
         self.add("power_off", self._power_off)
 
     def _make_nodes(self, _connection: socket.socket, request: Request, _body: bytes) -> Answer:
-        """Nodes are made side by side; each is told apart by its port, FIRST_PORT + 1 on, in the order given."""
-        started = [(name, self._start_node(name, FIRST_PORT + 1 + n)) for n, name in enumerate(request["names"])]
+        """Make nodes side by side; their ports are FIRST_PORT + 1 and on, in the order given."""
+        started = [
+            (name, self._start_node(name, FIRST_PORT + 1 + n)) for n, name in enumerate(request["names"])
+        ]
         pids = {}
         for name, reply in started:
             with reply:
@@ -61,7 +63,7 @@ class GuestAgent(Agent):
         return ours
 
     def _batch(self, _connection: socket.socket, request: Request, _body: bytes) -> Answer:
-        """Steps of one node keep their order; nodes go side by side. The time is that of the last one's end."""
+        """Steps of one node keep their order, nodes go side by side; the time is that of the last end."""
         steps = request["steps"]
         unknown = sorted({step["node"] for step in steps} - set(self._networks))
         if unknown:
@@ -95,9 +97,6 @@ class GuestAgent(Agent):
     def _power_off(self, _connection: socket.socket, _request: Request, _body: bytes) -> Answer:
         threading.Thread(target=_power_off_soon, daemon=True).start()
         return {}, b""
-
-    def _kill_all(self, _connection: socket.socket, _request: Request, _body: bytes) -> Answer:
-        raise AgentError("killing everything in the guest would end every node: name one node")
 
 
 def _node(step: dict[str, Any]) -> str:

@@ -4,13 +4,20 @@ import os
 import resource
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 from heiiki.lab.agent import linux, node
 from heiiki.lab.agent.guest import FIRST_PORT, GuestAgent
 from heiiki.lab.agent.sleeper import StallRing, sleep_and_note
-from heiiki.lab.agent.warden import BASE_ENVIRONMENT, Request, Warden, become, preload
+from heiiki.lab.agent.warden import (
+    BASE_ENVIRONMENT,
+    CODE_CACHE,
+    Request,
+    Warden,
+    become,
+    open_standard_streams,
+    preload,
+)
 
 STAGE = Path("/mnt")
 _OPEN_FILES = 65536
@@ -39,11 +46,11 @@ def main(interface_address: str) -> None:
     socket.sethostname("guest")
     _bring_up_network(interface_address)
     preload()
-    _serve(interface_address.split("/")[0])
+    _serve(interface_address.partition("/")[0])
 
 
 def _build_root() -> None:
-    """The kernel has mounted the root read-only, and the shell before us a tmpfs with `source` in it on STAGE."""
+    """Over the root that the kernel has mounted read-only; the first shell put a tmpfs on STAGE."""
     root = STAGE / "root"
     for name in ("upper", "work", "root"):
         (STAGE / name).mkdir()
@@ -55,6 +62,7 @@ def _build_root() -> None:
     linux.mount("nodes", str(heiiki), "tmpfs", linux.MS_NOSUID, "mode=755,size=90%")
     for name in ("base", "nodes"):
         (heiiki / name).mkdir()
+    (root / CODE_CACHE.relative_to("/")).mkdir()
     source = root / node.SOURCE.relative_to("/")
     source.mkdir(parents=True, exist_ok=True)
     linux.mount("/", str(heiiki / "base"), flags=linux.MS_BIND)
@@ -71,8 +79,7 @@ def _open_console() -> None:
     null, console = os.open("/dev/null", os.O_RDONLY), os.open("/dev/console", os.O_WRONLY)
     for number, descriptor in enumerate((null, console, console)):
         os.dup2(descriptor, number)
-    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
-    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
+    open_standard_streams()
 
 
 def _bring_up_network(interface_address: str) -> None:

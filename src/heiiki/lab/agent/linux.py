@@ -44,7 +44,7 @@ def setns(descriptor: int, kind: int) -> None:
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
-    """mount(2)."""
+    """Attach a file system to the tree."""
     arguments = (source.encode(), target.encode(), kind.encode() or None, ctypes.c_ulong(flags))
     _check(_libc.mount(*arguments, options.encode() or None), f"mount {kind} {target}")
 
@@ -63,7 +63,7 @@ def pivot_root(new_root: str) -> None:
 
 
 def prctl(option: int, value: int) -> None:
-    """prctl(2) with one number."""
+    """Change one property of this process."""
     arguments = (option, ctypes.c_ulong(value), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0))
     _check(_libc.prctl(*arguments), f"prctl {option}")
 

@@ -1,4 +1,4 @@
-"""Making a node: namespaces of its own, a root of its own in RAM over the guest's read-only one, two processes."""
+"""Making a node: its own namespaces, its own root in RAM over the guest's read-only one, two processes."""
 
 import grp
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from heiiki.lab.agent import linux
 from heiiki.lab.agent.server import Agent
-from heiiki.lab.agent.warden import Warden, become
+from heiiki.lab.agent.warden import CODE_CACHE, Warden, become
 
 # Places in the guest's own root.
 HEIIKI = Path("/run/heiiki")
@@ -22,6 +22,7 @@ SOURCE = Path("/opt/heiiki/src")
 _NAMESPACES = (
     linux.CLONE_NEWNS | linux.CLONE_NEWNET | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC | linux.CLONE_NEWPID
 )
+_NO_FIELDS = "-" * 5  # what tmpfiles.d(5) means by a field left out
 _SAFE = linux.MS_NOSUID | linux.MS_NODEV
 _SYSCTLS = {
     # An interface set down by a fault keeps its global IPv6 addresses, as it does its IPv4 ones.
@@ -33,7 +34,8 @@ _SYSCTLS = {
 def start_node(name: str, listener: socket.socket, reply: socket.socket) -> None:
     """Fork a node; `reply` gets its pid, then "ready".
 
-    A process can have only one PID namespace for its children, so a short-lived one stands between for each node.
+    A process can have only one PID namespace for its children, so a short-lived one stands between for each
+    node.
     """
     if os.fork() == 0:
         become(lambda: _between(name, listener, reply))
@@ -59,7 +61,7 @@ def _become_node(name: str, listener: socket.socket, reply: socket.socket) -> No
         Path("/proc/sys", path).write_text(value)
     reply.send(b'{"ready": true}')
     reply.close()
-    agent = fork_agent(lambda warden: Agent(name, listener, warden))
+    agent = fork_agent(lambda warden: Agent(name, listener, warden, alone=True))
     listener.close()
     Warden(*agent).run()
 
@@ -87,7 +89,7 @@ def close_all_but(*kept: int) -> None:
 
 
 def build_root(name: str) -> None:
-    """A mount namespace whose root is the guest's read-only one with a layer in RAM above it, and fresh /run, /tmp."""
+    """A root of one's own: the guest's read-only one, a layer in RAM above it, fresh /run and /tmp."""
     linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
     folder = NODES / name
     upper, work, root = folder / "upper", folder / "work", folder / "root"
@@ -97,6 +99,9 @@ def build_root(name: str) -> None:
     (root / "opt/heiiki/src").mkdir(parents=True, exist_ok=True)
     linux.mount(str(SOURCE), str(root / "opt/heiiki/src"), flags=linux.MS_BIND)
     mount_system(root)
+    cache = root / CODE_CACHE.relative_to("/")
+    cache.mkdir()
+    linux.mount(str(CODE_CACHE), str(cache), flags=linux.MS_BIND)
     linux.mount("/dev", str(root / "dev"), flags=linux.MS_BIND)
     mount_devices(root)
     linux.pivot_root(str(root))
@@ -135,9 +140,9 @@ def make_runtime_folders() -> None:
     _make_folder("/run/frr", 0o755, "frr", "frr")
     for file in sorted(Path("/usr/lib/tmpfiles.d").glob("*.conf")):
         for line in file.read_text().splitlines():
-            words = line.split()
-            if len(words) >= 5 and words[0] in {"d", "D"} and words[1].startswith(("/run/", "/var/run/")):
-                _make_folder(words[1], int(words[2].lstrip("~:"), 8) if words[2] != "-" else 0o755, *words[3:5])
+            kind, path, mode, owner, group, *_ = [*line.split(), *_NO_FIELDS]
+            if kind in {"d", "D"} and path.startswith(("/run/", "/var/run/")):
+                _make_folder(path, 0o755 if mode == "-" else int(mode.lstrip("~:"), 8), owner, group)
 
 
 def _make_folder(path: str, mode: int, owner: str, group: str) -> None:
@@ -145,6 +150,6 @@ def _make_folder(path: str, mode: int, owner: str, group: str) -> None:
     with suppress(KeyError):
         uid = pwd.getpwnam("root" if owner == "-" else owner).pw_uid
         gid = grp.getgrnam("root" if group == "-" else group).gr_gid
-        os.makedirs(path, exist_ok=True)
-        os.chmod(path, mode)
+        Path(path).mkdir(parents=True, exist_ok=True)
+        Path(path).chmod(mode)
         os.chown(path, uid, gid)

@@ -1,6 +1,7 @@
 """The agent of a node: answers requests on a TCP port that only the launcher outside can reach.
 
-One thread a connection. Processes are started by the warden, so that the agent itself never waits for a child.
+One thread a connection. Processes are started by the warden, so that the agent itself never waits for a
+child.
 """
 
 import grp
@@ -17,12 +18,14 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from heiiki.lab.agent.frames import VERSION, Frame, FrameError, receive, send
 
 OUTPUT_LIMIT = 64 << 20
 _PIPE_CHUNK = 1 << 16
+_KILL_TIMEOUT = 3.0
+_READY_THREADS = 3
 
 Request = dict[str, Any]
 Answer = tuple[dict[str, Any], bytes]
@@ -37,15 +40,22 @@ class Agent:
 
     Args:
         name: the node's name.
-        listener: a bound, listening TCP socket; it was opened in the guest's own network namespace and stays there.
+        listener: a listening socket; it was opened in the guest's own network namespace and stays there.
         warden: the agent's end of the socket pair to PID 1.
+        alone: the PID namespace holds nothing but this node, so that killing all in it kills the node's
+            processes.
     """
 
-    def __init__(self, name: str, listener: socket.socket, warden: socket.socket) -> None:
+    def __init__(
+        self, name: str, listener: socket.socket, warden: socket.socket, *, alone: bool = False
+    ) -> None:
         self.name = name
+        self._alone = alone
         self._listener = listener
         self._warden = warden
         self._warden_lock = threading.Lock()
+        self._idle_lock = threading.Lock()
+        self._idle = 0
         self._operations: dict[str, Callable[[socket.socket, Request, bytes], Answer]] = {
             "ping": self._ping,
             "exec": self._exec,
@@ -62,13 +72,32 @@ class Agent:
         self._operations[name] = operation
 
     def serve(self) -> None:
-        """Accept connections for ever."""
+        """Accept connections for ever.
+
+        Threads wait for work, because in the guest a new one takes longer than most requests. There is
+        always one more than is busy.
+        """
+        self._idle = _READY_THREADS
+        for _ in range(_READY_THREADS - 1):
+            threading.Thread(target=self._accept_and_talk, daemon=True).start()
+        self._accept_and_talk()
+
+    def _accept_and_talk(self) -> None:
         while True:
             connection, _ = self._listener.accept()
-            threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
+            with self._idle_lock:
+                self._idle -= 1
+                wanted = self._idle == 0
+                self._idle += wanted
+            if wanted:
+                threading.Thread(target=self._accept_and_talk, daemon=True).start()
+            self._talk(connection)
+            with self._idle_lock:
+                self._idle += 1
 
     def _talk(self, connection: socket.socket) -> None:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if connection.family == socket.AF_INET:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with connection, suppress(FrameError, ConnectionError):
             while (frame := receive(connection)) is not None:
                 if frame[0].get("op") == "stream":
@@ -88,10 +117,11 @@ class Agent:
         except (OSError, KeyError, ValueError, TypeError) as error:
             return {"error": f"{type(error).__name__}: {error}"}, b""
 
-    # -- processes ------------------------------------------------------------------------------------------------
+    # -- processes
+    # ------------------------------------------------------------------------------------------------
 
     def start(self, request: Request, descriptors: list[int]) -> "Child":
-        """Have the warden start a process; `descriptors` are its standard streams and, for Python, its source."""
+        """Have the warden start a process with these standard streams and, for Python, this source."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self.ask_warden(request, [theirs.fileno(), *descriptors])
@@ -115,7 +145,9 @@ class Agent:
             inputs = [_as_file(stack, body[size:]), _as_file(stack, body[:size])]
             return self._run(stack, connection, {**_process(request), "kind": "python"}, inputs)
 
-    def _run(self, stack: ExitStack, connection: socket.socket, request: Request, inputs: list[int]) -> Answer:
+    def _run(
+        self, stack: ExitStack, connection: socket.socket, request: Request, inputs: list[int]
+    ) -> Answer:
         """Run to the end; inputs are standard input and, for Python, the source."""
         out, out_end = _pipe(stack)
         err, err_end = _pipe(stack)
@@ -129,7 +161,7 @@ class Agent:
     def _spawn(self, _connection: socket.socket, request: Request, _body: bytes) -> Answer:
         log = Path(request["log"])
         log.parent.mkdir(parents=True, exist_ok=True)
-        with open(os.devnull, "rb") as stdin, log.open("ab") as output:
+        with Path(os.devnull).open("rb") as stdin, log.open("ab") as output:
             streams = [stdin.fileno(), output.fileno(), output.fileno()]
             child = self.start({**_process(request), "kind": "exec"}, streams)
         child.close()
@@ -160,29 +192,32 @@ class Agent:
                 connection.shutdown(socket.SHUT_RDWR)
             feeder.join()
 
-    # -- files ----------------------------------------------------------------------------------------------------
+    # -- files
+    # ----------------------------------------------------------------------------------------------------
 
     def _put(self, _connection: socket.socket, request: Request, body: bytes) -> Answer:
         path = Path(request["path"])
         if request.get("parents"):
             path.parent.mkdir(parents=True, exist_ok=True)
         uid, gid = _ids(request.get("owner", "root"), request.get("group", "root"))
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        temporary = Path(name)
         try:
-            with open(handle, "wb") as file:
+            with FileIO(handle, "w") as file:
                 file.write(body)
                 os.fchown(handle, uid, gid)
                 os.fchmod(handle, int(request.get("mode", 0o644)))
-            os.replace(temporary, path)
+            temporary.replace(path)
         except OSError:
-            os.unlink(temporary)
+            temporary.unlink()
             raise
         return {}, b""
 
     def _get(self, _connection: socket.socket, request: Request, _body: bytes) -> Answer:
         return {}, Path(request["path"]).read_bytes()
 
-    # -- the node -------------------------------------------------------------------------------------------------
+    # -- the node
+    # -------------------------------------------------------------------------------------------------
 
     def _ping(self, _connection: socket.socket, _request: Request, _body: bytes) -> Answer:
         return {"node": self.name, "version": VERSION, **clock()}, b""
@@ -191,9 +226,28 @@ class Agent:
         return {"processes": [row for row in map(_process_row, Path("/proc").glob("[0-9]*")) if row]}, b""
 
     def _kill_all(self, _connection: socket.socket, _request: Request, _body: bytes) -> Answer:
-        with suppress(ProcessLookupError):
-            os.kill(-1, signal.SIGKILL)  # of this PID namespace: all but PID 1 and the agent itself
-        return clock(), b""
+        """Answers when they are all gone."""
+        if not self._alone:
+            raise AgentError(
+                f"{self.name} is no node of its own: killing everything here would end other nodes too"
+            )
+        deadline = time.monotonic() + _KILL_TIMEOUT
+        while True:
+            with suppress(ProcessLookupError):
+                os.kill(-1, signal.SIGKILL)  # of this PID namespace: all but PID 1 and the agent itself
+            if not (left := _living_others()):
+                return clock(), b""
+            if time.monotonic() > deadline:
+                raise AgentError(f"these processes outlive SIGKILL: {', '.join(left)}")
+            time.sleep(0.002)
+
+
+def _living_others() -> list[str]:
+    """Processes beside PID 1 and the agent that have not ended."""
+    rows = filter(None, map(_process_row, Path("/proc").glob("[0-9]*")))
+    return [
+        row["args"] for row in rows if row["pid"] not in {1, os.getpid()} and row["state"] not in {"Z", "X"}
+    ]
 
 
 def clock() -> dict[str, float]:
@@ -236,7 +290,9 @@ class Child:
 
     def _message(self) -> dict[str, Any]:
         data = self.reply.recv(1 << 16)
-        message: dict[str, Any] = json.loads(data) if data else {"error": "PID 1 of the node gave no answer", "rc": -9}
+        message: dict[str, Any] = (
+            json.loads(data) if data else {"error": "PID 1 of the node gave no answer", "rc": -9}
+        )
         return message
 
 
@@ -245,7 +301,7 @@ def _process(request: Request) -> Request:
 
 
 def _pipe(stack: ExitStack) -> tuple[FileIO, FileIO]:
-    """Both ends of a pipe, the reading one without blocking; whatever is still open is closed with the stack."""
+    """Both ends of a pipe, the reading one without blocking; the stack closes what is open then."""
     read, write = os.pipe2(os.O_CLOEXEC)
     os.set_blocking(read, False)
     return stack.enter_context(FileIO(read)), stack.enter_context(FileIO(write, "w"))
@@ -262,13 +318,16 @@ def _as_file(stack: ExitStack, data: bytes) -> int:
     return descriptor
 
 
-def _collect(child: Child, outputs: tuple[FileIO, FileIO], connection: socket.socket, request: Request) -> list[bytes]:
+def _collect(
+    child: Child, outputs: tuple[FileIO, FileIO], connection: socket.socket, request: Request
+) -> list[bytes]:
     """What the process writes until it ends.
 
     The end is the end of the process itself: a daemon that it leaves behind may hold its pipes for ever.
 
     Raises:
-        AgentError: it took longer than `timeout` seconds, wrote too much, or the client went away; it is killed.
+        AgentError: it took longer than `timeout` seconds, wrote too much, or the client went away; it is
+        killed.
     """
     buffers = {output.fileno(): bytearray() for output in outputs}
     deadline = time.monotonic() + float(request["timeout"])
@@ -277,23 +336,33 @@ def _collect(child: Child, outputs: tuple[FileIO, FileIO], connection: socket.so
     while child.rc is None:
         ready = [descriptor for descriptor, _ in poll.poll(max(0.0, deadline - time.monotonic()) * 1000)]
         if not ready:
-            child.kill()
-            raise AgentError(f"{_words(request)} did not end within {request['timeout']:g} s and was killed")
+            _give_up(child, f"{_words(request)} did not end within {request['timeout']:g} s and was killed")
         for descriptor in ready:
-            if descriptor == child.reply.fileno():
-                child.await_end()
-            elif descriptor == connection.fileno():
-                _stop_if_gone(child, connection)
-                poll.unregister(descriptor)
-            elif not _drain(descriptor, buffers[descriptor]):
+            if not _attend(child, descriptor, buffers, connection):
                 poll.unregister(descriptor)
         if sum(map(len, buffers.values())) > OUTPUT_LIMIT:
-            child.kill()
-            raise AgentError(f"{_words(request)} wrote more than {OUTPUT_LIMIT >> 20} MiB and was killed")
+            _give_up(child, f"{_words(request)} wrote more than {OUTPUT_LIMIT >> 20} MiB and was killed")
     for descriptor, buffer in buffers.items():
         while _drain(descriptor, buffer, once=False):
             pass
     return [bytes(buffer) for buffer in buffers.values()]
+
+
+def _attend(child: Child, ready: int, buffers: dict[int, bytearray], connection: socket.socket) -> bool:
+    """Take what is ready; false if nothing more can come from there."""
+    if ready == child.reply.fileno():
+        child.await_end()
+        return True
+    if ready == connection.fileno():
+        if connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b"":
+            _give_up(child, "the client went away")
+        return False
+    return _drain(ready, buffers[ready])
+
+
+def _give_up(child: Child, why: str) -> NoReturn:
+    child.kill()
+    raise AgentError(why)
 
 
 def _words(request: Request) -> str:
@@ -305,12 +374,6 @@ def _poll(child: Child, outputs: tuple[FileIO, FileIO]) -> select.poll:
     for source in (child.reply, *outputs):
         poll.register(source, select.POLLIN)
     return poll
-
-
-def _stop_if_gone(child: Child, connection: socket.socket) -> None:
-    if connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b"":
-        child.kill()
-        raise AgentError("the client went away")
 
 
 def _drain(descriptor: int, buffer: bytearray, *, once: bool = True) -> bool:

@@ -1,7 +1,8 @@
 """The stall detector: a process that sleeps 20 ms at a time and notes each time that it woke late.
 
-When the machine under the guest is busy, the whole guest may stand still for some tenths of a second, and routing
-timers run out. A measurement taken across such a stall says nothing about the network, so it must be known.
+When the machine under the guest is busy, the whole guest may stand still for some tenths of a second, and
+routing timers run out. A measurement taken across such a stall says nothing about the network, so it must be
+known.
 """
 
 import mmap

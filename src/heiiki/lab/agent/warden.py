@@ -1,23 +1,30 @@
 """PID 1 of a node (and of the guest): starts every process, reaps every process, and is the fork server.
 
-It has one thread, so that a fork of it is a clean Python with the modules that ansible's module_utils want already
-loaded. The agent, its only client, hands it requests with file descriptors over a socket pair; each request
-carries a reply socket on which the pid and, at the end, the exit code go back.
+It has one thread, so that a fork of it is a clean Python with the modules that ansible's module_utils want
+already loaded. The agent, its only client, hands it requests with file descriptors over a socket pair; each
+request carries a reply socket on which the pid and, at the end, the exit code go back.
 """
 
+import atexit
 import gc
+import hashlib
 import importlib
 import json
+import marshal
 import os
 import select
 import signal
 import socket
 import subprocess
 import sys
+import traceback
 import types
+import zipimport
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, NoReturn
+from io import FileIO
+from pathlib import Path
+from typing import Any, NoReturn, cast
 
 Request = dict[str, Any]
 Handler = Callable[["Warden", Request, list[int]], None]
@@ -32,18 +39,82 @@ BASE_ENVIRONMENT = {
     "TERM": "dumb",
 }
 
-# What a module of ansible-core 2.19 imports from the standard library (sys.modules of a run, less what is built in).
+# What a module of ansible-core 2.19 imports from the standard library (sys.modules after a run of `command`
+# in a fresh interpreter), and the few that ours want beside. No more: every page of it is copied in every
+# fork.
 PRELOAD = (
-    "__future__ abc argparse array ast asyncio atexit base64 bz2 calendar collections.abc configparser contextlib copy"
-    " copyreg csv ctypes dataclasses datetime decimal difflib email.message email.parser enum errno fcntl fnmatch"
-    " functools getpass glob grp gzip hashlib heapq hmac http.client http.cookiejar importlib.metadata"
-    " importlib.resources importlib.util inspect io ipaddress itertools json keyword linecache locale logging"
-    " logging.handlers lzma math mimetypes netrc numbers operator opcode pathlib pickle pkgutil platform pprint"
-    " pwd queue random re runpy secrets select selectors shlex shutil signal socket ssl stat statistics string"
-    " stringprep struct subprocess sysconfig syslog tarfile tempfile textwrap threading time token tokenize"
-    " traceback types typing unicodedata urllib.error urllib.parse urllib.request uuid warnings weakref zipfile"
-    " zipimport zlib"
-).split()
+    "__future__",
+    "argparse",
+    "array",
+    "ast",
+    "atexit",
+    "base64",
+    "bisect",
+    "bz2",
+    "contextlib",
+    "copy",
+    "ctypes",
+    "dataclasses",
+    "datetime",
+    "difflib",
+    "dis",
+    "encodings.cp437",
+    "encodings.idna",
+    "enum",
+    "errno",
+    "fcntl",
+    "fnmatch",
+    "functools",
+    "gettext",
+    "glob",
+    "grp",
+    "hashlib",
+    "importlib.machinery",
+    "importlib.util",
+    "inspect",
+    "itertools",
+    "json",
+    "locale",
+    "logging",
+    "lzma",
+    "marshal",
+    "math",
+    "numbers",
+    "pathlib",
+    "pkgutil",
+    "platform",
+    "pwd",
+    "random",
+    "re",
+    "runpy",
+    "select",
+    "selectors",
+    "shlex",
+    "shutil",
+    "signal",
+    "socket",
+    "stat",
+    "string",
+    "stringprep",
+    "struct",
+    "subprocess",
+    "syslog",
+    "tempfile",
+    "textwrap",
+    "threading",
+    "token",
+    "tokenize",
+    "traceback",
+    "types",
+    "typing",
+    "unicodedata",
+    "warnings",
+    "weakref",
+    "zipfile",
+    "zipimport",
+    "zlib",
+)
+CODE_CACHE = Path("/run/heiiki-code")
 _MAX_REQUEST = 1 << 18
 _MAX_DESCRIPTORS = 16
 
@@ -52,8 +123,31 @@ def preload() -> None:
     """Load what children will want, and keep the collector from touching (so copying) shared pages later."""
     for name in PRELOAD:
         importlib.import_module(name)
+    _keep_compiled_code()
     gc.collect()
     gc.freeze()
+
+
+def _keep_compiled_code() -> None:
+    """Compile what is imported from a zip file once for all nodes.
+
+    Ansible sends its module_utils as source in a zip with every task; compiling them takes most of a small
+    module's time. The cache is found by the source itself, so it can never be stale.
+    """
+    compile_source = getattr(zipimport, "_compile_source")  # noqa: B009 - private, so mypy knows it not
+
+    def cached(pathname: str, source: bytes) -> types.CodeType:
+        place = CODE_CACHE / hashlib.sha256(source).hexdigest()
+        with suppress(OSError, ValueError, EOFError):
+            return cast("types.CodeType", marshal.loads(place.read_bytes()))  # noqa: S302 - root's own
+        code: types.CodeType = compile_source(pathname, source)
+        with suppress(OSError):
+            temporary = place.with_suffix(f".{os.getpid()}")
+            temporary.write_bytes(marshal.dumps(code))
+            temporary.replace(place)
+        return code
+
+    setattr(zipimport, "_compile_source", cached)  # noqa: B010 - as above
 
 
 class Warden:
@@ -65,10 +159,14 @@ class Warden:
         agent: the agent's pid; when it ends, so does the warden, and with PID 1 the node.
     """
 
-    def __init__(self, control: socket.socket, agent: int, handlers: Mapping[str, Handler] | None = None) -> None:
+    def __init__(
+        self, control: socket.socket, agent: int, handlers: Mapping[str, Handler] | None = None
+    ) -> None:
         self._control = control
         self._agent = agent
-        self._handlers: dict[str, Handler] = {"exec": _start_program, "python": _start_python} | dict(handlers or {})
+        self._handlers: dict[str, Handler] = {"exec": _start_program, "python": _start_python} | dict(
+            handlers or {}
+        )
         self._waiting: dict[int, socket.socket] = {}
 
     def run(self) -> None:
@@ -168,7 +266,7 @@ def become(main: Callable[[], int | None]) -> NoReturn:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         code = main() or 0
-    except BaseException:  # noqa: BLE001 - nothing may unwind into the parent's frames; the caller reads stderr
+    except BaseException:  # noqa: BLE001 - nothing may unwind into the parent's frames
         sys.excepthook(*sys.exc_info())
     finally:
         with suppress(OSError, ValueError):
@@ -179,7 +277,7 @@ def become(main: Callable[[], int | None]) -> NoReturn:
 
 def _run_source(request: Request, descriptors: list[int]) -> int:
     _, stdin, stdout, stderr, source = descriptors
-    with open(os.dup(source), "rb") as file:
+    with FileIO(os.dup(source)) as file:
         text = file.read()
     _take_streams(stdin, stdout, stderr)
     os.setsid()
@@ -189,16 +287,18 @@ def _run_source(request: Request, descriptors: list[int]) -> int:
     sys.argv[:] = ["", *request.get("argv", [])]
     main = types.ModuleType("__main__")
     sys.modules["__main__"] = main
-    import atexit  # noqa: PLC0415 - what the parent registered must not run in the child
-
-    atexit._clear()
+    atexit._clear()  # noqa: SLF001 - what the parent registered must not run in the child
     try:
         exec(compile(text, "<stdin>", "exec"), main.__dict__)  # noqa: S102 - running it is what was asked for
         code = 0
     except SystemExit as end:
         code = _exit_code(end)
+    except BaseException as error:  # noqa: BLE001 - the interpreter itself would catch no less
+        trace = error.__traceback__
+        traceback.print_exception(type(error), error, trace.tb_next if trace else None)
+        code = 1
     finally:
-        atexit._run_exitfuncs()
+        atexit._run_exitfuncs()  # noqa: SLF001 - os._exit does not
     return code
 
 
@@ -217,6 +317,13 @@ def _take_streams(stdin: int, stdout: int, stderr: int) -> None:
     for number, descriptor in enumerate((stdin, stdout, stderr)):
         os.dup2(descriptor, number)
     os.closerange(3, 1024)
-    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)
-    sys.stdout = sys.__stdout__ = open(1, "w", encoding="utf-8", closefd=False)
-    sys.stderr = sys.__stderr__ = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
+    open_standard_streams()
+
+
+def open_standard_streams() -> None:
+    """Python's own streams anew, over what descriptors 0, 1 and 2 now are."""
+    sys.stdin = sys.__stdin__ = os.fdopen(0, "r", encoding="utf-8", closefd=False)
+    sys.stdout = sys.__stdout__ = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = sys.__stderr__ = os.fdopen(
+        2, "w", encoding="utf-8", errors="backslashreplace", closefd=False
+    )
