@@ -1,7 +1,7 @@
 """Nothing examined is never a pass: what nobody examined becomes *unknown* (D14)."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from heiiki.plan.model import Plan
 from heiiki.requirements import REQUIREMENTS, Result, Stage, Verdict, requirement
@@ -21,12 +21,14 @@ def expected_faults(plan: Plan) -> Expected:
     return {("R-GAP", Stage.LIVE): tuple(fault.name for fault in plan.faults)}
 
 
-def completeness(verdicts: Iterable[Verdict], expected: Expected | None = None) -> tuple[Verdict, ...]:
+def completeness(
+    verdicts: Iterable[Verdict], expected: Expected | None = None, stages: Collection[Stage] = tuple(Stage)
+) -> tuple[Verdict, ...]:
     """Return `verdicts` with an ``unknown`` for everything that this release examines and nobody did.
 
     That is: each subject in `expected` that has no verdict, and each requirement and stage of the catalogue
-    that has none at all. Stand-ins of an earlier call are taken out first, so that calling it again changes
-    nothing.
+    that has none at all. `stages` narrows it, for a command that runs one stage only. Stand-ins of an earlier
+    call are taken out first, so that calling it again changes nothing.
     """
     found = tuple(verdict for verdict in verdicts if verdict.reason != NOTHING_EXAMINED)
     subjects: defaultdict[tuple[str, Stage], set[str]] = defaultdict(set)
@@ -36,6 +38,7 @@ def completeness(verdicts: Iterable[Verdict], expected: Expected | None = None) 
     missing = [
         _stand_in(pair, name)
         for pair in _examined(wanted)
+        if pair[1] in stages
         for name in wanted.get(pair, ()) or _whole(subjects[pair])
         if name not in subjects[pair]
     ]

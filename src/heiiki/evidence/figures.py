@@ -12,14 +12,17 @@ def number(value: float) -> str:
     """Return `value` with three significant digits, in powers of ten when it is very small or very large."""
     if value == 0:
         return "0"
-    exponent = math.floor(math.log10(abs(value)))
     if not _LEAST_PLAIN <= abs(value) < _MOST_PLAIN:
-        return f"{value / 10**exponent:.3g}×10{str(exponent).translate(_SUPERSCRIPT)}"
+        digits, _, power = f"{value:.{_DIGITS - 1}e}".partition("e")
+        return f"{_trimmed(digits)}×10{str(int(power)).translate(_SUPERSCRIPT)}"
     if abs(value) >= 10**_DIGITS or value == int(value):
         return f"{value:,.0f}"
-    return f"{round(value, _DIGITS - 1 - exponent):.{max(0, _DIGITS - 1 - exponent)}f}".rstrip("0").rstrip(
-        "."
-    )
+    decimals = max(0, _DIGITS - 1 - math.floor(math.log10(abs(value))))
+    return _trimmed(f"{value:.{decimals}f}")
+
+
+def _trimmed(text: str) -> str:
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def quantity(value: float | None, unit: str) -> str:

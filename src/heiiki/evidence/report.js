@@ -33,7 +33,7 @@
   // A link from the matrix must land on rows that are shown.
   window.addEventListener("hashchange", () => {
     const target = document.getElementById(location.hash.slice(1));
-    if (target && target.closest("#verdicts")) { reset(); target.open = true; target.scrollIntoView(); }
+    if (target && target.matches("#verdicts .group")) { reset(); target.open = true; target.scrollIntoView(); }
   });
   document.querySelectorAll("[data-only]").forEach((link) => link.addEventListener("click", () => {
     form.reset();

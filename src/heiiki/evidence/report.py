@@ -141,11 +141,13 @@ def write_report(
     settled = settle(folder, plan, verdicts, expected)
     rows = tuple(faults)
     counted = header.counting(settled)
-    paths = Paths(*(folder / name for name in (VERDICTS_FILE, FAULTS_FILE, JUNIT_FILE, PAGE_FILE)), settled)
+    paths = Paths(
+        folder / VERDICTS_FILE, folder / FAULTS_FILE, folder / JUNIT_FILE, folder / PAGE_FILE, settled
+    )
     write_verdicts(paths.verdicts, counted, settled)
     write_faults(paths.faults, counted, rows)
     write_junit(paths.junit, counted, settled)
-    write_atomically(paths.page, page(folder, plan, counted, settled, rows).encode())
+    write_atomically(paths.page, page(folder, plan, counted, settled, rows).encode(errors="replace"))
     _LOG.info("%s: %d verdicts written", folder, counted.totals.verdicts)
     return paths
 

@@ -2,7 +2,7 @@
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import click
@@ -115,16 +115,25 @@ def _strain(verdict: Verdict) -> tuple[bool, float]:
     return measured > verdict.bound, measured / verdict.bound if verdict.bound else measured
 
 
-def text(table: Matrix, *, colour: bool = False) -> str:
-    """Return `table` as plain text at most 100 columns wide; ask for `colour` on a terminal only."""
-    header = "".join(stage.value.ljust(_CELL_WIDTH) for stage in Stage)
-    lines = [f"{'requirement':<{_NAME_WIDTH}}{header}".rstrip(), "─" * (_NAME_WIDTH + 3 * _CELL_WIDTH)]
-    lines += [_text_row(row, colour=colour) for row in table.rows]
+def text(table: Matrix, *, colour: bool = False, stages: Collection[Stage] = tuple(Stage)) -> str:
+    """Return `table` as plain text at most 100 columns wide.
+
+    Args:
+        table: the matrix.
+        colour: colour the results; for a terminal only.
+        stages: the stages to show, for a command that runs one stage only.
+    """
+    header = "".join(stage.value.ljust(_CELL_WIDTH) for stage in stages)
+    lines = [
+        f"{'requirement':<{_NAME_WIDTH}}{header}".rstrip(),
+        "─" * (_NAME_WIDTH + len(stages) * _CELL_WIDTH),
+    ]
+    lines += [_text_row(row, stages, colour=colour) for row in table.rows]
     return "\n".join([*lines, "", *_text_totals(table.totals)])
 
 
-def _text_row(row: Row, *, colour: bool) -> str:
-    cells = "".join(_text_cell(cell, colour=colour) for cell in row.cells)
+def _text_row(row: Row, stages: Collection[Stage], *, colour: bool) -> str:
+    cells = "".join(_text_cell(cell, colour=colour) for cell in row.cells if cell.stage in stages)
     return f"{row.requirement.id:<{_NAME_WIDTH}}{cells}".rstrip()
 
 

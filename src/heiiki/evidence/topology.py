@@ -121,7 +121,8 @@ def draw(plan: Plan, verdicts: Iterable[Verdict]) -> Picture:
 
 def _marks(plan: Plan, verdicts: tuple[Verdict, ...]) -> dict[str, Result]:
     """Return the worst result of each element and site, by the names that stand in the subjects."""
-    names = {item.name for item in (*plan.devices, *plan.links, *plan.sites)}
+    names = {device.name for device in plan.devices}
+    names |= {link.name for link in plan.links} | {site.name for site in plan.sites}
     about: defaultdict[str, list[Verdict]] = defaultdict(list)
     for verdict in verdicts:
         for name in names & _named(verdict.subject):
@@ -246,7 +247,7 @@ def _place_path(devices: list[Device], ranks: Mapping[str, int], y: float, place
 
 def _place_beside(plan: Plan, devices: list[Device], y: float, places: Places) -> None:
     """Place what stands beside the path near its neighbours, left to right without an overlap."""
-    wanted = {}
+    wanted: dict[str, float] = {}
     for device in devices:
         near = [places[name][0] for name in _neighbours(plan, device.name) if name in places]
         near += [wanted[name] for name in _neighbours(plan, device.name) if name in wanted]

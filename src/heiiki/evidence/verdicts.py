@@ -92,7 +92,8 @@ def _write(path: Path, document: dict[str, Any]) -> None:
         raise EvidenceError(
             f"{path}: a figure is infinite or not a number; give a finite one or none"
         ) from error
-    write_atomically(path, f"{text}\n".encode())
+    # A lone surrogate (a byte that was not UTF-8) becomes the JSON escape of itself.
+    write_atomically(path, f"{text}\n".encode(errors="backslashreplace"))
 
 
 def read_verdicts(path: Path) -> tuple[Header, tuple[Verdict, ...]]:

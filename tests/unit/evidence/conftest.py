@@ -19,6 +19,12 @@ _INVENTORY = pathlib.Path(__file__).parents[3] / "inventories" / "lab"
 _SITES = ("umeda", "namba", "sakai")
 
 
+@pytest.fixture
+def noon() -> datetime:
+    """The time of every header and piece of evidence."""
+    return NOON
+
+
 @pytest.fixture(scope="session")
 def plan() -> Plan:
     """The worked example, with its faults."""
@@ -51,9 +57,7 @@ def _row(fault: Fault, rank: int) -> FaultRow:
 
 
 def _measured(fault: Fault, result: Result, reason: str, gaps: tuple[Gap, ...]) -> FaultRow:
-    return FaultRow(
-        fault.target, fault.kind, fault.manner, fault.network, fault.exempt, result, reason, gaps
-    )
+    return FaultRow(fault.target, fault.kind, fault.manner, fault.network, fault.exempt, result, reason, gaps)
 
 
 @pytest.fixture
@@ -93,7 +97,9 @@ def _negatives() -> list[Verdict]:
         verdict("R-ISO-CARRIER", "second-branch to dras", Stage.LIVE),
         verdict("R-ISO-MALICE", "spoofed source from umeda-bems", Stage.LIVE),
         verdict("R-ISO-GROUP", "dras to xmpp", Stage.LIVE),
-        verdict("R-SEC-ACCESS", "SIM with a wrong key", Stage.LIVE, reason="refused with cause 20, MAC failure"),
+        verdict(
+            "R-SEC-ACCESS", "SIM with a wrong key", Stage.LIVE, reason="refused with cause 20, MAC failure"
+        ),
         verdict("R-SEC-ACCESS", "unknown IMSI", Stage.LIVE, reason="refused with cause 8"),
     ]
     return found
@@ -109,7 +115,15 @@ def verdicts(faults: tuple[FaultRow, ...]) -> tuple[Verdict, ...]:
         verdict("R-COST", "network a", Stage.DESIGN, measured=900, bound=1000, unit="yen"),
         verdict("R-SCALE", "hub", Stage.DESIGN, measured=3, bound=1000, unit="BEMS/ERC"),
         verdict("R-CLOSED", "kansai", Stage.DESIGN),
-        verdict("R-GAP", "network a", Stage.DESIGN, measured=1.35, bound=2.0, unit="s", reason="BFD 0.9 + SPF 0.05"),
+        verdict(
+            "R-GAP",
+            "network a",
+            Stage.DESIGN,
+            measured=1.35,
+            bound=2.0,
+            unit="s",
+            reason="BFD 0.9 + SPF 0.05",
+        ),
         verdict("R-GAP", "network b", Stage.DESIGN, measured=1.2, bound=2.0, unit="s"),
         verdict("R-DUAL", "umeda", Stage.DESIGN),
         verdict("R-ISO-SITE", "kansai", Stage.DESIGN),
@@ -123,5 +137,7 @@ def verdicts(faults: tuple[FaultRow, ...]) -> tuple[Verdict, ...]:
     found += [
         verdict("R-GAP", "umeda-gw-b", Stage.CONFIG, Result.UNKNOWN, "its configuration could not be read")
     ]
-    found += [verdict("R-FIT", "namba", Stage.DESIGN, Result.NOT_APPLICABLE, "no directly controlled resource")]
+    found += [
+        verdict("R-FIT", "namba", Stage.DESIGN, Result.NOT_APPLICABLE, "no directly controlled resource")
+    ]
     return tuple(found)
