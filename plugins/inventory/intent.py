@@ -8,8 +8,9 @@ version_added: 0.1.0
 author: Heiiki contributors (@heiiki)
 description:
   - Reads a service's folder (C(service.yml) and C(sites/)), resolves its plan, and adds every device as a host.
-  - "Groups: C(managed) and C(unmanaged); below C(managed) the device's role (V(ce_router)), its function
-    (V(function_pe)), its closed networks (V(network_a), V(network_b)) and its site, which is called as the site is."
+  - "Groups: V(managed), in plan order, and V(unmanaged). A managed device is also in the group of its role
+    (V(ce_router)), of its function (V(function_pe)), of its closed networks (V(network_a), V(network_b)), and of
+    its site, which is called as the site is."
   - A device that no role of ours provisions is in C(unmanaged) and in no other group.
   - "Every host carries C(heiiki_device), C(heiiki_role), C(heiiki_function), C(heiiki_site) (V(null) outside a site),
     C(heiiki_networks), C(heiiki_sessions) and the service's way of reaching devices; C(all) carries
@@ -121,7 +122,7 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # ansible's b
         self._common(plan, folder)
         self._add_groups(plan)
         for device in plan.devices:
-            self.inventory.add_host(device.name, group=str(device.role) if device.managed else UNMANAGED)
+            self.inventory.add_host(device.name, group=MANAGED if device.managed else UNMANAGED)
             for name, value in host_variables(device, plan.management).items():
                 self.inventory.set_variable(device.name, name, value)
             if device.managed:
@@ -144,8 +145,6 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # ansible's b
         taken = {group for device in plan.managed() for group in groups(device)}
         for group in (MANAGED, UNMANAGED, *sorted(taken)):
             self.inventory.add_group(group)
-        for role in sorted({str(device.role) for device in plan.managed()}):
-            self.inventory.add_child(MANAGED, role)
         devices = {device.name for device in plan.devices}
         for site in plan.sites:
             if site.name in taken | devices | {MANAGED, UNMANAGED, "all", "ungrouped"}:

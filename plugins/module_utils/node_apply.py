@@ -183,6 +183,7 @@ class _Run:
     def recover(self) -> bool:
         """Roll back a run that was cut off; tells whether there was one."""
         if not self._journal.found():
+            self._journal.close()
             return False
         troubles = self._restore()
         if troubles:
