@@ -3,7 +3,7 @@
 from heiiki.evidence.completion import completeness, exit_code, expected_faults
 from heiiki.evidence.faults import FaultRow, Gap
 from heiiki.evidence.header import Header, Totals
-from heiiki.evidence.report import Paths, settle, write_report
+from heiiki.evidence.report import Paths, network_svg, settle, write_report
 from heiiki.evidence.store import EvidenceStore
 from heiiki.evidence.table import Matrix, findings, matrix, text
 from heiiki.evidence.verdicts import earlier, merge, read_faults, read_verdicts, write_faults, write_verdicts
@@ -23,6 +23,7 @@ __all__ = [
     "findings",
     "matrix",
     "merge",
+    "network_svg",
     "read_faults",
     "read_verdicts",
     "settle",

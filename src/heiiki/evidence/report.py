@@ -158,7 +158,7 @@ def page(
     """Return the page: one file that refers to nothing outside but the evidence beside it."""
     table = matrix(verdicts)
     sections = _sections(verdicts)
-    script = (_HERE / "report.js").read_text(encoding="utf-8")
+    script = _own("report.js")
     context = {
         "plan": plan,
         "header": header,
@@ -175,9 +175,21 @@ def page(
         "flaws": _flaws(folder, verdicts),
         "script": Markup(script),  # noqa: S704 - the project's own file, whose digest the page's policy names
         "script_digest": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        "style": Markup((_HERE / "report.css").read_text(encoding="utf-8")),  # noqa: S704 - the project's own file
+        "style": Markup(_own("topology.css") + _own("report.css")),  # noqa: S704 - the project's own files
+        "standalone": False,
     }
     return _environment().get_template("report.html.j2").render(context)
+
+
+def network_svg(plan: Plan, verdicts: Iterable[Verdict] = ()) -> str:
+    """Return the picture of the network as one SVG file, with what failed or is unknown marked."""
+    style = Markup(_own("topology.css"))  # noqa: S704 - the project's own file
+    template = _environment().get_template("topology.svg.j2")
+    return template.render(picture=draw(plan, verdicts), style=style, standalone=True)
+
+
+def _own(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")
 
 
 def _environment() -> Environment:

@@ -7,7 +7,16 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from heiiki.evidence import EvidenceStore, FaultRow, Gap, Header, Paths, read_verdicts, write_report
+from heiiki.evidence import (
+    EvidenceStore,
+    FaultRow,
+    Gap,
+    Header,
+    Paths,
+    network_svg,
+    read_verdicts,
+    write_report,
+)
 from heiiki.evidence.timeline import timeline
 from heiiki.evidence.topology import BOX_HEIGHT, BOX_WIDTH, draw
 from heiiki.plan.model import Manner, Plan
@@ -231,3 +240,10 @@ def test_a_byte_that_was_no_text_harms_no_file(tmp_path: pathlib.Path, plan: Pla
     assert odd in read_verdicts(written.verdicts)[1]
     assert "not ? text" in written.page.read_text()
     ET.parse(written.junit)  # noqa: S314 - written by this test
+
+
+def test_the_network_alone_is_one_svg_file(plan: Plan) -> None:
+    picture = ET.fromstring(network_svg(plan))  # noqa: S314 - written by this test
+    names = {text.text for text in picture.iter("{http://www.w3.org/2000/svg}text")}
+    assert picture.tag == "{http://www.w3.org/2000/svg}svg"
+    assert {device.name for device in plan.devices} <= names
