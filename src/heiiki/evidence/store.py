@@ -18,6 +18,8 @@ FOLDER = "evidence"
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*")
 
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.+/-]")
+
 
 def is_inside(file: str) -> bool:
     """Tell whether `file` is the relative name of a file in the evidence folder, and nothing more clever."""
@@ -57,16 +59,19 @@ class EvidenceStore:
         """Keep `data` as ``evidence/NAME`` and return the evidence that points to it.
 
         Args:
-            name: relative name of letters, digits and ``_.+-``; ``/`` makes a folder.
+            name: relative name, ``/`` makes a folder; what is no letter, digit or ``_.+-`` becomes ``_``, so that
+                names of links such as ``S1-U:b-enb--b-sgw`` will do.
             data: raw output as it came.
             excerpt: what a reader needs at once; made one line.
 
         Raises:
-            EvidenceError: the name is not such a name, or the file cannot be written.
+            EvidenceError: the name leaves the folder or is hidden, or the file cannot be written.
         """
-        file = f"{FOLDER}/{name}"
+        file = f"{FOLDER}/{_UNSAFE.sub('_', name)}"
         if not is_inside(file):
-            raise EvidenceError(f"evidence {name!r}: not a plain file name; use letters, digits and _.+-/")
+            raise EvidenceError(
+                f"evidence {name!r}: not a plain relative file name; use letters, digits and _.+-/"
+            )
         digest = hashlib.sha256(data).hexdigest()
         file = self._free(file, data, digest)
         write_atomically(self._folder / file, data)
