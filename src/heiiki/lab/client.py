@@ -117,6 +117,10 @@ class NodeClient:
     ) -> None:
         self.close()
 
+    def __del__(self) -> None:
+        """`lab.node("x").run(...)` is a client for one call."""
+        self.close()
+
     def close(self) -> None:
         """Let the connection go; the next call makes a new one."""
         if self._connection is not None:

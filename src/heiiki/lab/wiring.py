@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -270,12 +271,15 @@ def _start_launcher(state_dir: Path, kernel: Path, root: Path, memory: str, cpus
 
 def _stop_launcher(state_dir: Path) -> None:
     """SIGTERM and wait; if that does not help, SIGKILL, which takes the guest with it."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        pid = state.launcher_pid(state_dir)
-        if not pid:
-            return
-        with suppress(ProcessLookupError):
-            os.kill(pid, number)
-        deadline = time.monotonic() + _STOP_TIMEOUT
-        while time.monotonic() < deadline and state.is_running(state_dir):
-            time.sleep(0.02)
+    pid = state.launcher_pid(state_dir)
+    if not pid:
+        return
+    with suppress(ProcessLookupError):
+        descriptor = os.pidfd_open(pid)
+        try:
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                signal.pidfd_send_signal(descriptor, number)
+                if select.select([descriptor], [], [], _STOP_TIMEOUT)[0]:
+                    return
+        finally:
+            os.close(descriptor)
