@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Packet gateway of an APN with one fixed address for each SIM (3GPP TS 23.401), standard library only.
 
-Control plane: GTPv2-C (TS 29.274) here. User plane: the kernel's ``gtp`` device (TS 29.281), which also answers
-GTP-U Echo; sessions are kept in a file and put back after a restart. A SIM and APN that the configuration does not
-know are refused with a cause. A user packet whose tunnel and source address do not belong together is counted and
-dropped by the nftables table ``ip heiiki_pgw`` before the kernel, which would drop it unseen, gets it.
+Control plane: GTPv2-C (TS 29.274) here. User plane: the kernel's ``gtp`` device (TS 29.281), which also
+answers GTP-U Echo; sessions are kept in a file and put back after a restart. A SIM and APN that the
+configuration does not know are refused with a cause. A user packet whose tunnel and source address do not
+belong together is counted and dropped by the nftables table ``ip heiiki_pgw`` before the kernel, which
+would drop it unseen, gets it.
 
 Run as root: ``pgw.py /etc/heiiki/pgw.json``. The file is read again whenever it changes:
 
@@ -64,7 +65,8 @@ class MalformedError(ValueError):
     """A peer sent what is not GTPv2-C."""
 
 
-# --- configuration -----------------------------------------------------------------------------------------------
+# --- configuration
+# -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,8 @@ def _check_addresses(config: Config, source: str) -> None:
         owner[address] = imsi
 
 
-# --- GTPv2-C (TS 29.274) -----------------------------------------------------------------------------------------
+# --- GTPv2-C (TS 29.274)
+# -----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -220,7 +223,8 @@ def _cause(value: int) -> bytes:
     return element(_CAUSE, bytes([value, 0]))
 
 
-# --- sessions ----------------------------------------------------------------------------------------------------
+# --- sessions
+# ----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -271,7 +275,8 @@ def parse_create_session(ies: bytes) -> Request | None:
     )
 
 
-# --- the kernel's user plane -------------------------------------------------------------------------------------
+# --- the kernel's user plane
+# -------------------------------------------------------------------------------------
 
 
 class KernelGtp:
@@ -365,7 +370,7 @@ class SpoofFilter:
         self._interface = interface
 
     def text(self) -> str:
-        """The table, empty. Offsets are from the UDP header: GTP type, TEID, inner IPv4 source (no GTP options)."""
+        """The table, empty. Offsets count from the UDP header: GTP type, TEID, inner IPv4 source."""
         return (
             f"table ip {TABLE}\ndelete table ip {TABLE}\ntable ip {TABLE} {{\n"
             "  counter spoofed { }\n"
@@ -404,12 +409,13 @@ def _run(*argv: str, text: str | None = None) -> None:
         raise PgwError(f"{' '.join(argv)}: {done.stderr.strip() or done.returncode}")
 
 
-# --- the gateway -------------------------------------------------------------------------------------------------
+# --- the gateway
+# -------------------------------------------------------------------------------------------------
 
 
 @dataclass
 class Pgw:
-    """The gateway: sessions, and what answers each message. `kernel` and `spoof_filter` are the user plane."""
+    """The gateway: sessions, and what answers each message; `kernel`, `spoof_filter` are the user plane."""
 
     config: Config
     kernel: KernelGtp
@@ -590,7 +596,7 @@ class Watched:
         try:
             return parse_config(self._path.read_text(encoding="utf-8"), str(self._path))
         except (OSError, PgwError) as error:
-            _LOG.error("%s; nothing is changed", error)  # noqa: TRY400
+            _LOG.error("%s; nothing is changed", error)
             return None
 
 

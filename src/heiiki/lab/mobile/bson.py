@@ -11,6 +11,15 @@ class Int64(int):
     """An integer that is written with 64 bits whatever its size."""
 
 
+_STRING, _DOCUMENT, _ARRAY, _BINARY, _NULL = 0x02, 0x03, 0x04, 0x05, 0x0A
+
+# Types of fixed size: in this order, since a bool is an int to Python and so is an Int64.
+_FIXED = ((bool, 0x08, "<?"), (Int64, 0x12, "<q"), (int, 0x10, "<i"), (float, 0x01, "<d"))
+# The date, the timestamp and the object identity are only read.
+_LAYOUTS = {kind: layout for _, kind, layout in _FIXED} | {0x09: "<q", 0x11: "<q", 0x07: "<12s"}
+_LONG = (0x09, 0x11, 0x12)
+
+
 def encode(document: dict[str, Any]) -> bytes:
     """Return a document as BSON.
 
@@ -27,24 +36,18 @@ def _element(name: str, value: Any) -> bytes:
 
 
 def _encode_value(value: Any) -> tuple[int, bytes]:
-    match value:
-        case bool():
-            return 0x08, bytes([value])
-        case Int64():
-            return 0x12, struct.pack("<q", value)
-        case int():
-            return 0x10, struct.pack("<i", value)
-        case float():
-            return 0x01, struct.pack("<d", value)
-        case str():
-            text = value.encode() + b"\0"
-            return 0x02, struct.pack("<i", len(text)) + text
-        case dict():
-            return 0x03, encode(value)
-        case list():
-            return 0x04, encode({str(index): item for index, item in enumerate(value)})
-        case None:
-            return 0x0A, b""
+    if value is None:
+        return _NULL, b""
+    if isinstance(value, str):
+        text = value.encode() + b"\0"
+        return _STRING, struct.pack("<i", len(text)) + text
+    if isinstance(value, dict):
+        return _DOCUMENT, encode(value)
+    if isinstance(value, list):
+        return _ARRAY, encode({str(index): item for index, item in enumerate(value)})
+    for python_type, kind, layout in _FIXED:
+        if isinstance(value, python_type):
+            return kind, struct.pack(layout, value)
     raise TypeError(f"no BSON type for {type(value).__name__}")
 
 
@@ -72,26 +75,17 @@ def _document(data: bytes, length: int) -> dict[str, Any]:
 
 
 def _decode_value(kind: int, data: bytes, at: int) -> tuple[Any, int]:
-    match kind:
-        case 0x01:
-            return struct.unpack_from("<d", data, at)[0], at + 8
-        case 0x02:
-            (size,) = struct.unpack_from("<i", data, at)
-            return data[at + 4 : at + 3 + size].decode(), at + 4 + size
-        case 0x03 | 0x04:
-            nested, size = decode(data[at:])
-            return (nested if kind == 0x03 else list(nested.values())), at + size  # noqa: PLR2004
-        case 0x05:
-            (size,) = struct.unpack_from("<i", data, at)
-            return data[at + 5 : at + 5 + size], at + 5 + size
-        case 0x07:
-            return data[at : at + 12], at + 12
-        case 0x08:
-            return bool(data[at]), at + 1
-        case 0x09 | 0x11 | 0x12:
-            return Int64(struct.unpack_from("<q", data, at)[0]), at + 8
-        case 0x0A:
-            return None, at
-        case 0x10:
-            return struct.unpack_from("<i", data, at)[0], at + 4
-    raise ValueError(f"BSON type {kind:#04x} is not known here")
+    if kind in _LAYOUTS:
+        value = struct.unpack_from(_LAYOUTS[kind], data, at)[0]
+        return (Int64(value) if kind in _LONG else value), at + struct.calcsize(_LAYOUTS[kind])
+    if kind in {_DOCUMENT, _ARRAY}:
+        nested, size = decode(data[at:])
+        return (nested if kind == _DOCUMENT else list(nested.values())), at + size
+    if kind == _NULL:
+        return None, at
+    if kind not in {_STRING, _BINARY}:
+        raise ValueError(f"BSON type {kind:#04x} is not known here")
+    (size,) = struct.unpack_from("<i", data, at)
+    if kind == _STRING:
+        return data[at + 4 : at + 3 + size].decode(), at + 4 + size
+    return data[at + 5 : at + 5 + size], at + 5 + size

@@ -21,6 +21,12 @@ _RESPAWN_PATH = f"{nextepc.FOLDER}/respawn.json"
 _ENB_PATH = f"{nextepc.FOLDER}/enb.json"
 _DATABASE_PORT = 27017
 _ENB_ID = 1
+_MME_NICE = 5
+# The MME refuses a new Diameter connection while it holds a dead one open; a second try succeeds.
+_DIAMETER_SECONDS = 3.0
+# Status files are written each second; an older one is of a process that stalls.
+_STALE_SECONDS = 2.5
+_READ_STATUS = """kill -0 $(sed 's/^{"pid": \\([0-9]*\\).*/\\1/' "$1") && cat "$1" /proc/uptime"""
 
 # A lost MME or eNB is seen within some seconds: heartbeat each second, three lost.
 _SCTP = {
@@ -141,7 +147,8 @@ def _module(name: str, *arguments: str) -> list[str]:
 def commands(core: MobileCore) -> dict[str, list[list[str]]]:
     """Return what to spawn on each node, detached: at lab up, and again after the node was killed or off.
 
-    Files first (`files`); what roles write may come later. Spawning twice changes nothing on the core's nodes.
+    Files first (`files`); what roles write may come later. Spawning twice changes nothing on the core's
+    nodes.
     """
     respawn = _module("respawn", _RESPAWN_PATH)
     nodes: dict[str, list[list[str]]] = {
@@ -168,7 +175,8 @@ def usim(imsi: str, k: bytes, opc: bytes) -> File:
     return File(json.dumps({"imsi": imsi, "k": k.hex(), "opc": opc.hex()}).encode("ascii"), 0o600)
 
 
-# --- files -------------------------------------------------------------------------------------------------------
+# --- files
+# -------------------------------------------------------------------------------------------------------
 
 
 def files(core: MobileCore) -> dict[str, dict[str, File]]:
@@ -193,9 +201,9 @@ def _daemon(name: str, argv: list[str], **rest: object) -> dict[str, object]:
     return {"name": name, "argv": argv, "log": f"{nextepc.LOG_FOLDER}/{name}.out", **rest}
 
 
-def _nextepc_daemon(daemon: str, ready: str, wait_for: int = 0) -> dict[str, object]:
+def _nextepc_daemon(daemon: str, ready: str, **rest: object) -> dict[str, object]:
     log = nextepc.log_path(daemon)
-    return _daemon(daemon, nextepc.command(daemon), ready=ready, ready_log=log, wait_for=wait_for)
+    return _daemon(daemon, nextepc.command(daemon), ready=ready, ready_log=log, **rest)
 
 
 def _diameter_peers(core: MobileCore) -> tuple[DiameterPeer, DiameterPeer]:
@@ -209,8 +217,11 @@ def _hss_files(core: MobileCore) -> dict[str, File]:
     respawn = {
         "daemons": [
             _daemon("subscriber-db", database),
-            _nextepc_daemon(nextepc.HSS, "CONNECTED TO", _DATABASE_PORT),
+            _nextepc_daemon(
+                nextepc.HSS, "CONNECTED TO", wait_for=_DATABASE_PORT, ready_within=_DIAMETER_SECONDS
+            ),
         ],
+        "follow": [nextepc.HSS],
     }
     uri = f"mongodb://127.0.0.1:{_DATABASE_PORT}/nextepc"
     return {
@@ -233,7 +244,10 @@ def _mme_files(core: MobileCore) -> dict[str, File]:
         "routes": [_route_to_sgw(core, core.s11)],
         "sysctls": _SCTP,
         "pin": True,
-        "follow": True,
+        # It burns a processor at rest; the SGW beside it, which forwards packets, comes first.
+        "nice": _MME_NICE,
+        "announce": [str(core.s6a.end(core.hss).address)],
+        "follow": [nextepc.MME],
     }
     return {nextepc.config_path(nextepc.MME): File(config), _RESPAWN_PATH: _json(respawn)}
 
@@ -244,7 +258,7 @@ def _sgw_files(core: MobileCore) -> dict[str, File]:
         "addresses": [f"{core.sgw_address}/32"],
         "routes": [_route_from_sgw(core, link) for link in (core.s11, core.s5, core.s1_u)],
         "pin": True,
-        "announce": str(core.s11.end(core.mme).address),
+        "announce": [str(core.s11.end(core.mme).address)],
     }
     return {
         nextepc.config_path(nextepc.SGW): File(nextepc.sgw_config(core.sgw_address)),
@@ -296,47 +310,62 @@ def _modem(core: MobileCore, radio: Radio) -> File:
     return _json({**_radio(radio.ue, radio.enb), "plmn": core.plmn})
 
 
-# --- health ------------------------------------------------------------------------------------------------------
+# --- health
+# ------------------------------------------------------------------------------------------------------
 
 
 def health(core: MobileCore, execute: Execute) -> list[str]:
-    """Return what is not up, empty when every gateway is attached and the user plane is supervised.
+    """Return what is not up, empty when every gateway is attached over a core whose parts agree.
 
     Args:
         core: the network.
         execute: runs an argv on a node and returns its exit status and output.
     """
-    problems = [
-        problem
-        for node in (core.hss, core.mme, core.sgw, core.pgw, core.enb)
-        for problem in _respawn_problems(node, _status(execute, node, "respawn"))
-    ]
-    problems += _enb_problems(core.enb, _status(execute, core.enb, "enb"))
+    nodes = (core.hss, core.mme, core.sgw, core.pgw, core.enb)
+    status = {node: _status(execute, node, "respawn") for node in nodes}
+    enb = _status(execute, core.enb, "enb")
+    problems = [problem for node in nodes for problem in _respawn_problems(node, status[node])]
+    for leader, follower in ((core.sgw, core.mme), (core.mme, core.hss)):
+        if status[leader].get("epoch") != status[follower].get("twin_epoch"):
+            problems.append(f"{follower}: has not yet followed the last start of {leader}")
+    problems += _enb_problems(core, enb)
     for radio in core.radios:
         if radio.modem:
             problems += _modem_problems(radio.ue.node, _status(execute, radio.ue.node, "ue"))
     return problems
 
 
-def _status(execute: Execute, node: str, name: str) -> dict[str, Any] | None:
-    code, output = execute(node, ["cat", f"/run/heiiki/{name}.json"])
-    return json.loads(output) if code == 0 else None
+def _status(execute: Execute, node: str, name: str) -> dict[str, Any]:
+    """Return a status file's content; empty when there is none, or one that a dead process left behind."""
+    code, output = execute(node, ["sh", "-c", _READ_STATUS, "sh", f"/run/heiiki/{name}.json"])
+    if code != 0:
+        return {}
+    text, _, uptime = output.decode("ascii").rpartition("}")
+    status: dict[str, Any] = json.loads(text + "}")
+    return status if float(uptime.split()[0]) - float(status["at"]) < _STALE_SECONDS else {}
 
 
-def _respawn_problems(node: str, status: dict[str, Any] | None) -> Iterable[str]:
-    if status is None:
+def _respawn_problems(node: str, status: dict[str, Any]) -> Iterable[str]:
+    if not status:
         return [f"{node}: the respawner does not run"]
     return [f"{node}: {name} is not ready" for name, each in status["daemons"].items() if not each["ready"]]
 
 
-def _enb_problems(node: str, status: dict[str, Any] | None) -> list[str]:
-    if status is None:
-        return [f"{node}: the eNB does not run"]
-    problems = [] if status["s1"] else [f"{node}: S1 is not set up"]
-    return problems if status["s1_u_echo"] else [*problems, f"{node}: the SGW does not answer GTP-U Echo"]
+def _enb_problems(core: MobileCore, status: dict[str, Any]) -> list[str]:
+    if not status:
+        return [f"{core.enb}: the eNB does not run"]
+    found = {
+        "S1 is not set up": not status["s1"],
+        "the SGW does not answer GTP-U Echo": not status["s1_u_echo"],
+    }
+    for radio in core.radios:
+        if radio.modem:
+            attached = status["radios"][radio.enb.interface]["attached"]
+            found[f"no bearer for {radio.ue.node}"] = not attached
+    return [f"{core.enb}: {text}" for text, wrong in found.items() if wrong]
 
 
-def _modem_problems(node: str, status: dict[str, Any] | None) -> list[str]:
-    if status is None:
+def _modem_problems(node: str, status: dict[str, Any]) -> list[str]:
+    if not status:
         return [f"{node}: the modem does not run"]
     return [] if status["state"] == "attached" else [f"{node}: the modem is {status['state']}"]

@@ -2,9 +2,9 @@
 
 Real: S1AP over SCTP, GTP-U, path supervision by GTP-U Echo. Stand-in: the radio (see `radio`).
 
-When the connection to the MME is lost the user plane goes on; when it is up again (S1 Setup), every UE is told to
-attach anew, because the MME has forgotten or will soon forget it. Echo only alarms: BFD end to end decides routing.
-A user packet on a radio without a bearer is counted and dropped.
+When the connection to the MME is lost the user plane goes on; when it is up again (S1 Setup), every UE is
+told to attach anew, because the MME has forgotten or will soon forget it. Echo only alarms: BFD end to end
+decides routing. A user packet on a radio without a bearer is counted and dropped.
 
 Run on the eNB node: ``python3 -m heiiki.lab.mobile.enb CONFIG``.
 """
@@ -21,7 +21,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
-from heiiki.lab.mobile import gtpu, radio, s1ap, sctp
+from heiiki.lab.mobile import gtpu, radio, respawn, s1ap, sctp
 from heiiki.lab.mobile.loop import Loop, write_status
 from heiiki.lab.mobile.s1ap import Bearer, Cell
 
@@ -35,6 +35,7 @@ _SETUP_SECONDS = 2.0
 _ECHO_SECONDS = 0.5
 _ECHO_LOST = 3
 _STATUS_SECONDS = 1.0
+_UNANSWERED = 2
 _DATAGRAM = 65536
 _SO_BINDTODEVICE = 25
 
@@ -63,10 +64,18 @@ class Config:
 def parse_config(text: str) -> Config:
     """Read the configuration file that `core.files` wrote."""
     data = json.loads(text)
-    cell = Cell(bytes.fromhex(data["plmn"]), data["tac"], data["enb_id"], data["name"])
-    ends = (RadioEnd(r["interface"], IPv4Address(r["local"]), IPv4Address(r["remote"])) for r in data["radios"])
-    addresses = [IPv4Address(data[key]) for key in ("s1_mme", "mme", "s1_u", "sgw")]
-    return Config(cell, *addresses, tuple(ends))
+    ends = (
+        RadioEnd(each["interface"], IPv4Address(each["local"]), IPv4Address(each["remote"]))
+        for each in data["radios"]
+    )
+    return Config(
+        cell=Cell(bytes.fromhex(data["plmn"]), data["tac"], data["enb_id"], data["name"]),
+        s1_mme=IPv4Address(data["s1_mme"]),
+        mme=IPv4Address(data["mme"]),
+        s1_u=IPv4Address(data["s1_u"]),
+        sgw=IPv4Address(data["sgw"]),
+        radios=tuple(ends),
+    )
 
 
 @dataclass
@@ -90,6 +99,7 @@ class Radio:
     connection: Connection | None = None
     heard: float = 0.0
     dropped_unattached: int = 0
+    unanswered: int = 0
 
     def send(self, frame: radio.Frame) -> None:
         """Send a frame; a link that is down loses it, as the air does."""
@@ -120,9 +130,7 @@ class S1Mme:
         """Try to connect."""
         self._attempt += 1
         try:
-            self._socket = sctp.connect(
-                self.config.s1_mme, self.config.mme, s1ap.PORT, s1ap.PAYLOAD_PROTOCOL
-            )
+            self._socket = sctp.connect(self.config.s1_mme, self.config.mme, s1ap.PORT, s1ap.PAYLOAD_PROTOCOL)
         except OSError as error:
             _LOG.info("no connection to the MME: %s", error)
             self.loop.later(_RECONNECT_SECONDS, self.start)
@@ -244,7 +252,7 @@ class Enb:
         self._s1 = S1Mme(self.loop, self.config, self._on_setup, self._on_s1ap)
         self._user = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._user.bind((str(self.config.s1_u), gtpu.PORT))
-        self._user.setblocking(False)
+        self._user.settimeout(0)
         self._path = PathSupervision(self._send_to_sgw)
         self.radios = [Radio(end, _open_radio(end)) for end in self.config.radios]
 
@@ -276,7 +284,8 @@ class Enb:
             self._on_user_packet(source, frame)
         elif frame.kind is radio.Kind.SUPERVISE:
             known = source.connection.context if source.connection else 0
-            source.send(radio.Frame(radio.Kind.ALIVE, known))
+            service = radio.IN_SERVICE if self._s1.ready else radio.BARRED
+            source.send(radio.Frame(radio.Kind.ALIVE, known, service))
         elif frame.kind is radio.Kind.NAS:
             self._on_nas(source, frame)
 
@@ -302,12 +311,21 @@ class Enb:
 
     def _connect(self, source: Radio, nas: bytes) -> None:
         if source.connection is not None:
+            self._note_unanswered(source, source.connection)
             self._drop(source.connection)
         self._last_ue_id += 1
         connection = Connection(source, secrets.randbelow(0xFFFFFFFE) + 1, self._last_ue_id)
         source.connection = connection
         self._by_enb_ue_id[connection.enb_ue_id] = connection
         self._s1.send(s1ap.initial_ue_message(self.config.cell, connection.enb_ue_id, nas))
+
+    def _note_unanswered(self, source: Radio, connection: Connection) -> None:
+        """Count attaches that the MME neither served nor refused; after some, have it started again."""
+        source.unanswered = 0 if connection.bearer else source.unanswered + 1
+        if source.unanswered >= _UNANSWERED:
+            _LOG.warning("alarm: attaches on %s stay without an answer", source.end.interface)
+            source.unanswered = 0
+            respawn.report_stuck(self.config.mme)
 
     def _drop(self, connection: Connection) -> None:
         self._by_enb_ue_id.pop(connection.enb_ue_id, None)
@@ -425,7 +443,7 @@ def _open_radio(end: RadioEnd) -> socket.socket:
     # Bound to the link: nobody on another radio can use this UE's address.
     sock.setsockopt(socket.SOL_SOCKET, _SO_BINDTODEVICE, end.interface.encode())
     sock.bind((str(end.local), radio.PORT))
-    sock.setblocking(False)
+    sock.settimeout(0)
     return sock
 
 

@@ -1,8 +1,9 @@
-"""A small event loop for the lab's eNB and UE: sockets that can be read or written, and things to do in time."""
+"""A small event loop for the lab's eNB and UE: sockets to read or write, and things to do in time."""
 
 import heapq
 import itertools
 import json
+import os
 import selectors
 import time
 from collections.abc import Callable
@@ -74,8 +75,8 @@ class Loop:
 
 
 def write_status(path: Path, status: dict[str, object]) -> None:
-    """Replace a status file in one step."""
+    """Replace a status file in one step; `at` and `pid` let a reader tell what is no longer true."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps(status), encoding="ascii")
+    fresh.write_text(json.dumps({"pid": os.getpid(), "at": time.monotonic(), **status}), encoding="ascii")
     fresh.replace(path)

@@ -1,7 +1,7 @@
 """The NAS side of a UE (3GPP TS 24.301): attach and detach as a state machine without input or output.
 
-Messages go in and come out as bytes; pycrate's codecs read and write them. The radio, the clock and the network
-interface are the caller's.
+Messages go in and come out as bytes; pycrate's codecs read and write them. The radio, the clock and the
+network interface are the caller's.
 """
 
 import logging
@@ -220,9 +220,10 @@ class NasUe:
             "EMMAttachAccept": self._on_attach_accept,
             "EMMDetachRequestMT": self._on_detach_request,
         }
-        handler = handlers.get(parsed._name) or (protected.get(parsed._name) if secured else None)  # noqa: SLF001
+        name = type(parsed).__name__
+        handler = handlers.get(name) or (protected.get(name) if secured else None)
         if handler is None:
-            _LOG.info("not handled: %s", parsed._name)  # noqa: SLF001
+            _LOG.info("not handled: %s", name)
         else:
             handler(parsed)
 
@@ -258,7 +259,9 @@ class NasUe:
         replayed = _octets(command, "UESecCap")
         if replayed[: len(_CAPABILITY)] != _CAPABILITY:
             # 5.4.3.5: somebody between us and the MME took algorithms away.
-            self._send(EMM.EMMSecurityModeReject(val={"EMMCause": bytes([_SECURITY_MODE_REJECTED])}).to_bytes())
+            self._send(
+                EMM.EMMSecurityModeReject(val={"EMMCause": bytes([_SECURITY_MODE_REJECTED])}).to_bytes()
+            )
             return
         self._security, self._pending = self._pending, None
         if self._security is not None:
@@ -294,9 +297,10 @@ class NasUe:
 
     def _on_esm(self, message: bytes) -> None:
         parsed = _parse(ESM.ESMTypeClasses, message[2], message)
-        if parsed._name == "ESMInformationRequest":  # noqa: SLF001
+        name = type(parsed).__name__
+        if name == "ESMInformationRequest":
             self._send_esm_information(parsed["ESMHeader"]["PTI"].get_val())
-        elif parsed._name == "ESMPDNConnectivityReject":  # noqa: SLF001
+        elif name == "ESMPDNConnectivityReject":
             self.refusal = Refusal("PDN Connectivity Reject", "ESM", _number(parsed, "ESMCause"))
             self.state = State.REFUSED
             # The MME keeps half a context of this attempt and would ignore the next one: end it in order.

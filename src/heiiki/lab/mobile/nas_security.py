@@ -1,4 +1,4 @@
-"""Protection of NAS messages: 128-EIA2, 128-EEA2 and the security header (TS 33.401 annex B, TS 24.301 9.1)."""
+"""Protection of NAS messages: 128-EIA2, 128-EEA2, security header (TS 33.401 annex B, TS 24.301 9.1)."""
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.cmac import CMAC
@@ -86,7 +86,9 @@ class NasSecurity:
             NasSecurityError: the message is cut off, replayed, or its MAC is wrong.
         """
         if len(message) <= _HEADER:
-            raise NasSecurityError(f"a protected NAS message has more than {_HEADER} bytes, this {len(message)}")
+            raise NasSecurityError(
+                f"a protected NAS message has more than {_HEADER} bytes, this {len(message)}"
+            )
         mac, numbered = message[1:5], message[5:]
         count = self._estimate(numbered[0])
         if eia2(self._integrity_key, count, _NAS_BEARER, DOWNLINK, numbered) != mac:
@@ -96,6 +98,7 @@ class NasSecurity:
         return self._cipher(count, DOWNLINK, body) if security_header(message) in _CIPHERED else body
 
     def _estimate(self, sequence_number: int) -> int:
-        # TS 24.301 4.4.3.1: the message carries 8 of 24 bits; a smaller number means that the upper ones went up.
+        # TS 24.301 4.4.3.1: the message carries 8 of 24 bits; a smaller number means that the upper ones
+        # went up.
         count = self._downlink_count & ~0xFF | sequence_number
         return count if count >= self._downlink_count else count + 0x100

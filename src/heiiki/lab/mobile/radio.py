@@ -1,9 +1,10 @@
 """What stands in for the radio interface: frames over UDP between a UE and the eNB, on a link of their own.
 
-There is no PHY, MAC, RLC, PDCP or RRC. One frame carries one NAS message or one user packet. `context` is what a
-C-RNTI is on the air: the eNB's name for the connection, 0 while there is none. A supervision frame every 200 ms
-takes the place of measurements; three unanswered ones are a radio link failure, and a connection whose context both
-ends still know goes on when the radio is back (RRC re-establishment that always succeeds).
+There is no PHY, MAC, RLC, PDCP or RRC. One frame carries one NAS message or one user packet. `context` is
+what a C-RNTI is on the air: the eNB's name for the connection, 0 while there is none. A supervision frame
+every 200 ms takes the place of measurements; three unanswered ones are a radio link failure, and a
+connection whose context both ends still know goes on when the radio is back (RRC re-establishment that
+always succeeds).
 """
 
 import struct
@@ -14,6 +15,9 @@ PORT = 4997
 MAXIMUM = 2048
 SUPERVISION_SECONDS = 0.2
 SUPERVISION_LOST = 3
+
+IN_SERVICE = b"\x01"
+BARRED = b"\x00"
 
 _HEADER = struct.Struct("!BI")
 
@@ -30,7 +34,12 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame; `ALIVE` answers `SUPERVISE` with the context that the eNB holds for this radio, or 0."""
+    """One frame.
+
+    `ALIVE` answers `SUPERVISE` with the context that the eNB holds for this radio, or 0, and with
+    `IN_SERVICE` or `BARRED` (as system information says on the air, TS 36.331 6.2.2): without an MME no
+    attach can be served.
+    """
 
     kind: Kind
     context: int = 0

@@ -1,13 +1,14 @@
 """The operator's maintenance system of one node: addresses, routes, and daemons that are started again.
 
-NextEPC's daemons notice nothing: an SGW that comes back has lost its sessions while the MME still believes in them,
-and traffic is dropped in silence. So the SGW's respawner tells the MME's over S11 (UDP) which run of the SGW this
-is; when that changes, the MME is started again too. The eNB sees the end of its SCTP connection, sets S1 up anew
-and has every UE attach: the only way to a consistent core. The eNB uses the same channel when attaches stay without
-an answer, which a half-made context in the MME causes.
+NextEPC's daemons notice nothing: an SGW that comes back has lost its sessions while the MME still believes
+in them, and traffic is dropped in silence. So the SGW's respawner tells the MME's over S11 (UDP) which run of
+the SGW this is; when that changes, the MME is started again too. The eNB sees the end of its SCTP connection,
+sets S1 up anew and has every UE attach: the only way to a consistent core. In the same way the MME's tells
+the HSS's over S6a, because Diameter refuses a peer whose old connection it has not yet found dead for 10 s.
+The eNB uses the channel when attaches stay without an answer, which a half-made context in the MME causes.
 
-Run on a node of the core: ``python3 -m heiiki.lab.mobile.respawn CONFIG``. A second one on the same node ends at
-once.
+Run on a node of the core: ``python3 -m heiiki.lab.mobile.respawn CONFIG``. A second one on the same node
+ends at once.
 """
 
 import contextlib
@@ -21,6 +22,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
+from ipaddress import IPv4Address
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,7 @@ _ANNOUNCE_SECONDS = 0.3
 _BACK_OFF_SECONDS = 1.0
 _SHORT_RUN_SECONDS = 2.0
 _ROUTE_RETRY_SECONDS = 1.0
+_STATUS_SECONDS = 1.0
 _STUCK_QUIET_SECONDS = 15.0
 _RTMGRP_LINK = 1
 _RTMGRP_IPV4_ADDRESS = 0x10
@@ -51,6 +54,7 @@ class Daemon:
         ready: text in its own log that shows that it serves; empty: running is enough.
         ready_log: that log.
         wait_for: port on the loopback address that must answer before it is started; 0 for none.
+        ready_within: seconds after which it is started again if it does not serve; 0 for never.
     """
 
     name: str
@@ -59,6 +63,7 @@ class Daemon:
     ready: str = ""
     ready_log: str = ""
     wait_for: int = 0
+    ready_within: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +75,9 @@ class Config:
         routes: each as ``ip route replace`` takes it.
         sysctls: set before anything starts.
         pin: keep everything on the last processor, since NextEPC polls.
-        announce: address of the respawner that must follow ours, or empty.
-        follow: listen for such a one, and for the eNB.
+        nice: niceness of the daemons once they serve, for the same reason.
+        announce: addresses of the respawners that must follow ours.
+        follow: daemons that are started again when the twin's were, or when the eNB asks for it.
     """
 
     daemons: tuple[Daemon, ...] = ()
@@ -79,34 +85,48 @@ class Config:
     routes: tuple[str, ...] = ()
     sysctls: dict[str, str] = field(default_factory=dict)
     pin: bool = False
-    announce: str = ""
-    follow: bool = False
+    nice: int = 0
+    announce: tuple[str, ...] = ()
+    follow: tuple[str, ...] = ()
 
 
 def parse_config(text: str) -> Config:
     """Read the configuration file that `core.files` wrote."""
     data: dict[str, Any] = json.loads(text)
-    daemons = tuple(Daemon(**{**each, "argv": tuple(each["argv"])}) for each in data.pop("daemons"))
-    lists = {name: tuple(data.pop(name, ())) for name in ("addresses", "routes")}
-    return Config(daemons=daemons, **lists, **data)
+    daemons = tuple(Daemon(**{**each, "argv": tuple(each["argv"])}) for each in data["daemons"])
+    lists = {name: tuple(value) for name, value in data.items() if isinstance(value, list)}
+    values: dict[str, Any] = {**data, **lists, "daemons": daemons}
+    return Config(**values)
+
+
+def report_stuck(address: IPv4Address) -> None:
+    """Tell the respawner at `address` that its daemon takes requests and answers none."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.sendto(b"stuck", (str(address), PORT))
 
 
 class Process:
     """A daemon and its runs."""
 
-    def __init__(self, daemon: Daemon) -> None:
+    def __init__(self, daemon: Daemon, nice: int) -> None:
         self.daemon = daemon
+        self._nice = nice
         self.starts = 0
         self._child: subprocess.Popen[bytes] | None = None
         self._started = 0.0
         self._due = 0.0
         self._log_start = 0
+        self._said_ready = False
 
     def tick(self) -> bool:
         """Start it if it does not run; return whether it was started now."""
-        if self._child is not None and self._child.poll() is None:
-            return False
         now = time.monotonic()
+        if self._child is not None and self._child.poll() is None:
+            limit = self.daemon.ready_within
+            if not limit or self.ready or now - self._started < limit:
+                return False
+            _LOG.warning("%s does not serve after %s s", self.daemon.name, limit)
+            self.kill()
         if self._child is not None:
             _LOG.warning("%s ended with %s", self.daemon.name, self._child.returncode)
             self._child = None
@@ -119,6 +139,7 @@ class Process:
     def _start(self) -> None:
         Path(self.daemon.log).parent.mkdir(parents=True, exist_ok=True)
         self._log_start = _size(self.daemon.ready_log)
+        self._said_ready = not self.daemon.ready
         with Path(self.daemon.log).open("ab") as log:
             self._child = subprocess.Popen(
                 self.daemon.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
@@ -139,12 +160,19 @@ class Process:
         """Whether it runs and has said in its log that it serves."""
         if self._child is None or self._child.poll() is not None:
             return False
-        if not self.daemon.ready:
-            return True
-        with contextlib.suppress(OSError), Path(self.daemon.ready_log).open("rb") as log:
-            log.seek(self._log_start)
-            return self.daemon.ready.encode() in log.read()
-        return False
+        if not self._said_ready:
+            with contextlib.suppress(OSError), Path(self.daemon.ready_log).open("rb") as log:
+                log.seek(self._log_start)
+                self._said_ready = self.daemon.ready.encode() in log.read()
+            if self._said_ready:
+                self._yield_to_others(self._child.pid)
+        return self._said_ready
+
+    def _yield_to_others(self, pid: int) -> None:
+        # Only now: at its start it must not wait behind what it will wait behind later.
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(ProcessLookupError):
+                os.setpriority(os.PRIO_PROCESS, int(thread.name), self._nice)
 
     def status(self) -> dict[str, Any]:
         """What the status file shows."""
@@ -175,7 +203,7 @@ class Network:
         self._pending = False
         self._events = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
         self._events.bind((0, _RTMGRP_LINK | _RTMGRP_IPV4_ADDRESS))
-        self._events.setblocking(False)
+        self._events.settimeout(0)
 
     def start(self) -> None:
         """Set everything, and watch the links."""
@@ -205,7 +233,9 @@ class Network:
 
 def _ip_batch(lines: Iterable[str]) -> bool:
     text = "\n".join(lines) + "\n"
-    done = subprocess.run(["ip", "-force", "-batch", "-"], input=text, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["ip", "-force", "-batch", "-"], input=text, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         _LOG.info("not yet: %s", done.stderr.strip().replace("\n", "; "))
     return done.returncode == 0
@@ -218,13 +248,12 @@ class Respawner:
         self._config = config
         self._loop = Loop()
         self._network = Network(self._loop, config)
-        self._processes = [Process(daemon) for daemon in config.daemons]
+        self._processes = [Process(daemon, config.nice) for daemon in config.daemons]
         self._epoch = ""
         self._twin_epoch: str | None = None
         self._restarted = 0.0
-        self._shown: dict[str, Any] = {}
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.setblocking(False)
+        self._socket.settimeout(0)
 
     def run(self) -> None:
         """Serve until killed."""
@@ -235,6 +264,7 @@ class Respawner:
             self._socket.bind(("", PORT))
             self._loop.readable(self._socket, self._on_message)
         self._loop.every(_WATCH_SECONDS, self._tick)
+        self._loop.every(_STATUS_SECONDS, self._report)
         if self._config.announce:
             self._loop.every(_ANNOUNCE_SECONDS, self._announce)
         self._loop.run()
@@ -243,16 +273,18 @@ class Respawner:
         started = [process.tick() for process in self._processes]
         if any(started):
             self._epoch = secrets.token_hex(8)
-        status = {"daemons": {each.daemon.name: each.status() for each in self._processes}}
-        if status != self._shown:
-            write_status(STATUS, status)
-            self._shown = status
+            self._report()
+
+    def _report(self) -> None:
+        daemons = {each.daemon.name: each.status() for each in self._processes}
+        write_status(STATUS, {"daemons": daemons, "epoch": self._epoch, "twin_epoch": self._twin_epoch})
 
     def _announce(self) -> None:
         if not self._epoch:
             return
-        with contextlib.suppress(OSError):
-            self._socket.sendto(f"epoch {self._epoch}".encode(), (self._config.announce, PORT))
+        for address in self._config.announce:
+            with contextlib.suppress(OSError):
+                self._socket.sendto(f"epoch {self._epoch}".encode(), (address, PORT))
 
     def _on_message(self) -> None:
         try:
@@ -267,14 +299,15 @@ class Respawner:
 
     def _on_epoch(self, epoch: str) -> None:
         if self._twin_epoch not in {None, epoch}:
-            self._restart("the SGW was started again, its sessions are lost")
+            self._restart("the twin was started again, what it knew is lost")
         self._twin_epoch = epoch
 
     def _restart(self, why: str) -> None:
         _LOG.warning("start again: %s", why)
         self._restarted = time.monotonic()
         for process in self._processes:
-            process.kill()
+            if process.daemon.name in self._config.follow:
+                process.kill()
         self._tick()
 
 

@@ -211,9 +211,7 @@ def initial_context_setup_response(
             "ignore",
         ),
     ]
-    return _encode(
-        "successfulOutcome", _INITIAL_CONTEXT_SETUP, "InitialContextSetupResponse", ies, "reject"
-    )
+    return _encode("successfulOutcome", _INITIAL_CONTEXT_SETUP, "InitialContextSetupResponse", ies, "reject")
 
 
 def context_release_request(mme_ue_id: int, enb_ue_id: int) -> bytes:

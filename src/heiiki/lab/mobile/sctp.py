@@ -25,10 +25,11 @@ def connect(local: IPv4Address, remote: IPv4Address, port: int, payload_protocol
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, _IPPROTO_SCTP)
     try:
         sock.setsockopt(_IPPROTO_SCTP, _NODELAY, 1)
-        # struct sctp_sndrcvinfo: stream, ssn, flags, ppid (network order), context, ttl, tsn, cumtsn, association.
+        # struct sctp_sndrcvinfo: stream, ssn, flags, ppid (network order), context, ttl, tsn, cumtsn,
+        # association.
         values = struct.pack("=HHHxxIIIIIi", 1, 0, 0, socket.htonl(payload_protocol), 0, 0, 0, 0, 0)
         sock.setsockopt(_IPPROTO_SCTP, _DEFAULT_SEND_PARAM, values)
-        sock.setblocking(False)
+        sock.settimeout(0)
         sock.bind((str(local), 0))
         with contextlib.suppress(BlockingIOError):
             sock.connect((str(remote), port))

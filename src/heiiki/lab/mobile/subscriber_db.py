@@ -1,8 +1,8 @@
 """Answers NextEPC's HSS in place of a MongoDB server, from the file of subscribers that a role writes.
 
-Only what the HSS asks is answered: the handshake, `find` by IMSI, and `update` of the sequence number. The random
-challenge is never given back, so that the HSS makes a fresh one for every attach; the sequence numbers are kept
-over a restart.
+Only what the HSS asks is answered: the handshake, `find` by IMSI, and `update` of the sequence number. The
+random challenge is never given back, so that the HSS makes a fresh one for every attach; the sequence
+numbers are kept over a restart.
 
 Run on the HSS node: ``python3 -m heiiki.lab.mobile.subscriber_db SUBSCRIBERS STATE``.
 """
@@ -34,7 +34,8 @@ _SEQUENCE_BITS = (1 << 48) - 1
 # A new SIM has seen number 0 (TS 33.102 C.1.2), which therefore is never used; five bits of it are an index.
 _FIRST_SEQUENCE = 32
 
-# TS 29.272: no restriction but "handover to non-3GPP", service granted, packets only, timers in units of 6 minutes.
+# TS 29.272: no restriction but "handover to non-3GPP", service granted, packets only, timers in units of 6
+# minutes.
 _ACCESS_RESTRICTION = 32
 _PACKET_ONLY = 2
 _PERIODIC_TIMER = 12
@@ -75,7 +76,7 @@ class Subscribers:
             entries = json.loads(self.path.read_text(encoding="utf-8"))["subscribers"]
             self._entries = {entry["imsi"]: entry for entry in entries}
         except (ValueError, KeyError, TypeError) as error:
-            _LOG.error("%s is no file of subscribers (%s); the last good one stays", self.path, error)  # noqa: TRY400
+            _LOG.error("%s is no file of subscribers (%s); the last good one stays", self.path, error)
         self._read = (status.st_mtime_ns, status.st_ino)
         _LOG.info("%d subscribers from %s", len(self._entries), self.path)
 
@@ -145,7 +146,9 @@ def answer(subscribers: Subscribers, command: dict[str, Any]) -> dict[str, Any]:
         namespace = f"{command.get('$db', 'nextepc')}.{command['find']}"
         return {"cursor": {"id": Int64(0), "ns": namespace, "firstBatch": batch}, "ok": 1.0}
     if name == "update":
-        changed = sum(subscribers.update(str(each["q"].get("imsi")), each["u"]) for each in command["updates"])
+        changed = sum(
+            subscribers.update(str(each["q"].get("imsi")), each["u"]) for each in command["updates"]
+        )
         return {"n": changed, "nModified": changed, "ok": 1.0}
     if name in {"ping", "serverStatus", "endSessions"}:
         return {"ok": 1.0}

@@ -2,9 +2,9 @@
 
 Real: EPS-AKA in the SIM, NAS with integrity and ciphering, the APN and the address. Stand-in: the radio.
 
-As a service it waits for the SIM (`/etc/heiiki-sim/usim.json`) and the APN (`/etc/heiiki/wwan.json`), attaches,
-and attaches again whenever the network has lost it. With ``--once`` it makes one attempt and prints one JSON line;
-with ``--forge`` it sends user packets without having attached.
+As a service it waits for the SIM (`/etc/heiiki-sim/usim.json`) and the APN (`/etc/heiiki/wwan.json`),
+attaches, and attaches again whenever the network has lost it. With ``--once`` it makes one attempt and
+prints one JSON line; with ``--forge`` it sends user packets without having attached.
 
 Run on a gateway: ``python3 -m heiiki.lab.mobile.ue CONFIG``.
 """
@@ -41,7 +41,7 @@ _DATAGRAM = 65536
 _SO_BINDTODEVICE = 25
 _BACK_OFF_SECONDS = 1.0
 _BACK_OFF_MAXIMUM = 4.0
-_ATTEMPT_SECONDS = 3.0
+_ATTEMPT_SECONDS = 6.0
 _ONCE_SECONDS = 10.0
 _DETACH_SECONDS = 1.0
 _POLL_SECONDS = 1.0
@@ -71,7 +71,8 @@ class RadioLink:
 
     config: Config
     context: int = 0
-    missed: int = 0
+    missed: int = radio.SUPERVISION_LOST
+    in_service: bool = False
     sock: socket.socket = field(init=False)
 
     def __post_init__(self) -> None:
@@ -79,7 +80,7 @@ class RadioLink:
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.setsockopt(socket.SOL_SOCKET, _SO_BINDTODEVICE, self.config.interface.encode())
         self.sock.bind((str(self.config.local), radio.PORT))
-        self.sock.setblocking(False)
+        self.sock.settimeout(0)
 
     @property
     def up(self) -> bool:
@@ -106,6 +107,10 @@ class RadioLink:
         """Ask whether the eNB is there; to be called every 200 ms."""
         self.missed += 1
         self.send(radio.Kind.SUPERVISE)
+
+    def alive(self, frame: radio.Frame) -> None:
+        """The eNB answered, and says whether it can serve an attach."""
+        self.missed, self.in_service = 0, frame.payload == radio.IN_SERVICE
 
     def send_nas(self, message: bytes) -> None:
         """Send a NAS message."""
@@ -148,6 +153,7 @@ class Modem:
         self._loop.readable(self._wwan, self._on_packet)
         self._loop.every(_POLL_SECONDS, self._read_files)
         self._loop.every(radio.SUPERVISION_SECONDS, self._tick)
+        self._loop.every(_POLL_SECONDS, self._report)
         self._loop.run()
 
     # --- what it is told ---
@@ -176,7 +182,7 @@ class Modem:
         self._radio.supervise()
         if self._usim is None or self._apn is None:
             self._show("off")
-        elif not self._radio.up:
+        elif not self._radio.up or (self._nas is None and not self._radio.in_service):
             self._show("searching")
         elif self._nas is None and time.monotonic() >= self._due:
             self._attach(self._usim, self._apn)
@@ -215,7 +221,7 @@ class Modem:
         elif frame.kind is radio.Kind.RELEASE:
             self._on_release(frame.context)
         elif frame.kind is radio.Kind.ALIVE:
-            self._radio.missed = 0
+            self._radio.alive(frame)
             if self._attached and frame.context != self._radio.context:
                 self._on_release(self._radio.context)
 
@@ -269,13 +275,16 @@ class Modem:
             self._status.refusal = {**asdict(nas.refusal), "at": time.time()}
         self._again(self._back_off)
         self._back_off = min(2 * self._back_off, _BACK_OFF_MAXIMUM)
-        self._show("attaching", always=True)
+        self._report()
 
-    def _show(self, state: str, *, always: bool = False) -> None:
-        if state == self._status.state and not always:
+    def _show(self, state: str) -> None:
+        if state == self._status.state:
             return
         _LOG.info("%s (was %s)", state, self._status.state)
         self._status.state, self._status.since = state, time.time()
+        self._report()
+
+    def _report(self) -> None:
         write_status(STATUS, asdict(self._status))
 
 
@@ -305,7 +314,11 @@ class Attempt:
         self._radio = RadioLink(config)
         self._nas = NasUe(usim, apn, config.plmn, self._radio.send_nas)
         self._started = 0.0
-        self._result: dict[str, Any] = {"outcome": "no_answer", "procedure": "Attach Request", "protocol": None}
+        self._result: dict[str, Any] = {
+            "outcome": "no_answer",
+            "procedure": "Attach Request",
+            "protocol": None,
+        }
 
     def run(self) -> dict[str, Any]:
         """Attach, leave again, and return the outcome."""
@@ -354,7 +367,7 @@ def forge(config: Config, source: IPv4Address, destination: IPv4Address, count: 
 
 
 def _checksum(header: bytes) -> int:
-    total = sum(struct.unpack(f"!{len(header) // 2}H", header))
+    total: int = sum(struct.unpack(f"!{len(header) // 2}H", header))
     total = (total & 0xFFFF) + (total >> 16)
     return ~(total + (total >> 16)) & 0xFFFF
 
@@ -381,7 +394,7 @@ def main() -> int:
         try:
             result = Attempt(config, load_usim(arguments.usim, MEMORY), arguments.apn).run()
         except SimError as error:
-            _LOG.error("%s", error)  # noqa: TRY400
+            _LOG.error("%s", error)
             return 2
     else:
         Modem(config).run()

@@ -1,4 +1,4 @@
-"""The SIM card of the lab: keys in a file, Milenage, and the check of sequence numbers (TS 31.102, TS 33.102)."""
+"""The SIM card of the lab: keys in a file, Milenage, and sequence numbers (TS 31.102, TS 33.102)."""
 
 import json
 from dataclasses import dataclass

@@ -18,8 +18,8 @@ _MAXIMUM = 65536
 class Wwan:
     """The interface `name`, made if it is not there, up, with the MTU that GTP leaves.
 
-    It is kept, with its address, while the network is away and when this process dies: whether the path may be used
-    is for BFD to say, and routing must not see an interface come and go.
+    It is kept, with its address, while the network is away and when this process dies: whether the path may
+    be used is for BFD to say, and routing must not see an interface come and go.
 
     Raises:
         OSError: there is no TUN device, or no right to it.
@@ -48,7 +48,7 @@ class Wwan:
         os.write(self._fd, packet)
 
     def assign(self, address: IPv4Address) -> None:
-        """Give the interface the one address that the network assigned; routes are the gateway's own affair."""
+        """Give the interface the address that the network assigned; routes are the gateway's own affair."""
         if address == self.address:
             return
         _ip(f"addr replace {address}/32 dev {self.name}")
