@@ -23,7 +23,7 @@ options:
     type: path
     vars:
       - name: heiiki_lab_state
-  timeout:
+  command_timeout:
     description: Seconds after which a command is given up.
     type: float
     default: 300
@@ -100,7 +100,7 @@ class Connection(ConnectionBase):  # type: ignore[misc]  # ansible's base has no
         """Run `cmd` on the node; a piped module goes to the interpreter that the node keeps ready."""
         super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
         display.vvv(f"EXEC {cmd}", host=self.get_option("node"))
-        timeout = self.get_option("timeout")
+        timeout = self.get_option("command_timeout")
         python = as_interpreter(cmd) if in_data else None
         with self._failures() as client:
             if python and in_data:

@@ -15,6 +15,7 @@ import signal
 import string
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -63,25 +64,26 @@ class ServiceManager(Protocol):
 
 def run(argv: Sequence[str], *, timeout: float = START_S, env: Mapping[str, str] | None = None) -> str:
     """Run `argv` and return what it printed, both streams in one; ServiceError when it does not exit 0."""
-    try:
-        done = subprocess.run(
-            list(argv),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=timeout,
-            env=env,
-            check=False,
-        )
-    except OSError as error:
-        raise ServiceError(f"`{shlex.join(argv)}` cannot be run: {error}") from error
-    except subprocess.TimeoutExpired as error:
-        raise ServiceError(f"`{shlex.join(argv)}` was not done within {timeout:g} s") from error
-    text = done.stdout.decode(errors="replace").strip()
+    with tempfile.TemporaryFile() as said:  # not a pipe: a daemon left behind would hold it open for ever
+        try:
+            done = subprocess.run(
+                list(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                timeout=timeout,
+                env=env,
+                check=False,
+            )
+        except OSError as error:
+            raise ServiceError(f"`{shlex.join(argv)}` cannot be run: {error}") from error
+        except subprocess.TimeoutExpired as error:
+            raise ServiceError(f"`{shlex.join(argv)}` was not done within {timeout:g} s") from error
+        said.seek(0)
+        text = said.read().decode(errors="replace").strip()
     if done.returncode:
-        raise ServiceError(
-            f"`{shlex.join(argv)}` exited {done.returncode}: {text[-2000:] or 'it printed nothing'}"
-        )
+        told = text[-2000:] or "it printed nothing"
+        raise ServiceError(f"`{shlex.join(argv)}` exited {done.returncode}: {told}")
     return text
 
 

@@ -59,13 +59,13 @@ from ansible.module_utils.basic import AnsibleModule
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/frr"
 # A shell command that succeeds where the kernel has the feature, and the remedy where it has not.
 FEATURES: Mapping[str, tuple[str, str]] = {
-    "vrf": ("ip link add name probe0 type vrf table 10", "load module vrf (CONFIG_NET_VRF)"),
+    "vrf": ("ip link add name vrf0 type vrf table 10", "load module vrf (CONFIG_NET_VRF)"),
     "mpls": (
         "ip link set lo up && sysctl -qw net.mpls.platform_labels=1000 && ip -f mpls route add 16 dev lo",
         "load modules mpls_router and mpls_iptunnel at boot (/etc/modules-load.d)",
     ),
     "gre": (
-        "ip link add name probe0 type gre local 192.0.2.1 remote 192.0.2.2",
+        "ip link add name tunnel0 type gre local 192.0.2.1 remote 192.0.2.2",
         "load module ip_gre (CONFIG_NET_IPGRE)",
     ),
     "nftables": ("nft add table inet t", "load module nf_tables with family inet (CONFIG_NF_TABLES_INET)"),
