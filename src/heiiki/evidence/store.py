@@ -69,9 +69,7 @@ class EvidenceStore:
         """
         file = f"{FOLDER}/{_UNSAFE.sub('_', name)}"
         if not is_inside(file):
-            raise EvidenceError(
-                f"evidence {name!r}: not a plain relative file name; use letters, digits and _.+-/"
-            )
+            raise EvidenceError(f"evidence {name!r}: not a plain relative name; use letters and digits")
         digest = hashlib.sha256(data).hexdigest()
         file = self._free(file, data, digest)
         write_atomically(self._folder / file, data)

@@ -38,7 +38,7 @@ def test_what_is_kept_is_never_overwritten(tmp_path: pathlib.Path, store: Eviden
 
 @pytest.mark.parametrize("name", ["", "../x", "/etc/passwd", "a/../b", ".hidden", "a//b", "a/"])
 def test_a_name_that_leaves_the_folder_is_refused(store: EvidenceStore, name: str) -> None:
-    with pytest.raises(EvidenceError, match="not a plain relative file name"):
+    with pytest.raises(EvidenceError, match="not a plain relative name"):
         store.keep(name, b"")
 
 
