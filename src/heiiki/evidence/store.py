@@ -59,8 +59,8 @@ class EvidenceStore:
         """Keep `data` as ``evidence/NAME`` and return the evidence that points to it.
 
         Args:
-            name: relative name, ``/`` makes a folder; what is no letter, digit or ``_.+-`` becomes ``_``, so that
-                names of links such as ``S1-U:b-enb--b-sgw`` will do.
+            name: relative name, ``/`` makes a folder; what is no letter, digit or ``_.+-`` becomes ``_``, so
+                that names of links such as ``S1-U:b-enb--b-sgw`` will do.
             data: raw output as it came.
             excerpt: what a reader needs at once; made one line.
 
