@@ -127,7 +127,7 @@ def _bootstrap(site: _Site, recipe: _Recipe, work: Path) -> None:
 
 
 def _installed(seconds: float) -> str:
-    return f"root: installing Debian packages, {seconds:.0f} s of about 30"
+    return f"root: installing Debian packages, {seconds:.0f} s (usually 30)"
 
 
 def _unpack_python(site: _Site, lock: str, work: Path, target: Path) -> None:
