@@ -1,0 +1,198 @@
+"""From recorded silences to a row of the fault table: pure rules, no clock and no network.
+
+Stall rule (D19): a measurement is void when, while it ran, the guest stood still, a prober woke up late, or the control
+stream on the untouched hub LAN fell silent for longer than `STALL_S`. It is repeated, three times at most; then the row is
+unknown. What was void is kept and shown; it never passes or fails anything.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from heiiki.evidence.faults import GAP_BOUND_S, FaultRow, Gap, not_measured
+from heiiki.plan.model import Fault
+from heiiki.requirements import Result
+
+STALL_S = 0.170
+REPEATS = 3
+BEFORE_S = 0.05
+"""The last packet before a failure left up to one interval before it: the silence begins there."""
+
+FAILURE, RETURN = 0, 1
+PHASES = ("failure", "return")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When things happened, CLOCK_MONOTONIC of the nodes, seconds."""
+
+    failed: float
+    healed: float
+    ended: float
+
+    def questions(self) -> list[dict[str, Any]]:
+        """Return what to ask every STAMP daemon: the failure, then the return."""
+        start = self.failed - BEFORE_S
+        return [
+            {"do": "gaps", "since": start, "until": self.healed},
+            {"do": "gaps", "since": self.healed, "until": self.ended},
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One recorded stream: who hears whom, for which site and direction; the control stream has neither."""
+
+    listener: str
+    sender: str
+    site: str = ""
+    direction: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One measurement of one fault.
+
+    Attributes:
+        gaps: longest silence of every stream and phase.
+        missing: streams that could not be measured, in words.
+        stalls: what makes the measurement void, in words.
+    """
+
+    gaps: tuple[Gap, ...]
+    missing: tuple[str, ...]
+    stalls: tuple[str, ...]
+
+    @property
+    def longest(self) -> Gap | None:
+        """The longest interruption, or None."""
+        return max(self.gaps, key=lambda gap: gap.seconds, default=None)
+
+
+Recorded = Mapping[str, Sequence[Mapping[str, Any]]]
+"""Answers of each listener's STAMP daemon: the failure phase, then the return."""
+
+
+def measured(
+    streams: Iterable[Stream],
+    recorded: Recorded,
+    window: Window,
+    guest_stalls: Iterable[tuple[float, float]],
+) -> Measured:
+    """Return what one measurement shows, from what the listeners recorded and when the guest stood still."""
+    gaps: list[Gap] = []
+    missing: list[str] = []
+    stalls = [*_guest(guest_stalls, window), *_late(recorded, window)]
+    for stream in streams:
+        answers = recorded.get(stream.listener, ())
+        for phase, name in enumerate(PHASES):
+            seconds, doubt = _silence(stream, answers, phase)
+            if doubt:
+                missing.append(f"{stream.listener} from {stream.sender} at {name}: {doubt}")
+            elif not stream.site:
+                stalls += (
+                    [f"control stream silent for {seconds:.3f} s at {name}"] if seconds > STALL_S else []
+                )
+            else:
+                gaps.append(Gap(stream.site, _direction(stream), _phase(phase), round(seconds, 4)))
+    return Measured(tuple(gaps), tuple(missing), tuple(stalls))
+
+
+def _direction(stream: Stream) -> Any:
+    return stream.direction
+
+
+def _phase(phase: int) -> Any:
+    return PHASES[phase]
+
+
+def _silence(stream: Stream, answers: Sequence[Mapping[str, Any]], phase: int) -> tuple[float, str]:
+    if len(answers) <= phase:
+        return 0.0, "nothing was recorded"
+    if "error" in answers[phase]:
+        return 0.0, str(answers[phase]["error"])
+    peer = answers[phase]["peers"].get(stream.sender)
+    if peer is None:
+        return 0.0, "it does not record this peer"
+    if peer["truncated"]:
+        return 0.0, "the recorder's memory does not reach back so far"
+    if peer["gap"] is not None:
+        return float(peer["gap"]), ""
+    if phase == RETURN and _still_silent(answers, stream.sender):
+        return 0.0, "still silent since the failure"
+    return 0.0, "no packet arrived"
+
+
+def _still_silent(answers: Sequence[Mapping[str, Any]], sender: str) -> bool:
+    before = answers[FAILURE].get("peers", {}).get(sender)
+    return before is not None and before["gap"] is not None
+
+
+def _guest(stalls: Iterable[tuple[float, float]], window: Window) -> Iterator[str]:
+    for ended, seconds in stalls:
+        if seconds > STALL_S and ended > window.failed - BEFORE_S and ended - seconds < window.ended:
+            yield f"guest stood still for {seconds:.3f} s"
+
+
+def _late(recorded: Recorded, window: Window) -> Iterator[str]:
+    for listener, answers in recorded.items():
+        for stall in answers[FAILURE].get("stalls", ()) if answers else ():
+            if stall["late"] > STALL_S and window.failed - BEFORE_S < stall["at"] < window.ended:
+                yield f"prober of {listener} woke up {stall['late']:.3f} s late"
+
+
+def row(fault: Fault, last: Measured, voided: Sequence[float]) -> FaultRow:
+    """Return the row of a fault from its last measurement; `voided` are the lengths of those that a stall made void."""
+    if last.stalls:
+        reason = f"{len(voided)} measurements were void: {'; '.join(last.stalls[:2])}"
+        result = Result.UNKNOWN
+    else:
+        result, reason = _judged(fault, last)
+    return FaultRow(
+        fault.target,
+        fault.kind,
+        fault.manner,
+        fault.network,
+        fault.exempt,
+        result,
+        reason,
+        () if last.stalls else last.gaps,
+        tuple(voided),
+    )
+
+
+def _judged(fault: Fault, last: Measured) -> tuple[Result, str]:
+    over = [gap for gap in last.gaps if gap.seconds > GAP_BOUND_S]
+    if fault.exempt:
+        over = [gap for gap in over if gap.site not in fault.sites]
+    if over:
+        worst = max(over, key=lambda gap: gap.seconds)
+        return Result.FAIL, f"{said(worst)}, bound {GAP_BOUND_S:g} s"
+    if fault.exempt:
+        return Result.NOT_APPLICABLE, fault.exempt
+    if last.missing:
+        return Result.UNKNOWN, "; ".join(last.missing[:3])
+    longest = last.longest
+    if longest is None:
+        return Result.UNKNOWN, "no stream was measured"
+    return Result.PASS, f"longest: {said(longest)}"
+
+
+def said(gap: Gap) -> str:
+    """Return a gap in words."""
+    return f"{gap.seconds:.2f} s {gap.direction} at {gap.site} on {gap.phase}"
+
+
+def unmeasured(fault: Fault, reason: str, voided: Sequence[float] = ()) -> FaultRow:
+    """Return the row of a fault that could not be measured."""
+    plain = not_measured(fault, reason)
+    return FaultRow(
+        plain.target,
+        plain.kind,
+        plain.manner,
+        plain.network,
+        plain.exempt,
+        plain.result,
+        plain.reason,
+        voided=tuple(voided),
+    )

@@ -1,0 +1,61 @@
+"""Who breaks things: only a lab can. The Protocol that the campaign needs, and the lab's side of it."""
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+from heiiki.lab.wiring import Lab
+
+
+class Injector(Protocol):
+    """Fails and heals links and nodes; times are CLOCK_MONOTONIC of the nodes, seconds."""
+
+    def fail_link(self, link: str, how: Literal["silent", "down"]) -> float:
+        """Fail a link and return when the failure was in force."""
+
+    def fail_node(self, node: str, how: Literal["kill", "poweroff"]) -> float:
+        """Fail a node and return when the failure was in force."""
+
+    def heal(self, target: str) -> float:
+        """Undo every failure of a link or node."""
+
+    def heal_all(self) -> float:
+        """Undo every failure."""
+
+    def now(self) -> float:
+        """Return the nodes' time."""
+
+    def stalls(self, since: float) -> Sequence[tuple[float, float]]:
+        """Return when the machine stood still after `since`: end and length of each stall."""
+
+
+class LabInjector:
+    """The lab as an injector. Services of a healed node are not started here: the campaign's `restart` does that."""
+
+    def __init__(self, lab: Lab) -> None:
+        """Break and mend `lab`."""
+        self._faults = lab.injector()
+        self._guest = lab.guest()
+
+    def fail_link(self, link: str, how: Literal["silent", "down"]) -> float:
+        """Fail a link."""
+        return self._faults.fail_link(link, how)
+
+    def fail_node(self, node: str, how: Literal["kill", "poweroff"]) -> float:
+        """Fail a node."""
+        return self._faults.fail_node(node, how)
+
+    def heal(self, target: str) -> float:
+        """Undo every failure of a link or node."""
+        return self._faults.heal(target)
+
+    def heal_all(self) -> float:
+        """Undo every failure."""
+        return self._faults.heal_all()
+
+    def now(self) -> float:
+        """Return the guest's time."""
+        return self._guest.clock().monotonic
+
+    def stalls(self, since: float) -> Sequence[tuple[float, float]]:
+        """Return the stalls that the guest's sleeper noticed."""
+        return tuple((stall.monotonic, stall.gap) for stall in self._guest.stalls(since))

@@ -1,0 +1,155 @@
+"""Probe: compare what a device has and runs with what was compiled for it.
+
+Running configuration is compared by meaning, by the programs that own it: FRR's own ``frr-reload --test`` works out the
+difference between running and intended, and the packet filter is loaded into an empty network namespace and listed
+from there, so that both sides went through the same kernel.
+"""
+
+import grp
+import hashlib
+import json
+import pwd
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+_IGNORED = re.compile(r"^(no )?(hostname|log |frr (version|defaults)|service integrated-vtysh-config|!|$)")
+_RELOAD = "/usr/lib/frr/frr-reload.py"
+
+
+def main(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the differences of each file and, by file, of what runs; an unreadable thing is an ``unreadable``."""
+    found: dict[str, Any] = {"different": {}, "unreadable": {}}
+    for file in parameters["files"]:
+        _note(found, file["path"], _file(file))
+    for path in parameters["frr"]:
+        _note(found, path, _frr(path))
+    for path in parameters["nftables"]:
+        _note(found, path, _nftables(path))
+    for path, argv in parameters["health"]:
+        _note(found, path, _health(argv))
+    return found
+
+
+def _note(found: dict[str, Any], path: str, said: tuple[str, str]) -> None:
+    kind, text = said
+    if kind:
+        found[kind].setdefault(path, []).append(text)
+
+
+def _file(file: dict[str, Any]) -> tuple[str, str]:
+    path = Path(file["path"])
+    try:
+        content, status = path.read_bytes(), path.stat()
+    except FileNotFoundError:
+        return "different", "is missing"
+    except OSError as error:
+        return "unreadable", f"cannot be read: {error.strerror}"
+    if not _same(file, content):
+        return (
+            "different",
+            f"differs from what was compiled: SHA-256 {hashlib.sha256(content).hexdigest()[:12]}",
+        )
+    mode, owner = f"{status.st_mode & 0o7777:04o}", pwd.getpwuid(status.st_uid).pw_name
+    group = grp.getgrgid(status.st_gid).gr_name
+    if int(mode, 8) != int(file["mode"], 8) or owner != file["owner"]:
+        return "different", f"is {mode} {owner}:{group}, not {file['mode']} {file['owner']}"
+    return "", ""
+
+
+def _same(file: dict[str, Any], content: bytes) -> bool:
+    if "pattern" in file:
+        return re.fullmatch(file["pattern"], content.decode(errors="replace")) is not None
+    return bool(hashlib.sha256(content).hexdigest() == file["sha256"])
+
+
+def _run(argv: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        argv, capture_output=True, text=True, timeout=40, check=False, stdin=subprocess.DEVNULL
+    )
+
+
+def _frr(path: str) -> tuple[str, str]:
+    try:
+        done = _run([sys.executable or "python3", _RELOAD, "--test", "--stdout", path])
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return "unreadable", f"frr-reload: {error}"
+    if done.returncode:
+        last = (done.stdout + done.stderr).strip().splitlines()[-1:]
+        return "unreadable", f"frr-reload ended with {done.returncode}: {''.join(last)}"
+    lines = differences(done.stdout)
+    return ("different", f"FRR runs something else: {'; '.join(lines[:6])}") if lines else ("", "")
+
+
+def differences(text: str) -> list[str]:
+    """Return the lines that frr-reload would delete or add, without what belongs to no requirement."""
+    sign, found = "", []
+    for line in text.splitlines():
+        if line in ("Lines To Delete", "Lines To Add"):
+            sign = "missing: " if line.endswith("Add") else "too much: "
+        elif sign and not _IGNORED.match(line.strip()) and not line.startswith("=") and " INFO: " not in line:
+            found.append(sign + line.strip())
+    return found
+
+
+def _nftables(path: str) -> tuple[str, str]:
+    script = 'nft -f "$1" && nft -j -s list ruleset'
+    try:
+        meant = _run(["unshare", "-n", "sh", "-c", script, "sh", path])
+        runs = _run(["nft", "-j", "-s", "list", "ruleset"])
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return "unreadable", f"nft: {error}"
+    if meant.returncode or runs.returncode:
+        return "unreadable", f"nft: {(meant.stderr or runs.stderr).strip()[:200]}"
+    wanted, there = ruleset(meant.stdout, None), ruleset(runs.stdout, tables(meant.stdout))
+    if wanted == there:
+        return "", ""
+    return "different", f"the kernel's packet filter differs: {_first(wanted, there)}"
+
+
+def tables(text: str) -> set[tuple[str, str]]:
+    """Return family and name of the tables in ``nft -j list ruleset``."""
+    return {
+        (item["table"]["family"], item["table"]["name"])
+        for item in json.loads(text)["nftables"]
+        if "table" in item
+    }
+
+
+def ruleset(text: str, only: set[tuple[str, str]] | None) -> list[str]:
+    """Return the objects of the tables `only` (None: of all), without handles and counts, in order."""
+    found = []
+    for item in json.loads(text)["nftables"]:
+        for kind, value in item.items():
+            if kind == "metainfo":
+                continue
+            table = (value["family"], value["name" if kind == "table" else "table"])
+            if only is None or table in only:
+                found.append(json.dumps({kind: _bare(value)}, sort_keys=True))
+    return found
+
+
+def _bare(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _bare(one) for key, one in value.items() if key not in ("handle", "packets", "bytes")}
+    return [_bare(one) for one in value] if isinstance(value, list) else value
+
+
+def _first(wanted: list[str], there: list[str]) -> str:
+    lost = [line for line in wanted if line not in there]
+    more = [line for line in there if line not in wanted]
+    parts = [f"missing {lost[0][:300]}"] if lost else []
+    return "; ".join([*parts, *([f"too much {more[0][:300]}"] if more else [])]) or "another order"
+
+
+def _health(argv: list[str]) -> tuple[str, str]:
+    try:
+        done = _run(argv)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return "unreadable", f"{' '.join(argv)}: {error}"
+    if done.returncode:
+        said = (done.stdout + done.stderr).strip().replace("\n", "; ")[:300]
+        return "different", f"`{' '.join(argv)}` ended with {done.returncode}: {said}"
+    return "", ""

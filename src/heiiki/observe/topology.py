@@ -1,0 +1,174 @@
+"""Where the plan says that probes start, which way they leave, and whose an address is."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+from heiiki.plan.model import Device, Function, Interface, Link, Plan, Role, SitePlan
+
+NETWORKS = ("a", "b")
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """A way out of a device.
+
+    Attributes:
+        network: ``a``, ``b`` or ``lan``.
+        interface: interface to send on.
+        via: the next hop on that interface; None where the interface has only one other end.
+    """
+
+    device: str
+    network: str
+    interface: str
+    via: IPv4Address | None
+
+
+def host(plan: Plan, function: Function) -> Device:
+    """Return the only device of the hub with `function`, such as DRAS; KeyError when there is none."""
+    for device in plan.devices:
+        if device.function is function:
+            return device
+    raise KeyError(function)
+
+
+def servers(plan: Plan) -> tuple[Device, Device]:
+    """Return DRAS and XMPP server."""
+    return host(plan, Function.DRAS), host(plan, Function.XMPP)
+
+
+def hub_ce(plan: Plan, network: str) -> Device:
+    """Return the hub's CE router on `network`; KeyError when there is none."""
+    for device in plan.devices:
+        if device.role is Role.CE_ROUTER and device.site is None and network in device.networks:
+            return device
+    raise KeyError(f"hub CE router on {network}")
+
+
+def gateway(plan: Plan, site: SitePlan, network: str) -> Device:
+    """Return the site's gateway on `network`; KeyError when there is none."""
+    for name in site.gateways:
+        if network in plan.device(name).networks:
+            return plan.device(name)
+    raise KeyError(f"gateway of {site.name} on {network}")
+
+
+def gateways(plan: Plan) -> Iterator[Device]:
+    """Yield every site gateway."""
+    return (plan.device(name) for site in plan.sites for name in site.gateways)
+
+
+def site_devices(plan: Plan, site: SitePlan) -> tuple[Device, ...]:
+    """Return the site's gateways and controller."""
+    return tuple(plan.device(name) for name in (*site.gateways, site.controller))
+
+
+def lan_address(device: Device, lan: IPv4Network) -> tuple[Interface, IPv4Address]:
+    """Return the device's interface and own address on `lan`; KeyError when it has none."""
+    for interface in device.interfaces:
+        for address in interface.addresses:
+            if address.ip in lan:
+                return interface, address.ip
+    raise KeyError(f"{device.name} on {lan}")
+
+
+def across(plan: Plan, device: Device, interface: str) -> IPv4Address | None:
+    """Return the address at the other end of the link on `interface`, or None."""
+    for link in plan.links:
+        for here, there in (link.ends, link.ends[::-1]):
+            if (here.device, here.interface) == (device.name, interface):
+                addresses = plan.device(there.device).interface(there.interface).addresses
+                return addresses[0].ip if addresses else None
+    return None
+
+
+def access_link(plan: Plan, device: Device) -> Link:
+    """Return the device's access line on network A; KeyError when it has none."""
+    for link in plan.links:
+        if (link.network, link.kind) == ("a", "access") and device.name in (link.a.device, link.b.device):
+            return link
+    raise KeyError(f"access line of {device.name}")
+
+
+def over_a(plan: Plan, device: Device) -> Exit:
+    """Return the way out of a customer's device to carrier A."""
+    link = access_link(plan, device)
+    interface = next(end.interface for end in link.ends if end.device == device.name)
+    return Exit(device.name, "a", interface, across(plan, device, interface))
+
+
+def uplink(plan: Plan, device: Device, network: str) -> Exit:
+    """Return the way out of a site gateway to the hub over `network`: the access line, or the tunnel on B."""
+    if network == "a":
+        return over_a(plan, device)
+    tunnel = next(item for item in device.interfaces if item.kind == "gre")
+    return Exit(device.name, "b", tunnel.name, None)
+
+
+def bearer(device: Device) -> Exit | None:
+    """Return the bare LTE bearer of a gateway, below its tunnel; None when it has none."""
+    for interface in device.interfaces:
+        if interface.kind == "wwan":
+            return Exit(device.name, "b", interface.name, None)
+    return None
+
+
+def towards(plan: Plan, site: SitePlan, network: str) -> Exit:
+    """Return the way out of the hub's CE router on `network` to `site`."""
+    router = hub_ce(plan, network)
+    if network == "a":
+        return over_a(plan, router)
+    for interface in router.interfaces:
+        if interface.gre is not None and interface.gre.remote == site.sim_address:
+            return Exit(router.name, "b", interface.name, None)
+    raise KeyError(f"tunnel to {site.name} on {router.name}")
+
+
+def by_gateway(plan: Plan, site: SitePlan) -> Iterator[Exit]:
+    """Yield the ways out of the site's controller, one through each gateway."""
+    controller = plan.device(site.controller)
+    interface, _ = lan_address(controller, site.lan)
+    for name in site.gateways:
+        _, address = lan_address(plan.device(name), site.lan)
+        yield Exit(controller.name, "lan", interface.name, address)
+
+
+def foreign_addresses(plan: Plan, site: SitePlan) -> Iterator[tuple[SitePlan, Device, IPv4Address]]:
+    """Yield every address that devices of other sites own, the virtual gateways included."""
+    for other in plan.sites:
+        if other.name == site.name:
+            continue
+        for device in site_devices(plan, other):
+            for address in owned(device):
+                yield other, device, address
+        first = plan.device(other.gateways[0])
+        if other.virtual_gateway not in first.addresses:
+            yield other, first, other.virtual_gateway
+
+
+def owned(device: Device) -> tuple[IPv4Address, ...]:
+    """Return the addresses of the device that a packet could be sent to: not those of the stand-in for radio."""
+    return tuple(
+        address.ip
+        for interface in device.interfaces
+        if interface.kind != "radio"
+        for address in interface.addresses
+    )
+
+
+def expected_exits(plan: Plan, site: SitePlan) -> Iterator[tuple[str, IPv4Address, str]]:
+    """Yield (router, destination, interface): how packets between the site and the hub go while nothing has failed.
+
+    Each end has one router on the primary network, which sends straight; the other one hands over on its LAN.
+    """
+    dras = owned(servers(plan)[0])[0]
+    for network in NETWORKS:
+        here, hub = gateway(plan, site, network), hub_ce(plan, network)
+        straight = network == site.primary
+        if straight or here.name != gateway(plan, site, site.primary).name:
+            lan, _ = lan_address(here, site.lan)
+            yield here.name, dras, uplink(plan, here, network).interface if straight else lan.name
+        lan, _ = lan_address(hub, plan.hub_lan)
+        out = towards(plan, site, network).interface if straight else lan.name
+        yield hub.name, site.controller_address, out

@@ -1,0 +1,172 @@
+"""The whole examination of a running service, in order: configuration, sessions, paths, isolation, access, faults."""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from heiiki.errors import HeiikiError
+from heiiki.evidence.faults import FaultRow, not_measured
+from heiiki.observe import (
+    access,
+    campaign,
+    configuration,
+    group,
+    intruders,
+    paths,
+    separation,
+    sessions,
+    spoofing,
+)
+from heiiki.observe.answers import Keep, unknown
+from heiiki.observe.fleet import Fleet, fleet
+from heiiki.observe.injector import Injector
+from heiiki.observe.shots import fire
+from heiiki.plan.model import Plan
+from heiiki.render.model import DeviceBuild
+from heiiki.requirements import Verdict
+from heiiki.transports.base import Transport
+
+CHECKS = ("config", "sessions", "paths", "isolation", "access", "faults")
+
+NOT_ASKED = "not asked for: run verify.yml with -e verify_faults=true"
+NO_INJECTOR = "faults are injected in a lab only: nothing here can fail an element on purpose"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What was seen: every verdict, those of the fault rows included, and the fault table."""
+
+    verdicts: tuple[Verdict, ...]
+    fault_rows: tuple[FaultRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    plan: Plan
+    builds: Sequence[DeviceBuild]
+    transport: Transport
+    fleet: Fleet
+    keep: Keep
+
+
+def silent(_line: str) -> None:
+    """Report nothing."""
+
+
+def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
+    plan: Plan,
+    builds: Sequence[DeviceBuild],
+    transport: Transport,
+    keep: Keep,
+    *,
+    injector: Injector | None = None,
+    restart: Callable[[str], None] | None = None,
+    faults: bool | Collection[str] = False,
+    report: Callable[[str], None] = silent,
+    checks: Collection[str] | None = None,
+) -> Observation:
+    """Examine the running service.
+
+    Args:
+        plan: what it should be.
+        builds: what was compiled for it.
+        transport: the way to its devices.
+        keep: where raw output goes.
+        injector: who fails elements; None outside a lab.
+        restart: starts the services of a node after it was killed or switched off.
+        faults: True for every fault of the plan, names or targets for some, False for none.
+        report: is told of each step and of each fault's interruption.
+        checks: names out of `CHECKS`; None for all.
+
+    Raises:
+        HeiikiError: an unknown check or fault was asked for.
+    """
+    wanted = CHECKS if checks is None else tuple(checks)
+    if set(wanted) - set(CHECKS):
+        raise HeiikiError(
+            f"no such check: {', '.join(sorted(set(wanted) - set(CHECKS)))}; known: {', '.join(CHECKS)}"
+        )
+    verdicts: list[Verdict] = []
+    rows: tuple[FaultRow, ...] = ()
+    with fleet(transport) as devices:
+        scene = _Scene(plan, builds, transport, devices, keep)
+        for name, check in _HARMLESS:
+            if name in wanted:
+                found = tuple(check(scene))
+                verdicts += found
+                report(summary(name, found))
+        if "faults" in wanted:
+            found, rows = _faults(scene, injector, restart, faults, report)
+            verdicts += found
+    return Observation(tuple(verdicts), rows)
+
+
+def summary(name: str, verdicts: Sequence[Verdict]) -> str:
+    """Return one line on a check: how many verdicts of each result."""
+    counts: dict[str, int] = {}
+    for verdict in verdicts:
+        counts[str(verdict.result)] = counts.get(str(verdict.result), 0) + 1
+    return (
+        f"{name}: {', '.join(f'{count} {result}' for result, count in counts.items()) or 'nothing examined'}"
+    )
+
+
+def _config(scene: _Scene) -> Iterator[Verdict]:
+    return configuration.verdicts(scene.builds, scene.fleet, scene.keep)
+
+
+def _sessions(scene: _Scene) -> Iterator[Verdict]:
+    return sessions.verdicts(scene.plan, scene.fleet, scene.keep)
+
+
+def _paths(scene: _Scene) -> Iterator[Verdict]:
+    yield from paths.verdicts(scene.plan, paths.measure(scene.plan, scene.fleet), scene.keep)
+    yield from paths.in_service(scene.plan, scene.fleet, scene.keep)
+
+
+def _isolation(scene: _Scene) -> Iterator[Verdict]:
+    """One volley answers four questions, so that every negative has its positive in the same seconds (D20)."""
+    plan, devices = scene.plan, scene.fleet
+    guards = spoofing.guards(plan)
+    before, failures = spoofing.read_counters(devices, guards)
+    everything = (*separation.shots(plan), *group.shots(plan), *intruders.shots(plan), *spoofing.shots(plan))
+    volley = fire(
+        devices, everything, (*spoofing.listeners(plan), *(one.name for one in intruders.witnesses(plan)))
+    )
+    after, more = spoofing.read_counters(devices, guards)
+    readings = spoofing.Readings(before, after, failures | more)
+    yield from separation.verdicts(plan, volley, scene.keep, devices)
+    yield from group.verdicts(plan, volley, scene.keep)
+    yield from intruders.verdicts(plan, volley, scene.keep)
+    yield from spoofing.verdicts(plan, volley, scene.keep, readings)
+
+
+def _access(scene: _Scene) -> Iterator[Verdict]:
+    return access.verdicts(scene.plan, scene.transport, scene.fleet, scene.keep)
+
+
+_HARMLESS: tuple[tuple[str, Callable[[_Scene], Iterator[Verdict]]], ...] = (
+    ("config", _config),
+    ("sessions", _sessions),
+    ("paths", _paths),
+    ("isolation", _isolation),
+    ("access", _access),
+)
+
+
+def _faults(
+    scene: _Scene,
+    injector: Injector | None,
+    restart: Callable[[str], None] | None,
+    faults: bool | Collection[str],
+    report: Callable[[str], None],
+) -> tuple[tuple[Verdict, ...], tuple[FaultRow, ...]]:
+    if not faults:
+        return (unknown("R-GAP", "every single failure", NOT_ASKED),), ()
+    chosen = campaign.selected(scene.plan, faults if faults is True else tuple(faults))
+    if injector is None:
+        rows = tuple(not_measured(fault, NO_INJECTOR) for fault in chosen)
+        return tuple(row.verdict() for row in rows), rows
+    report(f"faults: {len(chosen)} rows, about {max(1, round(len(chosen) * 8 / 60))} minutes")
+    run = campaign.Campaign(scene.plan, scene.fleet, injector, restart, scene.keep, report)
+    done = run.run(chosen)
+    return tuple(row.verdict for row in done), tuple(row.row for row in done)
