@@ -36,6 +36,9 @@ _ECHO_SECONDS = 0.5
 _ECHO_LOST = 3
 _STATUS_SECONDS = 1.0
 _UNANSWERED = 2
+_STALL_CHECK_SECONDS = 1.0
+_PATIENCE_SECONDS = 3.0
+_PATIENCE_MAXIMUM = 60.0
 _DATAGRAM = 65536
 _SO_BINDTODEVICE = 25
 
@@ -88,6 +91,8 @@ class Connection:
     mme_ue_id: int | None = None
     teid: int | None = None
     bearer: Bearer | None = None
+    waiting_since: float | None = None
+    last_downlink: float = 0.0
 
 
 @dataclass
@@ -100,6 +105,7 @@ class Radio:
     heard: float = 0.0
     dropped_unattached: int = 0
     unanswered: int = 0
+    patience: float = _PATIENCE_SECONDS
 
     def send(self, frame: radio.Frame) -> None:
         """Send a frame; a link that is down loses it, as the air does."""
@@ -264,6 +270,7 @@ class Enb:
         self._s1.start()
         self.loop.every(_ECHO_SECONDS, self._path.tick)
         self.loop.every(_STATUS_SECONDS, self._report)
+        self.loop.every(_STALL_CHECK_SECONDS, self._release_stalled)
         self.loop.run()
 
     # --- radio ---
@@ -294,6 +301,7 @@ class Enb:
         if connection is None or connection.bearer is None or frame.context != connection.context:
             source.dropped_unattached += 1
             return
+        connection.waiting_since = connection.waiting_since or time.monotonic()
         packet = gtpu.encode_g_pdu(connection.bearer.teid, frame.payload)
         self._send_user(packet, connection.bearer.address)
 
@@ -412,8 +420,24 @@ class Enb:
     def _on_downlink(self, packet: gtpu.Packet) -> None:
         connection = self._by_teid.get(packet.teid)
         if connection is not None:
-            frame = radio.Frame(radio.Kind.DATA, connection.context, packet.payload)
-            connection.radio.send(frame)
+            connection.waiting_since, connection.last_downlink = None, time.monotonic()
+            connection.radio.patience = _PATIENCE_SECONDS
+            connection.radio.send(radio.Frame(radio.Kind.DATA, connection.context, packet.payload))
+
+    def _release_stalled(self) -> None:
+        """Release a bearer that sends and gets nothing while others do: its session in the core is lost.
+
+        NextEPC sends no Error Indication for it (TS 29.281 7.3.1). Where nothing comes down for anybody, the
+        path is at fault, and attaching anew would not help.
+        """
+        now = time.monotonic()
+        bearers = [each for each in self._by_enb_ue_id.values() if each.bearer is not None]
+        for each in bearers:
+            others = any(now - other.last_downlink < _STALL_CHECK_SECONDS for other in bearers)
+            if others and each.waiting_since and now - each.waiting_since > each.radio.patience:
+                _LOG.warning("alarm: %s sends but nothing comes down", each.radio.end.interface)
+                each.radio.patience = min(2 * each.radio.patience, _PATIENCE_MAXIMUM)
+                self._release(each)
 
     # --- status ---
 

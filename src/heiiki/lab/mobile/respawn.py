@@ -22,8 +22,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
-from ipaddress import IPv4Address
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 

@@ -314,6 +314,7 @@ class Attempt:
         self._radio = RadioLink(config)
         self._nas = NasUe(usim, apn, config.plmn, self._radio.send_nas)
         self._started = 0.0
+        self._ended = False
         self._result: dict[str, Any] = {
             "outcome": "no_answer",
             "procedure": "Attach Request",
@@ -331,6 +332,8 @@ class Attempt:
 
     def _on_frame(self) -> None:
         frame = self._radio.receive()
+        if frame is not None and frame.kind is radio.Kind.RELEASE and self._ended:
+            self._loop.stop()
         if frame is None or frame.kind is not radio.Kind.NAS:
             return
         self._radio.context = frame.context
@@ -343,14 +346,13 @@ class Attempt:
             self._nas.detach()
         elif self._nas.state is State.REFUSED:
             self._end("refused", self._nas.refusal)
-        elif self._nas.state is State.DETACHED:
-            self._loop.stop()
 
     def _end(self, outcome: str, said: Refusal | None) -> None:
         seconds = round(time.monotonic() - self._started, 3)
         address = str(self._nas.address) if self._nas.address else None
         self._result = {"outcome": outcome, **(asdict(said) if said else {})}
         self._result |= {"address": address, "seconds": seconds}
+        self._ended = True
         self._loop.later(_DETACH_SECONDS, self._loop.stop)
 
 
