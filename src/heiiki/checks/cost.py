@@ -92,7 +92,9 @@ def _fit(plan: Plan, site: SitePlan) -> Verdict:
         site.name,
         Stage.DESIGN,
         Result.PASS if fits else Result.FAIL,
-        reason="the line has no volume limit" if network.included_mb is None else f"primary is network {network.letter}",
+        reason="the line has no volume limit"
+        if network.included_mb is None
+        else f"primary is network {network.letter}",
         measured=round(volume, 3),
         bound=None if network.included_mb is None else float(network.included_mb),
         unit="MB a month",

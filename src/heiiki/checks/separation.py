@@ -23,7 +23,9 @@ def verdicts(plan: Plan) -> Iterator[Verdict]:
 
 def _targets(device: Device) -> Iterator[str]:
     """No VRF of a site may import what a VRF of a site exports."""
-    spokes = [item for item in _vrfs(device) if item.vrf in device.firewall.separated] if device.firewall else []
+    spokes = (
+        [item for item in _vrfs(device) if item.vrf in device.firewall.separated] if device.firewall else []
+    )
     exported = {target for item in spokes if item.vpn for target in item.vpn.exports}
     for item in spokes:
         if item.vpn and exported & set(item.vpn.imports):

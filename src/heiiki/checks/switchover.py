@@ -15,7 +15,8 @@ CONVERGENCE_S = 0.25
 _VRRP_LOST = 3
 
 _PROFILE = re.compile(
-    r"^ profile (\S+)\n  detect-multiplier (\d+)\n  receive-interval (\d+)\n  transmit-interval (\d+)$", re.MULTILINE
+    r"^ profile (\S+)\n  detect-multiplier (\d+)\n  receive-interval (\d+)\n  transmit-interval (\d+)$",
+    re.MULTILINE,
 )
 _SESSION = re.compile(r"^ neighbor (\S+) bfd profile (\S+)$", re.MULTILINE)
 _ADVERT = re.compile(r"^\s+advert_int ([0-9.]+)$", re.MULTILINE)
@@ -82,7 +83,10 @@ def _hub_lines(plan: Plan, texts: Mapping[str, Mapping[str, str]]) -> Iterator[L
 
 def _bfd_lines(plan: Plan, device: str, peer: str, text: str) -> Iterator[Line]:
     """Detection is the peer's transmit interval times its multiplier (RFC 5880 6.8.4); both ends have one profile."""
-    profiles = {name: int(times) * max(int(receive), int(send)) for name, times, receive, send in _PROFILE.findall(text)}
+    profiles = {
+        name: int(times) * max(int(receive), int(send))
+        for name, times, receive, send in _PROFILE.findall(text)
+    }
     sessions = dict(_SESSION.findall(text))
     router = plan.device(device).router
     for instance in router.bgp if router else ():

@@ -43,7 +43,9 @@ def up(folder: Path) -> None:
     cache = _cache()
     embedding.bring_up(plan, kernel.ensure(cache, _say), root.ensure(cache, _say), _say)
     (state.state_root() / _SERVICE).write_text(str(folder.resolve()), encoding="utf-8")
-    click.echo(f"the lab is up: {len(plan.devices)} nodes, {len(plan.links)} links; next: ansible-playbook -i {folder} playbooks/site.yml")
+    click.echo(
+        f"the lab is up: {len(plan.devices)} nodes, {len(plan.links)} links; next: ansible-playbook -i {folder} playbooks/site.yml"
+    )
 
 
 @lab.command()
@@ -72,7 +74,9 @@ def status() -> None:
 @lab.command("exec", context_settings={"ignore_unknown_options": True})
 @click.argument("node")
 @click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED)
-@click.option("-i", "--interactive", is_flag=True, help="Pass standard input on, as for `sshd -i` or tcpdump.")
+@click.option(
+    "-i", "--interactive", is_flag=True, help="Pass standard input on, as for `sshd -i` or tcpdump."
+)
 def exec_(node: str, argv: tuple[str, ...], interactive: bool) -> None:
     """Run a command on NODE; its exit code is this command's."""
     running = wiring.connect(state.lab_dir())
@@ -105,7 +109,9 @@ def fail(target: str, how: str, one_way: str | None) -> None:
         injector.fail_node(target, how)  # type: ignore[arg-type]
     else:
         word, manners = ("link", _LINK_MANNERS) if target in links else ("node", _NODE_MANNERS)
-        raise click.UsageError(f"{target} is a {word}: it fails by {' or '.join(manners)}; --one-way is for links")
+        raise click.UsageError(
+            f"{target} is a {word}: it fails by {' or '.join(manners)}; --one-way is for links"
+        )
     click.echo(f"{target}: {how}; mend it with `heiiki lab heal`")
 
 
@@ -137,7 +143,9 @@ def _running(plan: Plan, folder: Path) -> bool:
     if not seen.running:
         return False
     if seen.name != plan.service or _plan_of_lab().digest != plan.digest:
-        raise LabError(f"a lab of another service, or of an older {folder}, is up; run `heiiki lab down` first")
+        raise LabError(
+            f"a lab of another service, or of an older {folder}, is up; run `heiiki lab down` first"
+        )
     return True
 
 

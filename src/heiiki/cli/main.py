@@ -101,7 +101,9 @@ def check(ctx: click.Context, folder: Path, as_json: bool) -> None:
     plan = planned(folder)
     verdicts = design(plan, compile_plan(plan))
     if as_json:
-        click.echo(json.dumps({"service": plan.service, "verdicts": [asdict(item) for item in verdicts]}, indent=1))
+        click.echo(
+            json.dumps({"service": plan.service, "verdicts": [asdict(item) for item in verdicts]}, indent=1)
+        )
     else:
         click.echo(verdict_table(verdicts))
     ctx.exit(exit_code(verdicts))

@@ -12,7 +12,16 @@ _Written = tuple[YamlSource, Site]
 
 RESERVED_NAMES = frozenset(
     {"hub", "dras", "xmpp", "second", "stranger", "a", "b", "all", "ungrouped", "unmanaged", "localhost"}
-    | {"pe_router", "ce_router", "lte_gateway", "apn_gateway", "closed_group_host", "ems", "mobile_core", "sites"}
+    | {
+        "pe_router",
+        "ce_router",
+        "lte_gateway",
+        "apn_gateway",
+        "closed_group_host",
+        "ems",
+        "mobile_core",
+        "sites",
+    }
     | {"lan_switch", "witness", "network_a", "network_b"}
 )
 """Names of devices and groups that no site may take."""
@@ -53,10 +62,14 @@ def _file_names(sites: Iterable[_Written]) -> Iterator[Problem]:
 def _reserved(sites: Iterable[_Written]) -> Iterator[Problem]:
     for source, site in sites:
         if site.name in RESERVED_NAMES:
-            yield source.problem(("name",), f"`{site.name}` is a name of the hub or of a group", "choose another name")
+            yield source.problem(
+                ("name",), f"`{site.name}` is a name of the hub or of a group", "choose another name"
+            )
 
 
-def _twice(sites: Iterable[_Written], word: str, key: object, loc: tuple[str | int, ...]) -> Iterator[Problem]:
+def _twice(
+    sites: Iterable[_Written], word: str, key: object, loc: tuple[str | int, ...]
+) -> Iterator[Problem]:
     first: dict[object, YamlSource] = {}
     for source, site in sites:
         value = key(site)  # type: ignore[operator]
@@ -124,7 +137,9 @@ def _connected(source: YamlSource, network: IpVpn) -> Iterator[Problem]:
     for index, router in enumerate(network.routers):
         if router.name not in reached:
             what = f"`{router.name}` has no way to the hub's PE `{network.hub_pe}`"
-            yield source.problem(("networks", "a", "routers", index), what, "add the missing link to networks.a.links")
+            yield source.problem(
+                ("networks", "a", "routers", index), what, "add the missing link to networks.a.links"
+            )
 
 
 def _as_numbers(source: YamlSource, service: Service) -> Iterator[Problem]:
@@ -136,7 +151,9 @@ def _as_numbers(source: YamlSource, service: Service) -> Iterator[Problem]:
     }
     for (one, first), (other, second) in combinations(written.items(), 2):
         if first == second:
-            yield source.problem(other, f"AS {second} is that of {'.'.join(one)}", "give each its own AS number")
+            yield source.problem(
+                other, f"AS {second} is that of {'.'.join(one)}", "give each its own AS number"
+            )
     if service.networks.a.carrier == service.networks.b.carrier:
         what = f"both networks are of carrier `{service.networks.a.carrier}`"
         yield source.problem(("networks", "b", "carrier"), what, "name two independent carriers (R-DUAL)")
@@ -156,13 +173,18 @@ def _references(service: tuple[YamlSource, Service], sites: Sequence[_Written]) 
             yield site_source.problem(("b", "sim"), what, "order the SIM from the carrier of network B")
     names = [site.name for _, site in sites]
     if written.witnesses is not None and written.witnesses.overlaps not in names:
-        yield source.problem(("witnesses", "overlaps"), *_unknown("site", written.witnesses.overlaps, names[:12]))
+        yield source.problem(
+            ("witnesses", "overlaps"), *_unknown("site", written.witnesses.overlaps, names[:12])
+        )
     if not sites:
         yield source.problem((), "the service has no site", "add sites/0001-name.yml")
 
 
 def _unknown(word: str, name: str, known: Sequence[str]) -> tuple[str, str]:
-    return f"there is no {word} `{name}`", f"write one of {', '.join(f'`{item}`' for item in known) or '(none)'}"
+    return (
+        f"there is no {word} `{name}`",
+        f"write one of {', '.join(f'`{item}`' for item in known) or '(none)'}",
+    )
 
 
 def _capacity(pools: AddressPools, sites: Iterable[_Written]) -> Iterator[Problem]:

@@ -103,7 +103,10 @@ def generate(name: str, sites: int, seed: int) -> dict[str, str]:
 
 def _service(name: str, edges: int) -> str:
     """`edges` PE routers round two P routers."""
-    routers = [*(("pe", "pe", index) for index in range(1, edges + 1)), *(("p", "p", index) for index in (1, 2))]
+    routers = [
+        *(("pe", "pe", index) for index in range(1, edges + 1)),
+        *(("p", "p", index) for index in (1, 2)),
+    ]
     return _SERVICE.format(
         name=_as_name(name),
         routers="\n".join(

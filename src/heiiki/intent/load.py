@@ -120,7 +120,9 @@ def _is_tag(step: str | int, loc: tuple[str | int, ...]) -> bool:
     return loc[0] == "management" and step in ("lab", "ssh")
 
 
-def _explain(detail: ErrorDetails, model: type[Model], loc: tuple[str | int, ...], value: Any) -> tuple[str, str]:
+def _explain(
+    detail: ErrorDetails, model: type[Model], loc: tuple[str | int, ...], value: Any
+) -> tuple[str, str]:
     kind, context, given = detail["type"], detail.get("ctx", {}), detail["input"]
     shown = f"`{str(given)[:40]}`"
     match kind:
@@ -140,15 +142,26 @@ def _explain(detail: ErrorDetails, model: type[Model], loc: tuple[str | int, ...
             pattern = str(context["pattern"])
             return f"{shown} has the wrong form", f"write {_PATTERNS.get(pattern, f'what matches {pattern}')}"
         case "string_type":
-            return f"{shown} is not text", "put it in quotes" if isinstance(given, int | float) else "write text"
+            return f"{shown} is not text", "put it in quotes" if isinstance(
+                given, int | float
+            ) else "write text"
         case "greater_than_equal" | "less_than_equal" | "greater_than" | "less_than":
-            return f"{shown} is out of range", f"write a {detail['msg'].removeprefix('Input should be ')} number"
+            return (
+                f"{shown} is out of range",
+                f"write a {detail['msg'].removeprefix('Input should be ')} number",
+            )
         case "int_type" | "int_parsing":
             return f"{shown} is not a whole number", "write digits without quotes"
         case "ip_v4_network" | "ip_any_network":
-            return f"{shown} is not an IPv4 prefix", "write it as 10.16.0.0/18, with no bit set right of the length"
+            return (
+                f"{shown} is not an IPv4 prefix",
+                "write it as 10.16.0.0/18, with no bit set right of the length",
+            )
         case _:
-            return f"{shown}: {detail['msg'][0].lower()}{detail['msg'][1:]}", "see the reference page of the models"
+            return (
+                f"{shown}: {detail['msg'][0].lower()}{detail['msg'][1:]}",
+                "see the reference page of the models",
+            )
 
 
 def _plain_or(expected: str) -> str:
@@ -169,7 +182,11 @@ def _keys(model: type[Model], loc: tuple[str | int, ...], value: Any) -> list[st
 def _models_in(annotation: Any, value: Any) -> Iterator[type[Model]]:
     if isinstance(annotation, type) and issubclass(annotation, Model):
         kind = annotation.model_fields.get("kind")
-        if kind is None or not isinstance(value, dict) or value.get("kind") in getattr(kind.annotation, "__args__", ()):
+        if (
+            kind is None
+            or not isinstance(value, dict)
+            or value.get("kind") in getattr(kind.annotation, "__args__", ())
+        ):
             yield annotation
     for argument in getattr(annotation, "__args__", ()):
         yield from _models_in(argument, value)
@@ -177,7 +194,11 @@ def _models_in(annotation: Any, value: Any) -> Iterator[type[Model]]:
 
 def _nearest(key: str, allowed: list[str]) -> str:
     close = difflib.get_close_matches(key, allowed, n=1)
-    return f"did you mean `{close[0]}`?" if close else f"allowed are {', '.join(f'`{name}`' for name in allowed)}"
+    return (
+        f"did you mean `{close[0]}`?"
+        if close
+        else f"allowed are {', '.join(f'`{name}`' for name in allowed)}"
+    )
 
 
 def _digest(folder: Path, texts: dict[Path, str]) -> str:

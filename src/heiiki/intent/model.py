@@ -129,7 +129,9 @@ class Reliability(Model):
 class Witnesses(Model):
     """Equipment that exists only to prove separation: a second customer, and a SIM that nobody provisioned."""
 
-    overlaps: Name = Field(description="The site whose addresses the second customer uses too, in its own VRF.")
+    overlaps: Name = Field(
+        description="The site whose addresses the second customer uses too, in its own VRF."
+    )
 
 
 class LabManagement(Model):
@@ -186,14 +188,18 @@ class AccessA(Model):
 class AccessB(Model):
     """How a site is attached to network B."""
 
-    sim: Annotated[str, Field(pattern=r"^\d{15}$")] = Field(description="IMSI (TS 23.003), 15 digits, quoted.")
+    sim: Annotated[str, Field(pattern=r"^\d{15}$")] = Field(
+        description="IMSI (TS 23.003), 15 digits, quoted."
+    )
     platform: Literal["linux_lte"] = "linux_lte"
 
 
 class Site(Model):
     """``sites/<number>-<name>.yml``: one customer site."""
 
-    number: SiteNumber = Field(description="For ever; addresses and names follow from it. Equals the file's prefix.")
+    number: SiteNumber = Field(
+        description="For ever; addresses and names follow from it. Equals the file's prefix."
+    )
     name: Name
     customer: Text
     redundancy: Literal["networks", "networks_and_equipment"] = Field(

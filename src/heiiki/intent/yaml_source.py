@@ -48,7 +48,9 @@ class YamlSource:
 
     def _compose(self, text: str) -> yaml.Node | None:
         if len(text) > _MAX_BYTES:
-            self._add(None, (), "the file is larger than 1 MiB", "split it, or remove what does not belong here")
+            self._add(
+                None, (), "the file is larger than 1 MiB", "split it, or remove what does not belong here"
+            )
             return None
         loader = yaml.CSafeLoader(text)
         try:
@@ -60,12 +62,16 @@ class YamlSource:
             return None
         except (yaml.YAMLError, RecursionError) as error:
             reason = str(error).splitlines()[0] if str(error) else "nested too deeply"
-            self._add(None, (), f"this is not YAML: {reason}", "write plain UTF-8 text, nested a few levels at most")
+            self._add(
+                None, (), f"this is not YAML: {reason}", "write plain UTF-8 text, nested a few levels at most"
+            )
             return None
         finally:
             loader.dispose()
         if root is None or root.tag == _NULL:
-            self._add(None, (), "the file is empty", "describe it as the reference page shows, or delete the file")
+            self._add(
+                None, (), "the file is empty", "describe it as the reference page shows, or delete the file"
+            )
             return None
         return root
 
@@ -77,7 +83,12 @@ class YamlSource:
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, loc)
         if id(node) in self._seen:
-            self._add(node.start_mark, loc, "an alias (`*name`) repeats this", "write the values out where they belong")
+            self._add(
+                node.start_mark,
+                loc,
+                "an alias (`*name`) repeats this",
+                "write the values out where they belong",
+            )
             return None
         self._seen.add(id(node))
         if isinstance(node, yaml.SequenceNode):

@@ -73,7 +73,8 @@ def _networks(service: Service) -> tuple[ClosedNetwork, ...]:
 
 def _reliability(service: Service) -> tuple[Availability, ...]:
     return tuple(
-        Availability(name, component.mtbf_h, component.mttr_h) for name, component in dict(service.reliability).items()
+        Availability(name, component.mtbf_h, component.mttr_h)
+        for name, component in dict(service.reliability).items()
     )
 
 

@@ -58,7 +58,11 @@ def links(context: Context) -> Iterator[Link]:
     for link in context.service.networks.a.links:
         one, other = (names.carrier_a(name) for name in link.between)
         yield Link(
-            names.link(one, other), Endpoint(one, _core_if(link, one)), Endpoint(other, _core_if(link, other)), "a", "core"
+            names.link(one, other),
+            Endpoint(one, _core_if(link, one)),
+            Endpoint(other, _core_if(link, other)),
+            "a",
+            "core",
         )
 
 
@@ -71,7 +75,9 @@ def second_targets(context: Context) -> tuple[str, str]:
     """Return the two PE routers to which the second customer is attached: the hub's, and that of the site it overlaps."""
     network = context.service.networks.a
     witnesses = context.service.witnesses
-    pe = next(site.a.pe for site in context.sites if witnesses is not None and site.name == witnesses.overlaps)
+    pe = next(
+        site.a.pe for site in context.sites if witnesses is not None and site.name == witnesses.overlaps
+    )
     return network.hub_pe, pe
 
 
@@ -199,8 +205,12 @@ def _customers(context: Context, router: CarrierRouter, attached: list[Site]) ->
         if router.name == hub_pe:
             yield _second(context, router, "ac-second-hq", context.hub_lan)
         if router.name == site_pe:
-            overlapped = next(site for site in context.sites if site.name == context.service.witnesses.overlaps)
-            yield _second(context, router, "ac-second-br", site_addresses(context.service, overlapped.number).lan)
+            overlapped = next(
+                site for site in context.sites if site.name == context.service.witnesses.overlaps
+            )
+            yield _second(
+                context, router, "ac-second-br", site_addresses(context.service, overlapped.number).lan
+            )
 
 
 def _targets(context: Context, number: int, imports: int, exports: int) -> VpnTargets:
@@ -261,7 +271,11 @@ def _spoke(context: Context, router: CarrierRouter, site: Site) -> _Customer:
         (
             Interface(vrf, "vrf", table=FIRST_SITE_TABLE + site.number),
             Interface(
-                names.attachment(site), "ethernet", (addr.on(own.access, 1),), peer=names.gateway_a(site), vrf=vrf
+                names.attachment(site),
+                "ethernet",
+                (addr.on(own.access, 1),),
+                peer=names.gateway_a(site),
+                vrf=vrf,
             ),
         ),
         BgpInstance(
@@ -289,7 +303,9 @@ def _second(context: Context, router: CarrierRouter, interface: str, lan: IPv4Ne
             loopback(context, router),
             (),
             vrf=names.SECOND_VRF,
-            vpn=_targets(context, _SECOND_DISTINGUISHER + (interface == "ac-second-br"), _SECOND_TARGET, _SECOND_TARGET),
+            vpn=_targets(
+                context, _SECOND_DISTINGUISHER + (interface == "ac-second-br"), _SECOND_TARGET, _SECOND_TARGET
+            ),
             redistribute_connected=True,
         ),
         (),

@@ -41,7 +41,12 @@ _POINTS = (
 )
 """Reference points of TS 23.401, the /30 of each, and its two ends."""
 
-_CORE = ((names.HSS, Function.HSS), (names.MME, Function.MME), (names.SGW, Function.SGW), (names.ENB, Function.ENB))
+_CORE = (
+    (names.HSS, Function.HSS),
+    (names.MME, Function.MME),
+    (names.SGW, Function.SGW),
+    (names.ENB, Function.ENB),
+)
 
 
 def mobile(context: Context) -> MobilePlan:
@@ -88,7 +93,11 @@ def _ends(context: Context, device: str) -> Iterator[tuple[str, IPv4Interface, s
     for point, index, one, other in _POINTS:
         if device in (one, other):
             network = context.infrastructure_b(index)
-            yield _interface(point), addr.on(network, 1 if device == one else 2), other if device == one else one
+            yield (
+                _interface(point),
+                addr.on(network, 1 if device == one else 2),
+                other if device == one else one,
+            )
 
 
 def _sgw_address(context: Context) -> IPv4Address:
@@ -103,7 +112,9 @@ def _peer(context: Context, point: str, device: str) -> IPv4Address:
 
 
 def _core(context: Context, name: str, function: Function) -> Device:
-    points = tuple(Interface(interface, "ethernet", (own,), peer) for interface, own, peer in _ends(context, name))
+    points = tuple(
+        Interface(interface, "ethernet", (own,), peer) for interface, own, peer in _ends(context, name)
+    )
     radios = tuple(_radios(context)) if name == names.ENB else ()
     return Device(
         name=name,
@@ -128,7 +139,9 @@ def _radios(context: Context) -> Iterator[Interface]:
 def _pgw(context: Context) -> Device:
     edge = _peer(context, "SGi", names.PGW)
     pool, sgw = context.service.addresses.sim_b, _sgw_address(context)
-    points = tuple(Interface(interface, "ethernet", (own,), peer) for interface, own, peer in _ends(context, names.PGW))
+    points = tuple(
+        Interface(interface, "ethernet", (own,), peer) for interface, own, peer in _ends(context, names.PGW)
+    )
     endpoint = (addr.only(context.tunnel_endpoint),)
     s5 = next(item for item in points if item.name == "s5")
     return Device(

@@ -167,9 +167,7 @@ def _ce_a(context: Context) -> Device:
         networks=("a",),
         interfaces=(
             Interface("lo", "loopback", (addr.single(context.hub_loopback),)),
-            Interface(
-                names.ACCESS_A_IF, "ethernet", (addr.on(context.hub_access_a, 2),), peer=to_pe.device
-            ),
+            Interface(names.ACCESS_A_IF, "ethernet", (addr.on(context.hub_access_a, 2),), peer=to_pe.device),
             Interface(names.LAN_IF, "ethernet", (addr.single(here),)),
         ),
         router=_router(
@@ -305,9 +303,14 @@ def _switch() -> Device:
 
 def _host(context: Context, name: str, index: int, function: Function) -> Device:
     pool = context.service.addresses.site_lan
-    control = next(StampStream(CONTROL_STREAM, addr.host(context.hub_lan, other)) for _, other, _ in _HOSTS if other != index)
+    control = next(
+        StampStream(CONTROL_STREAM, addr.host(context.hub_lan, other))
+        for _, other, _ in _HOSTS
+        if other != index
+    )
     streams = tuple(
-        StampStream(site.name, site_addresses(context.service, site.number).controller) for site in context.sites
+        StampStream(site.name, site_addresses(context.service, site.number).controller)
+        for site in context.sites
     )
     return Device(
         name=name,

@@ -174,9 +174,7 @@ def _session_lan(context: Context, peer: IPv4Address, device: str) -> BgpNeighbo
 def _interfaces_a(site: Site, own: SiteAddresses) -> tuple[Interface, Interface]:
     return (
         Interface("lo", "loopback", (addr.single(own.loopback),)),
-        Interface(
-            names.ACCESS_A_IF, "ethernet", (addr.on(own.access, 2),), peer=names.carrier_a(site.a.pe)
-        ),
+        Interface(names.ACCESS_A_IF, "ethernet", (addr.on(own.access, 2),), peer=names.carrier_a(site.a.pe)),
     )
 
 
@@ -221,7 +219,12 @@ def _allowed(context: Context, own: SiteAddresses, uplinks: tuple[str, ...]) -> 
 
 
 def _filter(
-    context: Context, own: SiteAddresses, uplinks: tuple[str, ...], services: tuple[InputService, ...], *, doubled: bool
+    context: Context,
+    own: SiteAddresses,
+    uplinks: tuple[str, ...],
+    services: tuple[InputService, ...],
+    *,
+    doubled: bool,
 ) -> Firewall:
     return Firewall(
         services=(*services, firewall.echo_from(own.lan)),
@@ -273,7 +276,10 @@ def _ce_a(context: Context, site: Site, own: SiteAddresses) -> Device:
             router_id=own.loopback,
             bgp=(
                 BgpInstance(
-                    context.service.sites_as_number, own.loopback, neighbors, (own.lan, addr.only(own.loopback))
+                    context.service.sites_as_number,
+                    own.loopback,
+                    neighbors,
+                    (own.lan, addr.only(own.loopback)),
                 ),
             ),
             prefix_sets=(context.hub_set, context.hub_loopback_set, *_own_sets(own)),
@@ -300,7 +306,10 @@ def _gateway_b(context: Context, site: Site, own: SiteAddresses) -> Device:
         platform=site.b.platform,
         networks=("b",),
         site=site.name,
-        interfaces=(*_interfaces_b(context, site, own), Interface(names.LAN_IF, "ethernet", (addr.single(here),))),
+        interfaces=(
+            *_interfaces_b(context, site, own),
+            Interface(names.LAN_IF, "ethernet", (addr.single(here),)),
+        ),
         router=Router(
             router_id=own.sim,
             bgp=(BgpInstance(context.service.sites_as_number, own.sim, neighbors, (own.lan,)),),
@@ -335,7 +344,10 @@ def _gateway_both(context: Context, site: Site, own: SiteAddresses) -> Device:
             router_id=own.loopback,
             bgp=(
                 BgpInstance(
-                    context.service.sites_as_number, own.loopback, neighbors, (own.lan, addr.only(own.loopback))
+                    context.service.sites_as_number,
+                    own.loopback,
+                    neighbors,
+                    (own.lan, addr.only(own.loopback)),
                 ),
             ),
             prefix_sets=(context.hub_set, context.hub_loopback_set, *_own_sets(own)),

@@ -98,12 +98,16 @@ def _program_file(name: str, service: str) -> RenderedFile:
 
 
 def _unit(name: str, plan: Plan, device: Device) -> RenderedFile:
-    return RenderedFile(f"{_UNITS}/{name}.service", render(f"linux/{name}.service.j2", plan, device), service=name)
+    return RenderedFile(
+        f"{_UNITS}/{name}.service", render(f"linux/{name}.service.j2", plan, device), service=name
+    )
 
 
 def _links(plan: Plan, device: Device) -> _Part:
     name = "heiiki-links"
-    config = RenderedFile("/etc/heiiki/links.json", interfaces_json(device), service=name, requirements=("R-DUAL",))
+    config = RenderedFile(
+        "/etc/heiiki/links.json", interfaces_json(device), service=name, requirements=("R-DUAL",)
+    )
     health = ("python3", f"{_PROGRAMS}/links.py", "check", "/etc/heiiki/links.json")
     return (_program_file("links", name), _unit(name, plan, device), config), Service(name, "reload", health)
 
@@ -123,8 +127,12 @@ def _nftables(plan: Plan, device: Device) -> _Part:
 
 def _frr(plan: Plan, device: Device) -> _Part:
     files = (
-        RenderedFile("/etc/frr/daemons", render("frr/daemons.j2", plan, device), "0640", "frr", service="frr"),
-        RenderedFile("/etc/frr/vtysh.conf", "service integrated-vtysh-config\n", "0640", "frr", service="frr"),
+        RenderedFile(
+            "/etc/frr/daemons", render("frr/daemons.j2", plan, device), "0640", "frr", service="frr"
+        ),
+        RenderedFile(
+            "/etc/frr/vtysh.conf", "service integrated-vtysh-config\n", "0640", "frr", service="frr"
+        ),
         RenderedFile(
             "/etc/frr/frr.conf",
             render("frr/frr.conf.j2", plan, device),
@@ -163,7 +171,9 @@ def _lan_watch(plan: Plan, device: Device) -> _Part:
     }
     file = RenderedFile("/etc/heiiki/lan_watch.json", _json(config), service=name, requirements=("R-GAP",))
     health = ("python3", f"{_PROGRAMS}/lan_watch.py", "status")
-    return (_program_file("lan_watch", name), _unit(name, plan, device), file), Service(name, "reload", health)
+    return (_program_file("lan_watch", name), _unit(name, plan, device), file), Service(
+        name, "reload", health
+    )
 
 
 def _pgw(plan: Plan, device: Device) -> _Part:

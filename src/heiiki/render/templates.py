@@ -43,7 +43,9 @@ def render(name: str, plan: Plan, device: Device) -> str:
     try:
         return _template(name).render(plan=plan, device=device)
     except jinja2.TemplateError as error:
-        message = f"templates/{name} for {device.name}: {error}; the template and the plan's model do not agree"
+        message = (
+            f"templates/{name} for {device.name}: {error}; the template and the plan's model do not agree"
+        )
         raise RenderError(message) from error
 
 

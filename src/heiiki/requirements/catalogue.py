@@ -36,11 +36,17 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement("R-ISO-GROUP", "TR-1072 4.4", "XMPP server and DRAS form one closed group", (_C, _L)),
     Requirement("R-ISO-CARRIER", "TR-1072 4.4", "Nobody enters from the carrier network", (_C, _L)),
     Requirement("R-ISO-SITE", "TR-1072 4.4", "No customer reaches another, no gateway another", (_D, _C, _L)),
-    Requirement("R-ISO-MALICE", "TR-1072 4.4", "The carrier survives malicious packets from a site", (_C, _L)),
-    Requirement("R-SEC-ACCESS", "TR-1072 4.4", "The access is authenticated and encrypted: SIM on mobile", (_L,)),
+    Requirement(
+        "R-ISO-MALICE", "TR-1072 4.4", "The carrier survives malicious packets from a site", (_C, _L)
+    ),
+    Requirement(
+        "R-SEC-ACCESS", "TR-1072 4.4", "The access is authenticated and encrypted: SIM on mobile", (_L,)
+    ),
     Requirement("R-SEC-ESP", "TR-1072 4.4", "IPsec between the energy service provider and the carrier", ()),
     Requirement("R-SEC-CORE", "TR-1072 4.4", "The carrier's core is a managed data link", ()),
-    Requirement("R-SEC-LAN", "TR-1072 4.4", "Mutual authentication and encryption between GW and BEMS/ERC", ()),
+    Requirement(
+        "R-SEC-LAN", "TR-1072 4.4", "Mutual authentication and encryption between GW and BEMS/ERC", ()
+    ),
     Requirement("R-MINIMAL", "TR-1072 4.4", "No equipment and no service beyond the need", ()),
     Requirement("R-THEFT", "TR-1072 4.4", "A stolen gateway or SIM is noticed and barred", ()),
 )

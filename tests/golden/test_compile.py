@@ -1,0 +1,67 @@
+"""What the worked example compiles to, one case a file: a reviewer reads the difference of what devices are sent.
+
+`python tests/golden/test_compile.py` writes the files anew after a deliberate change.
+"""
+
+import json
+import shutil
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from heiiki.intent import load
+from heiiki.plan import build
+from heiiki.render import DeviceBuild, compile_plan, manifest
+
+GOLDEN = Path(__file__).parent / "compile"
+EXAMPLE = Path(__file__).parents[2] / "inventories" / "lab"
+TWINS = {"xmpp", "sakai-bems"}
+"""Devices that differ from a golden one in nothing but addresses."""
+PROGRAMS = "/usr/local/lib/heiiki/"
+
+
+@cache
+def compiled() -> dict[str, str]:
+    """Every file of every device by `device/path`; programs have tests of their own."""
+    texts: dict[str, str] = {}
+    for item in compile_plan(build(load(EXAMPLE))):
+        if item.device not in TWINS:
+            texts[f"{item.device}/manifest.json"] = _without_digests(item)
+            for file in item.files:
+                if not file.path.startswith(PROGRAMS):
+                    texts[f"{item.device}{file.path}"] = file.content
+    return texts
+
+
+def _without_digests(item: DeviceBuild) -> str:
+    """The manifest as it is; digests of programs change with every program."""
+    whole = json.loads(manifest(item))
+    for file in whole["files"]:
+        del file["sha256"]
+    return json.dumps(whole, indent=1) + "\n"
+
+
+def golden() -> list[str]:
+    return sorted(path.relative_to(GOLDEN).as_posix() for path in GOLDEN.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("name", golden())
+def test_compiled_as_written(name: str) -> None:
+    assert compiled()[name] == (GOLDEN / name).read_text(encoding="utf-8")
+
+
+def test_every_file_has_its_golden_one() -> None:
+    assert sorted(compiled()) == golden()
+
+
+def regenerate() -> None:
+    shutil.rmtree(GOLDEN)
+    for name, text in compiled().items():
+        path = GOLDEN / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    regenerate()
