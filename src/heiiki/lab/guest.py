@@ -6,7 +6,9 @@ route of the user's machine is touched. Without root a user namespace goes with 
 
 import ctypes
 import fcntl
+import importlib.util
 import os
+import re
 import resource
 import signal
 import socket
@@ -30,6 +32,7 @@ PREFIX = 30
 _MTU = 9000
 FIRST_PORT = 7000  # the guest's agent; the nodes' follow in the order of the spec
 
+_ANSIBLE_PLACE = "/mnt/library/ansible/module_utils"
 _HOST_END = "toguest"
 _GUEST_END = "guest0"
 _BOOT_TIMEOUT = 60.0
@@ -50,9 +53,33 @@ _ETHTOOL_OFF = {
     "gso": 0x24,
 }  # ETHTOOL_S… of linux/ethtool.h
 
+_RELEASE = re.compile(r"^__version__ = ['\"]([\w.]+)['\"]", re.MULTILINE)
 _RTM_NEWLINK = 16
 _NLM_CREATE = 0x1 | 0x4 | 0x200 | 0x400  # REQUEST, ACK, EXCL, CREATE
 _IFLA_IFNAME, _IFLA_LINKINFO, _IFLA_INFO_KIND, _IFLA_INFO_DATA, _VETH_INFO_PEER = 3, 18, 1, 2, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Ansible:
+    """The Ansible beside this package: its module_utils are loaded in the guest ahead of need.
+
+    Attributes:
+        release: its version.
+        module_utils: the folder of that name, mounted read-only.
+    """
+
+    release: str
+    module_utils: Path
+
+
+def find_ansible() -> Ansible | None:
+    """Found by its files alone, for this package never imports it."""
+    found = importlib.util.find_spec("ansible")
+    for folder in (found.submodule_search_locations or ()) if found else ():
+        release = Path(folder, "release.py")
+        if release.is_file() and (match := _RELEASE.search(release.read_text(encoding="utf-8"))):
+            return Ansible(match[1], Path(folder, "module_utils").resolve())
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +90,7 @@ class Machine:
         kernel: the user-mode Linux program.
         root: folder of the Debian root, mounted read-only.
         source: folder that holds the package `heiiki`, mounted read-only.
+        ansible: the Ansible whose modules are sent to the nodes.
         memory: as the kernel reads it, such as 3G; only what is touched is taken from the machine.
         cpus: virtual processors.
         uml_dir: where the kernel keeps its pid file.
@@ -72,6 +100,7 @@ class Machine:
     kernel: Path
     root: Path
     source: Path
+    ansible: Ansible | None
     memory: str
     cpus: int
     uml_dir: Path
@@ -155,15 +184,16 @@ def _turn_offloads_off(name: str) -> None:
 
 
 def command_line(machine: Machine) -> list[str]:
-    """The guest's kernel and its arguments.
+    """The guest's kernel and its arguments, complete.
 
     The first shell mounts the package and hands over to its init; it stands in double quotes because the
     kernel joins its arguments and splits them again by itself.
     """
     shell = (
-        "mount -t tmpfs none /mnt && mkdir /mnt/source && "
-        f"mount -t hostfs -o ro,hostfs={machine.source} none /mnt/source && "
-        f"exec /usr/bin/python3 -I -S -B /mnt/source/heiiki/lab/agent/boot.py {GUEST_ADDRESS}/{PREFIX}"
+        f"mount -t tmpfs none /mnt && mkdir -p /mnt/source {_ANSIBLE_PLACE} && "
+        f"mount -t hostfs -o ro,hostfs={machine.source} none /mnt/source && {_mount_ansible(machine)}"
+        f"exec /usr/bin/python3 -I -S -B /mnt/source/heiiki/lab/agent/boot.py "
+        f"{GUEST_ADDRESS}/{PREFIX} {machine.ansible.release if machine.ansible else ''}"
     )
     return [
         str(machine.kernel),
@@ -188,13 +218,22 @@ def command_line(machine: Machine) -> list[str]:
     ]
 
 
+def _mount_ansible(machine: Machine) -> str:
+    if machine.ansible is None:
+        return ""
+    return f"mount -t hostfs -o ro,hostfs={machine.ansible.module_utils} none {_ANSIBLE_PLACE} && "
+
+
 def refuse_odd_paths(machine: Machine) -> None:
     """The kernel's argument parser and hostfs know no escapes.
 
     Raises:
         LabError: a folder's name has a character that they would read as their own.
     """
-    for path in (machine.kernel, machine.root.resolve(), machine.source, machine.uml_dir):
+    paths = [machine.kernel, machine.root.resolve(), machine.source, machine.uml_dir]
+    if machine.ansible is not None:
+        paths.append(machine.ansible.module_utils)
+    for path in paths:
         if odd := sorted(set(str(path)) & set(" \t\n\"',\\$`&;()<>|*?")):
             raise LabError(
                 f"{path}: the guest's kernel cannot take a path with {' '.join(odd)!r}; move it elsewhere"

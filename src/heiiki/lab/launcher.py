@@ -36,6 +36,7 @@ def main(arguments: Sequence[str]) -> int:
         kernel=kernel,
         root=root,
         source=_SOURCE,
+        ansible=guest.find_ansible(),
         memory=memory,
         cpus=cpus,
         uml_dir=state_dir / "uml",

@@ -19,7 +19,8 @@ PROGRAM = """
 import socket, sys
 from heiiki.lab.agent.node import fork_agent
 from heiiki.lab.agent.server import Agent
-from heiiki.lab.agent.warden import Warden, preload
+from heiiki.lab.agent.warden import Warden
+from heiiki.lab.agent.preload import preload
 listener = socket.socket(socket.AF_UNIX)
 listener.bind(sys.argv[1])
 listener.listen()

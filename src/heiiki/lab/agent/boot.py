@@ -7,4 +7,4 @@ sys.path.insert(0, "/mnt/source")
 from heiiki.lab.agent import init
 
 sys.path[0] = "/opt/heiiki/src"
-init.main(sys.argv[1])
+init.main(sys.argv[1], sys.argv[2] if sys.argv[2:] else "")

@@ -8,16 +8,9 @@ from pathlib import Path
 
 from heiiki.lab.agent import linux, node
 from heiiki.lab.agent.guest import FIRST_PORT, GuestAgent
+from heiiki.lab.agent.preload import CODE_CACHE, preload
 from heiiki.lab.agent.sleeper import StallRing, sleep_and_note
-from heiiki.lab.agent.warden import (
-    BASE_ENVIRONMENT,
-    CODE_CACHE,
-    Request,
-    Warden,
-    become,
-    open_standard_streams,
-    preload,
-)
+from heiiki.lab.agent.warden import BASE_ENVIRONMENT, Request, Warden, become, open_standard_streams
 
 STAGE = Path("/mnt")
 _OPEN_FILES = 65536
@@ -29,12 +22,14 @@ _SYSCTLS = {
 }
 
 
-def main(interface_address: str) -> None:
+def main(interface_address: str, ansible_release: str) -> None:
     """Never returns while the guest lives: when PID 1 ends the kernel panics, which the launcher sees.
 
     Args:
         interface_address: the guest's own address and prefix length on vec0.
+        ansible_release: of the Ansible whose module_utils stand under STAGE; empty if there is none.
     """
+    preload(STAGE / "library" if ansible_release else None, ansible_release)
     _build_root()
     _open_console()
     os.environ.clear()
@@ -45,7 +40,6 @@ def main(interface_address: str) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     socket.sethostname("guest")
     _bring_up_network(interface_address)
-    preload()
     _serve(interface_address.partition("/")[0])
 
 

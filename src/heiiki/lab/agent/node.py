@@ -10,8 +10,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from heiiki.lab.agent import linux
+from heiiki.lab.agent.preload import CODE_CACHE
 from heiiki.lab.agent.server import Agent
-from heiiki.lab.agent.warden import CODE_CACHE, Warden, become
+from heiiki.lab.agent.warden import Warden, become
 
 # Places in the guest's own root.
 HEIIKI = Path("/run/heiiki")

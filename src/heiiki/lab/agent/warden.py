@@ -1,16 +1,12 @@
 """PID 1 of a node (and of the guest): starts every process, reaps every process, and is the fork server.
 
-It has one thread, so that a fork of it is a clean Python with the modules that ansible's module_utils want
-already loaded. The agent, its only client, hands it requests with file descriptors over a socket pair; each
+It has one thread, so that a fork of it is a clean Python with what modules want already
+loaded. The agent, its only client, hands it requests with file descriptors over a socket pair; each
 request carries a reply socket on which the pid and, at the end, the exit code go back.
 """
 
 import atexit
-import gc
-import hashlib
-import importlib
 import json
-import marshal
 import os
 import select
 import signal
@@ -19,12 +15,12 @@ import subprocess
 import sys
 import traceback
 import types
-import zipimport
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from io import FileIO
-from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
+
+from heiiki.lab.agent.preload import forget_other_release
 
 Request = dict[str, Any]
 Handler = Callable[["Warden", Request, list[int]], None]
@@ -39,115 +35,8 @@ BASE_ENVIRONMENT = {
     "TERM": "dumb",
 }
 
-# What a module of ansible-core 2.19 imports from the standard library (sys.modules after a run of `command`
-# in a fresh interpreter), and the few that ours want beside. No more: every page of it is copied in every
-# fork.
-PRELOAD = (
-    "__future__",
-    "argparse",
-    "array",
-    "ast",
-    "atexit",
-    "base64",
-    "bisect",
-    "bz2",
-    "contextlib",
-    "copy",
-    "ctypes",
-    "dataclasses",
-    "datetime",
-    "difflib",
-    "dis",
-    "encodings.cp437",
-    "encodings.idna",
-    "enum",
-    "errno",
-    "fcntl",
-    "fnmatch",
-    "functools",
-    "gettext",
-    "glob",
-    "grp",
-    "hashlib",
-    "importlib.machinery",
-    "importlib.util",
-    "inspect",
-    "itertools",
-    "json",
-    "locale",
-    "logging",
-    "lzma",
-    "marshal",
-    "math",
-    "numbers",
-    "pathlib",
-    "pkgutil",
-    "platform",
-    "pwd",
-    "random",
-    "re",
-    "runpy",
-    "select",
-    "selectors",
-    "shlex",
-    "shutil",
-    "signal",
-    "socket",
-    "stat",
-    "string",
-    "stringprep",
-    "struct",
-    "subprocess",
-    "syslog",
-    "tempfile",
-    "textwrap",
-    "threading",
-    "token",
-    "tokenize",
-    "traceback",
-    "types",
-    "typing",
-    "unicodedata",
-    "warnings",
-    "weakref",
-    "zipfile",
-    "zipimport",
-    "zlib",
-)
-CODE_CACHE = Path("/run/heiiki-code")
 _MAX_REQUEST = 1 << 18
 _MAX_DESCRIPTORS = 16
-
-
-def preload() -> None:
-    """Load what children will want, and keep the collector from touching (so copying) shared pages later."""
-    for name in PRELOAD:
-        importlib.import_module(name)
-    _keep_compiled_code()
-    gc.collect()
-    gc.freeze()
-
-
-def _keep_compiled_code() -> None:
-    """Compile what is imported from a zip file once for all nodes.
-
-    Ansible sends its module_utils as source in a zip with every task; compiling them takes most of a small
-    module's time. The cache is found by the source itself, so it can never be stale.
-    """
-    compile_source = getattr(zipimport, "_compile_source")  # noqa: B009 - private, so mypy knows it not
-
-    def cached(pathname: str, source: bytes) -> types.CodeType:
-        place = CODE_CACHE / hashlib.sha256(source).hexdigest()
-        with suppress(OSError, ValueError, EOFError):
-            return cast("types.CodeType", marshal.loads(place.read_bytes()))  # noqa: S302 - root's own
-        code: types.CodeType = compile_source(pathname, source)
-        with suppress(OSError):
-            temporary = place.with_suffix(f".{os.getpid()}")
-            temporary.write_bytes(marshal.dumps(code))
-            temporary.replace(place)
-        return code
-
-    setattr(zipimport, "_compile_source", cached)  # noqa: B010 - as above
 
 
 class Warden:
@@ -164,9 +53,11 @@ class Warden:
     ) -> None:
         self._control = control
         self._agent = agent
-        self._handlers: dict[str, Handler] = {"exec": _start_program, "python": _start_python} | dict(
-            handlers or {}
-        )
+        self._handlers: dict[str, Handler] = {
+            "exec": _start_program,
+            "python": _start_python,
+            **(handlers or {}),
+        }
         self._waiting: dict[int, socket.socket] = {}
 
     def run(self) -> None:
@@ -279,6 +170,7 @@ def _run_source(request: Request, descriptors: list[int]) -> int:
     _, stdin, stdout, stderr, source = descriptors
     with FileIO(os.dup(source)) as file:
         text = file.read()
+    forget_other_release(text)
     _take_streams(stdin, stdout, stderr)
     os.setsid()
     os.chdir(request.get("cwd") or "/")
@@ -322,8 +214,6 @@ def _take_streams(stdin: int, stdout: int, stderr: int) -> None:
 
 def open_standard_streams() -> None:
     """Python's own streams anew, over what descriptors 0, 1 and 2 now are."""
-    sys.stdin = sys.__stdin__ = os.fdopen(0, "r", encoding="utf-8", closefd=False)
-    sys.stdout = sys.__stdout__ = os.fdopen(1, "w", encoding="utf-8", closefd=False)
-    sys.stderr = sys.__stderr__ = os.fdopen(
-        2, "w", encoding="utf-8", errors="backslashreplace", closefd=False
-    )
+    sys.stdin = os.fdopen(0, "r", encoding="utf-8", closefd=False)
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
