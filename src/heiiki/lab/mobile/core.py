@@ -170,7 +170,7 @@ def forge(source: IPv4Address, destination: IPv4Address, count: int) -> list[str
     return _module("ue", MODEM_PATH, "--forge", str(source), str(destination), str(count))
 
 
-def usim(imsi: str, k: bytes, opc: bytes) -> File:
+def usim_file(imsi: str, k: bytes, opc: bytes) -> File:
     """Return the SIM card to be put at `USIM_PATH` of a gateway."""
     return File(json.dumps({"imsi": imsi, "k": k.hex(), "opc": opc.hex()}).encode("ascii"), 0o600)
 
@@ -326,7 +326,8 @@ def health(core: MobileCore, execute: Execute) -> list[str]:
     enb = _status(execute, core.enb, "enb")
     problems = [problem for node in nodes for problem in _respawn_problems(node, status[node])]
     for leader, follower in ((core.sgw, core.mme), (core.mme, core.hss)):
-        if status[leader].get("epoch") != status[follower].get("twin_epoch"):
+        lead, follow = status[leader], status[follower]
+        if lead and follow and lead["epoch"] != follow["twin_epoch"]:
             problems.append(f"{follower}: has not yet followed the last start of {leader}")
     problems += _enb_problems(core, enb)
     for radio in core.radios:

@@ -201,21 +201,20 @@ class Network:
         self._loop = loop
         self._config = config
         self._pending = False
-        self._events = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-        self._events.bind((0, _RTMGRP_LINK | _RTMGRP_IPV4_ADDRESS))
-        self._events.settimeout(0)
 
     def start(self) -> None:
         """Set everything, and watch the links."""
         for name, value in self._config.sysctls.items():
             Path("/proc/sys", *name.split(".")).write_text(value, encoding="ascii")
-        self._loop.readable(self._events, self._changed)
+        events = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+        events.bind((0, _RTMGRP_LINK | _RTMGRP_IPV4_ADDRESS))
+        self._loop.readable(events, lambda: self._changed(events))
         self._apply()
 
-    def _changed(self) -> None:
+    def _changed(self, events: socket.socket) -> None:
+        # What changed does not matter: everything is set again.
         with contextlib.suppress(OSError):
-            while self._events.recv(65536):
-                pass
+            events.recv(65536)
         self._apply_later(_WATCH_SECONDS)
 
     def _apply_later(self, seconds: float) -> None:
@@ -247,27 +246,24 @@ class Respawner:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._loop = Loop()
-        self._network = Network(self._loop, config)
         self._processes = [Process(daemon, config.nice) for daemon in config.daemons]
         self._epoch = ""
         self._twin_epoch: str | None = None
-        self._restarted = 0.0
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.settimeout(0)
+        self._restarted = -_STUCK_QUIET_SECONDS
 
     def run(self) -> None:
         """Serve until killed."""
         if self._config.pin:
             os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-        self._network.start()
-        if self._config.follow:
-            self._socket.bind(("", PORT))
-            self._loop.readable(self._socket, self._on_message)
-        self._loop.every(_WATCH_SECONDS, self._tick)
-        self._loop.every(_STATUS_SECONDS, self._report)
-        if self._config.announce:
-            self._loop.every(_ANNOUNCE_SECONDS, self._announce)
-        self._loop.run()
+        Network(self._loop, self._config).start()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            if self._config.follow:
+                sock.bind(("", PORT))
+                self._loop.readable(sock, lambda: self._on_message(sock))
+            self._loop.every(_WATCH_SECONDS, self._tick)
+            self._loop.every(_STATUS_SECONDS, self._report)
+            self._loop.every(_ANNOUNCE_SECONDS, lambda: self._announce(sock))
+            self._loop.run()
 
     def _tick(self) -> None:
         started = [process.tick() for process in self._processes]
@@ -279,19 +275,19 @@ class Respawner:
         daemons = {each.daemon.name: each.status() for each in self._processes}
         write_status(STATUS, {"daemons": daemons, "epoch": self._epoch, "twin_epoch": self._twin_epoch})
 
-    def _announce(self) -> None:
+    def _announce(self, sock: socket.socket) -> None:
         if not self._epoch:
             return
         for address in self._config.announce:
             with contextlib.suppress(OSError):
-                self._socket.sendto(f"epoch {self._epoch}".encode(), (address, PORT))
+                sock.sendto(f"epoch {self._epoch}".encode(), (address, PORT))
 
-    def _on_message(self) -> None:
-        try:
-            words = self._socket.recv(256).decode("ascii").split()
-        except (OSError, UnicodeDecodeError):
-            return
-        match words:
+    def _on_message(self, sock: socket.socket) -> None:
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            self._take(sock.recv(256).decode("ascii"))
+
+    def _take(self, text: str) -> None:
+        match text.split():
             case ["epoch", epoch]:
                 self._on_epoch(epoch)
             case ["stuck"] if time.monotonic() - self._restarted > _STUCK_QUIET_SECONDS:
