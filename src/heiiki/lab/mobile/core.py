@@ -21,7 +21,9 @@ _RESPAWN_PATH = f"{nextepc.FOLDER}/respawn.json"
 _ENB_PATH = f"{nextepc.FOLDER}/enb.json"
 _DATABASE_PORT = 27017
 _ENB_ID = 1
-_MME_NICE = 5
+# NextEPC's MME and SGW poll, so that they fill a processor at rest. What forwards packets comes first.
+_CONTROL_PLANE = 10
+_USER_PLANE = -5
 # The MME refuses a new Diameter connection while it holds a dead one open; a second try succeeds.
 _DIAMETER_SECONDS = 3.0
 # Status files are written each second; an older one is of a process that stalls.
@@ -244,8 +246,7 @@ def _mme_files(core: MobileCore) -> dict[str, File]:
         "routes": [_route_to_sgw(core, core.s11)],
         "sysctls": _SCTP,
         "pin": True,
-        # It burns a processor at rest; the SGW beside it, which forwards packets, comes first.
-        "nice": _MME_NICE,
+        "nice": _CONTROL_PLANE,
         "announce": [str(core.s6a.end(core.hss).address)],
         "follow": [nextepc.MME],
     }
@@ -258,6 +259,7 @@ def _sgw_files(core: MobileCore) -> dict[str, File]:
         "addresses": [f"{core.sgw_address}/32"],
         "routes": [_route_from_sgw(core, link) for link in (core.s11, core.s5, core.s1_u)],
         "pin": True,
+        "nice": _USER_PLANE,
         "announce": [str(core.s11.end(core.mme).address)],
     }
     return {
@@ -277,6 +279,7 @@ def _enb_files(core: MobileCore) -> dict[str, File]:
         "daemons": [_daemon("enb", _module("enb", _ENB_PATH))],
         "routes": [_route_to_sgw(core, core.s1_u)],
         "sysctls": _SCTP,
+        "nice": _USER_PLANE,
     }
     config = {
         "plmn": core.plmn,

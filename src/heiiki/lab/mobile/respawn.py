@@ -35,7 +35,7 @@ STATUS = Path("/run/heiiki/respawn.json")
 _LOG = logging.getLogger("respawn")
 
 _WATCH_SECONDS = 0.2
-_ANNOUNCE_SECONDS = 0.3
+_ANNOUNCE_SECONDS = 0.5
 _BACK_OFF_SECONDS = 1.0
 _SHORT_RUN_SECONDS = 2.0
 _ROUTE_RETRY_SECONDS = 1.0
@@ -148,6 +148,11 @@ class Process:
         self.starts += 1
         _LOG.info("%s started, pid %d", self.daemon.name, self._child.pid)
 
+    @property
+    def pid(self) -> int | None:
+        """Its process, if it was started."""
+        return self._child.pid if self._child else None
+
     def kill(self) -> None:
         """End it at once; the next tick starts it again."""
         if self._child is not None:
@@ -176,7 +181,7 @@ class Process:
 
     def status(self) -> dict[str, Any]:
         """What the status file shows."""
-        return {"pid": self._child.pid if self._child else None, "starts": self.starts, "ready": self.ready}
+        return {"pid": self.pid, "starts": self.starts, "ready": self.ready}
 
 
 def _size(path: str) -> int:
@@ -260,16 +265,35 @@ class Respawner:
             if self._config.follow:
                 sock.bind(("", PORT))
                 self._loop.readable(sock, lambda: self._on_message(sock))
-            self._loop.every(_WATCH_SECONDS, self._tick)
+            self._watch()
             self._loop.every(_STATUS_SECONDS, self._report)
             self._loop.every(_ANNOUNCE_SECONDS, lambda: self._announce(sock))
             self._loop.run()
 
+    def _watch(self) -> None:
+        """Look often while something is not up yet; when all is up, the end of a process wakes us at once."""
+        self._tick()
+        all_ready = all(process.ready for process in self._processes)
+        self._loop.later(_STATUS_SECONDS if all_ready else _WATCH_SECONDS, self._watch)
+
     def _tick(self) -> None:
-        started = [process.tick() for process in self._processes]
-        if any(started):
+        started = [process.pid for process in self._processes if process.tick()]
+        for pid in started:
+            if pid is not None:
+                self._wake_at_end_of(pid)
+        if started:
             self._epoch = secrets.token_hex(8)
             self._report()
+
+    def _wake_at_end_of(self, pid: int) -> None:
+        descriptor = os.pidfd_open(pid)
+
+        def ended() -> None:
+            self._loop.forget(descriptor)
+            os.close(descriptor)
+            self._tick()
+
+        self._loop.readable(descriptor, ended)
 
     def _report(self) -> None:
         daemons = {each.daemon.name: each.status() for each in self._processes}
