@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from operator import methodcaller
 from pathlib import Path
 
 from heiiki.errors import LabError
@@ -138,14 +139,14 @@ class _Half(asyncio.Protocol):
             self.peer.transport.write(data)
 
     def pause_writing(self) -> None:
-        self._on_peer(asyncio.Transport.pause_reading)
+        self._on_peer(methodcaller("pause_reading"))
 
     def resume_writing(self) -> None:
-        self._on_peer(asyncio.Transport.resume_reading)
+        self._on_peer(methodcaller("resume_reading"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
-        self._on_peer(asyncio.Transport.close)
+        self._on_peer(methodcaller("close"))
 
     def _on_peer(self, action: Callable[[asyncio.Transport], None]) -> None:
         if self.peer is not None and self.peer.transport is not None and not self.peer.transport.is_closing():
@@ -176,7 +177,7 @@ class _Inside(_Half):
             return
         self.peer, peer.peer = peer, self
         if transport.is_closing():
-            self._on_peer(asyncio.Transport.close)
+            self._on_peer(methodcaller("close"))
         else:
             transport.resume_reading()
 
