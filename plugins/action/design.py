@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import design_verdicts, load_plan
 
 if TYPE_CHECKING:
     from heiiki.requirements.verdict import Verdict
+
+display = Display()
 
 ARGUMENTS = {"service_dir": {"type": "path", "required": True}}
 GOOD = frozenset({"pass", "not_applicable"})
@@ -36,6 +39,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible's base has no a
         verdicts = design_verdicts(load_plan(Path(arguments["service_dir"])))
         counts = Counter(str(verdict.result) for verdict in verdicts)
         table = [line(verdict) for verdict in verdicts]
+        display.display("\n".join(table))
         bad = [text for verdict, text in zip(verdicts, table, strict=True) if verdict.result not in GOOD]
         answer = {**result, "changed": False, "totals": dict(counts), "table": table}
         if bad or not verdicts:

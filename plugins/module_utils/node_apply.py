@@ -35,8 +35,8 @@ from ansible_collections.heiiki.network.plugins.module_utils.service_manager imp
 )
 
 PLACEHOLDER = re.compile(r"\{\{secret:[^{}]+:[^{}:]+\}\}")
-# What is read at a service's start only: a reload would leave the change without effect.
-READ_AT_START = ("/etc/frr/daemons",)
+# What is read at a service's start only, a reload would leave the change without effect: files, and folders of programs.
+READ_AT_START = ("/etc/frr/daemons", "/usr/local/lib/")
 HEALTH_POLL_S = 0.2
 DIGEST = 12
 
@@ -281,7 +281,7 @@ class _Run:
         touched = [change.path for change in self.changes if self._service_of(change.path) == service.name]
         if not self._manager.is_active(service.name):
             return "start"
-        if any(path in READ_AT_START or path.endswith(f"/{service.name}.service") for path in touched):
+        if any(path.startswith(READ_AT_START) or path.endswith(f"/{service.name}.service") for path in touched):
             return "restart"
         if touched:
             return service.on_change

@@ -255,7 +255,7 @@ class UnitFileManager:
             unit = self._unit(name)
             self._commands(unit, unit.stop, running)
         self._end(running)
-        (self._state / f"{name}.json").unlink()
+        (self._state / f"{name}.json").unlink(missing_ok=True)
 
     def is_active(self, name: str) -> bool:
         """See ServiceManager."""
@@ -319,12 +319,11 @@ class UnitFileManager:
             raise ServiceError(
                 f"{unit.name}.service: Type=forking without PIDFile: its process cannot be found"
             )
-        path = self._at(unit.pid_file)
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
-            text = path.read_text(encoding="utf-8").strip() if path.exists() else ""
-            if text.isdigit() and _born(int(text)):
-                return Running(int(text), _born(int(text)))
+            running = self._named(unit)
+            if running:
+                return running
             time.sleep(POLL_S)
         raise ServiceError(
             f"{unit.name} started, but {unit.pid_file} named no living process within {START_S:g} s"
@@ -412,10 +411,26 @@ class UnitFileManager:
                     os.chown(folder, owner.pw_uid, owner.pw_gid)
 
     def _recorded(self, name: str) -> Running | None:
+        """Return what is known of a service: what a start recorded, else what its own pid file says."""
         try:
             return Running(**json.loads((self._state / f"{name}.json").read_text(encoding="utf-8")))
         except FileNotFoundError:
+            return self._found(name)
+
+    def _found(self, name: str) -> Running | None:
+        """Return a forking service that somebody else started, or whose start was cut off."""
+        try:
+            unit = self._unit(name)
+        except ServiceError:
             return None
+        return self._named(unit) if unit.pid_file else None
+
+    def _named(self, unit: Unit) -> Running | None:
+        """Return the living process that the unit's pid file names."""
+        path = self._at(unit.pid_file)
+        text = path.read_text(encoding="utf-8").strip() if path.exists() else ""
+        born = _born(int(text)) if text.isdigit() else 0
+        return Running(int(text), born) if born else None
 
     def _record(self, name: str, running: Running) -> None:
         self._state.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ Nothing is imported before it is used, so that `ansible-doc` works without the p
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +19,7 @@ from ansible.errors import AnsibleError
 if TYPE_CHECKING:
     from heiiki.lab.client import NodeClient
     from heiiki.plan.model import Plan
+    from heiiki.render.model import DeviceBuild
     from heiiki.requirements.verdict import Verdict
 
 
@@ -40,13 +41,13 @@ def package(name: str) -> ModuleType:
 
 
 @contextmanager
-def translated(kind: type[AnsibleError] = AnsibleError) -> Iterator[None]:
-    """Turn every error that the package raises on purpose into an Ansible error with the same text."""
+def translated(kind: type[AnsibleError] = AnsibleError, prefix: str = "") -> Iterator[None]:
+    """Turn every error that the package raises on purpose into an Ansible error with the same text after `prefix`."""
     failure: type[Exception] = package("heiiki.errors").HeiikiError
     try:
         yield
     except failure as error:
-        raise kind(str(error)) from error
+        raise kind(f"{prefix}{error}") from None  # Ansible prints a cause beside its effect, and this one's text is the same
 
 
 def load_plan(service: Path) -> "Plan":
@@ -55,9 +56,8 @@ def load_plan(service: Path) -> "Plan":
     Raises:
         AnsibleError: the intent has mistakes; all of them, one a line.
     """
-    with translated():
-        intent = package("heiiki.intent").load(service)
-        return cast("Plan", package("heiiki.plan").build(intent))
+    with translated(prefix=f"the service in {service} cannot be read:\n"):
+        return cast("Plan", package("heiiki.plan").build(package("heiiki.intent").load(service)))
 
 
 def compile_to(plan: "Plan", out: Path) -> None:
@@ -71,10 +71,11 @@ def compile_to(plan: "Plan", out: Path) -> None:
         render.write(render.compile_plan(plan), out)
 
 
-def design_verdicts(plan: "Plan") -> "tuple[Verdict, ...]":
-    """Return what the checks on paper say of the plan."""
+def design_verdicts(plan: "Plan", builds: "Sequence[DeviceBuild] | None" = None) -> "tuple[Verdict, ...]":
+    """Return what the checks on paper say of the plan; `builds` spares rendering the devices again."""
     with translated():
-        return tuple(package("heiiki.checks").design(plan))
+        rendered = tuple(package("heiiki.render").compile_plan(plan)) if builds is None else builds
+        return tuple(package("heiiki.checks").design(plan, rendered))
 
 
 def secret_source(state: Path | None) -> Any:

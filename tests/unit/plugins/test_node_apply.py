@@ -152,12 +152,15 @@ def test_a_changed_file_asks_of_its_service_what_the_manifest_says(node: Node) -
     assert node.manager.calls == ["reload a", "restart b"]
 
 
-def test_what_is_read_at_the_start_only_asks_for_a_restart(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("path", ["/etc/frr/daemons", "/usr/local/lib/heiiki/program.py"])
+def test_what_is_read_at_the_start_only_asks_for_a_restart(
+    node: Node, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(service_manager, "SETTLED", {})
     service = node.service("frr", on_change="reload", running=())
-    daemons = ManagedFile("/etc/frr/daemons", "bgpd=yes\n", owner=ME, service="frr")
+    read_once = ManagedFile(path, "bgpd=yes\n", owner=ME, service="frr")
     node.manager._do("start", "frr", "")
-    assert node.apply([daemons], [service]).services == {"frr": "restarted"}
+    assert node.apply([read_once], [service]).services == {"frr": "restarted"}
 
 
 def test_a_changed_unit_asks_for_a_restart(node: Node) -> None:

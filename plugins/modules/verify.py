@@ -1,0 +1,65 @@
+#!/usr/bin/python
+# Copyright: Heiiki contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+DOCUMENTATION = r"""
+module: verify
+short_description: Measure a service that runs
+version_added: 0.1.0
+author: Heiiki contributors (@heiiki)
+description:
+  - Examines the service on paper, compares what runs on every device with what was compiled, and measures from the
+    devices themselves; writes C(verdicts.json), C(faults.json), C(junit.xml), C(report.html) and the evidence.
+  - Fails when a verdict is V(fail) or V(unknown). Where faults are named, those that were not are shown as unknown and
+    do not make the run fail.
+  - Runs wholly on the controller; use C(run_once).
+options:
+  service_dir:
+    description: Folder of the service, with its C(service.yml).
+    type: path
+    required: true
+  artifacts:
+    description: Folder for report and evidence.
+    type: path
+    required: true
+  faults:
+    description:
+      - V(false) injects nothing, and leaves open whether the service survives a failure.
+      - V(true) injects every single failure of the plan, one after the other; only the lab can.
+      - Names, as a list or with commas between, inject some; a name is C(target) or C(target/manner).
+    type: raw
+    default: false
+attributes:
+  check_mode:
+    description: Measures nothing in check mode, and says so.
+    support: full
+  diff_mode:
+    description: There is nothing to compare.
+    support: none
+  action:
+    description: Runs on the controller.
+    support: full
+  platform:
+    description: Works on.
+    support: full
+    platforms: posix
+"""
+
+EXAMPLES = r"""
+- name: Measure the service without harming it
+  heiiki.network.verify:
+    service_dir: "{{ heiiki_service_dir }}"
+    artifacts: "{{ heiiki_artifacts }}"
+  run_once: true
+"""
+
+RETURN = r"""
+report:
+  description: The page to look at.
+  returned: always
+  type: str
+verdicts:
+  description: The verdicts as JSON.
+  returned: always
+  type: str
+"""

@@ -1,0 +1,131 @@
+# Copyright: Heiiki contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A measurement from intent to report: the parts of the package called in order."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ansible.errors import AnsibleError
+from ansible.module_utils.parsing.convert_bool import BOOLEANS, boolean
+
+from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
+    design_verdicts,
+    load_plan,
+    package,
+    translated,
+)
+
+if TYPE_CHECKING:
+    from heiiki.evidence import Paths
+    from heiiki.plan.model import Plan
+    from heiiki.requirements.verdict import Verdict
+
+BAD = frozenset({"fail", "unknown"})
+
+Faults = bool | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a measurement came to.
+
+    Attributes:
+        paths: the files that were written, with the settled verdicts.
+        bad: verdicts that speak against the service, or leave it open, among what was asked for.
+        matrix: the table of requirements and stages, as text.
+    """
+
+    paths: "Paths"
+    bad: "tuple[Verdict, ...]"
+    matrix: str
+
+
+def chosen_faults(value: Any) -> Faults:
+    """Return which faults a user asks for: all, none, or those named (a list, or names with commas between).
+
+    Raises:
+        AnsibleError: neither a truth value nor names.
+    """
+    if isinstance(value, str) and value.lower() not in BOOLEANS:
+        value = [name.strip() for name in value.split(",") if name.strip()]
+    if isinstance(value, list) and value and all(isinstance(name, str) for name in value):
+        return tuple(value)
+    try:
+        return bool(boolean(value))
+    except TypeError as error:
+        raise AnsibleError(f"faults: {value!r} is neither true, false, nor names of faults") from error
+
+
+def measure(service: Path, artifacts: Path, faults: Faults, report: Callable[[str], None]) -> Outcome:
+    """Examine the service on paper and as it runs, and write the report.
+
+    Args:
+        service: folder of the service.
+        artifacts: folder for the report, its verdicts and their evidence.
+        faults: all, none, or names.
+        report: is told of each step.
+
+    Raises:
+        AnsibleError: the intent has mistakes, or nothing can be measured at all.
+    """
+    plan = load_plan(service)
+    evidence = package("heiiki.evidence")
+    with translated(), _outside(plan, faults=bool(faults)) as (transport, more):
+        builds = tuple(package("heiiki.render").compile_plan(plan))
+        keep = evidence.EvidenceStore(artifacts).keep
+        seen = package("heiiki.observe").verify(
+            plan, builds, transport, keep, faults=faults, report=report, **more
+        )
+        header = evidence.Header.of(plan, machine=_machine(), lab=plan.management.kind == "lab")
+        verdicts = (*design_verdicts(plan, builds), *seen.verdicts)
+        paths = evidence.write_report(artifacts, plan, header, verdicts, seen.fault_rows)
+        return Outcome(paths, bad_ones(paths.settled, faults), evidence.text(evidence.matrix(paths.settled)))
+
+
+def bad_ones(verdicts: "Sequence[Verdict]", faults: Faults) -> "tuple[Verdict, ...]":
+    """Return the verdicts that decide against a run.
+
+    Whoever names some faults is answered about those: the report shows the others as unknown all the same.
+    """
+    nobody = package("heiiki.evidence.completion").NOTHING_EXAMINED
+    left_out = ("R-GAP", "live", nobody) if isinstance(faults, tuple) else ()
+    return tuple(
+        verdict
+        for verdict in verdicts
+        if verdict.result in BAD and (verdict.requirement, verdict.stage, verdict.reason) != left_out
+    )
+
+
+@contextmanager
+def _outside(plan: "Plan", *, faults: bool) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Give the way to the devices, and, in the lab alone, who fails them and starts them again."""
+    transports = package("heiiki.transports")
+    if plan.management.kind != "lab":
+        hosts = {device.name: f"{device.name}{plan.management.host_suffix}" for device in plan.managed()}
+        with transports.SshTransport(hosts, user=plan.management.user) as transport:
+            yield transport, {}
+        return
+    state = package("heiiki.lab.state").lab_dir()
+    transport = transports.LabTransport(state)
+    try:
+        yield transport, _injection(plan, state) if faults else {}
+    finally:
+        transport.close()
+
+
+def _injection(plan: "Plan", state: Path) -> dict[str, Any]:
+    lab = package("heiiki.lab.wiring").connect(state)
+    embedding = package("heiiki.lab.embedding")
+    return {
+        "injector": package("heiiki.observe").LabInjector(lab),
+        "restart": lambda node: embedding.restart(plan, lab, node),
+    }
+
+
+def _machine() -> str:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores, {memory:.0f} GiB"
