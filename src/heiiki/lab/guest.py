@@ -300,7 +300,8 @@ def console_tail(console: Path) -> str:
 def _ask(request: dict[str, str], timeout: float) -> None:
     with socket.create_connection((GUEST_ADDRESS, FIRST_PORT), timeout=timeout) as connection:
         send(connection, request)
-        receive(connection)
+        if receive(connection) is None:
+            raise FrameError("the guest's agent closed the connection")
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

@@ -154,32 +154,38 @@ class _Half(asyncio.Protocol):
 
 
 class _Inside(_Half):
-    """The client's side: makes a connection to the agent, and reads nothing until that stands."""
+    """The client's side: connects to the agent, and keeps what the client says until that is done."""
 
     def __init__(self, port: int) -> None:
         super().__init__()
         self._port = port
+        self._early = bytearray()
         self._task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        assert self.transport is not None  # noqa: S101 - set by the line above
-        self.transport.pause_reading()
-        self._task = asyncio.ensure_future(self._connect(self.transport))
+        self._task = asyncio.ensure_future(self._connect())
 
-    async def _connect(self, transport: asyncio.Transport) -> None:
+    def data_received(self, data: bytes) -> None:
+        if self.peer is None:
+            # Not by a pause: in some 3.11 releases one in connection_made has no effect, and data is lost.
+            self._early += data
+        else:
+            super().data_received(data)
+
+    async def _connect(self) -> None:
+        assert self.transport is not None  # noqa: S101 - set before this was started
         loop = asyncio.get_running_loop()
         try:
             _, peer = await loop.create_connection(_Half, guest.GUEST_ADDRESS, self._port)
         except OSError as error:
             _LOG.warning("port %d of the guest: %s", self._port, error)
-            transport.close()
+            self.transport.close()
             return
         self.peer, peer.peer = peer, self
-        if transport.is_closing():
+        super().data_received(bytes(self._early))
+        if self.transport.is_closing():
             self._on_peer(methodcaller("close"))
-        else:
-            transport.resume_reading()
 
 
 if __name__ == "__main__":

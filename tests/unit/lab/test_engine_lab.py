@@ -189,6 +189,25 @@ def test_everything_of_the_guest_cannot_be_killed_by_mistake(lab: Lab) -> None:
         lab.guest().kill_all()
 
 
+def test_closed_connections_are_closed_in_the_guest_too(lab: Lab) -> None:
+    for _ in range(20):
+        lab.node("h1").ping()
+    node = lab.node("h1")
+    deadline = time.monotonic() + 10
+    while (sockets := open_connections(lab)) > 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert sockets <= 2
+    data = os.urandom(5 << 20)
+    node.put("/tmp/large", data)
+    assert node.get("/tmp/large") == data
+
+
+def open_connections(lab: Lab) -> int:
+    """Of the agents; seen from the guest's own network namespace."""
+    with lab.guest() as guest:
+        return len(guest.run(["ss", "-Htn", "state", "established", "( sport >= :7001 )"]).splitlines())
+
+
 # Nothing left
 
 
