@@ -41,7 +41,7 @@ from heiiki.lab.mobile.core import (
     forge,
     health,
     start_order,
-    usim_file,
+    usim,
 )
 
 __all__ = [
@@ -63,5 +63,5 @@ __all__ = [
     "forge",
     "health",
     "start_order",
-    "usim_file",
+    "usim",
 ]

@@ -172,7 +172,7 @@ def forge(source: IPv4Address, destination: IPv4Address, count: int) -> list[str
     return _module("ue", MODEM_PATH, "--forge", str(source), str(destination), str(count))
 
 
-def usim_file(imsi: str, k: bytes, opc: bytes) -> File:
+def usim(imsi: str, k: bytes, opc: bytes) -> File:
     """Return the SIM card to be put at `USIM_PATH` of a gateway."""
     return File(json.dumps({"imsi": imsi, "k": k.hex(), "opc": opc.hex()}).encode("ascii"), 0o600)
 
@@ -259,7 +259,6 @@ def _sgw_files(core: MobileCore) -> dict[str, File]:
         "addresses": [f"{core.sgw_address}/32"],
         "routes": [_route_from_sgw(core, link) for link in (core.s11, core.s5, core.s1_u)],
         "pin": True,
-        "nice": _USER_PLANE,
         "announce": [str(core.s11.end(core.mme).address)],
     }
     return {

@@ -25,7 +25,7 @@ from heiiki.lab.mobile.nas_security import (
     inner_message,
     security_header,
 )
-from heiiki.lab.mobile.usim import CAUSE_SYNCH_FAILURE, ChallengeRefusedError, Usim
+from heiiki.lab.mobile.sim_card import CAUSE_SYNCH_FAILURE, ChallengeRefusedError, Usim
 
 with warnings.catch_warnings():
     # pycrate says that an optional module of cryptography is missing; ours stands in nas_security.

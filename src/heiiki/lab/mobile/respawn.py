@@ -74,7 +74,7 @@ class Config:
         addresses: put on the loopback interface.
         routes: each as ``ip route replace`` takes it.
         sysctls: set before anything starts.
-        pin: keep everything on the last processor, since NextEPC polls.
+        pin: keep the daemons on the last processor once they serve, since NextEPC polls.
         nice: niceness of the daemons once they serve, for the same reason.
         announce: addresses of the respawners that must follow ours.
         follow: daemons that are started again when the twin's were, or when the eNB asks for it.
@@ -108,9 +108,10 @@ def report_stuck(address: IPv4Address) -> None:
 class Process:
     """A daemon and its runs."""
 
-    def __init__(self, daemon: Daemon, nice: int) -> None:
+    def __init__(self, daemon: Daemon, *, nice: int = 0, pin: bool = False) -> None:
         self.daemon = daemon
         self._nice = nice
+        self._pin = pin
         self.starts = 0
         self._child: subprocess.Popen[bytes] | None = None
         self._started = 0.0
@@ -175,9 +176,11 @@ class Process:
 
     def _yield_to_others(self, pid: int) -> None:
         # Only now: at its start it must not wait behind what it will wait behind later.
+        processors = os.sched_getaffinity(0)
         for thread in Path(f"/proc/{pid}/task").iterdir():
             with contextlib.suppress(ProcessLookupError):
                 os.setpriority(os.PRIO_PROCESS, int(thread.name), self._nice)
+                os.sched_setaffinity(int(thread.name), {max(processors)} if self._pin else processors)
 
     def status(self) -> dict[str, Any]:
         """What the status file shows."""
@@ -251,15 +254,13 @@ class Respawner:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._loop = Loop()
-        self._processes = [Process(daemon, config.nice) for daemon in config.daemons]
+        self._processes = [Process(daemon, nice=config.nice, pin=config.pin) for daemon in config.daemons]
         self._epoch = ""
         self._twin_epoch: str | None = None
         self._restarted = -_STUCK_QUIET_SECONDS
 
     def run(self) -> None:
         """Serve until killed."""
-        if self._config.pin:
-            os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
         Network(self._loop, self._config).start()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             if self._config.follow:

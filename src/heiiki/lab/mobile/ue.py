@@ -25,7 +25,7 @@ from typing import Any
 from heiiki.lab.mobile import radio
 from heiiki.lab.mobile.loop import Loop, write_status
 from heiiki.lab.mobile.nas import NasUe, Refusal, State
-from heiiki.lab.mobile.usim import SimError, Usim, load_usim
+from heiiki.lab.mobile.sim_card import SimError, Usim, load_usim
 from heiiki.lab.mobile.wwan import Wwan
 
 CONFIG = Path("/etc/heiiki-sim/modem.json")

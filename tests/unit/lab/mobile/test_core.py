@@ -26,7 +26,7 @@ from heiiki.lab.mobile import (
     respawn,
     start_order,
     ue,
-    usim_file,
+    usim,
 )
 
 
@@ -114,7 +114,7 @@ def test_mme_offers_only_the_algorithms_that_the_modem_can(network: MobileCore) 
 
 
 def test_keys_stand_in_the_sim_alone(network: MobileCore) -> None:
-    card = usim_file("440100000000001", bytes(16), bytes(16))
+    card = usim("440100000000001", bytes(16), bytes(16))
     assert stat.filemode(card.mode)[1:] == "rw-------"
     everything = b"".join(file.content for node in files(network).values() for file in node.values())
     assert b"0" * 32 not in everything

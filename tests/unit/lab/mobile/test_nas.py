@@ -13,7 +13,7 @@ from heiiki.lab.mobile.keys import derive_kasme, derive_nas_keys, encode_plmn
 from heiiki.lab.mobile.milenage import Milenage
 from heiiki.lab.mobile.nas import NasUe, Refusal, State, encode_apn, encode_imsi
 from heiiki.lab.mobile.nas_security import DOWNLINK, UPLINK, eea2, eia2, security_header
-from heiiki.lab.mobile.usim import SimError, Usim, load_usim
+from heiiki.lab.mobile.sim_card import SimError, Usim, load_usim
 
 K, OPC, RAND = bytes(range(16)), bytes(range(16, 32)), bytes(range(32, 48))
 PLMN = encode_plmn("440", "10")
