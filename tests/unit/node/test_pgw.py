@@ -174,7 +174,7 @@ def test_malformed_datagram(gateway: pgw.Pgw, data: bytes) -> None:
         ("{}", "pgw.json: key 'address' is missing; write it as `pgw.py` describes"),
         (
             json.dumps({**CONFIG, "apns": [{"name": "der-a", "pool": "10.65.0.0/24"}]}),
-            "pgw.json: 10.64.0.11 of 440100000000001 is outside the pool of der-a; give it one of 10.65.0.0/24",
+            "pgw.json: 10.64.0.11 of 440100000000001 is outside the pool of der-a; give it one of 10.65",
         ),
         (
             json.dumps(

@@ -25,7 +25,7 @@ _ENB_ID = 1
 _CONTROL_PLANE = 10
 _USER_PLANE = -5
 # The MME refuses a new Diameter connection while it holds a dead one open; a second try succeeds.
-_DIAMETER_SECONDS = 3.0
+_DIAMETER_SECONDS = 5.0
 # Status files are written each second; an older one is of a process that stalls.
 _STALE_SECONDS = 2.5
 _READ_STATUS = """kill -0 $(sed 's/^{"pid": \\([0-9]*\\).*/\\1/' "$1") && cat "$1" /proc/uptime"""
