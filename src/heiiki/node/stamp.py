@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""STAMP test packets (RFC 8762, unauthenticated mode) between the hub's hosts and the controllers of the sites.
+"""STAMP test packets (RFC 8762, unauthenticated mode) between the hub's hosts and the sites' controllers.
 
 One self-contained program, standard library only:
 
-    stamp.py serve CONFIG                    the daemon: reflects for known peers, streams and records on demand
+    stamp.py serve CONFIG                    the daemon: reflects for known peers, streams, records
     stamp.py stream start|stop               one-way streams to every peer
     stamp.py gaps --since T --until T        longest silence from each peer; T is CLOCK_MONOTONIC, seconds
     stamp.py rtt --peer ADDRESS --count N    round-trip times, seconds
@@ -11,9 +11,10 @@ One self-contained program, standard library only:
 
 The configuration is JSON: {"address": own address, "interval_ms": 20, "peers": [{"site", "address"}, ...]}.
 
-A test packet whose session identifier (RFC 8972) is `ONE_WAY` is recorded and not reflected: the receiver measures the
-silence on its own clock, so no direction can hide behind the other. Arrival times come from the kernel's own receive
-timestamps; a daemon that wakes up late reads old packets, not late ones. Late wake-ups are kept as stalls.
+A test packet whose session identifier (RFC 8972) is `ONE_WAY` is recorded and not reflected: the receiver
+measures the silence on its own clock, so no direction can hide behind the other. Arrival times come from
+the kernel's own receive timestamps; a daemon that wakes up late reads old packets, not late ones. Late
+wake-ups are kept as stalls.
 """
 
 import argparse
@@ -80,7 +81,7 @@ def reflection(packet: bytes, received: float, sent: float, ttl: int) -> bytes:
 
 @dataclass(frozen=True)
 class Silence:
-    """The longest interval without arrival: its start and length, seconds; None when none began in the window."""
+    """The longest interval without arrival: start and length, seconds; None when none began in the window."""
 
     start: float | None
     seconds: float | None
@@ -89,7 +90,7 @@ class Silence:
 def longest_silence(times: Sequence[float], since: float, until: float, now: float) -> Silence:
     """Return the longest silence that begins in [`since`, `until`).
 
-    A silence lasts from one arrival to the next one, whenever that comes; the last one is open and lasts to `now`.
+    A silence lasts from one arrival to the next, whenever that comes; the last is open and lasts to `now`.
     A silence belongs to the window in which it begins, so that two windows side by side never cut one in two.
 
     Args:
@@ -131,7 +132,7 @@ class Ring:
         return sorted([*self._times[self._head :], *self._times[: self._head]])
 
     def window(self, since: float, until: float, now: float) -> dict[str, Any]:
-        """Return what is known of [`since`, `until`): longest silence, its start, arrivals, and the last one of all."""
+        """Return what is known of [`since`, `until`): longest silence, start, arrivals, the last of all."""
         times = self.times()
         silence = longest_silence(times, since, until, now)
         return {
@@ -304,7 +305,7 @@ class Daemon:
 
 
 def _age(ancillary: list[tuple[int, int, bytes]], realtime: float) -> float:
-    """Return how long the packet waited in the socket, seconds; 0 when the kernel does not say or the clock was set."""
+    """Return how long the packet waited in the socket, seconds; 0 when nobody knows or the clock was set."""
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS and len(data) >= _TIMESPEC.size:
             seconds, nanoseconds = _TIMESPEC.unpack(data[: _TIMESPEC.size])
@@ -329,7 +330,7 @@ def _test_socket(address: str, port: int) -> socket.socket:
     test.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
     test.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
     test.bind((address, port))
-    test.setblocking(False)
+    test.settimeout(0)
     return test
 
 
@@ -379,7 +380,7 @@ def quantile(samples: Sequence[float], share: float) -> float | None:
 
 
 def round_trips(peer: str, count: int, interval: float, wait: float, port: int = PORT) -> dict[str, Any]:
-    """Send `count` test packets to `peer` and return the round-trip times, seconds, and how many were lost."""
+    """Send `count` test packets to `peer`; return the round-trip times, seconds, and how many were lost."""
     sent: dict[int, float] = {}
     samples: list[float] = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as test:

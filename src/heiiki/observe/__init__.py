@@ -1,4 +1,4 @@
-"""Live verification: what a running service does, against what the plan says, as verdicts with their evidence."""
+"""Live verification: what a running service does, against what the plan says, as verdicts with evidence."""
 
 from heiiki.observe.answers import Keep
 from heiiki.observe.injector import Injector, LabInjector

@@ -1,7 +1,7 @@
-"""Only subscribed SIMs with the right key get in (R-SEC-ACCESS), and a UE that is not attached sends into the void.
+"""Only subscribed SIMs with the right key get in (R-SEC-ACCESS); a UE without a bearer sends into the void.
 
-The refusals come from the protocol, with its cause codes (TS 24.301 annex A and B). They count only because the good SIM
-of the same UE attaches right after them: a core that is down refuses everybody.
+The refusals come from the protocol, with its cause codes (TS 24.301 annex A and B). They count only because
+the good SIM of the same UE attaches right after them: a core that is down refuses everybody.
 """
 
 import json
@@ -19,6 +19,7 @@ from heiiki.observe.shots import START_S, Volley, fire
 from heiiki.observe.topology import hub_ce
 from heiiki.plan.model import Device, Function, Plan
 from heiiki.requirements import Result, Verdict
+from heiiki.requirements.verdict import Evidence
 from heiiki.transports.base import Transport
 
 SIMS = "/etc/heiiki-sim"
@@ -72,17 +73,20 @@ def verdicts(plan: Plan, transport: Transport, fleet: Fleet, keep: Keep) -> Iter
 def _attach(transport: Transport, device: str, sim: str, apn: str) -> dict[str, Any]:
     try:
         done = transport.run(device, attempt(f"{SIMS}/{sim}", apn), timeout=40)
-        answer: dict[str, Any] = json.loads(done.stdout)
     except TransportError as error:
         return {"error": str(error)}
+    try:
+        answer: dict[str, Any] = json.loads(done.stdout)
     except ValueError:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
         return {"error": f"no answer from the UE: {lines[-1] if lines else done.rc}"}
     return answer
 
 
-def judged(one: Attempt, answer: Mapping[str, Any], good: Mapping[str, Any], evidence: tuple) -> Verdict:
-    """Return R-SEC-ACCESS of one attach that must be refused; `good` is that of the subscribed SIM after it."""
+def judged(
+    one: Attempt, answer: Mapping[str, Any], good: Mapping[str, Any], evidence: tuple[Evidence, ...]
+) -> Verdict:
+    """Return R-SEC-ACCESS of an attach that must be refused; `good` is the subscribed SIM's after it."""
     if "error" in answer:
         return unknown("R-SEC-ACCESS", one.name, answer["error"], evidence)
     if answer["outcome"] == "attached":
@@ -111,7 +115,7 @@ def judged(one: Attempt, answer: Mapping[str, Any], good: Mapping[str, Any], evi
     )
 
 
-def _positive(good: Mapping[str, Any], evidence: tuple) -> Verdict:
+def _positive(good: Mapping[str, Any], evidence: tuple[Evidence, ...]) -> Verdict:
     subject = "subscribed SIM"
     if good.get("outcome") == "attached":
         reason = f"attached as {good.get('address')} in {good.get('seconds')} s (EPS-AKA)"
@@ -122,7 +126,7 @@ def _positive(good: Mapping[str, Any], evidence: tuple) -> Verdict:
 
 
 def _forged(plan: Plan, transport: Transport, fleet: Fleet, keep: Keep, device: Device) -> Iterator[Verdict]:
-    """A UE without a bearer sends user packets: the eNB must count and drop them, and the hub must hear none."""
+    """A UE without a bearer sends user packets: the eNB must count and drop them, the hub must hear none."""
     router = hub_ce(plan, "b")
     target = next(item.addresses[0].ip for item in router.interfaces if item.kind == "loopback")
     source = device.sim.address if device.sim is not None else target + 1
@@ -158,10 +162,17 @@ def _dropped(fleet: Fleet, plan: Plan, interface: str) -> int | None:
     text = answer.data.get("files", {}).get(ENB_STATE)
     if text is None:
         return None
-    return json.loads(text).get("radios", {}).get(interface, {}).get("dropped_unattached")
+    radios: dict[str, dict[str, int]] = json.loads(text).get("radios", {})
+    return radios.get(interface, {}).get("dropped_unattached")
 
 
-def _void(volley: Volley, router: str, source: str, seen: tuple, evidence: tuple) -> Verdict:
+def _void(
+    volley: Volley,
+    router: str,
+    source: str,
+    seen: tuple[bool, int | None, int | None],
+    evidence: tuple[Evidence, ...],
+) -> Verdict:
     sent, before, after = seen
     subject = "UE that is not attached"
     if router in volley.failures or not sent:

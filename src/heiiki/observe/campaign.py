@@ -1,7 +1,8 @@
 """R-GAP, live: fail every element of every path in every manner, one at a time, and measure the interruption.
 
-Each row: both paths of all sites healthy (the gate), traffic on the element just before, failure, hold, return, both paths
-healthy again, then the longest silence of every site in both directions, for the failure and for the return.
+Each row: both paths of all sites healthy (the gate), traffic on the element just before, failure, hold,
+return, both paths healthy again, then the longest silence of every site in both directions, for the
+failure and for the return.
 """
 
 import json
@@ -61,13 +62,14 @@ def selected(plan: Plan, faults: bool | Sequence[str]) -> tuple[Fault, ...]:
     known = {name for fault in plan.faults for name in (fault.name, fault.target)}
     if wanted - known:
         raise HeiikiError(
-            f"no such fault: {', '.join(sorted(wanted - known))}; known: {', '.join(fault.name for fault in plan.faults)}"
+            f"no such fault: {', '.join(sorted(wanted - known))}; "
+            f"known: {', '.join(fault.name for fault in plan.faults)}"
         )
     return tuple(fault for fault in plan.faults if {fault.name, fault.target} & wanted)
 
 
 def streams(plan: Plan) -> tuple[Stream, ...]:
-    """Return the streams that a measurement rests on: DRAS and every controller, both ways, and the control stream."""
+    """Return the streams that count: DRAS and every controller, both ways, and the control stream."""
     dras, xmpp = servers(plan)
     hub, other = str(owned(dras)[0]), str(owned(xmpp)[0])
     sites = [
@@ -93,7 +95,7 @@ class Campaign:
         keep: Keep,
         report: Callable[[str], None],
     ) -> None:
-        """Measure on `fleet` what `injector` breaks; `restart` starts the services of a node that was killed."""
+        """Measure on `fleet` what `injector` breaks; `restart` starts the services of a killed node."""
         self._plan = plan
         self._fleet = fleet
         self._injector = injector
@@ -106,7 +108,7 @@ class Campaign:
         self._open: Fault | None = None
 
     def run(self, faults: Sequence[Fault]) -> tuple[Row, ...]:
-        """Measure every fault; whatever happens, everything is healed and the streams are stopped at the end."""
+        """Measure every fault; at the end, whatever happens, everything is healed and no stream runs."""
         rows: list[Row] = []
         shut = 0
         with _interruptible(), self._streaming(len(faults)):
@@ -186,7 +188,7 @@ class Campaign:
         self._open = None
 
     def _await_health(self, when: str) -> float:
-        """Wait until every gateway and hub router is as planned; only those that are not yet are asked again."""
+        """Wait until every gateway and hub router is as planned; only those not yet so are asked again."""
         began, left, wrong = time.monotonic(), list(self._ends), ["nothing was asked"]
         while time.monotonic() - began < HEALTH_LIMIT_S:
             answers = self._fleet.ask("read", {name: question(self._expected[name]) for name in left})

@@ -40,7 +40,7 @@ def question(build: DeviceBuild) -> dict[str, Any]:
 
 
 def _file(file: RenderedFile) -> dict[str, str]:
-    """A secret's value is not known here: everything around it must be exact, and in its place any word without quotes."""
+    """A secret's value is not known here: what stands around it must be exact, in its place any word."""
     wanted = {"path": file.path, "mode": file.mode, "owner": file.owner}
     if not _SECRET.search(file.content):
         return wanted | {"sha256": hashlib.sha256(file.content.encode()).hexdigest()}

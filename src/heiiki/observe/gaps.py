@@ -1,8 +1,9 @@
 """From recorded silences to a row of the fault table: pure rules, no clock and no network.
 
-Stall rule (D19): a measurement is void when, while it ran, the guest stood still, a prober woke up late, or the control
-stream on the untouched hub LAN fell silent for longer than `STALL_S`. It is repeated, three times at most; then the row is
-unknown. What was void is kept and shown; it never passes or fails anything.
+Stall rule (D19): a measurement is void when, while it ran, the guest stood still, a prober woke up late,
+or the control stream on the untouched hub LAN fell silent for longer than `STALL_S`. It is repeated,
+three times at most; then the row is unknown. What was void is kept and shown; it never passes or fails
+anything.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -107,20 +108,24 @@ def _phase(phase: int) -> Any:
 
 
 def _silence(stream: Stream, answers: Sequence[Mapping[str, Any]], phase: int) -> tuple[float, str]:
-    if len(answers) <= phase:
-        return 0.0, "nothing was recorded"
-    if "error" in answers[phase]:
-        return 0.0, str(answers[phase]["error"])
-    peer = answers[phase]["peers"].get(stream.sender)
+    nothing: Mapping[str, Any] = {"error": "nothing was recorded"}
+    answer = answers[phase] if len(answers) > phase else nothing
+    if "error" in answer:
+        return 0.0, str(answer["error"])
+    peer = answer["peers"].get(stream.sender)
     if peer is None:
         return 0.0, "it does not record this peer"
-    if peer["truncated"]:
-        return 0.0, "the recorder's memory does not reach back so far"
-    if peer["gap"] is not None:
+    if peer["gap"] is not None and not peer["truncated"]:
         return float(peer["gap"]), ""
-    if phase == RETURN and _still_silent(answers, stream.sender):
-        return 0.0, "still silent since the failure"
-    return 0.0, "no packet arrived"
+    return 0.0, _doubt(answers, phase, peer, stream.sender)
+
+
+def _doubt(answers: Sequence[Mapping[str, Any]], phase: int, peer: Mapping[str, Any], sender: str) -> str:
+    if peer["truncated"]:
+        return "the recorder's memory does not reach back so far"
+    if phase == RETURN and _still_silent(answers, sender):
+        return "still silent since the failure"
+    return "no packet arrived"
 
 
 def _still_silent(answers: Sequence[Mapping[str, Any]], sender: str) -> bool:
@@ -142,7 +147,7 @@ def _late(recorded: Recorded, window: Window) -> Iterator[str]:
 
 
 def row(fault: Fault, last: Measured, voided: Sequence[float]) -> FaultRow:
-    """Return the row of a fault from its last measurement; `voided` are the lengths of those that a stall made void."""
+    """Return the row of a fault from its last measurement; `voided` are the longest gaps of void ones."""
     if last.stalls:
         reason = f"{len(voided)} measurements were void: {'; '.join(last.stalls[:2])}"
         result = Result.UNKNOWN

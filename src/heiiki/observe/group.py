@@ -1,4 +1,4 @@
-"""DRAS and XMPP server are the only ones that answer a site, and nothing answers what the plan does not open (R-ISO-GROUP)."""
+"""Only DRAS and XMPP server answer a site, and nothing answers what the plan does not open (R-ISO-GROUP)."""
 
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address

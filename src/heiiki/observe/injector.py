@@ -29,7 +29,7 @@ class Injector(Protocol):
 
 
 class LabInjector:
-    """The lab as an injector. Services of a healed node are not started here: the campaign's `restart` does that."""
+    """The lab as an injector. It starts no services on a healed node: the campaign's `restart` does that."""
 
     def __init__(self, lab: Lab) -> None:
         """Break and mend `lab`."""

@@ -1,4 +1,4 @@
-"""Nobody enters from the carrier network (R-ISO-CARRIER): a second customer, and the carriers' own routers."""
+"""Nobody enters from the carrier network (R-ISO-CARRIER): no second customer, no router of a carrier."""
 
 from collections.abc import Iterator
 from ipaddress import IPv4Address
@@ -26,8 +26,16 @@ def ours(plan: Plan) -> tuple[Device, ...]:
 
 
 def shots(plan: Plan) -> Iterator[Shot]:
-    """Yield packets of the second customer to all our addresses, and of the carriers' routers to our hosts."""
-    members = witnesses(plan)
+    """Yield packets of the second customer to our addresses, and of the carriers' routers to our hosts."""
+    yield from _of_customer(plan, witnesses(plan))
+    for out, source, peer, address in doors(plan):
+        yield Shot(CARRIER_POSITIVE, out, source, address, peer.name)
+        for target in _behind(plan, peer):
+            for protocol, port in PROTOCOLS:
+                yield Shot(CARRIER, out, source, owned(target)[0], target.name, protocol, port)
+
+
+def _of_customer(plan: Plan, members: tuple[Device, ...]) -> Iterator[Shot]:
     for witness in members:
         out, source = over_a(plan, witness), owned(witness)[0]
         for other in members:
@@ -37,15 +45,10 @@ def shots(plan: Plan) -> Iterator[Shot]:
             for address in owned(device):
                 for protocol, port in PROTOCOLS:
                     yield Shot(CUSTOMER, out, source, address, device.name, protocol, port)
-    for out, source, peer, address in doors(plan):
-        yield Shot(CARRIER_POSITIVE, out, source, address, peer.name)
-        for target in _behind(plan, peer):
-            for protocol, port in PROTOCOLS:
-                yield Shot(CARRIER, out, source, owned(target)[0], target.name, protocol, port)
 
 
 def doors(plan: Plan) -> Iterator[tuple[Exit, IPv4Address, Device, IPv4Address]]:
-    """Yield each carrier router's exit to one of our routers, its address there, our router and its address."""
+    """Yield each carrier router's exit to a router of ours, its address there, our router and its address."""
     routers = {device.name for device in ours(plan)}
     for link in plan.links:
         for here, there in (link.ends, link.ends[::-1]):

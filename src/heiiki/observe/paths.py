@@ -1,15 +1,17 @@
 """Every site reaches DRAS and XMPP server over A and over B, each forced in turn; and how long it takes.
 
-Forced without disturbing anything: the site's gateway on network X sends echo requests with its own LAN address by hand
-out of its interface to X, whatever its routing prefers, and the hub's CE router on X does the same towards the
-controller. Both together show that X carries packets of the LANs in both directions. The other end hears on which
-interface they come in, so that a packet that took another way does not count. Answers return by the preferred path; a
-round trip is therefore an upper bound of the delay over X. No route, rule or timer is changed.
+Forced without disturbing anything: the site's gateway on network X sends echo requests with its own LAN
+address by hand out of its interface to X, whatever its routing prefers, and the hub's CE router on X does
+the same towards the controller. Both together show that X carries packets of the LANs in both directions.
+The other end hears on which interface they come in, so that a packet that took another way does not count.
+Answers return by the preferred path; a round trip is therefore an upper bound of the delay over X. No
+route, rule or timer is changed.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from heiiki.observe.answers import Keep, brief, live, unknown
 from heiiki.observe.fleet import Fleet
@@ -18,6 +20,7 @@ from heiiki.observe.shots import Outcome, Shot, Volley, fire
 from heiiki.observe.topology import NETWORKS, gateway, hub_ce, lan_address, owned, servers, towards, uplink
 from heiiki.plan.model import Plan, SitePlan
 from heiiki.requirements import Result, Verdict
+from heiiki.requirements.verdict import Evidence
 
 COUNT = 40
 DELAY_BOUND_S = 2.0
@@ -75,7 +78,9 @@ def verdicts(plan: Plan, volley: Volley, keep: Keep) -> Iterator[Verdict]:
             yield delay(subject, [_round_trip(outcome) for outcome in outcomes], evidence)
 
 
-def _reach(subject: str, mine: list[Leg], outcomes: tuple[Outcome, ...], evidence: tuple) -> Verdict:
+def _reach(
+    subject: str, mine: list[Leg], outcomes: tuple[Outcome, ...], evidence: tuple[Evidence, ...]
+) -> Verdict:
     doubts, wrong, good = [], [], []
     for leg in mine:
         sent = [one for one in outcomes if replace(one.shot, repeat=0) == leg.shot]
@@ -103,7 +108,7 @@ def quantile(ordered: list[float], share: float) -> float:
     return ordered[max(0, -(-len(ordered) * round(share * 1000) // 1000) - 1)]
 
 
-def delay(subject: str, samples: list[float | None], evidence: tuple) -> Verdict:
+def delay(subject: str, samples: list[float | None], evidence: tuple[Evidence, ...]) -> Verdict:
     """Return R-DELAY of one path from its round-trip times, seconds; None is a probe without an answer."""
     times = sorted(sample for sample in samples if sample is not None)
     if not times:
@@ -130,7 +135,9 @@ def in_service(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
         yield _stamp_delay(f"{site.name} in service", answer.error or said.get("err", ""), said, evidence)
 
 
-def _stamp_delay(subject: str, error: str, said: dict, evidence: tuple) -> Verdict:
+def _stamp_delay(
+    subject: str, error: str, said: Mapping[str, Any], evidence: tuple[Evidence, ...]
+) -> Verdict:
     if said.get("rc") != 0:
         return unknown("R-DELAY", subject, error or "the STAMP program did not run", evidence)
     figures = json.loads(said["out"])
@@ -138,7 +145,8 @@ def _stamp_delay(subject: str, error: str, said: dict, evidence: tuple) -> Verdi
         return unknown("R-DELAY", subject, f"none of {figures['sent']} STAMP packets came back", evidence)
     reason = (
         f"STAMP round trip of {figures['sent'] - figures['lost']} of {figures['sent']} packets: "
-        f"p50 {figures['p50'] * 1000:.1f} ms, p99 {figures['p99'] * 1000:.1f} ms, longest {figures['max'] * 1000:.1f} ms"
+        f"p50 {figures['p50'] * 1000:.1f} ms, p99 {figures['p99'] * 1000:.1f} ms, "
+        f"longest {figures['max'] * 1000:.1f} ms"
     )
     result = Result.PASS if figures["p99"] <= DELAY_BOUND_S else Result.FAIL
     return live("R-DELAY", subject, result, reason, evidence, figure=(figures["p99"], DELAY_BOUND_S, "s"))

@@ -1,8 +1,9 @@
 """No customer reaches another, no gateway another (R-ISO-SITE): every ordered pair of sites, on the wire.
 
-From every gateway and controller of a site, out of every interface that leads away from it, packets go to every address
-that the devices of the other sites own. They leave by hand, so the sender's own routing cannot hide what the networks
-would let through, and every device of every site listens: a packet that arrives is a leak even if nobody answers it.
+From every gateway and controller of a site, out of every interface that leads away from it, packets go to
+every address that the devices of the other sites own. They leave by hand, so the sender's own routing
+cannot hide what the networks would let through, and every device of every site listens: a packet that
+arrives is a leak even if nobody answers it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -179,7 +180,8 @@ def _example(through: list[Outcome], fleet: Fleet) -> str:
         or "nobody we asked"
     )
     answered = "answered" if first.answered else "not answered"
-    return f"{len(through)} packets got through, such as {first.shot}: heard by {heard}, {answered}; {way(first, fleet)}"
+    such = f"{len(through)} packets got through, such as {first.shot}"
+    return f"{such}: heard by {heard}, {answered}; {way(first, fleet)}"
 
 
 def way(outcome: Outcome, fleet: Fleet) -> str:

@@ -1,4 +1,4 @@
-"""Both networks are up as planned, device by device (R-DUAL), and no gateway knows the way to another site (R-ISO-SITE)."""
+"""Both networks are up as planned (R-DUAL), and no gateway knows the way to another site (R-ISO-SITE)."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -9,6 +9,7 @@ from heiiki.observe.state import Expected, expectations, foreign_routes, problem
 from heiiki.observe.topology import gateways
 from heiiki.plan.model import Device, Plan
 from heiiki.requirements import Result, Verdict
+from heiiki.requirements.verdict import Evidence
 
 _TABLES = {"commands": {"tables": ["ip", "-j", "route", "show", "table", "all"]}}
 
@@ -54,7 +55,7 @@ def _tables(plan: Plan, answers: Mapping[str, Answer], keep: Keep) -> Iterator[V
         yield _of_table(plan, plan.device(name), answer, evidence)
 
 
-def _of_table(plan: Plan, device: Device, answer: Answer, evidence: tuple) -> Verdict:
+def _of_table(plan: Plan, device: Device, answer: Answer, evidence: tuple[Evidence, ...]) -> Verdict:
     subject = f"routes of {device.name}"
     said = answer.data.get("commands", {}).get("tables", {})
     if answer.error or said.get("rc") != 0:

@@ -1,7 +1,7 @@
 """Packets with somebody else's source address are dropped at the first router that may know (R-ISO-MALICE).
 
-Absence alone proves nothing, so each exit has two proofs more: its honest packet arrives in the same volley, and the
-counter of the rule that is meant to drop the false ones rises by at least their number.
+Absence alone proves nothing, so each exit has two proofs more: its honest packet arrives in the same
+volley, and the counter of the rule that is meant to drop the false ones rises by at least their number.
 """
 
 import json
@@ -96,7 +96,7 @@ def _owner(plan: Plan, address: IPv4Address | None) -> Device:
 
 
 def _by_set(device: Device, interface: str, source: IPv4Address) -> Guard:
-    """A source that the interface's set allows, such as the hub's on a LAN with two gateways, falls to `forward`."""
+    """A source that the interface allows, such as the hub's on a site's LAN, falls to `forward`."""
     allowed = device.firewall.sources if device.firewall is not None else ()
     inside = any(
         item.interface == interface and any(source in one for one in item.prefixes) for item in allowed
@@ -175,7 +175,8 @@ def _verdict(
     )
     arrived = [one for one in mine if _reached(plan, one, closed)]
     if arrived:
-        reason = f"{len(arrived)} false packets arrived, such as {arrived[0].shot}: heard by {', '.join(arrived[0].heard)}"
+        such = f"{len(arrived)} false packets arrived, such as {arrived[0].shot}"
+        reason = f"{such}: heard by {', '.join(arrived[0].heard)}"
         return live("R-ISO-MALICE", subject, Result.FAIL, reason, (evidence,))
     doubts = [
         *deaf(volley, [out.device, *closed]),

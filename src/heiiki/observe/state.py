@@ -1,4 +1,4 @@
-"""What a healthy device looks like, from the plan, and what one says of itself, from FRR, the kernel and the modem.
+"""What a healthy device looks like, by the plan, and what one says of itself: FRR, kernel, modem.
 
 Reading is cheap on purpose (one call a device, everything in it): the campaign asks again and again.
 """
@@ -61,13 +61,13 @@ def expectations(plan: Plan) -> dict[str, Expected]:
 
 
 def path_ends(plan: Plan) -> tuple[str, ...]:
-    """Return the devices whose health shows that of both paths of all sites: gateways and the hub's CE routers."""
+    """Return the devices whose health shows that of both paths of all sites: gateways and hub CE routers."""
     hub = (hub_ce(plan, "a").name, hub_ce(plan, "b").name)
     return (*hub, *dict.fromkeys(device.name for device in gateways(plan)))
 
 
 def _masters(plan: Plan) -> Iterator[tuple[str, bool]]:
-    """Yield each VRRP router with whether it is to be the master: the highest priority on its virtual address."""
+    """Yield each VRRP router and whether it is to be the master: the highest priority on its address."""
     best: dict[IPv4Address, int] = {}
     for device in plan.devices:
         if device.vrrp is not None:
@@ -132,7 +132,7 @@ def problems(expected: Expected, answer: Answer) -> list[str]:
 
 
 def documents(text: str) -> list[Any]:
-    """Return the JSON documents that several ``show ... json`` of one vtysh printed; other lines are passed over."""
+    """Return the JSON documents that one vtysh printed for several commands; other lines are passed over."""
     decoder, found, at = json.JSONDecoder(), [], 0
     while at < len(text):
         if text[at] in "[{":

@@ -148,7 +148,7 @@ def foreign_addresses(plan: Plan, site: SitePlan) -> Iterator[tuple[SitePlan, De
 
 
 def owned(device: Device) -> tuple[IPv4Address, ...]:
-    """Return the addresses of the device that a packet could be sent to: not those of the stand-in for radio."""
+    """Return the addresses of the device that a packet could be sent to: not the radio stand-in's."""
     return tuple(
         address.ip
         for interface in device.interfaces
@@ -158,7 +158,7 @@ def owned(device: Device) -> tuple[IPv4Address, ...]:
 
 
 def expected_exits(plan: Plan, site: SitePlan) -> Iterator[tuple[str, IPv4Address, str]]:
-    """Yield (router, destination, interface): how packets between the site and the hub go while nothing has failed.
+    """Yield (router, destination, interface): how packets leave while nothing has failed.
 
     Each end has one router on the primary network, which sends straight; the other one hands over on its LAN.
     """

@@ -1,4 +1,4 @@
-"""The whole examination of a running service, in order: configuration, sessions, paths, isolation, access, faults."""
+"""The examination of a running service: configuration, sessions, paths, isolation, access, faults."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -124,7 +124,7 @@ def _paths(scene: _Scene) -> Iterator[Verdict]:
 
 
 def _isolation(scene: _Scene) -> Iterator[Verdict]:
-    """One volley answers four questions, so that every negative has its positive in the same seconds (D20)."""
+    """One volley answers four questions, so every negative has its positive in the same seconds (D20)."""
     plan, devices = scene.plan, scene.fleet
     guards = spoofing.guards(plan)
     before, failures = spoofing.read_counters(devices, guards)

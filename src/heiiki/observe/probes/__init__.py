@@ -1,6 +1,6 @@
 """Programs that are sent to a device, run there once, and leave nothing behind.
 
-Each is one self-contained file of the standard library with a function ``main(parameters) -> answer``, both JSON.
+Each is one self-contained file of the standard library with a function ``main(parameters) -> answer`` (JSON).
 """
 
 import json

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def main(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return what each of ``commands`` (name: argv) said and what each of ``files`` holds (None: not there)."""
+    """Return what each of ``commands`` (name: argv) said and what each of ``files`` holds; None: missing."""
     return {
         "commands": {name: _run(argv) for name, argv in parameters.get("commands", {}).items()},
         "files": {path: _read(path) for path in parameters.get("files", ())},

@@ -1,8 +1,8 @@
 """Probe: compare what a device has and runs with what was compiled for it.
 
-Running configuration is compared by meaning, by the programs that own it: FRR's own ``frr-reload --test`` works out the
-difference between running and intended, and the packet filter is loaded into an empty network namespace and listed
-from there, so that both sides went through the same kernel.
+Running configuration is compared by meaning, by the programs that own it: FRR's own ``frr-reload --test``
+works out the difference between running and intended, and the packet filter is loaded into an empty
+network namespace and listed from there, so that both sides went through the same kernel.
 """
 
 import grp
@@ -20,7 +20,7 @@ _RELOAD = "/usr/lib/frr/frr-reload.py"
 
 
 def main(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return the differences of each file and, by file, of what runs; an unreadable thing is an ``unreadable``."""
+    """Return the differences of each file and, by file, of what runs, and what could not be read."""
     found: dict[str, Any] = {"different": {}, "unreadable": {}}
     for file in parameters["files"]:
         _note(found, file["path"], _file(file))

@@ -1,8 +1,8 @@
 """Probe: send marked packets out of chosen interfaces, and tell which marked packets arrive here.
 
-Packets are made by hand and leave through a packet socket: the device's own routing and filter neither choose the way
-nor stop what a test must let out. Every packet carries the number of the run and its own, so that whoever hears it knows
-which one it is, whatever its addresses say.
+Packets are made by hand and leave through a packet socket: the device's own routing and filter neither
+choose the way nor stop what a test must let out. Every packet carries the number of the run and its own,
+so that whoever hears it knows which one it is, whatever its addresses say.
 """
 
 import ipaddress
@@ -20,6 +20,7 @@ _ICMP, _TCP, _UDP = 1, 6, 17
 _ECHO_REPLY, _UNREACHABLE, _ECHO, _EXPIRED = 0, 3, 8, 11
 _SYN, _ACK, _RST = 0x02, 0x10, 0x04
 _STAMP_SIZE, _REFLECTED_AT = 44, 24
+_ECHO_SIZE, _SEGMENT_SIZE, _QUOTE_SIZE, _SMALLEST = 16, 20, 28, 28
 _MARK = struct.Struct("!II")
 
 
@@ -37,7 +38,7 @@ def checksum(data: bytes) -> int:
         data += b"\0"
     total = sum(struct.unpack(f"!{len(data) // 2}H", data))
     total = (total & 0xFFFF) + (total >> 16)
-    return ~(total + (total >> 16)) & 0xFFFF
+    return int(~(total + (total >> 16)) & 0xFFFF)
 
 
 def packet(run: int, shot: list[Any]) -> bytes:
@@ -76,11 +77,11 @@ def _port(number: int) -> int:
 def heard(run: int, data: bytes) -> int | None:
     """Return the number of the marked packet `data`, or None if it is not one of this run's requests."""
     body = data[(data[0] & 15) * 4 :]
-    if data[9] == _ICMP and len(body) >= 16 and body[0] == _ECHO:
+    if data[9] == _ICMP and len(body) >= _ECHO_SIZE and body[0] == _ECHO:
         return _marked(run, body[8:16])
     if data[9] == _UDP and len(body) >= 8 + _STAMP_SIZE:
         return _marked(run, body[8 + _STAMP_SIZE - 8 : 8 + _STAMP_SIZE])
-    if data[9] == _TCP and len(body) >= 20 and body[13] & (_SYN | _ACK) == _SYN:
+    if data[9] == _TCP and len(body) >= _SEGMENT_SIZE and body[13] & (_SYN | _ACK) == _SYN:
         return _marked(run, body[8:12] + body[4:8])
     return None
 
@@ -93,9 +94,9 @@ def _marked(run: int, mark: bytes) -> int | None:
 def answer(run: int, data: bytes) -> tuple[int, str] | None:
     """Return which shot `data` answers, its number modulo 65536, and how; None if it answers none."""
     body = data[(data[0] & 15) * 4 :]
-    if data[9] == _ICMP and len(body) >= 16:
+    if data[9] == _ICMP and len(body) >= _ECHO_SIZE:
         return _icmp_answer(run, body)
-    if data[9] == _TCP and len(body) >= 20 and body[13] & _ACK:
+    if data[9] == _TCP and len(body) >= _SEGMENT_SIZE and body[13] & _ACK:
         number = struct.unpack("!I", body[8:12])[0] - 1
         if struct.unpack("!H", body[2:4])[0] == _port(number):
             return number & 0xFFFF, "reset" if body[13] & _RST else "syn-ack"
@@ -110,7 +111,7 @@ def _icmp_answer(run: int, body: bytes) -> tuple[int, str] | None:
     if body[0] == _ECHO_REPLY:
         number = _marked(run, body[8:16])
         return None if number is None else (number & 0xFFFF, "echo")
-    if body[0] in (_UNREACHABLE, _EXPIRED) and len(body) >= 28:
+    if body[0] in (_UNREACHABLE, _EXPIRED) and len(body) >= _QUOTE_SIZE:
         name = "expired" if body[0] == _EXPIRED else f"unreachable/{body[1]}"
         return struct.unpack("!H", body[12:14])[0], name
     return None
@@ -138,6 +139,7 @@ class Volley:
 
     def run(self) -> dict[str, Any]:
         """Send, listen, and return what became of it."""
+        os.nice(5)
         listening = time.time()
         self._resolve()
         self._listen(self._from)
@@ -191,7 +193,7 @@ class Volley:
                 data, source = self._listener.recvfrom(4096)
             except OSError:
                 continue
-            if source[2] != _OUTGOING and len(data) >= 28:
+            if source[2] != _OUTGOING and len(data) >= _SMALLEST:
                 self._take(data, source[0])
 
     def _take(self, data: bytes, interface: str) -> None:
