@@ -1,6 +1,6 @@
 """The one process that stays on the user's machine while a lab is up: it owns the guest and the way to it.
 
-`python -m heiiki.lab.launcher STATE KERNEL ROOT MEMORY CPUS` detaches itself, starts the guest, and offers a
+`python -m heiiki.lab.launcher STATE KERNEL ROOT MEMORY CPUS PIPE` detaches itself, starts the guest, offers a
 unix socket for each node. SIGTERM ends the lab; any other death of it ends the guest too.
 """
 
@@ -30,7 +30,7 @@ _BACKLOG = 256
 def main(arguments: Sequence[str]) -> int:
     """Be the launcher; the first process returns at once, the lab lives in its grandchild."""
     state_dir, kernel, root = (Path(argument) for argument in arguments[:3])
-    memory, cpus = arguments[3], int(arguments[4])
+    memory, cpus, pipe = arguments[3], int(arguments[4]), int(arguments[5])
     _detach()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     machine = guest.Machine(
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     try:
         with state.hold(state_dir):
-            _run(state_dir, machine)
+            _run(state_dir, machine, pipe)
     except LabError as error:
         _LOG.error("%s", error)
         return 1
@@ -62,7 +62,7 @@ def _detach() -> None:
     os.chdir("/")
 
 
-def _run(state_dir: Path, machine: guest.Machine) -> None:
+def _run(state_dir: Path, machine: guest.Machine, pipe: int) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     guest.enter_private_network()
     process = guest.start(machine)
@@ -70,13 +70,13 @@ def _run(state_dir: Path, machine: guest.Machine) -> None:
         guest.wait_until_up(process, machine.console)
         names = [node.name for node in LabSpec.from_json((state_dir / "lab.json").read_text()).nodes]
         doors = {state.GUEST: guest.FIRST_PORT, **guest.ports(names)}
-        asyncio.run(_serve(state_dir, doors, process))
+        asyncio.run(_serve(state_dir, doors, process, pipe))
     finally:
         guest.stop(process)
         _remove_doors(state_dir)
 
 
-async def _serve(state_dir: Path, doors: dict[str, int], process: subprocess.Popen[bytes]) -> None:
+async def _serve(state_dir: Path, doors: dict[str, int], process: subprocess.Popen[bytes], pipe: int) -> None:
     """Until SIGTERM, or until the guest ends by itself.
 
     Raises:
@@ -94,6 +94,8 @@ async def _serve(state_dir: Path, doors: dict[str, int], process: subprocess.Pop
         await loop.create_unix_server(partial(_Inside, port), str(path), backlog=_BACKLOG)
     ready = {"pid": os.getpid(), "guest_pid": process.pid, "started": time.time()}
     (state_dir / "ready.json").write_text(json.dumps(ready))
+    with os.fdopen(pipe, "wb") as waiting:
+        waiting.write(b"up")
     _LOG.info("the guest is up; %d nodes can be reached", len(doors) - 1)
     await _first(stopped, os.pidfd_open(process.pid))
     if not stopped.is_set():

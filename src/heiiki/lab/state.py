@@ -3,13 +3,16 @@
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from heiiki.errors import LabError
 
 GUEST = "_guest"
+_TRIES = 10
 _SOCKET_PATH_LIMIT = 107  # sun_path of unix(7), less its final zero
 
 # Everything that the engine puts into a state folder. Other parts keep their own files beside them.
@@ -82,15 +85,22 @@ def hold(state_dir: Path) -> Iterator[None]:
     """
     state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (state_dir / "lock").open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise LabError(already_running(state_dir)) from error
+        _take(file, state_dir)
         file.seek(0)
         file.truncate()
         file.write(f"{os.getpid()}\n")
         file.flush()
         yield
+
+
+def _take(file: IO[str], state_dir: Path) -> None:
+    """Several tries, because whoever looks whether a lab runs holds the lock for a moment too."""
+    for _ in range(_TRIES):
+        with suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(0.02)
+    raise LabError(already_running(state_dir))
 
 
 def already_running(state_dir: Path) -> str:

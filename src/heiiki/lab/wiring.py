@@ -236,36 +236,28 @@ def setup_steps(spec: LabSpec) -> Iterator[Step]:
 def _start_launcher(state_dir: Path, kernel: Path, root: Path, memory: str, cpus: int) -> None:
     """Returns when the guest's agent answers.
 
+    The launcher says so through a pipe; if it dies first, the pipe ends.
+
     Raises:
-        LabError: it does not; with what the launcher and the guest said.
+        LabError: it does not answer; with what the launcher and the guest said.
     """
-    command = [
-        sys.executable,
-        "-m",
-        "heiiki.lab.launcher",
-        str(state_dir),
-        str(kernel),
-        str(root),
-        memory,
-        str(cpus),
-    ]
-    with (state_dir / "launcher.log").open("wb") as log:
+    read, write = os.pipe()
+    what = [str(state_dir), str(kernel), str(root), memory, str(cpus), str(write)]
+    with os.fdopen(read, "rb") as said, (state_dir / "launcher.log").open("wb") as log:
         subprocess.run(
-            command,
+            [sys.executable, "-m", "heiiki.lab.launcher", *what],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             env=os.environ | {"PYTHONPATH": str(_SOURCE)},
+            pass_fds=(write,),
             check=True,
         )
-    deadline = time.monotonic() + _START_TIMEOUT
-    while time.monotonic() < deadline:
-        if (state_dir / "ready.json").exists():
+        os.close(write)
+        if select.select([said], [], [], _START_TIMEOUT)[0] and said.read():
             return
-        if (state_dir / "lock").exists() and not state.is_running(state_dir):
-            break
-        time.sleep(0.03)
     log_text = (state_dir / "launcher.log").read_text(errors="replace").strip()
+    _stop_launcher(state_dir)
     raise LabError(f"the lab's guest did not start; {state_dir / 'launcher.log'} says:\n{log_text}")
 
 
