@@ -1,0 +1,69 @@
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from heiiki.errors import LabError
+from heiiki.lab import guest
+from heiiki.lab.agent.sleeper import StallRing
+
+MACHINE = guest.Machine(
+    kernel=Path("/cache/linux"),
+    root=Path("/cache/root"),
+    source=Path("/checkout/src"),
+    ansible=guest.Ansible("2.19.14", Path("/site/ansible/module_utils")),
+    memory="2G",
+    cpus=3,
+    uml_dir=Path("/state/uml"),
+    console=Path("/state/console.log"),
+)
+
+
+def test_the_command_line_is_what_the_kernel_wants() -> None:
+    line = guest.command_line(MACHINE)
+    assert line[:4] == ["/cache/linux", "mem=2G", "ncpus=3", "seccomp=on"]
+    assert "vec0:transport=raw,ifname=guest0,gro=1,depth=128,mtu=9000" in line
+    assert line[-4:-1] == ["init=/bin/sh", "--", "-c"]
+    assert line[-1] == (
+        '"mount -t tmpfs none /mnt && mkdir -p /mnt/source /mnt/library/ansible/module_utils && '
+        "mount -t hostfs -o ro,hostfs=/checkout/src none /mnt/source && "
+        "mount -t hostfs -o ro,hostfs=/site/ansible/module_utils none /mnt/library/ansible/module_utils && "
+        'exec /usr/bin/python3 -I -S -B /mnt/source/heiiki/lab/agent/boot.py 198.18.0.2/30 2.19.14"'
+    )
+
+
+def test_without_ansible_nothing_is_mounted_for_it() -> None:
+    shell = guest.command_line(replace(MACHINE, ansible=None))[-1]
+    assert "hostfs=/site" not in shell
+    assert shell.rstrip('" ').endswith("boot.py 198.18.0.2/30")
+
+
+def test_the_ansible_beside_us_is_found_without_importing_it() -> None:
+    found = guest.find_ansible()
+    assert found is not None
+    assert found.release == version("ansible-core")
+    assert (found.module_utils / "basic.py").is_file()
+
+
+@pytest.mark.parametrize("odd", ["/a b/linux", '/a"b', "/a,b", "/a$b"])
+def test_a_path_that_the_kernel_would_misread_is_refused(odd: str) -> None:
+    guest.refuse_odd_paths(MACHINE)
+    with pytest.raises(LabError, match="cannot take a path with"):
+        guest.refuse_odd_paths(replace(MACHINE, kernel=Path(odd)))
+    with pytest.raises(LabError, match="cannot take a path with"):
+        guest.refuse_odd_paths(replace(MACHINE, source=Path(odd)))
+
+
+def test_nodes_have_the_ports_after_the_guests_own() -> None:
+    assert guest.ports(["a", "b"]) == {"a": 7001, "b": 7002}
+
+
+def test_the_ring_keeps_the_latest_stalls() -> None:
+    ring = StallRing()
+    assert ring.since(0.0) == []
+    for number in range(10_000):
+        ring.add(float(number), 1000.0 + number, 0.2)
+    kept = ring.since(0.0)
+    assert (len(kept), kept[0], kept[-1]) == (8192, (1808.0, 2808.0, 0.2), (9999.0, 10999.0, 0.2))
+    assert ring.since(9998.0) == [(9999.0, 10999.0, 0.2)]
