@@ -1,4 +1,4 @@
-"""What the worked example compiles to, one case a file: a reviewer reads the difference of what devices are sent.
+"""What the worked example compiles to, one case a file: the reviewer reads how what devices are sent differs.
 
 `python tests/golden/test_compile.py` writes the files anew after a deliberate change.
 """

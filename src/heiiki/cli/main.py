@@ -17,6 +17,7 @@ from heiiki.cli.service import Folder, planned
 from heiiki.cli.table import verdict_table
 from heiiki.errors import HeiikiError, IntentError
 from heiiki.evidence import exit_code
+from heiiki.intent.collector import held
 from heiiki.intent.generate import generate, template
 from heiiki.render import compile_plan, write
 
@@ -87,6 +88,7 @@ def new(folder: Path, sites: int | None, seed: int) -> None:
 @click.argument("folder", type=Folder())
 @click.option("--json", "as_json", is_flag=True, help="Print verdicts or problems as JSON.")
 @click.pass_context
+@held()
 def check(ctx: click.Context, folder: Path, as_json: bool) -> None:
     """Check FOLDER: every mistake of every file, or else the design verdicts.
 
@@ -112,6 +114,7 @@ def check(ctx: click.Context, folder: Path, as_json: bool) -> None:
 @cli.command("compile")
 @click.argument("folder", type=Folder())
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the configurations.")
+@held()
 def compile_(folder: Path, out: Path) -> None:
     """Write every device's configuration below --out, one folder a device.
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from heiiki.errors import IntentError, Problem
+from heiiki.intent.collector import held
 from heiiki.intent.consistency import across
 from heiiki.intent.model import Intent, Model, Retired, Service, Site
 from heiiki.intent.yaml_source import YamlSource
@@ -27,6 +28,7 @@ _PATTERNS = {
 }
 
 
+@held()
 def load(folder: Path) -> Intent:
     """Load the service described in `folder`.
 

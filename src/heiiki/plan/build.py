@@ -1,6 +1,7 @@
 """Intent in, plan out: one short function, read from top to bottom."""
 
 from heiiki.intent import Intent, Service
+from heiiki.intent.collector import held
 from heiiki.plan import carrier_a, carrier_b, hub, paths, site, witnesses
 from heiiki.plan.addresses import LAN_GATEWAY, host
 from heiiki.plan.context import Context
@@ -8,6 +9,7 @@ from heiiki.plan.model import Availability, ClosedNetwork, Device, Link, Managem
 from heiiki.plan.timers import PROFILES
 
 
+@held()
 def build(intent: Intent) -> Plan:
     """Resolve the intent into the plan.
 

@@ -8,7 +8,7 @@ from heiiki.intent import Site
 from heiiki.intent.model import CarrierRouter, CoreLink
 from heiiki.plan import addresses as addr
 from heiiki.plan import firewall, names
-from heiiki.plan.context import Context, site_addresses
+from heiiki.plan.context import Context
 from heiiki.plan.model import (
     AllowedSource,
     BgpInstance,
@@ -208,9 +208,7 @@ def _customers(context: Context, router: CarrierRouter, attached: list[Site]) ->
             overlapped = next(
                 site for site in context.sites if site.name == context.service.witnesses.overlaps
             )
-            yield _second(
-                context, router, "ac-second-br", site_addresses(context.service, overlapped.number).lan
-            )
+            yield _second(context, router, "ac-second-br", context.own(overlapped).lan)
 
 
 def _targets(context: Context, number: int, imports: int, exports: int) -> VpnTargets:
@@ -231,10 +229,10 @@ def _hub(context: Context, router: CarrierRouter) -> _Customer:
         announce="SITE-LOOPBACKS",
     )
     sets = (
-        PrefixSet("FROM-HUB", (context.hub_lan, addr.only(context.hub_loopback))),
+        PrefixSet("FROM-HUB", (context.hub_lan, context.only_hub_loopback)),
         PrefixSet("SITE-LOOPBACKS", (pools.loopback_a,), le=addr.HOST),
     )
-    sources = (context.hub_lan, addr.only(context.hub_loopback), addr.only(ce))
+    sources = (context.hub_lan, context.only_hub_loopback, addr.only(ce))
     return _Customer(
         (
             Interface(names.HUB_VRF, "vrf", table=HUB_TABLE),
@@ -253,8 +251,8 @@ def _hub(context: Context, router: CarrierRouter) -> _Customer:
 
 
 def _spoke(context: Context, router: CarrierRouter, site: Site) -> _Customer:
-    own = site_addresses(context.service, site.number)
-    vrf, prefixes = names.vrf(site), (own.lan, addr.only(own.loopback))
+    own = context.own(site)
+    vrf, prefixes = names.vrf(site), (own.lan, own.only_loopback)
     neighbor = BgpNeighbor(
         address=own.ce,
         remote_as=context.service.sites_as_number,
@@ -286,7 +284,7 @@ def _spoke(context: Context, router: CarrierRouter, site: Site) -> _Customer:
             vpn=_targets(context, site.number, _HUB_TARGET, _SITES_TARGET),
         ),
         sets,
-        AllowedSource(names.attachment(site), (*prefixes, addr.only(own.ce))),
+        AllowedSource(names.attachment(site), (*prefixes, own.only_ce)),
     )
 
 

@@ -130,7 +130,7 @@ def _core(context: Context, name: str, function: Function) -> Device:
 
 def _radios(context: Context) -> Iterator[Interface]:
     for site in context.sites:
-        address = addr.on(radio_network(site.number), 1)
+        address = addr.on(context.own(site).radio, 1)
         yield Interface(names.radio(site), "radio", (address,), peer=names.gateway_b(site))
     if context.service.witnesses is not None:
         yield Interface("ue-stranger", "radio", (addr.on(radio_network(0), 1),), peer=names.STRANGER)
@@ -142,7 +142,7 @@ def _pgw(context: Context) -> Device:
     points = tuple(
         Interface(interface, "ethernet", (own,), peer) for interface, own, peer in _ends(context, names.PGW)
     )
-    endpoint = (addr.only(context.tunnel_endpoint),)
+    endpoint = (context.only_endpoint,)
     s5 = next(item for item in points if item.name == "s5")
     return Device(
         name=names.PGW,

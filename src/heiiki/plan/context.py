@@ -15,12 +15,88 @@ GRE_MTU, WWAN_MTU = 1376, 1400
 
 
 @dataclass(frozen=True)
+class SiteAddresses:
+    """Every address that follows from one site's number; each is made once, for the plan names it many times."""
+
+    lan: IPv4Network
+    access: IPv4Network
+    loopback: IPv4Address
+    sim: IPv4Address
+    tunnel: IPv4Network
+    radio: IPv4Network
+
+    @cached_property
+    def pe(self) -> IPv4Address:
+        """The PE's end of the access line."""
+        return addr.host(self.access, 1)
+
+    @cached_property
+    def ce(self) -> IPv4Address:
+        """The site's end of the access line."""
+        return addr.host(self.access, 2)
+
+    @cached_property
+    def only_ce(self) -> IPv4Network:
+        """The site's end of the access line, as a prefix."""
+        return addr.only(self.ce)
+
+    @cached_property
+    def only_loopback(self) -> IPv4Network:
+        """The loopback of the site's gateway on network A, as a prefix."""
+        return addr.only(self.loopback)
+
+    @cached_property
+    def tunnel_hub(self) -> IPv4Address:
+        """The hub's end inside the tunnel."""
+        return addr.host(self.tunnel, 1)
+
+    @cached_property
+    def tunnel_site(self) -> IPv4Address:
+        """The site's end inside the tunnel."""
+        return addr.host(self.tunnel, 2)
+
+    @cached_property
+    def controller(self) -> IPv4Address:
+        """The site's BEMS or ERC."""
+        return addr.host(self.lan, addr.LAN_CONTROLLER)
+
+
+_RADIO = IPv4Network("169.254.0.0/16")
+
+
+def radio_network(number: int) -> IPv4Network:
+    """Return the /30 of the stand-in for radio to site `number`; 0 is the stranger's (RFC 3927, never routed)."""
+    return addr.block(_RADIO, number + 1, addr.ACCESS)
+
+
+def site_addresses(service: Service, number: int) -> SiteAddresses:
+    """Return the addresses of site `number`."""
+    pools = service.addresses
+    return SiteAddresses(
+        lan=addr.block(pools.site_lan, number, addr.LAN),
+        access=addr.block(pools.access_a, number, addr.ACCESS),
+        loopback=addr.host(pools.loopback_a, number),
+        sim=addr.host(pools.sim_b, number),
+        tunnel=addr.block(pools.tunnel_b, number, addr.ACCESS),
+        radio=radio_network(number),
+    )
+
+
+@dataclass(frozen=True)
 class Context:
     """The service and what follows from it alone."""
 
     service: Service
     sites: tuple[Site, ...]
     timers: Timers
+
+    @cached_property
+    def _own(self) -> dict[int, SiteAddresses]:
+        return {site.number: site_addresses(self.service, site.number) for site in self.sites}
+
+    def own(self, site: Site) -> SiteAddresses:
+        """Return every address that follows from the site's number."""
+        return self._own[site.number]
 
     @cached_property
     def hub_lan(self) -> IPv4Network:
@@ -39,9 +115,19 @@ class Context:
         return addr.host(pool, addr.hub_index(pool))
 
     @cached_property
+    def only_hub_loopback(self) -> IPv4Network:
+        """That loopback as a prefix."""
+        return addr.only(self.hub_loopback)
+
+    @cached_property
     def tunnel_endpoint(self) -> IPv4Address:
         """Address of the hub's CE-B to which every site's tunnel leads."""
         return addr.host(self.service.networks.b.infrastructure, 1)
+
+    @cached_property
+    def only_endpoint(self) -> IPv4Network:
+        """That endpoint as a prefix."""
+        return addr.only(self.tunnel_endpoint)
 
     @cached_property
     def hub_access_a(self) -> IPv4Network:
@@ -69,12 +155,12 @@ class Context:
     @cached_property
     def hub_loopback_set(self) -> PrefixSet:
         """The hub's loopback on network A."""
-        return PrefixSet("HUB-LOOPBACK", (addr.only(self.hub_loopback),))
+        return PrefixSet("HUB-LOOPBACK", (self.only_hub_loopback,))
 
     @cached_property
     def endpoint_set(self) -> PrefixSet:
         """The hub's tunnel endpoint on network B."""
-        return PrefixSet("TUNNEL-ENDPOINT", (addr.only(self.tunnel_endpoint),))
+        return PrefixSet("TUNNEL-ENDPOINT", (self.only_endpoint,))
 
     @cached_property
     def sim_set(self) -> PrefixSet:
@@ -85,59 +171,3 @@ class Context:
     def sites_set(self) -> PrefixSet:
         """Every site's LAN."""
         return PrefixSet("SITES", (self.service.addresses.site_lan,), le=addr.LAN)
-
-
-@dataclass(frozen=True, slots=True)
-class SiteAddresses:
-    """Every address that follows from one site's number."""
-
-    lan: IPv4Network
-    access: IPv4Network
-    loopback: IPv4Address
-    sim: IPv4Address
-    tunnel: IPv4Network
-
-    @property
-    def pe(self) -> IPv4Address:
-        """The PE's end of the access line."""
-        return addr.host(self.access, 1)
-
-    @property
-    def ce(self) -> IPv4Address:
-        """The site's end of the access line."""
-        return addr.host(self.access, 2)
-
-    @property
-    def tunnel_hub(self) -> IPv4Address:
-        """The hub's end inside the tunnel."""
-        return addr.host(self.tunnel, 1)
-
-    @property
-    def tunnel_site(self) -> IPv4Address:
-        """The site's end inside the tunnel."""
-        return addr.host(self.tunnel, 2)
-
-    @property
-    def controller(self) -> IPv4Address:
-        """The site's BEMS or ERC."""
-        return addr.host(self.lan, addr.LAN_CONTROLLER)
-
-
-_RADIO = IPv4Network("169.254.0.0/16")
-
-
-def radio_network(number: int) -> IPv4Network:
-    """Return the /30 of the stand-in for radio to site `number`; 0 is the stranger's (RFC 3927, never routed)."""
-    return addr.block(_RADIO, number + 1, addr.ACCESS)
-
-
-def site_addresses(service: Service, number: int) -> SiteAddresses:
-    """Return the addresses of site `number`."""
-    pools = service.addresses
-    return SiteAddresses(
-        lan=addr.block(pools.site_lan, number, addr.LAN),
-        access=addr.block(pools.access_a, number, addr.ACCESS),
-        loopback=addr.host(pools.loopback_a, number),
-        sim=addr.host(pools.sim_b, number),
-        tunnel=addr.block(pools.tunnel_b, number, addr.ACCESS),
-    )

@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from heiiki.plan import addresses as addr
 from heiiki.plan import firewall, names
-from heiiki.plan.context import GRE_MTU, HUB_VRID, OVERLAY_HOPS, Context, site_addresses
+from heiiki.plan.context import GRE_MTU, HUB_VRID, OVERLAY_HOPS, Context
 from heiiki.plan.model import (
     AllowedSource,
     BgpInstance,
@@ -72,16 +72,13 @@ def _ce_address(context: Context, index: int) -> IPv4Address:
 
 def _site_sets(context: Context) -> tuple[PrefixSet, ...]:
     """One set a site, so that no site can announce the addresses of another."""
-    return tuple(
-        PrefixSet(f"SITE-{site.number:04d}", (site_addresses(context.service, site.number).lan,))
-        for site in context.sites
-    )
+    return tuple(PrefixSet(f"SITE-{site.number:04d}", (context.own(site).lan,)) for site in context.sites)
 
 
 def _overlay(context: Context, network: str) -> Iterator[BgpNeighbor]:
     """One session a site: over network A from loopback to loopback, over network B inside the tunnel."""
     for site in context.sites:
-        own = site_addresses(context.service, site.number)
+        own = context.own(site)
         on_a = network == "a"
         yield BgpNeighbor(
             address=own.loopback if on_a else own.tunnel_site,
@@ -155,7 +152,7 @@ def _ce_a(context: Context) -> Device:
         context.hub_set,
         context.sites_set,
         PrefixSet("SITE-LOOPBACKS", (pools.loopback_a,), le=addr.HOST),
-        PrefixSet("HUB-OWN", (context.hub_lan, addr.only(context.hub_loopback))),
+        PrefixSet("HUB-OWN", (context.hub_lan, context.only_hub_loopback)),
         *_site_sets(context),
     )
     neighbors = (to_pe, _session_lan(context, addr.LAN_SECOND, names.HUB_CE_B), *_overlay(context, "a"))
@@ -174,7 +171,7 @@ def _ce_a(context: Context) -> Device:
             context,
             context.hub_loopback,
             neighbors,
-            (context.hub_lan, addr.only(context.hub_loopback)),
+            (context.hub_lan, context.only_hub_loopback),
             sets,
         ),
         firewall=Firewall(
@@ -226,7 +223,7 @@ def _ce_b(context: Context) -> Device:
             context,
             context.tunnel_endpoint,
             neighbors,
-            (context.hub_lan, addr.only(context.tunnel_endpoint)),
+            (context.hub_lan, context.only_endpoint),
             sets,
         ),
         firewall=Firewall(
@@ -250,7 +247,7 @@ def _ce_b(context: Context) -> Device:
 
 def _tunnels(context: Context) -> Iterator[Interface]:
     for site in context.sites:
-        own = site_addresses(context.service, site.number)
+        own = context.own(site)
         yield Interface(
             names.tunnel(site),
             "gre",
@@ -263,7 +260,7 @@ def _tunnels(context: Context) -> Iterator[Interface]:
 
 def _tunnel_sources(context: Context) -> Iterator[AllowedSource]:
     for site in context.sites:
-        own = site_addresses(context.service, site.number)
+        own = context.own(site)
         yield AllowedSource(names.tunnel(site), (own.lan, addr.only(own.tunnel_site)))
 
 
@@ -308,10 +305,7 @@ def _host(context: Context, name: str, index: int, function: Function) -> Device
         for _, other, _ in _HOSTS
         if other != index
     )
-    streams = tuple(
-        StampStream(site.name, site_addresses(context.service, site.number).controller)
-        for site in context.sites
-    )
+    streams = tuple(StampStream(site.name, context.own(site).controller) for site in context.sites)
     return Device(
         name=name,
         role=Role.CLOSED_GROUP_HOST,

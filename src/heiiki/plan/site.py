@@ -12,8 +12,6 @@ from heiiki.plan.context import (
     SITE_VRID,
     Context,
     SiteAddresses,
-    radio_network,
-    site_addresses,
 )
 from heiiki.plan.model import (
     AllowedSource,
@@ -44,7 +42,7 @@ _MASTER, _BACKUP = 200, 100
 
 def site_plan(context: Context, site: Site) -> SitePlan:
     """Return what the site is, resolved."""
-    own = site_addresses(context.service, site.number)
+    own = context.own(site)
     return SitePlan(
         number=site.number,
         name=site.name,
@@ -74,7 +72,7 @@ def sim(context: Context, site: Site) -> Sim:
 
 def devices(context: Context, site: Site) -> Iterator[Device]:
     """Yield the site's devices: gateways first, then the LAN, then the controller."""
-    own = site_addresses(context.service, site.number)
+    own = context.own(site)
     if names.doubled(site):
         yield _ce_a(context, site, own)
         yield _gateway_b(context, site, own)
@@ -120,7 +118,7 @@ def _lan_legs(site: Site) -> Iterator[Link]:
 
 
 def _own_sets(own: SiteAddresses) -> tuple[PrefixSet, PrefixSet]:
-    loopback = addr.only(own.loopback)
+    loopback = own.only_loopback
     return PrefixSet("SITE-LAN", (own.lan,)), PrefixSet("SITE-OWN", (own.lan, loopback))
 
 
@@ -178,7 +176,7 @@ def _interfaces_a(site: Site, own: SiteAddresses) -> tuple[Interface, Interface]
     )
 
 
-def _interfaces_b(context: Context, site: Site, own: SiteAddresses) -> tuple[Interface, ...]:
+def _interfaces_b(context: Context, own: SiteAddresses) -> tuple[Interface, ...]:
     tunnel = Interface(
         names.TUNNEL_IF,
         "gre",
@@ -187,18 +185,18 @@ def _interfaces_b(context: Context, site: Site, own: SiteAddresses) -> tuple[Int
         mtu=GRE_MTU,
         gre=Gre(own.sim, context.tunnel_endpoint),
     )
-    radio = Interface(names.RADIO_IF, "radio", (addr.on(radio_network(site.number), 2),), peer=names.ENB)
+    radio = Interface(names.RADIO_IF, "radio", (addr.on(own.radio, 2),), peer=names.ENB)
     return radio, Interface(names.WWAN_IF, "wwan", (addr.single(own.sim),), peer=names.PGW), tunnel
 
 
-def _services_b(context: Context, site: Site) -> tuple[InputService, ...]:
+def _services_b(context: Context, own: SiteAddresses) -> tuple[InputService, ...]:
     """The tunnel, and the modem's own leg: what a modem of silicon would not show to the host."""
-    radio = addr.host(radio_network(site.number), 1)
+    radio = addr.host(own.radio, 1)
     return firewall.gre_from(context.tunnel_endpoint), firewall.radio_from(radio)
 
 
 def _to_endpoint(context: Context) -> StaticRoute:
-    return StaticRoute(addr.only(context.tunnel_endpoint), interface=names.WWAN_IF)
+    return StaticRoute(context.only_endpoint, interface=names.WWAN_IF)
 
 
 def _pair(context: Context, own: SiteAddresses, uplinks: tuple[str, ...], *, doubled: bool) -> ForwardPair:
@@ -211,11 +209,11 @@ def _allowed(context: Context, own: SiteAddresses, uplinks: tuple[str, ...]) -> 
     for interface in names.LAN_IFS:
         yield AllowedSource(interface, (own.lan, context.hub_lan))
     if names.ACCESS_A_IF in uplinks:
-        sources = (context.hub_lan, addr.only(context.hub_loopback), addr.only(own.pe))
+        sources = (context.hub_lan, context.only_hub_loopback, addr.only(own.pe))
         yield AllowedSource(names.ACCESS_A_IF, sources)
     if names.TUNNEL_IF in uplinks:
         yield AllowedSource(names.TUNNEL_IF, (context.hub_lan, addr.only(own.tunnel_hub)))
-        yield AllowedSource(names.WWAN_IF, (addr.only(context.tunnel_endpoint),))
+        yield AllowedSource(names.WWAN_IF, (context.only_endpoint,))
 
 
 def _filter(
@@ -279,7 +277,7 @@ def _ce_a(context: Context, site: Site, own: SiteAddresses) -> Device:
                     context.service.sites_as_number,
                     own.loopback,
                     neighbors,
-                    (own.lan, addr.only(own.loopback)),
+                    (own.lan, own.only_loopback),
                 ),
             ),
             prefix_sets=(context.hub_set, context.hub_loopback_set, *_own_sets(own)),
@@ -296,7 +294,7 @@ def _gateway_b(context: Context, site: Site, own: SiteAddresses) -> Device:
     neighbors = (_session_b(context, site, own), _session_lan(context, peer, names.gateway_a(site)))
     services = (
         *firewall.routing_from(own.tunnel_hub, peer),
-        *_services_b(context, site),
+        *_services_b(context, own),
         firewall.vrrp_from(peer),
     )
     return Device(
@@ -307,7 +305,7 @@ def _gateway_b(context: Context, site: Site, own: SiteAddresses) -> Device:
         networks=("b",),
         site=site.name,
         interfaces=(
-            *_interfaces_b(context, site, own),
+            *_interfaces_b(context, own),
             Interface(names.LAN_IF, "ethernet", (addr.single(here),)),
         ),
         router=Router(
@@ -329,7 +327,7 @@ def _gateway_both(context: Context, site: Site, own: SiteAddresses) -> Device:
     neighbors = (*_sessions_a(context, site, own), _session_b(context, site, own))
     services = (
         *firewall.routing_from(own.pe, context.hub_loopback, own.tunnel_hub),
-        *_services_b(context, site),
+        *_services_b(context, own),
     )
     uplinks = (names.ACCESS_A_IF, names.TUNNEL_IF)
     return Device(
@@ -339,7 +337,7 @@ def _gateway_both(context: Context, site: Site, own: SiteAddresses) -> Device:
         platform=site.b.platform,
         networks=("a", "b"),
         site=site.name,
-        interfaces=(*_interfaces_a(site, own), *_interfaces_b(context, site, own), lan),
+        interfaces=(*_interfaces_a(site, own), *_interfaces_b(context, own), lan),
         router=Router(
             router_id=own.loopback,
             bgp=(
@@ -347,7 +345,7 @@ def _gateway_both(context: Context, site: Site, own: SiteAddresses) -> Device:
                     context.service.sites_as_number,
                     own.loopback,
                     neighbors,
-                    (own.lan, addr.only(own.loopback)),
+                    (own.lan, own.only_loopback),
                 ),
             ),
             prefix_sets=(context.hub_set, context.hub_loopback_set, *_own_sets(own)),

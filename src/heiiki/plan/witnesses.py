@@ -6,7 +6,7 @@ from ipaddress import IPv4Network
 from heiiki.plan import addresses as addr
 from heiiki.plan import names
 from heiiki.plan.carrier_a import second_targets
-from heiiki.plan.context import Context, radio_network, site_addresses
+from heiiki.plan.context import Context, radio_network
 from heiiki.plan.model import Device, Endpoint, Function, Interface, Link, Role, Sim, StaticRoute
 
 
@@ -15,7 +15,7 @@ def devices(context: Context) -> Iterator[Device]:
     if context.service.witnesses is None:
         return
     branch = next(site for site in context.sites if site.name == context.service.witnesses.overlaps)
-    branch_lan = site_addresses(context.service, branch.number).lan
+    branch_lan = context.own(branch).lan
     yield _second(names.SECOND_HQ, context.hub_lan, addr.HUB_DRAS)
     yield _second(names.SECOND_BRANCH, branch_lan, addr.LAN_CONTROLLER)
     yield Device(
