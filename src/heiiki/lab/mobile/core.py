@@ -20,6 +20,7 @@ WWAN_CONFIG_PATH = "/etc/heiiki/wwan.json"
 _RESPAWN_PATH = f"{nextepc.FOLDER}/respawn.json"
 _ENB_PATH = f"{nextepc.FOLDER}/enb.json"
 _DATABASE_PORT = 27017
+_DIAMETER_PORT = 3868
 _ENB_ID = 1
 # NextEPC's MME and SGW poll, so that they fill a processor at rest. What forwards packets comes first.
 _CONTROL_PLANE = 10
@@ -224,6 +225,7 @@ def _hss_files(core: MobileCore) -> dict[str, File]:
             ),
         ],
         "follow": [nextepc.HSS],
+        "follow_port": _DIAMETER_PORT,
     }
     uri = f"mongodb://127.0.0.1:{_DATABASE_PORT}/nextepc"
     return {
@@ -242,7 +244,7 @@ def _mme_files(core: MobileCore) -> dict[str, File]:
     )
     config = nextepc.mme_config(mme, hss, addresses, (core.mcc, core.mnc), core.tac)
     respawn = {
-        "daemons": [_nextepc_daemon(nextepc.MME, "s1ap_server()")],
+        "daemons": [_nextepc_daemon(nextepc.MME, "CONNECTED TO")],
         "routes": [_route_to_sgw(core, core.s11)],
         "sysctls": _SCTP,
         "pin": True,

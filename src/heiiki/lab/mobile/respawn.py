@@ -4,7 +4,7 @@ NextEPC's daemons notice nothing: an SGW that comes back has lost its sessions w
 in them, and traffic is dropped in silence. So the SGW's respawner tells the MME's over S11 (UDP) which run of
 the SGW this is; when that changes, the MME is started again too. The eNB sees the end of its SCTP connection,
 sets S1 up anew and has every UE attach: the only way to a consistent core. In the same way the MME's tells
-the HSS's over S6a, because Diameter refuses a peer whose old connection it has not yet found dead for 10 s.
+the HSS's over S6a: Diameter refuses a peer for 10 s when it has not yet found its old connection dead.
 The eNB uses the channel when attaches stay without an answer, which a half-made context in the MME causes.
 
 Run on a node of the core: ``python3 -m heiiki.lab.mobile.respawn CONFIG``. A second one on the same node
@@ -41,6 +41,7 @@ _SHORT_RUN_SECONDS = 2.0
 _ROUTE_RETRY_SECONDS = 1.0
 _STATUS_SECONDS = 1.0
 _STUCK_QUIET_SECONDS = 15.0
+_ESTABLISHED = "01"
 _RTMGRP_LINK = 1
 _RTMGRP_IPV4_ADDRESS = 0x10
 
@@ -78,6 +79,7 @@ class Config:
         nice: niceness of the daemons once they serve, for the same reason.
         announce: addresses of the respawners that must follow ours.
         follow: daemons that are started again when the twin's were, or when the eNB asks for it.
+        follow_port: only if a TCP connection on this port is open, which is the dead twin's; 0 for always.
     """
 
     daemons: tuple[Daemon, ...] = ()
@@ -88,6 +90,7 @@ class Config:
     nice: int = 0
     announce: tuple[str, ...] = ()
     follow: tuple[str, ...] = ()
+    follow_port: int = 0
 
 
 def parse_config(text: str) -> Config:
@@ -103,6 +106,15 @@ def report_stuck(address: IPv4Address) -> None:
     """Tell the respawner at `address` that its daemon takes requests and answers none."""
     with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.sendto(b"stuck", (str(address), PORT))
+
+
+def connected(port: int, table: Path = Path("/proc/net/tcp")) -> bool:
+    """Whether a TCP connection is established from or to `port`."""
+    for line in table.read_text(encoding="ascii").splitlines()[1:]:
+        _, local, remote, state, *_ = line.split()
+        if state == _ESTABLISHED and port in {int(end.rpartition(":")[2], 16) for end in (local, remote)}:
+            return True
+    return False
 
 
 class Process:
@@ -319,7 +331,8 @@ class Respawner:
                 self._restart("attaches stay without an answer")
 
     def _on_epoch(self, epoch: str) -> None:
-        if self._twin_epoch not in {None, epoch}:
+        port = self._config.follow_port
+        if self._twin_epoch not in {None, epoch} and (not port or connected(port)):
             self._restart("the twin was started again, what it knew is lost")
         self._twin_epoch = epoch
 

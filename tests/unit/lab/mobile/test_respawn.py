@@ -3,12 +3,13 @@
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from heiiki.lab.mobile import respawn
-from heiiki.lab.mobile.respawn import Config, Daemon, Process, Respawner
+from heiiki.lab.mobile.respawn import Config, Daemon, Process, Respawner, connected
 
 SERVE = "import sys,time; print('serving', flush=True); time.sleep(60)"
 
@@ -88,6 +89,19 @@ def test_first_epoch_is_noted_and_only_a_new_one_restarts_what_follows(followed:
     followed.hear("epoch two")
     followed.hear("epoch two")
     assert followed.kills == ["d"]
+
+
+@pytest.mark.parametrize(("state", "kills"), [("01", ["d"]), ("06", [])])
+def test_hss_is_restarted_only_for_a_connection_of_the_dead_mme(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, state: str, kills: list[str]
+) -> None:
+    table = tmp_path / "tcp"
+    table.write_text(f"  sl  local\n   0: 0100007F:0F1C 0200007F:8000 {state} 00000000:00000000 00:0\n")
+    monkeypatch.setattr(respawn, "connected", lambda port: connected(port, table))
+    followed.respawner._config = replace(followed.respawner._config, follow_port=3868)
+    followed.hear("epoch one")
+    followed.hear("epoch two")
+    assert followed.kills == kills
 
 
 def test_stuck_restarts_once_in_a_while(followed: Followed) -> None:
