@@ -113,6 +113,47 @@ def test_the_site_in_the_readme_passes(tmp_path: Path) -> None:
     assert [site.name for site in load(tmp_path).sites] == ["first", "kitano"]
 
 
+def test_every_decision_that_the_code_cites_is_written_down() -> None:
+    decided = {
+        match[1]
+        for document in ROOT.glob("docs/decisions/*.md")
+        for match in re.finditer(r"^## (D\d+) ", document.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    code = [*ROOT.glob("src/heiiki/**/*.py"), *ROOT.glob("plugins/**/*.py")]
+    cited = {
+        match for path in code for match in re.findall(r"\bD\d{1,2}\b", path.read_text(encoding="utf-8"))
+    }
+    assert cited
+    assert cited - decided == set()
+
+
+def test_the_readme_lists_what_needs_root() -> None:
+    lab = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("src/heiiki/lab/**/*.py"))
+    used = set(re.findall(r"privileged\.([a-z]+)\(", lab)) - {
+        "hook"
+    }  # text of a command that another one runs
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert used == {"bootstrap", "inside", "remove"}
+    assert {name for name in used if f"`{name}`" not in readme} == set()
+
+
+def test_nothing_else_asks_for_root() -> None:
+    asking = {
+        path.relative_to(ROOT).as_posix()
+        for path in ROOT.glob("src/heiiki/**/*.py")
+        if re.search(r"[\"']sudo[\"']", path.read_text(encoding="utf-8"))
+    }
+    assert asking == {"src/heiiki/lab/root/privileged.py"}
+
+
+def test_the_number_of_faults_is_that_of_the_plan() -> None:
+    count = len(build(load(ROOT / "inventories" / "lab")).faults)
+    texts = [
+        (ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("auditor.md", "decisions/verdicts.md")
+    ]
+    assert [f" {count} rows" in text or f" {count}." in text for text in texts] == [True, True]
+
+
 def regenerate() -> None:
     for picture, service in PICTURES.items():
         picture.write_text(drawn(service), encoding="utf-8")
