@@ -211,6 +211,12 @@ def open_connections(lab: Lab) -> int:
 # Nothing left
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "lab"
+    wiring.down(tmp_path / "lab")
+
+
 def traces(folder: Path) -> dict[str, set[str]]:
     """What a lab might leave on this machine: its processes, namespaces, mounts, links, files."""
     processes = {
@@ -258,20 +264,19 @@ def wait_for_end(processes: set[str]) -> set[str]:
     return left
 
 
-def test_down_leaves_nothing(parts: tuple[Path, Path], tmp_path: Path) -> None:
-    before = traces(tmp_path / "lab")
-    lab = start(tmp_path / "lab", parts)
+def test_down_leaves_nothing(parts: tuple[Path, Path], folder: Path) -> None:
+    before = traces(folder)
+    lab = start(folder, parts)
     processes = descendants(lab.state_dir)
     assert len(processes) > 2
     with lab.node("h1").stream(["sleep", "1000"]):
         assert wiring.down(lab.state_dir) is True
     assert wait_for_end(processes) == set()
-    assert traces(tmp_path / "lab") == before
-    assert not (tmp_path / "lab").exists()
+    assert traces(folder) == before
+    assert not folder.exists()
 
 
-def test_a_killed_launcher_takes_everything_with_it(parts: tuple[Path, Path], tmp_path: Path) -> None:
-    folder = tmp_path / "lab"
+def test_a_killed_launcher_takes_everything_with_it(parts: tuple[Path, Path], folder: Path) -> None:
     before = traces(folder)
     lab = start(folder, parts)
     processes = descendants(folder)
@@ -287,8 +292,7 @@ def test_a_killed_launcher_takes_everything_with_it(parts: tuple[Path, Path], tm
     assert traces(folder) == before
 
 
-def test_a_guest_that_dies_is_reported(parts: tuple[Path, Path], tmp_path: Path) -> None:
-    folder = tmp_path / "lab"
+def test_a_guest_that_dies_is_reported(parts: tuple[Path, Path], folder: Path) -> None:
     lab = start(folder, parts)
     processes = descendants(folder)
     os.kill(json_of(lab)["guest_pid"], signal.SIGKILL)
@@ -302,11 +306,11 @@ def test_a_guest_that_dies_is_reported(parts: tuple[Path, Path], tmp_path: Path)
     assert not folder.exists()
 
 
-def test_a_kernel_that_does_not_start_is_reported(parts: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_kernel_that_does_not_start_is_reported(parts: tuple[Path, Path], folder: Path) -> None:
     with pytest.raises(
         LabError, match=r"did not start; .*launcher\.log says:(.|\n)*the guest ended while starting"
     ):
-        wiring.up(SPEC, tmp_path / "lab", Path("/bin/false"), parts[1], print)
-    assert not state.is_running(tmp_path / "lab")
+        wiring.up(SPEC, folder, Path("/bin/false"), parts[1], print)
+    assert not state.is_running(folder)
     with pytest.raises(LabError, match="cannot take a path with"):
-        wiring.up(SPEC, tmp_path / "a lab", *parts, print)
+        wiring.up(SPEC, folder.with_name("a lab"), *parts, print)
