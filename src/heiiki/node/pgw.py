@@ -38,7 +38,7 @@ _LOG = logging.getLogger("pgw")
 
 _GTPC_PORT = 2123
 _POLL_SECONDS = 1.0
-_STATUS_SECONDS = 5.0
+_COUNT_SECONDS = 5.0
 _REPEAT_SECONDS = 10.0  # T3-RESPONSE times N3-REQUESTS of the peer: as long a request may be repeated (7.6)
 
 # Message types (TS 29.274 6.1).
@@ -424,7 +424,8 @@ class Pgw:
     refused: int = 0
     last_refusal: dict[str, object] | None = None
     _answered: dict[tuple[str, bytes], tuple[float, bytes]] = field(default_factory=dict)
-    _report_due: float = 0.0
+    _count_due: float = 0.0
+    _spoofed: int | None = None
 
     def restore(self) -> None:
         """Put the sessions of the last run back into the kernel."""
@@ -451,7 +452,6 @@ class Pgw:
 
     def _changed(self) -> None:
         self._answered.clear()
-        self._report_due = 0.0
         self.spoof_filter.replace(list(self.sessions.values()))
         _write(STATE, json.dumps([asdict(session) for session in self.sessions.values()]))
 
@@ -551,19 +551,20 @@ class Pgw:
         return Message(message.type + 1, session.peer_control_teid, message.sequence, _cause(ACCEPTED))
 
     def report(self) -> None:
-        """Write the status file, at most every five seconds unless sessions changed."""
-        if time.monotonic() >= self._report_due:
-            _write(STATUS, json.dumps(self.status()))
-            self._report_due = time.monotonic() + _STATUS_SECONDS
+        """Write the status file; to be called every second, for `at` shows that the gateway is alive."""
+        if time.monotonic() >= self._count_due:
+            self._count_due = time.monotonic() + _COUNT_SECONDS
+            self._spoofed = self.spoof_filter.count()
+        _write(STATUS, json.dumps({"pid": os.getpid(), "at": time.monotonic(), **self.status()}))
 
     def status(self) -> dict[str, object]:
-        """What the status file shows."""
+        """What the status file shows; the count of spoofed packets is up to five seconds old."""
         sessions = [{"imsi": s.imsi, "apn": s.apn, "address": s.address} for s in self.sessions.values()]
         return {
             "sessions": sessions,
             "refused": self.refused,
             "last_refusal": self.last_refusal,
-            "spoofed": self.spoof_filter.count(),
+            "spoofed": self._spoofed,
         }
 
 

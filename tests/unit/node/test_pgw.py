@@ -188,3 +188,13 @@ def test_wrong_configuration(text: str, message: str) -> None:
     with pytest.raises(PgwError) as caught:
         parse_config(text, "pgw.json")
     assert str(caught.value).startswith(message)
+
+
+def test_status_names_sessions_and_what_was_refused(gateway: pgw.Pgw) -> None:
+    ask(gateway, create())
+    ask(gateway, create(b"\x05other"))
+    gateway.report()
+    status = json.loads(pgw.STATUS.read_text())
+    assert status["sessions"] == [{"imsi": "440100000000001", "apn": "der-a", "address": "10.64.0.11"}]
+    assert (status["refused"], status["spoofed"]) == (1, 0)
+    assert status["last_refusal"] == {"imsi": "440100000000001", "apn": "other", "cause": APN_ACCESS_DENIED}

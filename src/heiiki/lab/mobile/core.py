@@ -325,7 +325,7 @@ def health(core: MobileCore, execute: Execute) -> list[str]:
         core: the network.
         execute: runs an argv on a node and returns its exit status and output.
     """
-    nodes = (core.hss, core.mme, core.sgw, core.pgw, core.enb)
+    nodes = (core.hss, core.mme, core.sgw, core.enb)
     status = {node: _status(execute, node, "respawn") for node in nodes}
     enb = _status(execute, core.enb, "enb")
     problems = [problem for node in nodes for problem in _respawn_problems(node, status[node])]
@@ -333,6 +333,8 @@ def health(core: MobileCore, execute: Execute) -> list[str]:
         lead, follow = status[leader], status[follower]
         if lead and follow and lead["epoch"] != follow["twin_epoch"]:
             problems.append(f"{follower}: has not yet followed the last start of {leader}")
+    if not _status(execute, core.pgw, "pgw"):
+        problems.append(f"{core.pgw}: the packet gateway does not run")
     problems += _enb_problems(core, enb)
     for radio in core.radios:
         if radio.modem:

@@ -135,10 +135,11 @@ class Nodes:
     def __init__(self) -> None:
         running = {"daemons": {"d": {"ready": True}}, "epoch": "e", "twin_epoch": "e", "at": 10.0}
         self.status: dict[tuple[str, str], dict[str, Any]] = {
-            (node, "respawn"): dict(running) for node in ("hss", "mme", "sgw", "pgw", "enb")
+            (node, "respawn"): dict(running) for node in ("hss", "mme", "sgw", "enb")
         }
         radios = {"r-gw": {"attached": True}, "r-str": {"attached": False}}
         self.status["enb", "enb"] = {"s1": True, "s1_u_echo": True, "radios": radios, "at": 10.0}
+        self.status["pgw", "pgw"] = {"at": 10.0}
         self.status["gw", "ue"] = {"state": "attached", "at": 10.0}
 
     def execute(self, node: str, argv: Sequence[str]) -> tuple[int, bytes]:
@@ -161,6 +162,7 @@ def test_healthy(network: MobileCore) -> None:
         (("enb", "enb"), {"s1_u_echo": False}, "enb: the SGW does not answer GTP-U Echo"),
         (("enb", "enb"), {"radios": {"r-gw": {"attached": False}}}, "enb: no bearer for gw"),
         (("enb", "enb"), None, "enb: the eNB does not run"),
+        (("pgw", "pgw"), None, "pgw: the packet gateway does not run"),
         (("gw", "ue"), {"state": "searching"}, "gw: the modem is searching"),
         (("gw", "ue"), None, "gw: the modem does not run"),
     ],
