@@ -14,7 +14,6 @@ import signal
 import socket
 import struct
 import subprocess
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -30,6 +29,7 @@ HOST_ADDRESS = "198.18.0.1"
 GUEST_ADDRESS = "198.18.0.2"
 PREFIX = 30
 _MTU = 9000
+_MEMORY_FOLDERS = ("/dev/shm", "/tmp", "/var/tmp")  # noqa: S108 - looked at before use
 FIRST_PORT = 7000  # the guest's agent; the nodes' follow in the order of the spec
 
 _ANSIBLE_PLACE = "/mnt/library/ansible/module_utils"
@@ -91,7 +91,7 @@ class Machine:
         root: folder of the Debian root, mounted read-only.
         source: folder that holds the package `heiiki`, mounted read-only.
         ansible: the Ansible whose modules are sent to the nodes.
-        memory: as the kernel reads it, such as 3G; only what is touched is taken from the machine.
+        memory: such as 3G or 800M; only what is touched is taken from the machine.
         cpus: virtual processors.
         uml_dir: where the kernel keeps its pid file.
         console: file that gets what the guest's console says.
@@ -245,7 +245,7 @@ def start(machine: Machine) -> subprocess.Popen[bytes]:
     refuse_odd_paths(machine)
     linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
     machine.uml_dir.mkdir(parents=True, exist_ok=True)
-    environment = {"PATH": "/usr/bin:/bin", "HOME": "/", "TMPDIR": _memory_folder()}
+    environment = {"PATH": "/usr/bin:/bin", "HOME": "/", "TMPDIR": _memory_folder(machine.memory)}
     with machine.console.open("wb") as console:
         return subprocess.Popen(
             command_line(machine),
@@ -264,13 +264,25 @@ def _bind_to_parent() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _memory_folder() -> str:
-    """Where the guest's memory file stands, unlinked at once: in RAM if it may be executable there."""
-    for folder in ("/dev/shm", "/tmp", "/var/tmp"):  # noqa: S108 - candidates, checked
+def _memory_folder(memory: str) -> str:
+    """Where the guest's memory file stands, unlinked at once: in RAM if it may be executable there and has room.
+
+    Raises:
+        LabError: no folder will do.
+    """
+    size = int(memory[:-1]) << {"M": 20, "G": 30}[memory[-1]]
+    for folder in _MEMORY_FOLDERS:
         with suppress(OSError):
-            if os.access(folder, os.W_OK) and not os.statvfs(folder).f_flag & os.ST_NOEXEC:
+            room = os.statvfs(folder)
+            if (
+                os.access(folder, os.W_OK)
+                and not room.f_flag & os.ST_NOEXEC
+                and room.f_bavail * room.f_frsize > size
+            ):
                 return folder
-    return tempfile.gettempdir()
+    raise LabError(
+        f"none of {', '.join(_MEMORY_FOLDERS)} can take {memory} for the guest's memory: make room in one"
+    )
 
 
 def wait_until_up(process: subprocess.Popen[bytes], console: Path) -> None:

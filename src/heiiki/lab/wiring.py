@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import select
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from heiiki.lab.faults import Injector, faults_of_link, faults_of_node, load_fau
 from heiiki.lab.spec import BRIDGE, Endpoint, LabSpec, LinkSpec, NodeKind
 
 _LOG = logging.getLogger(__name__)
+_MEMORY = re.compile(r"[1-9]\d*[MG]")
 _START_TIMEOUT = 90.0
 _STOP_TIMEOUT = 12.0
 _FIRST_INDEX = 1000  # of interfaces; roles' own devices get the next free number from 2 on
@@ -123,18 +125,22 @@ def up(
     """
     if state.is_running(state_dir):
         raise LabError(state.already_running(state_dir))
+    if not _MEMORY.fullmatch(memory):
+        raise LabError(f"memory {memory!r}: write a number and M or G, such as 3G")
     state_dir = state_dir.resolve()
     state.clean(state_dir)
     for node in spec.nodes:
         state.socket_path(state_dir, node.name)  # too long a path shows here, before anything is started
     state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     (state_dir / "lab.json").write_text(spec.to_json())
-    report("starting the guest")
-    _start_launcher(state_dir, kernel.resolve(), root.resolve(), memory, cpus or len(os.sched_getaffinity(0)))
     lab = Lab(spec, state_dir)
     try:
+        report("starting the guest")
+        _start_launcher(
+            state_dir, kernel.resolve(), root.resolve(), memory, cpus or len(os.sched_getaffinity(0))
+        )
         _build(lab, report)
-    except LabError:
+    except BaseException:
         _stop_launcher(state_dir)
         raise
     return lab
@@ -257,14 +263,14 @@ def _start_launcher(state_dir: Path, kernel: Path, root: Path, memory: str, cpus
         if select.select([said], [], [], _START_TIMEOUT)[0] and said.read():
             return
     log_text = (state_dir / "launcher.log").read_text(errors="replace").strip()
-    _stop_launcher(state_dir)
     raise LabError(f"the lab's guest did not start; {state_dir / 'launcher.log'} says:\n{log_text}")
 
 
 def _stop_launcher(state_dir: Path) -> None:
     """SIGTERM and wait; if that does not help, SIGKILL, which takes the guest with it."""
-    pid = state.launcher_pid(state_dir)
-    if not pid:
+    while (pid := state.launcher_pid(state_dir)) == 0:
+        time.sleep(0.02)  # it has just taken the lock and not yet said who it is
+    if pid is None:
         return
     with suppress(ProcessLookupError):
         descriptor = os.pidfd_open(pid)

@@ -67,3 +67,10 @@ def test_the_ring_keeps_the_latest_stalls() -> None:
     kept = ring.since(0.0)
     assert (len(kept), kept[0], kept[-1]) == (8192, (1808.0, 2808.0, 0.2), (9999.0, 10999.0, 0.2))
     assert ring.since(9998.0) == [(9999.0, 10999.0, 0.2)]
+
+
+def test_memory_goes_where_there_is_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(guest, "_MEMORY_FOLDERS", (str(tmp_path / "none"), str(tmp_path)))
+    assert guest._memory_folder("1M") == str(tmp_path)
+    with pytest.raises(LabError, match="can take 9000000G for the guest's memory: make room in one"):
+        guest._memory_folder("9000000G")

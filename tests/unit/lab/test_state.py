@@ -5,6 +5,7 @@ import pytest
 from heiiki.errors import LabError
 from heiiki.lab import state, wiring
 from heiiki.lab.client import NodeClient
+from heiiki.lab.spec import LabSpec
 
 
 def test_the_place_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -67,6 +68,12 @@ def test_a_lab_that_is_not_up_says_what_to_do(tmp_path: Path) -> None:
         NodeClient(state.socket_path(tmp_path, "h1")).ping()
     assert wiring.status(tmp_path) == wiring.LabStatus()
     assert wiring.down(tmp_path / "never") is False
+
+
+def test_a_senseless_memory_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="memory '3 gigs': write a number and M or G, such as 3G"):
+        wiring.up(LabSpec("lab", (), ()), tmp_path / "lab", Path("linux"), Path("root"), memory="3 gigs")
+    assert not (tmp_path / "lab").exists()
 
 
 def test_a_guest_that_died_is_told_apart(tmp_path: Path) -> None:
