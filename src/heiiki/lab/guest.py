@@ -265,7 +265,7 @@ def _bind_to_parent() -> None:
 
 
 def _memory_folder(memory: str) -> str:
-    """Where the guest's memory file stands, unlinked at once: in RAM if it may be executable there and has room.
+    """Where the guest's memory file stands, unlinked at once: in RAM if it may be executed and has room.
 
     Raises:
         LabError: no folder will do.
