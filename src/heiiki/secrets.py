@@ -25,8 +25,8 @@ class SecretSource(Protocol):
 class FileSecrets:
     """Secrets of the lab: files of mode 0600 in the state folder, outside every checkout (D10)."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, state: Path) -> None:
+        self._folder = state / "secrets"
 
     def read(self, path: str, field: str) -> str:
         """Return `field` of the secret at `path`."""

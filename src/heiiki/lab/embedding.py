@@ -24,6 +24,7 @@ FOREIGN_USIMS = {"wrong_key": "/etc/heiiki-sim/wrong-key.json", "unknown_imsi": 
 """SIMs that must be refused, on the stranger's node: a good IMSI with another key, and an IMSI that no HSS knows."""
 
 _WORKERS = 8
+_MODEM_S = 60
 _PROGRAM = "/opt/heiiki/src/heiiki/node/links.py"
 _CONFIG = "/etc/heiiki/links.json"
 
@@ -32,7 +33,7 @@ Report = Callable[[str], None]
 
 def secrets() -> FileSecrets:
     """Return the lab's own source of secrets."""
-    return FileSecrets(state.state_root() / "secrets")
+    return FileSecrets(state.state_root())
 
 
 def spec(plan: Plan) -> LabSpec:
@@ -71,6 +72,7 @@ def bring_up(plan: Plan, kernel: Path, root: Path, report: Report) -> wiring.Lab
             list(pool.map(lambda node: _put_files(lab, core, node), mobile.files(core)))
             for node in mobile.start_order(core):
                 _start_mobile(lab, core, node)
+            list(pool.map(lambda radio: _await_modem(lab, radio.ue.node), (one for one in core.radios if one.modem)))
     except BaseException:
         wiring.down(state.lab_dir(), report)
         raise
@@ -164,6 +166,14 @@ def _radio_addresses(client: NodeClient, device: Device) -> None:
 
 def _address_line(interface: Interface) -> str:
     return f"address replace {interface.addresses[0]} dev {interface.name}\n"
+
+
+def _await_modem(lab: wiring.Lab, node: str) -> None:
+    """Wait for the modem's interface: a gateway that is provisioned before it exists could set no route on it."""
+    script = f"for i in $(seq {_MODEM_S * 5}); do test -e /sys/class/net/wwan0 && exit 0; sleep 0.2; done; exit 1"
+    with lab.node(node) as client:
+        if client.exec(["sh", "-c", script], timeout=_MODEM_S * 2.0).rc != 0:
+            raise LabError(f"{node}: the modem made no wwan0 within {_MODEM_S} s; see /var/log/mobile.log there")
 
 
 def _make_sims(plan: Plan) -> None:

@@ -554,7 +554,7 @@ def health(state: Path, now: float) -> str:
         return f"{state}: cannot be read: {error!r}"
     return (
         ""
-        if 0 <= age < FRESH_S
+        if age < FRESH_S
         else f"{state}: is {age:.1f} s old; the watch hangs, restart heiiki-lan-watch"
     )
 

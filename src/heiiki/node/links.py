@@ -3,6 +3,8 @@
 
     links.py apply FILE    make them match; prints every change
     links.py check FILE    print the differences only; exit status 1 if there is one
+    links.py keep FILE     make them match, and again whenever a link changes: the kernel drops the static routes
+                           of a link that goes down, and nobody else puts them back
 
 The kernel is read once, the difference is worked out, and one ``ip -batch`` writes it: a second run changes
 nothing and costs one read. Every problem that can be known beforehand is reported together, before anything
@@ -22,8 +24,10 @@ Tunnels, VRFs and dummies that this program made and that are no longer listed a
 """
 
 import argparse
+import errno
 import json
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -47,6 +51,9 @@ LOCAL_RULE = 32765
 L3MDEV_RULE = 1000
 MPLS_LABELS = "100000"
 _LABELS = "net/mpls/platform_labels"
+
+_NETLINK_ROUTE, _RTMGRP_LINK, _NETLINK_BYTES = 0, 1, 65536  # linux/netlink.h, linux/rtnetlink.h
+_SETTLE_S = 0.05
 
 MADE_KINDS = ("vrf", "gre", "dummy")
 KINDS = (*MADE_KINDS, "ethernet", "loopback", "wwan")
@@ -676,6 +683,32 @@ def run(action: str, file: Path, owned: Path) -> int:
     return 1 if action == "check" and change.changes else 0
 
 
+def keep(file: Path, owned: Path) -> NoReturn:
+    """Make the kernel match `file` now and after every change of a link (RTM_NEWLINK, RTM_DELLINK)."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_ROUTE) as events:
+        events.bind((0, _RTMGRP_LINK))
+        while True:
+            try:
+                run("apply", file, owned)
+            except LinksError as error:
+                print(error, file=sys.stderr, flush=True)
+            _await_change(events)
+
+
+def _await_change(events: socket.socket) -> None:
+    """Wait for a change, and for the end of the burst that it comes in."""
+    events.settimeout(None)
+    while True:
+        try:
+            events.recv(_NETLINK_BYTES)
+        except TimeoutError:
+            return
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:  # more changes than the socket holds: one run sees them all
+                raise
+        events.settimeout(_SETTLE_S)
+
+
 def _read_file(path: Path) -> str:
     try:
         return path.read_text()
@@ -698,12 +731,14 @@ def main() -> NoReturn:
     parser = argparse.ArgumentParser(
         description="Make interfaces, addresses, static routes and settings match FILE."
     )
-    parser.add_argument("action", choices=("apply", "check"))
+    parser.add_argument("action", choices=("apply", "check", "keep"))
     parser.add_argument("file", type=Path)
     parser.add_argument(
         "--owned", type=Path, default=OWNED, help="where the interfaces made by us are remembered"
     )
     options = parser.parse_args()
+    if options.action == "keep":
+        keep(options.file, options.owned)
     try:
         status = run(options.action, options.file, options.owned)
     except LinksError as error:

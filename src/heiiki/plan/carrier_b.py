@@ -202,8 +202,8 @@ def _edge(context: Context) -> Device:
             bgp=(BgpInstance(network.as_number, router_id, (neighbor,), (pool,)),),
             prefix_sets=(endpoint, context.sim_set),
             bfd_profiles=(context.timers.active,),
-            statics=(StaticRoute(pool, via=_peer(context, "SGi", names.EDGE)),),
         ),
+        routes=(StaticRoute(pool, via=_peer(context, "SGi", names.EDGE)),),
         firewall=Firewall(
             services=firewall.routing_from(ce, context.infrastructure_b(5)),
             pairs=(ForwardPair("subscribers", (pool,), endpoint.prefixes, (interface,), ("ac-hub",)),),

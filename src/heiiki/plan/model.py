@@ -206,7 +206,6 @@ class Router:
     bgp: tuple[BgpInstance, ...] = ()
     prefix_sets: tuple[PrefixSet, ...] = ()
     bfd_profiles: tuple[BfdProfile, ...] = ()
-    statics: tuple[StaticRoute, ...] = ()
     core_interfaces: tuple[str, ...] = ()
 
 

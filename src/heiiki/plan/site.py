@@ -313,11 +313,11 @@ def _gateway_b(context: Context, site: Site, own: SiteAddresses) -> Device:
             bgp=(BgpInstance(context.service.sites_as_number, own.sim, neighbors, (own.lan,)),),
             prefix_sets=(context.hub_set, _own_sets(own)[0]),
             bfd_profiles=(context.timers.active, context.timers.standby),
-            statics=(_to_endpoint(context),),
         ),
         firewall=_filter(context, own, (names.TUNNEL_IF,), services, doubled=True),
         vrrp=_vrrp(context, own, peer, master=site.primary == "b"),
         lan_watch=_watch(context, own, here, peer),
+        routes=(_to_endpoint(context),),
         sim=sim(context, site),
     )
 
@@ -350,9 +350,9 @@ def _gateway_both(context: Context, site: Site, own: SiteAddresses) -> Device:
             ),
             prefix_sets=(context.hub_set, context.hub_loopback_set, *_own_sets(own)),
             bfd_profiles=(context.timers.active, context.timers.standby),
-            statics=(_to_endpoint(context),),
         ),
         firewall=_filter(context, own, uplinks, services, doubled=False),
+        routes=(_to_endpoint(context),),
         sim=sim(context, site),
     )
 
