@@ -7,12 +7,14 @@ from typing import Any
 
 from heiiki.observe.answers import Keep, brief
 from heiiki.observe.fleet import Answer, Fleet
+from heiiki.observe.frr import differences
 from heiiki.render.model import DeviceBuild, RenderedFile
 from heiiki.requirements import Result, Stage, Verdict, requirement
 from heiiki.requirements.verdict import Evidence
 
 _SECRET = re.compile(r"\{\{secret:[^}]*\}\}")
 _FRR, _NFTABLES = "/etc/frr/frr.conf", "/etc/nftables.conf"
+_SHOW = ("vtysh", "-c", "show running-config no-header")
 
 
 def verdicts(builds: Sequence[DeviceBuild], fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
@@ -33,7 +35,7 @@ def question(build: DeviceBuild) -> dict[str, Any]:
     ]
     return {
         "files": [_file(file) for file in build.files],
-        "frr": [path for path in paths if path == _FRR],
+        "shown": [[path, list(_SHOW)] for path in paths if path == _FRR],
         "nftables": [path for path in paths if path == _NFTABLES],
         "health": health,
     }
@@ -70,8 +72,11 @@ def _verdict(
     paths = [
         file.path for file in build.files if file in files or (file.service in programs and file.service)
     ]
-    different = _said(answer.data.get("different", {}), paths)
-    unreadable = [answer.error] if answer.error else _said(answer.data["unreadable"], paths)
+    shown_different, shown_unreadable = _shown(build, paths, answer)
+    different = [*_said(answer.data.get("different", {}), paths), *shown_different]
+    unreadable = (
+        [answer.error] if answer.error else [*_said(answer.data["unreadable"], paths), *shown_unreadable]
+    )
     if different:
         result, reason = Result.FAIL, brief(different)
     elif unreadable:
@@ -80,6 +85,17 @@ def _verdict(
         result, reason = Result.PASS, f"as compiled: {', '.join(dict.fromkeys(file.path for file in files))}"
     clause = requirement(identifier).clause
     return Verdict(identifier, clause, build.device, Stage.CONFIG, result, reason, evidence=evidence)
+
+
+def _shown(build: DeviceBuild, paths: Sequence[str], answer: Answer) -> tuple[list[str], list[str]]:
+    """Return how what FRR shows differs from what was compiled, and why it cannot be told."""
+    for file in build.files:
+        if file.path == _FRR and _FRR in paths and not answer.error:
+            said = answer.data["shown"].get(_FRR, {"rc": None, "err": "nothing was shown"})
+            if said["rc"] != 0 or not said["out"].strip():
+                return [], [f"{_FRR}: FRR does not show what it runs: {said['err'].strip()}"]
+            return [f"{_FRR}, running: {line}" for line in differences(file.content, said["out"])], []
+    return [], []
 
 
 def _said(found: Mapping[str, Sequence[str]], paths: Sequence[str]) -> list[str]:

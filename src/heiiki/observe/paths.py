@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from heiiki.observe.answers import Keep, brief, live, unknown
+from heiiki.observe.answers import Keep, brief, deaf, live, unknown
 from heiiki.observe.fleet import Fleet
 from heiiki.observe.separation import listing
 from heiiki.observe.shots import Outcome, Shot, Volley, fire
@@ -74,16 +74,15 @@ def verdicts(plan: Plan, volley: Volley, keep: Keep) -> Iterator[Verdict]:
             outcomes = volley.of(f"path:{site.name}:{network}")
             evidence = (keep(f"paths/{site.name}-{network}.txt", listing(outcomes)),)
             subject = f"{site.name} over {network.upper()}"
-            yield _reach(subject, mine, outcomes, evidence)
+            yield _reach(subject, mine, volley, evidence)
             yield delay(subject, [_round_trip(outcome) for outcome in outcomes], evidence)
 
 
-def _reach(
-    subject: str, mine: list[Leg], outcomes: tuple[Outcome, ...], evidence: tuple[Evidence, ...]
-) -> Verdict:
-    doubts, wrong, good = [], [], []
+def _reach(subject: str, mine: list[Leg], volley: Volley, evidence: tuple[Evidence, ...]) -> Verdict:
+    doubts = deaf(volley, (name for leg in mine for name in (leg.shot.out.device, leg.entry[0])))
+    wrong, good = [], []
     for leg in mine:
-        sent = [one for one in outcomes if replace(one.shot, repeat=0) == leg.shot]
+        sent = [one for one in volley.of(leg.shot.topic) if replace(one.shot, repeat=0) == leg.shot]
         came = [one for one in sent if one.answered and leg.entry[1] in one.heard.get(leg.entry[0], ())]
         text = f"{leg.shot.out.device} to {leg.shot.target} {len(came)} of {len(sent)}"
         if not sent or all(one.unsent for one in sent):
@@ -92,10 +91,12 @@ def _reach(
             wrong.append(f"{text} came in on {leg.entry[1]} of {leg.entry[0]} and were answered")
         else:
             good.append(text)
-    if wrong:
-        return live("R-DUAL", subject, Result.FAIL, brief([*wrong, *doubts]), evidence)
+    if wrong and not doubts:
+        return live("R-DUAL", subject, Result.FAIL, brief(wrong), evidence)
     if doubts or not good:
-        return unknown("R-DUAL", subject, brief(doubts) or "no leg of this path is in the plan", evidence)
+        return unknown(
+            "R-DUAL", subject, brief([*doubts, *wrong]) or "no leg of this path is in the plan", evidence
+        )
     return live("R-DUAL", subject, Result.PASS, f"echoes answered: {', '.join(good)}", evidence)
 
 

@@ -11,6 +11,8 @@ from heiiki.observe.fleet import Answer, Fleet
 from heiiki.observe.topology import Exit
 
 START_S, AFTER_S, PACE_S = 1.0, 1.5, 0.001
+_BUDGET_S = 0.008
+"""Time that one packet may take on a busy device; who is slower has not been listened to."""
 PROTOCOLS: tuple[tuple[str, int], ...] = (("icmp", 0), ("udp", 862), ("tcp", 179), ("tcp", 22))
 _TTL = 64
 _PER_DEVICE = 1 << 16
@@ -110,7 +112,7 @@ def fire(
     for key, shot in numbered.items():
         lines.setdefault(shot.out.device, []).append(_line(key, shot))
     longest = max((len(own) for own in lines.values()), default=0)
-    listen = START_S + AFTER_S + longest * PACE_S * 3
+    listen = START_S + AFTER_S + longest * _BUDGET_S
     parameters = {
         device: {
             "run": run,
@@ -157,16 +159,17 @@ def collect(numbered: Mapping[int, Shot], answers: Mapping[str, Answer]) -> Voll
 
 
 def _late(answers: Mapping[str, Answer]) -> Iterator[tuple[str, str]]:
-    """Whoever began to listen after the first packet left may have missed it."""
-    began = min(
-        (answer.data["began"] for answer in answers.values() if answer.data.get("sent")), default=None
-    )
+    """Whoever did not listen from the first packet to the last may have missed one."""
+    senders = [answer.data for answer in answers.values() if answer.data.get("sent")]
+    began = min((one["began"] for one in senders), default=0.0)
+    ended = max((one["ended"] for one in senders), default=0.0)
     for device, answer in answers.items():
-        if began is not None and answer.data and answer.data["listening"] > began:
-            yield (
-                device,
-                f"{device} began to listen {answer.data['listening'] - began:.1f} s after the first packet",
-            )
+        if senders and answer.data and answer.data["listening"] > began:
+            late = answer.data["listening"] - began
+            yield device, f"{device} began to listen {late:.1f} s after the first packet"
+        elif answer.data and answer.data["closed"] < ended:
+            early = ended - answer.data["closed"]
+            yield device, f"{device} stopped listening {early:.1f} s before the last packet"
 
 
 def _outcome(

@@ -28,10 +28,14 @@ Counters = Mapping[str, Mapping[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """The device and the prefix of the counters that must show the drop."""
+    """The device and the counter that must show the drop; with a star, every counter that begins so."""
 
     device: str
     counter: str
+
+    def counts(self, name: str) -> bool:
+        """Tell whether the counter called `name` is one of these."""
+        return name == self.counter or (self.counter.endswith("*") and name.startswith(self.counter[:-1]))
 
 
 def shots(plan: Plan) -> Iterator[Shot]:
@@ -78,7 +82,7 @@ def guard(plan: Plan, shot: Shot) -> Guard:
     if shot.out.network == "a":
         return _across_a(plan, shot)
     if any(item.kind == "wwan" and item.name == shot.out.interface for item in sender.interfaces):
-        return Guard(plan.mobile.pgw, "spoofed")
+        return Guard(plan.mobile.pgw, "spoofed*")
     site = next(item for item in plan.sites if sender.name in item.gateways)
     return _by_set(hub_ce(plan, "b"), towards(plan, site, "b").interface, shot.source)
 
@@ -135,7 +139,7 @@ def parse_counters(text: str) -> dict[str, int]:
 def risen(before: Counters, after: Counters, guard: Guard) -> int:
     """Return by how many packets the guard's counters rose."""
     older, newer = before.get(guard.device, {}), after.get(guard.device, {})
-    return sum(count - older.get(name, 0) for name, count in newer.items() if name.startswith(guard.counter))
+    return sum(count - older.get(name, 0) for name, count in newer.items() if guard.counts(name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,14 @@ class FakeTransport:
         self._reply = reply
         self._dead = dead
 
-    def run(self, device: str, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> Completed:
+    def run(
+        self,
+        device: str,
+        argv: Sequence[str],  # noqa: ARG002 - always the interpreter
+        *,
+        stdin: bytes = b"",
+        timeout: float = 30.0,  # noqa: ARG002 - answers come at once
+    ) -> Completed:
         if device in self._dead:
             raise TransportError(f"{device}: not reachable")
         first, call = stdin.decode().splitlines()[0], stdin.decode().rstrip().splitlines()[-1]

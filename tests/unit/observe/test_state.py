@@ -40,7 +40,11 @@ LDP = {"neighbors": [{"addressFamily": "ipv4", "neighborId": "10.200.0.1", "stat
 def answer(vtysh: str = "", addresses: Any = (), routes: Any = (), ue: str | None = None) -> Answer:
     said = {
         name: {"rc": 0, "out": out, "err": ""}
-        for name, out in (("vtysh", vtysh), ("addresses", json.dumps(addresses)), ("routes", json.dumps(routes)))
+        for name, out in (
+            ("vtysh", vtysh),
+            ("addresses", json.dumps(addresses)),
+            ("routes", json.dumps(routes)),
+        )
     }
     return Answer("x", {"commands": said, "files": {"/run/heiiki/ue.json": ue}}, "", b"")
 
@@ -89,7 +93,9 @@ def test_the_virtual_gateway_is_where_it_should_be() -> None:
     master, backup = (Expected("x", virtual=(IPv4Address("10.16.1.17"), wanted)) for wanted in (True, False))
     assert problems(master, answer(addresses=has)) == []
     assert problems(backup, answer(addresses=[])) == []
-    assert problems(master, answer(addresses=[])) == ["x: is not the VRRP master: it does not have 10.16.1.17"]
+    assert problems(master, answer(addresses=[])) == [
+        "x: is not the VRRP master: it does not have 10.16.1.17"
+    ]
     assert len(problems(backup, answer(addresses=has))) == 1
 
 
@@ -155,7 +161,10 @@ def test_a_route_to_another_site_is_found_in_any_table(plan: Plan) -> None:
         {"dst": "10.96.3.254", "dev": "access-a"},
     ]
     assert foreign_routes(plan, device, own) == []
-    leak = [{"dst": "10.16.2.160/28", "dev": "access-a", "table": "77"}, {"dst": "10.96.0.42", "dev": "access-a"}]
+    leak = [
+        {"dst": "10.16.2.160/28", "dev": "access-a", "table": "77"},
+        {"dst": "10.96.0.42", "dev": "access-a"},
+    ]
     assert foreign_routes(plan, device, [*own, *leak]) == [
         "table 77 leads to sakai: 10.16.2.160/28 dev access-a",
         "table main leads to sakai: 10.96.0.42/32 dev access-a",

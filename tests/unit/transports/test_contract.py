@@ -1,4 +1,4 @@
-"""One contract, every way to a device: the lab's agents and the OpenSSH client, each with a stand-in for the far end."""
+"""One contract, every way to a device: lab agents and OpenSSH, each with a stand-in for the far end."""
 
 import json
 import os
@@ -87,7 +87,9 @@ def test_standard_input_is_passed(transport: Transport) -> None:
 
 
 def test_python_reads_its_program_from_standard_input(transport: Transport) -> None:
-    done = transport.run("here", ("python3", "-", "x"), stdin=b"import json, sys; print(json.dumps(sys.argv[1:]))")
+    done = transport.run(
+        "here", ("python3", "-", "x"), stdin=b"import json, sys; print(json.dumps(sys.argv[1:]))"
+    )
     assert json.loads(done.stdout) == ["x"]
 
 
@@ -105,13 +107,17 @@ def test_spawn_starts_the_program(transport: Transport, tmp_path: Path) -> None:
     assert (tmp_path / "made").exists()
 
 
-def test_a_program_that_takes_too_long_is_given_up(transport: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_that_takes_too_long_is_given_up(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("heiiki.transports.ssh._CONNECT_S", 0)
     with pytest.raises(TransportError, match="did not end"):
         transport.run("here", ("sleep", "5"), timeout=0.2)
 
 
-def test_a_refused_connection_is_an_error_not_an_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_connection_is_an_error_not_an_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FAKE_SSH_DOWN", "1")
     made = ssh(tmp_path, monkeypatch)
     with pytest.raises(TransportError, match=r"here: no SSH connection to 192\.0\.2\.1: .*refused"):

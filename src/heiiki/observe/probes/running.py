@@ -1,8 +1,7 @@
 """Probe: compare what a device has and runs with what was compiled for it.
 
-Running configuration is compared by meaning, by the programs that own it: FRR's own ``frr-reload --test``
-works out the difference between running and intended, and the packet filter is loaded into an empty
-network namespace and listed from there, so that both sides went through the same kernel.
+The packet filter is compared by meaning: the file is loaded into an empty network namespace and listed from
+there, so that both sides went through the same kernel. What routing runs is returned as it is shown.
 """
 
 import grp
@@ -11,21 +10,17 @@ import json
 import pwd
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
-
-_IGNORED = re.compile(r"^(no )?(hostname|log |frr (version|defaults)|service integrated-vtysh-config|!|$)")
-_RELOAD = "/usr/lib/frr/frr-reload.py"
 
 
 def main(parameters: dict[str, Any]) -> dict[str, Any]:
     """Return the differences of each file and, by file, of what runs, and what could not be read."""
-    found: dict[str, Any] = {"different": {}, "unreadable": {}}
+    found: dict[str, Any] = {"different": {}, "unreadable": {}, "shown": {}}
     for file in parameters["files"]:
         _note(found, file["path"], _file(file))
-    for path in parameters["frr"]:
-        _note(found, path, _frr(path))
+    for path, argv in parameters["shown"]:
+        found["shown"][path] = _shown(argv)
     for path in parameters["nftables"]:
         _note(found, path, _nftables(path))
     for path, argv in parameters["health"]:
@@ -71,27 +66,12 @@ def _run(argv: list[str]) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _frr(path: str) -> tuple[str, str]:
+def _shown(argv: list[str]) -> dict[str, Any]:
     try:
-        done = _run([sys.executable or "python3", _RELOAD, "--test", "--stdout", path])
+        done = _run(argv)
     except (OSError, subprocess.TimeoutExpired) as error:
-        return "unreadable", f"frr-reload: {error}"
-    if done.returncode:
-        last = (done.stdout + done.stderr).strip().splitlines()[-1:]
-        return "unreadable", f"frr-reload ended with {done.returncode}: {''.join(last)}"
-    lines = differences(done.stdout)
-    return ("different", f"FRR runs something else: {'; '.join(lines[:6])}") if lines else ("", "")
-
-
-def differences(text: str) -> list[str]:
-    """Return the lines that frr-reload would delete or add, without what belongs to no requirement."""
-    sign, found = "", []
-    for line in text.splitlines():
-        if line in ("Lines To Delete", "Lines To Add"):
-            sign = "missing: " if line.endswith("Add") else "too much: "
-        elif sign and not _IGNORED.match(line.strip()) and not line.startswith("=") and " INFO: " not in line:
-            found.append(sign + line.strip())
-    return found
+        return {"rc": None, "out": "", "err": str(error)}
+    return {"rc": done.returncode, "out": done.stdout, "err": done.stderr}
 
 
 def _nftables(path: str) -> tuple[str, str]:

@@ -124,6 +124,7 @@ class Volley:
         """Open the listening socket at once, so that nothing early is missed."""
         self._listener = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_IPV4))
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        self._sender = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
         self._run = int(parameters["run"])
         self._shots = {shot[0] & 0xFFFF: shot for shot in parameters["shots"]}
         self._order = parameters["shots"]
@@ -149,11 +150,14 @@ class Volley:
             self._listen(time.monotonic() + self._pace)
         ended = time.time()
         self._listen(self._until)
+        closed = time.time()
         self._listener.close()
+        self._sender.close()
         return {
             "listening": listening,
             "began": began,
             "ended": ended,
+            "closed": closed,
             "sent": list(self._sent),
             "unsent": self._unsent,
             "heard": self._heard,
@@ -177,9 +181,8 @@ class Volley:
             self._unsent[number] = f"no neighbour {via} on {interface}"
             return
         try:
-            with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0) as sender:
-                self._sent[number] = time.monotonic()
-                sender.sendto(packet(self._run, shot), (interface, _IPV4, 0, 0, mac))
+            self._sent[number] = time.monotonic()
+            self._sender.sendto(packet(self._run, shot), (interface, _IPV4, 0, 0, mac))
         except OSError as error:
             self._sent.pop(number, None)
             self._unsent[number] = f"{interface}: {error.strerror}"
