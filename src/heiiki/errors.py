@@ -29,6 +29,13 @@ class EvidenceError(HeiikiError):
     """Verdicts or their evidence could not be written, or what was read is not what was written."""
 
 
+def printable(text: str) -> str:
+    r"""Return `text` with characters that could steer a terminal written as escapes, such as ``\x1b``."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text
+    )
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
     """One mistake in the written intent, as a person must see it.
@@ -50,9 +57,9 @@ class Problem:
     fix: str
 
     def __str__(self) -> str:
-        """One line: ``file:line:column: where: what is wrong, what to do``."""
+        """One line: ``file:line:column: where: what is wrong, what to do``, safe to show on a terminal."""
         where = f"{self.where}: " if self.where else ""
-        return f"{self.file}:{self.line}:{self.column}: {where}{self.what}; {self.fix}"
+        return printable(f"{self.file}:{self.line}:{self.column}: {where}{self.what}; {self.fix}")
 
 
 class IntentError(HeiikiError):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Hold the cyclic collector: frozen models make no cycles, and its passes over them cost half of the time.
+    """Hold the cyclic collector: frozen models make no cycles, and its passes over them cost half the time.
 
     A collector that was off stays off.
     """

@@ -1,6 +1,6 @@
-"""What no single file can tell: numbers and SIMs used twice, pools that overlap, names that nobody defined."""
+"""What no single file can tell: numbers and SIMs used twice, pools that overlap, names nobody defined."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from ipaddress import IPv4Network
 from itertools import combinations
 
@@ -26,6 +26,14 @@ RESERVED_NAMES = frozenset(
 )
 """Names of devices and groups that no site may take."""
 
+_UNUSABLE = tuple(
+    IPv4Network(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4")
+)
+"""This network, loopback, link local, multicast, reserved (RFC 6890)."""
+_IMSI_DIGITS, _SHOWN = 15, 12
+_INFRASTRUCTURE = 24
+_SMALLEST = {"hub_lan": 28, "site_lan": 27, "access_a": 29, "loopback_a": 29, "sim_b": 29, "tunnel_b": 29}
+"""Longest prefix of each pool that holds a hub and a site."""
 _ADDRESSES_A_SITE = {"site_lan": 16, "access_a": 4, "loopback_a": 1, "sim_b": 1, "tunnel_b": 4}
 
 
@@ -33,8 +41,16 @@ def across(
     service: tuple[YamlSource, Service] | None,
     sites: Sequence[_Written],
     retired: tuple[YamlSource, Retired] | None,
+    named: Sequence[str] = (),
 ) -> Iterator[Problem]:
-    """Yield every problem that shows only when the files are read together."""
+    """Yield every problem that shows only when the files are read together.
+
+    Args:
+        service: the service, unless its file has mistakes.
+        sites: the sites whose files have none.
+        retired: the retired numbers, if there are any.
+        named: names of all sites by their files; one whose file has mistakes exists all the same.
+    """
     yield from _file_names(sites)
     yield from _reserved(sites)
     yield from _twice(sites, "number", lambda site: site.number, ("number",))
@@ -48,6 +64,7 @@ def across(
         yield from _core(service[0], service[1].networks.a)
         yield from _as_numbers(*service)
         yield from _references(service, sites)
+        yield from _witness(*service, [*(site.name for _, site in sites), *named])
         yield from _capacity(service[1].addresses, sites)
 
 
@@ -68,11 +85,11 @@ def _reserved(sites: Iterable[_Written]) -> Iterator[Problem]:
 
 
 def _twice(
-    sites: Iterable[_Written], word: str, key: object, loc: tuple[str | int, ...]
+    sites: Iterable[_Written], word: str, key: Callable[[Site], object], loc: tuple[str | int, ...]
 ) -> Iterator[Problem]:
     first: dict[object, YamlSource] = {}
     for source, site in sites:
-        value = key(site)  # type: ignore[operator]
+        value = key(site)
         if value in first:
             what = f"{word} {value} is used twice; the first is in {first[value].file.name}"
             yield source.problem(loc, what, f"give this site its own {word}")
@@ -103,30 +120,51 @@ def _pools(source: YamlSource, service: Service) -> Iterator[Problem]:
         if first.overlaps(second):
             what = f"{second} overlaps {first} of {'.'.join(one)}"
             yield source.problem(other, what, "give each pool addresses of its own")
-    if service.addresses.hub_lan.prefixlen > 28:
-        yield source.problem(("addresses", "hub_lan"), "the pool is too small", "give the hub at least a /28")
-    for letter in ("a", "b"):
-        if pools["networks", letter, "infrastructure"].prefixlen != 24:
-            loc = ("networks", letter, "infrastructure")
-            yield source.problem(loc, f"{pools[loc]} is not a /24", "give the carrier's infrastructure a /24")
+    for loc, pool in pools.items():
+        yield from _pool(source, loc, pool)
+
+
+def _pool(source: YamlSource, loc: tuple[str, ...], pool: IPv4Network) -> Iterator[Problem]:
+    if any(pool.overlaps(network) for network in _UNUSABLE):
+        fix = "take private addresses, such as a part of 10.0.0.0/8"
+        yield source.problem(loc, f"{pool} holds addresses that no device may own", fix)
+    if loc[-1] == "infrastructure":
+        if pool.prefixlen != _INFRASTRUCTURE:
+            what = f"{pool} is not a /{_INFRASTRUCTURE}"
+            yield source.problem(loc, what, f"give the carrier's infrastructure a /{_INFRASTRUCTURE}")
+    elif pool.prefixlen > _SMALLEST[loc[-1]]:
+        yield source.problem(
+            loc, f"the pool {pool} is too small", f"give it at least a /{_SMALLEST[loc[-1]]}"
+        )
 
 
 def _core(source: YamlSource, network: IpVpn) -> Iterator[Problem]:
     here = ("networks", "a")
     names = [router.name for router in network.routers]
-    for field, values in (
-        ("routers", names),
-        ("routers", [router.number for router in network.routers]),
-        ("links", [link.number for link in network.links]),
+    for field, word, values in (
+        ("routers", "name", names),
+        ("routers", "number", [router.number for router in network.routers]),
+        ("links", "number", [link.number for link in network.links]),
+        ("links", "between", [" and ".join(sorted(link.between)) for link in network.links]),
     ):
         for index, value in enumerate(values):
             if value in values[:index]:
-                yield source.problem((*here, field, index), f"`{value}` is used twice", "give each its own")
+                yield source.problem(
+                    (*here, field, index, word), f"`{value}` is used twice", "give each its own"
+                )
+    yield from _core_links(source, network, names)
+    if network.hub_pe in names:
+        yield from _connected(source, network)
+
+
+def _core_links(source: YamlSource, network: IpVpn, names: Sequence[str]) -> Iterator[Problem]:
     for index, link in enumerate(network.links):
+        loc = ("networks", "a", "links", index, "between")
         for name in link.between:
             if name not in names:
-                yield source.problem((*here, "links", index, "between"), *_unknown("router", name, names))
-    yield from _connected(source, network)
+                yield source.problem(loc, *_unknown("router", name, names))
+        if link.between[0] == link.between[1]:
+            yield source.problem(loc, f"`{link.between[0]}` is linked to itself", "name two routers")
 
 
 def _connected(source: YamlSource, network: IpVpn) -> Iterator[Problem]:
@@ -168,30 +206,42 @@ def _references(service: tuple[YamlSource, Service], sites: Sequence[_Written]) 
     for site_source, site in sites:
         if site.a.pe not in edges:
             yield site_source.problem(("a", "pe"), *_unknown("PE", site.a.pe, edges))
+        if written.witnesses is not None and site.b.sim == witness_imsi(written.networks.b.plmn):
+            what = f"IMSI {site.b.sim} is the witness's test SIM"
+            yield site_source.problem(("b", "sim"), what, "take another SIM, or remove `witnesses`")
         if not site.b.sim.startswith(written.networks.b.plmn):
             what = f"IMSI {site.b.sim} is not of PLMN {written.networks.b.plmn}"
             yield site_source.problem(("b", "sim"), what, "order the SIM from the carrier of network B")
-    names = [site.name for _, site in sites]
-    if written.witnesses is not None and written.witnesses.overlaps not in names:
-        yield source.problem(
-            ("witnesses", "overlaps"), *_unknown("site", written.witnesses.overlaps, names[:12])
-        )
-    if not sites:
+
+
+def _witness(source: YamlSource, service: Service, names: Sequence[str]) -> Iterator[Problem]:
+    if not names:
         yield source.problem((), "the service has no site", "add sites/0001-name.yml")
+    elif service.witnesses is not None and service.witnesses.overlaps not in names:
+        some = sorted(set(names))[:_SHOWN]
+        yield source.problem(("witnesses", "overlaps"), *_unknown("site", service.witnesses.overlaps, some))
+
+
+def witness_imsi(plmn: str) -> str:
+    """Return the IMSI of the SIM that only the witness of network B uses: the last of the PLMN."""
+    return plmn.ljust(_IMSI_DIGITS, "9")
 
 
 def _unknown(word: str, name: str, known: Sequence[str]) -> tuple[str, str]:
-    return (
-        f"there is no {word} `{name}`",
-        f"write one of {', '.join(f'`{item}`' for item in known) or '(none)'}",
-    )
+    choices = ", ".join(f"`{item}`" for item in dict.fromkeys(known)) or "(none)"
+    return f"there is no {word} `{name}`", f"write one of {choices}"
 
 
 def _capacity(pools: AddressPools, sites: Iterable[_Written]) -> Iterator[Problem]:
-    room = {name: getattr(pools, name).num_addresses // size for name, size in _ADDRESSES_A_SITE.items()}
-    name = min(room, key=lambda pool: room[pool])
-    highest = min(room[name] - 1, room["loopback_a"] - 3, room["sim_b"] - 3)
+    """The hub owns number 0 of each pool of blocks; hub and witness own the last addresses of the others."""
+    highest = {
+        name: getattr(pools, name).num_addresses // size - (1 if size > 1 else 3)
+        for name, size in _ADDRESSES_A_SITE.items()
+    }
+    name = min(highest, key=lambda pool: highest[pool])
     for source, site in sites:
-        if site.number > highest:
+        if site.number > highest[name]:
             what = f"number {site.number} does not fit into addresses.{name} {getattr(pools, name)}"
-            yield source.problem(("number",), what, f"take a number up to {highest}, or enlarge the pool")
+            yield source.problem(
+                ("number",), what, f"take a number up to {highest[name]}, or enlarge the pool"
+            )

@@ -12,8 +12,8 @@ _SERVICE = """\
 # One service: what is common to all sites. `heiiki check` this folder after every change.
 service: {name}
 title: Demand response over two closed networks
-timers: production              # production: the standby path is watched slowly (R-COST); laboratory: quick everywhere
-management: {{kind: ssh, user: operator}}   # how devices are reached; {{kind: lab}} to try the service as a lab
+timers: production              # the standby path is watched slowly (R-COST); laboratory: quick everywhere
+management: {{kind: ssh, user: operator}}   # how devices are reached; {{kind: lab}}: as a lab
 
 hub:                            # the energy service provider: DRAS, XMPP server, a CE router to each carrier
   as_number: 64520
@@ -63,7 +63,7 @@ _FIRST_SITE = """\
 number: 1                       # for ever; addresses and names follow from it
 name: first
 customer: The first customer
-redundancy: networks_and_equipment   # figure 5.18 (b): a gateway on each network; networks: one gateway on both
+redundancy: networks_and_equipment   # figure 5.18 (b): a gateway on each; networks: one gateway on both
 primary: a                      # the network that carries traffic while both are up
 controller: bems                # or erc
 resources:
@@ -91,7 +91,7 @@ def template(name: str) -> dict[str, str]:
 
 
 def generate(name: str, sites: int, seed: int) -> dict[str, str]:
-    """Return the files of a service of `sites` sites, all variants mixed; the same seed gives the same files."""
+    """Return the files of a service of `sites` sites, all variants mixed; a seed always gives the same."""
     choice = random.Random(seed)  # noqa: S311 - test data
     edges = min(40, 2 + sites // 50)
     files = {"service.yml": _service(name, edges)}

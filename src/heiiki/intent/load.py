@@ -1,11 +1,12 @@
 """Load a service's files: read, parse, validate, cross-check; every mistake of every file at once."""
 
-import difflib
+import errno
 import hashlib
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -13,19 +14,16 @@ from pydantic_core import ErrorDetails
 from heiiki.errors import IntentError, Problem
 from heiiki.intent.collector import held
 from heiiki.intent.consistency import across
+from heiiki.intent.explain import explain, misspells
 from heiiki.intent.model import Intent, Model, Retired, Service, Site
-from heiiki.intent.yaml_source import YamlSource
+from heiiki.intent.yaml_source import MAX_CHARACTERS, YamlSource
 
 M = TypeVar("M", bound=Model)
 
-_SITE_FILE = re.compile(r"^\d{4}-[a-z][a-z0-9_]*\.yml$")
+_SITE_FILE = re.compile(r"[0-9]{4}-[a-z][a-z0-9_]*\.yml")
 
-_PATTERNS = {
-    r"^[a-z][a-z0-9_]{0,15}$": "a small letter, then small letters, digits or `_`, 16 at the most",
-    r"^\d{15}$": "15 digits in quotes",
-    r"^\d{5,6}$": "5 or 6 digits in quotes",
-    r"^[^\x00-\x1f\x7f]+$": "one line of printable text",
-}
+_MOST = 50
+"""Problems shown of one file: who has more began with the wrong file."""
 
 
 @held()
@@ -39,14 +37,16 @@ def load(folder: Path) -> Intent:
         IntentError: with every problem of every file.
     """
     problems: list[Problem] = []
-    texts = _read(folder, problems)
+    paths = tuple(_files(folder, problems))
+    texts = _read(paths, problems)
     sources = {path: YamlSource(path, text) for path, text in texts.items()}
     for source in sources.values():
         problems += source.problems
     service = _first(_validated(Service, _named(sources, folder / "service.yml"), problems))
     retired = _first(_validated(Retired, _named(sources, folder / "retired.yml"), problems))
     sites = list(_validated(Site, _in_sites(sources, folder), problems))
-    problems += across(service, sites, retired)
+    named = [path.stem[5:] for path in paths if path.parent == folder / "sites"]
+    problems += across(service, sites, retired, named)
     if problems or service is None:
         raise IntentError(problems)
     ordered = tuple(sorted((site for _, site in sites), key=lambda site: site.number))
@@ -58,29 +58,58 @@ def load(folder: Path) -> Intent:
     )
 
 
-def _read(folder: Path, problems: list[Problem]) -> dict[Path, str]:
+def _read(paths: Iterable[Path], problems: list[Problem]) -> dict[Path, str]:
     texts: dict[Path, str] = {}
-    if not (folder / "service.yml").is_file():
-        fix = "name a folder that holds service.yml; `heiiki new DIR` makes one"
-        problems.append(Problem(folder / "service.yml", 0, 0, "", "there is no such file", fix))
-    for path in _files(folder, problems):
+    for path in paths:
         try:
-            texts[path] = path.read_text(encoding="utf-8")
+            texts[path] = _text(path)
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            problems.append(Problem(path, 0, 0, "", f"the file cannot be read: {reason}", "make it readable"))
+            problems.append(
+                _whole(path, f"the file cannot be read: {reason}", "make it a readable text file")
+            )
     return texts
 
 
+def _text(path: Path) -> str:
+    """Read a file; one that is too large is not read to its end: the parser refuses what comes."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is not a file")
+    with path.open("rb") as stream:
+        return stream.read(4 * MAX_CHARACTERS + 1).decode("utf-8")
+
+
+def _whole(path: Path, what: str, fix: str) -> Problem:
+    return Problem(path, 0, 0, "", what, fix)
+
+
 def _files(folder: Path, problems: list[Problem]) -> Iterator[Path]:
-    yield from (path for name in ("service.yml", "retired.yml") if (path := folder / name).is_file())
-    sites = folder / "sites"
-    for path in sorted(sites.iterdir()) if sites.is_dir() else ():
-        if _SITE_FILE.match(path.name):
+    if not (folder / "service.yml").exists():
+        fix = "name a folder that holds service.yml; `heiiki new DIR` makes one"
+        problems.append(_whole(folder / "service.yml", "there is no such file", fix))
+    for name in ("service", "retired"):
+        if (path := folder / f"{name}.yml").exists():
+            yield path
+        if (path := folder / f"{name}.yaml").exists():
+            problems.append(_whole(path, "the file is never read", f"call it {name}.yml"))
+    try:
+        found = sorted((folder / "sites").iterdir())
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        fix = "make it a readable folder of site files"
+        problems.append(_whole(folder / "sites", f"the folder cannot be read: {error.strerror}", fix))
+        return
+    yield from _site_files(found, problems)
+
+
+def _site_files(found: Iterable[Path], problems: list[Problem]) -> Iterator[Path]:
+    for path in found:
+        if _SITE_FILE.fullmatch(path.name):
             yield path
         elif not path.name.startswith("."):
             fix = "call it NNNN-name.yml, such as 0017-umeda.yml, or move it out of sites/"
-            problems.append(Problem(path, 0, 0, "", "this is not a site file", fix))
+            problems.append(_whole(path, "this is not a site file", fix))
 
 
 def _named(sources: dict[Path, YamlSource], path: Path) -> Iterator[YamlSource]:
@@ -104,7 +133,22 @@ def _validated(
         try:
             yield source, model.model_validate(source.value)
         except ValidationError as error:
-            problems.extend(_problem(source, model, detail) for detail in error.errors(include_url=False))
+            details = error.errors(include_url=False)
+            problems.extend(_problem(source, model, detail) for detail in _causes(details)[:_MOST])
+            if len(details) > _MOST:
+                problems.append(
+                    source.problem((), f"there are {len(details)} problems", "mend those shown first")
+                )
+
+
+def _causes(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Leave out a missing key that stands there misspelt: one mistake, one message."""
+    strange = [detail["loc"] for detail in details if detail["type"] == "extra_forbidden"]
+    return [
+        detail
+        for detail in details
+        if detail["type"] != "missing" or not any(misspells(loc, detail["loc"]) for loc in strange)
+    ]
 
 
 def _first(found: Iterator[tuple[YamlSource, M]]) -> tuple[YamlSource, M] | None:
@@ -113,94 +157,13 @@ def _first(found: Iterator[tuple[YamlSource, M]]) -> tuple[YamlSource, M] | None
 
 def _problem(source: YamlSource, model: type[Model], detail: ErrorDetails) -> Problem:
     loc = tuple(step for step in detail["loc"] if not _is_tag(step, detail["loc"]))
-    what, fix = _explain(detail, model, loc, source.value)
+    what, fix = explain(detail, model, loc, source.value)
     return source.problem(loc, what, fix)
 
 
 def _is_tag(step: str | int, loc: tuple[str | int, ...]) -> bool:
     """Tell the discriminator that pydantic puts into a path from a key that a person wrote."""
     return loc[0] == "management" and step in ("lab", "ssh")
-
-
-def _explain(
-    detail: ErrorDetails, model: type[Model], loc: tuple[str | int, ...], value: Any
-) -> tuple[str, str]:
-    kind, context, given = detail["type"], detail.get("ctx", {}), detail["input"]
-    shown = f"`{str(given)[:40]}`"
-    match kind:
-        case "missing":
-            return "the key is missing", f"add `{loc[-1]}:`"
-        case "extra_forbidden":
-            return "there is no such key", _nearest(str(loc[-1]), _keys(model, loc[:-1], value))
-        case "literal_error":
-            return f"{shown} is not known", f"write one of {_plain_or(str(context['expected']))}"
-        case "union_tag_invalid":
-            return f"the kind {shown} is not known".replace(shown, f"`{context['tag']}`"), (
-                f"write one of {_plain_or(str(context['expected_tags']))}"
-            )
-        case "union_tag_not_found":
-            return "the key `kind` is missing", "add `kind:`"
-        case "string_pattern_mismatch":
-            pattern = str(context["pattern"])
-            return f"{shown} has the wrong form", f"write {_PATTERNS.get(pattern, f'what matches {pattern}')}"
-        case "string_type":
-            return f"{shown} is not text", "put it in quotes" if isinstance(
-                given, int | float
-            ) else "write text"
-        case "greater_than_equal" | "less_than_equal" | "greater_than" | "less_than":
-            return (
-                f"{shown} is out of range",
-                f"write a {detail['msg'].removeprefix('Input should be ')} number",
-            )
-        case "int_type" | "int_parsing":
-            return f"{shown} is not a whole number", "write digits without quotes"
-        case "ip_v4_network" | "ip_any_network":
-            return (
-                f"{shown} is not an IPv4 prefix",
-                "write it as 10.16.0.0/18, with no bit set right of the length",
-            )
-        case _:
-            return (
-                f"{shown}: {detail['msg'][0].lower()}{detail['msg'][1:]}",
-                "see the reference page of the models",
-            )
-
-
-def _plain_or(expected: str) -> str:
-    return expected.replace("'", "`").replace(" or ", ", ")
-
-
-def _keys(model: type[Model], loc: tuple[str | int, ...], value: Any) -> list[str]:
-    """Return the keys allowed at `loc`: the model's own fields along the path."""
-    current: Any = model
-    for step in loc:
-        value = value[step]
-        if isinstance(step, str):
-            current = current.model_fields[step].annotation
-        current = next(iter(_models_in(current, value)), current)
-    return sorted(current.model_fields)
-
-
-def _models_in(annotation: Any, value: Any) -> Iterator[type[Model]]:
-    if isinstance(annotation, type) and issubclass(annotation, Model):
-        kind = annotation.model_fields.get("kind")
-        if (
-            kind is None
-            or not isinstance(value, dict)
-            or value.get("kind") in getattr(kind.annotation, "__args__", ())
-        ):
-            yield annotation
-    for argument in getattr(annotation, "__args__", ()):
-        yield from _models_in(argument, value)
-
-
-def _nearest(key: str, allowed: list[str]) -> str:
-    close = difflib.get_close_matches(key, allowed, n=1)
-    return (
-        f"did you mean `{close[0]}`?"
-        if close
-        else f"allowed are {', '.join(f'`{name}`' for name in allowed)}"
-    )
 
 
 def _digest(folder: Path, texts: dict[Path, str]) -> str:

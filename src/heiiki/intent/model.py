@@ -6,13 +6,51 @@ Nothing derivable is written: addresses, AS paths, names of devices and routes f
 from ipaddress import IPv4Network
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,15}$")]
-"""A name of a site, carrier or router: a small letter, then small letters, digits or ``_``; 16 at the most."""
+_NAME = r"^[a-z][a-z0-9_]{0,15}$"
+_ROUTER_NAME = r"^[a-z][a-z0-9]{0,9}$"
+# No control character of either set, no separator of lines, no mark that turns the direction of writing.
+_TEXT = r"^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+$"
+_IMSI = r"^[0-9]{15}$"
+_PLMN = r"^[0-9]{5,6}$"
+_APN = r"^[a-z0-9][a-z0-9.-]{0,61}[a-z0-9]$"
+_CIRCUIT = r"^[A-Za-z0-9][A-Za-z0-9./-]{0,31}$"
+_SUFFIX = r"^(\.[a-z0-9-]+)*$"
 
-Text = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]+$")]
+FORMS = {
+    _NAME: "a small letter, then small letters, digits or `_`, 16 at the most",
+    _ROUTER_NAME: "a small letter, then small letters or digits, 10 at the most",
+    _TEXT: "one line of printable text",
+    _IMSI: "15 digits in quotes",
+    _PLMN: "5 or 6 digits in quotes",
+    _APN: "small letters, digits, `.` or `-`, such as dr.carrier.example",
+    _CIRCUIT: "letters, digits, `.`, `/` or `-`, 32 at the most",
+    _SUFFIX: "a domain with a leading point, such as .mgmt.example",
+}
+"""What each pattern asks for, in words."""
+
+Name = Annotated[str, Field(pattern=_NAME)]
+"""A name of a site or carrier: a small letter, then small letters, digits or ``_``; 16 at the most."""
+
+RouterName = Annotated[str, Field(pattern=_ROUTER_NAME)]
+"""A name of a carrier's router; short, for it stands in the names of interfaces (15 characters in Linux)."""
+
+Text = Annotated[str, Field(min_length=1, max_length=80, pattern=_TEXT)]
 """A line of text for people."""
+
+
+def _as_written(value: object) -> object:
+    """Refuse what `ipaddress` takes for a prefix though nobody writes one so: a number, an address alone."""
+    if not isinstance(value, str | IPv4Network) or "/" not in str(value):
+        raise ValueError("not a prefix")
+    return value
+
+
+Prefix = Annotated[IPv4Network, BeforeValidator(_as_written)]
+"""An IPv4 prefix such as ``10.16.0.0/18``."""
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 
 PrivateAs = Annotated[int, Field(ge=64512, le=65534, strict=True)]
 """A private two-byte AS number (RFC 6996): routers on sites may know two bytes only."""
@@ -34,13 +72,15 @@ class Tariff(Model):
     included_mb: Annotated[int, Field(ge=0, strict=True)] | None = Field(
         default=None, description="Volume included, megabytes (10⁶ B) a month; left out: unlimited."
     )
-    yen_per_extra_mb: float = Field(default=0.0, ge=0, description="Price of each further megabyte, yen.")
+    yen_per_extra_mb: Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)] = Field(
+        default=0.0, description="Price of each further megabyte, yen."
+    )
 
 
 class CarrierRouter(Model):
     """A router of carrier A's core."""
 
-    name: Name
+    name: RouterName
     function: Literal["pe", "p"] = Field(description="pe: customers attach here; p: core only.")
     number: Annotated[int, Field(ge=1, le=63, strict=True)] = Field(
         description="For ever; its loopback address follows from it."
@@ -53,7 +93,7 @@ class CoreLink(Model):
     number: Annotated[int, Field(ge=1, le=47, strict=True)] = Field(
         description="For ever; its /30 follows from it."
     )
-    between: tuple[Name, Name] = Field(description="The two routers.")
+    between: tuple[RouterName, RouterName] = Field(description="The two routers.")
 
 
 class IpVpn(Model):
@@ -62,10 +102,10 @@ class IpVpn(Model):
     kind: Literal["ip_vpn"]
     carrier: Name
     as_number: PrivateAs
-    infrastructure: IPv4Network = Field(description="A /24 for the carrier's loopbacks and core links.")
+    infrastructure: Prefix = Field(description="A /24 for the carrier's loopbacks and core links.")
     routers: tuple[CarrierRouter, ...] = Field(min_length=1)
     links: tuple[CoreLink, ...] = ()
-    hub_pe: Name = Field(description="The PE to which the hub's CE router is attached.")
+    hub_pe: RouterName = Field(description="The PE to which the hub's CE router is attached.")
     tariff: Tariff
 
 
@@ -75,12 +115,10 @@ class LteApn(Model):
     kind: Literal["lte_apn"]
     carrier: Name
     as_number: PrivateAs
-    infrastructure: IPv4Network = Field(description="A /24 for the tunnel endpoint and the core's links.")
-    plmn: Annotated[str, Field(pattern=r"^\d{5,6}$")] = Field(description="MCC and MNC (TS 23.003), quoted.")
+    infrastructure: Prefix = Field(description="A /24 for the tunnel endpoint and the core's links.")
+    plmn: Annotated[str, Field(pattern=_PLMN)] = Field(description="MCC and MNC (TS 23.003), quoted.")
     tac: Annotated[int, Field(ge=1, le=65535, strict=True)] = Field(description="Tracking area code.")
-    apn: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,61}[a-z0-9]$")] = Field(
-        description="Access point name."
-    )
+    apn: Annotated[str, Field(pattern=_APN)] = Field(description="Access point name.")
     tariff: Tariff
 
 
@@ -94,12 +132,12 @@ class Networks(Model):
 class AddressPools(Model):
     """Pools from which addresses follow by the site's number; none may overlap another."""
 
-    hub_lan: IPv4Network = Field(description="LAN of DRAS and XMPP server; at least a /28.")
-    site_lan: IPv4Network = Field(description="A /28 a site.")
-    access_a: IPv4Network = Field(description="A /30 a site: PE and CE router on network A.")
-    loopback_a: IPv4Network = Field(description="An address a site: the gateway on network A.")
-    sim_b: IPv4Network = Field(description="An address a site: its SIM in the APN.")
-    tunnel_b: IPv4Network = Field(description="A /30 a site: inside the tunnel on network B.")
+    hub_lan: Prefix = Field(description="LAN of DRAS and XMPP server; at least a /28.")
+    site_lan: Prefix = Field(description="A /28 a site.")
+    access_a: Prefix = Field(description="A /30 a site: PE and CE router on network A.")
+    loopback_a: Prefix = Field(description="An address a site: the gateway on network A.")
+    sim_b: Prefix = Field(description="An address a site: its SIM in the APN.")
+    tunnel_b: Prefix = Field(description="A /30 a site: inside the tunnel on network B.")
 
 
 class Hub(Model):
@@ -111,8 +149,8 @@ class Hub(Model):
 class Component(Model):
     """Reliability of one class of component, as its supplier states it."""
 
-    mtbf_h: float = Field(gt=0, description="Mean time between failures, hours.")
-    mttr_h: float = Field(gt=0, description="Mean time to repair, hours.")
+    mtbf_h: Positive = Field(description="Mean time between failures, hours.")
+    mttr_h: Positive = Field(description="Mean time to repair, hours.")
 
 
 class Reliability(Model):
@@ -127,7 +165,7 @@ class Reliability(Model):
 
 
 class Witnesses(Model):
-    """Equipment that exists only to prove separation: a second customer, and a SIM that nobody provisioned."""
+    """Equipment that only proves separation: a second customer, and a SIM that nobody provisioned."""
 
     overlaps: Name = Field(
         description="The site whose addresses the second customer uses too, in its own VRF."
@@ -145,7 +183,7 @@ class SshManagement(Model):
 
     kind: Literal["ssh"]
     user: Name
-    host_suffix: Annotated[str, Field(pattern=r"^(\.[a-z0-9-]+)*$")] = Field(
+    host_suffix: Annotated[str, Field(pattern=_SUFFIX)] = Field(
         default="", description="Appended to a device's name to make its management host name."
     )
 
@@ -178,19 +216,15 @@ class AccessA(Model):
     """How a site is attached to network A."""
 
     access: Literal["ethernet"]
-    circuit: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9./-]{0,31}$")] = Field(
-        description="The carrier's number of the line."
-    )
-    pe: Name = Field(description="The PE to which the line leads.")
+    circuit: Annotated[str, Field(pattern=_CIRCUIT)] = Field(description="The carrier's number of the line.")
+    pe: RouterName = Field(description="The PE to which the line leads.")
     platform: Literal["frr"] = "frr"
 
 
 class AccessB(Model):
     """How a site is attached to network B."""
 
-    sim: Annotated[str, Field(pattern=r"^\d{15}$")] = Field(
-        description="IMSI (TS 23.003), 15 digits, quoted."
-    )
+    sim: Annotated[str, Field(pattern=_IMSI)] = Field(description="IMSI (TS 23.003), 15 digits, quoted.")
     platform: Literal["linux_lte"] = "linux_lte"
 
 
@@ -203,7 +237,7 @@ class Site(Model):
     name: Name
     customer: Text
     redundancy: Literal["networks", "networks_and_equipment"] = Field(
-        description="Figure 5.18: networks (a) one gateway on both; networks_and_equipment (b) a gateway each."
+        description="Figure 5.18: networks (a), one gateway on both; networks_and_equipment (b), one on each."
     )
     primary: Literal["a", "b"] = Field(description="The network that carries traffic while both are up.")
     controller: Literal["bems", "erc"]

@@ -3,6 +3,7 @@
 Aliases, custom tags and doubled keys are refused: a reviewer must be able to read an order as it stands.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,25 @@ import yaml
 
 from heiiki.errors import Problem
 
-_MAX_BYTES = 1 << 20
-_STR, _NULL = "tag:yaml.org,2002:str", "tag:yaml.org,2002:null"
-_TIMESTAMP = "tag:yaml.org,2002:timestamp"
-_BOOLS = {"true": True, "false": False}
-_constructor = yaml.constructor.SafeConstructor()
+MAX_CHARACTERS = 256 << 10
+_MAX_DEPTH = 16
+"""Deeper than any file of ours by far, and shallow enough for every recursion."""
+_FEW_BRACKETS = 5
+_INDENTED = re.compile(r"(?:^|[\r\n\x85\u2028\u2029])[ \t?:-]{8}")
+"""With fewer brackets and no such line, no more than 14 collections can stand inside each other."""
+_MOST = 50
+"""Mistakes of form that are looked for in one file."""
 
-_INT, _FLOAT, _BOOL = (f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool"))
+_STR, _NULL, _INT, _FLOAT, _BOOL, _TIMESTAMP = (
+    f"tag:yaml.org,2002:{name}" for name in ("str", "null", "int", "float", "bool", "timestamp")
+)
+_PLAIN_COLLECTIONS = frozenset({"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
+_BOOLS = {"true": True, "false": False}
+_WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
+_DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})(\.[0-9]{0,17})?([eE][-+]?[0-9]{1,2})?")
+
+_Mark = Any
+"""A place in the text; the C parser has a class of its own for it."""
 
 
 class YamlSource:
@@ -27,8 +40,8 @@ class YamlSource:
         """Parse `text`; mistakes of form are kept in `problems`, never raised."""
         self.file = file
         self.problems: list[Problem] = []
-        self.root: yaml.Node | None = self._compose(text)
         self._seen: set[int] = set()
+        self.root: yaml.Node | None = self._compose(text)
         self.value: Any = self._plain(self.root, ()) if self.root is not None else None
 
     def position(self, loc: tuple[str | int, ...]) -> tuple[int, int]:
@@ -39,7 +52,7 @@ class YamlSource:
             if found is None:
                 break
             mark, node = found
-        return (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
+        return _place(mark)
 
     def problem(self, loc: tuple[str | int, ...], what: str, fix: str) -> Problem:
         """Return a problem at `loc`."""
@@ -47,50 +60,50 @@ class YamlSource:
         return Problem(self.file, line, column, dotted(loc), what, fix)
 
     def _compose(self, text: str) -> yaml.Node | None:
-        if len(text) > _MAX_BYTES:
+        if len(text) > MAX_CHARACTERS:
             self._add(
-                None, (), "the file is larger than 1 MiB", "split it, or remove what does not belong here"
+                (1, 1), (), "the file is larger than 256 KiB", "split it, or remove what does not belong here"
             )
             return None
-        loader = yaml.CSafeLoader(text)
         try:
-            root: yaml.Node | None = loader.get_single_node()
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            what = f"this is not YAML: {error.problem or error.context}"
-            self._add(mark, (), what, "mend the line; keys are `key: value`, indented by spaces")
+            too_deep = next((_place(mark) for mark, depth in _collections(text) if depth > _MAX_DEPTH), None)
+            root = _root(text) if too_deep is None else None
+        except yaml.YAMLError as error:
+            self._add(*_not_yaml(error))
             return None
-        except (yaml.YAMLError, RecursionError) as error:
-            reason = str(error).splitlines()[0] if str(error) else "nested too deeply"
+        if too_deep is not None:
+            what = f"more than {_MAX_DEPTH} lists or mappings stand inside each other"
+            self._add(too_deep, (), what, "write a few levels at most, as the reference page shows")
+        elif root is None or root.tag == _NULL:
             self._add(
-                None, (), f"this is not YAML: {reason}", "write plain UTF-8 text, nested a few levels at most"
+                (1, 1), (), "the file is empty", "describe it as the reference page shows, or delete the file"
             )
-            return None
-        finally:
-            loader.dispose()
-        if root is None or root.tag == _NULL:
-            self._add(
-                None, (), "the file is empty", "describe it as the reference page shows, or delete the file"
-            )
-            return None
-        return root
+        else:
+            return root
+        return None
 
-    def _add(self, mark: yaml.Mark | None, loc: tuple[str | int, ...], what: str, fix: str) -> None:
-        line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
-        self.problems.append(Problem(self.file, line, column, dotted(loc), what, fix))
+    def _add(self, place: tuple[int, int], loc: tuple[str | int, ...], what: str, fix: str) -> None:
+        if len(self.problems) == _MOST:
+            return
+        self.problems.append(Problem(self.file, *place, dotted(loc), what, fix))
+        if len(self.problems) == _MOST:
+            self.problems[-1] = Problem(
+                self.file, *place, "", "there may be more mistakes below", "mend those above first"
+            )
 
     def _plain(self, node: yaml.Node, loc: tuple[str | int, ...]) -> Any:
-        if isinstance(node, yaml.ScalarNode):
-            return self._scalar(node, loc)
+        if len(self.problems) == _MOST:
+            return None
         if id(node) in self._seen:
-            self._add(
-                node.start_mark,
-                loc,
-                "an alias (`*name`) repeats this",
-                "write the values out where they belong",
-            )
+            fix = "write the values out where they belong"
+            place = self.position(loc[:-1] if loc and isinstance(loc[-1], int) else loc)
+            self._add(place, loc, "an alias (`*name`) stands for what is written elsewhere", fix)
             return None
         self._seen.add(id(node))
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node, loc)
+        if node.tag not in _PLAIN_COLLECTIONS:
+            self._unknown_tag(node, loc)
         if isinstance(node, yaml.SequenceNode):
             return [self._plain(item, (*loc, index)) for index, item in enumerate(node.value)]
         return dict(self._pairs(node, loc))
@@ -98,28 +111,82 @@ class YamlSource:
     def _pairs(self, node: yaml.Node, loc: tuple[str | int, ...]) -> Iterator[tuple[str, Any]]:
         first: dict[str, int] = {}
         for key_node, value_node in node.value:
-            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else "?"
+            place = _place(key_node.start_mark)
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._add(place, loc, "a list or mapping stands where a key is due", "write `key: value`")
+                continue
+            key = key_node.value
             if key in first:
                 what = f"the key stands twice; the first is on line {first[key]}"
-                self._add(key_node.start_mark, (*loc, key), what, "keep one of them")
+                self._add(place, (*loc, key), what, "keep one of them")
                 continue
-            first[key] = key_node.start_mark.line + 1
+            first[key] = place[0]
             yield key, self._plain(value_node, (*loc, key))
 
     def _scalar(self, node: yaml.ScalarNode, loc: tuple[str | int, ...]) -> Any:
-        tag = node.tag
+        tag, text = node.tag, node.value
         if tag in (_STR, _TIMESTAMP):
-            return node.value
+            return text
         if tag == _BOOL:
-            return _BOOLS.get(node.value.lower(), node.value)
-        if tag == _INT:
-            return _constructor.construct_yaml_int(node)
-        if tag == _FLOAT:
-            return _constructor.construct_yaml_float(node)
+            return _BOOLS.get(text.lower(), text)
         if tag == _NULL:
             return None
-        self._add(node.start_mark, loc, f"the tag `{tag}` is not known here", "write a plain value")
-        return None
+        if tag == _INT:
+            return int(text) if _WHOLE.fullmatch(text) else self._odd_number(node, loc)
+        if tag == _FLOAT:
+            return float(text) if _DECIMAL.fullmatch(text) else self._odd_number(node, loc)
+        return self._unknown_tag(node, loc)
+
+    def _odd_number(self, node: yaml.ScalarNode, loc: tuple[str | int, ...]) -> None:
+        """Refuse what YAML 1.1 reads otherwise than people do: 017 is 15 there, 1:30 is 90, 1_000 is 1000."""
+        fix = "write plain digits without zeros in front, or put a name made of digits in quotes"
+        self._add(_place(node.start_mark), loc, f"`{node.value[:40]}` is not a plain number", fix)
+
+    def _unknown_tag(self, node: yaml.Node, loc: tuple[str | int, ...]) -> None:
+        self._add(
+            _place(node.start_mark),
+            loc,
+            f"the tag `{node.tag[:40]}` is not known here",
+            "write a plain value",
+        )
+
+
+def _root(text: str) -> yaml.Node | None:
+    loader = yaml.CSafeLoader(text)
+    try:
+        return loader.get_single_node()
+    finally:
+        loader.dispose()
+
+
+def _collections(text: str) -> Iterator[tuple[_Mark | None, int]]:
+    """Yield the place and depth of each list or mapping, by events; nothing where the text cannot be deep.
+
+    Composing is recursive, and in C: a file of 10,000 brackets would end the process.
+    """
+    if text.count("[") + text.count("{") <= _FEW_BRACKETS and not _INDENTED.search(text):
+        return
+    depth = 0
+    for event in yaml.parse(text, yaml.CSafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            yield event.start_mark, depth
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
+def _not_yaml(error: yaml.YAMLError) -> tuple[tuple[int, int], tuple[str | int, ...], str, str]:
+    if isinstance(error, yaml.MarkedYAMLError):
+        mark = error.problem_mark or error.context_mark
+        reason = ", ".join(part for part in (error.context, error.problem) if part)
+        fix = "mend the line; keys are `key: value`, indented by spaces"
+        return _place(mark), (), f"this is not YAML: {reason}", fix
+    reason = str(error).partition("\n")[0]
+    return (1, 1), (), f"this is not YAML: {reason}", "write plain UTF-8 text without control characters"
+
+
+def _place(mark: _Mark | None) -> tuple[int, int]:
+    return (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
 
 
 def dotted(loc: tuple[str | int, ...]) -> str:

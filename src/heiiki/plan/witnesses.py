@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from ipaddress import IPv4Network
 
+from heiiki.intent.consistency import witness_imsi
 from heiiki.plan import addresses as addr
 from heiiki.plan import names
 from heiiki.plan.carrier_a import second_targets
@@ -38,7 +39,7 @@ def test_sim(context: Context) -> Iterator[Sim]:
     if context.service.witnesses is None:
         return
     network, pool = context.service.networks.b, context.service.addresses.sim_b
-    imsi = network.plmn + "9" * (15 - len(network.plmn))
+    imsi = witness_imsi(network.plmn)
     yield Sim(imsi, network.apn, addr.host(pool, addr.hub_index(pool)), names.STRANGER, f"sim/{imsi}")
 
 
