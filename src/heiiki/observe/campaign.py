@@ -106,6 +106,7 @@ class Campaign:
         self._ends = path_ends(plan)
         self._streams = streams(plan)
         self._open: Fault | None = None
+        self._baseline: dict[str, int] = {}
 
     def run(self, faults: Sequence[Fault]) -> tuple[Row, ...]:
         """Measure every fault; at the end, whatever happens, everything is healed and no stream runs."""
@@ -113,6 +114,7 @@ class Campaign:
         shut = 0
         with _interruptible(), self._streaming(len(faults)):
             try:
+                self._remember_traffic(faults)
                 for index, fault in enumerate(faults, start=1):
                     if shut >= GIVE_UP_AFTER:
                         why = f"not tried: both paths stayed unhealthy for {GIVE_UP_AFTER} faults in a row"
@@ -203,16 +205,25 @@ class Campaign:
         )
 
     def _traffic(self, fault: Fault) -> dict[str, Any]:
+        """Show that the element carries packets: in a sample just before, or, where few pass, since the start."""
         device, interfaces = watched(self._plan, fault)
-        answer = self._fleet.ask("traffic", {device: {"interfaces": interfaces, "seconds": SAMPLE_S}})[device]
+        asked = {device: {"elements": {fault.target: interfaces}, "seconds": SAMPLE_S}}
+        answer = self._fleet.ask("traffic", asked)[device]
         if answer.error:
             raise HeiikiError(f"traffic on {fault.target} cannot be read: {answer.error}")
-        packets = answer.data["after"] - answer.data["before"]
-        if packets <= 0 and answer.data["after"] <= 0:
-            raise HeiikiError(
-                f"no traffic on {fault.target} before the fault, so its loss would prove nothing"
-            )
+        before, after = answer.data["before"][fault.target], answer.data["after"][fault.target]
+        if after <= min(before, self._baseline.get(fault.target, before)):
+            raise HeiikiError(f"no traffic on {fault.target} before the fault: its loss would prove nothing")
         return {"device": device, "interfaces": interfaces, **answer.data}
+
+    def _remember_traffic(self, faults: Sequence[Fault]) -> None:
+        elements: dict[str, dict[str, list[str]]] = {}
+        for fault in faults:
+            device, interfaces = watched(self._plan, fault)
+            elements.setdefault(device, {})[fault.target] = interfaces
+        asked = {device: {"elements": own, "seconds": 0.0} for device, own in elements.items()}
+        for answer in self._fleet.ask("traffic", asked).values():
+            self._baseline |= answer.data.get("after", {})
 
     def _read(self, window: Window) -> dict[str, list[dict[str, Any]]]:
         questions = {"questions": window.questions()}

@@ -1,8 +1,8 @@
 """FRR's running configuration against the intended one, by meaning.
 
 FRR prints what it runs in an order of its own and leaves out what is its default. Both texts become sets of
-lines, each with the contexts that it stands in; order means nothing to FRR but where a sequence number says
-so, and that is part of the line. A line too much is always a difference; a missing one, unless it is a default.
+lines, each with the contexts that it stands in. Order means nothing to FRR but where a number says so, and
+that is part of the line. A line too much is always a difference; a missing one, unless it is a default.
 """
 
 import re

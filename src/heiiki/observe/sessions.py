@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from heiiki.observe.answers import Keep, brief, live, unknown
 from heiiki.observe.fleet import Answer, Fleet
-from heiiki.observe.state import Expected, expectations, foreign_routes, problems, question
+from heiiki.observe.state import Expected, expectations, foreign_routes, problems, question, unreadable
 from heiiki.observe.topology import gateways
 from heiiki.plan.model import Device, Plan
 from heiiki.requirements import Result, Verdict
@@ -28,8 +28,9 @@ def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
 def of_device(expected: Expected, answer: Answer, keep: Keep) -> Verdict:
     """Return R-DUAL of one router: sessions, BFD, VRRP, core, bearer, and the way that packets leave."""
     evidence = (keep(f"sessions/{expected.device}.json", answer.raw),)
-    if answer.error:
-        return unknown("R-DUAL", expected.device, answer.error, evidence)
+    silent = unreadable(answer)
+    if silent:
+        return unknown("R-DUAL", expected.device, brief(silent), evidence)
     wrong = problems(expected, answer)
     if wrong:
         return live("R-DUAL", expected.device, Result.FAIL, brief(wrong), evidence)

@@ -111,14 +111,10 @@ def question(expected: Expected) -> dict[str, Any]:
 
 def problems(expected: Expected, answer: Answer) -> list[str]:
     """Return what is not as expected, in words; empty when all is."""
-    if answer.error:
-        return [answer.error]
+    silent = unreadable(answer)
+    if silent:
+        return silent
     said = answer.data["commands"]
-    failed = [
-        f"{expected.device}: {name}: {one['err'].strip()}" for name, one in said.items() if one["rc"] is None
-    ]
-    if failed:
-        return failed
     found: list[str] = []
     if "vtysh" in said:
         found += _routing(expected, documents(said["vtysh"]["out"]))
@@ -129,6 +125,16 @@ def problems(expected: Expected, answer: Answer) -> list[str]:
     if expected.sim is not None:
         found += _attached(expected, answer.data["files"].get(UE_STATE))
     return [f"{expected.device}: {problem}" for problem in found]
+
+
+def unreadable(answer: Answer) -> list[str]:
+    """Return why the device's state could not be read, in words; empty when it was."""
+    if answer.error:
+        return [answer.error]
+    said = answer.data["commands"]
+    return [
+        f"{answer.device}: {name}: {one['err'].strip()}" for name, one in said.items() if one["rc"] is None
+    ]
 
 
 def documents(text: str) -> list[Any]:

@@ -6,14 +6,12 @@ from typing import Any
 
 
 def main(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return packets received and sent on ``interfaces`` before and after ``seconds``."""
-    before, began = _packets(parameters["interfaces"]), time.monotonic()
+    """Return, for each of ``elements`` (name: interfaces), the packets in and out before and after ``seconds``."""
+    elements, began = parameters["elements"], time.monotonic()
+    before = {name: _packets(interfaces) for name, interfaces in elements.items()}
     time.sleep(parameters["seconds"])
-    return {
-        "before": before,
-        "after": _packets(parameters["interfaces"]),
-        "seconds": time.monotonic() - began,
-    }
+    after = {name: _packets(interfaces) for name, interfaces in elements.items()}
+    return {"before": before, "after": after, "seconds": time.monotonic() - began}
 
 
 def _packets(interfaces: list[str]) -> int:
