@@ -66,9 +66,10 @@ def status() -> None:
         f"{seen.name}: up {seen.uptime / 60:.0f} min, {len(seen.nodes)} nodes, {len(seen.links)} links, "
         f"{seen.memory_used_mib} of {seen.memory_total_mib} MiB used"
     )
-    for item in (*seen.nodes, *seen.links):
-        if item.faults:
-            click.echo(f"  {item.name}: {', '.join(item.faults)}")
+    faults = {node.name: node.faults for node in seen.nodes} | {link.name: link.faults for link in seen.links}
+    for name, applied in faults.items():
+        if applied:
+            click.echo(f"  {name}: {', '.join(applied)}")
 
 
 @lab.command("exec", context_settings={"ignore_unknown_options": True})

@@ -11,7 +11,7 @@ _MARKS = {Result.PASS: "pass", Result.FAIL: "FAIL", Result.UNKNOWN: "UNKNOWN", R
 def verdict_table(verdicts: Sequence[Verdict]) -> str:
     """Return one line a verdict, the reason of what is not a pass below it, and the totals."""
     rows = [(item.requirement, item.subject, _figure(item), _MARKS[item.result]) for item in verdicts]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
     lines = []
     for row, item in zip(rows, verdicts, strict=True):
         cells = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False))

@@ -13,7 +13,8 @@ _SERVICE = """\
 service: {name}
 title: Demand response over two closed networks
 timers: production              # the standby path is watched slowly (R-COST); laboratory: quick everywhere
-management: {{kind: ssh, user: operator}}   # how devices are reached; {{kind: lab}}: as a lab
+# How devices are reached, and from where; {{kind: lab}} to try the service as a lab.
+management: {{kind: ssh, user: operator, sources: [192.168.200.0/24]}}
 
 hub:                            # the energy service provider: DRAS, XMPP server, a CE router to each carrier
   as_number: 64520

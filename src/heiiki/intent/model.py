@@ -179,9 +179,13 @@ class LabManagement(Model):
 
 
 class SshManagement(Model):
-    """Devices are reached by SSH."""
+    """Devices are reached by SSH, over a management network that is neither of the closed networks."""
 
     kind: Literal["ssh"]
+    sources: tuple[IPv4Network, ...] = Field(
+        min_length=1,
+        description="Where SSH may come from: every device's packet filter opens port 22 to these.",
+    )
     user: Name
     host_suffix: Annotated[str, Field(pattern=_SUFFIX)] = Field(
         default="", description="Appended to a device's name to make its management host name."

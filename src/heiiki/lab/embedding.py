@@ -13,6 +13,7 @@ from heiiki.lab import mobile, state, wiring
 from heiiki.lab.client import NodeClient
 from heiiki.lab.spec import Endpoint, LabSpec, LinkSpec, NodeSpec
 from heiiki.plan.model import Device, Function, Interface, Plan, Role
+from heiiki.plan.model import Endpoint as PlannedEnd
 from heiiki.plan.model import Link as PlannedLink
 from heiiki.render import interfaces_json
 from heiiki.secrets import FileSecrets
@@ -20,7 +21,10 @@ from heiiki.secrets import FileSecrets
 MOST_SIMS = 40
 """The MME's buffers end at about 50 attached UEs."""
 
-FOREIGN_USIMS = {"wrong_key": "/etc/heiiki-sim/wrong-key.json", "unknown_imsi": "/etc/heiiki-sim/unknown-imsi.json"}
+FOREIGN_USIMS = {
+    "wrong_key": "/etc/heiiki-sim/wrong-key.json",
+    "unknown_imsi": "/etc/heiiki-sim/unknown-imsi.json",
+}
 """SIMs that must be refused, on the stranger's node: a good IMSI with another key, and an IMSI that no HSS knows."""
 
 _WORKERS = 8
@@ -44,19 +48,24 @@ def spec(plan: Plan) -> LabSpec:
     """
     sims = sum(device.sim is not None for device in plan.devices)
     if sims > MOST_SIMS:
-        message = f"{plan.service} has {sims} SIMs; the lab's mobile core attaches {MOST_SIMS}: try a part of it"
+        message = (
+            f"{plan.service} has {sims} SIMs; the lab's mobile core attaches {MOST_SIMS}: try a part of it"
+        )
         raise LabError(message)
     return LabSpec(
         name=plan.service,
         nodes=tuple(
-            NodeSpec(device.name, "switch" if device.role is Role.LAN_SWITCH else "host") for device in plan.devices
+            NodeSpec(device.name, "switch" if device.role is Role.LAN_SWITCH else "host")
+            for device in plan.devices
         ),
-        links=tuple(LinkSpec(link.name, *(Endpoint(*_end(end)) for end in link.ends)) for link in plan.links),
+        links=tuple(
+            LinkSpec(link.name, Endpoint(*_end(link.a)), Endpoint(*_end(link.b))) for link in plan.links
+        ),
     )
 
 
-def _end(end: object) -> tuple[str, str]:
-    return end.device, end.interface  # type: ignore[attr-defined]
+def _end(end: PlannedEnd) -> tuple[str, str]:
+    return end.device, end.interface
 
 
 def bring_up(plan: Plan, kernel: Path, root: Path, report: Report) -> wiring.Lab:
@@ -72,7 +81,11 @@ def bring_up(plan: Plan, kernel: Path, root: Path, report: Report) -> wiring.Lab
             list(pool.map(lambda node: _put_files(lab, core, node), mobile.files(core)))
             for node in mobile.start_order(core):
                 _start_mobile(lab, core, node)
-            list(pool.map(lambda radio: _await_modem(lab, radio.ue.node), (one for one in core.radios if one.modem)))
+            list(
+                pool.map(
+                    lambda radio: _await_modem(lab, radio.ue.node), (one for one in core.radios if one.modem)
+                )
+            )
     except BaseException:
         wiring.down(state.lab_dir(), report)
         raise
@@ -89,7 +102,9 @@ def restart(plan: Plan, lab: wiring.Lab, node: str) -> None:
             _radio_addresses(client, device)
             started = client.python(_service_manager(), argv=("start-all",), timeout=120.0)
             if started.rc != 0:
-                message = f"{node}: services did not start again: {started.stderr.decode(errors='replace').strip()}"
+                message = (
+                    f"{node}: services did not start again: {started.stderr.decode(errors='replace').strip()}"
+                )
                 raise LabError(message)
     _start_mobile(lab, mobile_core(plan), node)
 
@@ -103,7 +118,10 @@ def _service_manager() -> str:
 
 def mobile_core(plan: Plan) -> mobile.MobileCore:
     """Return closed network B's mobile core as the lab runs it."""
-    names, points = plan.mobile, {link.kind: _mobile_link(plan, link) for link in plan.links if link.network == "b"}
+    names, points = (
+        plan.mobile,
+        {link.kind: _mobile_link(plan, link) for link in plan.links if link.network == "b"},
+    )
     radios = (link for link in plan.links if link.kind == "radio")
     return mobile.MobileCore(
         mcc=names.plmn[:3],
@@ -170,10 +188,14 @@ def _address_line(interface: Interface) -> str:
 
 def _await_modem(lab: wiring.Lab, node: str) -> None:
     """Wait for the modem's interface: a gateway that is provisioned before it exists could set no route on it."""
-    script = f"for i in $(seq {_MODEM_S * 5}); do test -e /sys/class/net/wwan0 && exit 0; sleep 0.2; done; exit 1"
+    script = (
+        f"for i in $(seq {_MODEM_S * 5}); do test -e /sys/class/net/wwan0 && exit 0; sleep 0.2; done; exit 1"
+    )
     with lab.node(node) as client:
         if client.exec(["sh", "-c", script], timeout=_MODEM_S * 2.0).rc != 0:
-            raise LabError(f"{node}: the modem made no wwan0 within {_MODEM_S} s; see /var/log/mobile.log there")
+            raise LabError(
+                f"{node}: the modem made no wwan0 within {_MODEM_S} s; see /var/log/mobile.log there"
+            )
 
 
 def _make_sims(plan: Plan) -> None:

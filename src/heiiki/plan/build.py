@@ -1,10 +1,13 @@
 """Intent in, plan out: one short function, read from top to bottom."""
 
+from dataclasses import replace
+
 from heiiki.intent import Intent, Service
 from heiiki.intent.collector import held
 from heiiki.plan import carrier_a, carrier_b, hub, paths, site, witnesses
 from heiiki.plan.addresses import LAN_GATEWAY, host
 from heiiki.plan.context import Context
+from heiiki.plan.firewall import ssh_from
 from heiiki.plan.model import Availability, ClosedNetwork, Device, Link, Management, Plan
 from heiiki.plan.timers import PROFILES
 
@@ -16,7 +19,8 @@ def build(intent: Intent) -> Plan:
     The same intent gives the same plan; adding or removing a site changes no value of another.
     """
     context = Context(intent.service, intent.sites, PROFILES[intent.service.timers])
-    devices = _devices(context)
+    management = _management(intent.service)
+    devices = _manageable(_devices(context), management)
     links = _links(context)
     ways = tuple(paths.paths(context, links))
     by_name = {device.name: device for device in devices}
@@ -35,7 +39,7 @@ def build(intent: Intent) -> Plan:
         paths=ways,
         faults=tuple(paths.faults(ways, by_name, {link.name: link for link in links})),
         reliability=_reliability(intent.service),
-        management=_management(intent.service),
+        management=management,
     )
 
 
@@ -46,6 +50,19 @@ def _devices(context: Context) -> tuple[Device, ...]:
         *hub.devices(context),
         *(device for item in context.sites for device in site.devices(context, item)),
         *witnesses.devices(context),
+    )
+
+
+def _manageable(devices: tuple[Device, ...], management: Management) -> tuple[Device, ...]:
+    """Open every packet filter to the management network, or the first run would lock the engineer out."""
+    if not management.sources:
+        return devices
+    ssh = ssh_from(*management.sources)
+    return tuple(
+        replace(device, firewall=replace(device.firewall, services=(ssh, *device.firewall.services)))
+        if device.firewall is not None
+        else device
+        for device in devices
     )
 
 
@@ -84,4 +101,4 @@ def _management(service: Service) -> Management:
     management = service.management
     if management.kind == "lab":
         return Management("lab")
-    return Management("ssh", management.user, management.host_suffix)
+    return Management("ssh", management.user, management.host_suffix, management.sources)

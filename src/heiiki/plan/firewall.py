@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv4Network
 from heiiki.plan import addresses as addr
 from heiiki.plan.model import InputService
 
-BGP, BFD_SINGLE, BFD_MULTIHOP, STAMP = 179, 3784, 4784, 862
+SSH, BGP, BFD_SINGLE, BFD_MULTIHOP, STAMP = 22, 179, 3784, 4784, 862
 
 _Source = IPv4Address | IPv4Network
 
@@ -43,6 +43,11 @@ def echo_from(*sources: _Source) -> InputService:
 def stamp_from(*sources: _Source) -> InputService:
     """Open the STAMP port (RFC 8762)."""
     return InputService("stamp", "udp", (STAMP,), _networks(sources))
+
+
+def ssh_from(*sources: _Source) -> InputService:
+    """Open SSH to the management network (RFC 4251)."""
+    return InputService("ssh", "tcp", (SSH,), _networks(sources))
 
 
 def radio_from(*peers: _Source) -> InputService:

@@ -497,11 +497,12 @@ class Availability:
 
 @dataclass(frozen=True, slots=True)
 class Management:
-    """How devices are reached: ``lab`` or ``ssh``."""
+    """How devices are reached: ``lab`` or ``ssh``; `sources` are where SSH may come from."""
 
     kind: str
     user: str = ""
     host_suffix: str = ""
+    sources: tuple[IPv4Network, ...] = ()
 
 
 @dataclass(frozen=True)

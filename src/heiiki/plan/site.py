@@ -190,9 +190,11 @@ def _interfaces_b(context: Context, own: SiteAddresses) -> tuple[Interface, ...]
 
 
 def _services_b(context: Context, own: SiteAddresses) -> tuple[InputService, ...]:
-    """The tunnel, and the modem's own leg: what a modem of silicon would not show to the host."""
-    radio = addr.host(own.radio, 1)
-    return firewall.gre_from(context.tunnel_endpoint), firewall.radio_from(radio)
+    """The tunnel; in the lab also the modem's leg, which a modem of silicon would not show to the host."""
+    tunnel = firewall.gre_from(context.tunnel_endpoint)
+    if context.service.management.kind != "lab":
+        return (tunnel,)
+    return tunnel, firewall.radio_from(addr.host(own.radio, 1))
 
 
 def _to_endpoint(context: Context) -> StaticRoute:

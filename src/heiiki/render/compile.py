@@ -39,7 +39,9 @@ def compile_device(plan: Plan, device: Device) -> DeviceBuild:
 
 def interfaces_json(device: Device) -> str:
     """Return what `links.py` makes the kernel match on `device`."""
-    wanted = [item for item in device.interfaces if item.kind in ("ethernet", "loopback", "vrf", "gre", "wwan")]
+    wanted = [
+        item for item in device.interfaces if item.kind in ("ethernet", "loopback", "vrf", "gre", "wwan")
+    ]
     return _json(
         {
             "interfaces": [_interface(item) for item in wanted],

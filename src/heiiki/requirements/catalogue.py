@@ -40,7 +40,10 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         "R-ISO-MALICE", "TR-1072 4.4", "The carrier survives malicious packets from a site", (_C, _L)
     ),
     Requirement(
-        "R-SEC-ACCESS", "TR-1072 4.4", "The access is authenticated and encrypted: SIM on mobile", (_L,)
+        "R-SEC-ACCESS",
+        "TR-1072 4.4",
+        "Access on mobile authenticated and encrypted by the SIM (IPsec on IP access: later)",
+        (_L,),
     ),
     Requirement("R-SEC-ESP", "TR-1072 4.4", "IPsec between the energy service provider and the carrier", ()),
     Requirement("R-SEC-CORE", "TR-1072 4.4", "The carrier's core is a managed data link", ()),

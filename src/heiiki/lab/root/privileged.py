@@ -117,6 +117,6 @@ def _as_root(*command: str) -> tuple[str, ...]:
     if shutil.which("sudo") is None:
         raise LabError(
             f"root rights are needed to run {command[0]}, and there is no sudo; "
-            "run `make setup` once as root, or install sudo"
+            "run `heiiki lab up` once as root, or install sudo"
         )
     return ("sudo", f"--preserve-env={_PROXIES}", "--", *wrapped)
