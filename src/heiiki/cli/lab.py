@@ -2,6 +2,7 @@
 
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
@@ -18,7 +19,7 @@ _LINK_MANNERS, _NODE_MANNERS = ("silent", "down"), ("kill", "poweroff")
 
 @click.group()
 def lab() -> None:
-    """Start, look at, break and stop the lab.
+    r"""Start, look at, break and stop the lab.
 
     \b
     Examples:
@@ -40,8 +41,7 @@ def up(folder: Path) -> None:
     if _running(plan, folder):
         click.echo(f"the lab of {plan.service} is up already")
         return
-    cache = _cache()
-    embedding.bring_up(plan, kernel.ensure(cache, _say), root.ensure(cache, _say), _say)
+    embedding.bring_up(plan, *_built(_cache()), _say)
     (state.state_root() / _SERVICE).write_text(str(folder.resolve()), encoding="utf-8")
     click.echo(
         f"the lab is up: {len(plan.devices)} nodes, {len(plan.links)} links; next: ansible-playbook -i {folder} playbooks/site.yml"
@@ -155,6 +155,24 @@ def _plan_of_lab() -> Plan:
     if not note.is_file():
         raise LabError("the lab's service is not known; run `heiiki lab down` and `heiiki lab up DIR`")
     return planned(Path(note.read_text(encoding="utf-8")))
+
+
+def _built(cache: Path) -> tuple[Path, Path]:
+    """Return kernel and root, built side by side where the cache has none; a kernel proves itself once."""
+    with ThreadPoolExecutor(2) as pool:
+        builds = (pool.submit(kernel.ensure, cache, _say), pool.submit(root.ensure, cache, _say))
+        linux, debian = (build.result() for build in builds)
+    proven = linux.with_name("self-test")
+    if not proven.exists():
+        failed = [
+            f"{check.name}: {check.detail}" for check in kernel.self_test(linux, debian) if not check.ok
+        ]
+        if failed:
+            raise LabError(
+                f"{linux}: the kernel failed its self-test: {'; '.join(failed)}; remove its folder"
+            )
+        proven.touch()
+    return linux, debian
 
 
 def _cache() -> Path:

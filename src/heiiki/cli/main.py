@@ -51,7 +51,7 @@ def _say_problems(error: IntentError, *, as_json: bool) -> None:
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="heiiki")
 def cli() -> None:
-    """Closed networks for demand response: written once, checked, built, measured, proven.
+    r"""Closed networks for demand response: written once, checked, built, measured, proven.
 
     \b
     Examples:
@@ -67,7 +67,7 @@ def cli() -> None:
 @click.option("--sites", type=click.IntRange(1, 4000), help="Generate this many sites, all variants mixed.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same service.")
 def new(folder: Path, sites: int | None, seed: int) -> None:
-    """Write a new service into FOLDER: small and commented, or generated with --sites.
+    r"""Write a new service into FOLDER: small and commented, or generated with --sites.
 
     \b
     Examples:
@@ -90,7 +90,7 @@ def new(folder: Path, sites: int | None, seed: int) -> None:
 @click.pass_context
 @held()
 def check(ctx: click.Context, folder: Path, as_json: bool) -> None:
-    """Check FOLDER: every mistake of every file, or else the design verdicts.
+    r"""Check FOLDER: every mistake of every file, or else the design verdicts.
 
     Exit code 0: all verdicts pass; 1: one is fail or unknown; 2: the files have mistakes.
 
@@ -116,7 +116,7 @@ def check(ctx: click.Context, folder: Path, as_json: bool) -> None:
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the configurations.")
 @held()
 def compile_(folder: Path, out: Path) -> None:
-    """Write every device's configuration below --out, one folder a device.
+    r"""Write every device's configuration below --out, one folder a device.
 
     \b
     Example:
