@@ -7,25 +7,29 @@ from heiiki.requirements import Result, Stage, Verdict, requirement
 
 BOUND = 2e-5
 _PATH_A, _PATH_B = ("ip_access", "ip_core", "ip_access"), ("lte_radio", "lte_core", "ip_access")
+_OWN = ("ce_router", "lte_gateway")
 
 
 def verdicts(plan: Plan) -> Iterator[Verdict]:
     """Yield one verdict a site: DRAS to BEMS/ERC, switch-over taken as perfect."""
     figures = {item.component: item.unavailability for item in plan.reliability}
+    missing = sorted({*_PATH_A, *_PATH_B, *_OWN} - figures.keys())
     for site in plan.sites:
+        if missing:
+            reason = f"nobody states the reliability of {', '.join(missing)}"
+            yield _verdict(site, Result.UNKNOWN, reason, None)
+            continue
         value = unavailability(site, figures)
-        passed = value <= BOUND
-        yield Verdict(
-            "R-AVAIL",
-            requirement("R-AVAIL").clause,
-            site.name,
-            Stage.DESIGN,
-            Result.PASS if passed else Result.FAIL,
-            reason="" if passed else "take better components, or double the equipment (figure 5.18 b)",
-            measured=value,
-            bound=BOUND,
-            unit="",
-        )
+        if value <= BOUND:
+            yield _verdict(site, Result.PASS, "", value)
+        else:
+            reason = "take better components, or double the equipment (figure 5.18 b)"
+            yield _verdict(site, Result.FAIL, reason, value)
+
+
+def _verdict(site: SitePlan, result: Result, reason: str, measured: float | None) -> Verdict:
+    clause = requirement("R-AVAIL").clause
+    return Verdict("R-AVAIL", clause, site.name, Stage.DESIGN, result, reason, measured, BOUND)
 
 
 def unavailability(site: SitePlan, figures: dict[str, float]) -> float:

@@ -1,8 +1,8 @@
-"""R-COST and R-FIT on paper: what a line costs, and whether it suits the resource (TR-1072 5.3.1, 7.2, 7.3)."""
+"""R-COST and R-FIT on paper: what a line costs, whether it suits the resource (TR-1072 5.3.1, 7.2, 7.3)."""
 
 from collections.abc import Iterator
 
-from heiiki.plan.model import BfdProfile, ClosedNetwork, Plan, SitePlan
+from heiiki.plan.model import BfdProfile, ClosedNetwork, Plan, SitePlan, Timers
 from heiiki.plan.timers import PROFILES
 from heiiki.requirements import Result, Stage, Verdict, requirement
 
@@ -23,7 +23,7 @@ _MONTHLY_BYTES = {
     ("heat_storage", "direct"): _MONTH_DAYS * 1440 * (160 + 160 + 120),
     ("battery", "direct"): _MONTH_DAYS * (86400 * (400 + 120 + 160) + 48 * 600 + 600),
 }
-"""Bytes a month of one resource, from the rows of tables 5.5 to 5.8; indirect control counted as one event a day."""
+"""Bytes a month of one resource, from the rows of tables 5.5 to 5.8; indirect control as one event a day."""
 
 
 def verdicts(plan: Plan) -> Iterator[Verdict]:
@@ -45,10 +45,13 @@ def supervision_mb(profile: BfdProfile, network: str) -> float:
     return 2 * size * _MONTH_S * 1000 / profile.interval_ms / _MEGABYTE
 
 
-def _monthly_mb(site: SitePlan, network: ClosedNetwork, timers: str) -> float:
-    active = site.primary == network.letter
-    profile = PROFILES[timers].active if active else PROFILES[timers].standby
-    return supervision_mb(profile, network.letter) + (service_mb(site) if active else 0.0)
+def _profile(site: SitePlan, network: ClosedNetwork, timers: Timers) -> BfdProfile:
+    return timers.active if site.primary == network.letter else timers.standby
+
+
+def _monthly_mb(site: SitePlan, network: ClosedNetwork, timers: Timers) -> float:
+    served = service_mb(site) if site.primary == network.letter else 0.0
+    return supervision_mb(_profile(site, network, timers), network.letter) + served
 
 
 def _yen(network: ClosedNetwork, volume: float) -> float:
@@ -57,13 +60,8 @@ def _yen(network: ClosedNetwork, volume: float) -> float:
 
 
 def _cost(plan: Plan, site: SitePlan, network: ClosedNetwork) -> Verdict:
-    volume = _monthly_mb(site, network, plan.timers.profile)
-    yen = _yen(network, volume)
-    both = "; ".join(
-        f"profile {name}: detection {_detection(site, network, name)} ms, {_monthly_mb(site, network, name):,.0f} MB, "
-        f"{_yen(network, _monthly_mb(site, network, name)):,.0f} yen a month"
-        for name in PROFILES
-    )
+    yen = _yen(network, _monthly_mb(site, network, plan.timers))
+    both = "; ".join(_offer(site, network, timers) for timers in PROFILES.values())
     return Verdict(
         "R-COST",
         requirement("R-COST").clause,
@@ -77,9 +75,13 @@ def _cost(plan: Plan, site: SitePlan, network: ClosedNetwork) -> Verdict:
     )
 
 
-def _detection(site: SitePlan, network: ClosedNetwork, timers: str) -> int:
-    profile = PROFILES[timers]
-    return (profile.active if site.primary == network.letter else profile.standby).detection_ms
+def _offer(site: SitePlan, network: ClosedNetwork, timers: Timers) -> str:
+    volume = _monthly_mb(site, network, timers)
+    detection = _profile(site, network, timers).detection_ms
+    return (
+        f"profile {timers.profile}: detection {detection} ms, {volume:,.0f} MB, "
+        f"{_yen(network, volume):,.0f} yen a month"
+    )
 
 
 def _fit(plan: Plan, site: SitePlan) -> Verdict:

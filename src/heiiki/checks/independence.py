@@ -2,36 +2,40 @@
 
 from collections.abc import Iterator
 
-from heiiki.plan.model import Plan, SitePlan
+from heiiki.plan.model import Function, Plan, SitePlan
 from heiiki.requirements import Result, Stage, Verdict, requirement
+
+_NETWORKS = 2
 
 
 def verdicts(plan: Plan) -> Iterator[Verdict]:
     """Yield one verdict a site, naming what both paths share."""
     carriers = {network.carrier for network in plan.networks}
+    switches = frozenset(device.name for device in plan.devices if device.function is Function.SWITCH)
     ways = {(path.site, path.network): path.elements for path in plan.paths}
     for site in plan.sites:
-        shared = set(ways[site.name, "a"]) & set(ways[site.name, "b"]) - _permitted(plan, site)
+        over_a, over_b = ways.get((site.name, "a"), ()), ways.get((site.name, "b"), ())
+        if not over_a or not over_b:
+            yield _verdict(site, Result.UNKNOWN, "the plan has no path over one of the networks", None)
+            continue
+        shared = set(over_a) & set(over_b) - _permitted(site, switches)
         reasons = [f"both paths use {name}" for name in sorted(shared)]
-        if len(carriers) < len(plan.networks):
+        if len(carriers) < _NETWORKS:
             reasons.append("both networks are of one carrier")
-        yield Verdict(
-            "R-DUAL",
-            requirement("R-DUAL").clause,
-            site.name,
-            Stage.DESIGN,
-            Result.FAIL if reasons else Result.PASS,
-            reason="; ".join(reasons) or _scope(site),
-            measured=float(len(shared)),
-            bound=0.0,
-            unit="shared elements",
-        )
+        result = Result.FAIL if reasons else Result.PASS
+        yield _verdict(site, result, "; ".join(reasons) or _scope(site), float(len(shared)))
 
 
-def _permitted(plan: Plan, site: SitePlan) -> set[str]:
+def _verdict(site: SitePlan, result: Result, reason: str, measured: float | None) -> Verdict:
+    clause = requirement("R-DUAL").clause
+    return Verdict(
+        "R-DUAL", clause, site.name, Stage.DESIGN, result, reason, measured, 0.0, "shared elements"
+    )
+
+
+def _permitted(site: SitePlan, switches: frozenset[str]) -> frozenset[str]:
     """LAN switches are out of scope (D8); configuration (a) has one gateway by its nature."""
-    switches = {device.name for device in plan.devices if device.function == "switch"}
-    return switches | set(site.gateways if len(site.gateways) == 1 else ())
+    return switches | frozenset(site.gateways if len(site.gateways) == 1 else ())
 
 
 def _scope(site: SitePlan) -> str:
