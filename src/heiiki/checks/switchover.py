@@ -13,7 +13,7 @@ from heiiki.requirements import Result, Stage, Verdict, requirement
 
 BOUND_S = 2.0
 CONVERGENCE_S = 0.25
-"""From the end of a session to the new route in every kernel on the way; measured in the lab (docs/decisions)."""
+"""From the end of a session to the new route in every kernel on the way, as the lab measures it."""
 _VRRP_LOST = 3
 
 _FRR, _KEEPALIVED = "/etc/frr/frr.conf", "/etc/keepalived/keepalived.conf"
@@ -90,7 +90,7 @@ def _hub_routers(plan: Plan) -> Iterator[Device]:
 
 
 def _bfd(device: Device, peer: str, text: str) -> float | None:
-    """Detection: the peer's transmit interval times its multiplier (RFC 5880 6.8.4); both have one profile."""
+    """Detection: the peer's transmit interval times its multiplier (RFC 5880 6.8.4); both have one."""
     addresses = {
         str(neighbor.address)
         for instance in (device.router.bgp if device.router else ())

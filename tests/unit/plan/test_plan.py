@@ -1,0 +1,325 @@
+"""The plan of random services: append-only, deterministic, and without a collision."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from heiiki.intent import Intent, load
+from heiiki.intent.generate import generate
+from heiiki.plan import Plan, build
+from heiiki.plan.model import Device, Link, Manner, SitePlan
+from heiiki.plan.model import Path as Way
+
+EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
+HOST_NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+MOST_SITES = 24
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory) -> tuple[Intent, ...]:
+    """Generated services of all variants, loaded once; sites are taken from them at random."""
+    loaded = [load(EXAMPLE)]
+    for seed in (1, 2, 3):
+        folder = tmp_path_factory.mktemp("service")
+        (folder / "sites").mkdir()
+        for name, text in generate("random", MOST_SITES, seed).items():
+            (folder / name).write_text(text, encoding="utf-8")
+        loaded.append(load(folder))
+    return tuple(loaded)
+
+
+def some(intent: Intent, data: st.DataObject, label: str) -> Intent:
+    """The service with a random part of its sites; the one that the witness overlaps stays."""
+    wanted = data.draw(
+        st.sets(st.sampled_from([site.number for site in intent.sites]), min_size=1), label=label
+    )
+    witness = intent.service.witnesses
+    kept = tuple(
+        site
+        for site in intent.sites
+        if site.number in wanted or (witness is not None and site.name == witness.overlaps)
+    )
+    return intent.model_copy(update={"sites": kept})
+
+
+def of_site(plan: Plan, site: str) -> dict[str, Any]:
+    """Everything in the plan that is of one site alone."""
+    (planned,) = (item for item in plan.sites if item.name == site)
+    devices = [item for item in plan.devices if item.site == site]
+    return {
+        "site": planned,
+        "devices": devices,
+        "links": [item for item in plan.links if item.site == site],
+        "paths": [item for item in plan.paths if item.site == site],
+        "at others": sorted(map(repr, _at_others(plan, {item.name for item in devices}))),
+        "sims": sorted(
+            repr(sim) for item in plan.devices for sim in _sims(item) if sim.device in planned.gateways
+        ),
+        "streams": [
+            (item.name, stream) for item in plan.devices for stream in item.stamp if stream.site == site
+        ],
+        "sources": sorted(map(repr, _sources(plan, planned))),
+    }
+
+
+def _at_others(plan: Plan, own: set[str]) -> Iterator[object]:
+    """Interfaces, sessions and VRFs of shared devices that lead to the site."""
+    for device in plan.devices:
+        if device.site is not None:
+            continue
+        vrfs = set()
+        for interface in device.interfaces:
+            if interface.peer in own:
+                vrfs.add(interface.vrf)
+                yield device.name, interface
+        yield from (
+            (device.name, item) for item in device.interfaces if item.kind == "vrf" and item.name in vrfs
+        )
+        for instance in device.router.bgp if device.router else ():
+            mine = tuple(neighbor for neighbor in instance.neighbors if neighbor.device in own)
+            if mine:
+                yield device.name, replace(instance, neighbors=mine)
+
+
+def _sims(device: Device) -> Iterator[Any]:
+    yield from device.subscribers
+    yield from device.pgw.sims if device.pgw else ()
+
+
+def _sources(plan: Plan, site: SitePlan) -> Iterator[object]:
+    suffix = f"{site.number:04d}"
+    for device in plan.devices:
+        if device.site is None and device.firewall is not None:
+            yield from (
+                (device.name, item) for item in device.firewall.sources if item.interface.endswith(suffix)
+            )
+        if device.site is None and device.router is not None:
+            yield from (
+                (device.name, item) for item in device.router.prefix_sets if item.name.endswith(suffix)
+            )
+
+
+@given(st.data())
+@settings(max_examples=25)
+def test_adding_or_removing_sites_changes_nothing_of_another(
+    services: tuple[Intent, ...], data: st.DataObject
+) -> None:
+    intent = data.draw(st.sampled_from(range(len(services))))
+    one, other = (some(services[intent], data, label) for label in ("before", "after"))
+    before, after = build(one), build(other)
+    both = {site.name for site in one.sites} & {site.name for site in other.sites}
+    for site in both:
+        assert of_site(before, site) == of_site(after, site)
+
+
+def test_everything_of_a_site_is_compared(services: tuple[Intent, ...]) -> None:
+    """The proof above compares something in each of its parts."""
+    parts = of_site(build(services[0]), "umeda")
+    assert {name: len(part) for name, part in parts.items() if name != "site"} == {
+        "devices": 4,
+        "links": 5,
+        "paths": 2,
+        "at others": 7,
+        "sims": 2,
+        "streams": 4,
+        "sources": 5,
+    }
+
+
+@given(st.data())
+@settings(max_examples=10)
+def test_what_is_of_no_site_stays(services: tuple[Intent, ...], data: st.DataObject) -> None:
+    intent = services[data.draw(st.sampled_from(range(len(services))))]
+    one, other = (build(some(intent, data, label)) for label in ("before", "after"))
+    assert shared_links(one) == shared_links(other)
+    assert shared_addresses(one) == shared_addresses(other)
+    assert (one.timers, one.networks, one.mobile, one.hub_lan) == (
+        other.timers,
+        other.networks,
+        other.mobile,
+        other.hub_lan,
+    )
+
+
+def shared_links(plan: Plan) -> list[Link]:
+    return [link for link in plan.links if link.site is None]
+
+
+def shared_addresses(plan: Plan) -> dict[tuple[str, str], object]:
+    """Addresses of interfaces between devices that stand at no site."""
+    at_sites = {item.name for item in plan.devices if item.site is not None}
+    return {
+        (device.name, interface.name): interface.addresses
+        for device in plan.devices
+        if device.site is None
+        for interface in device.interfaces
+        if interface.peer not in at_sites and interface.kind != "vrf"
+    }
+
+
+@pytest.fixture(scope="module")
+def plans(services: tuple[Intent, ...]) -> tuple[Plan, ...]:
+    return tuple(build(intent) for intent in services)
+
+
+def test_the_same_intent_gives_the_same_plan(services: tuple[Intent, ...], plans: tuple[Plan, ...]) -> None:
+    for intent, plan in zip(services, plans, strict=True):
+        assert build(intent) == plan
+
+
+def test_a_number_keeps_its_addresses_for_ever(plans: tuple[Plan, ...]) -> None:
+    """Written out, so that no change of the arithmetic passes unseen."""
+    umeda = plans[0].site("umeda")
+    addresses = (umeda.lan, umeda.virtual_gateway, umeda.controller_address, umeda.sim_address)
+    assert list(map(str, addresses)) == ["10.16.1.16/28", "10.16.1.17", "10.16.1.20", "10.112.0.17"]
+    gateway, pe, hub = (plans[0].device(name) for name in ("umeda-ce-a", "a-pe2", "hub-ce-b"))
+    assert list(map(str, gateway.addresses)) == ["10.96.0.17", "10.80.0.70", "10.16.1.18"]
+    assert str(pe.interface("ac0017").addresses[0]) == "10.80.0.69/30"
+    assert pe.interface("s0017").table == 10017
+    assert str(hub.interface("gre0017").addresses[0]) == "10.128.0.69/30"
+    (vrf,) = (item for item in (pe.router.bgp if pe.router else ()) if item.vrf == "s0017")
+    assert vrf.vpn is not None
+    assert (vrf.vpn.distinguisher, vrf.vpn.imports, vrf.vpn.exports) == (
+        "64601:17",
+        ("64601:1",),
+        ("64601:2",),
+    )
+
+
+def realm(device: Device, vrf: str | None) -> str:
+    """Where an address must be unique: the second customer has the addresses of others, in its own VRF."""
+    return "second" if vrf == "second" or device.name.startswith("second-") else "service"
+
+
+def test_no_address_twice(plans: tuple[Plan, ...]) -> None:
+    for plan in plans:
+        owners: Counter[tuple[str, object]] = Counter()
+        for device in plan.devices:
+            for interface in device.interfaces:
+                owners.update((realm(device, interface.vrf), address.ip) for address in interface.addresses)
+        virtual = {("service", site.virtual_gateway) for site in plan.sites if len(site.gateways) > 1}
+        owners.update(virtual)
+        owners.update({("service", plan.hub_virtual_gateway)})
+        assert [address for address, count in owners.items() if count > 1] == []
+
+
+def test_names_of_interfaces_fit_and_are_unique(plans: tuple[Plan, ...]) -> None:
+    for plan in plans:
+        for device in plan.devices:
+            names = Counter(interface.name for interface in device.interfaces)
+            assert [(device.name, name) for name, count in names.items() if count > 1 or len(name) > 15] == []
+
+
+def test_names_of_devices_and_links_are_unique_host_names(plans: tuple[Plan, ...]) -> None:
+    for plan in plans:
+        assert Counter(device.name for device in plan.devices).most_common(1)[0][1] == 1
+        assert Counter(link.name for link in plan.links).most_common(1)[0][1] == 1
+        assert [device.name for device in plan.devices if not HOST_NAME.fullmatch(device.name)] == []
+
+
+def test_names_that_differ_in_underlines_only_stay_apart(services: tuple[Intent, ...]) -> None:
+    sites = services[1].sites[:3]
+    names = ("a_b", "a__b", "a_b_")
+    renamed = tuple(site.model_copy(update={"name": name}) for site, name in zip(sites, names, strict=True))
+    plan = build(services[1].model_copy(update={"sites": renamed}))
+    assert Counter(device.name for device in plan.devices).most_common(1)[0][1] == 1
+    assert Counter(link.name for link in plan.links).most_common(1)[0][1] == 1
+
+
+def test_every_link_ends_at_an_interface_of_its_own(plans: tuple[Plan, ...]) -> None:
+    for plan in plans:
+        ends = Counter(str(end) for link in plan.links for end in link.ends)
+        assert [end for end, count in ends.items() if count > 1] == []
+        for link in plan.links:
+            for end in link.ends:
+                assert plan.device(end.device).interface(end.interface).kind in {"ethernet", "radio"}
+
+
+def test_every_interface_on_a_wire_has_its_link(plans: tuple[Plan, ...]) -> None:
+    for plan in plans:
+        ends = {str(end) for link in plan.links for end in link.ends}
+        for device in plan.devices:
+            for interface in device.interfaces:
+                if interface.kind in {"ethernet", "radio"}:
+                    assert f"{device.name}:{interface.name}" in ends
+
+
+def test_both_ends_of_a_session_know_each_other(plans: tuple[Plan, ...]) -> None:
+    for plan in plans:
+        for device in plan.devices:
+            for instance in device.router.bgp if device.router else ():
+                for neighbor in instance.neighbors:
+                    peer = plan.device(neighbor.device)
+                    assert neighbor.address in peer.addresses
+                    back = [
+                        (there.asn, item.remote_as, item.bfd)
+                        for there in (peer.router.bgp if peer.router else ())
+                        for item in there.neighbors
+                        if item.device == device.name
+                    ]
+                    assert (neighbor.remote_as, instance.asn, neighbor.bfd) in back
+
+
+def test_paths_are_connected(plans: tuple[Plan, ...]) -> None:
+    for plan in plans:
+        assert {(path.site, path.network) for path in plan.paths} == {
+            (site.name, network) for site in plan.sites for network in "ab"
+        }
+        for path in plan.paths:
+            assert broken(plan, path) == []
+
+
+def broken(plan: Plan, path: Way) -> list[str]:
+    """The links of a path that do not join the devices beside them."""
+    devices, links = path.elements[::2], path.elements[1::2]
+    assert len(devices) == len(links) + 1
+    return [
+        link
+        for one, link, other in zip(devices, links, devices[1:], strict=False)
+        if {end.device for end in plan.link(link).ends} != {one, other}
+    ]
+
+
+def test_faults_are_every_element_in_every_manner(plans: tuple[Plan, ...]) -> None:
+    for plan in plans:
+        wanted: dict[tuple[str, Manner], set[str]] = {}
+        for path in plan.paths:
+            for element in path.elements:
+                for manner in manners(plan, element):
+                    wanted.setdefault((element, manner), set()).add(path.site)
+        for manner in (Manner.KILL, Manner.POWEROFF):
+            wanted["b-mme", manner] = {site.name for site in plan.sites}
+        assert {(fault.target, fault.manner): set(fault.sites) for fault in plan.faults} == wanted
+        assert len(plan.faults) == len(wanted)
+
+
+def manners(plan: Plan, element: str) -> tuple[Manner, ...]:
+    if element in {link.name for link in plan.links}:
+        return (Manner.SILENT, Manner.DOWN)
+    # The LAN switches are out of scope (D8).
+    return () if plan.device(element).function == "switch" else (Manner.KILL, Manner.POWEROFF)
+
+
+def test_only_the_one_gateway_of_configuration_a_is_exempt(plans: tuple[Plan, ...]) -> None:
+    for plan in plans:
+        single = {site.gateways[0] for site in plan.sites if len(site.gateways) == 1}
+        assert {fault.target for fault in plan.faults if fault.exempt} == single
+
+
+def test_every_local_address_is_inside_a_pool_of_the_service(
+    services: tuple[Intent, ...], plans: tuple[Plan, ...]
+) -> None:
+    for intent, plan in zip(services, plans, strict=True):
+        service = intent.service
+        pools = [value for _, value in service.addresses]
+        pools += [service.networks.a.infrastructure, service.networks.b.infrastructure]
+        for device in plan.devices:
+            for address in device.addresses:
+                assert any(address in pool for pool in pools), (device.name, address)
