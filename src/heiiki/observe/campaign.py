@@ -205,7 +205,7 @@ class Campaign:
         )
 
     def _traffic(self, fault: Fault) -> dict[str, Any]:
-        """Show that the element carries packets: in a sample just before, or, where few pass, since the start."""
+        """Show that the element carries packets: in a sample just before or, where few pass, since the start."""
         device, interfaces = watched(self._plan, fault)
         asked = {device: {"elements": {fault.target: interfaces}, "seconds": SAMPLE_S}}
         answer = self._fleet.ask("traffic", asked)[device]

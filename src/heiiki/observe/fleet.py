@@ -11,7 +11,7 @@ from heiiki.errors import TransportError
 from heiiki.observe.probes import program
 from heiiki.transports.base import Completed, Transport
 
-_THREADS = 16
+_MOST_THREADS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,9 @@ class Fleet:
 
 
 @contextmanager
-def fleet(transport: Transport) -> Iterator[Fleet]:
-    """Yield a fleet whose threads end with the block."""
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="observe") as pool:
+def fleet(transport: Transport, devices: int) -> Iterator[Fleet]:
+    """Yield a fleet whose threads end with the block; so many that all `devices` can listen at the same time."""
+    with ThreadPoolExecutor(min(max(devices, 1), _MOST_THREADS), thread_name_prefix="observe") as pool:
         yield Fleet(transport, pool)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from heiiki.observe.fleet import Answer, Fleet
 from heiiki.observe.topology import Exit
 
-START_S, AFTER_S, PACE_S = 1.0, 1.5, 0.001
+START_S, AFTER_S, PACE_S = 1.5, 1.5, 0.001
 _BUDGET_S = 0.008
 """Time that one packet may take on a busy device; who is slower has not been listened to."""
 PROTOCOLS: tuple[tuple[str, int], ...] = (("icmp", 0), ("udp", 862), ("tcp", 179), ("tcp", 22))

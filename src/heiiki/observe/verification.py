@@ -87,7 +87,7 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
         )
     verdicts: list[Verdict] = []
     rows: tuple[FaultRow, ...] = ()
-    with fleet(transport) as devices:
+    with fleet(transport, len(plan.devices)) as devices:
         scene = _Scene(plan, builds, transport, devices, keep)
         for name, check in _HARMLESS:
             if name in wanted:

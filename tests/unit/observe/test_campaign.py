@@ -83,7 +83,7 @@ def healthy(one: Expected) -> dict[str, Any]:
 
 
 class Network:
-    """Every device of the plan: healthy while nothing is failed, silent for `gap` seconds when something is."""
+    """Every device of the plan: healthy while nothing is failed; `gap` seconds of silence at a failure."""
 
     def __init__(self, plan: Plan, injector: FakeInjector, gap: float = 0.9, traffic: int = 5) -> None:
         self._expected = expectations(plan)
@@ -129,6 +129,7 @@ def run(
     fleet_of: Any,
     kept: Keep,
     faults: Sequence[Fault],
+    *,
     restarted: list[str] | None = None,
     lines: list[str] | None = None,
 ) -> tuple[campaign.Row, ...]:
@@ -143,7 +144,7 @@ def test_a_row_is_gated_failed_held_healed_restarted_and_measured(
     injector, restarted, lines = FakeInjector(clock), [], []  # type: ignore[var-annotated]
     network = Network(plan, injector)
     faults = selected(plan, ("a-p1/kill", "a-pe1--a-p1/silent"))
-    rows = run(plan, network, injector, fleet_of, kept, faults, restarted, lines)
+    rows = run(plan, network, injector, fleet_of, kept, faults, restarted=restarted, lines=lines)
     assert [row.row.name for row in rows] == ["a-p1/kill", "a-pe1--a-p1/silent"]
     assert {row.verdict.result for row in rows} == {Result.PASS}
     assert {row.row.longest for row in rows} == {0.9}
@@ -224,7 +225,7 @@ def test_whatever_ends_the_run_everything_is_healed_and_started_again(
 
     monkeypatch.setattr(clock, "sleep", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run(plan, network, injector, fleet_of, kept, selected(plan, ("a-p1/poweroff",)), restarted)
+        run(plan, network, injector, fleet_of, kept, selected(plan, ("a-p1/poweroff",)), restarted=restarted)
     assert injector.failed == set()
     assert restarted == ["a-p1"]
     assert network.asked[-1]["do"] == "stop"

@@ -34,14 +34,17 @@ BFD = [
     {"multihop": False, "peer": "10.80.0.70", "vrf": "s0017", "status": "down"},
 ]
 OSPF = {"neighbors": {"10.200.0.1": [{"nbrState": "Full/-", "converged": "Full"}]}}
-LDP = {"neighbors": [{"addressFamily": "ipv4", "neighborId": "10.200.0.1", "state": "OPERATIONAL"}]}
+LDP = "0      0        10.200.0.11:54719   10.200.0.1:646\n"
 
 
-def answer(vtysh: str = "", addresses: Any = (), routes: Any = (), ue: str | None = None) -> Answer:
+def answer(
+    vtysh: str = "", addresses: Any = (), routes: Any = (), ue: str | None = None, ldp: str = ""
+) -> Answer:
     said = {
         name: {"rc": 0, "out": out, "err": ""}
         for name, out in (
             ("vtysh", vtysh),
+            ("ldp", ldp),
             ("addresses", json.dumps(addresses)),
             ("routes", json.dumps(routes)),
         )
@@ -80,10 +83,10 @@ def test_a_session_that_is_not_there_is_a_problem_and_not_a_pass() -> None:
 
 
 def test_the_core_counts_full_and_operational_neighbours() -> None:
-    assert problems(Expected("x", core=1), answer(printed(OSPF, LDP))) == []
-    assert problems(Expected("x", core=2), answer(printed(OSPF, LDP))) == [
+    assert problems(Expected("x", core=1), answer(printed(OSPF), ldp=LDP)) == []
+    assert problems(Expected("x", core=2), answer(printed(OSPF), ldp=LDP)) == [
         "x: 1 of 2 OSPF neighbours are full",
-        "x: 1 of 2 LDP sessions are operational",
+        "x: 1 of 2 LDP sessions are established",
     ]
     assert len(problems(Expected("x", core=1), answer(""))) == 2
 
@@ -137,7 +140,7 @@ def test_every_router_of_the_plan_has_something_to_show(plan: Plan) -> None:
     assert dict(expected["hub-ce-b"].exits)[IPv4Address("10.16.2.164")] == "gre0042"
     assert dict(expected["hub-ce-b"].exits)[IPv4Address("10.16.1.20")] == "lan0"
     assert expected["namba-gw"].exits == ((IPv4Address("10.15.0.4"), "access-a"),)
-    assert question(expected["a-p1"])["commands"]["vtysh"][-1] == "show mpls ldp neighbor json"
+    assert question(expected["a-p1"])["commands"]["vtysh"][-1] == "show ip ospf neighbor json"
 
 
 def test_the_ends_of_the_paths_are_gateways_and_hub_routers(plan: Plan) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def main(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return, for each of ``elements`` (name: interfaces), the packets in and out before and after ``seconds``."""
+    """Return the packets of each of ``elements`` (name: interfaces) before and after ``seconds``."""
     elements, began = parameters["elements"], time.monotonic()
     before = {name: _packets(interfaces) for name, interfaces in elements.items()}
     time.sleep(parameters["seconds"])
