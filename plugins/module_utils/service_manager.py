@@ -33,9 +33,12 @@ POLL_S = 0.05
 RELOADS: Mapping[str, tuple[str, ...]] = {
     "frr": ("/usr/lib/frr/frr-reload.py", "--reload", "--stdout", "/etc/frr/frr.conf"),
 }
-# A forking service may answer before it has read its configuration: watchfrr is idle once every daemon has it.
-SETTLED: Mapping[str, tuple[tuple[str, ...], str]] = {
-    "frr": (("vtysh", "-c", "show watchfrr"), "global phase: Idle"),
+# watchfrr alone starts all daemons at once, and mgmtd may then lose one of them for ever: first one after the other.
+FIRST: Mapping[str, tuple[str, ...]] = {"frr": ("/usr/lib/frr/watchfrr.sh", "start", "all")}
+# A forking service may answer before it has read its configuration. watchfrr is idle once it has started every
+# daemon; what a daemon missed while the others were starting beside it, it is then told again.
+SETTLED: Mapping[str, tuple[tuple[str, ...], str, tuple[str, ...]]] = {
+    "frr": (("vtysh", "-c", "show watchfrr"), "global phase: Idle", ("vtysh", "-b")),
 }
 
 
@@ -91,7 +94,7 @@ def settle(name: str, *, timeout: float = START_S) -> None:
     """Wait until a service that was just started has read its configuration, where that takes longer than to start."""
     if name not in SETTLED:
         return
-    argv, wanted = SETTLED[name]
+    argv, wanted, again = SETTLED[name]
     deadline = time.monotonic() + timeout
     said = ""
     while time.monotonic() < deadline:
@@ -100,6 +103,7 @@ def settle(name: str, *, timeout: float = START_S) -> None:
         except ServiceError as error:
             said = str(error)
         if wanted in said:
+            run(again)
             return
         time.sleep(4 * POLL_S)
     raise ServiceError(f"{name} had not settled after {timeout:g} s: {said[-500:]}")
@@ -268,6 +272,7 @@ class UnitFileManager:
         if unit.kind != "oneshot" and self.is_active(name):
             return "active"
         self._start(unit)
+        settle(name)
         return "started"
 
     def _start(self, unit: Unit) -> None:
@@ -277,6 +282,8 @@ class UnitFileManager:
             self._commands(unit, unit.start, None)
             running = Running(0, 0)
         elif unit.kind == "forking":
+            if unit.name in FIRST:
+                run(FIRST[unit.name], env=unit.environment)
             self._commands(unit, unit.start, None)
             running = self._forked(unit)
         else:
