@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from heiiki.observe.answers import Keep, brief
+from heiiki.observe.attribution import concerns
 from heiiki.observe.fleet import Answer, Fleet
 from heiiki.observe.frr import differences
 from heiiki.render.model import DeviceBuild, RenderedFile
@@ -58,7 +59,7 @@ def of_device(build: DeviceBuild, answer: Answer, keep: Keep) -> Iterator[Verdic
             if Stage.CONFIG in requirement(identifier).stages:
                 held.setdefault(identifier, []).append(file)
     for identifier, files in held.items():
-        yield _verdict(identifier, build, files, answer, evidence)
+        yield _verdict(identifier, build, files, answer, evidence, frozenset(held))
 
 
 def _verdict(
@@ -67,13 +68,15 @@ def _verdict(
     files: list[RenderedFile],
     answer: Answer,
     evidence: tuple[Evidence, ...],
+    held: frozenset[str],
 ) -> Verdict:
     programs = {file.service for file in files}
     paths = [
         file.path for file in build.files if file in files or (file.service in programs and file.service)
     ]
     shown_different, shown_unreadable = _shown(build, paths, answer)
-    different = [*_said(answer.data.get("different", {}), paths), *shown_different]
+    said = (*_said(answer.data.get("different", {}), paths), *shown_different)
+    different = [text for text in said if concerns(identifier, text, held)]
     unreadable = (
         [answer.error] if answer.error else [*_said(answer.data["unreadable"], paths), *shown_unreadable]
     )

@@ -13,6 +13,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+_SHOWN = 300
+
 
 def main(parameters: dict[str, Any]) -> dict[str, Any]:
     """Return the differences of each file and, by file, of what runs, and what could not be read."""
@@ -22,7 +24,8 @@ def main(parameters: dict[str, Any]) -> dict[str, Any]:
     for path, argv in parameters["shown"]:
         found["shown"][path] = _shown(argv)
     for path in parameters["nftables"]:
-        _note(found, path, _nftables(path))
+        for said in _nftables(path):
+            _note(found, path, said)
     for path, argv in parameters["health"]:
         _note(found, path, _health(argv))
     return found
@@ -74,19 +77,17 @@ def _shown(argv: list[str]) -> dict[str, Any]:
     return {"rc": done.returncode, "out": done.stdout, "err": done.stderr}
 
 
-def _nftables(path: str) -> tuple[str, str]:
+def _nftables(path: str) -> list[tuple[str, str]]:
     script = 'nft -f "$1" && nft -j -s list ruleset'
     try:
         meant = _run(["unshare", "-n", "sh", "-c", script, "sh", path])
         runs = _run(["nft", "-j", "-s", "list", "ruleset"])
     except (OSError, subprocess.TimeoutExpired) as error:
-        return "unreadable", f"nft: {error}"
+        return [("unreadable", f"nft: {error}")]
     if meant.returncode or runs.returncode:
-        return "unreadable", f"nft: {(meant.stderr or runs.stderr).strip()[:200]}"
+        return [("unreadable", f"nft: {(meant.stderr or runs.stderr).strip()[:200]}")]
     wanted, there = ruleset(meant.stdout, None), ruleset(runs.stdout, tables(meant.stdout))
-    if wanted == there:
-        return "", ""
-    return "different", f"the kernel's packet filter differs: {_first(wanted, there)}"
+    return [("different", f"the kernel's packet filter differs: {text}") for text in _between(wanted, there)]
 
 
 def tables(text: str) -> set[tuple[str, str]]:
@@ -117,11 +118,13 @@ def _bare(value: Any) -> Any:
     return [_bare(one) for one in value] if isinstance(value, list) else value
 
 
-def _first(wanted: list[str], there: list[str]) -> str:
-    lost = [line for line in wanted if line not in there]
-    more = [line for line in there if line not in wanted]
-    parts = [f"missing {lost[0][:300]}"] if lost else []
-    return "; ".join([*parts, *([f"too much {more[0][:300]}"] if more else [])]) or "another order"
+def _between(wanted: list[str], there: list[str]) -> list[str]:
+    """Each object that only one side has; two sides of the same objects in another order differ too."""
+    if wanted == there:
+        return []
+    lost = [f"missing {line[:_SHOWN]}" for line in wanted if line not in there]
+    more = [f"too much {line[:_SHOWN]}" for line in there if line not in wanted]
+    return [*lost, *more] or ["another order"]
 
 
 def _health(argv: list[str]) -> tuple[str, str]:
