@@ -43,7 +43,7 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         "R-SEC-ACCESS",
         "TR-1072 4.4",
         "Access on mobile authenticated and encrypted by the SIM (IPsec on IP access: later)",
-        (_L,),
+        (_C, _L),
     ),
     Requirement("R-SEC-ESP", "TR-1072 4.4", "IPsec between the energy service provider and the carrier", ()),
     Requirement("R-SEC-CORE", "TR-1072 4.4", "The carrier's core is a managed data link", ()),
