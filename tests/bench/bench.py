@@ -1,8 +1,8 @@
 """How long a large service takes, from files to configurations: `make bench`.
 
 Each run is a fresh process on one core. Its figures stand beside a baseline from the same run: the same
-files through PyYAML's C loader and nothing else. The seconds that count are those of the processor, for a busy machine
-spoils the clock's; both are shown, and the peak of memory. The goals are 1.5 s and 400 MiB.
+files through PyYAML's C loader and nothing else. The seconds that count are those of the processor, for a busy
+machine spoils the clock's; both are shown, and the peak of memory. The goals are 1.5 s and 400 MiB.
 """
 
 import gc

@@ -44,7 +44,8 @@ def up(folder: Path) -> None:
     embedding.bring_up(plan, *_built(_cache()), _say)
     (state.state_root() / _SERVICE).write_text(str(folder.resolve()), encoding="utf-8")
     click.echo(
-        f"the lab is up: {len(plan.devices)} nodes, {len(plan.links)} links; next: ansible-playbook -i {folder} playbooks/site.yml"
+        f"the lab is up: {len(plan.devices)} nodes, {len(plan.links)} links; "
+        f"next: ansible-playbook -i {folder} playbooks/site.yml"
     )
 
 
@@ -98,7 +99,7 @@ def exec_(node: str, argv: tuple[str, ...], interactive: bool) -> None:
 def fail(target: str, how: str, one_way: str | None) -> None:
     """Fail TARGET, a link or a node of the lab.
 
-    silent: every packet is lost; down: the link loses carrier; kill: the node's daemons die at once; poweroff: the
+    silent: every packet is lost; down: the link loses carrier; kill: its daemons die at once; poweroff: the
     node is gone.
     """
     running = wiring.connect(state.lab_dir())

@@ -19,6 +19,8 @@ from heiiki.errors import HeiikiError, IntentError
 from heiiki.evidence import exit_code
 from heiiki.intent.collector import held
 from heiiki.intent.generate import generate, template
+from heiiki.intent.reference import pages
+from heiiki.plan.reference import timers_page
 from heiiki.render import compile_plan, write
 
 BAD_INPUT = 2
@@ -35,6 +37,13 @@ class _Group(click.Group):
             ctx.exit(BAD_INPUT)
         except HeiikiError as error:
             raise click.ClickException(str(error)) from error
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            raise click.ClickException(
+                f"{where}{error.strerror}; name a place that can be written"
+            ) from error
 
 
 def _say_problems(error: IntentError, *, as_json: bool) -> None:
@@ -125,6 +134,26 @@ def compile_(folder: Path, out: Path) -> None:
     plan = planned(folder)
     changed = write(compile_plan(plan), out)
     click.echo(f"{out}: {sum(1 for _ in plan.managed())} devices, {len(changed)} changed")
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+def reference(folder: Path) -> None:
+    r"""Write the reference of service and site files into FOLDER: a page, and JSON Schemas for editors.
+
+    \b
+    Example:
+      heiiki reference docs/reference
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in reference_files().items():
+        (folder / name).write_text(text, encoding="utf-8")
+        click.echo(folder / name)
+
+
+def reference_files() -> dict[str, str]:
+    """Return every file of the reference, by name."""
+    return {**pages(), "timers.md": timers_page()}
 
 
 cli.add_command(lab)

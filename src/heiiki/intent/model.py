@@ -80,7 +80,7 @@ class Tariff(Model):
 class CarrierRouter(Model):
     """A router of carrier A's core."""
 
-    name: RouterName
+    name: RouterName = Field(description="Short: it stands in the names of interfaces.")
     function: Literal["pe", "p"] = Field(description="pe: customers attach here; p: core only.")
     number: Annotated[int, Field(ge=1, le=63, strict=True)] = Field(
         description="For ever; its loopback address follows from it."
@@ -182,7 +182,7 @@ class SshManagement(Model):
     """Devices are reached by SSH, over a management network that is neither of the closed networks."""
 
     kind: Literal["ssh"]
-    sources: tuple[IPv4Network, ...] = Field(
+    sources: tuple[Prefix, ...] = Field(
         min_length=1,
         description="Where SSH may come from: every device's packet filter opens port 22 to these.",
     )
@@ -195,25 +195,29 @@ class SshManagement(Model):
 class Service(Model):
     """``service.yml``: what is common to all sites."""
 
-    service: Name
-    title: Text
+    service: Name = Field(description="Name of the service, in reports.")
+    title: Text = Field(description="What it is, in a few words.")
     timers: Literal["laboratory", "production"] = Field(
         description="Profile of BFD, VRRP and probe timers: see the timers page of the reference."
     )
-    management: LabManagement | SshManagement = Field(discriminator="kind")
+    management: LabManagement | SshManagement = Field(
+        discriminator="kind", description="How devices are reached."
+    )
     sites_as_number: PrivateAs = Field(description="One AS for all sites: they hear only the hub.")
-    hub: Hub
-    addresses: AddressPools
-    networks: Networks
-    reliability: Reliability
-    witnesses: Witnesses | None = None
+    hub: Hub = Field(description="The energy service provider.")
+    addresses: AddressPools = Field(description="Pools; a site's addresses follow from its number.")
+    networks: Networks = Field(description="The two closed networks.")
+    reliability: Reliability = Field(description="As suppliers state it, for R-AVAIL.")
+    witnesses: Witnesses | None = Field(default=None, description="Only to prove separation.")
 
 
 class Resource(Model):
     """A demand-response resource behind the controller."""
 
-    kind: Literal["heat_storage", "battery"]
-    control: Literal["direct", "indirect"]
+    kind: Literal["heat_storage", "battery"] = Field(description="What the resource is (TR-1072 5.3).")
+    control: Literal["direct", "indirect"] = Field(
+        description="direct: IEC 61850, all the time; indirect: OpenADR, at events."
+    )
 
 
 class AccessA(Model):
@@ -238,22 +242,28 @@ class Site(Model):
     number: SiteNumber = Field(
         description="For ever; addresses and names follow from it. Equals the file's prefix."
     )
-    name: Name
-    customer: Text
+    name: Name = Field(description="Names of its devices begin with it.")
+    customer: Text = Field(description="Whose site it is.")
     redundancy: Literal["networks", "networks_and_equipment"] = Field(
         description="Figure 5.18: networks (a), one gateway on both; networks_and_equipment (b), one on each."
     )
     primary: Literal["a", "b"] = Field(description="The network that carries traffic while both are up.")
-    controller: Literal["bems", "erc"]
-    resources: tuple[Resource, ...] = Field(min_length=1)
-    a: AccessA
-    b: AccessB
+    controller: Literal["bems", "erc"] = Field(
+        description="bems: building energy management system; erc: energy resource controller."
+    )
+    resources: tuple[Resource, ...] = Field(
+        min_length=1, description="What is controlled; volumes for R-COST and R-FIT follow from it."
+    )
+    a: AccessA = Field(description="Its line on network A.")
+    b: AccessB = Field(description="Its SIM on network B.")
 
 
 class Retired(Model):
     """``retired.yml``: numbers that are never given again."""
 
-    numbers: tuple[SiteNumber, ...] = ()
+    numbers: tuple[SiteNumber, ...] = Field(
+        default=(), description="Numbers of sites that are gone; their addresses never come back."
+    )
 
 
 class Intent(Model):

@@ -72,7 +72,7 @@ def loopback(context: Context, router: CarrierRouter) -> IPv4Address:
 
 
 def second_targets(context: Context) -> tuple[str, str]:
-    """Return the two PE routers to which the second customer is attached: the hub's, and that of the site it overlaps."""
+    """Return the second customer's two PE routers: the hub's, and that of the site it overlaps."""
     network = context.service.networks.a
     witnesses = context.service.witnesses
     pe = next(

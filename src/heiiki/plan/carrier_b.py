@@ -1,4 +1,4 @@
-"""Closed network B: carrier B's LTE core up to its edge router (TS 23.401), and the subscriptions to the APN."""
+"""Closed network B: carrier B's LTE core up to its edge router (TS 23.401), and subscriptions to the APN."""
 
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Interface

@@ -16,7 +16,7 @@ GRE_MTU, WWAN_MTU = 1376, 1400
 
 @dataclass(frozen=True)
 class SiteAddresses:
-    """Every address that follows from one site's number; each is made once, for the plan names it many times."""
+    """Every address that follows from one site's number; made once each, for the plan names it many times."""
 
     lan: IPv4Network
     access: IPv4Network
@@ -65,7 +65,7 @@ _RADIO = IPv4Network("169.254.0.0/16")
 
 
 def radio_network(number: int) -> IPv4Network:
-    """Return the /30 of the stand-in for radio to site `number`; 0 is the stranger's (RFC 3927, never routed)."""
+    """Return the /30 that stands in for radio to site `number`; 0: the stranger's (RFC 3927)."""
     return addr.block(_RADIO, number + 1, addr.ACCESS)
 
 

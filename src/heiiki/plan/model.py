@@ -109,8 +109,8 @@ class Interface:
 
     Attributes:
         name: name on the device, at most 15 characters.
-        kind: ``ethernet`` (a link of the plan ends here), ``loopback``, ``vrf``, ``gre``, ``wwan`` (made by the modem),
-            ``radio`` (the lab's stand-in for radio; the modem's own, never routed).
+        kind: ``ethernet`` (a link of the plan ends here), ``loopback``, ``vrf``, ``gre``, ``wwan`` (made by
+            the modem), ``radio`` (the lab's stand-in for radio; the modem's own, never routed).
         addresses: addresses the device owns there.
         peer: what stands at the other end, for descriptions.
         vrf: the VRF the interface is in.
@@ -147,7 +147,7 @@ class BgpNeighbor:
         device: name of the peer in the plan.
         bfd: name of the BFD profile that decides over the session, or None.
         multihop: hops allowed to an eBGP peer that is not on the link; 0 for a direct one.
-        accept: name of the prefix set that is accepted; None accepts nothing but what the address family demands.
+        accept: name of the prefix set that is accepted; None: nothing but what the address family demands.
         announce: name of the prefix set that is announced.
         local_preference: preference given to what is accepted.
         vpn: the session carries VPNv4 (RFC 4364) instead of IPv4.
@@ -211,7 +211,7 @@ class Router:
 
 @dataclass(frozen=True, slots=True)
 class ForwardPair:
-    """Packets that may pass a device: from prefixes of set `source` to prefixes of set `destination`, both ways.
+    """Packets that may pass a device: from prefixes `inside` to prefixes `outside`, and back.
 
     Stateless on purpose: after a switch of paths a flow continues through a device that never saw its start.
     """
@@ -225,7 +225,7 @@ class ForwardPair:
 
 @dataclass(frozen=True, slots=True)
 class Transit:
-    """Packets that may pass between two groups of interfaces, both ways, whatever their addresses: a carrier's own."""
+    """Packets that may pass between two groups of interfaces, both ways, by no address: a carrier's own."""
 
     name: str
     inside: tuple[str, ...]
@@ -242,7 +242,7 @@ class AllowedSource:
 
 @dataclass(frozen=True, slots=True)
 class InputService:
-    """What a device itself answers: `protocol` tcp, udp, gre, vrrp, icmp, sctp or ospf; ports; from these sources."""
+    """What a device answers itself: `protocol` tcp, udp, gre, vrrp, icmp, sctp or ospf; ports; sources."""
 
     name: str
     protocol: str
@@ -252,7 +252,7 @@ class InputService:
 
 @dataclass(frozen=True, slots=True)
 class Firewall:
-    """Packet filter of a device: default deny in `input` and `forward` (R-ISO-SITE, R-ISO-CARRIER, R-ISO-MALICE).
+    """Packet filter of a device: default deny in `input` and `forward` (R-ISO-*).
 
     Attributes:
         separated: interfaces between which nothing passes, whatever the other rules say (D2).
@@ -314,7 +314,7 @@ class Pgw:
 
 @dataclass(frozen=True, slots=True)
 class StampStream:
-    """A stream of STAMP test packets (RFC 8762) from here to `address`, for the site named; no site: the control."""
+    """A stream of STAMP packets (RFC 8762) to `address`, for the site named; no site: the control."""
 
     site: str
     address: IPv4Address
@@ -468,7 +468,7 @@ class ClosedNetwork:
 
 @dataclass(frozen=True, slots=True)
 class MobilePlan:
-    """Identity of closed network B's mobile network (TS 23.003), the names of its nodes, and the SGW's own address."""
+    """Identity of the mobile network (TS 23.003), the names of its nodes, and the SGW's own address."""
 
     plmn: str
     tac: int

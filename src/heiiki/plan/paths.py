@@ -26,7 +26,7 @@ def paths(context: Context, links: Iterable[Link]) -> Iterator[Path]:
 
 
 def faults(paths: Iterable[Path], devices: dict[str, Device], links: dict[str, Link]) -> Iterator[Fault]:
-    """Yield every failure of every element of the paths, once, in path order; LAN switches are out of scope (D8)."""
+    """Yield every failure of every element of the paths, once, in path order; not of LAN switches (D8)."""
     sites: dict[str, dict[str, None]] = defaultdict(dict)
     every: dict[str, None] = {}
     for path in paths:

@@ -26,5 +26,5 @@ PROFILES: dict[str, Timers] = {
         ospf_spf_ms=50,
     ),
 }
-"""``laboratory`` watches every path quickly; ``production`` watches the standby path slowly, for 300 ms BFD over a
+"""``laboratory`` watches every path quickly; ``production`` watches the standby slowly, for 300 ms BFD over a
 metered SIM costs about a gigabyte a month."""

@@ -1,4 +1,4 @@
-"""Equipment that exists only to prove separation: a second customer of carrier A, and a UE whose SIM nobody provisioned."""
+"""Equipment that only proves separation: a second customer of carrier A, and a UE with a SIM of nobody."""
 
 from collections.abc import Iterator
 from ipaddress import IPv4Network

@@ -79,7 +79,7 @@ def _route(route: StaticRoute) -> dict[str, object]:
 
 
 def _sysctls(device: Device, interfaces: list[Interface]) -> dict[str, str]:
-    """Routing on where the device routes; no redirects, and no reverse-path filter, which would drop asymmetric paths (D3)."""
+    """Routing where the device routes; no redirects, no reverse-path filter: paths are asymmetric (D3)."""
     routes = device.router is not None or device.pgw is not None
     values = {"net.ipv4.ip_forward": "1" if routes else "0", "net.ipv6.conf.all.disable_ipv6": "1"}
     for name in ("all", "default", *(item.name for item in interfaces if item.kind == "ethernet")):
@@ -105,7 +105,7 @@ def _unit(name: str) -> RenderedFile:
     return RenderedFile(f"{_UNITS}/{name}.service", render(f"linux/{name}.service.j2"), service=name)
 
 
-def _links(plan: Plan, device: Device) -> _Part:
+def _links(_plan: Plan, device: Device) -> _Part:
     name = "heiiki-links"
     config = RenderedFile(
         "/etc/heiiki/links.json", interfaces_json(device), service=name, requirements=("R-DUAL",)
@@ -160,7 +160,7 @@ def _keepalived(plan: Plan, device: Device) -> _Part:
     return (file,), Service("keepalived", "reload")
 
 
-def _lan_watch(plan: Plan, device: Device) -> _Part:
+def _lan_watch(_plan: Plan, device: Device) -> _Part:
     watch, name = device.lan_watch, "heiiki-lan-watch"
     assert watch is not None  # noqa: S101 - `_PARTS` asks first
     config = {
@@ -176,7 +176,7 @@ def _lan_watch(plan: Plan, device: Device) -> _Part:
     return (_program_file("lan_watch", name), _unit(name), file), Service(name, "reload", health)
 
 
-def _pgw(plan: Plan, device: Device) -> _Part:
+def _pgw(_plan: Plan, device: Device) -> _Part:
     pgw, name = device.pgw, "heiiki-pgw"
     assert pgw is not None  # noqa: S101 - `_PARTS` asks first
     config = {
@@ -191,7 +191,7 @@ def _pgw(plan: Plan, device: Device) -> _Part:
     return (_program_file("pgw", name), _unit(name), file), Service(name, "reload")
 
 
-def _stamp(plan: Plan, device: Device) -> _Part:
+def _stamp(_plan: Plan, device: Device) -> _Part:
     name = "heiiki-stamp"
     config = {
         "address": str(device.addresses[0]),
@@ -225,7 +225,7 @@ _encode = json.JSONEncoder().encode
 
 
 def _json(value: dict[str, object]) -> str:
-    """Return `value` with one line for each item of each of its lists and mappings: a difference reads line by line."""
+    """Return `value` with a line for each item of its lists and mappings: a difference reads line by line."""
     return "{\n" + ",\n".join(f" {_encode(key)}: {_lines(item)}" for key, item in value.items()) + "\n}\n"
 
 

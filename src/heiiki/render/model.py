@@ -9,10 +9,10 @@ class RenderedFile:
 
     Attributes:
         path: absolute path on the device.
-        content: text; a secret stands in it only as ``{{secret:PATH:FIELD}}``, resolved on the way to the device.
+        content: text; a secret is in it only as ``{{secret:PATH:FIELD}}``, resolved on the way to the device.
         mode: octal text such as ``0644``.
         owner: owning user, and group where they are the same.
-        validate: argument vector that must exit 0 before the file is taken into use; ``{path}`` is the candidate.
+        validate: argument vector that must exit 0 before the file is used; ``{path}`` is the candidate.
         service: name of the service that must notice a change, or the empty string.
         secret: the content must never be shown.
         requirements: IDs of the requirements that this file holds (config stage).
@@ -36,7 +36,7 @@ class Service:
         name: unit name without ``.service``.
         on_change: ``reload`` or ``restart``: what a changed file asks for.
         health: argument vector that must exit 0 within `health_s` seconds of a start or reload.
-        running: argument vector that prints the running configuration; its digest tells drift from what was applied.
+        running: argument vector that prints the running configuration; its digest tells drift.
     """
 
     name: str

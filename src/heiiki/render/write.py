@@ -6,8 +6,10 @@ import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 
+from heiiki.errors import RenderError
 from heiiki.render.model import DeviceBuild, RenderedFile
 
 MANIFEST = "manifest.json"
@@ -18,6 +20,9 @@ def write(builds: Iterable[DeviceBuild], out: Path) -> tuple[str, ...]:
 
     Returns:
         Names of the devices whose folder changed or went.
+
+    Raises:
+        RenderError: a folder with a device's name holds what no earlier run wrote.
     """
     out.mkdir(parents=True, exist_ok=True)
     changed: list[str] = []
@@ -46,7 +51,13 @@ def manifest(build: DeviceBuild) -> str:
 
 def _entry(file: RenderedFile) -> dict[str, object]:
     entry = {name: value for name, value in asdict(file).items() if name != "content"}
-    return entry | {"sha256": hashlib.sha256(file.content.encode()).hexdigest()}
+    return entry | {"sha256": _digest(file.content)}
+
+
+@lru_cache(maxsize=64)
+def _digest(content: str) -> str:
+    """Digest of a file; programs are the same on every device."""
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def _devices(out: Path) -> set[str]:
@@ -55,10 +66,10 @@ def _devices(out: Path) -> set[str]:
 
 
 def _write_device(build: DeviceBuild, folder: Path) -> bool:
-    text, path = manifest(build), folder / MANIFEST
-    if path.is_file() and path.read_text(encoding="utf-8") == text:
+    text = manifest(build)
+    if _same(build, folder, text):
         return False
-    shutil.rmtree(folder, ignore_errors=True)
+    _clear(build, folder)
     made: set[str] = set()
     for file in build.files:
         target = f"{folder}{file.path}"
@@ -68,5 +79,24 @@ def _write_device(build: DeviceBuild, folder: Path) -> bool:
             made.add(parent)
         with open(target, "w", encoding="utf-8") as stream:  # noqa: PTH123 - thousands of files
             stream.write(file.content)
-    path.write_text(text, encoding="utf-8")
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
     return True
+
+
+def _same(build: DeviceBuild, folder: Path, text: str) -> bool:
+    """Tell whether every file stands there as it would be written; a hand may have changed one."""
+    wanted = {f"{folder}{file.path}": file.content for file in build.files} | {f"{folder}/{MANIFEST}": text}
+    try:
+        return all(Path(path).read_text(encoding="utf-8") == content for path, content in wanted.items())
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _clear(build: DeviceBuild, folder: Path) -> None:
+    """Remove what an earlier run wrote, and nothing else."""
+    ours = {Path(file.path).parts[1] for file in build.files} | {MANIFEST}
+    strange = sorted({path.name for path in folder.iterdir()} - ours) if folder.is_dir() else []
+    if strange and not (folder / MANIFEST).is_file():
+        raise RenderError(f"{folder}: {strange[0]} is none of ours; name another --out, or remove the folder")
+    if folder.exists():
+        shutil.rmtree(folder)

@@ -1,0 +1,126 @@
+"""The reference of what a person writes, from the models: a page, and JSON Schemas for editors."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from heiiki.intent.model import FORMS, Model, Retired, Service, Site
+
+_DRAFT = "https://json-schema.org/draft/2020-12/schema"
+_FILES: dict[str, tuple[str, type[Model]]] = {
+    "service": ("service.yml", Service),
+    "site": ("sites/NNNN-name.yml", Site),
+    "retired": ("retired.yml", Retired),
+}
+
+_HEAD = """\
+# What you write
+
+Made from the models by `heiiki reference docs/reference`; do not edit. A service is a folder:
+
+| file | what it holds | schema |
+|---|---|---|
+| `service.yml` | what is common to all sites | [service.schema.json](service.schema.json) |
+| `sites/NNNN-name.yml` | one site; `NNNN` is its number | [site.schema.json](site.schema.json) |
+| `retired.yml` | numbers of sites that are gone; optional | [retired.schema.json](retired.schema.json) |
+
+An editor with a YAML language server completes and checks a file that begins with, for example,
+`# yaml-language-server: $schema=../../../docs/reference/site.schema.json`. What no schema can tell (a number
+or a SIM used twice, pools that overlap, names that nobody defined) `heiiki check DIR` tells, with the place.
+
+The files are YAML, UTF-8, 256 KiB each at most. Numbers are plain digits; a name made of digits is quoted.
+Aliases, tags and doubled keys are refused: an order must be readable as it stands.
+
+Units: times in milliseconds (`_ms`), seconds (`_s`) or hours (`_h`); volumes in megabytes, 10⁶ bytes, a month
+(`_mb`); prices in yen a month without tax (`_yen`). The timers that `timers` chooses stand on
+[a page of their own](timers.md).
+"""
+
+
+def pages() -> dict[str, str]:
+    """Return the files of the reference, by name."""
+    schemas = {f"{name}.schema.json": schema(name) for name in _FILES}
+    return {"intent.md": _page(), **schemas}
+
+
+def schema(name: str) -> str:
+    """Return the JSON Schema of ``service``, ``site`` or ``retired`` as text."""
+    written, model = _FILES[name]
+    found = {"$schema": _DRAFT, **model.model_json_schema(), "title": f"Heiiki: {written}"}
+    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+
+
+def _page() -> str:
+    sections = (_sections(written, model) for written, model in _FILES.values())
+    return "\n".join([_HEAD, *(section for part in sections for section in part)])
+
+
+def _sections(written: str, model: type[Model]) -> Iterator[str]:
+    """Yield the section of a file, then one for each mapping in it."""
+    root = model.model_json_schema()
+    yield _section(f"## `{written}`", root)
+    for name, part in root.get("$defs", {}).items():
+        yield _section(f"### {name}", part)
+
+
+def _section(heading: str, part: Mapping[str, Any]) -> str:
+    required = part.get("required", ())
+    rows = [
+        f"| `{key}` | {_kind(value)} | {_presence(key in required, value)} | {value.get('description', '')} |"
+        for key, value in part["properties"].items()
+    ]
+    about = " ".join(part.get("description", "").split())
+    return "\n".join([heading, "", about, "", "| key | value | | meaning |", "|---|---|---|---|", *rows, ""])
+
+
+def _presence(required: bool, value: Mapping[str, Any]) -> str:
+    if required:
+        return "required"
+    default = value.get("default")
+    return f"default `{json.dumps(default)}`" if default not in (None, [], "") else "optional"
+
+
+def _kind(value: Mapping[str, Any]) -> str:
+    if "$ref" in value:
+        name = value["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    for several in ("anyOf", "oneOf"):
+        if several in value:
+            return " or ".join(_kind(item) for item in value[several] if item.get("type") != "null")
+    if "const" in value:
+        return f"`{value['const']}`"
+    if "enum" in value:
+        return " or ".join(f"`{item}`" for item in value["enum"])
+    return _PLAIN[value["type"]](value)
+
+
+def _text(value: Mapping[str, Any]) -> str:
+    if value.get("format") == "ipv4network":
+        return "IPv4 prefix, such as 10.16.0.0/18"
+    longest = f", {value['maxLength']} characters at the most" if "maxLength" in value else ""
+    return f"{FORMS[value['pattern']]}{longest}" if "pattern" in value else f"text{longest}"
+
+
+def _range(word: str, value: Mapping[str, Any]) -> str:
+    if {"minimum", "maximum"} <= value.keys():
+        return f"{word}, {value['minimum']} to {value['maximum']}"
+    if "exclusiveMinimum" in value:
+        return f"{word} above {value['exclusiveMinimum']:g}"
+    return f"{word}, {value['minimum']:g} or more" if "minimum" in value else word
+
+
+def _list(value: Mapping[str, Any]) -> str:
+    if "prefixItems" in value:
+        return f"list of {len(value['prefixItems'])}: {_kind(value['prefixItems'][0])}"
+    least = f", {value['minItems']} at least" if "minItems" in value else ""
+    return f"list of {_kind(value['items'])}{least}"
+
+
+_PLAIN: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "string": _text,
+    "integer": lambda value: _range("whole number", value),
+    "number": lambda value: _range("number", value),
+    "array": _list,
+    "boolean": lambda _: "`true` or `false`",
+}
+"""Words by the type that a schema names."""

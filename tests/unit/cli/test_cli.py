@@ -1,0 +1,181 @@
+"""What people type, and what they get: output, exit code, and never a traceback."""
+
+import json
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from heiiki.cli.main import cli, reference_files
+from heiiki.cli.table import verdict_table
+from heiiki.requirements import Result as Found
+from heiiki.requirements import Stage, Verdict
+
+ROOT = Path(__file__).parents[3]
+EXAMPLE = ROOT / "inventories" / "lab"
+
+
+def run(*arguments: object) -> Result:
+    result = CliRunner().invoke(cli, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    found = []
+    for name, command in group.commands.items():
+        found.append((*path, name))
+        if isinstance(command, click.Group):
+            found += commands(command, (*path, name))
+    return found
+
+
+@pytest.mark.parametrize("path", [(), *commands(cli)], ids=" ".join)
+def test_help_says_what_it_does(path: tuple[str, ...]) -> None:
+    result = run(*path, "--help")
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"Usage: cli {' '.join(path)}".rstrip())
+
+
+@pytest.mark.parametrize(
+    "path", [(), ("new",), ("check",), ("compile",), ("reference",), ("lab",)], ids=" ".join
+)
+def test_help_has_examples(path: tuple[str, ...]) -> None:
+    text = run(*path, "--help").stdout
+    assert "Example" in text
+    assert f"  heiiki {' '.join(path)}" in text
+
+
+def test_new_makes_a_service_that_passes(tmp_path: Path) -> None:
+    folder = tmp_path / "Osaka-2"
+    assert run("new", folder).stdout == f"{folder}: 2 files; next: heiiki check {folder}\n"
+    result = run("check", folder)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines()[-1].endswith(" pass, 0 FAIL, 0 UNKNOWN, 0 n/a")
+
+
+@pytest.mark.parametrize(("sites", "seed"), [(1, 1), (2, 9), (120, 7)])
+def test_generated_services_pass(tmp_path: Path, sites: int, seed: int) -> None:
+    assert run("new", tmp_path / "made", "--sites", sites, "--seed", seed).exit_code == 0
+    assert run("check", tmp_path / "made").exit_code == 0
+
+
+def test_generated_services_mix_all_variants(tmp_path: Path) -> None:
+    run("new", tmp_path / "made", "--sites", 100)
+    sites = [yaml.safe_load(path.read_text()) for path in (tmp_path / "made" / "sites").iterdir()]
+    assert {(site["redundancy"], site["primary"]) for site in sites} == {
+        (redundancy, primary) for redundancy in ("networks", "networks_and_equipment") for primary in "ab"
+    }
+    assert {site["controller"] for site in sites} == {"bems", "erc"}
+    assert len({site["a"]["pe"] for site in sites}) > 1
+
+
+def test_one_seed_one_service(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        run("new", tmp_path / name / "same", "--sites", 20, "--seed", 3)
+    texts = [
+        {path.name: path.read_text() for path in sorted((tmp_path / name / "same").rglob("*.yml"))}
+        for name in ("one", "two")
+    ]
+    assert texts[0] == texts[1]
+
+
+def test_new_overwrites_nothing(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("")
+    result = run("new", tmp_path)
+    assert result.exit_code == 2
+    assert result.stderr.endswith(
+        f"Error: {tmp_path} is not empty: name a new folder, nothing is overwritten\n"
+    )
+
+
+def test_new_where_a_file_stands(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    result = run("new", file)
+    assert result.exit_code == 1
+    assert result.stderr == f"Error: {file}: Not a directory; name a place that can be written\n"
+
+
+def test_check_json_round_trips() -> None:
+    result = run("check", EXAMPLE, "--json")
+    document = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert document["service"] == "lab"
+    rebuilt = [
+        Verdict(**{**item, "stage": Stage(item["stage"]), "result": Found(item["result"]), "evidence": ()})
+        for item in document["verdicts"]
+    ]
+    assert verdict_table(rebuilt) + "\n" == run("check", EXAMPLE).stdout
+
+
+def test_check_says_fail_and_why(tmp_path: Path) -> None:
+    run("new", tmp_path / "made")
+    service = tmp_path / "made" / "service.yml"
+    service.write_text(service.read_text().replace("monthly_yen: 980", "monthly_yen: 1200"))
+    result = run("check", tmp_path / "made")
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    at = next(index for index, line in enumerate(lines) if line.endswith("FAIL"))
+    assert lines[at].split() == [
+        "R-COST",
+        "first",
+        "on",
+        "network",
+        "a",
+        "1200",
+        "≤",
+        "1000",
+        "yen",
+        "a",
+        "month",
+        "FAIL",
+    ]
+    assert lines[at + 1].endswith("(TR-1072 5.3.1)")
+    assert ", 1 FAIL, " in lines[-1]
+
+
+def test_check_of_no_folder() -> None:
+    result = run("check", "nowhere")
+    assert result.exit_code == 2
+    assert result.stderr.endswith("Error: Invalid value for 'FOLDER': Directory 'nowhere' does not exist.\n")
+
+
+def test_compile_twice_changes_nothing(tmp_path: Path) -> None:
+    assert run("compile", EXAMPLE, "--out", tmp_path).stdout == f"{tmp_path}: 18 devices, 18 changed\n"
+    assert run("compile", EXAMPLE, "--out", tmp_path).stdout == f"{tmp_path}: 18 devices, 0 changed\n"
+
+
+def test_compile_where_a_file_stands(tmp_path: Path) -> None:
+    out = tmp_path / "file"
+    out.write_text("")
+    result = run("compile", EXAMPLE, "--out", out)
+    assert result.exit_code == 1
+    assert result.stderr == f"Error: {out}: File exists; name a place that can be written\n"
+
+
+def test_an_empty_table_has_totals() -> None:
+    assert verdict_table(()) == "0 pass, 0 FAIL, 0 UNKNOWN, 0 n/a"
+
+
+@pytest.mark.parametrize("name", sorted(reference_files()))
+def test_reference_is_not_stale(name: str) -> None:
+    """`heiiki reference docs/reference` writes it anew."""
+    assert (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8") == reference_files()[name]
+
+
+def test_reference_holds_nothing_else() -> None:
+    assert sorted(path.name for path in (ROOT / "docs" / "reference").iterdir()) == sorted(reference_files())
+
+
+def test_every_key_of_the_template_is_in_the_reference(tmp_path: Path) -> None:
+    run("new", tmp_path / "made")
+    page = reference_files()["intent.md"]
+    here = [yaml.safe_load(path.read_text()) for path in (tmp_path / "made").rglob("*.yml")]
+    while here:
+        value = here.pop()
+        if isinstance(value, dict):
+            assert [key for key in value if f"| `{key}` |" not in page] == []
+        here += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()

@@ -1,0 +1,113 @@
+"""How files become the intent: plain values, places, digest, and the collector that is held meanwhile."""
+
+import gc
+import shutil
+from pathlib import Path
+
+import pytest
+
+from heiiki.errors import printable
+from heiiki.intent import load
+from heiiki.intent.collector import held
+from heiiki.intent.yaml_source import YamlSource, dotted
+
+EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
+
+
+def source(text: str) -> YamlSource:
+    return YamlSource(Path("x.yml"), text)
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("17", 17),
+        ("-3", -3),
+        ("0", 0),
+        ("1.5", 1.5),
+        ("10.", 10.0),
+        ("1.0e+3", 1000.0),
+        ("true", True),
+        ("False", False),
+        ("yes", "yes"),
+        ("no", "no"),
+        ("off", "off"),
+        ("2026-01-01", "2026-01-01"),
+        ("1e5", "1e5"),
+        ("~", None),
+        ("", None),
+        ('"0017"', "0017"),
+        ("440100000000017", 440100000000017),
+        ("10.0.0.0/8", "10.0.0.0/8"),
+        ("[a, 1]", ["a", 1]),
+        ("{b: {c: d}}", {"b": {"c": "d"}}),
+    ],
+)
+def test_plain_values(written: str, value: object) -> None:
+    read = source(f"a: {written}\n")
+    assert (read.problems, read.value) == ([], {"a": value})
+    assert type(read.value["a"]) is type(value)
+
+
+@pytest.mark.parametrize(
+    "written", ["017", "0x1f", "0b1", "1_000", "1:30", "1:30.5", ".inf", ".nan", "9" * 5000]
+)
+def test_numbers_that_people_read_otherwise(written: str) -> None:
+    (problem,) = source(f"a: {written}\n").problems
+    assert (problem.line, problem.column, problem.what) == (1, 4, f"`{written[:40]}` is not a plain number")
+
+
+@pytest.mark.parametrize(
+    ("loc", "place"),
+    [
+        (("a",), (1, 1)),
+        (("b", "c"), (3, 3)),
+        (("b", "c", 1), (5, 7)),
+        (("b", "c", 7), (3, 3)),
+        (("b", "missing"), (2, 1)),
+        (("missing",), (1, 1)),
+        ((), (1, 1)),
+    ],
+)
+def test_places_of_keys(loc: tuple[str | int, ...], place: tuple[int, int]) -> None:
+    assert source("a: 1\nb:\n  c:\n    - 1\n    - 2\n").position(loc) == place
+
+
+def test_paths_as_people_write_them() -> None:
+    assert dotted(("resources", 0, "kind")) == "resources[0].kind"
+
+
+def test_what_steers_a_terminal_is_escaped() -> None:
+    assert printable("a\x1b[31m\u202eb\x9b大阪\n") == "a\\x1b[31m\\u202eb\\x9b大阪\\n"
+
+
+def test_sites_come_in_the_order_of_their_numbers() -> None:
+    assert [site.number for site in load(EXAMPLE).sites] == [17, 23, 42]
+
+
+def test_digest_follows_every_file_and_no_place(tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(EXAMPLE, copy)
+    before = load(EXAMPLE).digest
+    assert load(copy).digest == before
+    retired = copy / "retired.yml"
+    retired.write_text(retired.read_text() + "# one more line\n")
+    assert load(copy).digest != before
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_the_collector_is_as_it_was(on: bool) -> None:
+    was = gc.isenabled()
+    try:
+        (gc.enable if on else gc.disable)()
+        with pytest.raises(KeyError):
+            _fail_while_held()
+        assert gc.isenabled() is on
+    finally:
+        (gc.enable if was else gc.disable)()
+
+
+def _fail_while_held() -> None:
+    with held():
+        assert not gc.isenabled()
+        raise KeyError

@@ -1,0 +1,160 @@
+"""What is rendered holds together: every name that a text uses is defined in it, on every device."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from heiiki.errors import RenderError
+from heiiki.intent import load
+from heiiki.intent.generate import generate
+from heiiki.plan import Plan, build
+from heiiki.render import DeviceBuild, compile_plan, manifest, write
+from heiiki.render.templates import braces, identifier, quoted, render
+
+EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
+
+
+def planned(folder: Path, sites: int) -> Plan:
+    (folder / "sites").mkdir()
+    for name, text in generate("random", sites, 1).items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return build(load(folder))
+
+
+@pytest.fixture(scope="module")
+def builds(tmp_path_factory: pytest.TempPathFactory) -> tuple[DeviceBuild, ...]:
+    generated = planned(tmp_path_factory.mktemp("service"), 60)
+    return (*compile_plan(build(load(EXAMPLE))), *compile_plan(generated))
+
+
+def texts(builds: tuple[DeviceBuild, ...], path: str) -> list[str]:
+    found = [file.content for build in builds for file in build.files if file.path == path]
+    assert found
+    return found
+
+
+def test_frr_uses_nothing_that_it_does_not_define(builds: tuple[DeviceBuild, ...]) -> None:
+    for text in texts(builds, "/etc/frr/frr.conf"):
+        used = set(re.findall(r"^  neighbor \S+ route-map (\S+) (?:in|out)$", text, re.MULTILINE))
+        assert used == set(re.findall(r"^route-map (\S+) permit 10$", text, re.MULTILINE))
+        matched = set(re.findall(r"^ match ip address prefix-list (\S+)$", text, re.MULTILINE))
+        assert matched <= set(re.findall(r"^ip prefix-list (\S+) seq", text, re.MULTILINE))
+        profiles = set(re.findall(r"bfd profile (\S+)$", text, re.MULTILINE))
+        assert profiles <= set(re.findall(r"^ profile (\S+)$", text, re.MULTILINE))
+
+
+def test_every_session_to_another_as_is_filtered_both_ways(builds: tuple[DeviceBuild, ...]) -> None:
+    for text in texts(builds, "/etc/frr/frr.conf"):
+        for family in re.findall(r"address-family ipv4 unicast\n(.*?) exit-address-family", text, re.DOTALL):
+            active = re.findall(r"neighbor (\S+) activate", family)
+            assert re.findall(r"neighbor (\S+) route-map \S+ in", family) == active
+            assert re.findall(r"neighbor (\S+) route-map \S+ out", family) == active
+
+
+def test_frr_is_closed_and_clean(builds: tuple[DeviceBuild, ...]) -> None:
+    for text in texts(builds, "/etc/frr/frr.conf"):
+        assert text.endswith("\nend\n")
+        assert [
+            line for line in text.splitlines() if not line.strip() or line.endswith(" ") or "None" in line
+        ] == []
+
+
+def test_nftables_jumps_and_counts_in_what_it_defines(builds: tuple[DeviceBuild, ...]) -> None:
+    for text in texts(builds, "/etc/nftables.conf"):
+        assert text.count("{") == text.count("}")
+        assert set(re.findall(r"jump (\w+)", text)) == {
+            name for name in re.findall(r"^\tchain (\w+) {", text, re.MULTILINE) if name.startswith("from_")
+        }
+        assert set(re.findall(r"counter name (\w+)", text)) <= set(
+            re.findall(r"^\tcounter (\w+) {}", text, re.MULTILINE)
+        )
+        for hook in ("input", "forward"):
+            assert f"hook {hook} priority filter; policy drop;" in text
+
+
+def test_json_files_are_json(builds: tuple[DeviceBuild, ...]) -> None:
+    for item in builds:
+        for file in item.files:
+            if file.path.endswith(".json"):
+                assert isinstance(json.loads(file.content), dict)
+
+
+def test_secrets_are_named_never_written(builds: tuple[DeviceBuild, ...]) -> None:
+    for item in builds:
+        for file in item.files:
+            assert file.secret == ("{{secret:" in file.content)
+            if file.secret:
+                assert file.mode == "0600"
+
+
+def test_every_file_belongs_to_a_service_of_the_device(builds: tuple[DeviceBuild, ...]) -> None:
+    for item in builds:
+        services = [service.name for service in item.services]
+        assert len(services) == len(set(services))
+        assert {file.service for file in item.files} - {""} <= set(services)
+        paths = [file.path for file in item.files]
+        assert len(paths) == len(set(paths))
+
+
+def test_manifest_round_trips(builds: tuple[DeviceBuild, ...]) -> None:
+    for item in builds:
+        document = json.loads(manifest(item))
+        assert document["device"] == item.device
+        assert [file["path"] for file in document["files"]] == [file.path for file in item.files]
+
+
+def test_a_template_that_asks_for_too_much_says_which() -> None:
+    with pytest.raises(RenderError) as caught:
+        render("frr/frr.conf.j2")
+    assert str(caught.value).startswith("templates/frr/frr.conf.j2: ")
+    assert str(caught.value).endswith("; the template and the plan's model do not agree")
+
+
+def test_words_of_nftables() -> None:
+    assert braces((1, 2)) == "{ 1, 2 }"
+    assert quoted(("lan0", "lan0-v")) == '{ "lan0", "lan0-v" }'
+    assert identifier("lan0-v") == "lan0_v"
+
+
+def test_second_write_changes_nothing(tmp_path: Path, builds: tuple[DeviceBuild, ...]) -> None:
+    assert write(builds[:4], tmp_path) == tuple(item.device for item in builds[:4])
+    assert write(builds[:4], tmp_path) == ()
+
+
+def test_a_file_changed_or_lost_by_hand_is_written_again(
+    tmp_path: Path, builds: tuple[DeviceBuild, ...]
+) -> None:
+    write(builds[:2], tmp_path)
+    one, other = (f"{tmp_path}/{item.device}{item.files[0].path}" for item in builds[:2])
+    Path(one).write_text("by hand")
+    Path(other).unlink()
+    assert write(builds[:2], tmp_path) == (builds[0].device, builds[1].device)
+    assert Path(one).read_text(encoding="utf-8") == builds[0].files[0].content
+
+
+def test_a_device_that_is_gone_loses_its_folder(tmp_path: Path, builds: tuple[DeviceBuild, ...]) -> None:
+    write(builds[:2], tmp_path)
+    assert write(builds[:1], tmp_path) == (builds[1].device,)
+    assert [path.name for path in tmp_path.iterdir()] == [builds[0].device]
+
+
+def test_only_the_device_that_differs_is_written(tmp_path: Path, builds: tuple[DeviceBuild, ...]) -> None:
+    write(builds[:2], tmp_path)
+    file = replace(builds[1].files[0], content="new")
+    changed = replace(builds[1], files=(file, *builds[1].files[1:]))
+    assert write((builds[0], changed), tmp_path) == (changed.device,)
+
+
+def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path, builds: tuple[DeviceBuild, ...]) -> None:
+    theirs = tmp_path / builds[0].device / "thesis.txt"
+    theirs.parent.mkdir()
+    theirs.write_text("years of work")
+    with pytest.raises(RenderError) as caught:
+        write(builds[:1], tmp_path)
+    assert str(caught.value) == (
+        f"{theirs.parent}: thesis.txt is none of ours; name another --out, or remove the folder"
+    )
+    assert theirs.read_text() == "years of work"
