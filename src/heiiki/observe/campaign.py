@@ -20,8 +20,8 @@ from heiiki.evidence.faults import FaultRow
 from heiiki.observe.answers import Keep
 from heiiki.observe.fleet import Fleet
 from heiiki.observe.gaps import REPEATS, Measured, Stream, Window, measured, row, said, unmeasured
+from heiiki.observe.health import Health
 from heiiki.observe.injector import Injector
-from heiiki.observe.state import expectations, path_ends, problems, question
 from heiiki.observe.topology import owned, servers
 from heiiki.plan.model import Fault, Manner, Plan, Role
 from heiiki.requirements import Result, Verdict
@@ -29,7 +29,6 @@ from heiiki.requirements import Result, Verdict
 HOLD_S = 3.0
 SETTLE_S = 0.6
 HEALTH_LIMIT_S = 60.0
-POLL_S = 0.35
 SAMPLE_S = 0.25
 GIVE_UP_AFTER = 3
 """Rows in a row whose gate stayed shut before the rest is not tried."""
@@ -44,10 +43,6 @@ class Row:
 
     row: FaultRow
     verdict: Verdict
-
-
-class _NotHealthyError(HeiikiError):
-    """A path did not become healthy in time."""
 
 
 def selected(plan: Plan, faults: bool | Sequence[str]) -> tuple[Fault, ...]:
@@ -102,8 +97,7 @@ class Campaign:
         self._restart = restart
         self._keep = keep
         self._report = report
-        self._expected = expectations(plan)
-        self._ends = path_ends(plan)
+        self._health = Health(plan, fleet)
         self._streams = streams(plan)
         self._open: Fault | None = None
         self._baseline: dict[str, int] = {}
@@ -154,13 +148,13 @@ class Campaign:
         return Row(found, found.verdict((evidence,)))
 
     def _once(self, fault: Fault) -> tuple[Measured, dict[str, Any]]:
-        self._await_health("before")
+        self._health.wait(HEALTH_LIMIT_S)
         traffic = self._traffic(fault)
         failed = self._fail(fault)
         time.sleep(HOLD_S)
         healed = self._injector.now()
         self._heal(fault)
-        after = self._await_health("after")
+        after = self._health.wait(HEALTH_LIMIT_S)
         time.sleep(SETTLE_S)
         window = Window(failed, healed, self._injector.now())
         recorded = self._read(window)
@@ -189,23 +183,8 @@ class Campaign:
             self._restart(self._open.target)
         self._open = None
 
-    def _await_health(self, when: str) -> float:
-        """Wait until every gateway and hub router is as planned; only those not yet so are asked again."""
-        began, left, wrong = time.monotonic(), list(self._ends), ["nothing was asked"]
-        while time.monotonic() - began < HEALTH_LIMIT_S:
-            answers = self._fleet.ask("read", {name: question(self._expected[name]) for name in left})
-            found = {name: problems(self._expected[name], answer) for name, answer in answers.items()}
-            left = [name for name, those in found.items() if those]
-            wrong = [problem for those in found.values() for problem in those]
-            if not left:
-                return time.monotonic() - began
-            time.sleep(POLL_S)
-        raise _NotHealthyError(
-            f"paths unhealthy {when} the fault for {HEALTH_LIMIT_S:g} s: {'; '.join(wrong[:3])}"
-        )
-
     def _traffic(self, fault: Fault) -> dict[str, Any]:
-        """Show that the element carries packets: in a sample just before or, where few pass, since the start."""
+        """Show that the element carries packets: in a sample just before or, where few pass, so far."""
         device, interfaces = watched(self._plan, fault)
         asked = {device: {"elements": {fault.target: interfaces}, "seconds": SAMPLE_S}}
         answer = self._fleet.ask("traffic", asked)[device]

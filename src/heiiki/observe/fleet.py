@@ -58,7 +58,7 @@ class Fleet:
 
 @contextmanager
 def fleet(transport: Transport, devices: int) -> Iterator[Fleet]:
-    """Yield a fleet whose threads end with the block; so many that all `devices` can listen at the same time."""
+    """Yield a fleet whose threads end with the block; enough for all `devices` to listen at a time."""
     with ThreadPoolExecutor(min(max(devices, 1), _MOST_THREADS), thread_name_prefix="observe") as pool:
         yield Fleet(transport, pool)
 

@@ -1,9 +1,9 @@
 """From recorded silences to a row of the fault table: pure rules, no clock and no network.
 
-Stall rule (D19): a measurement is void when, while it ran, the guest stood still, a prober woke up late,
-or the control stream on the untouched hub LAN fell silent for longer than `STALL_S`. It is repeated,
-three times at most; then the row is unknown. What was void is kept and shown; it never passes or fails
-anything.
+Stall rule (D19): a stall is an interval longer than `STALL_S` in which the guest stood still, a prober woke
+up late, or the control stream on the untouched hub LAN fell silent. A measurement is void when one touches the
+longest silence, which is the one that decides. It is repeated, three times at most; then the row is
+unknown. What was void is kept and shown; it never passes or fails anything.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,6 +18,9 @@ STALL_S = 0.170
 REPEATS = 3
 BEFORE_S = 0.05
 """The last packet before a failure left up to one interval before it: the silence begins there."""
+
+_BEFORE_S, _AFTER_S = 1.0, 0.1
+"""A stall so long before a silence may have caused it: BFD gives up a peer that stood still."""
 
 FAILURE, RETURN = 0, 1
 PHASES = ("failure", "return")
@@ -70,6 +73,22 @@ class Measured:
         return max(self.gaps, key=lambda gap: gap.seconds, default=None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Silence:
+    start: float
+    seconds: float
+
+
+_NONE = _Silence(0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stall:
+    what: str
+    start: float
+    seconds: float
+
+
 Recorded = Mapping[str, Sequence[Mapping[str, Any]]]
 """Answers of each listener's STAMP daemon: the failure phase, then the return."""
 
@@ -81,22 +100,32 @@ def measured(
     guest_stalls: Iterable[tuple[float, float]],
 ) -> Measured:
     """Return what one measurement shows, from what the listeners recorded and when the guest stood still."""
-    gaps: list[Gap] = []
+    silences: list[tuple[Gap, float]] = []
     missing: list[str] = []
-    stalls = [*_guest(guest_stalls, window), *_late(recorded, window)]
+    stalls = [*_guest(guest_stalls), *_late(recorded, window)]
     for stream in streams:
         answers = recorded.get(stream.listener, ())
         for phase, name in enumerate(PHASES):
-            seconds, doubt = _silence(stream, answers, phase)
+            silence, doubt = _silence(stream, answers, phase)
             if doubt:
                 missing.append(f"{stream.listener} from {stream.sender} at {name}: {doubt}")
-            elif not stream.site:
-                stalls += (
-                    [f"control stream silent for {seconds:.3f} s at {name}"] if seconds > STALL_S else []
-                )
+            elif stream.site:
+                gap = Gap(stream.site, _direction(stream), _phase(phase), round(silence.seconds, 4))
+                silences.append((gap, silence.start))
             else:
-                gaps.append(Gap(stream.site, _direction(stream), _phase(phase), round(seconds, 4)))
-    return Measured(tuple(gaps), tuple(missing), tuple(stalls))
+                stalls.append(_Stall("control stream silent", silence.start, silence.seconds))
+    return Measured(tuple(gap for gap, _ in silences), tuple(missing), tuple(_void(stalls, silences)))
+
+
+def _void(stalls: Iterable[_Stall], silences: Sequence[tuple[Gap, float]]) -> Iterator[str]:
+    """Yield the stalls that touch the longest silence: a shorter one, drawn out, decides nothing."""
+    if not silences:
+        return
+    longest, start = max(silences, key=lambda one: one[0].seconds)
+    for stall in stalls:
+        in_time = stall.start < start + longest.seconds + _AFTER_S
+        if stall.seconds > STALL_S and in_time and stall.start + stall.seconds > start - _BEFORE_S:
+            yield f"{stall.what} for {stall.seconds:.3f} s"
 
 
 def _direction(stream: Stream) -> Any:
@@ -107,17 +136,17 @@ def _phase(phase: int) -> Any:
     return PHASES[phase]
 
 
-def _silence(stream: Stream, answers: Sequence[Mapping[str, Any]], phase: int) -> tuple[float, str]:
+def _silence(stream: Stream, answers: Sequence[Mapping[str, Any]], phase: int) -> tuple[_Silence, str]:
     nothing: Mapping[str, Any] = {"error": "nothing was recorded"}
     answer = answers[phase] if len(answers) > phase else nothing
     if "error" in answer:
-        return 0.0, str(answer["error"])
+        return _NONE, str(answer["error"])
     peer = answer["peers"].get(stream.sender)
     if peer is None:
-        return 0.0, "it does not record this peer"
+        return _NONE, "it does not record this peer"
     if peer["gap"] is not None and not peer["truncated"]:
-        return float(peer["gap"]), ""
-    return 0.0, _doubt(answers, phase, peer, stream.sender)
+        return _Silence(float(peer["start"]), float(peer["gap"])), ""
+    return _NONE, _doubt(answers, phase, peer, stream.sender)
 
 
 def _doubt(answers: Sequence[Mapping[str, Any]], phase: int, peer: Mapping[str, Any], sender: str) -> str:
@@ -133,17 +162,16 @@ def _still_silent(answers: Sequence[Mapping[str, Any]], sender: str) -> bool:
     return before is not None and before["gap"] is not None
 
 
-def _guest(stalls: Iterable[tuple[float, float]], window: Window) -> Iterator[str]:
+def _guest(stalls: Iterable[tuple[float, float]]) -> Iterator[_Stall]:
     for ended, seconds in stalls:
-        if seconds > STALL_S and ended > window.failed - BEFORE_S and ended - seconds < window.ended:
-            yield f"guest stood still for {seconds:.3f} s"
+        yield _Stall("guest stood still", ended - seconds, seconds)
 
 
-def _late(recorded: Recorded, window: Window) -> Iterator[str]:
+def _late(recorded: Recorded, window: Window) -> Iterator[_Stall]:
     for listener, answers in recorded.items():
         for stall in answers[FAILURE].get("stalls", ()) if answers else ():
-            if stall["late"] > STALL_S and window.failed - BEFORE_S < stall["at"] < window.ended:
-                yield f"prober of {listener} woke up {stall['late']:.3f} s late"
+            if stall["at"] < window.ended:
+                yield _Stall(f"prober of {listener} stood still", stall["at"] - stall["late"], stall["late"])
 
 
 def row(fault: Fault, last: Measured, voided: Sequence[float]) -> FaultRow:

@@ -1,6 +1,7 @@
 """The examination of a running service: configuration, sessions, paths, isolation, access, faults."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from heiiki.errors import HeiikiError
@@ -18,14 +19,19 @@ from heiiki.observe import (
 )
 from heiiki.observe.answers import Keep, unknown
 from heiiki.observe.fleet import Fleet, fleet
+from heiiki.observe.health import Health, UnhealthyError
 from heiiki.observe.injector import Injector
 from heiiki.observe.shots import fire
 from heiiki.plan.model import Plan
 from heiiki.render.model import DeviceBuild
-from heiiki.requirements import Verdict
+from heiiki.requirements import Result, Verdict
 from heiiki.transports.base import Transport
 
 CHECKS = ("config", "sessions", "paths", "isolation", "access", "faults")
+
+SETTLE_LIMIT_S = 30.0
+AGAIN = 2
+"""How often a check is done again for the sake of what could not be told."""
 
 NOT_ASKED = "not asked for: run verify.yml with -e verify_faults=true"
 NO_INJECTOR = "faults are injected in a lab only: nothing here can fail an element on purpose"
@@ -89,15 +95,38 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
     rows: tuple[FaultRow, ...] = ()
     with fleet(transport, len(plan.devices)) as devices:
         scene = _Scene(plan, builds, transport, devices, keep)
+        if set(wanted) & {"sessions", "paths", "isolation"}:
+            report(_settled(scene))
         for name, check in _HARMLESS:
             if name in wanted:
-                found = tuple(check(scene))
+                found = _examined(check, scene)
                 verdicts += found
                 report(summary(name, found))
         if "faults" in wanted:
             found, rows = _faults(scene, injector, restart, faults, report)
             verdicts += found
     return Observation(tuple(verdicts), rows)
+
+
+def _settled(scene: _Scene) -> str:
+    """Give a service that was just changed the time that its protocols need; then judge it as it is."""
+    try:
+        took = Health(scene.plan, scene.fleet).wait(SETTLE_LIMIT_S)
+    except UnhealthyError as error:
+        return f"examined all the same: {error}"
+    return f"both paths of every site are up ({took:.1f} s)"
+
+
+def _examined(check: Callable[[_Scene], Iterator[Verdict]], scene: _Scene) -> tuple[Verdict, ...]:
+    """Return a check's verdicts; it is done again when something could not be told on a busy machine."""
+    found = tuple(check(scene))
+    for _ in range(AGAIN):
+        if all(verdict.result is not Result.UNKNOWN for verdict in found):
+            break
+        with suppress(UnhealthyError):
+            Health(scene.plan, scene.fleet).wait(SETTLE_LIMIT_S)
+        found = tuple(check(scene))
+    return found
 
 
 def summary(name: str, verdicts: Sequence[Verdict]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from heiiki.errors import HeiikiError
-from heiiki.observe import campaign, verification
+from heiiki.observe import campaign, health, verification
 from heiiki.observe.campaign import Campaign, selected, streams, watched
 from heiiki.observe.state import Expected, expectations
 from heiiki.plan.model import Fault, Plan
@@ -109,9 +109,14 @@ class Network:
             return {"now": 0.0}
         quiet = self.gap if question["until"] - question["since"] > 3 else 0.04
         peers = ("10.15.0.4", "10.16.1.20", "10.16.1.116", "10.16.2.164")
-        gaps = {peer: {"gap": quiet, "truncated": False} for peer in peers}
-        return {"peers": gaps | {"10.15.0.5": {"gap": 0.03, "truncated": False}}, "stalls": []} | (
-            {"peers": {"10.15.0.4": {"gap": 0.03, "truncated": False}}} if device == "xmpp" else {}
+        gaps = {peer: {"gap": quiet, "start": question["since"] + 0.5, "truncated": False} for peer in peers}
+        return {
+            "peers": gaps | {"10.15.0.5": {"gap": 0.03, "start": question["since"], "truncated": False}},
+            "stalls": [],
+        } | (
+            {"peers": {"10.15.0.4": {"gap": 0.03, "start": question["since"], "truncated": False}}}
+            if device == "xmpp"
+            else {}
         )
 
 
@@ -119,6 +124,7 @@ class Network:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     made = Clock()
     monkeypatch.setattr(campaign, "time", made)
+    monkeypatch.setattr(health, "time", made)
     return made  # type: ignore[return-value]
 
 
@@ -208,7 +214,7 @@ def test_a_gate_that_stays_shut_ends_the_run_with_unknown_rows(
     rows = run(plan, Network(plan, injector), injector, fleet_of, kept, faults)
     assert [row.row.name for row in rows] == [fault.name for fault in faults]
     assert {row.row.result for row in rows} == {Result.UNKNOWN}
-    assert "unhealthy before the fault" in rows[0].row.reason
+    assert "paths unhealthy for 60 s" in rows[0].row.reason
     assert rows[4].row.reason.startswith("not tried")
     assert injector.log == []
 
