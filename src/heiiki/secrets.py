@@ -1,5 +1,6 @@
 """Secrets: named by a path in the plan, read only on the way to a device."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -33,9 +34,9 @@ class FileSecrets:
         file = self._folder / f"{path}.json"
         try:
             value = json.loads(file.read_text(encoding="utf-8"))[field]
-        except (OSError, ValueError, KeyError) as error:
-            message = f"secret {path}: {field} cannot be read from {self._folder}; `heiiki lab up` makes the lab's keys"
-            raise SecretError(message) from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            what = f"secret {path}: {field} cannot be read from {self._folder}"
+            raise SecretError(f"{what}; `heiiki lab up` makes the lab's keys") from error
         return str(value)
 
     def ensure_sim(self, path: str) -> None:
@@ -45,6 +46,11 @@ class FileSecrets:
             return
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         keys = {"k": secrets.token_hex(_KEY_BYTES), "opc": secrets.token_hex(_KEY_BYTES)}
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        # Whole or not at all, and the first of two that make keys at once wins.
+        draft = file.with_suffix(f".{os.getpid()}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             json.dump(keys, stream)
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, file)
+        draft.unlink()

@@ -1,8 +1,8 @@
 """How long a large service takes, from files to configurations: `make bench`.
 
 Each run is a fresh process on one core. Its figures stand beside a baseline from the same run: the same
-files through PyYAML's C loader and nothing else. The seconds that count are those of the processor, for a busy
-machine spoils the clock's; both are shown, and the peak of memory. The goals are 1.5 s and 400 MiB.
+files through PyYAML's C loader and nothing else. The seconds that count are those of the processor: a busy
+machine spoils the clock's. Both are shown, and the peak of memory. The goals are 1.5 s and 400 MiB.
 """
 
 import gc
@@ -97,7 +97,7 @@ def table(runs: list[dict[str, Any]], plain: list[dict[str, Any]]) -> Iterator[s
     yield f"{'before that, once: import':<34}{processor['import']:>12.3f}{clock['import']:>10.3f}"
     peak, plain_peak = (max(run["peak_mib"] for run in item) for item in (runs, plain))
     devices, size = runs[0]["result"]
-    yield f"peak memory {peak:.0f} MiB (baseline {plain_peak:.0f}); {devices} devices, {size / 1e6:.0f} MB of files"
+    yield f"peak {peak:.0f} MiB (baseline {plain_peak:.0f}); {devices} devices, {size / 1e6:.0f} MB of files"
     yield f"goal {GOAL_S:g} s: {_met(total, GOAL_S)}; goal {GOAL_MIB:g} MiB: {_met(peak, GOAL_MIB)}"
 
 

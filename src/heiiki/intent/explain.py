@@ -32,7 +32,7 @@ def explain(detail: ErrorDetails, model: type[Model], loc: tuple[str | int, ...]
         return "the value is missing", "write it behind the colon"
     if kind in _BY_KIND:
         return _BY_KIND[kind](detail)
-    return f"{_shown(detail)}: {_small(detail['msg'])}", "see the reference page of the models"
+    return f"{_shown(detail)}: {_small(detail['msg'])}", "see docs/reference/intent.md"
 
 
 def misspells(strange: tuple[str | int, ...], missing: tuple[str | int, ...]) -> bool:

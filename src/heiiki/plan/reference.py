@@ -9,8 +9,8 @@ _HEAD = """\
 Made from the profiles by `heiiki reference docs/reference`; do not edit. `timers:` in `service.yml` chooses.
 
 `laboratory` watches every path quickly. `production` watches the active path so, and the standby slowly:
-on LTE every packet of supervision counts against the SIM's volume (R-COST). `heiiki check` sums the switch-over
-budget (R-GAP) from the timers in the texts that devices are sent, and shows both profiles' volume and price.
+on LTE every packet of supervision counts against the SIM's volume (R-COST). `heiiki check` sums the
+switch-over budget (R-GAP) from the timers in what devices are sent, and shows volume and price of both.
 """
 
 _MEANINGS: dict[str, tuple[str, str]] = {

@@ -1,0 +1,51 @@
+"""The lab's keys: made once, readable by their owner alone, and never half."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from heiiki.errors import SecretError
+from heiiki.secrets import FileSecrets
+
+SIM = "sim/440100000000017"
+
+
+def test_keys_are_random_hexadecimal_and_stay(tmp_path: Path) -> None:
+    source = FileSecrets(tmp_path)
+    source.ensure_sim(SIM)
+    keys = [source.read(SIM, field) for field in ("k", "opc")]
+    source.ensure_sim(SIM)
+    assert [source.read(SIM, field) for field in ("k", "opc")] == keys
+    assert keys[0] != keys[1]
+    assert [len(bytes.fromhex(key)) for key in keys] == [16, 16]
+
+
+def test_nobody_else_can_read_them(tmp_path: Path) -> None:
+    FileSecrets(tmp_path).ensure_sim(SIM)
+    file = tmp_path / "secrets" / f"{SIM}.json"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    assert list(file.parent.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", "{}", '"k"', "{"])
+def test_what_cannot_be_read_says_where_and_what_to_do(tmp_path: Path, text: str | None) -> None:
+    if text is not None:
+        file = tmp_path / "secrets" / f"{SIM}.json"
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
+    with pytest.raises(SecretError) as caught:
+        FileSecrets(tmp_path).read(SIM, "k")
+    assert str(caught.value) == (
+        f"secret {SIM}: k cannot be read from {tmp_path}/secrets; `heiiki lab up` makes the lab's keys"
+    )
+
+
+def test_another_key_file_is_not_overwritten(tmp_path: Path) -> None:
+    file = tmp_path / "secrets" / f"{SIM}.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"k": "00", "opc": "11"}))
+    FileSecrets(tmp_path).ensure_sim(SIM)
+    assert FileSecrets(tmp_path).read(SIM, "opc") == "11"
