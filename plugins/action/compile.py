@@ -21,7 +21,7 @@ def _lines(files: Mapping[str, str]) -> str:
     return "".join(f"{digest[:12]}  {path}\n" for path, digest in files.items())
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # ansible's base has no annotations for mypy to trust
+class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
     """Compile a service on the controller."""
 
     TRANSFERS_FILES = False
@@ -53,7 +53,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible's base has no a
 
 
 def _replace(build: Path, fresh: Path) -> None:
-    """Put a folder in the place of another; a reader finds the old one or the new one, but for an instant neither."""
+    """Put a folder in the place of another."""
     old = build.with_name(f".{build.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if build.exists():

@@ -23,17 +23,18 @@ def line(verdict: "Verdict") -> str:
     """Return a verdict as one line of a table: result, requirement, subject, figures, reason."""
     figure = "" if verdict.measured is None else f"{verdict.measured:g} {verdict.unit}"
     bound = "" if verdict.bound is None else f" (bound {verdict.bound:g})"
-    return f"{verdict.result:<14} {verdict.requirement:<14} {verdict.subject:<28} {figure}{bound} {verdict.reason}".rstrip()
+    head = f"{verdict.result:<14} {verdict.requirement:<14} {verdict.subject:<28}"
+    return f"{head} {figure}{bound} {verdict.reason}".rstrip()
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # ansible's base has no annotations for mypy to trust
+class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
     """Examine a service on paper."""
 
     TRANSFERS_FILES = False
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return every design verdict; fail when one is neither a pass nor not applicable, or when there is none."""
+        """Return every design verdict; fail on a fail, on an unknown, and when there is none."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _, arguments = self.validate_argument_spec(ARGUMENTS)
         verdicts = design_verdicts(load_plan(Path(arguments["service_dir"])))

@@ -16,7 +16,7 @@ ARGUMENTS = {
 }
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # ansible's base has no annotations for mypy to trust
+class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
     """Send a device's whole build in one module call."""
 
     TRANSFERS_FILES = False

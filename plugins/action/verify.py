@@ -7,9 +7,12 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-
 from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import package
-from ansible_collections.heiiki.network.plugins.plugin_utils.verification import Outcome, chosen_faults, measure
+from ansible_collections.heiiki.network.plugins.plugin_utils.verification import (
+    Outcome,
+    chosen_faults,
+    measure,
+)
 
 ARGUMENTS = {
     "service_dir": {"type": "path", "required": True},
@@ -20,7 +23,7 @@ ARGUMENTS = {
 display = Display()
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # ansible's base has no annotations for mypy to trust
+class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
     """Measure a service from the controller."""
 
     TRANSFERS_FILES = False

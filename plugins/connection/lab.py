@@ -8,7 +8,8 @@ version_added: 0.1.0
 author: Heiiki contributors (@heiiki)
 description:
   - Runs commands and modules on a node of the lab that C(heiiki lab up) started, through the node's socket.
-  - A module runs in a fork of an interpreter that the node keeps ready, which spares its start and its imports.
+  - A module runs in a fork of an interpreter that the node keeps ready, which spares its start and its
+    imports.
   - Roles know nothing of it. On real hosts the same roles run over SSH.
 options:
   node:
@@ -33,7 +34,6 @@ options:
 
 import re
 import shlex
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +45,8 @@ from ansible.utils.display import Display
 from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import node_client, translated
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from heiiki.lab.client import NodeClient
 
 display = Display()
@@ -77,7 +79,7 @@ def as_interpreter(command: str) -> Interpreter | None:
     return Interpreter(tuple((name, value) for name, _, value in (word.partition("=") for word in settings)))
 
 
-class Connection(ConnectionBase):  # type: ignore[misc]  # ansible's base has no annotations for mypy to trust
+class Connection(ConnectionBase):  # type: ignore[misc]  # the base is not typed
     """One node of the lab."""
 
     transport = "heiiki.network.lab"

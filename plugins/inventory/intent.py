@@ -7,13 +7,14 @@ short_description: The written service is the inventory
 version_added: 0.1.0
 author: Heiiki contributors (@heiiki)
 description:
-  - Reads a service's folder (C(service.yml) and C(sites/)), resolves its plan, and adds every device as a host.
+  - Reads a service's folder (C(service.yml) and C(sites/)), resolves its plan, and adds every device as a
+    host.
   - "Groups: V(managed), in plan order, and V(unmanaged). A managed device is also in the group of its role
-    (V(ce_router)), of its function (V(function_pe)), of its closed networks (V(network_a), V(network_b)), and of
-    its site, which is called as the site is."
+    (V(ce_router)), of its function (V(function_pe)), of its closed networks (V(network_a), V(network_b)), and
+    of its site, which is called as the site is."
   - A device that no role of ours provisions is in C(unmanaged) and in no other group.
-  - "Every host carries C(heiiki_device), C(heiiki_role), C(heiiki_function), C(heiiki_site) (V(null) outside a site),
-    C(heiiki_networks), C(heiiki_sessions) and the service's way of reaching devices; C(all) carries
+  - "Every host carries C(heiiki_device), C(heiiki_role), C(heiiki_function), C(heiiki_site) (V(null) outside
+    a site), C(heiiki_networks), C(heiiki_sessions) and the service's way of reaching devices; C(all) carries
     C(heiiki_service), C(heiiki_service_dir), C(heiiki_artifacts) and C(heiiki_build)."
   - The intent is read anew in each run; nothing is cached.
 options:
@@ -55,7 +56,7 @@ UNMANAGED = "unmanaged"
 
 
 def service_folder(path: Path) -> Path | None:
-    """Return the folder of the service that `path` belongs to, or None: the file itself, or any file beside or below it."""
+    """Return the folder of the service whose file `path` is, or stands beside or below; else None."""
     return next(
         (folder for folder in (path.parent, path.parent.parent) if (folder / SERVICE_FILE).is_file()), None
     )
@@ -103,7 +104,7 @@ def host_variables(device: "Device", management: "Management") -> dict[str, Any]
     }
 
 
-class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # ansible's base has no annotations for mypy to trust
+class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # the base is not typed
     """Hosts and groups of one service."""
 
     NAME = "heiiki.network.intent"
@@ -149,6 +150,7 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # ansible's b
         for site in plan.sites:
             if site.name in taken | devices | {MANAGED, UNMANAGED, "all", "ungrouped"}:
                 raise AnsibleParserError(
-                    f"sites: {site.name}: the inventory has a group or device of that name; give the site another name"
+                    f"sites: {site.name}: the inventory has a group or device of that name; "
+                    "give the site another name"
                 )
             self.inventory.add_group(site.name)

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Changing several files of a node together: all of them, or none, wherever the run is cut off.
 
-Candidates are written beside the files they replace. Before the first file is replaced, everything that is about to
-be lost is copied to the journal and the journal is made durable; the journal is removed last. Whoever finds one
-therefore knows that a run was cut off, and `Journal.undo` brings the old files back.
+Candidates are written beside the files they replace. Before the first file is replaced, everything that is
+about to be lost is copied to the journal and the journal is made durable; the journal is removed last.
+Whoever finds one therefore knows that a run was cut off, and `Journal.undo` brings the old files back.
 """
 
 import fcntl
@@ -26,7 +26,7 @@ FOLDER_MODE = 0o755
 
 
 class NodeError(Exception):
-    """The node refuses what was asked; the message says which file or service, what is wrong, and what to do."""
+    """The node refuses what was asked; the message says what is wrong, where, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +146,13 @@ class Journal:
         return self._root / path.lstrip("/")
 
     def candidate(self, path: str) -> Path:
-        """Return where the candidate for `path` is written: the same folder, a name that no program includes."""
+        """Return where the candidate for `path` stands: same folder, a name that no program includes."""
         target = self.at(path)
         return target.with_name(f".{target.name}{SUFFIX}")
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep other runs away from the node: the journal of a run that is still at work is not one that was cut off.
+        """Keep other runs away: the journal of a run at work is not that of one that was cut off.
 
         Raises:
             NodeError: another run is at work on the node.

@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The whole of a role's work on one Linux node: compare, validate, install, apply, check, or restore.
 
-Standard library only. Nothing is written before everything that can be refused has been looked at, and whatever
-goes wrong after that brings the old files and the old services back.
+Standard library only. Nothing is written before everything that can be refused has been looked at, and
+whatever goes wrong after that brings the old files and the old services back.
 """
 
 import hashlib
@@ -35,7 +35,8 @@ from ansible_collections.heiiki.network.plugins.module_utils.service_manager imp
 )
 
 PLACEHOLDER = re.compile(r"\{\{secret:[^{}]+:[^{}:]+\}\}")
-# What is read at a service's start only, a reload would leave the change without effect: files, and folders of programs.
+# What is read at a service's start only, a reload would leave the change without effect: files, and folders
+# of programs.
 READ_AT_START = ("/etc/frr/daemons", "/usr/local/lib/")
 HEALTH_POLL_S = 0.2
 DIGEST = 12
@@ -264,14 +265,15 @@ class _Run:
             if known and service.running and self._manager.is_active(service.name):
                 now = _running(service)
                 if now != known:
-                    told = f"its running configuration is not what was applied ({known[:DIGEST]} -> {now[:DIGEST]})"
+                    digests = f"{known[:DIGEST]} -> {now[:DIGEST]}"
+                    told = f"its running configuration is not what was applied ({digests})"
                     yield service.name, told
 
     def _due(self) -> Iterator[tuple[str, str]]:
         names = {service.name for service in self._services}
-        for service in reversed(self._owned.services):
-            if service["name"] not in names:
-                yield service["name"], _DONE["stop"]
+        for left in reversed(self._owned.services):
+            if left["name"] not in names:
+                yield left["name"], _DONE["stop"]
         for service in self._services:
             verb = self._verb(service)
             if verb:
@@ -281,7 +283,9 @@ class _Run:
         touched = [change.path for change in self.changes if self._service_of(change.path) == service.name]
         if not self._manager.is_active(service.name):
             return "start"
-        if any(path.startswith(READ_AT_START) or path.endswith(f"/{service.name}.service") for path in touched):
+        if any(
+            path.startswith(READ_AT_START) or path.endswith(f"/{service.name}.service") for path in touched
+        ):
             return "restart"
         if touched:
             return service.on_change

@@ -1,6 +1,6 @@
 # Copyright: Heiiki contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Starting, reloading and stopping a node's services: by systemd, or from its unit files where no systemd runs.
+"""Starting, reloading and stopping a node's services: by systemd, or from its unit files without it.
 
 Self-contained (standard library only), because it is also a program: ``python3 service_manager.py start-all``
 starts whatever of the node's services is not running, in their order. After a power cut or a kill that is all
@@ -33,17 +33,18 @@ POLL_S = 0.05
 RELOADS: Mapping[str, tuple[str, ...]] = {
     "frr": ("/usr/lib/frr/frr-reload.py", "--reload", "--stdout", "/etc/frr/frr.conf"),
 }
-# watchfrr alone starts all daemons at once, and mgmtd may then lose one of them for ever: first one after the other.
+# watchfrr alone starts all daemons at once, and mgmtd may then lose one of them for ever: first one after the
+# other.
 FIRST: Mapping[str, tuple[str, ...]] = {"frr": ("/usr/lib/frr/watchfrr.sh", "start", "all")}
-# A forking service may answer before it has read its configuration. watchfrr is idle once it has started every
-# daemon; what a daemon missed while the others were starting beside it, it is then told again.
+# A forking service may answer before it has read its configuration. watchfrr is idle once it has started
+# every daemon; what a daemon missed while the others were starting beside it, it is then told again.
 SETTLED: Mapping[str, tuple[tuple[str, ...], str, tuple[str, ...]]] = {
     "frr": (("vtysh", "-c", "show watchfrr"), "global phase: Idle", ("vtysh", "-b")),
 }
 
 
 class ServiceError(Exception):
-    """A service could not be started, reloaded or stopped; the message says which, how, and what it printed."""
+    """A service could not be started, reloaded or stopped; the message says which and why."""
 
 
 class ServiceManager(Protocol):
@@ -91,7 +92,7 @@ def run(argv: Sequence[str], *, timeout: float = START_S, env: Mapping[str, str]
 
 
 def settle(name: str, *, timeout: float = START_S) -> None:
-    """Wait until a service that was just started has read its configuration, where that takes longer than to start."""
+    """Wait until a service that was just started has read its configuration."""
     if name not in SETTLED:
         return
     argv, wanted, again = SETTLED[name]
@@ -179,7 +180,7 @@ class Unit:
 
 
 def parse_unit(name: str, texts: Sequence[str]) -> dict[str, list[str]]:
-    """Return the values of section [Service] by key, of a unit file and its drop-ins; an empty value clears a key."""
+    """Return section [Service] of a unit file and its drop-ins by key; an empty value clears a key."""
     values: dict[str, list[str]] = {}
     for text in texts:
         section = ""
@@ -209,7 +210,7 @@ class Running:
 
 
 def _born(pid: int) -> int:
-    """Return the start time of a living process (proc(5), field 22), or 0 when there is none of that number."""
+    """Return the start time of a living process (proc(5), field 22); 0 when there is none."""
     try:
         after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except (OSError, UnicodeDecodeError):
@@ -267,7 +268,7 @@ class UnitFileManager:
         return running is not None and (running.pid == 0 or _born(running.pid) == running.born)
 
     def again(self, name: str) -> str:
-        """Bring `name` back after its processes were killed: work done in one go is done again; says what was done."""
+        """Bring `name` back after a kill; work done in one go is done again. Returns what was done."""
         unit = self._unit(name)
         if unit.kind != "oneshot" and self.is_active(name):
             return "active"
@@ -357,7 +358,7 @@ class UnitFileManager:
                     raise ServiceError(f"{unit.name}: {error}") from error
 
     def _argv(self, unit: Unit, line: str, running: Running | None) -> list[str]:
-        """Return the argument vector of a command line: `$NAME` as a word of its own is split, `${NAME}` is not."""
+        """Return the words of a command line: `$NAME` alone in a word is split, `${NAME}` is not."""
         values = {**unit.environment, "MAINPID": str(running.pid if running else "")}
         argv: list[str] = []
         for word in shlex.split(line.lstrip("-@:+!")):

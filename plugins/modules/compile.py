@@ -8,7 +8,8 @@ short_description: Compile a service into what every device is sent
 version_added: 0.1.0
 author: Heiiki contributors (@heiiki)
 description:
-  - Reads the intent, resolves the plan, renders every managed device, and writes one folder a device with a manifest.
+  - Reads the intent, resolves the plan, renders every managed device, and writes one folder a device with a
+    manifest.
   - Runs wholly on the controller, in one process; use C(run_once).
 options:
   service_dir:
@@ -22,8 +23,8 @@ options:
 attributes:
   check_mode:
     description:
-      - Compiles into a folder of its own, O(build) with C(.check) at the end, which M(heiiki.network.linux_node) reads
-        in check mode; O(build) stays as it is.
+      - Compiles into a folder of its own, O(build) with C(.check) at the end, which
+        M(heiiki.network.linux_node) reads in check mode; O(build) stays as it is.
     support: full
   diff_mode:
     description: Shows which files of which devices are compiled to something else than before.

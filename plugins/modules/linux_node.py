@@ -8,11 +8,13 @@ short_description: Make a Linux node what its manifest says, in one call
 version_added: 0.1.0
 author: Heiiki contributors (@heiiki)
 description:
-  - Takes the whole of a role's work on one node. The action plugin of the same name reads the device's build on the
-    controller and sends its files and services; everything else happens here.
-  - Compares every file, validates every candidate before the first is installed, saves the old state in a journal below
-    C(/var/lib/heiiki/journal), installs by rename, then starts, reloads or restarts what must notice, and checks health.
-  - Whatever fails, the old files and services are brought back. A run that was cut off is rolled back by the next one.
+  - Takes the whole of a role's work on one node. The action plugin of the same name reads the device's build
+    on the controller and sends its files and services; everything else happens here.
+  - Compares every file, validates every candidate before the first is installed, saves the old state in a
+    journal below C(/var/lib/heiiki/journal), installs by rename, then starts, reloads or restarts what must
+    notice, and checks health.
+  - Whatever fails, the old files and services are brought back. A run that was cut off is rolled back by the
+    next one.
   - Files and services of an earlier manifest that are in this one no longer are removed and stopped.
   - A service whose running configuration is not what the last run left is reloaded, and the diff says so.
 options:
@@ -21,7 +23,8 @@ options:
     type: str
   build:
     description:
-      - Folder on the controller into which M(heiiki.network.compile) wrote. Needed by the action plugin alone.
+      - Folder on the controller into which M(heiiki.network.compile) wrote. Needed by the action plugin
+        alone.
     type: path
   secret_state:
     description: State folder of the secret source on the controller; its own default when left out.
@@ -96,7 +99,8 @@ options:
     default: {}
 attributes:
   check_mode:
-    description: Compares, reports, and changes nothing; candidates are not validated, since that would write them.
+    description:
+      - Compares, reports, and changes nothing; candidates are not validated, since that would write them.
     support: full
   diff_mode:
     description: Shows every file; a file with secrets is shown as a digest.
@@ -203,9 +207,10 @@ def main() -> None:
         )
     except (NodeError, ServiceError, OSError) as error:
         module.fail_json(msg=f"{module.params['device']}: {error}")
-    if outcome.recovered:
-        module.warn("an earlier run was cut off here; what it had changed is rolled back first")
-    module.exit_json(**_answer(outcome))
+    else:
+        if outcome.recovered:
+            module.warn("an earlier run was cut off here; what it had changed is rolled back first")
+        module.exit_json(**_answer(outcome))
 
 
 if __name__ == "__main__":

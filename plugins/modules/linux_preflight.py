@@ -8,8 +8,8 @@ short_description: Tell what a Linux node lacks before anything is changed on it
 version_added: 0.1.0
 author: Heiiki contributors (@heiiki)
 description:
-  - Looks for the programs and kernel features that a role needs, and fails with one message that names all that is
-    missing and what to install.
+  - Looks for the programs and kernel features that a role needs, and fails with one message that names all
+    that is missing and what to install.
   - Kernel features are tried in a network namespace that is gone afterwards; nothing on the node changes.
 options:
   programs:
@@ -81,7 +81,7 @@ def missing_programs(programs: Mapping[str, str], path: str = SEARCH_PATH) -> It
 
 
 def missing_features(features: Sequence[str]) -> Iterator[str]:
-    """Yield a sentence for every kernel feature that is not there, tried in one throw-away network namespace."""
+    """Yield a sentence for every kernel feature that is not there, tried in a throw-away namespace."""
     if not features:
         return
     script = "; ".join(f"({FEATURES[name][0]}) >/dev/null 2>&1 || echo {name}" for name in features)

@@ -144,20 +144,29 @@ def main() -> None:
     )
     if module.check_mode:
         module.exit_json(changed=False, skipped=True, msg="not examined in check mode")
-    services = applied_services()
-    began = time.monotonic()
     try:
-        stopped = inactive(find(), services)
-        left = [] if stopped else wait(module.params["sessions"], module.params["wait_s"])
+        module.exit_json(changed=False, **_examine(module.params["sessions"], module.params["wait_s"]))
     except (ServiceError, ValueError) as error:
-        module.fail_json(msg=f"the node's state cannot be read: {error}")
+        module.fail_json(msg=str(error))
+
+
+def _examine(sessions: Sequence[Mapping[str, str]], wait_s: float) -> dict[str, Any]:
+    """Return what was found in order.
+
+    Raises:
+        ServiceError: a service does not run, or a session is not established in time.
+        ValueError: the routing daemon's answer is not JSON.
+    """
+    services, began = applied_services(), time.monotonic()
+    stopped = inactive(find(), services)
     if stopped:
-        module.fail_json(
-            msg=f"does not run: {', '.join(stopped)}; see /var/log/heiiki or the journal of systemd"
+        raise ServiceError(
+            f"does not run: {', '.join(stopped)}; see /var/log/heiiki or the journal of systemd"
         )
+    left = wait(sessions, wait_s)
     if left:
-        module.fail_json(msg=f"not established after {module.params['wait_s']:g} s: {'; '.join(left)}")
-    module.exit_json(changed=False, services=services, waited_s=round(time.monotonic() - began, 1))
+        raise ServiceError(f"not established after {wait_s:g} s: {'; '.join(left)}")
+    return {"services": services, "waited_s": round(time.monotonic() - began, 1)}
 
 
 if __name__ == "__main__":

@@ -8,10 +8,11 @@ short_description: Measure a service that runs
 version_added: 0.1.0
 author: Heiiki contributors (@heiiki)
 description:
-  - Examines the service on paper, compares what runs on every device with what was compiled, and measures from the
-    devices themselves; writes C(verdicts.json), C(faults.json), C(junit.xml), C(report.html) and the evidence.
-  - Fails when a verdict is V(fail) or V(unknown). Where faults are named, those that were not are shown as unknown and
-    do not make the run fail.
+  - Examines the service on paper, compares what runs on every device with what was compiled, and measures
+    from the devices themselves; writes C(verdicts.json), C(faults.json), C(junit.xml), C(report.html) and the
+    evidence.
+  - Fails when a verdict is V(fail) or V(unknown). Where faults are named, those that were not are shown as
+    unknown and do not make the run fail.
   - Runs wholly on the controller; use C(run_once).
 options:
   service_dir:

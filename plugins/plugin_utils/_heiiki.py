@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The one place where the collection imports the package `heiiki`.
 
-Nothing is imported before it is used, so that `ansible-doc` works without the package; a missing package and every
-`HeiikiError` become an AnsibleError whose text says what to do.
+Nothing is imported before it is used, so that `ansible-doc` works without the package; a missing package and
+every `HeiikiError` become an AnsibleError whose text says what to do.
 """
 
 import sys
@@ -35,19 +35,21 @@ def package(name: str) -> ModuleType:
         if not (error.name or "").startswith("heiiki"):
             raise
         raise AnsibleError(
-            f"the collection heiiki.network needs the Python package heiiki, which {sys.executable} does not have: "
-            "run `make setup` and use the ansible-playbook of .venv/bin, or `pip install heiiki` of the same version"
+            f"the collection heiiki.network needs the package heiiki, which {sys.executable} does not have: "
+            "run `make setup` and use .venv/bin/ansible-playbook, or `pip install heiiki` of the same version"
         ) from error
 
 
 @contextmanager
 def translated(kind: type[AnsibleError] = AnsibleError, prefix: str = "") -> Iterator[None]:
-    """Turn every error that the package raises on purpose into an Ansible error with the same text after `prefix`."""
+    """Turn every error that the package raises on purpose into an Ansible error, `prefix` before it."""
     failure: type[Exception] = package("heiiki.errors").HeiikiError
     try:
         yield
     except failure as error:
-        raise kind(f"{prefix}{error}") from None  # Ansible prints a cause beside its effect, and this one's text is the same
+        raise kind(
+            f"{prefix}{error}"
+        ) from None  # Ansible prints a cause beside its effect, and this one's text is the same
 
 
 def load_plan(service: Path) -> "Plan":

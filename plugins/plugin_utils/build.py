@@ -27,7 +27,7 @@ class Consignment:
 
 
 def folder_for(build: Path, *, check_mode: bool) -> Path:
-    """Return the build folder of a run: check mode has its own, so that it leaves what was applied last alone."""
+    """Return the build folder of a run: check mode has its own and leaves what was applied alone."""
     return build.with_name(f"{build.name}.check") if check_mode else build
 
 
@@ -70,7 +70,7 @@ def _manifest(build: Path, device: str) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise AnsibleError(
-            f"{device}: there is no {path}: run heiiki.network.compile first, and limit the run to managed devices"
+            f"{device}: there is no {path}: run heiiki.network.compile first, for managed devices only"
         ) from error
     except ValueError as error:
         raise AnsibleError(f"{path} is not JSON ({error}): compile again") from error

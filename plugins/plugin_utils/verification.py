@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import BOOLEANS, boolean
-
 from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
     design_verdicts,
     load_plan,

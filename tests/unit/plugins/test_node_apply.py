@@ -1,5 +1,6 @@
 """The node's side of a role, in a temporary root: compare, validate, install, apply, check, restore."""
 
+import contextlib
 import getpass
 import json
 import os
@@ -79,9 +80,7 @@ class Node:
         self, files: Sequence[ManagedFile], services: Sequence[ManagedService] = (), *, check: bool = False
     ) -> Outcome:
         self.manager.calls.clear()
-        return apply(
-            files, services, secrets={KEY: VALUE}, manager=self.manager, root=self.root, check=check
-        )
+        return apply(files, services, secrets={KEY: VALUE}, manager=self.manager, root=self.root, check=check)
 
     def text(self, name: str) -> str | None:
         path = self.root / f"etc/{name}.conf"
@@ -264,9 +263,7 @@ def test_what_cannot_be_restored_is_said(node: Node) -> None:
     node.manager.reload = refuse  # type: ignore[method-assign]
     with pytest.raises(NodeError) as caught:
         node.apply([file("a", "two\n")], [service])
-    assert str(caught.value) == (
-        "a is broken (restored, but service a could not be restored: a is broken)"
-    )
+    assert str(caught.value) == ("a is broken (restored, but service a could not be restored: a is broken)")
     assert node.text("a") == "one\n"
 
 
@@ -319,7 +316,7 @@ STEPS = ("replace", "unlink", "fsync", "mkdir", "rename", "rmdir")
 
 
 def _cut_off(number: int, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
-    """Let the run die just before its system call number `number` that changes the disk; tells how many there were."""
+    """Let the run die before its disk-changing system call `number`; tells how many there were."""
     count = 0
 
     def wrap(original: Callable[..., object]) -> Callable[..., object]:
@@ -338,7 +335,7 @@ def _cut_off(number: int, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
 
 
 class TestKilled:
-    """The process dies at one point after the other; the next run finds the old node or the new one, never half."""
+    """The process dies at each point in turn; the next run finds the old node or the new, never half."""
 
     def _first(self, node: Node) -> list[ManagedService]:
         services = [node.service("a", on_change="reload"), node.service("b"), node.service("old")]
@@ -350,7 +347,11 @@ class TestKilled:
         return node.apply([file("a", "two\n"), file("b", "two\n"), file("new", "two\n"), deep], services)
 
     def _configs(self, node: Node) -> dict[str, bytes]:
-        return {path: data for path, data in node.tree().items() if "candidate" not in path and "journal" not in path}
+        return {
+            path: data
+            for path, data in node.tree().items()
+            if "candidate" not in path and "journal" not in path
+        }
 
     @pytest.mark.parametrize("number", range(1, 60))
     def test_at_every_step(self, node: Node, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
@@ -358,13 +359,11 @@ class TestKilled:
         old = self._configs(node)
         with monkeypatch.context() as patched:
             steps = _cut_off(number, patched)
-            try:
+            with contextlib.suppress(_KilledError):
                 self._second(node, services)
-            except _KilledError:
-                pass
             reached = steps() >= number
-        # The next run asks for the old manifest: it rolls back what it finds, and then has nothing else to do,
-        # or, when the cut-off run had come to its end, all of it.
+        # The next run asks for the old manifest: it rolls back what it finds, and then has nothing else to
+        # do, or, when the cut-off run had come to its end, all of it.
         again = [services[0], services[1], node.service("old")]
         first = [file("a", "one\n"), file("b", "one\n"), file("old", "one\n")]
         found = Journal(node.root).found()
@@ -385,7 +384,9 @@ class TestKilled:
             self._second(node, services)
             assert 40 < steps() < 60
 
-    def test_a_rollback_that_is_cut_off_is_done_again(self, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_rollback_that_is_cut_off_is_done_again(
+        self, node: Node, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         services = self._first(node)
         old = self._configs(node)
         with monkeypatch.context() as patched:

@@ -43,6 +43,7 @@ import os, shlex, signal, subprocess, sys, time
 from pathlib import Path
 
 root, words = Path(sys.argv[1]), sys.argv[2:]
+null = subprocess.DEVNULL
 verb, name = words[0], words[-1].removesuffix(".service")
 unit, pid, loaded = root / f"etc/systemd/system/{name}.service", root / f"{name}.pid", root / f"{name}.loaded"
 
@@ -68,7 +69,7 @@ def stop():
 def start():
     if not alive():
         process = subprocess.Popen(shlex.split(value("ExecStart")), start_new_session=True,
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                                   stdin=null, stdout=null, stderr=null)
         pid.write_text(str(process.pid))
 
 if verb == "show":
@@ -220,7 +221,9 @@ def test_a_forking_service_is_known_by_its_pid_file(tmp_path: Path) -> None:
     fork = f"/bin/sh -c 'sh {tmp_path}/daemon.sh {tmp_path}/said & echo $! > {tmp_path}/run/fork.pid'"
     (tmp_path / "run").mkdir()
     write_unit(
-        tmp_path, "fork", f"[Service]\nType=forking\nPIDFile=/run/fork.pid\nExecStart={fork.replace('$', '$$')}\n"
+        tmp_path,
+        "fork",
+        f"[Service]\nType=forking\nPIDFile=/run/fork.pid\nExecStart={fork.replace('$', '$$')}\n",
     )
     manager = UnitFileManager(tmp_path)
     manager.start("fork")
@@ -289,6 +292,9 @@ def test_the_manager_follows_what_runs_on_the_node(tmp_path: Path) -> None:
 
 def test_the_program_alone_needs_nothing_of_the_collection(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-I", service_manager.__file__, "sideways"], capture_output=True, text=True, check=False
+        [sys.executable, "-I", service_manager.__file__, "sideways"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (2, "usage: service_manager.py start-all\n")
