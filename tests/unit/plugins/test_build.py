@@ -1,0 +1,126 @@
+"""What the controller reads of a build, and what never leaves it."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleError
+from ansible_collections.heiiki.network.plugins.action import compile as compile_action
+from ansible_collections.heiiki.network.plugins.action.linux_node import ActionModule
+from ansible_collections.heiiki.network.plugins.modules import linux_node
+from ansible_collections.heiiki.network.plugins.plugin_utils import _heiiki
+from ansible_collections.heiiki.network.plugins.plugin_utils.build import consignment, folder_for, listing
+
+VALUE = "00112233445566778899aabbccddeeff"
+TEXT = "k={{secret:sims/umeda:k}}\n"
+
+
+def secret(path: str, field: str) -> str:
+    return {("sims/umeda", "k"): VALUE}[path, field]
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Path:
+    device = tmp_path / "b-hss"
+    (device / "etc").mkdir(parents=True)
+    (device / "etc/keys").write_text(TEXT)
+    entry = {
+        "path": "/etc/keys",
+        "mode": "0600",
+        "owner": "root",
+        "sha256": hashlib.sha256(TEXT.encode()).hexdigest(),
+        "validate": [],
+        "service": "",
+        "secret": True,
+        "requirements": ["R-ISO-MALICE"],
+    }
+    service = {"name": "x", "on_change": "reload", "health": [], "health_s": 10.0, "running": []}
+    manifest = {"device": "b-hss", "files": [entry], "services": [service]}
+    (device / "manifest.json").write_text(json.dumps(manifest))
+    return tmp_path
+
+
+def test_secrets_travel_beside_the_files_not_in_them(build: Path) -> None:
+    sent = consignment(build, "b-hss", secret)
+    assert sent.secrets == {"{{secret:sims/umeda:k}}": VALUE}
+    assert sent.files[0]["content"] == TEXT
+    assert VALUE not in repr((sent.files, sent.services))
+
+
+def test_a_device_without_a_build_is_told_what_to_do(build: Path) -> None:
+    with pytest.raises(AnsibleError) as caught:
+        consignment(build, "b-mme", secret)
+    # Ansible puts the text of the cause behind.
+    assert str(caught.value).partition(": [Errno")[0] == (
+        f"b-mme: there is no {build}/b-mme/manifest.json: "
+        "run heiiki.network.compile first, for managed devices only"
+    )
+
+
+def test_a_build_that_was_edited_is_refused(build: Path) -> None:
+    (build / "b-hss/etc/keys").write_text("k=1\n")
+    with pytest.raises(AnsibleError, match="was changed after it was compiled"):
+        consignment(build, "b-hss", secret)
+
+
+def test_check_mode_has_a_folder_of_its_own() -> None:
+    assert folder_for(Path("/a/build"), check_mode=True) == Path("/a/build.check")
+    assert folder_for(Path("/a/build"), check_mode=False) == Path("/a/build")
+
+
+def test_a_build_replaces_the_one_before_wholly(tmp_path: Path) -> None:
+    old, new = tmp_path / "build", tmp_path / ".build.new"
+    for folder, name in ((old, "gone"), (new, "kept")):
+        folder.mkdir()
+        (folder / name).write_text(name)
+    compile_action._replace(old, new)
+    assert list(listing(old)) == ["kept"]
+    assert [path.name for path in tmp_path.iterdir()] == ["build"]
+
+
+class _Action(ActionModule):
+    """The action without Ansible around it: what it would send is kept, and the node answers as told."""
+
+    def __init__(self, arguments: dict[str, Any], answer: dict[str, Any]) -> None:
+        self._arguments = arguments
+        self._answer = answer
+        self.sent: dict[str, Any] = {}
+        self._task = type("Task", (), {"check_mode": False})()
+
+    def validate_argument_spec(self, *_: Any, **__: Any) -> tuple[None, dict[str, Any]]:
+        return None, self._arguments
+
+    def _execute_module(self, **call: Any) -> dict[str, Any]:
+        self.sent = call
+        return self._answer
+
+
+def test_the_action_sends_one_module_call_and_its_result_holds_no_secret(
+    build: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Source:
+        read = staticmethod(secret)
+
+    monkeypatch.setattr(
+        "ansible_collections.heiiki.network.plugins.action.linux_node.secret_source", lambda _state: Source
+    )
+    monkeypatch.setattr("ansible.plugins.action.ActionBase.run", lambda *_: {})
+    answer = {"changed": True, "invocation": {"module_args": {"secrets": {"k": VALUE}}}}
+    action = _Action({"device": None, "build": str(build), "secret_state": None}, answer)
+    result = action.run(task_vars={"inventory_hostname": "b-hss"})
+    assert action.sent["module_name"] == "heiiki.network.linux_node"
+    assert action.sent["module_args"]["secrets"] == {"{{secret:sims/umeda:k}}": VALUE}
+    assert result == {"changed": True}
+
+
+def test_the_module_keeps_its_secrets_out_of_what_it_answers() -> None:
+    assert linux_node.ARGUMENTS["secrets"]["no_log"] is True
+
+
+def test_a_missing_package_is_told_with_what_to_do() -> None:
+    with pytest.raises(
+        AnsibleError, match=r"needs the package heiiki, which .* does not have: run `make setup`"
+    ):
+        _heiiki.package("heiiki.nothing_of_that_name")

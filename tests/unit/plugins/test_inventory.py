@@ -1,0 +1,167 @@
+"""The intent as an inventory."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from ansible.errors import AnsibleError, AnsibleParserError
+from ansible.inventory.data import InventoryData
+from ansible.parsing.dataloader import DataLoader
+from ansible_collections.heiiki.network.plugins.inventory import intent
+from ansible_collections.heiiki.network.plugins.inventory.intent import InventoryModule
+
+from heiiki.plan import Plan
+from heiiki.plan.model import BgpInstance, Device, Management
+
+LAB = Path(__file__).resolve().parents[3] / "inventories/lab"
+
+
+def inventory(service: Path) -> InventoryData:
+    data = InventoryData()
+    InventoryModule().parse(data, DataLoader(), str(service / "service.yml"))
+    data.reconcile_inventory()
+    return data
+
+
+@pytest.fixture(scope="module")
+def lab() -> InventoryData:
+    return inventory(LAB)
+
+
+def members(data: InventoryData, group: str) -> list[str]:
+    return [host.name for host in data.groups[group].get_hosts()]
+
+
+def test_a_site_is_a_group_of_its_own_name(lab: InventoryData) -> None:
+    assert members(lab, "umeda") == ["umeda-ce-a", "umeda-gw-b", "umeda-bems"]
+
+
+def test_devices_are_grouped_by_role_function_and_network(lab: InventoryData) -> None:
+    assert members(lab, "pe_router") == ["a-pe1", "a-pe2", "a-p1", "b-edge"]
+    assert members(lab, "function_p") == ["a-p1"]
+    assert "namba-gw" in members(lab, "network_a")
+    assert "namba-gw" in members(lab, "network_b")
+
+
+def test_a_device_that_no_role_provisions_is_unmanaged_and_nothing_else(lab: InventoryData) -> None:
+    assert {group.name for group in lab.hosts["b-mme"].get_groups()} == {"all", "unmanaged"}
+    assert not set(members(lab, "managed")) & set(members(lab, "unmanaged"))
+
+
+def test_a_host_carries_what_its_role_needs(lab: InventoryData) -> None:
+    found = lab.hosts["umeda-ce-a"].get_vars()
+    assert {
+        key: found[key] for key in ("heiiki_device", "heiiki_role", "heiiki_site", "heiiki_function")
+    } == {
+        "heiiki_device": "umeda-ce-a",
+        "heiiki_role": "ce_router",
+        "heiiki_site": "umeda",
+        "heiiki_function": "CE",
+    }
+    assert found["ansible_connection"] == "heiiki.network.lab"
+    assert {session["peer"] for session in found["heiiki_sessions"]} == {"a-pe2", "hub-ce-a", "umeda-gw-b"}
+
+
+def test_real_devices_are_reached_over_ssh() -> None:
+    device = next(iter(_plan().managed()))
+    assert intent.way_to(device, Management("ssh", "operator", ".mgmt.example")) == {
+        "ansible_user": "operator",
+        "ansible_host": f"{device.name}.mgmt.example",
+        "ansible_python_interpreter": "/usr/bin/python3",
+    }
+
+
+def _plan() -> Plan:
+    return intent.load_plan(LAB)
+
+
+def test_a_session_in_a_vrf_is_looked_for_there() -> None:
+    found = intent.sessions(_plan().device("a-pe2"))
+    assert {"peer": "umeda-ce-a", "vrf": "s0017"} in [
+        {"peer": session["peer"], "vrf": session["vrf"]} for session in found
+    ]
+    assert isinstance(_plan().device("a-pe2").router.bgp[0], BgpInstance)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("name", "claimed"),
+    [
+        ("service.yml", True),
+        ("retired.yml", True),
+        ("sites/0017-umeda.yml", True),
+        ("../../playbooks/site.yml", False),
+    ],
+)
+def test_the_plugin_claims_a_service_and_what_belongs_to_it(name: str, claimed: bool) -> None:
+    assert InventoryModule().verify_file(str((LAB / name).resolve())) is claimed
+
+
+def test_the_other_files_of_a_service_bring_no_hosts() -> None:
+    data = InventoryData()
+    InventoryModule().parse(data, DataLoader(), str(LAB / "sites/0017-umeda.yml"))
+    assert data.hosts == {}
+
+
+def broken(tmp_path: Path) -> Path:
+    (tmp_path / "sites").mkdir()
+    for path in (LAB / "service.yml", *LAB.glob("sites/*.yml")):
+        text = path.read_text(encoding="utf-8")
+        if path.parent.name == "sites":
+            text = text.replace("primary:", "primry:")
+        (tmp_path / path.relative_to(LAB)).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def test_every_mistake_is_told_one_a_line(tmp_path: Path) -> None:
+    with pytest.raises(AnsibleError) as caught:
+        inventory(broken(tmp_path))
+    first, *lines = str(caught.value).splitlines()
+    assert first == f"the service in {tmp_path} cannot be read:"
+    misspelt = [line for line in lines if "primry" in line]
+    assert [Path(line.split(":")[0]).name for line in misspelt] == [
+        "0017-umeda.yml",
+        "0023-namba.yml",
+        "0042-sakai.yml",
+    ]
+
+
+def test_a_site_may_not_be_called_as_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    def groups(device: Device) -> list[str]:
+        return [str(device.role), "umeda"]
+
+    monkeypatch.setattr(intent, "groups", groups)
+    with pytest.raises(AnsibleParserError) as caught:
+        inventory(LAB)
+    assert str(caught.value) == (
+        "sites: umeda: the inventory has a group or device of that name; give the site another name"
+    )
+
+
+def test_many_hosts_are_added_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = _plan()
+    many = tuple(
+        _renamed(device, f"{device.name}-{number}") for number in range(150) for device in plan.devices
+    )
+    plugin = InventoryModule()
+    plugin.inventory = InventoryData()
+    monkeypatch.setattr(plugin, "_add_groups", lambda _plan: _all_groups(plugin, plan))
+    began = time.process_time()
+    plugin._fill(_with_devices(plan, many), LAB)
+    assert len(plugin.inventory.hosts) == len(many)
+    assert time.process_time() - began < 5
+
+
+def _renamed(device: Device, name: str) -> Device:
+    return replace(device, name=name)
+
+
+def _with_devices(plan: Plan, devices: tuple[Device, ...]) -> Plan:
+    return replace(plan, devices=devices)
+
+
+def _all_groups(plugin: InventoryModule, plan: Plan) -> None:
+    for name in {group for device in plan.managed() for group in intent.groups(device)}:
+        plugin.inventory.add_group(name)
+    for name in ("managed", "unmanaged", *(site.name for site in plan.sites)):
+        plugin.inventory.add_group(name)
