@@ -16,6 +16,7 @@ from heiiki.lab.mobile import attempt, forge
 from heiiki.observe.answers import Keep, live, unknown
 from heiiki.observe.fleet import Fleet
 from heiiki.observe.shots import START_S, Volley, fire
+from heiiki.observe.state import ENB_STATE
 from heiiki.observe.topology import hub_ce
 from heiiki.plan.model import Device, Function, Plan
 from heiiki.requirements import Result, Verdict
@@ -23,7 +24,6 @@ from heiiki.requirements.verdict import Evidence
 from heiiki.transports.base import Transport
 
 SIMS = "/etc/heiiki-sim"
-ENB_STATE = "/run/heiiki/enb.json"
 FORGED = 20
 _NO_SUCH_APN = "nobody"
 

@@ -97,7 +97,7 @@ class Campaign:
         self._restart = restart
         self._keep = keep
         self._report = report
-        self._health = Health(plan, fleet)
+        self._health = Health(plan, fleet, radio=True)
         self._streams = streams(plan)
         self._open: Fault | None = None
         self._baseline: dict[str, int] = {}

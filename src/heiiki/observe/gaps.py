@@ -1,9 +1,9 @@
 """From recorded silences to a row of the fault table: pure rules, no clock and no network.
 
-Stall rule (D19): a stall is an interval longer than `STALL_S` in which the guest stood still, a prober woke
-up late, or the control stream on the untouched hub LAN fell silent. A measurement is void when one touches the
-longest silence, which is the one that decides. It is repeated, three times at most; then the row is
-unknown. What was void is kept and shown; it never passes or fails anything.
+Stall rule (D19): a stall is an interval longer than `STALL_S` in which the guest stood still, a prober
+woke up late, or the control stream on the untouched hub LAN fell silent. A measurement is void when one
+touches the longest silence, which is the one that decides. It is repeated, three times at most; then the
+row is unknown. What was void is kept and shown; it never passes or fails anything.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,10 +1,18 @@
 """Waiting until both paths of every site are as planned: the gate before and after every disturbance."""
 
 import time
+from typing import Any
 
 from heiiki.errors import HeiikiError
-from heiiki.observe.fleet import Fleet
-from heiiki.observe.state import expectations, path_ends, problems, question
+from heiiki.observe.fleet import Answer, Fleet
+from heiiki.observe.state import (
+    ENB_STATE,
+    expectations,
+    path_ends,
+    problems,
+    question,
+    radio_problems,
+)
 from heiiki.plan.model import Plan
 
 POLL_S = 0.35
@@ -17,12 +25,13 @@ class UnhealthyError(HeiikiError):
 class Health:
     """Asks the gateways and the hub's routers, whose sessions run over the whole of each path."""
 
-    def __init__(self, plan: Plan, fleet: Fleet) -> None:
-        """Ask the devices of `plan` through `fleet`."""
+    def __init__(self, plan: Plan, fleet: Fleet, *, radio: bool = False) -> None:
+        """Ask the devices of `plan`; with `radio` the eNB too, which only a lab can."""
+        self._plan = plan
         self._fleet = fleet
-        self._ends = path_ends(plan)
+        self._ends = (*path_ends(plan), *((plan.mobile.enb,) if radio else ()))
         expected = expectations(plan)
-        self._expected = {name: expected[name] for name in self._ends}
+        self._expected = {name: expected[name] for name in path_ends(plan)}
 
     def wait(self, limit: float) -> float:
         """Wait until all are as planned; only those not yet so are asked again.
@@ -38,8 +47,8 @@ class Health:
         """
         began, left = time.monotonic(), list(self._ends)
         while True:
-            answers = self._fleet.ask("read", {name: question(self._expected[name]) for name in left})
-            found = {name: problems(self._expected[name], answer) for name, answer in answers.items()}
+            answers = self._fleet.ask("read", {name: self._question(name) for name in left})
+            found = {name: self._problems(answer) for name, answer in answers.items()}
             left = [name for name, those in found.items() if those]
             if not left:
                 return time.monotonic() - began
@@ -47,3 +56,10 @@ class Health:
                 wrong = [problem for those in found.values() for problem in those]
                 raise UnhealthyError(f"paths unhealthy for {limit:g} s: {'; '.join(wrong[:3])}")
             time.sleep(POLL_S)
+
+    def _question(self, device: str) -> dict[str, Any]:
+        return question(self._expected[device]) if device in self._expected else {"files": [ENB_STATE]}
+
+    def _problems(self, answer: Answer) -> list[str]:
+        expected = self._expected.get(answer.device)
+        return problems(expected, answer) if expected else radio_problems(self._plan, answer)

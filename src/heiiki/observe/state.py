@@ -14,6 +14,7 @@ from heiiki.observe.topology import expected_exits, gateways, hub_ce
 from heiiki.plan.model import Device, Plan
 
 UE_STATE = "/run/heiiki/ue.json"
+ENB_STATE = "/run/heiiki/enb.json"
 _DEFAULT_VRF = "default"
 _LDP = 646
 """TCP port of LDP sessions (RFC 5036); FRR's own view of them fails when ldpd has lost its control socket."""
@@ -263,6 +264,20 @@ def _attached(expected: Expected, text: str | None) -> Iterator[str]:
         yield f"its modem is {state.get('state', 'silent')}"
     elif state.get("address") != str(expected.sim):
         yield f"the LTE network gave it {state.get('address')}, not {expected.sim}"
+
+
+def radio_problems(plan: Plan, answer: Answer) -> list[str]:
+    """Return what the lab's eNB lacks: its links to MME and SGW, and a UE attached for every site."""
+    try:
+        state = json.loads(answer.data.get("files", {}).get(ENB_STATE) or "{}")
+    except ValueError:
+        state = {}
+    if answer.error or not state:
+        return [answer.error or f"{answer.device}: says nothing of itself"]
+    down = [name for name in ("s1", "s1_u_echo") if not state.get(name)]
+    attached = sum(bool(radio.get("attached")) for radio in state.get("radios", {}).values())
+    few = [f"{attached} of {len(plan.sites)} UEs are attached"] if attached < len(plan.sites) else []
+    return [f"{answer.device}: {problem}" for problem in (*(f"{name} is down" for name in down), *few)]
 
 
 def foreign_routes(plan: Plan, device: Device, routes: Iterable[Mapping[str, Any]]) -> list[str]:

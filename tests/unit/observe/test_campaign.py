@@ -99,6 +99,10 @@ class Network:
         if probe == "stamps":
             self.asked += parameters["questions"]
             return {"answers": [self._stamp(device, question) for question in parameters["questions"]]}
+        if device == "b-enb":
+            radios = {f"ue{number}": {"attached": not self._injector.failed} for number in range(3)}
+            state = {"s1": True, "s1_u_echo": True, "radios": radios}
+            return {"commands": {}, "files": {"/run/heiiki/enb.json": campaign.json.dumps(state)}}
         found = healthy(self._expected[device])
         if self._injector.failed:
             found["commands"]["vtysh"]["out"] = "bgpd is not running"

@@ -15,6 +15,7 @@ from heiiki.observe.state import (
     path_ends,
     problems,
     question,
+    radio_problems,
 )
 from heiiki.plan.model import Plan
 
@@ -125,6 +126,18 @@ def test_the_modem_is_attached_with_the_address_of_the_plan() -> None:
     assert problems(expected, answer(ue='{"state": "searching"}')) == ["x: its modem is searching"]
     assert problems(expected, answer(ue=None)) == ["x: its modem is silent"]
     assert problems(expected, answer(ue="{")) == ["x: its modem is silent"]
+
+
+def test_the_enb_has_its_links_and_a_ue_for_every_site(plan: Plan) -> None:
+    def said(**state: Any) -> list[str]:
+        files = {"/run/heiiki/enb.json": json.dumps(state)} if state else {}
+        return radio_problems(plan, Answer("b-enb", {"files": files}, "", b""))
+
+    radios = {name: {"attached": True} for name in "abc"}
+    assert said(s1=True, s1_u_echo=True, radios=radios | {"stranger": {"attached": False}}) == []
+    assert said(s1=True, s1_u_echo=False, radios=radios) == ["b-enb: s1_u_echo is down"]
+    assert said(s1=True, s1_u_echo=True, radios={}) == ["b-enb: 0 of 3 UEs are attached"]
+    assert said() == ["b-enb: says nothing of itself"]
 
 
 def test_a_device_that_does_not_answer_is_a_problem() -> None:
