@@ -1,0 +1,31 @@
+"""Every Molecule scenario, from nothing to nothing."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from heiiki.intent import load
+from heiiki.plan import build
+
+from .conftest import Commands
+
+SCENARIOS = sorted(path.parent.name for path in Path(__file__).parent.glob("*/molecule.yml"))
+RECAP = re.compile(
+    r"^(?P<host>[\w-]+) +: ok=\d+ +changed=(?P<changed>\d+) +unreachable=(?P<unreachable>\d+)", re.MULTILINE
+)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_scenario(scenario: str, commands: Commands, lab_inventory: Path) -> None:
+    said = commands.run(
+        "molecule", "-c", "tests/molecule/base/config.yml", "test", "--scenario-name", scenario
+    )
+    devices = {device.name for device in build(load(lab_inventory)).managed()}
+    recaps = [
+        {found["host"]: (found["changed"], found["unreachable"]) for found in RECAP.finditer(part)}
+        for part in said.split("PLAY RECAP")[1:]
+    ]
+    converge, idempotence = (recap for recap in recaps if devices <= recap.keys())
+    assert "0" not in {converge[device][0] for device in devices}
+    assert {idempotence[device] for device in devices} == {("0", "0")}
