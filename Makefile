@@ -14,7 +14,7 @@ BIN := $(CURDIR)/$(VENV)/bin
 LAB := inventories/lab
 
 # Programs that the lab needs of the machine, as PROGRAM=DEBIAN-PACKAGE.
-MACHINE := ip=iproute2 unshare=util-linux perl=perl
+MACHINE := ip=iproute2 unshare=util-linux perl=perl ssh=openssh-client
 
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 STATE := $(or $(HEIIKI_STATE),$(or $(XDG_STATE_HOME),$(HOME)/.local/state)/heiiki)

@@ -20,7 +20,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.lab)
         if item.get_closest_marker("lab") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(LAB_TIMEOUT))
-    items.sort(key=lambda item: item.get_closest_marker("lab") is not None)
+    items.sort(key=_order)
+
+
+def _order(item: pytest.Item) -> tuple[bool, bool]:
+    """The fast ones first; of those on the lab, a Molecule scenario brings its own: two at once would starve both."""
+    shares_a_lab = "lab" in getattr(item, "fixturenames", ())
+    return item.get_closest_marker("lab") is not None, shares_a_lab
 
 
 @pytest.fixture(scope="session")
