@@ -1,7 +1,7 @@
-"""A verification that cannot fail proves nothing: each mutant of the running lab flips the verdicts meant for it, and no other.
+"""A verification that cannot fail proves nothing: each mutant of the running lab flips what is meant for it.
 
-Every mutant changes one timer, filter, rule or program on one running device, as a tired engineer or an intruder would,
-and is undone afterwards. The verdicts before and after are compared; one that is not named must not move.
+Every mutant changes one timer, filter, rule or program on one running device, as a tired engineer or an
+intruder would, and is undone afterwards. A verdict that is not named must not move.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ S0017 = ("router bgp 64601 vrf s0017", "address-family ipv4 unicast")
 
 @dataclass(frozen=True)
 class Mutant:
-    """What is broken, where, how it is mended, and which verdicts it must flip: (requirement, stage, subject)."""
+    """What is broken, where, how it is mended, and the (requirement, stage, subject) that it must flip."""
 
     name: str
     device: str

@@ -68,7 +68,13 @@ def test_a_ring_keeps_the_last_arrivals_and_says_what_it_forgot() -> None:
         ring.add(float(second), second)
     assert ring.times() == [2.0, 3.0, 4.0]
     assert ring.window(0.0, 9.0, 9.0)["truncated"] is True
-    assert ring.window(2.0, 9.0, 9.0) == {"gap": 5.0, "start": 4.0, "count": 3, "last": 4.0, "truncated": False}
+    assert ring.window(2.0, 9.0, 9.0) == {
+        "gap": 5.0,
+        "start": 4.0,
+        "count": 3,
+        "last": 4.0,
+        "truncated": False,
+    }
 
 
 def test_a_stream_that_woke_up_late_tells_so_and_does_not_catch_up() -> None:
@@ -119,7 +125,10 @@ def running(folder: Path, own: str, peer: str) -> Iterator[str]:
 
 
 def test_two_daemons_stream_record_and_count_what_they_do_not_know(tmp_path: Path) -> None:
-    with running(tmp_path, "127.0.0.2", "127.0.0.3") as one, running(tmp_path, "127.0.0.3", "127.0.0.2") as other:
+    with (
+        running(tmp_path, "127.0.0.2", "127.0.0.3") as one,
+        running(tmp_path, "127.0.0.3", "127.0.0.2") as other,
+    ):
         began = stamp.ask({"do": "start", "peers": ["127.0.0.3"]}, one)["now"]
         unknown = stamp.round_trips("127.0.0.2", 2, 0.01, 0.1, PORT)
         answer: dict[str, dict[str, dict[str, float]]] = {}
@@ -158,7 +167,9 @@ def test_a_wrong_configuration_says_what_is_expected(tmp_path: Path) -> None:
         stamp.read_config(str(tmp_path / "none.json"))
 
 
-def test_status_without_a_daemon_exits_1(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_status_without_a_daemon_exits_1(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def nobody(_question: object) -> dict[str, object]:
         raise FileNotFoundError(2, "No such file or directory")
 
