@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _order(item: pytest.Item) -> tuple[bool, bool]:
-    """The fast ones first; a Molecule scenario brings its own lab, and two at once would starve each other."""
+    """The fast ones first; a Molecule scenario brings its own lab, and two at once would starve."""
     shares_a_lab = "lab" in getattr(item, "fixturenames", ())
     return item.get_closest_marker("lab") is not None, shares_a_lab
 

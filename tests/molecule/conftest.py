@@ -27,6 +27,7 @@ class Commands:
             "HEIIKI_STATE": str(self.state),
             "ANSIBLE_CONFIG": str(self.root / "ansible.cfg"),
             "ANSIBLE_NOCOLOR": "1",
+            "MOLECULE_EPHEMERAL_DIRECTORY": str(self.state / "molecule"),
             "MOLECULE_GLOB": "tests/molecule/*/molecule.yml",
             "PATH": f"{BIN}:{os.environ['PATH']}",
         }

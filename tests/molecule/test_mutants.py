@@ -51,7 +51,7 @@ MUTANTS = (
         "a timer",
         "hub-ce-a",
         (vtysh("bfd", "profile active", "detect-multiplier 10"),),
-        (vtysh("bfd", "profile active", "detect-multiplier 3"),),
+        (vtysh("bfd", "profile active", "detect-multiplier 4"),),
         frozenset({("R-GAP", "config", "hub-ce-a")}),
     ),
     Mutant(

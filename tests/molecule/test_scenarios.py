@@ -11,6 +11,7 @@ from heiiki.plan import build
 from .conftest import Commands
 
 SCENARIOS = sorted(path.parent.name for path in Path(__file__).parent.glob("*/molecule.yml"))
+COLOUR = re.compile(r"\x1b\[[\d;]*m")
 RECAP = re.compile(
     r"^(?P<host>[\w-]+) +: ok=\d+ +changed=(?P<changed>\d+) +unreachable=(?P<unreachable>\d+)", re.MULTILINE
 )
@@ -24,7 +25,7 @@ def test_scenario(scenario: str, commands: Commands, lab_inventory: Path) -> Non
     devices = {device.name for device in build(load(lab_inventory)).managed()}
     recaps = [
         {found["host"]: (found["changed"], found["unreachable"]) for found in RECAP.finditer(part)}
-        for part in said.split("PLAY RECAP")[1:]
+        for part in COLOUR.sub("", said).split("PLAY RECAP")[1:]
     ]
     converge, idempotence = (recap for recap in recaps if devices <= recap.keys())
     assert "0" not in {converge[device][0] for device in devices}

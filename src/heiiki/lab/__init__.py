@@ -1,1 +1,1 @@
-"""The lab: one guest machine in which every device of a service runs as a network namespace with real software."""
+"""The lab: one guest machine, in which every device runs real software in namespaces of its own."""

@@ -1,7 +1,7 @@
-"""A service as a lab: the plan's devices become nodes, its links cables, its carriers' cores running software.
+"""A service as a lab: devices become nodes, links cables, the carriers' cores running software.
 
-What roles provision stays unprovisioned here. What carriers run themselves (mobile core, radio, the witnesses) is
-set up at once, for nobody else does.
+What roles provision stays unprovisioned here. What carriers run themselves (mobile core, radio, the witnesses)
+is set up at once, for nobody else does.
 """
 
 from collections.abc import Callable, Iterable
@@ -25,7 +25,7 @@ FOREIGN_USIMS = {
     "wrong_key": "/etc/heiiki-sim/wrong-key.json",
     "unknown_imsi": "/etc/heiiki-sim/unknown-imsi.json",
 }
-"""SIMs that must be refused, on the stranger's node: a good IMSI with another key, and an IMSI that no HSS knows."""
+"""SIMs that must be refused, on the stranger's node: a good IMSI with another key, an IMSI no HSS knows."""
 
 _WORKERS = 8
 _MODEM_S = 60
@@ -110,7 +110,7 @@ def restart(plan: Plan, lab: wiring.Lab, node: str) -> None:
 
 
 def _service_manager() -> str:
-    """The program that starts a node's units where no systemd runs: the roles' own, so that both do the same."""
+    """The program that starts units where no systemd runs: the roles' own, so that both do the same."""
     package = Path(__file__).resolve().parents[1]
     places = (package / "service_manager.py", package.parents[1] / "plugins/module_utils/service_manager.py")
     return next(place for place in places if place.is_file()).read_text(encoding="utf-8")
@@ -187,7 +187,7 @@ def _address_line(interface: Interface) -> str:
 
 
 def _await_modem(lab: wiring.Lab, node: str) -> None:
-    """Wait for the modem's interface: a gateway that is provisioned before it exists could set no route on it."""
+    """Wait for the modem's interface: before it exists, a role could set no route on it."""
     script = (
         f"for i in $(seq {_MODEM_S * 5}); do test -e /sys/class/net/wwan0 && exit 0; sleep 0.2; done; exit 1"
     )

@@ -552,11 +552,7 @@ def health(state: Path, now: float) -> str:
         return f"{state}: the watch that wrote it is gone; start heiiki-lan-watch"
     except (OSError, ValueError, KeyError, TypeError) as error:
         return f"{state}: cannot be read: {error!r}"
-    return (
-        ""
-        if age < FRESH_S
-        else f"{state}: is {age:.1f} s old; the watch hangs, restart heiiki-lan-watch"
-    )
+    return "" if age < FRESH_S else f"{state}: is {age:.1f} s old; the watch hangs, restart heiiki-lan-watch"
 
 
 def main(arguments: list[str]) -> int:

@@ -3,8 +3,8 @@
 
     links.py apply FILE    make them match; prints every change
     links.py check FILE    print the differences only; exit status 1 if there is one
-    links.py keep FILE     make them match, and again whenever a link changes: the kernel drops the static routes
-                           of a link that goes down, and nobody else puts them back
+    links.py keep FILE     make them match, and again whenever a link changes: the kernel drops the static
+                           routes of a link that goes down, and nobody else puts them back
 
 The kernel is read once, the difference is worked out, and one ``ip -batch`` writes it: a second run changes
 nothing and costs one read. Every problem that can be known beforehand is reported together, before anything

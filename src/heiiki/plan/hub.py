@@ -93,9 +93,11 @@ def _overlay(context: Context, network: str) -> Iterator[BgpNeighbor]:
         )
 
 
-def _session_lan(context: Context, index: int, device: str) -> BgpNeighbor:
+def _session_lan(context: Context, here: IPv4Address, peer: IPv4Address, device: str) -> BgpNeighbor:
+    """Session to the other CE router; its source is named, or BFD and BGP of a restarted one deadlock."""
     return BgpNeighbor(
-        address=_ce_address(context, index),
+        address=peer,
+        update_source=str(here),
         remote_as=context.service.hub.as_number,
         device=device,
         bfd=context.timers.active.name,
@@ -155,7 +157,7 @@ def _ce_a(context: Context) -> Device:
         PrefixSet("HUB-OWN", (context.hub_lan, context.only_hub_loopback)),
         *_site_sets(context),
     )
-    neighbors = (to_pe, _session_lan(context, addr.LAN_SECOND, names.HUB_CE_B), *_overlay(context, "a"))
+    neighbors = (to_pe, _session_lan(context, here, peer, names.HUB_CE_B), *_overlay(context, "a"))
     return Device(
         name=names.HUB_CE_A,
         role=Role.CE_ROUTER,
@@ -205,7 +207,7 @@ def _ce_b(context: Context) -> Device:
         announce=context.endpoint_set.name,
     )
     sets = (context.hub_set, context.sites_set, context.sim_set, context.endpoint_set, *_site_sets(context))
-    neighbors = (to_edge, _session_lan(context, addr.LAN_FIRST, names.HUB_CE_A), *_overlay(context, "b"))
+    neighbors = (to_edge, _session_lan(context, here, peer, names.HUB_CE_A), *_overlay(context, "b"))
     tunnels = tuple(_tunnels(context))
     return Device(
         name=names.HUB_CE_B,

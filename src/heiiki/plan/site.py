@@ -157,11 +157,13 @@ def _session_b(context: Context, site: Site, own: SiteAddresses) -> BgpNeighbor:
     )
 
 
-def _session_lan(context: Context, peer: IPv4Address, device: str) -> BgpNeighbor:
+def _session_lan(context: Context, here: IPv4Address, peer: IPv4Address, device: str) -> BgpNeighbor:
+    """Session to the other gateway; its source is named, or BFD and BGP of a restarted one deadlock."""
     return BgpNeighbor(
         address=peer,
         remote_as=context.service.sites_as_number,
         device=device,
+        update_source=str(here),
         bfd=context.timers.active.name,
         accept=context.hub_set.name,
         announce=context.hub_set.name,
@@ -259,7 +261,7 @@ def _watch(context: Context, own: SiteAddresses, source: IPv4Address, peer: IPv4
 
 def _ce_a(context: Context, site: Site, own: SiteAddresses) -> Device:
     here, peer = addr.host(own.lan, addr.LAN_FIRST), addr.host(own.lan, addr.LAN_SECOND)
-    neighbors = (*_sessions_a(context, site, own), _session_lan(context, peer, names.gateway_b(site)))
+    neighbors = (*_sessions_a(context, site, own), _session_lan(context, here, peer, names.gateway_b(site)))
     services = (
         *firewall.routing_from(own.pe, context.hub_loopback, peer),
         firewall.vrrp_from(peer),
@@ -293,7 +295,7 @@ def _ce_a(context: Context, site: Site, own: SiteAddresses) -> Device:
 
 def _gateway_b(context: Context, site: Site, own: SiteAddresses) -> Device:
     here, peer = addr.host(own.lan, addr.LAN_SECOND), addr.host(own.lan, addr.LAN_FIRST)
-    neighbors = (_session_b(context, site, own), _session_lan(context, peer, names.gateway_a(site)))
+    neighbors = (_session_b(context, site, own), _session_lan(context, here, peer, names.gateway_a(site)))
     services = (
         *firewall.routing_from(own.tunnel_hub, peer),
         *_services_b(context, own),

@@ -95,10 +95,10 @@ def test_no_two_verdicts_have_one_subject() -> None:
 @pytest.mark.parametrize(
     ("device", "path", "old", "new", "sites"),
     [
-        ("hub-ce-a", FRR, "detect-multiplier 3", "detect-multiplier 9", {"umeda", "namba"}),
+        ("hub-ce-a", FRR, "detect-multiplier 4", "detect-multiplier 9", {"umeda", "namba"}),
         ("hub-ce-b", FRR, "transmit-interval 300", "transmit-interval 900", {"sakai"}),
         ("umeda-ce-a", FRR, "receive-interval 300", "receive-interval 1000", {"umeda"}),
-        ("sakai-gw-b", FRR, "detect-multiplier 3", "detect-multiplier 6", {"sakai"}),
+        ("sakai-gw-b", FRR, "detect-multiplier 4", "detect-multiplier 6", {"sakai"}),
         ("umeda-gw-b", KEEPALIVED, "advert_int 0.3", "advert_int 1", {"umeda"}),
         ("sakai-ce-a", LAN_WATCH, '"lost": 6', '"lost": 40', {"sakai"}),
         ("hub-ce-b", KEEPALIVED, "advert_int 0.3", "advert_int 1", {"umeda", "namba", "sakai"}),
@@ -133,11 +133,11 @@ def test_a_timer_that_no_text_has_makes_the_budget_unknown(
 def test_budget_is_the_slowest_detection_and_the_convergence() -> None:
     plan, builds = example()
     verdict = results(plan, builds)["R-GAP", "namba"]
-    # VRRP of the hub's backup: 3 × 0.3 s and a skew of (256 - 100) / 256 × 0.3 s; then 0.25 s.
-    assert verdict.measured == pytest.approx(0.9 + 156 / 256 * 0.3 + 0.25, abs=0.001)
+    # BFD: 4 × 0.3 s, slower than VRRP of the hub's backup with its skew; then 0.25 s.
+    assert verdict.measured == pytest.approx(1.2 + 0.25, abs=0.001)
     assert verdict.reason == (
         "VRRP hub-ce-a 0.97 s; LAN watch hub-ce-a 0.70 s; VRRP hub-ce-b 1.08 s; LAN watch hub-ce-b 0.70 s; "
-        "BFD namba-gw to hub-ce-a 0.90 s; BFD hub-ce-a to namba-gw 0.90 s; convergence 0.25 s"
+        "BFD namba-gw to hub-ce-a 1.20 s; BFD hub-ce-a to namba-gw 1.20 s; convergence 0.25 s"
     )
 
 
@@ -198,7 +198,7 @@ def test_supervision_of_the_standby_costs_in_the_laboratory_alone() -> None:
         ("R-COST", "sakai on network b")  # its primary, watched quickly in both profiles
     }
     assert results(dear)["R-COST", "umeda on network b"].reason == (
-        "profile laboratory: detection 900 ms, 1,357 MB, 2,314 yen a month; "
+        "profile laboratory: detection 1200 ms, 1,357 MB, 2,314 yen a month; "
         "profile production: detection 15000 ms, 81 MB, 600 yen a month"
     )
 

@@ -14,7 +14,7 @@ NFT = "/etc/nftables.conf the kernel's packet filter differs: "
         (f"{FRR}missing: router bgp 64530 / neighbor 10.80.0.1 timers connect 1", {"R-GAP"}),
         (f"{FRR}too much: route-map ANNOUNCE-HUB-OWN permit 20", {"R-ISO-SITE"}),
         (
-            f"{FRR}too much: router bgp 64601 vrf s0017 / address-family ipv4 unicast / rt vpn import 64601:2",
+            f"{FRR}too much: router bgp 64601 vrf s0017, ipv4 / rt vpn import 64601:2",
             {"R-ISO-SITE"},
         ),
         (f"{FRR}missing: router bgp 64530 / neighbor 10.80.0.1 remote-as 64601", {"R-DUAL"}),
@@ -26,10 +26,12 @@ NFT = "/etc/nftables.conf the kernel's packet filter differs: "
         (f"{FRR}too much: something nobody knows", HELD),
     ],
 )
-def test_a_difference_is_laid_at_the_door_of_the_requirement_it_serves(text, concerned):
+def test_a_difference_is_laid_at_the_door_of_the_requirement_it_serves(
+    text: str, concerned: frozenset[str] | set[str]
+) -> None:
     assert {identifier for identifier in HELD if concerns(identifier, text, HELD)} == set(concerned)
 
 
-def test_a_difference_that_concerns_no_requirement_of_the_device_concerns_all_it_has():
+def test_a_difference_that_concerns_no_requirement_of_the_device_concerns_all_it_has() -> None:
     held = frozenset({"R-DUAL"})
     assert concerns("R-DUAL", f"{FRR}too much: route-map X permit 10", held)

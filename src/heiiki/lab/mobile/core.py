@@ -159,7 +159,7 @@ def commands(core: MobileCore) -> dict[str, list[list[str]]]:
     }
     for radio in core.radios:
         if radio.modem:
-            nodes[radio.ue.node] = [_module("ue", MODEM_PATH)]
+            nodes[radio.ue.node] = [["nice", "-n", str(_USER_PLANE), *_module("ue", MODEM_PATH)]]
     return nodes
 
 
