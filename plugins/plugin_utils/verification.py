@@ -81,7 +81,11 @@ def measure(service: Path, artifacts: Path, faults: Faults, report: Callable[[st
         )
         header = evidence.Header.of(plan, machine=_machine(), lab=plan.management.kind == "lab")
         verdicts = (*design_verdicts(plan, builds), *seen.verdicts)
-        paths = evidence.write_report(artifacts, plan, header, verdicts, seen.fault_rows)
+        # A run that fails nothing, or a part, leaves the fault rows standing that an earlier one measured.
+        earlier = ((), ()) if faults is True else evidence.earlier(artifacts, header)
+        paths = evidence.write_report(
+            artifacts, plan, header, *evidence.with_earlier_faults(*earlier, verdicts, seen.fault_rows)
+        )
         return Outcome(paths, bad_ones(paths.settled, faults), evidence.text(evidence.matrix(paths.settled)))
 
 

@@ -6,7 +6,15 @@ from heiiki.evidence.header import Header, Totals
 from heiiki.evidence.report import Paths, network_svg, settle, write_report
 from heiiki.evidence.store import EvidenceStore
 from heiiki.evidence.table import Matrix, findings, matrix, text
-from heiiki.evidence.verdicts import earlier, merge, read_faults, read_verdicts, write_faults, write_verdicts
+from heiiki.evidence.verdicts import (
+    earlier,
+    merge,
+    read_faults,
+    read_verdicts,
+    with_earlier_faults,
+    write_faults,
+    write_verdicts,
+)
 
 __all__ = [
     "EvidenceStore",
@@ -28,6 +36,7 @@ __all__ = [
     "read_verdicts",
     "settle",
     "text",
+    "with_earlier_faults",
     "write_faults",
     "write_report",
     "write_verdicts",

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from heiiki.errors import EvidenceError
-from heiiki.evidence.faults import GAP_BOUND_S, FaultRow, Gap
+from heiiki.evidence.faults import GAP_BOUND_S, FaultRow, Gap, merge_rows
+from heiiki.evidence.faults import REQUIREMENT as GAP
 from heiiki.evidence.header import Header, Totals
 from heiiki.evidence.store import write_atomically
 from heiiki.plan.model import Manner
@@ -17,6 +18,8 @@ from heiiki.requirements.verdict import Evidence
 
 VERDICTS_FILE = "verdicts.json"
 FAULTS_FILE = "faults.json"
+EVERY_FAULT = "every single failure"
+"""Subject of the verdict that stands for all faults where none was asked for."""
 
 _LOG = logging.getLogger(__name__)
 _RANK = {item.id: rank for rank, item in enumerate(REQUIREMENTS)}
@@ -41,6 +44,18 @@ def merge(old: Iterable[Verdict], new: Iterable[Verdict]) -> tuple[Verdict, ...]
     later = tuple(new)
     keys = {_key(verdict) for verdict in later}
     return ordered((*(verdict for verdict in old if _key(verdict) not in keys), *later))
+
+
+def with_earlier_faults(
+    old: Iterable[Verdict], old_rows: Iterable[FaultRow], new: Iterable[Verdict], rows: Iterable[FaultRow]
+) -> tuple[tuple[Verdict, ...], tuple[FaultRow, ...]]:
+    """Return `new` and `rows`, and beside them the faults that only an earlier run of the same intent measured."""
+    earlier = tuple(old_rows)
+    names = {row.name for row in earlier}
+    measured = [one for one in old if (one.requirement, one.stage) == (GAP, Stage.LIVE)]
+    kept = [one for one in measured if one.subject in names]
+    fresh = [one for one in new if not (kept and one.subject == EVERY_FAULT)]
+    return merge(kept, fresh), merge_rows(earlier, rows)
 
 
 def _key(verdict: Verdict) -> tuple[str, Stage, str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from heiiki.errors import HeiikiError
 from heiiki.evidence.faults import FaultRow, not_measured
+from heiiki.evidence.verdicts import EVERY_FAULT
 from heiiki.observe import (
     access,
     campaign,
@@ -190,7 +191,7 @@ def _faults(
     report: Callable[[str], None],
 ) -> tuple[tuple[Verdict, ...], tuple[FaultRow, ...]]:
     if not faults:
-        return (unknown("R-GAP", "every single failure", NOT_ASKED),), ()
+        return (unknown("R-GAP", EVERY_FAULT, NOT_ASKED),), ()
     chosen = campaign.selected(scene.plan, faults if faults is True else tuple(faults))
     if injector is None:
         rows = tuple(not_measured(fault, NO_INJECTOR) for fault in chosen)

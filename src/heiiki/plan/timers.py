@@ -8,7 +8,7 @@ PROFILES: dict[str, Timers] = {
         active=BfdProfile("active", 300, 4),
         standby=BfdProfile("standby", 300, 4),
         vrrp_advert_ms=300,
-        vrrp_preempt_delay_s=5,
+        vrrp_preempt_delay_s=2,
         lan_probe_ms=100,
         lan_probe_lost=6,
         bgp_connect_s=1,
@@ -26,6 +26,6 @@ PROFILES: dict[str, Timers] = {
         ospf_spf_ms=50,
     ),
 }
-"""``laboratory`` watches every path quickly, and forgives the stalls of a machine that runs a whole network
-on two cores (1.2 s instead of 0.9 s); ``production`` watches the standby slowly, for 300 ms BFD over a metered
+"""``laboratory`` watches every path quickly, and forgives the stalls of a machine that runs a whole
+network on two cores (1.2 s instead of 0.9 s); ``production`` watches the standby slowly, for 300 ms BFD over a metered
 SIM costs about a gigabyte a month."""

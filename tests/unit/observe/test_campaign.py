@@ -111,7 +111,7 @@ class Network:
     def _stamp(self, device: str, question: dict[str, Any]) -> dict[str, Any]:
         if question["do"] != "gaps":
             return {"now": 0.0}
-        quiet = self.gap if question["until"] - question["since"] > 3 else 0.04
+        quiet = self.gap if question["until"] - question["since"] >= campaign.HOLD_S else 0.04
         peers = ("10.15.0.4", "10.16.1.20", "10.16.1.116", "10.16.2.164")
         gaps = {peer: {"gap": quiet, "start": question["since"] + 0.5, "truncated": False} for peer in peers}
         return {
