@@ -49,7 +49,7 @@ def merge(old: Iterable[Verdict], new: Iterable[Verdict]) -> tuple[Verdict, ...]
 def with_earlier_faults(
     old: Iterable[Verdict], old_rows: Iterable[FaultRow], new: Iterable[Verdict], rows: Iterable[FaultRow]
 ) -> tuple[tuple[Verdict, ...], tuple[FaultRow, ...]]:
-    """Return `new` and `rows`, and beside them the faults that only an earlier run of the same intent measured."""
+    """Return `new` and `rows`, and beside them the faults that only an earlier run of the intent saw."""
     earlier = tuple(old_rows)
     names = {row.name for row in earlier}
     measured = [one for one in old if (one.requirement, one.stage) == (GAP, Stage.LIVE)]

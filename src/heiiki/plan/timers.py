@@ -26,6 +26,6 @@ PROFILES: dict[str, Timers] = {
         ospf_spf_ms=50,
     ),
 }
-"""``laboratory`` watches every path quickly, and forgives the stalls of a machine that runs a whole
-network on two cores (1.2 s instead of 0.9 s); ``production`` watches the standby slowly, for 300 ms BFD over a metered
-SIM costs about a gigabyte a month."""
+"""``laboratory`` watches every path quickly, and forgives the stalls of a machine that runs a whole network
+on two cores (1.2 s instead of 0.9 s); ``production`` watches the standby slowly, for 300 ms BFD over a
+metered SIM costs about a gigabyte a month."""
