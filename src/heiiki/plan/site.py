@@ -1,7 +1,7 @@
 """One site: its gateways, LAN, controller and links."""
 
 from collections.abc import Iterator
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 
 from heiiki.intent import Site
 from heiiki.plan import addresses as addr
@@ -259,6 +259,27 @@ def _watch(context: Context, own: SiteAddresses, source: IPv4Address, peer: IPv4
     )
 
 
+def _router_a(context: Context, own: SiteAddresses, neighbors: tuple[BgpNeighbor, ...]) -> Router:
+    """A gateway on network A has a loopback, for the session to the hub, and tells the PE of it."""
+    sets = (context.hub_set, context.hub_loopback_set, *_own_sets(own))
+    return _router(context, own.loopback, neighbors, (own.lan, own.only_loopback), sets)
+
+
+def _router(
+    context: Context,
+    router_id: IPv4Address,
+    neighbors: tuple[BgpNeighbor, ...],
+    networks: tuple[IPv4Network, ...],
+    sets: tuple[PrefixSet, ...],
+) -> Router:
+    return Router(
+        router_id=router_id,
+        bgp=(BgpInstance(context.service.sites_as_number, router_id, neighbors, networks),),
+        prefix_sets=sets,
+        bfd_profiles=(context.timers.active, context.timers.standby),
+    )
+
+
 def _ce_a(context: Context, site: Site, own: SiteAddresses) -> Device:
     here, peer = addr.host(own.lan, addr.LAN_FIRST), addr.host(own.lan, addr.LAN_SECOND)
     neighbors = (*_sessions_a(context, site, own), _session_lan(context, here, peer, names.gateway_b(site)))
@@ -274,19 +295,7 @@ def _ce_a(context: Context, site: Site, own: SiteAddresses) -> Device:
         networks=("a",),
         site=site.name,
         interfaces=(*_interfaces_a(site, own), Interface(names.LAN_IF, "ethernet", (addr.single(here),))),
-        router=Router(
-            router_id=own.loopback,
-            bgp=(
-                BgpInstance(
-                    context.service.sites_as_number,
-                    own.loopback,
-                    neighbors,
-                    (own.lan, own.only_loopback),
-                ),
-            ),
-            prefix_sets=(context.hub_set, context.hub_loopback_set, *_own_sets(own)),
-            bfd_profiles=(context.timers.active, context.timers.standby),
-        ),
+        router=_router_a(context, own, neighbors),
         firewall=_filter(context, own, (names.ACCESS_A_IF,), services, doubled=True),
         vrrp=_vrrp(context, own, peer, master=site.primary == "a"),
         lan_watch=_watch(context, own, here, peer),
@@ -312,12 +321,7 @@ def _gateway_b(context: Context, site: Site, own: SiteAddresses) -> Device:
             *_interfaces_b(context, own),
             Interface(names.LAN_IF, "ethernet", (addr.single(here),)),
         ),
-        router=Router(
-            router_id=own.sim,
-            bgp=(BgpInstance(context.service.sites_as_number, own.sim, neighbors, (own.lan,)),),
-            prefix_sets=(context.hub_set, _own_sets(own)[0]),
-            bfd_profiles=(context.timers.active, context.timers.standby),
-        ),
+        router=_router(context, own.sim, neighbors, (own.lan,), (context.hub_set, _own_sets(own)[0])),
         firewall=_filter(context, own, (names.TUNNEL_IF,), services, doubled=True),
         vrrp=_vrrp(context, own, peer, master=site.primary == "b"),
         lan_watch=_watch(context, own, here, peer),
@@ -342,19 +346,7 @@ def _gateway_both(context: Context, site: Site, own: SiteAddresses) -> Device:
         networks=("a", "b"),
         site=site.name,
         interfaces=(*_interfaces_a(site, own), *_interfaces_b(context, own), lan),
-        router=Router(
-            router_id=own.loopback,
-            bgp=(
-                BgpInstance(
-                    context.service.sites_as_number,
-                    own.loopback,
-                    neighbors,
-                    (own.lan, own.only_loopback),
-                ),
-            ),
-            prefix_sets=(context.hub_set, context.hub_loopback_set, *_own_sets(own)),
-            bfd_profiles=(context.timers.active, context.timers.standby),
-        ),
+        router=_router_a(context, own, neighbors),
         firewall=_filter(context, own, uplinks, services, doubled=False),
         routes=(_to_endpoint(context),),
         sim=sim(context, site),
