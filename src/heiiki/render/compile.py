@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
-from heiiki.plan.model import Device, Interface, Plan, Role, Sim, StaticRoute
+from heiiki.plan.model import Device, Function, Interface, Plan, Role, Sim, StaticRoute
 from heiiki.render.model import DeviceBuild, RenderedFile, Service
 from heiiki.render.templates import render
 
@@ -240,7 +240,7 @@ def _lines(item: object) -> str:
 
 
 _PARTS: tuple[tuple[Callable[[Device], bool], Callable[[Plan, Device], _Part]], ...] = (
-    (lambda device: bool(device.interfaces) and device.function != "HSS", _links),
+    (lambda device: bool(device.interfaces) and device.function is not Function.HSS, _links),
     (lambda device: device.firewall is not None, _nftables),
     (lambda device: device.router is not None, _frr),
     (lambda device: device.vrrp is not None, _keepalived),
