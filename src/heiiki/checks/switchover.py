@@ -12,7 +12,7 @@ from heiiki.render.model import DeviceBuild
 from heiiki.requirements import Result, Stage, Verdict, requirement
 
 BOUND_S = 2.0
-CONVERGENCE_S = 0.25
+CONVERGENCE_S = 0.4
 """From the end of a session to the new route in every kernel on the way, as the lab measures it."""
 _VRRP_LOST = 3
 

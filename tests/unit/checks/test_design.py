@@ -133,11 +133,11 @@ def test_a_timer_that_no_text_has_makes_the_budget_unknown(
 def test_budget_is_the_slowest_detection_and_the_convergence() -> None:
     plan, builds = example()
     verdict = results(plan, builds)["R-GAP", "namba"]
-    # BFD: 4 × 0.3 s, slower than VRRP of the hub's backup with its skew; then 0.25 s.
-    assert verdict.measured == pytest.approx(1.2 + 0.25, abs=0.001)
+    # BFD: 4 × 0.3 s, slower than VRRP of the hub's backup with its skew; then 0.4 s.
+    assert verdict.measured == pytest.approx(1.2 + 0.4, abs=0.001)
     assert verdict.reason == (
         "VRRP hub-ce-a 0.97 s; LAN watch hub-ce-a 0.70 s; VRRP hub-ce-b 1.08 s; LAN watch hub-ce-b 0.70 s; "
-        "BFD namba-gw to hub-ce-a 1.20 s; BFD hub-ce-a to namba-gw 1.20 s; convergence 0.25 s"
+        "BFD namba-gw to hub-ce-a 1.20 s; BFD hub-ce-a to namba-gw 1.20 s; convergence 0.40 s"
     )
 
 
