@@ -96,10 +96,8 @@ def restart(plan: Plan, lab: wiring.Lab, node: str) -> None:
     """Start everything again that ran on `node`: what its init would do after a power cut or a kill."""
     device = plan.device(node)
     with lab.node(node) as client:
-        if not device.managed or device.function is Function.HSS:
-            _addresses(client, device)
-        else:
-            _radio_addresses(client, device)
+        _addresses(client, device)
+        if not _is_the_carriers(device):
             started = client.python(_service_manager(), argv=("start-all",), timeout=120.0)
             if started.rc != 0:
                 message = (
@@ -162,17 +160,20 @@ def _hosts(plan: Plan) -> Iterable[Device]:
 
 def _prepare(lab: wiring.Lab, plan: Plan, device: Device) -> None:
     with lab.node(device.name) as client:
-        if not device.managed or device.function is Function.HSS:
-            _addresses(client, device)
-        else:
-            _radio_addresses(client, device)
+        _addresses(client, device)
         if device.sim is not None:
             _put_sim_cards(client, plan, device)
 
 
+def _is_the_carriers(device: Device) -> bool:
+    """No role sets the addresses of this device; of the HSS, a role provisions the subscribers only."""
+    return not device.managed or device.function is Function.HSS
+
+
 def _addresses(client: NodeClient, device: Device) -> None:
-    client.put(_CONFIG, interfaces_json(device).encode(), parents=True)
-    client.run(["python3", _PROGRAM, "apply", _CONFIG])
+    if _is_the_carriers(device):
+        client.put(_CONFIG, interfaces_json(device).encode(), parents=True)
+        client.run(["python3", _PROGRAM, "apply", _CONFIG])
     _radio_addresses(client, device)
 
 

@@ -16,12 +16,10 @@ _INITIAL_CONTEXT_SETUP = 9
 _INITIAL_UE_MESSAGE = 12
 _UPLINK_NAS = 13
 _S1_SETUP = 17
-_CONTEXT_RELEASE_REQUEST = 18
 _CONTEXT_RELEASE = 23
 
 # Protocol IE identities (9.3.7).
 _MME_UE_ID = 0
-_CAUSE = 2
 _ENB_UE_ID = 8
 _ERAB_SETUP_ITEM = 50
 _ERAB_SETUP_LIST = 51
@@ -212,13 +210,6 @@ def initial_context_setup_response(
         ),
     ]
     return _encode("successfulOutcome", _INITIAL_CONTEXT_SETUP, "InitialContextSetupResponse", ies, "reject")
-
-
-def context_release_request(mme_ue_id: int, enb_ue_id: int) -> bytes:
-    """UE Context Release Request (8.3.2), because the radio connection is gone."""
-    cause = _ie(_CAUSE, "Cause", ("radioNetwork", "radio-connection-with-ue-lost"), "ignore")
-    ies = [*_ue_ids(mme_ue_id, enb_ue_id), cause]
-    return _encode("initiatingMessage", _CONTEXT_RELEASE_REQUEST, "UEContextReleaseRequest", ies)
 
 
 def context_release_complete(mme_ue_id: int, enb_ue_id: int) -> bytes:
