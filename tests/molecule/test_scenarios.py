@@ -1,5 +1,6 @@
 """Every Molecule scenario, from nothing to nothing."""
 
+import json
 import re
 from pathlib import Path
 
@@ -16,11 +17,29 @@ COLOUR = re.compile(r"\x1b\[[\d;]*m")
 RECAP = re.compile(r"(?P<host>[\w-]+) +: ok=\d+ +changed=(?P<changed>\d+) +unreachable=(?P<unreachable>\d+)")
 
 
+def shortcomings(verdicts: Path) -> str:
+    """What a scenario's report calls a fail or unknown, a line each."""
+    if not verdicts.is_file():
+        return f"no {verdicts.name} was written"
+    return "\n".join(
+        " ".join(str(row[key]) for key in ("result", "stage", "requirement", "subject", "reason"))
+        for row in json.loads(verdicts.read_text())["verdicts"]
+        if row["result"] in {"fail", "unknown"}
+    )
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_scenario(scenario: str, commands: Commands, lab_inventory: Path) -> None:
-    said = commands.run(
-        "molecule", "-c", "tests/molecule/base/config.yml", "test", "--scenario-name", scenario
-    )
+    verdicts = commands.root / "artifacts/molecule/verdicts.json"
+    verdicts.unlink(missing_ok=True)
+    try:
+        said = commands.run(
+            "molecule", "-c", "tests/molecule/base/config.yml", "test", "--scenario-name", scenario
+        )
+    except AssertionError as error:
+        # The end of the output is what a reader of a log sees: what did not pass, and why.
+        error.add_note(shortcomings(verdicts))
+        raise
     devices = {device.name for device in build(load(lab_inventory)).managed()}
     recaps = [
         {found["host"]: (found["changed"], found["unreachable"]) for found in RECAP.finditer(part)}

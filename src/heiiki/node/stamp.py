@@ -33,6 +33,7 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,8 @@ _SO_TIMESTAMPNS = 35
 _TIMESPEC = struct.Struct("@qq")
 _QUEUE_LIMIT_S = 30.0
 _BURST = 256
+_QUESTION_LIMIT = 1 << 20
+_ANSWER_S = 0.2
 
 
 def ntp(realtime: float) -> int:
@@ -256,10 +259,24 @@ class Daemon:
 
     def _accept(self, _socket: object) -> None:
         connection, _ = self._control.accept()
-        with connection:
-            connection.settimeout(0.2)
-            with suppress(OSError):
-                connection.sendall(json.dumps(self._answer(_line(connection))).encode() + b"\n")
+        connection.settimeout(0)
+        # On a busy machine the question comes when it comes: packets do not wait for it.
+        self._selector.register(connection, selectors.EVENT_READ, partial(self._hear, bytearray()))
+
+    def _hear(self, question: bytearray, connection: socket.socket) -> None:
+        try:
+            more = connection.recv(_QUESTION_LIMIT)
+        except BlockingIOError:
+            return
+        except OSError:
+            more = b""
+        question += more
+        if more and b"\n" not in more and len(question) < _QUESTION_LIMIT:
+            return
+        self._selector.unregister(connection)
+        with connection, suppress(OSError):
+            connection.settimeout(_ANSWER_S)
+            connection.sendall(json.dumps(self._answer(bytes(question))).encode() + b"\n")
 
     def _answer(self, line: bytes) -> dict[str, Any]:
         try:

@@ -106,7 +106,7 @@ def measured(
     for stream in streams:
         answers = recorded.get(stream.listener, ())
         for phase, name in enumerate(PHASES):
-            silence, doubt = _silence(stream, answers, phase)
+            silence, doubt = _silence(stream, answers, phase, window)
             if doubt:
                 missing.append(f"{stream.listener} from {stream.sender} at {name}: {doubt}")
             elif stream.site:
@@ -136,7 +136,9 @@ def _phase(phase: int) -> Any:
     return PHASES[phase]
 
 
-def _silence(stream: Stream, answers: Sequence[Mapping[str, Any]], phase: int) -> tuple[_Silence, str]:
+def _silence(
+    stream: Stream, answers: Sequence[Mapping[str, Any]], phase: int, window: Window
+) -> tuple[_Silence, str]:
     nothing: Mapping[str, Any] = {"error": "nothing was recorded"}
     answer = answers[phase] if len(answers) > phase else nothing
     if "error" in answer:
@@ -146,20 +148,23 @@ def _silence(stream: Stream, answers: Sequence[Mapping[str, Any]], phase: int) -
         return _NONE, "it does not record this peer"
     if peer["gap"] is not None and not peer["truncated"]:
         return _Silence(float(peer["start"]), float(peer["gap"])), ""
+    if phase == FAILURE and not peer["truncated"] and _heard(answers, RETURN, stream.sender):
+        # Silent all the while, and not because nobody sent: the interruption lasted at least so long.
+        return _Silence(window.failed - BEFORE_S, window.healed - window.failed + BEFORE_S), ""
     return _NONE, _doubt(answers, phase, peer, stream.sender)
 
 
 def _doubt(answers: Sequence[Mapping[str, Any]], phase: int, peer: Mapping[str, Any], sender: str) -> str:
     if peer["truncated"]:
         return "the recorder's memory does not reach back so far"
-    if phase == RETURN and _still_silent(answers, sender):
+    if phase == RETURN and _heard(answers, FAILURE, sender):
         return "still silent since the failure"
     return "no packet arrived"
 
 
-def _still_silent(answers: Sequence[Mapping[str, Any]], sender: str) -> bool:
-    before = answers[FAILURE].get("peers", {}).get(sender)
-    return before is not None and before["gap"] is not None
+def _heard(answers: Sequence[Mapping[str, Any]], phase: int, sender: str) -> bool:
+    peer = answers[phase].get("peers", {}).get(sender) if len(answers) > phase else None
+    return peer is not None and peer["gap"] is not None
 
 
 def _guest(stalls: Iterable[tuple[float, float]]) -> Iterator[_Stall]:

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -32,7 +32,7 @@ import os, time
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
-        time.sleep(1)
+        time.sleep(5)
     os._exit(0)
 """
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "heiiki"
@@ -58,6 +58,13 @@ def lab(parts: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> I
 
 def pings(lab: Lab, *, patience: float = 1.0) -> bool:
     return lab.node("h1").exec(["ping", "-c1", f"-W{patience}", "192.0.2.2"]).rc == 0
+
+
+def eventually(holds: Callable[[], bool], patience: float = 30.0) -> None:
+    end = time.monotonic() + patience
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def test_nodes_are_machines_of_their_own(lab: Lab) -> None:
@@ -150,9 +157,9 @@ def test_a_node_is_killed_and_its_services_come_back(lab: Lab) -> None:
 def test_a_daemon_started_by_a_module_lives_on_and_is_reaped(lab: Lab) -> None:
     node = lab.node("h1")
     node.python(DAEMON).check()
-    assert [process.ppid for process in node.processes() if process.pid > 2] == [1]
-    time.sleep(2)
-    assert {process.pid for process in node.processes()} == {1, 2}
+    # What started the daemon is reaped a moment after the module has answered.
+    eventually(lambda: [process.ppid for process in node.processes() if process.pid > 2] == [1])
+    eventually(lambda: {process.pid for process in node.processes()} == {1, 2})
 
 
 def test_a_standstill_of_the_guest_is_recorded(lab: Lab) -> None:

@@ -158,6 +158,24 @@ def test_a_question_that_is_none_is_answered_with_an_error(tmp_path: Path) -> No
         assert "error" in stamp.ask({"do": "start", "peers": ["192.0.2.1"]}, control)
 
 
+def test_a_question_that_comes_late_and_in_parts_is_answered(tmp_path: Path) -> None:
+    with (
+        running(tmp_path, "127.0.0.2", "127.0.0.3") as control,
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as slow,
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as gone,
+    ):
+        for connection in (slow, gone):
+            connection.settimeout(5)
+            connection.connect(control)
+        gone.close()
+        threading.Event().wait(0.4)
+        slow.sendall(b'{"do": ')
+        assert "streams" in stamp.ask({"do": "status"}, control), "others are answered meanwhile"
+        threading.Event().wait(0.4)
+        slow.sendall(b'"status"}\n')
+        assert "streams" in json.loads(slow.recv(65536))
+
+
 def test_a_wrong_configuration_says_what_is_expected(tmp_path: Path) -> None:
     file = tmp_path / "stamp.json"
     file.write_text(json.dumps({"address": "10.0.0.300", "peers": []}))

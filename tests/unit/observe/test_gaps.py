@@ -56,11 +56,19 @@ def test_above_the_bound_fails_whatever_else_is_missing() -> None:
 
 
 def test_a_stream_that_is_missing_is_unknown_never_a_pass() -> None:
-    found = row(FAULT, measured(STREAMS, recorded(down=(None, 0.1)), WINDOW, ()), ())
-    assert (found.result, found.reason) == (
-        Result.UNKNOWN,
-        "umeda-bems from 10.15.0.4 at failure: no packet arrived",
-    )
+    found = row(FAULT, measured(STREAMS, recorded(down=(None, None)), WINDOW, ()), ())
+    assert found.result is Result.UNKNOWN
+    assert found.reason.startswith("umeda-bems from 10.15.0.4 at failure: no packet arrived; ")
+
+
+def test_silence_from_the_failure_to_the_return_is_an_interruption() -> None:
+    seen = measured(STREAMS, recorded(down=(None, 0.1)), WINDOW, ())
+    found = row(FAULT, seen, ())
+    assert (found.result, found.reason) == (Result.FAIL, "3.05 s down at umeda on failure, bound 2 s")
+
+
+def test_a_stall_within_such_a_silence_makes_it_void() -> None:
+    assert measured(STREAMS, recorded(down=(None, 0.1)), WINDOW, ((102.0, 0.5),)).stalls
 
 
 def test_nothing_recorded_at_all_is_unknown() -> None:
