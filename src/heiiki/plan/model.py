@@ -55,6 +55,23 @@ class Manner(StrEnum):
     POWEROFF = "poweroff"
 
 
+class DeviceClass(StrEnum):
+    """Class of a certificate's holder; the issuing CA has a role for each."""
+
+    ROUTER = "router"
+    GATEWAY = "gateway"
+    EMS = "ems"
+    SERVER = "server"
+    OPERATOR = "operator"
+
+
+class EspMode(StrEnum):
+    """Mode of an ESP security association (RFC 4303 3.1)."""
+
+    TRANSPORT = "transport"
+    TUNNEL = "tunnel"
+
+
 @dataclass(frozen=True, slots=True)
 class BfdProfile:
     """Timers of one BFD session type (RFC 5880); detection is interval times multiplier, milliseconds."""
@@ -67,6 +84,32 @@ class BfdProfile:
     def detection_ms(self) -> int:
         """Longest time until a silent peer is noticed, milliseconds."""
         return self.interval_ms * self.multiplier
+
+
+@dataclass(frozen=True, slots=True)
+class IkeTimers:
+    """Timers of IKEv2 (RFC 7296): how soon a tunnel is back; BFD, not these, decides the switch-over.
+
+    Attributes:
+        dpd_delay_s: a peer not heard for so long is asked for liveness.
+        retransmit_s: wait before the first retransmission; each further wait is `retransmit_base` times longer.
+        retransmit_tries: retransmissions before the peer is given up.
+        rekey_ike_s: life of an IKE SA before it is made anew.
+        rekey_esp_s: life of an ESP SA before it is made anew, with a key exchange of its own (PFS).
+    """
+
+    dpd_delay_s: int
+    retransmit_s: float
+    retransmit_base: float
+    retransmit_tries: int
+    rekey_ike_s: int
+    rekey_esp_s: int
+
+    @property
+    def give_up_s(self) -> float:
+        """Longest time until a dead peer is given up, seconds: silence, then every retransmission."""
+        waits = (self.retransmit_s * self.retransmit_base**turn for turn in range(self.retransmit_tries + 1))
+        return self.dpd_delay_s + sum(waits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +136,23 @@ class Timers:
     lan_probe_lost: int
     bgp_connect_s: int
     ospf_spf_ms: int
+    ike: IkeTimers
 
 
 @dataclass(frozen=True, slots=True)
 class Gre:
-    """A GRE tunnel (RFC 2784) between two addresses of closed network B."""
+    """A GRE tunnel (RFC 2784) between two addresses of a closed network."""
 
     local: IPv4Address
     remote: IPv4Address
+
+
+@dataclass(frozen=True, slots=True)
+class Xfrm:
+    """An IPsec interface: what is routed there leaves in the ESP tunnel whose policies carry `if_id`."""
+
+    if_id: int
+    underlay: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +161,8 @@ class Interface:
 
     Attributes:
         name: name on the device, at most 15 characters.
-        kind: ``ethernet`` (a link of the plan ends here), ``loopback``, ``vrf``, ``gre``, ``wwan`` (made by
-            the modem), ``radio`` (the lab's stand-in for radio; the modem's own, never routed).
+        kind: ``ethernet`` (a link of the plan ends here), ``loopback``, ``vrf``, ``gre``, ``xfrm``, ``wwan``
+            (made by the modem), ``radio`` (the lab's stand-in for radio; the modem's own, never routed).
         addresses: addresses the device owns there.
         peer: what stands at the other end, for descriptions.
         vrf: the VRF the interface is in.
@@ -127,6 +179,7 @@ class Interface:
     mtu: int | None = None
     mpls: bool = False
     gre: Gre | None = None
+    xfrm: Xfrm | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +374,87 @@ class StampStream:
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """The names that a device's certificate bears (RFC 5280 4.2.1.6): these, and no other.
+
+    Attributes:
+        kind: the issuing CA's role.
+        dns: host names; the first is the common name and the identity in IKEv2 (RFC 7296 3.5, ID_FQDN).
+        addresses: addresses that clients connect to.
+        uris: ``urn:heiiki:<service>:<device>``.
+        jids: XMPP addresses (RFC 6120 13.7.1.4, otherName id-on-xmppAddr).
+    """
+
+    device: str
+    kind: DeviceClass
+    dns: tuple[str, ...]
+    uris: tuple[str, ...]
+    addresses: tuple[IPv4Address, ...] = ()
+    jids: tuple[str, ...] = ()
+
+    @property
+    def common_name(self) -> str:
+        """The first host name."""
+        return self.dns[0]
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficSelector:
+    """What an ESP security association carries (RFC 7296 3.13); `protocol` None is every one."""
+
+    local: IPv4Network
+    remote: IPv4Network
+    protocol: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IpsecConnection:
+    """One IKEv2 peer of a device, authenticated by certificates on both sides, and its ESP SA.
+
+    Attributes:
+        name: name of the connection and of its child SA on the device.
+        peer: the other device.
+        protects: ``R-SEC-ESP`` for hub CE and carrier edge, ``R-SEC-ACCESS`` for a site gateway and the hub.
+        network: ``a`` or ``b``.
+        local_id: ID_FQDN of this device.
+        remote_id: ID_FQDN that the peer's certificate must bear.
+        if_id: the IPsec interface that the SA belongs to; 0: none.
+        initiates: this side makes the SA; the other answers.
+    """
+
+    name: str
+    peer: str
+    protects: str
+    network: str
+    local: IPv4Address
+    remote: IPv4Address
+    local_id: str
+    remote_id: str
+    mode: EspMode
+    selector: TrafficSelector
+    if_id: int = 0
+    initiates: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VaultServer:
+    """Configuration of the Vault API server: OpenBao or HashiCorp Vault, raft storage, TLS, audit log."""
+
+    address: IPv4Address
+    service_address: IPv4Address
+    port: int
+    node_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationList:
+    """Where a verifier of certificates gets the CRL of the issuing CA, and how often it asks."""
+
+    url: str
+    every_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
     """One device of the service, with everything its configuration needs.
 
@@ -348,6 +482,10 @@ class Device:
     subscribers: tuple[Sim, ...] = ()
     sim: Sim | None = None
     stamp: tuple[StampStream, ...] = ()
+    identity: Identity | None = None
+    ipsec: tuple[IpsecConnection, ...] = ()
+    vault: VaultServer | None = None
+    revocation: RevocationList | None = None
 
     def interface(self, name: str) -> Interface:
         """Return the interface called `name`; KeyError when the device has none of that name."""
@@ -505,6 +643,62 @@ class Management:
     sources: tuple[IPv4Network, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Algorithms of IKE and ESP (RFC 8247, RFC 8221), in the IANA registry's spirit and strongSwan's words."""
+
+    ike: str
+    esp: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """How long what the CA makes is good.
+
+    Attributes:
+        certificate_h: a device's certificate, hours.
+        renew_share: share of a certificate's life after which it is renewed.
+        issuing_h, root_h: the CAs' own, hours.
+        crl_h: a CRL, hours; until then a verifier that cannot get a newer one goes on with it.
+        delta_crl_min: interval of delta CRLs, minutes.
+    """
+
+    certificate_h: int
+    renew_share: float
+    issuing_h: int
+    root_h: int
+    crl_h: int
+    delta_crl_min: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Who vouches for whom: the Vault API server, its CAs, and what they are asked for.
+
+    Attributes:
+        domain: suffix of every host name of the service.
+        vault: name of the device that runs the server.
+        host: its host name, which its certificate bears.
+        address: where hosts of the closed group and controllers reach it, through the tunnels.
+        service_address: where gateways and edges reach it, outside of their tunnels: else none could begin.
+        root_mount, issuing_mount, secrets_mount: paths of its engines (PKI, PKI, KV version 2).
+        operator: identity of whoever runs playbooks.
+    """
+
+    domain: str
+    vault: str
+    host: str
+    address: IPv4Address
+    service_address: IPv4Address
+    port: int
+    root_mount: str
+    issuing_mount: str
+    secrets_mount: str
+    lifetimes: Lifetimes
+    suite: Suite
+    operator: Identity
+
+
 @dataclass(frozen=True)
 class Plan:
     """The whole service, resolved.
@@ -527,6 +721,7 @@ class Plan:
     sites: tuple[SitePlan, ...]
     paths: tuple[Path, ...]
     faults: tuple[Fault, ...]
+    trust: Trust
     reliability: tuple[Availability, ...] = ()
     management: Management = Management("lab")
 
@@ -552,6 +747,10 @@ class Plan:
             if site.name == name:
                 return site
         raise KeyError(name)
+
+    def identities(self) -> Iterator[Identity]:
+        """Every identity that the plan gives a device, in plan order."""
+        return (device.identity for device in self.devices if device.identity is not None)
 
     def managed(self) -> Iterator[Device]:
         """Every device that a role of ours provisions, in plan order."""
