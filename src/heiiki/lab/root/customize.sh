@@ -1,9 +1,10 @@
 #!/bin/sh
-# Last step of the guest's root, run by mmdebstrap from outside: customize.sh PYTHON ROOT
-# PYTHON: folder of unpacked Python packages.
+# Last step of the guest's root, run by mmdebstrap from outside: customize.sh PYTHON SERVER ROOT
+# PYTHON: folder of unpacked Python packages. SERVER: OpenBao's program.
 set -eu
 python=$1
-root=$2
+server=$2
+root=$3
 
 # Names, keys and addresses of the building machine have no place in a root that is cached and shared.
 rm -f "$root/etc/hostname" "$root/etc/resolv.conf" "$root/etc/apt/sources.list" "$root"/etc/ssh/ssh_host_*
@@ -17,6 +18,9 @@ mkdir -p "$root/opt/heiiki/site-packages"
 cp -R "$python/." "$root/opt/heiiki/site-packages"
 chown -R 0:0 "$root/opt/heiiki"
 chroot "$root" python3 -W ignore -m compileall -q /opt/heiiki/site-packages
+
+# The very file of the published wheel: its digest can be compared.
+install -m 0755 -o 0 -g 0 "$server" "$root/usr/local/bin/bao"
 
 # The guest may run as an ordinary user: everything must be readable for all. proc, sys and dev are mounts now.
 find "$root" -xdev \( -path "$root/proc" -o -path "$root/sys" -o -path "$root/dev" \) -prune -o ! -type l -exec chmod a+rX {} +
