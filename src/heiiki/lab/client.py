@@ -244,6 +244,26 @@ class NodeClient:
         send(connection, {"op": "stream", "argv": list(argv), "env": dict(env or {}), "cwd": cwd})
         return Stream(self.node, tuple(argv), connection)
 
+    def connect(self, host: str, port: int) -> socket.socket:
+        """A socket whose other end is a TCP port that the node reaches, in its own network namespace.
+
+        It is blocking, without a time-out, and the caller's to close. It ends as a whole: after a
+        `shutdown` of one direction nothing comes back any more.
+
+        Args:
+            host: address, or a name that the node knows.
+            port: TCP port there.
+
+        Raises:
+            LabError: nothing listens there, it does not answer, or the node is out of reach.
+        """
+        with NodeClient(self._path) as fresh:
+            fresh._call({"op": "connect", "host": host, "port": port})  # noqa: SLF001 - one of ours
+            connection, fresh._connection = fresh._connection, None  # noqa: SLF001
+        assert connection is not None  # noqa: S101 - the call was made on it
+        connection.settimeout(None)
+        return connection
+
     def kill_all(self) -> float:
         """SIGKILL to every process of the node but its agent.
 

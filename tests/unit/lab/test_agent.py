@@ -2,8 +2,10 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -200,6 +202,57 @@ def test_pumping_carries_more_than_any_pipe_holds(node: NodeClient, tmp_path: Pa
 def test_a_stream_of_nothing_is_an_error(node: NodeClient) -> None:
     with pytest.raises(LabError, match="No such file or directory: no-such-program"):
         node.stream(["no-such-program"])
+
+
+@pytest.fixture
+def echo() -> Iterator[int]:
+    """Port of a service that sends back all it gets, until the end of it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=_serve_echo, args=(listener,), daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join(10)
+        assert not thread.is_alive(), "the connection outlives its client"
+
+
+def _serve_echo(listener: socket.socket) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        while data := connection.recv(1 << 16):
+            connection.sendall(data)
+
+
+def test_a_connection_through_a_node_carries_bytes_both_ways(node: NodeClient, echo: int) -> None:
+    data = os.urandom(1 << 20)
+    with node.connect("127.0.0.1", echo) as connection:
+        assert connection.gettimeout() is None
+        threading.Thread(target=connection.sendall, args=(data,)).start()
+        with connection.makefile("rb") as incoming:
+            assert incoming.read(len(data)) == data
+
+
+def test_a_service_that_hangs_up_ends_the_connection(node: NodeClient) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        node.connect("127.0.0.1", listener.getsockname()[1]) as connection,
+    ):
+        far, _ = listener.accept()
+        far.sendall(b"last words")
+        far.close()
+        with connection.makefile("rb") as incoming:
+            assert incoming.read() == b"last words"
+
+
+def test_a_port_where_nobody_listens_is_an_error(node: NodeClient) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(LabError, match=rf"^trial: 127\.0\.0\.1 port {port}: .*[Cc]onnection refused"):
+        node.connect("127.0.0.1", port)
+
+
+def test_a_port_that_is_none_is_an_error(node: NodeClient) -> None:
+    with pytest.raises(LabError, match=r"^trial: 127\.0\.0\.1 port 70000: "):
+        node.connect("127.0.0.1", 70000)
 
 
 def test_many_clients_at_once(node: NodeClient) -> None:

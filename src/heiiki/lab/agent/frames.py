@@ -1,7 +1,8 @@
 """The wire format between a client and an agent: frames of JSON and bytes.
 
 A frame is two unsigned 32-bit lengths in network order, a JSON object in UTF-8, and raw bytes. Requests and
-answers take turns on one connection, except in a `stream`, where both ends send whenever they have something.
+answers take turns on one connection, except in a `stream`, where both ends send whenever they have something,
+and after `connect`, when no more frames follow but the bytes of that connection.
 """
 
 import json

@@ -26,6 +26,7 @@ OUTPUT_LIMIT = 64 << 20
 _PIPE_CHUNK = 1 << 16
 _KILL_TIMEOUT = 3.0
 _READY_THREADS = 3
+_CONNECT_TIMEOUT = 10.0
 
 Request = dict[str, Any]
 Answer = tuple[dict[str, Any], bytes]
@@ -66,6 +67,7 @@ class Agent:
             "processes": self._processes,
             "kill_all": self._kill_all,
         }
+        self._carriers = {"stream": self._stream, "connect": self._connect}
 
     def add(self, name: str, operation: Callable[[socket.socket, Request, bytes], Answer]) -> None:
         """Offer one more operation."""
@@ -100,8 +102,8 @@ class Agent:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with connection, suppress(FrameError, ConnectionError):
             while (frame := receive(connection)) is not None:
-                if frame[0].get("op") == "stream":
-                    self._stream(connection, frame[0])
+                if (carry := self._carriers.get(str(frame[0].get("op")))) is not None:
+                    carry(connection, frame[0])
                     return
                 send(connection, *self._answer(connection, frame))
 
@@ -191,6 +193,26 @@ class Agent:
                 send(connection, {"rc": child.rc})
                 connection.shutdown(socket.SHUT_RDWR)
             feeder.join()
+
+    # -- connections
+    # ----------------------------------------------------------------------------------------------
+
+    def _connect(self, connection: socket.socket, request: Request) -> None:
+        """Carry bytes between the client and a TCP port that this node reaches, until one of them ends."""
+        try:
+            place = (str(request["host"]), int(request["port"]))
+            far = socket.create_connection(place, _CONNECT_TIMEOUT)
+        except (OSError, KeyError, ValueError, OverflowError) as error:
+            send(connection, {"error": f"{request.get('host')} port {request.get('port')}: {error}"})
+            return
+        with far:
+            far.settimeout(None)
+            far.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            send(connection, {})
+            back = threading.Thread(target=_pour, args=(far, connection), daemon=True)
+            back.start()
+            _pour(connection, far)
+            back.join()
 
     # -- files
     # ----------------------------------------------------------------------------------------------------
@@ -419,6 +441,18 @@ def _feed(connection: socket.socket, stdin: FileIO, child: Child) -> None:
                 _write(stdin, frame[1])
     if child.rc is None:
         child.kill()
+
+
+def _pour(source: socket.socket, target: socket.socket) -> None:
+    """All that comes, until the end of it; what cannot be passed on ends the source too."""
+    try:
+        while data := source.recv(_PIPE_CHUNK):
+            target.sendall(data)
+    except OSError:
+        with suppress(OSError):
+            source.shutdown(socket.SHUT_RDWR)
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
 
 
 def _write(stdin: FileIO, data: bytes) -> None:
