@@ -258,8 +258,8 @@ class NodeClient:
             LabError: nothing listens there, it does not answer, or the node is out of reach.
         """
         with NodeClient(self._path) as fresh:
-            fresh._call({"op": "connect", "host": host, "port": port})  # noqa: SLF001 - one of ours
-            connection, fresh._connection = fresh._connection, None  # noqa: SLF001
+            fresh._call({"op": "connect", "host": host, "port": port})
+            connection, fresh._connection = fresh._connection, None
         assert connection is not None  # noqa: S101 - the call was made on it
         connection.settimeout(None)
         return connection
