@@ -32,9 +32,17 @@ _UNUSABLE = tuple(
 """This network, loopback, link local, multicast, reserved (RFC 6890)."""
 _IMSI_DIGITS, _SHOWN = 15, 12
 _INFRASTRUCTURE = 24
-_SMALLEST = {"hub_lan": 28, "site_lan": 27, "access_a": 29, "loopback_a": 29, "sim_b": 29, "tunnel_b": 29}
+_SMALLEST = {
+    "hub_lan": 28,
+    "site_lan": 27,
+    "access_a": 29,
+    "loopback_a": 29,
+    "sim_b": 29,
+    "tunnel_a": 29,
+    "tunnel_b": 29,
+}
 """Longest prefix of each pool that holds a hub and a site."""
-_ADDRESSES_A_SITE = {"site_lan": 16, "access_a": 4, "loopback_a": 1, "sim_b": 1, "tunnel_b": 4}
+_ADDRESSES_A_SITE = {"site_lan": 16, "access_a": 4, "loopback_a": 1, "sim_b": 1, "tunnel_a": 4, "tunnel_b": 4}
 
 
 def across(
@@ -235,7 +243,7 @@ def _unknown(word: str, name: str, known: Sequence[str]) -> tuple[str, str]:
 def _capacity(pools: AddressPools, sites: Iterable[_Written]) -> Iterator[Problem]:
     """The hub owns number 0 of each pool of blocks; hub and witness own the last addresses of the others."""
     highest = {
-        name: getattr(pools, name).num_addresses // size - (1 if size > 1 else 3)
+        name: getattr(pools, name).num_addresses // size - (1 if size > 1 else 4)
         for name, size in _ADDRESSES_A_SITE.items()
     }
     name = min(highest, key=lambda pool: highest[pool])

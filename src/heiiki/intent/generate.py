@@ -26,6 +26,7 @@ addresses:                      # pools; a site's addresses follow from its numb
   access_a: 10.80.0.0/16        # a /30 a site
   loopback_a: 10.96.0.0/18
   sim_b: 10.112.0.0/18
+  tunnel_a: 10.144.0.0/16       # a /30 a site
   tunnel_b: 10.128.0.0/16       # a /30 a site
 
 networks:                       # two independent closed networks of two carriers (R-DUAL)

@@ -137,6 +137,7 @@ class AddressPools(Model):
     access_a: Prefix = Field(description="A /30 a site: PE and CE router on network A.")
     loopback_a: Prefix = Field(description="An address a site: the gateway on network A.")
     sim_b: Prefix = Field(description="An address a site: its SIM in the APN.")
+    tunnel_a: Prefix = Field(description="A /30 a site: inside the tunnel on network A.")
     tunnel_b: Prefix = Field(description="A /30 a site: inside the tunnel on network B.")
 
 

@@ -307,7 +307,7 @@ def _check_links(reader: _Reader, links: tuple[Link, ...]) -> None:
 
 
 def _parse_route(reader: _Reader, item: Any, at: str, tables: Mapping[str, int | None]) -> Route:
-    values = reader.mapping(item, at, ("prefix", "via", "interface", "vrf"))
+    values = reader.mapping(item, at, ("prefix", "via", "interface", "vrf", "metric"))
     via, device, vrf = values.get("via"), values.get("interface"), values.get("vrf")
     if via is None and device is None:
         reader.complain(at, "leads nowhere; give via, interface or both")
@@ -318,7 +318,16 @@ def _parse_route(reader: _Reader, item: Any, at: str, tables: Mapping[str, int |
         prefix=reader.parsed(IPv4Network, values.get("prefix"), f"{at}.prefix"),
         via="" if via is None else reader.parsed(IPv4Address, via, f"{at}.via"),
         device="" if device is None else reader.name(device, f"{at}.interface"),
+        metric=_metric(reader, values.get("metric", 0), f"{at}.metric"),
     )
+
+
+def _metric(reader: _Reader, value: Any, where: str) -> int:
+    """The less the better; the first byte is the distance that FRR gives the route."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 32:
+        return value
+    reader.complain(where, f"{value!r} is no number from 0 to {(1 << 32) - 1}")
+    return 0
 
 
 def _check_routes(reader: _Reader, routes: Iterable[Route]) -> None:

@@ -8,6 +8,7 @@ LAN = 28
 
 LAN_GATEWAY, LAN_FIRST, LAN_SECOND, LAN_CONTROLLER = 1, 2, 3, 4
 HUB_HOSTS = HUB_DRAS, HUB_XMPP = 4, 5
+HUB_VAULT = 6
 
 
 def block(pool: IPv4Network, number: int, length: int) -> IPv4Network:
@@ -39,3 +40,8 @@ def only(address: IPv4Address) -> IPv4Network:
 def hub_index(pool: IPv4Network) -> int:
     """Return the index of the hub's own address in a pool of single addresses: the last usable one."""
     return pool.num_addresses - 2
+
+
+def service_index(pool: IPv4Network) -> int:
+    """Return the index of the Vault server's service address in a pool of single addresses."""
+    return pool.num_addresses - 3

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from heiiki.intent import Intent, Service
 from heiiki.intent.collector import held
-from heiiki.plan import carrier_a, carrier_b, hub, paths, site, witnesses
+from heiiki.plan import carrier_a, carrier_b, hub, identities, paths, site, witnesses
 from heiiki.plan.addresses import LAN_GATEWAY, host
 from heiiki.plan.context import Context
 from heiiki.plan.firewall import ssh_from
@@ -38,6 +38,7 @@ def build(intent: Intent) -> Plan:
         sites=tuple(site.site_plan(context, item) for item in intent.sites),
         paths=ways,
         faults=tuple(paths.faults(ways, by_name, {link.name: link for link in links})),
+        trust=identities.trust(context),
         reliability=_reliability(intent.service),
         management=management,
     )

@@ -7,13 +7,14 @@ from ipaddress import IPv4Address, IPv4Network
 from heiiki.intent import Site
 from heiiki.intent.model import CarrierRouter, CoreLink
 from heiiki.plan import addresses as addr
-from heiiki.plan import firewall, names
+from heiiki.plan import firewall, identities, ipsec, names
 from heiiki.plan.context import Context
 from heiiki.plan.model import (
     AllowedSource,
     BgpInstance,
     BgpNeighbor,
     Device,
+    DeviceClass,
     Endpoint,
     Firewall,
     Function,
@@ -23,6 +24,7 @@ from heiiki.plan.model import (
     PrefixSet,
     Role,
     Router,
+    StaticRoute,
     Transit,
     VpnTargets,
 )
@@ -34,12 +36,13 @@ _HUB_TARGET, _SITES_TARGET, _SECOND_TARGET = 1, 2, 3
 
 @dataclass(frozen=True, slots=True)
 class _Customer:
-    """One customer's VRF on a PE: its interfaces, session, filters and sources."""
+    """One customer's VRF on a PE: its interfaces, session, filters, sources; a VPN's line is outside."""
 
     interfaces: tuple[Interface, ...]
     bgp: BgpInstance
     sets: tuple[PrefixSet, ...]
-    source: AllowedSource
+    sources: tuple[AllowedSource, ...]
+    line: Interface | None = None
 
     @property
     def peers(self) -> tuple[IPv4Address, ...]:
@@ -140,13 +143,14 @@ def _edge(context: Context, router: CarrierRouter) -> Device:
     attached = [site for site in context.sites if site.a.pe == router.name]
     core = tuple(_core_interfaces(context, router))
     customers = tuple(_customers(context, router, attached))
+    name, at_hub = names.carrier_a(router.name), router.name == context.service.networks.a.hub_pe
     return Device(
-        name=names.carrier_a(router.name),
+        name=name,
         role=Role.PE_ROUTER,
         function=Function.PE,
         platform="frr",
         networks=("a",),
-        interfaces=(*core, *(item for customer in customers for item in customer.interfaces)),
+        interfaces=(*core, *_lines(customers), *(item for one in customers for item in one.interfaces)),
         router=Router(
             router_id=own,
             bgp=(
@@ -161,12 +165,26 @@ def _edge(context: Context, router: CarrierRouter) -> Device:
             services=(
                 *_core_services(context),
                 *firewall.routing_from(*(peer for customer in customers for peer in customer.peers)),
+                *(firewall.ipsec_from(addr.host(context.line("a"), 2)) if at_hub else ()),
             ),
-            sources=tuple(customer.source for customer in customers),
+            sources=tuple(source for customer in customers for source in customer.sources),
             transits=(_CORE_TRANSIT, *_customer_transits(customers, attached)),
             separated=tuple(name for site in attached for name in (names.vrf(site), names.attachment(site))),
         ),
+        routes=(_to_vault(context),) if at_hub else (),
+        identity=identities.identity(context, name, DeviceClass.ROUTER) if at_hub else None,
+        ipsec=(ipsec.of_edge(context, "a", name),) if at_hub else (),
+        revocation=identities.revocation(context) if at_hub else None,
     )
+
+
+def _lines(customers: tuple[_Customer, ...]) -> Iterator[Interface]:
+    return (customer.line for customer in customers if customer.line is not None)
+
+
+def _to_vault(context: Context) -> StaticRoute:
+    """The hub's PE asks the Vault server from its own table, outside of every VRF."""
+    return StaticRoute(context.only_vault_service, via=addr.host(context.line("a"), 2))
 
 
 _CORE_TRANSIT = Transit("core", ("core-*",), ("core-*",))
@@ -176,9 +194,9 @@ def _customer_transits(customers: tuple[_Customer, ...], attached: list[Site]) -
     """Each customer to the core; the hub to the sites on the same PE, where no core lies between."""
     every = tuple(dict.fromkeys(item.name for customer in customers for item in customer.interfaces))
     yield Transit("customers", every, ("core-*",))
-    if attached and "ac-hub" in every:
+    if attached and names.EDGE_ESP_IF in every:
         sites = tuple(name for site in attached for name in (names.vrf(site), names.attachment(site)))
-        yield Transit("hub", (names.HUB_VRF, "ac-hub"), sites)
+        yield Transit("hub", (names.HUB_VRF, names.EDGE_ESP_IF), sites)
 
 
 def _other_edges(context: Context, router: CarrierRouter) -> Iterator[BgpNeighbor]:
@@ -217,26 +235,21 @@ def _targets(context: Context, number: int, imports: int, exports: int) -> VpnTa
 
 
 def _hub(context: Context, router: CarrierRouter) -> _Customer:
-    line = context.hub_access_a
-    ce = addr.host(line, 2)
-    pools = context.service.addresses
+    """The hub's line is a VPN: it stands in the router's own table, what comes out of it in the VRF."""
+    line, own = context.line("a"), context.underlay_set("a")
+    ce = addr.host(context.inside_esp("a"), 2)
     neighbor = BgpNeighbor(
         address=ce,
         remote_as=context.service.hub.as_number,
         device=names.HUB_CE_A,
         bfd=context.timers.active.name,
-        accept="FROM-HUB",
-        announce="SITE-LOOPBACKS",
+        accept=own.name,
+        announce=context.loopback_set.name,
     )
-    sets = (
-        PrefixSet("FROM-HUB", (context.hub_lan, context.only_hub_loopback)),
-        PrefixSet("SITE-LOOPBACKS", (pools.loopback_a,), le=addr.HOST),
-    )
-    sources = (context.hub_lan, context.only_hub_loopback, addr.only(ce))
     return _Customer(
         (
             Interface(names.HUB_VRF, "vrf", table=HUB_TABLE),
-            Interface("ac-hub", "ethernet", (addr.on(line, 1),), peer=names.HUB_CE_A, vrf=names.HUB_VRF),
+            ipsec.edge_interface(context, "a", names.HUB_VRF),
         ),
         BgpInstance(
             context.service.networks.a.as_number,
@@ -245,26 +258,27 @@ def _hub(context: Context, router: CarrierRouter) -> _Customer:
             vrf=names.HUB_VRF,
             vpn=_targets(context, _HUB_DISTINGUISHER, _SITES_TARGET, _HUB_TARGET),
         ),
-        sets,
-        AllowedSource("ac-hub", sources),
+        (own, context.loopback_set),
+        (
+            AllowedSource(names.EDGE_ESP_IF, (*own.prefixes, addr.only(ce))),
+            AllowedSource(names.EDGE_LINE_IF, (addr.only(addr.host(line, 2)), context.only_vault_service)),
+        ),
+        Interface(names.EDGE_LINE_IF, "ethernet", (addr.on(line, 1),), peer=names.HUB_CE_A),
     )
 
 
 def _spoke(context: Context, router: CarrierRouter, site: Site) -> _Customer:
     own = context.own(site)
-    vrf, prefixes = names.vrf(site), (own.lan, own.only_loopback)
+    vrf, underlay = names.vrf(site), context.underlay_set("a")
     neighbor = BgpNeighbor(
         address=own.ce,
         remote_as=context.service.sites_as_number,
         device=names.gateway_a(site),
         bfd=context.timers.active.name,
         accept=f"FROM-{vrf.upper()}",
-        announce="FROM-HUB-LOOPBACK",
+        announce=underlay.name,
     )
-    sets = (
-        PrefixSet(f"FROM-{vrf.upper()}", prefixes),
-        PrefixSet("FROM-HUB-LOOPBACK", context.hub_loopback_set.prefixes),
-    )
+    sets = (PrefixSet(f"FROM-{vrf.upper()}", (own.only_loopback,)), underlay)
     return _Customer(
         (
             Interface(vrf, "vrf", table=FIRST_SITE_TABLE + site.number),
@@ -284,7 +298,7 @@ def _spoke(context: Context, router: CarrierRouter, site: Site) -> _Customer:
             vpn=_targets(context, site.number, _HUB_TARGET, _SITES_TARGET),
         ),
         sets,
-        AllowedSource(names.attachment(site), (*prefixes, own.only_ce)),
+        (AllowedSource(names.attachment(site), (own.only_loopback, own.only_ce)),),
     )
 
 
@@ -307,5 +321,5 @@ def _second(context: Context, router: CarrierRouter, interface: str, lan: IPv4Ne
             redistribute_connected=True,
         ),
         (),
-        AllowedSource(interface, (lan,)),
+        (AllowedSource(interface, (lan,)),),
     )

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Interface
 
 from heiiki.plan import addresses as addr
-from heiiki.plan import firewall, names
+from heiiki.plan import firewall, identities, ipsec, names
 from heiiki.plan.context import Context, radio_network
-from heiiki.plan.hub import EDGE_LINK
 from heiiki.plan.model import (
     AllowedSource,
     BgpInstance,
     BgpNeighbor,
     Device,
+    DeviceClass,
     Endpoint,
     Firewall,
     ForwardPair,
@@ -31,6 +31,8 @@ from heiiki.plan.witnesses import test_sim
 
 GTP_C, GTP_U = 2123, 2152
 USER_PLANE = "gtp0"
+LAST_RESORT = 240
+"""Distance of the edge's own way to the Vault server: until the VPN is up and BGP knows a better one."""
 _POINTS = (
     ("S6a", 0, names.HSS, names.MME),
     ("S11", 1, names.MME, names.SGW),
@@ -142,7 +144,7 @@ def _pgw(context: Context) -> Device:
     points = tuple(
         Interface(interface, "ethernet", (own,), peer) for interface, own, peer in _ends(context, names.PGW)
     )
-    endpoint = (context.only_endpoint,)
+    underlay = context.underlay_set("b").prefixes
     s5 = next(item for item in points if item.name == "s5")
     return Device(
         name=names.PGW,
@@ -152,7 +154,7 @@ def _pgw(context: Context) -> Device:
         networks=("b",),
         interfaces=points,
         routes=(
-            StaticRoute(endpoint[0], via=edge),
+            *(StaticRoute(prefix, via=edge) for prefix in underlay),
             StaticRoute(addr.only(sgw), via=_peer(context, "S5", names.PGW)),
         ),
         firewall=Firewall(
@@ -160,8 +162,8 @@ def _pgw(context: Context) -> Device:
                 InputService("gtp", "udp", (GTP_C, GTP_U), (addr.only(sgw), context.infrastructure_b(2))),
                 firewall.echo_from(context.infrastructure_b(5), context.infrastructure_b(2)),
             ),
-            pairs=(ForwardPair("subscribers", (pool,), endpoint, (USER_PLANE,), ("sgi",)),),
-            sources=(AllowedSource("sgi", (*endpoint, context.infrastructure_b(5))),),
+            pairs=(ForwardPair("subscribers", (pool,), underlay, (USER_PLANE,), ("sgi",)),),
+            sources=(AllowedSource("sgi", (*underlay, context.infrastructure_b(5))),),
         ),
         pgw=Pgw(
             apn=context.service.networks.b.apn,
@@ -173,16 +175,16 @@ def _pgw(context: Context) -> Device:
 
 
 def _edge(context: Context) -> Device:
-    network, line = context.service.networks.b, context.infrastructure_b(EDGE_LINK)
-    ce, router_id = addr.host(line, 2), addr.host(network.infrastructure, 2)
-    pool = context.service.addresses.sim_b
-    endpoint = context.endpoint_set
+    network, line = context.service.networks.b, context.line("b")
+    outside, ce = addr.host(line, 2), addr.host(context.inside_esp("b"), 2)
+    router_id = addr.host(network.infrastructure, 2)
+    pool, underlay = context.service.addresses.sim_b, context.underlay_set("b")
     neighbor = BgpNeighbor(
         address=ce,
         remote_as=context.service.hub.as_number,
         device=names.HUB_CE_B,
         bfd=context.timers.active.name,
-        accept=endpoint.name,
+        accept=underlay.name,
         announce=context.sim_set.name,
     )
     ((interface, own, peer),) = _ends(context, names.EDGE)
@@ -195,21 +197,34 @@ def _edge(context: Context) -> Device:
         interfaces=(
             Interface("lo", "loopback", (addr.single(router_id),)),
             Interface(interface, "ethernet", (own,), peer),
-            Interface("ac-hub", "ethernet", (addr.on(line, 1),), peer=names.HUB_CE_B),
+            Interface(names.EDGE_LINE_IF, "ethernet", (addr.on(line, 1),), peer=names.HUB_CE_B),
+            ipsec.edge_interface(context, "b"),
         ),
         router=Router(
             router_id=router_id,
             bgp=(BgpInstance(network.as_number, router_id, (neighbor,), (pool,)),),
-            prefix_sets=(endpoint, context.sim_set),
+            prefix_sets=(underlay, context.sim_set),
             bfd_profiles=(context.timers.active,),
         ),
-        routes=(StaticRoute(pool, via=_peer(context, "SGi", names.EDGE)),),
+        routes=(
+            StaticRoute(pool, via=_peer(context, "SGi", names.EDGE)),
+            StaticRoute(context.only_vault_service, via=outside, distance=LAST_RESORT),
+        ),
         firewall=Firewall(
-            services=firewall.routing_from(ce, context.infrastructure_b(5)),
-            pairs=(ForwardPair("subscribers", (pool,), endpoint.prefixes, (interface,), ("ac-hub",)),),
+            services=(
+                *firewall.routing_from(ce, context.infrastructure_b(5)),
+                *firewall.ipsec_from(outside),
+            ),
+            pairs=(
+                ForwardPair("subscribers", (pool,), underlay.prefixes, (interface,), (names.EDGE_ESP_IF,)),
+            ),
             sources=(
                 AllowedSource(interface, (pool, context.infrastructure_b(5))),
-                AllowedSource("ac-hub", (*endpoint.prefixes, addr.only(ce))),
+                AllowedSource(names.EDGE_LINE_IF, (addr.only(outside), context.only_vault_service)),
+                AllowedSource(names.EDGE_ESP_IF, (*underlay.prefixes, addr.only(ce))),
             ),
         ),
+        identity=identities.identity(context, names.EDGE, DeviceClass.ROUTER),
+        ipsec=(ipsec.of_edge(context, "b", names.EDGE),),
+        revocation=identities.revocation(context),
     )

@@ -9,9 +9,11 @@ from heiiki.plan import addresses as addr
 from heiiki.plan.model import BfdProfile, PrefixSet, Timers
 
 PRIMARY_PREFERENCE, STANDBY_PREFERENCE = 200, 100
-OVERLAY_HOPS = 10
+EDGE_LINK = 6
+"""Number of the /30 in carrier B's infrastructure between its edge and the hub."""
+
 SITE_VRID, HUB_VRID = 51, 52
-GRE_MTU, WWAN_MTU = 1376, 1400
+GRE_MTU, WWAN_MTU = 1320, 1400
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class SiteAddresses:
     access: IPv4Network
     loopback: IPv4Address
     sim: IPv4Address
-    tunnel: IPv4Network
+    tunnel_a: IPv4Network
+    tunnel_b: IPv4Network
     radio: IPv4Network
 
     @cached_property
@@ -46,14 +49,21 @@ class SiteAddresses:
         return addr.only(self.loopback)
 
     @cached_property
-    def tunnel_hub(self) -> IPv4Address:
-        """The hub's end inside the tunnel."""
-        return addr.host(self.tunnel, 1)
+    def only_sim(self) -> IPv4Network:
+        """The SIM's address, as a prefix."""
+        return addr.only(self.sim)
 
-    @cached_property
-    def tunnel_site(self) -> IPv4Address:
-        """The site's end inside the tunnel."""
-        return addr.host(self.tunnel, 2)
+    def tunnel(self, network: str) -> IPv4Network:
+        """Return the /30 inside the tunnel over `network`."""
+        return self.tunnel_a if network == "a" else self.tunnel_b
+
+    def tunnel_hub(self, network: str) -> IPv4Address:
+        """Return the hub's end inside the tunnel over `network`."""
+        return addr.host(self.tunnel(network), 1)
+
+    def tunnel_site(self, network: str) -> IPv4Address:
+        """Return the site's end inside the tunnel over `network`."""
+        return addr.host(self.tunnel(network), 2)
 
     @cached_property
     def controller(self) -> IPv4Address:
@@ -77,7 +87,8 @@ def site_addresses(service: Service, number: int) -> SiteAddresses:
         access=addr.block(pools.access_a, number, addr.ACCESS),
         loopback=addr.host(pools.loopback_a, number),
         sim=addr.host(pools.sim_b, number),
-        tunnel=addr.block(pools.tunnel_b, number, addr.ACCESS),
+        tunnel_a=addr.block(pools.tunnel_a, number, addr.ACCESS),
+        tunnel_b=addr.block(pools.tunnel_b, number, addr.ACCESS),
         radio=radio_network(number),
     )
 
@@ -130,6 +141,35 @@ class Context:
         return addr.only(self.tunnel_endpoint)
 
     @cached_property
+    def vault(self) -> IPv4Address:
+        """The Vault server in the closed group."""
+        return addr.host(self.hub_lan, addr.HUB_VAULT)
+
+    @cached_property
+    def vault_service(self) -> IPv4Address:
+        """Where gateways and edges reach the Vault server, outside of their tunnels."""
+        pool = self.service.addresses.loopback_a
+        return addr.host(pool, addr.service_index(pool))
+
+    @cached_property
+    def only_vault_service(self) -> IPv4Network:
+        """That address as a prefix."""
+        return addr.only(self.vault_service)
+
+    def inside_esp(self, network: str) -> IPv4Network:
+        """Return the /30 inside the IPsec VPN between the hub and the edge of `network`."""
+        pools = self.service.addresses
+        return addr.block(pools.tunnel_a if network == "a" else pools.tunnel_b, 0, addr.ACCESS)
+
+    def hub_end(self, network: str) -> IPv4Address:
+        """Return the hub's end of every site's tunnel over `network`."""
+        return self.hub_loopback if network == "a" else self.tunnel_endpoint
+
+    def line(self, network: str) -> IPv4Network:
+        """Return the /30 of the hub's line to the edge of `network`."""
+        return self.hub_access_a if network == "a" else self.infrastructure_b(EDGE_LINK)
+
+    @cached_property
     def hub_access_a(self) -> IPv4Network:
         """The /30 between the hub's PE and CE-A."""
         return addr.block(self.service.addresses.access_a, 0, addr.ACCESS)
@@ -152,15 +192,14 @@ class Context:
         """The hub LAN, and nothing else."""
         return PrefixSet("HUB-LAN", (self.hub_lan,))
 
-    @cached_property
-    def hub_loopback_set(self) -> PrefixSet:
-        """The hub's loopback on network A."""
-        return PrefixSet("HUB-LOOPBACK", (self.only_hub_loopback,))
+    def underlay_set(self, network: str) -> PrefixSet:
+        """Return what the hub shows to a carrier: its end of the tunnels, and the Vault server."""
+        return PrefixSet("HUB-UNDERLAY", (addr.only(self.hub_end(network)), self.only_vault_service))
 
     @cached_property
-    def endpoint_set(self) -> PrefixSet:
-        """The hub's tunnel endpoint on network B."""
-        return PrefixSet("TUNNEL-ENDPOINT", (self.only_endpoint,))
+    def loopback_set(self) -> PrefixSet:
+        """The sites' ends of their tunnels on network A."""
+        return PrefixSet("SITE-LOOPBACKS", (self.service.addresses.loopback_a,), le=addr.HOST)
 
     @cached_property
     def sim_set(self) -> PrefixSet:

@@ -6,7 +6,8 @@ from ipaddress import IPv4Address, IPv4Network
 from heiiki.plan import addresses as addr
 from heiiki.plan.model import InputService
 
-SSH, BGP, BFD_SINGLE, BFD_MULTIHOP, STAMP = 22, 179, 3784, 4784, 862
+SSH, BGP, BFD_SINGLE, BFD_MULTIHOP, STAMP, VAULT = 22, 179, 3784, 4784, 862, 8200
+IKE, IKE_NAT = 500, 4500
 
 _Source = IPv4Address | IPv4Network
 
@@ -33,6 +34,17 @@ def vrrp_from(*peers: _Source) -> InputService:
 def gre_from(*peers: _Source) -> InputService:
     """Open GRE to tunnel peers."""
     return InputService("gre", "gre", (), _networks(peers))
+
+
+def ipsec_from(*peers: _Source) -> tuple[InputService, ...]:
+    """Open IKEv2 (RFC 7296) and ESP (RFC 4303) to IPsec peers."""
+    sources = _networks(peers)
+    return InputService("ike", "udp", (IKE, IKE_NAT), sources), InputService("esp", "esp", (), sources)
+
+
+def vault_from(*sources: _Source) -> InputService:
+    """Open the Vault API: enrolment, renewal, CRL and OCSP."""
+    return InputService("vault", "tcp", (VAULT,), _networks(sources))
 
 
 def echo_from(*sources: _Source) -> InputService:

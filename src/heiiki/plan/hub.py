@@ -1,21 +1,22 @@
 """The hub: DRAS, XMPP server, and a CE router to each carrier, in one closed group."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 from heiiki.plan import addresses as addr
-from heiiki.plan import firewall, names
-from heiiki.plan.context import GRE_MTU, HUB_VRID, OVERLAY_HOPS, Context
+from heiiki.plan import firewall, identities, ipsec, names
+from heiiki.plan.context import HUB_VRID, Context
 from heiiki.plan.model import (
     AllowedSource,
     BgpInstance,
     BgpNeighbor,
     Device,
+    DeviceClass,
     Endpoint,
     Firewall,
     ForwardPair,
     Function,
-    Gre,
     Interface,
     LanWatch,
     Link,
@@ -24,44 +25,73 @@ from heiiki.plan.model import (
     Router,
     StampStream,
     StaticRoute,
+    VaultServer,
     Vrrp,
 )
 
-EDGE_LINK = 6
 CONTROL_STREAM = ""
 """Site of the stream between the hub's own hosts: it crosses nothing that is failed (D19)."""
 
 _MASTER, _BACKUP = 200, 100
+_PORTS = (names.HUB_CE_A, names.HUB_CE_B, names.DRAS, names.XMPP, names.VAULT)
+"""Who hangs on the hub's switch, in the order of its ports."""
 _HOSTS = ((names.DRAS, addr.HUB_DRAS, Function.DRAS), (names.XMPP, addr.HUB_XMPP, Function.XMPP))
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """The hub's line to one carrier, and the CE router on it."""
+
+    network: str
+    device: str
+    other: str
+    interface: str
+    index: int
+    other_index: int
+
+    def edge(self, context: Context) -> str:
+        """The carrier's device at the other end."""
+        hub_pe = context.service.networks.a.hub_pe
+        return names.carrier_a(hub_pe) if self.network == "a" else names.EDGE
+
+    def as_number(self, context: Context) -> int:
+        """The carrier's AS."""
+        networks = context.service.networks
+        return networks.a.as_number if self.network == "a" else networks.b.as_number
+
+    def underlay(self, context: Context) -> PrefixSet:
+        """Where the sites' tunnels end, as the carrier announces it."""
+        return context.loopback_set if self.network == "a" else context.sim_set
+
+
+_LINES = (
+    _Line("a", names.HUB_CE_A, names.HUB_CE_B, names.ACCESS_A_IF, addr.LAN_FIRST, addr.LAN_SECOND),
+    _Line("b", names.HUB_CE_B, names.HUB_CE_A, names.ACCESS_B_IF, addr.LAN_SECOND, addr.LAN_FIRST),
+)
 
 
 def devices(context: Context) -> Iterator[Device]:
     """Yield the hub's devices."""
-    yield _ce_a(context)
-    yield _ce_b(context)
+    for line in _LINES:
+        yield _ce(context, line)
     yield _switch()
     for name, index, function in _HOSTS:
         yield _host(context, name, index, function)
+    yield _vault(context)
 
 
 def links(context: Context) -> Iterator[Link]:
     """Yield the hub's access lines and the legs of its LAN."""
-    pe = names.carrier_a(context.service.networks.a.hub_pe)
-    yield Link(
-        names.link(pe, names.HUB_CE_A),
-        Endpoint(pe, "ac-hub"),
-        Endpoint(names.HUB_CE_A, names.ACCESS_A_IF),
-        "a",
-        "access",
-    )
-    yield Link(
-        names.link(names.EDGE, names.HUB_CE_B),
-        Endpoint(names.EDGE, "ac-hub"),
-        Endpoint(names.HUB_CE_B, names.ACCESS_B_IF),
-        "b",
-        "access",
-    )
-    for port, device in enumerate((names.HUB_CE_A, names.HUB_CE_B, names.DRAS, names.XMPP), start=1):
+    for line in _LINES:
+        edge = line.edge(context)
+        yield Link(
+            names.link(edge, line.device),
+            Endpoint(edge, names.EDGE_LINE_IF),
+            Endpoint(line.device, line.interface),
+            line.network,
+            "access",
+        )
+    for port, device in enumerate(_PORTS, start=1):
         ends = Endpoint(names.HUB_LAN, f"port{port}"), Endpoint(device, names.LAN_IF)
         yield Link(names.link(names.HUB_LAN, device), *ends, "lan", "lan")
 
@@ -76,17 +106,13 @@ def _site_sets(context: Context) -> tuple[PrefixSet, ...]:
 
 
 def _overlay(context: Context, network: str) -> Iterator[BgpNeighbor]:
-    """One session a site: over network A from loopback to loopback, over network B inside the tunnel."""
+    """One session a site, inside its tunnel: it decides whether the path over `network` is good (D4)."""
     for site in context.sites:
-        own = context.own(site)
-        on_a = network == "a"
         yield BgpNeighbor(
-            address=own.loopback if on_a else own.tunnel_site,
+            address=context.own(site).tunnel_site(network),
             remote_as=context.service.sites_as_number,
-            device=names.gateway_a(site) if on_a else names.gateway_b(site),
-            update_source=str(context.hub_loopback) if on_a else None,
+            device=ipsec.gateway(site, network),
             bfd=context.bfd(site, network).name,
-            multihop=OVERLAY_HOPS if on_a else 0,
             accept=f"SITE-{site.number:04d}",
             announce=context.hub_set.name,
             local_preference=context.preference(site, network),
@@ -135,135 +161,92 @@ def _watch(context: Context, source: IPv4Address, peer: IPv4Address) -> LanWatch
 def _lan_sources(context: Context) -> Iterator[AllowedSource]:
     """The LAN's own hosts, and sites whose packets the other CE router hands over."""
     for interface in names.LAN_IFS:
-        yield AllowedSource(interface, (context.hub_lan, context.service.addresses.site_lan))
+        yield AllowedSource(
+            interface, (context.hub_lan, context.service.addresses.site_lan, context.only_vault_service)
+        )
 
 
-def _ce_a(context: Context) -> Device:
-    here, peer = _ce_address(context, addr.LAN_FIRST), _ce_address(context, addr.LAN_SECOND)
-    pools = context.service.addresses
-    pe = addr.host(context.hub_access_a, 1)
-    to_pe = BgpNeighbor(
-        address=pe,
-        remote_as=context.service.networks.a.as_number,
-        device=names.carrier_a(context.service.networks.a.hub_pe),
-        bfd=context.timers.active.name,
-        accept="SITE-LOOPBACKS",
-        announce="HUB-OWN",
-    )
-    sets = (
-        context.hub_set,
-        context.sites_set,
-        PrefixSet("SITE-LOOPBACKS", (pools.loopback_a,), le=addr.HOST),
-        PrefixSet("HUB-OWN", (context.hub_lan, context.only_hub_loopback)),
-        *_site_sets(context),
-    )
-    neighbors = (to_pe, _session_lan(context, here, peer, names.HUB_CE_B), *_overlay(context, "a"))
-    return Device(
-        name=names.HUB_CE_A,
-        role=Role.CE_ROUTER,
-        function=Function.CE,
-        platform="frr",
-        networks=("a",),
-        interfaces=(
-            Interface("lo", "loopback", (addr.single(context.hub_loopback),)),
-            Interface(names.ACCESS_A_IF, "ethernet", (addr.on(context.hub_access_a, 2),), peer=to_pe.device),
-            Interface(names.LAN_IF, "ethernet", (addr.single(here),)),
-        ),
-        router=_router(
-            context,
-            context.hub_loopback,
-            neighbors,
-            (context.hub_lan, context.only_hub_loopback),
-            sets,
-        ),
-        firewall=Firewall(
-            services=(
-                *firewall.routing_from(pe, pools.loopback_a, peer),
-                firewall.vrrp_from(peer),
-                firewall.echo_from(context.hub_lan),
-            ),
-            pairs=(_pair(context, (names.ACCESS_A_IF,)),),
-            sources=(
-                *_lan_sources(context),
-                AllowedSource(names.ACCESS_A_IF, (pools.site_lan, pools.loopback_a, addr.only(pe))),
-            ),
-        ),
-        vrrp=_vrrp(context, peer, _MASTER),
-        lan_watch=_watch(context, here, peer),
-    )
-
-
-def _ce_b(context: Context) -> Device:
-    here, peer = _ce_address(context, addr.LAN_SECOND), _ce_address(context, addr.LAN_FIRST)
-    pools = context.service.addresses
-    line = context.infrastructure_b(EDGE_LINK)
-    edge = addr.host(line, 1)
+def _ce(context: Context, line: _Line) -> Device:
+    """The CE router to one carrier: all sites' tunnels over it, inside the VPN to the carrier's edge."""
+    here, peer = _ce_address(context, line.index), _ce_address(context, line.other_index)
+    network, pools = line.network, context.service.addresses
+    end, vault = addr.only(context.hub_end(network)), context.only_vault_service
+    outside, inside = (addr.host(net, 1) for net in (context.line(network), context.inside_esp(network)))
+    underlay, shown = line.underlay(context), context.underlay_set(network)
     to_edge = BgpNeighbor(
-        address=edge,
-        remote_as=context.service.networks.b.as_number,
-        device=names.EDGE,
+        address=inside,
+        remote_as=line.as_number(context),
+        device=line.edge(context),
         bfd=context.timers.active.name,
-        accept=context.sim_set.name,
-        announce=context.endpoint_set.name,
+        accept=underlay.name,
+        announce=shown.name,
     )
-    sets = (context.hub_set, context.sites_set, context.sim_set, context.endpoint_set, *_site_sets(context))
-    neighbors = (to_edge, _session_lan(context, here, peer, names.HUB_CE_A), *_overlay(context, "b"))
-    tunnels = tuple(_tunnels(context))
+    tunnels = tuple(ipsec.hub_tunnel(context, site, network) for site in context.sites)
+    vpn = ipsec.hub_interface(context, network, to_edge.device)
+    far = underlay.prefixes[0]
     return Device(
-        name=names.HUB_CE_B,
+        name=line.device,
         role=Role.CE_ROUTER,
         function=Function.CE,
         platform="frr",
-        networks=("b",),
+        networks=(network,),
         interfaces=(
-            Interface("lo", "loopback", (addr.single(context.tunnel_endpoint),)),
-            Interface(names.ACCESS_B_IF, "ethernet", (addr.on(line, 2),), peer=names.EDGE),
+            Interface("lo", "loopback", (addr.single(end.network_address),)),
+            Interface(line.interface, "ethernet", (addr.on(context.line(network), 2),), peer=to_edge.device),
+            vpn,
             Interface(names.LAN_IF, "ethernet", (addr.single(here),)),
             *tunnels,
         ),
         router=_router(
             context,
-            context.tunnel_endpoint,
-            neighbors,
-            (context.hub_lan, context.only_endpoint),
-            sets,
+            end.network_address,
+            (to_edge, _session_lan(context, here, peer, line.other), *_overlay(context, network)),
+            (context.hub_lan, end, vault),
+            (context.hub_set, context.sites_set, underlay, shown, *_site_sets(context)),
         ),
+        routes=(StaticRoute(vault, via=context.vault),),
         firewall=Firewall(
             services=(
-                *firewall.routing_from(edge, pools.tunnel_b, peer),
-                firewall.gre_from(pools.sim_b),
+                *firewall.routing_from(inside, pools.tunnel_a if network == "a" else pools.tunnel_b, peer),
+                *firewall.ipsec_from(outside, far),
+                firewall.gre_from(far),
                 firewall.vrrp_from(peer),
-                firewall.echo_from(context.hub_lan),
+                firewall.echo_from(context.hub_lan, outside),
             ),
-            pairs=(_pair(context, tuple(tunnel.name for tunnel in tunnels)),),
+            pairs=(
+                _pair(context, tuple(tunnel.name for tunnel in tunnels)),
+                _vault_pair(context, (far, addr.only(outside)), (vpn.name, line.interface)),
+            ),
             sources=(
                 *_lan_sources(context),
-                AllowedSource(names.ACCESS_B_IF, (pools.sim_b, addr.only(edge))),
-                *_tunnel_sources(context),
+                AllowedSource(line.interface, (addr.only(outside),)),
+                AllowedSource(vpn.name, (far, addr.only(inside), addr.only(outside))),
+                *_tunnel_sources(context, network),
             ),
+            encrypted=(line.interface, vpn.name),
         ),
-        vrrp=_vrrp(context, peer, _BACKUP),
+        vrrp=_vrrp(context, peer, _MASTER if network == "a" else _BACKUP),
         lan_watch=_watch(context, here, peer),
+        identity=identities.identity(context, line.device, DeviceClass.ROUTER),
+        ipsec=(
+            ipsec.to_edge(context, network, to_edge.device),
+            *(ipsec.to_site(context, site, network) for site in context.sites),
+        ),
+        revocation=identities.revocation(context),
     )
 
 
-def _tunnels(context: Context) -> Iterator[Interface]:
+def _tunnel_sources(context: Context, network: str) -> Iterator[AllowedSource]:
     for site in context.sites:
         own = context.own(site)
-        yield Interface(
-            names.tunnel(site),
-            "gre",
-            (addr.on(own.tunnel, 1),),
-            peer=names.gateway_b(site),
-            mtu=GRE_MTU,
-            gre=Gre(context.tunnel_endpoint, own.sim),
-        )
+        yield AllowedSource(names.tunnel(site, network), (own.lan, addr.only(own.tunnel_site(network))))
 
 
-def _tunnel_sources(context: Context) -> Iterator[AllowedSource]:
-    for site in context.sites:
-        own = context.own(site)
-        yield AllowedSource(names.tunnel(site), (own.lan, addr.only(own.tunnel_site)))
+def _vault_pair(
+    context: Context, outside: tuple[IPv4Network, ...], interfaces: tuple[str, ...]
+) -> ForwardPair:
+    """Gateways and the carrier's edge to the Vault server, outside of their tunnels, and to no other host."""
+    return ForwardPair("vault", (context.only_vault_service,), outside, names.LAN_IFS, interfaces)
 
 
 def _router(
@@ -296,7 +279,47 @@ def _switch() -> Device:
         platform="bridge",
         networks=(),
         managed=False,
-        interfaces=tuple(Interface(f"port{port}", "ethernet") for port in (1, 2, 3, 4)),
+        interfaces=tuple(Interface(f"port{port}", "ethernet") for port, _ in enumerate(_PORTS, start=1)),
+    )
+
+
+def _vault(context: Context) -> Device:
+    """One more host of the closed group; its service address is for those that have no tunnel yet."""
+    pools = context.service.addresses
+    sites = [context.own(site) for site in context.sites]
+    lines = tuple(context.line(network) for network in "ab")
+    ways = ((_LINES[0], pools.loopback_a), (_LINES[1], pools.sim_b))
+    return Device(
+        name=names.VAULT,
+        role=Role.VAULT_SERVER,
+        function=Function.VAULT,
+        platform="linux_host",
+        networks=(),
+        interfaces=(
+            Interface(names.LAN_IF, "ethernet", (addr.on(context.hub_lan, addr.HUB_VAULT),)),
+            Interface("lo", "loopback", (addr.single(context.vault_service),)),
+        ),
+        routes=(
+            StaticRoute(pools.site_lan, via=context.hub_gateway),
+            *(
+                StaticRoute(prefix, via=_ce_address(context, line.index))
+                for line, pool in ways
+                for prefix in (pool, context.line(line.network))
+            ),
+        ),
+        firewall=Firewall(
+            services=(
+                firewall.vault_from(
+                    context.hub_lan,
+                    pools.site_lan,
+                    *lines,
+                    *(prefix for own in sites for prefix in (own.only_loopback, own.only_sim)),
+                ),
+                firewall.echo_from(context.hub_lan),
+            )
+        ),
+        identity=identities.identity(context, names.VAULT, DeviceClass.SERVER),
+        vault=VaultServer(context.vault, context.vault_service, identities.PORT, names.VAULT),
     )
 
 
@@ -320,4 +343,5 @@ def _host(context: Context, name: str, index: int, function: Function) -> Device
             services=(firewall.echo_from(context.hub_lan, pool), firewall.stamp_from(context.hub_lan, pool))
         ),
         stamp=(control, *streams),
+        identity=identities.identity(context, name, DeviceClass.SERVER),
     )

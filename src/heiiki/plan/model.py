@@ -19,6 +19,7 @@ class Role(StrEnum):
     APN_GATEWAY = "apn_gateway"
     CLOSED_GROUP_HOST = "closed_group_host"
     EMS = "ems"
+    VAULT_SERVER = "vault_server"
     MOBILE_CORE = "mobile_core"
     LAN_SWITCH = "lan_switch"
     WITNESS = "witness"
@@ -39,6 +40,7 @@ class Function(StrEnum):
     ENB = "eNB"
     DRAS = "DRAS"
     XMPP = "XMPP"
+    VAULT = "Vault"
     BEMS = "BEMS"
     ERC = "ERC"
     SWITCH = "switch"
@@ -92,7 +94,7 @@ class IkeTimers:
 
     Attributes:
         dpd_delay_s: a peer not heard for so long is asked for liveness.
-        retransmit_s: wait before the first retransmission; each further wait is `retransmit_base` times longer.
+        retransmit_s: wait before the first retransmission; each next one is `retransmit_base` times as long.
         retransmit_tries: retransmissions before the peer is given up.
         rekey_ike_s: life of an IKE SA before it is made anew.
         rekey_esp_s: life of an ESP SA before it is made anew, with a key exchange of its own (PFS).
@@ -199,7 +201,6 @@ class BgpNeighbor:
         address: the peer.
         device: name of the peer in the plan.
         bfd: name of the BFD profile that decides over the session, or None.
-        multihop: hops allowed to an eBGP peer that is not on the link; 0 for a direct one.
         accept: name of the prefix set that is accepted; None: nothing but what the address family demands.
         announce: name of the prefix set that is announced.
         local_preference: preference given to what is accepted.
@@ -211,7 +212,6 @@ class BgpNeighbor:
     device: str
     update_source: str | None = None
     bfd: str | None = None
-    multihop: int = 0
     accept: str | None = None
     announce: str | None = None
     local_preference: int | None = None
@@ -243,12 +243,17 @@ class BgpInstance:
 
 @dataclass(frozen=True, slots=True)
 class StaticRoute:
-    """A route that is written, not learned; `via` an address, an interface, or both."""
+    """A route that is written, not learned; `via` an address, an interface, or both.
+
+    Attributes:
+        distance: administrative distance; 0: before every route that is learned.
+    """
 
     prefix: IPv4Network
     via: IPv4Address | None = None
     interface: str | None = None
     vrf: str | None = None
+    distance: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +300,7 @@ class AllowedSource:
 
 @dataclass(frozen=True, slots=True)
 class InputService:
-    """What a device answers itself: `protocol` tcp, udp, gre, vrrp, icmp, sctp or ospf; ports; sources."""
+    """What a device answers itself: `protocol` tcp, udp, gre, esp, vrrp, icmp, sctp or ospf."""
 
     name: str
     protocol: str
@@ -309,6 +314,7 @@ class Firewall:
 
     Attributes:
         separated: interfaces between which nothing passes, whatever the other rules say (D2).
+        encrypted: interfaces on which GRE passes, in and out, only inside of ESP (R-SEC-ACCESS).
     """
 
     services: tuple[InputService, ...] = ()
@@ -316,6 +322,7 @@ class Firewall:
     sources: tuple[AllowedSource, ...] = ()
     transits: tuple[Transit, ...] = ()
     separated: tuple[str, ...] = ()
+    encrypted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -645,7 +652,7 @@ class Management:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """Algorithms of IKE and ESP (RFC 8247, RFC 8221), in the IANA registry's spirit and strongSwan's words."""
+    """Algorithms of IKE and ESP (RFC 8247, RFC 8221), in strongSwan's words."""
 
     ike: str
     esp: str

@@ -2,19 +2,28 @@
 
 from heiiki.intent import Site
 
-HUB_CE_A, HUB_CE_B, HUB_LAN, DRAS, XMPP = "hub-ce-a", "hub-ce-b", "hub-lan", "dras", "xmpp"
+HUB_CE_A, HUB_CE_B, HUB_LAN = "hub-ce-a", "hub-ce-b", "hub-lan"
+DRAS, XMPP, VAULT = "dras", "xmpp", "vault"
 EDGE, PGW, SGW, MME, HSS, ENB = "b-edge", "b-pgw", "b-sgw", "b-mme", "b-hss", "b-enb"
 SECOND_HQ, SECOND_BRANCH, STRANGER = "second-hq", "second-branch", "stranger"
 
-LAN_IF, LAN_VIRTUAL_IF, ACCESS_A_IF, ACCESS_B_IF, TUNNEL_IF, WWAN_IF, RADIO_IF = (
+LAN_IF, LAN_VIRTUAL_IF, ACCESS_A_IF, ACCESS_B_IF, WWAN_IF, RADIO_IF = (
     "lan0",
     "lan0-v",
     "access-a",
     "access-b",
-    "tun-b",
     "wwan0",
     "radio0",
 )
+TUNNEL_A_IF, TUNNEL_B_IF = "tun-a", "tun-b"
+"""A site's end of its tunnel over each network."""
+
+ESP_A_IF, ESP_B_IF = "esp-a", "esp-b"
+"""The hub's end of the IPsec VPN to each carrier's edge (R-SEC-ESP)."""
+
+EDGE_LINE_IF, EDGE_ESP_IF = "ac-hub", "esp-hub"
+"""A carrier's edge towards the hub: the line, and the IPsec VPN on it."""
+
 LAN_IFS = (LAN_IF, LAN_VIRTUAL_IF)
 """The leg to a LAN, and the interface of its virtual gateway: what hosts send arrives on the second."""
 
@@ -66,9 +75,14 @@ def attachment(site: Site) -> str:
     return f"ac{site.number:04d}"
 
 
-def tunnel(site: Site) -> str:
-    """Interface on the hub's CE-B that leads to the site."""
-    return f"gre{site.number:04d}"
+def tunnel(site: Site, network: str) -> str:
+    """Interface on the hub's CE router to `network` that leads to the site."""
+    return f"gre-{network}{site.number:04d}"
+
+
+def connection(site: Site) -> str:
+    """Name of the IPsec connection with a site, on the hub's CE routers."""
+    return f"s{site.number:04d}"
 
 
 def radio(site: Site) -> str:

@@ -5,24 +5,18 @@ from ipaddress import IPv4Address, IPv4Network
 
 from heiiki.intent import Site
 from heiiki.plan import addresses as addr
-from heiiki.plan import firewall, names
-from heiiki.plan.context import (
-    GRE_MTU,
-    OVERLAY_HOPS,
-    SITE_VRID,
-    Context,
-    SiteAddresses,
-)
+from heiiki.plan import firewall, identities, ipsec, names
+from heiiki.plan.context import SITE_VRID, Context, SiteAddresses
 from heiiki.plan.model import (
     AllowedSource,
     BgpInstance,
     BgpNeighbor,
     Device,
+    DeviceClass,
     Endpoint,
     Firewall,
     ForwardPair,
     Function,
-    Gre,
     InputService,
     Interface,
     LanWatch,
@@ -38,6 +32,10 @@ from heiiki.plan.model import (
 )
 
 _MASTER, _BACKUP = 200, 100
+_BOTH = "ab"
+_UPLINKS = {"a": names.ACCESS_A_IF, "b": names.WWAN_IF}
+_TUNNELS = {"a": names.TUNNEL_A_IF, "b": names.TUNNEL_B_IF}
+_OWN_LAN, _OWN_LOOPBACK = "SITE-LAN", "SITE-LOOPBACK"
 
 
 def site_plan(context: Context, site: Site) -> SitePlan:
@@ -117,43 +115,28 @@ def _lan_legs(site: Site) -> Iterator[Link]:
         yield Link(names.link(switch, device), *ends, "lan", "lan", site.name)
 
 
-def _own_sets(own: SiteAddresses) -> tuple[PrefixSet, PrefixSet]:
-    loopback = own.only_loopback
-    return PrefixSet("SITE-LAN", (own.lan,)), PrefixSet("SITE-OWN", (own.lan, loopback))
-
-
-def _sessions_a(context: Context, site: Site, own: SiteAddresses) -> Iterator[BgpNeighbor]:
-    """The PE carries the packets; the overlay session to the hub decides whether the path is good (D4)."""
-    yield BgpNeighbor(
+def _session_pe(context: Context, site: Site, own: SiteAddresses) -> BgpNeighbor:
+    """The PE carries the tunnel's packets: it learns where the tunnel ends, and nothing of the LAN."""
+    return BgpNeighbor(
         address=own.pe,
         remote_as=context.service.networks.a.as_number,
         device=names.carrier_a(site.a.pe),
         bfd=context.timers.active.name,
-        accept=context.hub_loopback_set.name,
-        announce="SITE-OWN",
-    )
-    yield BgpNeighbor(
-        address=context.hub_loopback,
-        remote_as=context.service.hub.as_number,
-        device=names.HUB_CE_A,
-        update_source=str(own.loopback),
-        bfd=context.bfd(site, "a").name,
-        multihop=OVERLAY_HOPS,
-        accept=context.hub_set.name,
-        announce="SITE-LAN",
-        local_preference=context.preference(site, "a"),
+        accept=context.underlay_set("a").name,
+        announce=_OWN_LOOPBACK,
     )
 
 
-def _session_b(context: Context, site: Site, own: SiteAddresses) -> BgpNeighbor:
+def _session_hub(context: Context, site: Site, own: SiteAddresses, network: str) -> BgpNeighbor:
+    """The session inside the tunnel decides whether the path over `network` is good (D4)."""
     return BgpNeighbor(
-        address=own.tunnel_hub,
+        address=own.tunnel_hub(network),
         remote_as=context.service.hub.as_number,
-        device=names.HUB_CE_B,
-        bfd=context.bfd(site, "b").name,
+        device=names.HUB_CE_A if network == "a" else names.HUB_CE_B,
+        bfd=context.bfd(site, network).name,
         accept=context.hub_set.name,
-        announce="SITE-LAN",
-        local_preference=context.preference(site, "b"),
+        announce=_OWN_LAN,
+        local_preference=context.preference(site, network),
     )
 
 
@@ -171,67 +154,66 @@ def _session_lan(context: Context, here: IPv4Address, peer: IPv4Address, device:
     )
 
 
-def _interfaces_a(site: Site, own: SiteAddresses) -> tuple[Interface, Interface]:
+def _interfaces_a(context: Context, site: Site, own: SiteAddresses) -> tuple[Interface, ...]:
     return (
         Interface("lo", "loopback", (addr.single(own.loopback),)),
         Interface(names.ACCESS_A_IF, "ethernet", (addr.on(own.access, 2),), peer=names.carrier_a(site.a.pe)),
+        ipsec.site_tunnel(context, site, "a"),
     )
 
 
-def _interfaces_b(context: Context, own: SiteAddresses) -> tuple[Interface, ...]:
-    tunnel = Interface(
-        names.TUNNEL_IF,
-        "gre",
-        (addr.on(own.tunnel, 2),),
-        peer=names.HUB_CE_B,
-        mtu=GRE_MTU,
-        gre=Gre(own.sim, context.tunnel_endpoint),
+def _interfaces_b(context: Context, site: Site, own: SiteAddresses) -> tuple[Interface, ...]:
+    return (
+        Interface(names.RADIO_IF, "radio", (addr.on(own.radio, 2),), peer=names.ENB),
+        Interface(names.WWAN_IF, "wwan", (addr.single(own.sim),), peer=names.PGW),
+        ipsec.site_tunnel(context, site, "b"),
     )
-    radio = Interface(names.RADIO_IF, "radio", (addr.on(own.radio, 2),), peer=names.ENB)
-    return radio, Interface(names.WWAN_IF, "wwan", (addr.single(own.sim),), peer=names.PGW), tunnel
 
 
-def _services_b(context: Context, own: SiteAddresses) -> tuple[InputService, ...]:
-    """The tunnel; in the lab also the modem's leg, which a modem of silicon would not show to the host."""
-    tunnel = firewall.gre_from(context.tunnel_endpoint)
-    if context.service.management.kind != "lab":
-        return (tunnel,)
-    return tunnel, firewall.radio_from(addr.host(own.radio, 1))
+def _services(context: Context, own: SiteAddresses, network: str) -> tuple[InputService, ...]:
+    """The tunnel and what protects it; on B in the lab also the modem's leg, which silicon would not show."""
+    hub = context.hub_end(network)
+    tunnel = (*firewall.ipsec_from(hub), firewall.gre_from(hub))
+    if network == "a" or context.service.management.kind != "lab":
+        return tunnel
+    return *tunnel, firewall.radio_from(addr.host(own.radio, 1))
 
 
-def _to_endpoint(context: Context) -> StaticRoute:
-    return StaticRoute(context.only_endpoint, interface=names.WWAN_IF)
+def _over_wwan(context: Context) -> tuple[StaticRoute, ...]:
+    prefixes = context.underlay_set("b").prefixes
+    return tuple(StaticRoute(prefix, interface=names.WWAN_IF) for prefix in prefixes)
 
 
-def _pair(context: Context, own: SiteAddresses, uplinks: tuple[str, ...], *, doubled: bool) -> ForwardPair:
+def _pair(context: Context, own: SiteAddresses, networks: str, *, doubled: bool) -> ForwardPair:
     """Controller to hub and back; over the LAN too, when the other gateway has the better path."""
-    outside = (*uplinks, names.LAN_IF) if doubled else uplinks
+    tunnels = tuple(_TUNNELS[network] for network in networks)
+    outside = (*tunnels, names.LAN_IF) if doubled else tunnels
     return ForwardPair("hub", (own.lan,), (context.hub_lan,), names.LAN_IFS, outside)
 
 
-def _allowed(context: Context, own: SiteAddresses, uplinks: tuple[str, ...]) -> Iterator[AllowedSource]:
+def _allowed(context: Context, own: SiteAddresses, networks: str) -> Iterator[AllowedSource]:
     for interface in names.LAN_IFS:
         yield AllowedSource(interface, (own.lan, context.hub_lan))
-    if names.ACCESS_A_IF in uplinks:
-        sources = (context.hub_lan, context.only_hub_loopback, addr.only(own.pe))
-        yield AllowedSource(names.ACCESS_A_IF, sources)
-    if names.TUNNEL_IF in uplinks:
-        yield AllowedSource(names.TUNNEL_IF, (context.hub_lan, addr.only(own.tunnel_hub)))
-        yield AllowedSource(names.WWAN_IF, (context.only_endpoint,))
+    for network in networks:
+        pe = (addr.only(own.pe),) if network == "a" else ()
+        yield AllowedSource(_UPLINKS[network], (*context.underlay_set(network).prefixes, *pe))
+        yield AllowedSource(_TUNNELS[network], (context.hub_lan, addr.only(own.tunnel_hub(network))))
 
 
 def _filter(
     context: Context,
     own: SiteAddresses,
-    uplinks: tuple[str, ...],
+    networks: str,
     services: tuple[InputService, ...],
     *,
     doubled: bool,
 ) -> Firewall:
+    tunnels = (service for network in networks for service in _services(context, own, network))
     return Firewall(
-        services=(*services, firewall.echo_from(own.lan)),
-        pairs=(_pair(context, own, uplinks, doubled=doubled),),
-        sources=tuple(_allowed(context, own, uplinks)),
+        services=(*services, *tunnels, firewall.echo_from(own.lan)),
+        pairs=(_pair(context, own, networks, doubled=doubled),),
+        sources=tuple(_allowed(context, own, networks)),
+        encrypted=tuple(_UPLINKS[network] for network in networks),
     )
 
 
@@ -260,9 +242,14 @@ def _watch(context: Context, own: SiteAddresses, source: IPv4Address, peer: IPv4
 
 
 def _router_a(context: Context, own: SiteAddresses, neighbors: tuple[BgpNeighbor, ...]) -> Router:
-    """A gateway on network A has a loopback, for the session to the hub, and tells the PE of it."""
-    sets = (context.hub_set, context.hub_loopback_set, *_own_sets(own))
+    """A gateway on network A has a loopback, where its tunnel ends, and tells the PE of it."""
+    loopback = PrefixSet(_OWN_LOOPBACK, (own.only_loopback,))
+    sets = (context.hub_set, context.underlay_set("a"), _lan_set(own), loopback)
     return _router(context, own.loopback, neighbors, (own.lan, own.only_loopback), sets)
+
+
+def _lan_set(own: SiteAddresses) -> PrefixSet:
+    return PrefixSet(_OWN_LAN, (own.lan,))
 
 
 def _router(
@@ -282,9 +269,13 @@ def _router(
 
 def _ce_a(context: Context, site: Site, own: SiteAddresses) -> Device:
     here, peer = addr.host(own.lan, addr.LAN_FIRST), addr.host(own.lan, addr.LAN_SECOND)
-    neighbors = (*_sessions_a(context, site, own), _session_lan(context, here, peer, names.gateway_b(site)))
+    neighbors = (
+        _session_pe(context, site, own),
+        _session_hub(context, site, own, "a"),
+        _session_lan(context, here, peer, names.gateway_b(site)),
+    )
     services = (
-        *firewall.routing_from(own.pe, context.hub_loopback, peer),
+        *firewall.routing_from(own.pe, own.tunnel_hub("a"), peer),
         firewall.vrrp_from(peer),
     )
     return Device(
@@ -294,22 +285,27 @@ def _ce_a(context: Context, site: Site, own: SiteAddresses) -> Device:
         platform=site.a.platform,
         networks=("a",),
         site=site.name,
-        interfaces=(*_interfaces_a(site, own), Interface(names.LAN_IF, "ethernet", (addr.single(here),))),
+        interfaces=(
+            *_interfaces_a(context, site, own),
+            Interface(names.LAN_IF, "ethernet", (addr.single(here),)),
+        ),
         router=_router_a(context, own, neighbors),
-        firewall=_filter(context, own, (names.ACCESS_A_IF,), services, doubled=True),
+        firewall=_filter(context, own, "a", services, doubled=True),
         vrrp=_vrrp(context, own, peer, master=site.primary == "a"),
         lan_watch=_watch(context, own, here, peer),
+        identity=identities.identity(context, names.gateway_a(site), DeviceClass.GATEWAY),
+        ipsec=(ipsec.of_site(context, site, "a"),),
+        revocation=identities.revocation(context),
     )
 
 
 def _gateway_b(context: Context, site: Site, own: SiteAddresses) -> Device:
     here, peer = addr.host(own.lan, addr.LAN_SECOND), addr.host(own.lan, addr.LAN_FIRST)
-    neighbors = (_session_b(context, site, own), _session_lan(context, here, peer, names.gateway_a(site)))
-    services = (
-        *firewall.routing_from(own.tunnel_hub, peer),
-        *_services_b(context, own),
-        firewall.vrrp_from(peer),
+    neighbors = (
+        _session_hub(context, site, own, "b"),
+        _session_lan(context, here, peer, names.gateway_a(site)),
     )
+    services = (*firewall.routing_from(own.tunnel_hub("b"), peer), firewall.vrrp_from(peer))
     return Device(
         name=names.gateway_b(site),
         role=Role.LTE_GATEWAY,
@@ -318,26 +314,28 @@ def _gateway_b(context: Context, site: Site, own: SiteAddresses) -> Device:
         networks=("b",),
         site=site.name,
         interfaces=(
-            *_interfaces_b(context, own),
+            *_interfaces_b(context, site, own),
             Interface(names.LAN_IF, "ethernet", (addr.single(here),)),
         ),
-        router=_router(context, own.sim, neighbors, (own.lan,), (context.hub_set, _own_sets(own)[0])),
-        firewall=_filter(context, own, (names.TUNNEL_IF,), services, doubled=True),
+        router=_router(context, own.sim, neighbors, (own.lan,), (context.hub_set, _lan_set(own))),
+        firewall=_filter(context, own, "b", services, doubled=True),
         vrrp=_vrrp(context, own, peer, master=site.primary == "b"),
         lan_watch=_watch(context, own, here, peer),
-        routes=(_to_endpoint(context),),
+        routes=_over_wwan(context),
         sim=sim(context, site),
+        identity=identities.identity(context, names.gateway_b(site), DeviceClass.GATEWAY),
+        ipsec=(ipsec.of_site(context, site, "b"),),
+        revocation=identities.revocation(context),
     )
 
 
 def _gateway_both(context: Context, site: Site, own: SiteAddresses) -> Device:
     lan = Interface(names.LAN_IF, "ethernet", (addr.on(own.lan, addr.LAN_GATEWAY),))
-    neighbors = (*_sessions_a(context, site, own), _session_b(context, site, own))
-    services = (
-        *firewall.routing_from(own.pe, context.hub_loopback, own.tunnel_hub),
-        *_services_b(context, own),
+    neighbors = (
+        _session_pe(context, site, own),
+        *(_session_hub(context, site, own, network) for network in _BOTH),
     )
-    uplinks = (names.ACCESS_A_IF, names.TUNNEL_IF)
+    services = firewall.routing_from(own.pe, *(own.tunnel_hub(network) for network in _BOTH))
     return Device(
         name=names.gateway_b(site),
         role=Role.LTE_GATEWAY,
@@ -345,11 +343,14 @@ def _gateway_both(context: Context, site: Site, own: SiteAddresses) -> Device:
         platform=site.b.platform,
         networks=("a", "b"),
         site=site.name,
-        interfaces=(*_interfaces_a(site, own), *_interfaces_b(context, own), lan),
+        interfaces=(*_interfaces_a(context, site, own), *_interfaces_b(context, site, own), lan),
         router=_router_a(context, own, neighbors),
-        firewall=_filter(context, own, uplinks, services, doubled=False),
-        routes=(_to_endpoint(context),),
+        firewall=_filter(context, own, _BOTH, services, doubled=False),
+        routes=_over_wwan(context),
         sim=sim(context, site),
+        identity=identities.identity(context, names.gateway_b(site), DeviceClass.GATEWAY),
+        ipsec=tuple(ipsec.of_site(context, site, network) for network in _BOTH),
+        revocation=identities.revocation(context),
     )
 
 
@@ -382,4 +383,5 @@ def _controller(context: Context, site: Site, own: SiteAddresses) -> Device:
             services=(firewall.echo_from(own.lan, context.hub_lan), firewall.stamp_from(context.hub_lan))
         ),
         stamp=tuple(StampStream(site.name, addr.host(context.hub_lan, index)) for index in addr.HUB_HOSTS),
+        identity=identities.identity(context, names.controller(site), DeviceClass.EMS),
     )

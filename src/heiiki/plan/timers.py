@@ -1,6 +1,6 @@
 """Timer profiles (D5): how fast each part of the network notices, and at what price."""
 
-from heiiki.plan.model import BfdProfile, Timers
+from heiiki.plan.model import BfdProfile, IkeTimers, Timers
 
 PROFILES: dict[str, Timers] = {
     "laboratory": Timers(
@@ -13,6 +13,7 @@ PROFILES: dict[str, Timers] = {
         lan_probe_lost=6,
         bgp_connect_s=1,
         ospf_spf_ms=50,
+        ike=IkeTimers(2, 0.8, 1.2, 3, 4 * 3600, 3600),
     ),
     "production": Timers(
         profile="production",
@@ -24,6 +25,7 @@ PROFILES: dict[str, Timers] = {
         lan_probe_lost=6,
         bgp_connect_s=2,
         ospf_spf_ms=50,
+        ike=IkeTimers(10, 1.0, 1.4, 4, 4 * 3600, 3600),
     ),
 }
 """``laboratory`` watches every path quickly, and forgives the stalls of a machine that runs a whole network

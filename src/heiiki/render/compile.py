@@ -75,6 +75,9 @@ def _route(route: StaticRoute) -> dict[str, object]:
         entry["interface"] = route.interface
     if route.vrf:
         entry["vrf"] = route.vrf
+    if route.distance:
+        # zebra reads the distance of a kernel's route from the first byte of its metric.
+        entry["metric"] = route.distance << 24
     return entry
 
 

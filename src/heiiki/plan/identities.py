@@ -1,0 +1,73 @@
+"""Who is who: the names that certificates bear, and the CA that vouches for them (NISTIR 7628 IA-5)."""
+
+from heiiki.plan import names
+from heiiki.plan.context import Context
+from heiiki.plan.model import DeviceClass, Identity, Lifetimes, RevocationList, Suite, Trust
+
+PORT = 8200
+SUITE = Suite(
+    ike="aes256gcm16-prfsha384-ecp256,aes256gcm16-prfsha384-x25519",
+    esp="aes256gcm16-ecp256,aes256gcm16-x25519",
+)
+"""AES-GCM with 256-bit keys, elliptic-curve exchanges only: MUST or SHOULD of RFC 8221 and RFC 8247."""
+
+LIFETIMES = Lifetimes(
+    certificate_h=30 * 24,
+    renew_share=2 / 3,
+    issuing_h=2 * 365 * 24,
+    root_h=10 * 365 * 24,
+    crl_h=72,
+    delta_crl_min=15,
+)
+"""A certificate is renewed with ten days of margin; a CRL outlasts a weekend without the server."""
+
+CRL_POLL_S = 60
+_TOP = "internal"
+"""Top-level domain reserved for private use (ICANN, 2024-07-29)."""
+
+_OPERATOR = "operator"
+
+
+def domain(context: Context) -> str:
+    """Return the suffix of every host name of the service."""
+    return f"{context.service.service.replace('_', '-')}.{_TOP}"
+
+
+def host(context: Context, device: str) -> str:
+    """Return the host name of a device: its identity in IKEv2 and TLS."""
+    return f"{device}.{domain(context)}"
+
+
+def identity(context: Context, device: str, kind: DeviceClass) -> Identity:
+    """Return the names that the certificate of `device` bears."""
+    return Identity(
+        device=device,
+        kind=kind,
+        dns=(host(context, device),),
+        uris=(f"urn:heiiki:{context.service.service}:{device}",),
+        addresses=(context.vault, context.vault_service) if device == names.VAULT else (),
+        jids=(f"{device}@{domain(context)}",) if kind is DeviceClass.EMS else (),
+    )
+
+
+def revocation(context: Context) -> RevocationList:
+    """Return where a verifier outside of the closed group gets CRLs, and how often it asks."""
+    return RevocationList(f"https://{context.vault_service}:{PORT}", CRL_POLL_S)
+
+
+def trust(context: Context) -> Trust:
+    """Return who vouches for whom."""
+    return Trust(
+        domain=domain(context),
+        vault=names.VAULT,
+        host=host(context, names.VAULT),
+        address=context.vault,
+        service_address=context.vault_service,
+        port=PORT,
+        root_mount="pki-root",
+        issuing_mount="pki-issuing",
+        secrets_mount="kv",
+        lifetimes=LIFETIMES,
+        suite=SUITE,
+        operator=identity(context, _OPERATOR, DeviceClass.OPERATOR),
+    )
