@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ("vault_server",)
+
 ROOT = Path(__file__).parent.parent
 LAB_TIMEOUT = 40 * 60
 

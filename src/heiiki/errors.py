@@ -2,7 +2,23 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
+
+
+class VaultFault(StrEnum):
+    """What stood in the way of a call to the Vault server."""
+
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    TLS = "tls"
+    UNINITIALISED = "uninitialised"
+    SEALED = "sealed"
+    STANDBY = "standby"
+    TOKEN = "token"  # noqa: S105  # the name of a fault, not a token
+    FORBIDDEN = "forbidden"
+    REJECTED = "rejected"
+    MISSING = "missing"
 
 
 class HeiikiError(Exception):
@@ -23,6 +39,19 @@ class TransportError(HeiikiError):
 
 class SecretError(HeiikiError):
     """A secret named in the intent could not be had from its source."""
+
+
+class VaultError(HeiikiError):
+    """The Vault server could not be reached, or would not do what a step needs of it.
+
+    Attributes:
+        fault: what it was: see `VaultFault`.
+    """
+
+    def __init__(self, message: str, fault: VaultFault) -> None:
+        """Keep the fault beside the message, for who decides by it."""
+        self.fault = fault
+        super().__init__(message)
 
 
 class EvidenceError(HeiikiError):

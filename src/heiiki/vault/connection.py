@@ -1,0 +1,353 @@
+"""One server and one session with it: TLS pinned to a CA and a name, and one error for whatever goes wrong.
+
+`hvac` speaks to the server; below it stands a transport of our own, for two reasons: the server's name in its
+certificate is checked even when the TCP connection comes from elsewhere than name resolution (the lab's relay
+into a node), and no CA but the pinned one is trusted.
+"""
+
+import re
+import socket
+import ssl
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Self, TypeVar
+from urllib.parse import urlsplit
+
+import hvac
+import hvac.exceptions
+import requests
+import requests.adapters
+import urllib3
+import urllib3.connection
+import urllib3.exceptions
+
+from heiiki.errors import HeiikiError, VaultError, VaultFault
+
+Connector = Callable[[], socket.socket]
+Data = Mapping[str, Any]
+T = TypeVar("T")
+R = TypeVar("R")
+
+_CONNECT_S = 5.0
+_ANSWER_S = 30.0
+_THREADS = 12
+_PORT = 8200
+# Tokens, by prefix: OpenBao and Vault, service and batch, old and new; a server may quote one in an error.
+_TOKEN = re.compile(r"\b(?:hv[sbr]|[sbr])\.[A-Za-z0-9_-]{16,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server of the Vault API, as its clients know it.
+
+    Attributes:
+        url: ``https://host:port``; where it is, by the operator's route.
+        host: name that its certificate must bear, whatever `url` says.
+        ca_pem: certificates of the CA, PEM, that is trusted for it; no other is.
+        connect: opens the TCP connection, where the network does not lead there by itself.
+    """
+
+    url: str
+    host: str
+    ca_pem: str
+    connect: Connector | None = None
+
+    def __str__(self) -> str:
+        """Return what messages call it."""
+        return f"the Vault server at {self.url} ({self.host})"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What a server says of itself to anyone who asks.
+
+    Attributes:
+        threshold: how many unseal keys it wants.
+    """
+
+    initialised: bool
+    sealed: bool
+    threshold: int
+    version: str
+
+
+class Vault:
+    """A session with one server; safe to use from several threads.
+
+    Every call raises `VaultError` when the server cannot be reached or will not do it; the text says which step
+    needs what, and what to do. No token is ever part of it.
+
+    Args:
+        server: whom to talk to.
+        token: what the session may do; none for what everyone may.
+        step: what the calls are for, in words that begin a sentence: ``revoking umeda-gw-b``.
+        timeouts: seconds to wait for the connection, and for an answer.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        *,
+        token: str = "",
+        step: str = "this step",
+        timeouts: tuple[float, float] = (_CONNECT_S, _ANSWER_S),
+    ) -> None:
+        self.server = server
+        self.step = step
+        self._timeouts = timeouts
+        session = requests.Session()
+        session.trust_env = False  # neither a proxy nor a netrc of the surroundings
+        session.mount("https://", _Pinned(server))
+        # An empty token is given as it is: None would make hvac look for one in the surroundings.
+        self._client = hvac.Client(
+            url=server.url, token=token, session=session, timeout=timeouts, allow_redirects=False
+        )
+
+    def __repr__(self) -> str:
+        return f"<Vault {self.server.url}>"
+
+    def with_token(self, token: str) -> "Vault":
+        """Return a session with the same server that may do what `token` may."""
+        return Vault(self.server, token=token, step=self.step, timeouts=self._timeouts)
+
+    def for_step(self, step: str) -> Self:
+        """Name what the following calls are for; returns the session itself."""
+        self.step = step
+        return self
+
+    def close(self) -> None:
+        """Let its connections go."""
+        self._client.session.close()
+
+    def health(self) -> Health:
+        """Return whether the server is initialised and sealed; needs no token."""
+        with self._translated("sys/seal-status"):
+            said = self._client.sys.read_seal_status()
+        return Health(said["initialized"], said["sealed"], said["t"], said["version"])
+
+    def read(self, path: str) -> dict[str, Any] | None:
+        """Return the data at `path`, or None when there is nothing."""
+        with self._translated(path):
+            answer = self._client.read(path)
+        return None if answer is None else dict(answer["data"] or {})
+
+    def names(self, path: str) -> tuple[str, ...]:
+        """Return the names below `path`; none when there is nothing."""
+        with self._translated(path):
+            answer = self._client.list(path)
+        return () if answer is None else tuple(answer["data"]["keys"])
+
+    def write(self, path: str, data: Data, *, wrap_s: int | None = None) -> dict[str, Any]:
+        """Write `data` to `path`, and return the whole answer: empty when the server has nothing to say.
+
+        Args:
+            wrap_s: the answer is kept by the server for so many seconds, and a one-use token for it is returned.
+        """
+        with self._translated(path):
+            answer = self._client.write_data(path, data=dict(data), wrap_ttl=wrap_s and f"{wrap_s}s")
+        return answer if isinstance(answer, dict) else {}
+
+    def delete(self, path: str) -> None:
+        """Remove what is at `path`."""
+        with self._translated(path):
+            self._client.delete(path)
+
+    def fetch(self, path: str) -> bytes:
+        """Return a document that everyone may read, such as a CRL, as it is."""
+        with self._translated(path):
+            return bytes(self._client.adapter.get(f"/v1/{path}").content)
+
+    def each(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """Return `work` of every item, in order, with several calls under way at once."""
+        with ThreadPoolExecutor(_THREADS) as pool:
+            return list(pool.map(work, items))
+
+    @contextmanager
+    def _translated(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except VaultError:
+            raise
+        except (requests.RequestException, HeiikiError, urllib3.exceptions.HTTPError) as error:
+            raise self._error(_transport_fault(error, self)) from error
+        except hvac.exceptions.VaultError as error:
+            raise self._error(self._answer_fault(path, error)) from error
+
+    def _error(self, found: "_Found") -> VaultError:
+        return VaultError(f"{self.step} needs {self.server}, which {found.what}; {found.remedy}", found.fault)
+
+    def _answer_fault(self, path: str, error: hvac.exceptions.VaultError) -> "_Found":
+        said = _TOKEN.sub("<token>", " ".join(" ".join(error.errors or [str(error.text or "")]).split()))
+        if isinstance(error, hvac.exceptions.Forbidden | hvac.exceptions.Unauthorized):
+            return _FORBIDDEN.at(path) if self._token_lives() else _TOKEN_GONE
+        if isinstance(error, hvac.exceptions.InvalidPath):
+            return _MISSING.at(path)
+        if isinstance(error, hvac.exceptions.VaultDown | hvac.exceptions.InternalServerError):
+            return self._down(path, said)
+        return _REJECTED.at(path, said)
+
+    def _token_lives(self) -> bool:
+        try:
+            self._client.auth.token.lookup_self()
+        except hvac.exceptions.VaultError:
+            return False
+        return True
+
+    def _down(self, path: str, said: str) -> "_Found":
+        health = self.health()
+        if not health.initialised:
+            return _UNINITIALISED
+        if health.sealed:
+            return _SEALED
+        return _STANDBY if "no active" in said or "standby" in said else _REJECTED.at(path, said)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A fault in words: "which" the server does or is, and what to do about it."""
+
+    fault: VaultFault
+    what: str
+    remedy: str
+
+    def at(self, path: str, said: str = "") -> "_Found":
+        return replace(self, what=self.what.format(path=path, said=said))
+
+
+_SEALED = _Found(
+    VaultFault.SEALED,
+    "is sealed",
+    "unseal it (`bao operator unseal`, or role pki with pki_unseal) and run this again: nothing was changed",
+)
+_UNINITIALISED = _Found(
+    VaultFault.UNINITIALISED, "is not initialised", "run role pki with pki_initialise, once for the service"
+)
+_STANDBY = _Found(
+    VaultFault.STANDBY,
+    "is a standby that knows no active server",
+    "see to the other servers of its cluster (`bao operator raft list-peers`) and run this again",
+)
+_TOKEN_GONE = _Found(
+    VaultFault.TOKEN,
+    "does not accept the token: it has expired, is used up, was revoked, or was never given out",
+    "log in again; when the credentials of the AppRole are refused, run role pki with pki_unseal for new ones",
+)
+_FORBIDDEN = _Found(
+    VaultFault.FORBIDDEN,
+    "does not allow this token {path}",
+    "use the AppRole made for the purpose; what only set-up may do, role pki does with pki_unseal",
+)
+_MISSING = _Found(
+    VaultFault.MISSING, "has nothing at {path}", "run role pki, which makes what the plan asks for"
+)
+_REJECTED = _Found(
+    VaultFault.REJECTED, "rejects {path}: {said}", "see its log and audit log for the whole request"
+)
+
+
+def _transport_fault(error: Exception, vault: Vault) -> _Found:
+    connect_s, answer_s = vault._timeouts  # noqa: SLF001  # the same module
+    if isinstance(error, requests.exceptions.SSLError):
+        return _Found(
+            VaultFault.TLS,
+            f"shows a certificate that cannot be trusted: {_tls_reason(error)}",
+            f"its certificate must bear {vault.server.host} and come from the CA kept for it "
+            "(VAULT_CACERT, or the secret vault/ca); if neither was changed on purpose, somebody is in between",
+        )
+    if isinstance(error, requests.exceptions.ReadTimeout):
+        what = f"does not answer within {answer_s:g} s"
+        return _Found(VaultFault.TIMEOUT, what, "see whether it is overloaded, then run this again")
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        what = f"cannot be reached within {connect_s:g} s"
+        return _Found(VaultFault.TIMEOUT, what, "see to the network and its packet filters, then run this again")
+    return _Found(
+        VaultFault.UNREACHABLE,
+        f"cannot be reached: {_reason(error)}",
+        "see whether the server runs and VAULT_ADDR, where set, is right; then run this again",
+    )
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        inner = getattr(error, "reason", None) or next((a for a in error.args if isinstance(a, Exception)), None)
+        error = inner if isinstance(inner, BaseException) else error.__cause__ or error.__context__
+
+
+def _tls_reason(error: Exception) -> str:
+    for inner in _chain(error):
+        if isinstance(inner, ssl.SSLCertVerificationError):
+            return str(inner.verify_message)
+    return _reason(error)
+
+
+def _reason(error: Exception) -> str:
+    """Return the innermost cause: the outer ones repeat the address and name classes of urllib3."""
+    *_, last = _chain(error)
+    if isinstance(last, OSError) and last.strerror:
+        return last.strerror
+    return str(last)
+
+
+class _Pinned(requests.adapters.HTTPAdapter):
+    """Sends every request to one server: its CA and its name pinned, no proxy."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        super().__init__(max_retries=0)
+
+    def init_poolmanager(self, *_: Any, **__: Any) -> None:
+        """Make the one pool; requests would look them up by address."""
+        parts = urlsplit(self._server.url)
+        if parts.scheme != "https" or not parts.hostname:
+            raise VaultError(
+                f"the Vault server's address {self._server.url} must be https://HOST:PORT: set VAULT_ADDR so",
+                VaultFault.UNREACHABLE,
+            )
+        self.poolmanager = self._pool = urllib3.HTTPSConnectionPool(
+            parts.hostname,
+            parts.port or _PORT,
+            maxsize=_THREADS,
+            block=True,
+            ssl_context=_context(self._server),
+            server_hostname=self._server.host,
+        )
+        if self._server.connect is not None:
+            self._pool.ConnectionCls = _relayed(self._server.connect)
+
+    def get_connection_with_tls_context(self, *_: Any, **__: Any) -> urllib3.HTTPSConnectionPool:
+        """Return the one pool."""
+        return self._pool
+
+    def cert_verify(self, *_: Any, **__: Any) -> None:
+        """Leave the pool's TLS context alone: requests would add the public CAs to the pinned one."""
+
+    def close(self) -> None:
+        """Let the connections go."""
+        self._pool.close()
+
+
+def _context(server: Server) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cadata=server.ca_pem)
+    except (ssl.SSLError, ValueError) as error:
+        raise VaultError(
+            f"the CA kept for {server} is not a PEM certificate: correct VAULT_CACERT or the secret vault/ca",
+            VaultFault.TLS,
+        ) from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _relayed(connect: Connector) -> type[urllib3.connection.HTTPSConnection]:
+    class Relayed(urllib3.connection.HTTPSConnection):
+        """A connection over a TCP stream that somebody else opened."""
+
+        def _new_conn(self) -> socket.socket:
+            stream = connect()
+            stream.settimeout(_CONNECT_S)
+            return stream
+
+    return Relayed
