@@ -15,7 +15,6 @@ from heiiki.observe.fleet import Fleet
 from heiiki.observe.shots import PROTOCOLS, Outcome, Shot, Volley, fire
 from heiiki.observe.topology import (
     Exit,
-    bearer,
     by_gateway,
     foreign_addresses,
     hub_ce,
@@ -23,6 +22,8 @@ from heiiki.observe.topology import (
     owned,
     servers,
     site_devices,
+    tunnel_end,
+    underlay,
     uplink,
 )
 from heiiki.plan.model import Device, Plan, SitePlan
@@ -61,12 +62,8 @@ def _of_gateway(plan: Plan, site: SitePlan, gateway: Device) -> Iterator[Origin]
     _, own = lan_address(gateway, site.lan)
     for network in gateway.networks:
         yield Origin(uplink(plan, gateway, network), own, owned(dras)[0], (dras.name,))
-    if "a" in gateway.networks:
-        loopback = next(item.addresses[0].ip for item in gateway.interfaces if item.kind == "loopback")
-        yield Origin(uplink(plan, gateway, "a"), loopback, *_loopback(hub_ce(plan, "a")))
-    bare = bearer(gateway)
-    if bare is not None:
-        yield Origin(bare, site.sim_address, *_loopback(hub_ce(plan, "b")))
+        end = tunnel_end(plan, gateway, network)
+        yield Origin(underlay(plan, gateway, network), end, *_loopback(hub_ce(plan, network)))
 
 
 def _loopback(router: Device) -> tuple[IPv4Address, tuple[str, ...]]:

@@ -14,7 +14,17 @@ from heiiki.observe.answers import Keep, brief, deaf, live, missing, unknown, un
 from heiiki.observe.fleet import Fleet
 from heiiki.observe.separation import POSITIVE, listing, origins
 from heiiki.observe.shots import Outcome, Shot, Volley
-from heiiki.observe.topology import NETWORKS, Exit, hub_ce, owned, servers, site_devices, towards
+from heiiki.observe.topology import (
+    NETWORKS,
+    Exit,
+    gateway,
+    hub_ce,
+    owned,
+    servers,
+    site_devices,
+    towards,
+    tunnel_end,
+)
 from heiiki.plan.model import Device, Plan, SitePlan
 from heiiki.requirements import Result, Verdict
 
@@ -65,26 +75,28 @@ class _Way:
 def _false_sources(plan: Plan, site: SitePlan, out: Exit) -> Iterator[IPv4Address]:
     """Yield a neighbour's address, one of the hub, and one of nobody."""
     other = next((item for item in plan.sites if item.name != site.name), None)
-    bare = any(
-        item.kind == "wwan" and item.name == out.interface for item in plan.device(out.device).interfaces
-    )
-    if other is not None:
-        yield other.sim_address if bare else other.controller_address
+    if other is not None and _bare(plan, out):
+        yield tunnel_end(plan, gateway(plan, other, out.network), out.network)
+    elif other is not None:
+        yield other.controller_address
     yield owned(servers(plan)[1])[0]
     yield NOBODY
 
 
+def _bare(plan: Plan, out: Exit) -> bool:
+    """Below a tunnel: on the access line, or on the LTE bearer."""
+    return out.network != "lan" and plan.device(out.device).interface(out.interface).gre is None
+
+
 def guard(plan: Plan, shot: Shot) -> Guard:
     """Return whose counter must show that `shot` was dropped."""
-    sender = plan.device(shot.out.device)
-    if shot.out.network == "lan":
+    network = shot.out.network
+    if network == "lan":
         return _by_set(_owner(plan, shot.out.via), shot.out.interface, shot.source)
-    if shot.out.network == "a":
-        return _across_a(plan, shot)
-    if any(item.kind == "wwan" and item.name == shot.out.interface for item in sender.interfaces):
-        return Guard(plan.mobile.pgw, "spoofed*")
-    site = next(item for item in plan.sites if sender.name in item.gateways)
-    return _by_set(hub_ce(plan, "b"), towards(plan, site, "b").interface, shot.source)
+    if _bare(plan, shot.out):
+        return _across_a(plan, shot) if network == "a" else Guard(plan.mobile.pgw, "spoofed*")
+    site = next(item for item in plan.sites if shot.out.device in item.gateways)
+    return _by_set(hub_ce(plan, network), towards(plan, site, network).interface, shot.source)
 
 
 def _across_a(plan: Plan, shot: Shot) -> Guard:
@@ -195,9 +207,10 @@ def _verdict(
 
 
 def _reached(plan: Plan, outcome: Outcome, closed: set[str]) -> bool:
-    """The hub's host heard it; of the bare bearer, whose packets end at the hub's router, that router."""
-    bare = outcome.shot.target not in closed
-    return bool((closed | ({hub_ce(plan, "b").name} if bare else set())) & set(outcome.heard))
+    """The hub's host heard it; of what leaves below a tunnel, and ends at the hub's router, that router."""
+    out = outcome.shot.out
+    routers = {hub_ce(plan, out.network).name} if _bare(plan, out) else set()
+    return bool((closed | routers) & set(outcome.heard))
 
 
 @dataclass(frozen=True, slots=True)

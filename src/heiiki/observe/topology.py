@@ -99,30 +99,36 @@ def over_a(plan: Plan, device: Device) -> Exit:
 
 
 def uplink(plan: Plan, device: Device, network: str) -> Exit:
-    """Return the way out of a site gateway to the hub over `network`: the access line, or the tunnel on B."""
+    """Return the way out of a site gateway to the hub over `network`: the tunnel."""
+    return _tunnel(device, hub_ce(plan, network).name, network)
+
+
+def underlay(plan: Plan, device: Device, network: str) -> Exit:
+    """Return the way out of a site gateway below its tunnel: the access line, or the bare LTE bearer."""
     if network == "a":
         return over_a(plan, device)
-    tunnel = next(item for item in device.interfaces if item.kind == "gre")
-    return Exit(device.name, "b", tunnel.name, None)
-
-
-def bearer(device: Device) -> Exit | None:
-    """Return the bare LTE bearer of a gateway, below its tunnel; None when it has none."""
-    for interface in device.interfaces:
-        if interface.kind == "wwan":
-            return Exit(device.name, "b", interface.name, None)
-    return None
+    bearer = next(item for item in device.interfaces if item.kind == "wwan")
+    return Exit(device.name, network, bearer.name, None)
 
 
 def towards(plan: Plan, site: SitePlan, network: str) -> Exit:
-    """Return the way out of the hub's CE router on `network` to `site`."""
-    router = hub_ce(plan, network)
-    if network == "a":
-        return over_a(plan, router)
-    for interface in router.interfaces:
-        if interface.gre is not None and interface.gre.remote == site.sim_address:
-            return Exit(router.name, "b", interface.name, None)
-    raise KeyError(f"tunnel to {site.name} on {router.name}")
+    """Return the way out of the hub's CE router on `network` to `site`: the tunnel."""
+    return _tunnel(hub_ce(plan, network), gateway(plan, site, network).name, network)
+
+
+def _tunnel(device: Device, peer: str, network: str) -> Exit:
+    for interface in device.interfaces:
+        if interface.gre is not None and interface.peer == peer:
+            return Exit(device.name, network, interface.name, None)
+    raise KeyError(f"tunnel from {device.name} to {peer}")
+
+
+def tunnel_end(plan: Plan, device: Device, network: str) -> IPv4Address:
+    """Return the address on which a site gateway's tunnel over `network` ends."""
+    gre = device.interface(uplink(plan, device, network).interface).gre
+    if gre is None:
+        raise KeyError(f"tunnel of {device.name} over {network}")
+    return gre.local
 
 
 def by_gateway(plan: Plan, site: SitePlan) -> Iterator[Exit]:

@@ -144,8 +144,8 @@ def test_check_of_no_folder() -> None:
 
 
 def test_compile_twice_changes_nothing(tmp_path: Path) -> None:
-    assert run("compile", EXAMPLE, "--out", tmp_path).stdout == f"{tmp_path}: 18 devices, 18 changed\n"
-    assert run("compile", EXAMPLE, "--out", tmp_path).stdout == f"{tmp_path}: 18 devices, 0 changed\n"
+    assert run("compile", EXAMPLE, "--out", tmp_path).stdout == f"{tmp_path}: 19 devices, 19 changed\n"
+    assert run("compile", EXAMPLE, "--out", tmp_path).stdout == f"{tmp_path}: 19 devices, 0 changed\n"
 
 
 def test_compile_where_a_file_stands(tmp_path: Path) -> None:

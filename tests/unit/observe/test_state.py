@@ -150,9 +150,9 @@ def test_every_router_of_the_plan_has_something_to_show(plan: Plan) -> None:
     assert all(one.sessions or one.core for one in expected.values())
     assert expected["umeda-ce-a"].virtual == (IPv4Address("10.16.1.17"), True)
     assert expected["sakai-ce-a"].virtual == (IPv4Address("10.16.2.161"), False)
-    assert dict(expected["hub-ce-b"].exits)[IPv4Address("10.16.2.164")] == "gre0042"
+    assert dict(expected["hub-ce-b"].exits)[IPv4Address("10.16.2.164")] == "gre-b0042"
     assert dict(expected["hub-ce-b"].exits)[IPv4Address("10.16.1.20")] == "lan0"
-    assert expected["namba-gw"].exits == ((IPv4Address("10.15.0.4"), "access-a"),)
+    assert expected["namba-gw"].exits == ((IPv4Address("10.15.0.4"), "tun-a"),)
     assert question(expected["a-p1"])["commands"]["vtysh"][-1] == "show ip ospf neighbor json"
 
 

@@ -70,10 +70,11 @@ def of_site(plan: Plan, site: str) -> dict[str, Any]:
 
 
 def _at_others(plan: Plan, own: set[str]) -> Iterator[object]:
-    """Interfaces, sessions and VRFs of shared devices that lead to the site."""
+    """Interfaces, sessions, VRFs and IPsec connections of shared devices that lead to the site."""
     for device in plan.devices:
         if device.site is not None:
             continue
+        yield from ((device.name, item) for item in device.ipsec if item.peer in own)
         vrfs = set()
         for interface in device.interfaces:
             if interface.peer in own:
@@ -126,10 +127,10 @@ def test_everything_of_a_site_is_compared(services: tuple[Intent, ...]) -> None:
         "devices": 4,
         "links": 5,
         "paths": 2,
-        "at others": 7,
+        "at others": 10,
         "sims": 2,
         "streams": 4,
-        "sources": 5,
+        "sources": 6,
     }
 
 
@@ -180,10 +181,10 @@ def test_a_number_keeps_its_addresses_for_ever(plans: tuple[Plan, ...]) -> None:
     addresses = (umeda.lan, umeda.virtual_gateway, umeda.controller_address, umeda.sim_address)
     assert list(map(str, addresses)) == ["10.16.1.16/28", "10.16.1.17", "10.16.1.20", "10.112.0.17"]
     gateway, pe, hub = (plans[0].device(name) for name in ("umeda-ce-a", "a-pe2", "hub-ce-b"))
-    assert list(map(str, gateway.addresses)) == ["10.96.0.17", "10.80.0.70", "10.16.1.18"]
+    assert list(map(str, gateway.addresses)) == ["10.96.0.17", "10.80.0.70", "10.144.0.70", "10.16.1.18"]
     assert str(pe.interface("ac0017").addresses[0]) == "10.80.0.69/30"
     assert pe.interface("s0017").table == 10017
-    assert str(hub.interface("gre0017").addresses[0]) == "10.128.0.69/30"
+    assert str(hub.interface("gre-b0017").addresses[0]) == "10.128.0.69/30"
     (vrf,) = (item for item in (pe.router.bgp if pe.router else ()) if item.vrf == "s0017")
     assert vrf.vpn is not None
     assert (vrf.vpn.distinguisher, vrf.vpn.imports, vrf.vpn.exports) == (
