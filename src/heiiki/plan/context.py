@@ -13,7 +13,7 @@ EDGE_LINK = 6
 """Number of the /30 in carrier B's infrastructure between its edge and the hub."""
 
 SITE_VRID, HUB_VRID = 51, 52
-GRE_MTU, WWAN_MTU = 1320, 1400
+GRE_MTU, WWAN_MTU = 1340, 1400
 
 
 @dataclass(frozen=True)

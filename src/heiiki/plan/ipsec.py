@@ -21,7 +21,7 @@ from heiiki.plan.model import (
 )
 
 EDGE_IF_ID = 1
-ESP_MTU = 1420
+ESP_MTU = 1446
 ACCESS, VPN = "R-SEC-ACCESS", "R-SEC-ESP"
 _ANY = IPv4Network("0.0.0.0/0")
 _TUNNEL_IF = {"a": names.TUNNEL_A_IF, "b": names.TUNNEL_B_IF}
