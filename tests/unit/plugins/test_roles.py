@@ -10,6 +10,8 @@ import yaml
 from heiiki.plan.model import Role
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
+OF_ITS_OWN = {"vault_server": {"apply.yml": 4}}
+"""Steps of a file that has more than one: the server's account, and the link to its program."""
 UNPROVISIONED = {Role.MOBILE_CORE, Role.LAN_SWITCH, Role.WITNESS}
 
 
@@ -59,8 +61,7 @@ def test_a_role_reaches_a_node_three_times_at_most(role: Path) -> None:
     steps = yaml.safe_load((role / "tasks/main.yml").read_text(encoding="utf-8"))
     files = [step["ansible.builtin.import_tasks"] for step in steps]
     assert files == ["preflight.yml", "apply.yml", "verify.yml"]
-    assert [len(yaml.safe_load((role / "tasks" / file).read_text(encoding="utf-8"))) for file in files] == [
-        1,
-        1,
-        1,
-    ]
+    steps_of = {
+        file: len(yaml.safe_load((role / "tasks" / file).read_text(encoding="utf-8"))) for file in files
+    }
+    assert steps_of == {**dict.fromkeys(files, 1), **OF_ITS_OWN.get(role.name, {})}

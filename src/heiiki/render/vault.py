@@ -1,0 +1,57 @@
+"""What the node of the Vault API server is sent: configuration, unit, bounds of its audit log."""
+
+import json
+from pathlib import Path
+
+from heiiki.plan.model import Device, Plan
+from heiiki.render.model import RenderedFile, Service
+from heiiki.render.templates import render
+
+SERVICE = "heiiki-vault"
+USER = "heiiki-vault"
+_PROGRAM = "/usr/local/lib/heiiki/vault_server.py"
+_CONFIG = "/etc/heiiki/vault_server.json"
+_SERVER = "/usr/local/lib/heiiki/vault"
+_ACCEPTED = '"$0" operator validate-config -config="$1"; [ $? -ne 1 ]'
+"""OpenBao answers 1 to a file it cannot use, 2 where it only warns; HashiCorp Vault has no such command."""
+
+
+def parts(plan: Plan, device: Device) -> tuple[tuple[RenderedFile, ...], Service]:
+    """Return the files and the service of the server that `device` runs.
+
+    A change is a restart: a server reads addresses and storage at its start only. It comes back sealed.
+    """
+    files = (
+        RenderedFile(_PROGRAM, _source(), "0755"),
+        RenderedFile(
+            f"/etc/systemd/system/{SERVICE}.service", render(f"linux/{SERVICE}.service.j2"), service=SERVICE
+        ),
+        RenderedFile(_CONFIG, _settings(device), service=SERVICE),
+        RenderedFile(
+            "/etc/heiiki/vault.hcl",
+            render("linux/vault.hcl.j2", plan, device),
+            validate=("sh", "-c", _ACCEPTED, _SERVER, "{path}"),
+            service=SERVICE,
+            requirements=("R-SEC-ACCESS", "R-SEC-ESP"),
+        ),
+        RenderedFile(f"/etc/logrotate.d/{SERVICE}", render(f"linux/{SERVICE}.logrotate.j2")),
+    )
+    return files, Service(SERVICE, "restart", ("python3", _PROGRAM, "health", _CONFIG), 30.0)
+
+
+def _source() -> str:
+    return (Path(__file__).parents[1] / "node" / "vault_server.py").read_text(encoding="utf-8")
+
+
+def _settings(device: Device) -> str:
+    """Return what the program beside the server reads: names of the first certificate, and its owner."""
+    identity, vault = device.identity, device.vault
+    assert identity is not None  # noqa: S101 - `compile` asks first
+    assert vault is not None  # noqa: S101
+    settings = {
+        "host": identity.common_name,
+        "addresses": [str(address) for address in identity.addresses],
+        "port": vault.port,
+        "user": USER,
+    }
+    return json.dumps(settings, indent=1) + "\n"
