@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from heiiki.plan.model import Device, Function, Interface, Plan, Role, Sim, StaticRoute
+from heiiki.render import vault
 from heiiki.render.model import DeviceBuild, RenderedFile, Service
 from heiiki.render.templates import render
 
@@ -118,7 +119,7 @@ def _links(_plan: Plan, device: Device) -> _Part:
 
 
 def _nftables(plan: Plan, device: Device) -> _Part:
-    held = _GROUP if device.role in (Role.CLOSED_GROUP_HOST, Role.EMS) else _SEPARATION
+    held = _GROUP if device.role in (Role.CLOSED_GROUP_HOST, Role.EMS, Role.VAULT_SERVER) else _SEPARATION
     file = RenderedFile(
         "/etc/nftables.conf",
         render("linux/nftables.conf.j2", plan, device),
@@ -250,6 +251,7 @@ _PARTS: tuple[tuple[Callable[[Device], bool], Callable[[Plan, Device], _Part]], 
     (lambda device: device.lan_watch is not None, _lan_watch),
     (lambda device: device.pgw is not None, _pgw),
     (lambda device: bool(device.stamp), _stamp),
+    (lambda device: device.vault is not None, vault.parts),
 )
 """Parts of a device in the order in which their services start."""
 
