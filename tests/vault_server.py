@@ -1,7 +1,7 @@
-"""A real server of the Vault API for tests: OpenBao on a loopback port, with raft storage, TLS and an audit log.
+"""A real server of the Vault API for tests: OpenBao on a loopback port: raft storage, TLS, an audit log.
 
-`running_vault` starts one in a folder and ends it; fixture `vault_server` is one for the whole run, initialised
-and unsealed. A test that seals, stops or spoils a server starts its own.
+`running_vault` starts one in a folder and ends it; fixture `vault_server` is one for the whole run,
+initialised and unsealed. A test that seals, stops or spoils a server starts its own.
 """
 
 import shutil
@@ -93,9 +93,7 @@ def make_tls(folder: Path, host: str = HOST, name: str = "server") -> str:
         .not_valid_before(now - timedelta(minutes=1))
         .not_valid_after(now + timedelta(days=1))
         .add_extension(
-            x509.SubjectAlternativeName(
-                [x509.DNSName(host), x509.IPAddress(IPv4Address("127.0.0.1"))]
-            ),
+            x509.SubjectAlternativeName([x509.DNSName(host), x509.IPAddress(IPv4Address("127.0.0.1"))]),
             critical=False,
         )
         .sign(key, hashes.SHA256())
@@ -117,7 +115,7 @@ def _program() -> str:
 
 @contextmanager
 def running_vault(folder: Path) -> Iterator[RunningVault]:
-    """Start a server whose files are in `folder`, and end it; one that was initialised there before is sealed."""
+    """Start a server whose files are in `folder`, and end it; one initialised there before is sealed."""
     port, cluster_port = _free_ports(2)
     certificate = folder / "server.pem"
     pem = certificate.read_text() if certificate.exists() else make_tls(folder)
@@ -126,7 +124,10 @@ def running_vault(folder: Path) -> Iterator[RunningVault]:
     configuration.write_text(_CONFIGURATION.format(folder=folder, port=port, cluster_port=cluster_port))
     with (folder / "server.log").open("ab") as log:
         process = subprocess.Popen(
-            [_program(), "server", f"-config={configuration}"], stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            [_program(), "server", f"-config={configuration}"],
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
         )
     server = Server(f"https://127.0.0.1:{port}", HOST, pem)
     try:
@@ -143,8 +144,9 @@ def _wait(process: "subprocess.Popen[bytes]", port: int, folder: Path) -> None:
     while time.monotonic() < end:
         assert process.poll() is None, (folder / "server.log").read_text()
         try:
-            with socket.create_connection(("127.0.0.1", port)) as raw, context.wrap_socket(
-                raw, server_hostname=HOST
+            with (
+                socket.create_connection(("127.0.0.1", port)) as raw,
+                context.wrap_socket(raw, server_hostname=HOST),
             ):
                 return
         except OSError:
@@ -159,6 +161,7 @@ def unsealed_vault(folder: Path) -> Iterator[RunningVault]:
         session = running.session()
         made = session.write("sys/init", {"secret_shares": 1, "secret_threshold": 1})
         session.write("sys/unseal", {"key": made["keys_base64"][0]})
+        session.await_active()
         yield RunningVault(
             running.server, folder, running.process, tuple(made["keys_base64"]), made["root_token"]
         )

@@ -54,6 +54,10 @@ class VaultError(HeiikiError):
         super().__init__(message)
 
 
+class CertificateError(HeiikiError):
+    """A certificate, a request for one, or a revocation list is not what the plan says."""
+
+
 class EvidenceError(HeiikiError):
     """Verdicts or their evidence could not be written, or what was read is not what was written."""
 

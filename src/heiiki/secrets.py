@@ -39,6 +39,13 @@ class FileSecrets:
             raise SecretError(f"{what}; `heiiki lab up` makes the lab's keys") from error
         return str(value)
 
+    def fields(self, path: str) -> dict[str, str]:
+        """Return every field of the secret at `path`; errors as for `read`."""
+        try:
+            return dict(json.loads(self._file(path).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise SecretError(f"secret {path} cannot be read from {self._folder}") from error
+
     def write(self, path: str, fields: Mapping[str, str]) -> None:
         """Put a secret in the place of whatever stood at `path`: whole or not at all, mode 0600."""
         self._draft(path, fields).replace(self._file(path))
@@ -56,9 +63,7 @@ class FileSecrets:
         if self.has(path):
             return
         # Whole or not at all, and the first of two that make keys at once wins.
-        draft = self._draft(
-            path, {"k": secrets.token_hex(_KEY_BYTES), "opc": secrets.token_hex(_KEY_BYTES)}
-        )
+        draft = self._draft(path, {"k": secrets.token_hex(_KEY_BYTES), "opc": secrets.token_hex(_KEY_BYTES)})
         with contextlib.suppress(FileExistsError):
             os.link(draft, self._file(path))
         draft.unlink()

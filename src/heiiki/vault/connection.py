@@ -8,6 +8,7 @@ into a node), and no CA but the pinned one is trusted.
 import re
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -33,6 +34,8 @@ R = TypeVar("R")
 _CONNECT_S = 5.0
 _ANSWER_S = 30.0
 _THREADS = 12
+_ACTIVE_S = 30.0
+_POLL_S = 0.1
 _PORT = 8200
 # Tokens, by prefix: OpenBao and Vault, service and batch, old and new; a server may quote one in an error.
 _TOKEN = re.compile(r"\b(?:hv[sbr]|[sbr])\.[A-Za-z0-9_-]{16,}")
@@ -55,7 +58,7 @@ class Server:
     connect: Connector | None = None
 
     def __str__(self) -> str:
-        """Return what messages call it."""
+        """What messages call it."""
         return f"the Vault server at {self.url} ({self.host})"
 
 
@@ -76,8 +79,8 @@ class Health:
 class Vault:
     """A session with one server; safe to use from several threads.
 
-    Every call raises `VaultError` when the server cannot be reached or will not do it; the text says which step
-    needs what, and what to do. No token is ever part of it.
+    Every call raises `VaultError` when the server cannot be reached or will not do it; the text says which
+    step needs what, and what to do. No token is ever part of it.
 
     Args:
         server: whom to talk to.
@@ -127,6 +130,23 @@ class Vault:
             said = self._client.sys.read_seal_status()
         return Health(said["initialized"], said["sealed"], said["t"], said["version"])
 
+    def await_active(self, within_s: float = _ACTIVE_S) -> None:
+        """Wait until the server leads its cluster, or knows who does: a moment after it is unsealed.
+
+        Raises:
+            VaultError: not within `within_s` seconds.
+        """
+        end = time.monotonic() + within_s
+        while True:
+            with self._translated("sys/health"):
+                answer = self._client.sys.read_health_status(method="GET")
+            status = answer.get("standby", False) if isinstance(answer, dict) else True
+            if not status:
+                return
+            if time.monotonic() > end:
+                raise self._error(_STANDBY)
+            time.sleep(_POLL_S)
+
     def read(self, path: str) -> dict[str, Any] | None:
         """Return the data at `path`, or None when there is nothing."""
         with self._translated(path):
@@ -142,8 +162,8 @@ class Vault:
     def write(self, path: str, data: Data, *, wrap_s: int | None = None) -> dict[str, Any]:
         """Write `data` to `path`, and return the whole answer: empty when the server has nothing to say.
 
-        Args:
-            wrap_s: the answer is kept by the server for so many seconds, and a one-use token for it is returned.
+        With `wrap_s` the server keeps its answer for so many seconds, and gives a one-use token for it
+        instead.
         """
         with self._translated(path):
             answer = self._client.write_data(path, data=dict(data), wrap_ttl=wrap_s and f"{wrap_s}s")
@@ -175,8 +195,12 @@ class Vault:
         except hvac.exceptions.VaultError as error:
             raise self._error(self._answer_fault(path, error)) from error
 
+    def error(self, fault: VaultFault, what: str, remedy: str) -> VaultError:
+        """Return the error of a step that cannot go on: `what` the server is or does, and the remedy."""
+        return VaultError(f"{self.step} needs {self.server}, which {what}; {remedy}", fault)
+
     def _error(self, found: "_Found") -> VaultError:
-        return VaultError(f"{self.step} needs {self.server}, which {found.what}; {found.remedy}", found.fault)
+        return self.error(found.fault, found.what, found.remedy)
 
     def _answer_fault(self, path: str, error: hvac.exceptions.VaultError) -> "_Found":
         said = _TOKEN.sub("<token>", " ".join(" ".join(error.errors or [str(error.text or "")]).split()))
@@ -232,7 +256,7 @@ _STANDBY = _Found(
 _TOKEN_GONE = _Found(
     VaultFault.TOKEN,
     "does not accept the token: it has expired, is used up, was revoked, or was never given out",
-    "log in again; when the credentials of the AppRole are refused, run role pki with pki_unseal for new ones",
+    "log in again; where the credentials of an AppRole are refused, role pki makes new ones with pki_unseal",
 )
 _FORBIDDEN = _Found(
     VaultFault.FORBIDDEN,
@@ -254,14 +278,16 @@ def _transport_fault(error: Exception, vault: Vault) -> _Found:
             VaultFault.TLS,
             f"shows a certificate that cannot be trusted: {_tls_reason(error)}",
             f"its certificate must bear {vault.server.host} and come from the CA kept for it "
-            "(VAULT_CACERT, or the secret vault/ca); if neither was changed on purpose, somebody is in between",
+            "(VAULT_CACERT, or secret vault/ca); if neither was changed on purpose, somebody is in between",
         )
     if isinstance(error, requests.exceptions.ReadTimeout):
         what = f"does not answer within {answer_s:g} s"
         return _Found(VaultFault.TIMEOUT, what, "see whether it is overloaded, then run this again")
     if isinstance(error, requests.exceptions.ConnectTimeout):
         what = f"cannot be reached within {connect_s:g} s"
-        return _Found(VaultFault.TIMEOUT, what, "see to the network and its packet filters, then run this again")
+        return _Found(
+            VaultFault.TIMEOUT, what, "see to the network and its packet filters, then run this again"
+        )
     return _Found(
         VaultFault.UNREACHABLE,
         f"cannot be reached: {_reason(error)}",
@@ -272,7 +298,9 @@ def _transport_fault(error: Exception, vault: Vault) -> _Found:
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
-        inner = getattr(error, "reason", None) or next((a for a in error.args if isinstance(a, Exception)), None)
+        inner = getattr(error, "reason", None) or next(
+            (a for a in error.args if isinstance(a, Exception)), None
+        )
         error = inner if isinstance(inner, BaseException) else error.__cause__ or error.__context__
 
 
@@ -306,7 +334,7 @@ class _Pinned(requests.adapters.HTTPAdapter):
                 f"the Vault server's address {self._server.url} must be https://HOST:PORT: set VAULT_ADDR so",
                 VaultFault.UNREACHABLE,
             )
-        self.poolmanager = self._pool = urllib3.HTTPSConnectionPool(
+        self._pool = urllib3.HTTPSConnectionPool(
             parts.hostname,
             parts.port or _PORT,
             maxsize=_THREADS,

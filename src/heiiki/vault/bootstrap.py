@@ -1,0 +1,300 @@
+"""From a server that was just started to one that serves: initialise, unseal, set up, log in.
+
+What the controller keeps, in files that only its user can read (`heiiki.secrets.FileSecrets`):
+
+- ``vault/ca``: field ``pem``, the CA of the server's own TLS certificate;
+- ``vault/init``: the unseal keys, ``key-1``..., and ``threshold``; during the first set-up also the root
+  token;
+- ``vault/approle/<purpose>``: ``role_id`` and ``secret_id``.
+
+A root token lives as long as a set-up step takes. Real networks override by environment what is kept
+elsewhere: ``VAULT_ADDR``, ``VAULT_CACERT``, and ``VAULT_TOKEN`` or ``HEIIKI_VAULT_ROLE_ID`` with
+``HEIIKI_VAULT_SECRET_ID``.
+"""
+
+import base64
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from heiiki.errors import SecretError, VaultError, VaultFault
+from heiiki.plan.model import Plan, Trust
+from heiiki.secrets import FileSecrets
+from heiiki.vault.connection import Connector, Health, Server, Vault
+from heiiki.vault.pki import Change, ensure
+from heiiki.vault.policies import Purpose
+
+CA = "vault/ca"
+INIT = "vault/init"
+
+_OPEN_WAY = "sys/generate-root"
+"""HashiCorp Vault, and OpenBao where its listener allows it: the unseal keys alone make a root token."""
+_CLOSED_WAY = "sys/generate-root-token"
+"""OpenBao since 2.6: a log-in is wanted besides; AppRole configurator may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How the key that unseals a server is split (Shamir): `threshold` of `number` parts are needed."""
+
+    number: int = 5
+    threshold: int = 3
+
+
+def find_server(
+    trust: Trust, store: FileSecrets, environment: Mapping[str, str], connect: Connector | None = None
+) -> Server:
+    """Return where the server of the service is, and whom to trust for it.
+
+    Args:
+        trust: the plan's.
+        store: holds ``vault/ca``, unless the environment names a file.
+        environment: may name another address and CA.
+        connect: the lab's way, where no address is named.
+
+    Raises:
+        VaultError: no CA is known, or its file cannot be read.
+    """
+    named = environment.get("VAULT_ADDR", "")
+    url = named or f"https://{trust.address}:{trust.port}"
+    return Server(url.rstrip("/"), trust.host, _ca(store, environment), None if named else connect)
+
+
+def _ca(store: FileSecrets, environment: Mapping[str, str]) -> str:
+    file = environment.get("VAULT_CACERT", "")
+    try:
+        return Path(file).read_text(encoding="ascii") if file else store.read(CA, "pem")
+    except (OSError, UnicodeError) as error:
+        what = f"VAULT_CACERT names {file}, which cannot be read as PEM ({error})"
+        raise VaultError(
+            f"{what}; name the file of the CA of the server's certificate", VaultFault.TLS
+        ) from error
+    except SecretError as error:
+        raise VaultError(
+            "nothing says which CA vouches for the Vault server: set VAULT_CACERT, or run role vault_server, "
+            "which keeps it as secret vault/ca",
+            VaultFault.TLS,
+        ) from error
+
+
+@contextmanager
+def logged_in(
+    vault: Vault, store: FileSecrets, purpose: Purpose, environment: Mapping[str, str]
+) -> Iterator[Vault]:
+    """Give a session that may do what `purpose` needs; its token is revoked afterwards.
+
+    Raises:
+        VaultError: no credentials are known, or they are refused.
+    """
+    token = environment.get("VAULT_TOKEN", "")
+    session = vault.with_token(token or _log_in(vault, store, purpose, environment))
+    try:
+        yield session
+    finally:
+        if not token:
+            _forget(session)
+        session.close()
+
+
+def _forget(session: Vault) -> None:
+    """Revoke a token of ours; when the server is gone by now, its short life ends it."""
+    try:
+        session.write("auth/token/revoke-self", {})
+    except VaultError:
+        return
+
+
+def _log_in(vault: Vault, store: FileSecrets, purpose: Purpose, environment: Mapping[str, str]) -> str:
+    credentials = _credentials(vault, store, purpose, environment)
+    try:
+        return str(vault.write("auth/approle/login", credentials)["auth"]["client_token"])
+    except VaultError as error:
+        if error.fault not in {VaultFault.REJECTED, VaultFault.FORBIDDEN, VaultFault.TOKEN}:
+            raise
+        raise vault.error(
+            VaultFault.TOKEN,
+            f"refuses the credentials of {purpose} that are kept in {_role_path(purpose)}",
+            "run role pki with pki_unseal, which makes new ones",
+        ) from error
+
+
+def _credentials(
+    vault: Vault, store: FileSecrets, purpose: Purpose, environment: Mapping[str, str]
+) -> dict[str, str]:
+    given = {key: environment.get(f"HEIIKI_VAULT_{key.upper()}", "") for key in ("role_id", "secret_id")}
+    if all(given.values()):
+        return given
+    try:
+        return {key: store.read(_role_path(purpose), key) for key in given}
+    except SecretError as error:
+        raise vault.error(
+            VaultFault.TOKEN,
+            f"wants a log-in as {purpose}, for which no credentials are kept",
+            "run role pki with pki_unseal, or set HEIIKI_VAULT_ROLE_ID and HEIIKI_VAULT_SECRET_ID",
+        ) from error
+
+
+def _role_path(purpose: Purpose) -> str:
+    return f"vault/approle/{purpose}"
+
+
+def initialise(vault: Vault, store: FileSecrets, shares: Shares) -> None:
+    """Initialise a new server, and keep its unseal keys.
+
+    The root token that comes with them is kept too, until `root` has revoked it: a set-up that breaks off can
+    then be run again.
+    """
+    made = vault.write("sys/init", {"secret_shares": shares.number, "secret_threshold": shares.threshold})
+    keys = {f"key-{number}": key for number, key in enumerate(made["keys_base64"], 1)}
+    store.write(INIT, {**keys, "threshold": str(shares.threshold), "root_token": made["root_token"]})
+
+
+def unseal(vault: Vault, store: FileSecrets) -> Health:
+    """Unseal the server with the keys that are kept.
+
+    Raises:
+        VaultError: they are not, or not enough, or another server's.
+    """
+    for key in _keys(vault, store):
+        if not vault.health().sealed:
+            break
+        vault.write("sys/unseal", {"key": key})
+    health = vault.health()
+    if health.sealed:
+        raise vault.error(
+            VaultFault.SEALED,
+            f"stays sealed after the keys in {INIT}: they are another server's, or too few",
+            "unseal it by hand (`bao operator unseal`)",
+        )
+    vault.await_active()
+    return health
+
+
+def _keys(vault: Vault, store: FileSecrets) -> list[str]:
+    try:
+        return [store.read(INIT, f"key-{n}") for n in range(1, int(store.read(INIT, "threshold")) + 1)]
+    except SecretError as error:
+        raise vault.error(
+            VaultFault.SEALED,
+            f"wants its unseal keys, which are not kept here ({INIT})",
+            "unseal it by hand (`bao operator unseal`), and give a token that may do it in VAULT_TOKEN",
+        ) from error
+
+
+@contextmanager
+def root(vault: Vault, store: FileSecrets, environment: Mapping[str, str]) -> Iterator[Vault]:
+    """Give a session that may do everything, for a step of set-up; its token is revoked afterwards.
+
+    The token is the one of the first set-up, that of the environment, or a new one from the unseal keys.
+    """
+    given = environment.get("VAULT_TOKEN", "")
+    session = vault.with_token(given or _root_token(vault, store, environment))
+    try:
+        yield session
+    finally:
+        if not given:
+            session.write("auth/token/revoke-self", {})
+            _drop_root_token(store)
+        session.close()
+
+
+def _root_token(vault: Vault, store: FileSecrets, environment: Mapping[str, str]) -> str:
+    try:
+        return store.read(INIT, "root_token")
+    except SecretError:
+        keys = _keys(vault, store)
+    try:
+        return _generate(vault, _OPEN_WAY, keys)
+    except VaultError as error:
+        if error.fault is not VaultFault.REJECTED:
+            raise
+    with logged_in(vault, store, Purpose.CONFIGURATOR, environment) as session:
+        return _generate(session, _CLOSED_WAY, keys)
+
+
+def _drop_root_token(store: FileSecrets) -> None:
+    if store.has(INIT):
+        fields = store.fields(INIT)
+        if fields.pop("root_token", None):
+            store.write(INIT, fields)
+
+
+def _generate(vault: Vault, way: str, keys: list[str]) -> str:
+    """Make a root token from unseal keys; it comes XORed with a one-time pad."""
+    vault.delete(f"{way}/attempt")
+    begun = _answer(vault.write(f"{way}/attempt", {}))
+    for key in keys:
+        said = _answer(vault.write(f"{way}/update", {"key": key, "nonce": begun["nonce"]}))
+        if said["complete"]:
+            hidden = said["encoded_token"]
+            cipher = base64.b64decode(hidden + "=" * (-len(hidden) % 4))
+            return bytes(a ^ b for a, b in zip(cipher, begun["otp"].encode(), strict=True)).decode()
+    raise vault.error(
+        VaultFault.TOKEN,
+        f"wants more keys for a root token than there are in {INIT}",
+        "give a root token in VAULT_TOKEN (`bao operator generate-root`)",
+    )
+
+
+def _answer(said: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of an answer, which the open way gives bare and the closed one below ``data``."""
+    inner = said.get("data")
+    return inner if isinstance(inner, dict) else said
+
+
+def ensure_logins(vault: Vault, store: FileSecrets, *, check: bool = False) -> tuple[Change, ...]:
+    """Give the controller credentials of every AppRole, where it has none that the server accepts.
+
+    Args:
+        vault: a session that may do everything.
+        store: keeps them.
+        check: only tell.
+    """
+    lacking = [purpose for purpose in Purpose if not _can_log_in(vault, store, purpose)]
+    for purpose in () if check else lacking:
+        role = f"auth/approle/role/{purpose}"
+        role_id = (vault.read(f"{role}/role-id") or {})["role_id"]
+        secret_id = vault.write(f"{role}/secret-id", {})["data"]["secret_id"]
+        store.write(_role_path(purpose), {"role_id": role_id, "secret_id": secret_id})
+    return tuple(
+        Change(_role_path(purpose), "", "credentials, kept on the controller\n") for purpose in lacking
+    )
+
+
+def _can_log_in(vault: Vault, store: FileSecrets, purpose: Purpose) -> bool:
+    try:
+        with logged_in(vault, store, purpose, {}):
+            return True
+    except VaultError as error:
+        if error.fault is VaultFault.TOKEN:
+            return False
+        raise
+
+
+def set_up(
+    vault: Vault, plan: Plan, store: FileSecrets, environment: Mapping[str, str], *, check: bool = False
+) -> tuple[Change, ...]:
+    """Make an unsealed server what the plan asks for, with the rights of root where something differs.
+
+    Without a difference no root token is made. Returns what was, or would be, changed.
+    """
+    if _settled(vault, plan, store, environment):
+        return ()
+    if check and not _has_root(store, environment):
+        with logged_in(vault, store, Purpose.CONFIGURATOR, environment) as session:
+            return (*ensure(session, plan, check=True), *ensure_logins(session, store, check=True))
+    with root(vault, store, environment) as session:
+        return (*ensure(session, plan, check=check), *ensure_logins(session, store, check=check))
+
+
+def _settled(vault: Vault, plan: Plan, store: FileSecrets, environment: Mapping[str, str]) -> bool:
+    if _has_root(store, environment) or not _can_log_in(vault, store, Purpose.CONFIGURATOR):
+        return False
+    with logged_in(vault, store, Purpose.CONFIGURATOR, environment) as session:
+        return not ensure(session, plan, check=True) and not ensure_logins(session, store, check=True)
+
+
+def _has_root(store: FileSecrets, environment: Mapping[str, str]) -> bool:
+    return bool(environment.get("VAULT_TOKEN")) or (store.has(INIT) and "root_token" in store.fields(INIT))

@@ -1,0 +1,145 @@
+"""Who may do what on the Vault server: one AppRole a purpose, one policy a device; the rest is refused.
+
+Policies are text of the server's own language. `tests/unit/vault/test_policies.py` tries what they refuse.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import StrEnum
+
+from heiiki.plan.model import Identity, Trust
+
+TOKEN_ROLE = "device"  # noqa: S105  # the name of a role, not a token
+DEVICE_TOKEN_S = 300
+"""Life of a device's token, seconds; it is good for one call."""
+WRAP_LONGEST_S = 120
+WRAP_SHORTEST_S = 10
+XMPP_NAME = "1.3.6.1.5.5.7.8.5"
+"""id-on-xmppAddr (RFC 6120 13.7.1.4)."""
+
+_Parameters = Mapping[str, Sequence[str]]
+
+
+class Purpose(StrEnum):
+    """What an AppRole is for."""
+
+    CONFIGURATOR = "configurator"
+    ENROLLER = "enroller"
+    REVOKER = "revoker"
+    SUBSCRIBER = "subscriber"
+    CUSTODIAN = "custodian"
+    AUDITOR = "auditor"
+
+
+def device_policy_name(device: str) -> str:
+    """Return the name of the policy of a device's token."""
+    return f"{TOKEN_ROLE}-{device}"
+
+
+def signing_parameters(identity: Identity) -> dict[str, str]:
+    """Return the names that a certificate of `identity` is asked for with, as ``sign`` takes them.
+
+    Several names of a kind stand in one text with commas: the server compares the whole text to what the
+    device's policy allows, so it must be sent exactly so, not as a list.
+    """
+    names = {
+        "common_name": (identity.common_name,),
+        "alt_names": identity.dns,
+        "uri_sans": identity.uris,
+        "ip_sans": tuple(str(address) for address in identity.addresses),
+        "other_sans": tuple(f"{XMPP_NAME};UTF8:{jid}" for jid in identity.jids),
+    }
+    return {key: ",".join(values) for key, values in names.items() if values}
+
+
+def device_policy(trust: Trust, identity: Identity) -> str:
+    """Return the policy of a device's token: to have one CSR signed, under the plan's names alone."""
+    names = signing_parameters(identity)
+    allowed: dict[str, Sequence[str]] = {key: [value] for key, value in names.items()}
+    # Nobody can ask for another form of the answer, another key usage or another holder's names.
+    allowed |= {"csr": [], "ttl": [], "format": ["pem"]}
+    return _policy(
+        [_rule(f"{trust.issuing_mount}/sign/{identity.kind}", "update", allow=allowed, need=["csr", *names])]
+    )
+
+
+def purpose_policies(trust: Trust) -> dict[Purpose, str]:
+    """Return the policy of each AppRole."""
+    rules = {
+        Purpose.CONFIGURATOR: _configurator(trust),
+        Purpose.ENROLLER: _enroller(),
+        Purpose.REVOKER: _revoker(trust),
+        Purpose.SUBSCRIBER: (_rule(f"{trust.secrets_mount}/data/sim/*", "read"),),
+        Purpose.CUSTODIAN: (
+            _rule(f"{trust.secrets_mount}/data/*", "create", "update"),
+            _rule(f"{trust.secrets_mount}/metadata/*", "read", "list"),
+        ),
+        Purpose.AUDITOR: _auditor(trust),
+    }
+    return {purpose: _policy((*_own_token(), *rules[purpose])) for purpose in Purpose}
+
+
+def _own_token() -> Iterator[str]:
+    yield _rule("auth/token/lookup-self", "read")
+    yield _rule("auth/token/revoke-self", "update")
+
+
+def _configurator(trust: Trust) -> Iterator[str]:
+    """Re-run role pki: reads all that it compares, writes what a plan changes, and uses no CA's key."""
+    for path in ("sys/mounts", "sys/auth", "auth/approle/role/+", f"auth/token/roles/{TOKEN_ROLE}"):
+        yield _rule(path, "read")
+    yield _rule("sys/audit", "read", "sudo")
+    yield _rule("sys/policies/acl", "list")
+    yield _rule("sys/policies/acl/*", "read")
+    yield _rule(f"sys/policies/acl/{device_policy_name('*')}", "create", "read", "update", "delete")
+    yield _rule(f"{trust.secrets_mount}/config", "read")
+    for mount in (trust.root_mount, trust.issuing_mount):
+        yield _rule(f"{mount}/config/*", "read", "update")
+        yield _rule(f"{mount}/issuers", "list")
+        yield _rule(f"{mount}/issuer/+", "read")
+        yield _rule(f"{mount}/config/issuers", "read")
+        yield _rule(f"{mount}/crl/rotate", "read")
+    yield _rule(f"{trust.issuing_mount}/roles/*", "create", "read", "update")
+    # A root token again, where the server has closed the open way; the unseal keys are wanted too.
+    yield _rule("sys/generate-root-token/*", "create", "read", "update", "delete", "sudo")
+
+
+def _enroller() -> Iterator[str]:
+    """Make a device's token, which leaves the server wrapped or not at all."""
+    yield _rule(
+        f"auth/token/create/{TOKEN_ROLE}",
+        "update",
+        min_wrapping_ttl=f"{WRAP_SHORTEST_S}s",
+        max_wrapping_ttl=f"{WRAP_LONGEST_S}s",
+    )
+
+
+def _revoker(trust: Trust) -> Iterator[str]:
+    mount = trust.issuing_mount
+    yield _rule(f"{mount}/revoke", "update")
+    yield _rule(f"{mount}/certs", "list")
+    yield _rule(f"{mount}/crl/rotate", "read")
+    yield _rule(f"{mount}/crl/rotate-delta", "read")
+
+
+def _auditor(trust: Trust) -> Iterator[str]:
+    for mount in (trust.root_mount, trust.issuing_mount):
+        yield _rule(f"{mount}/certs", "list")
+        yield _rule(f"{mount}/certs/revoked", "list")
+
+
+def _policy(rules: Iterable[str]) -> str:
+    return "\n".join(rules)
+
+
+def _rule(
+    path: str, *capabilities: str, allow: _Parameters | None = None, need: Sequence[str] = (), **more: str
+) -> str:
+    lines = [f"  capabilities = {json.dumps(capabilities)}"]
+    if allow:
+        inner = [f"    {json.dumps(key)} = {json.dumps(list(values))}" for key, values in allow.items()]
+        lines += ["  allowed_parameters = {", *inner, "  }"]
+    if need:
+        lines.append(f"  required_parameters = {json.dumps(list(need))}")
+    lines += [f"  {key} = {json.dumps(value)}" for key, value in more.items()]
+    return "\n".join([f"path {json.dumps(path)} {{", *lines, "}", ""])
