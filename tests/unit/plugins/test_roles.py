@@ -10,8 +10,8 @@ import yaml
 from heiiki.plan.model import Role
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
-OF_ITS_OWN = {"vault_server": {"apply.yml": 4}}
-"""Steps of a file that has more than one: the server's account, and the link to its program."""
+OF_ITS_OWN = {"vault_server": {"apply.yml": 4, "verify.yml": 2}}
+"""Steps of a file that has more than one: the server's account, its program, whom to trust for it."""
 UNPROVISIONED = {Role.MOBILE_CORE, Role.LAN_SWITCH, Role.WITNESS}
 
 
