@@ -6,6 +6,7 @@ Nothing is imported before it is used, so that `ansible-doc` works without the p
 every `HeiikiError` become an AnsibleError whose text says what to do.
 """
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from heiiki.plan.model import Plan
     from heiiki.render.model import DeviceBuild
     from heiiki.requirements.verdict import Verdict
+    from heiiki.vault.bootstrap import Access
 
 
 def package(name: str) -> ModuleType:
@@ -92,3 +94,31 @@ def node_client(state: Path | None, node: str) -> "NodeClient":
     paths = package("heiiki.lab.state")
     client: type[NodeClient] = package("heiiki.lab.client").NodeClient
     return client(paths.socket_path(state or paths.lab_dir(), node))
+
+
+def vault_access(plan: "Plan", state: Path | None, step: str) -> "Access":
+    """Return the way to the service's Vault server; nothing is sent yet.
+
+    The lab's is reached through its node, and the environment has no say in it; another's by VAULT_ADDR or
+    the plan's address.
+
+    Args:
+        plan: the service.
+        state: state folder of the secret source; the lab's own when None.
+        step: what it is for, in words that begin an error's sentence.
+
+    Raises:
+        AnsibleError: nothing says which CA to trust for it.
+    """
+    trust = plan.trust
+    lab = plan.management.kind == "lab"
+
+    def connect() -> Any:
+        return node_client(None, trust.vault).connect(str(trust.address), trust.port)
+
+    with translated():
+        access: Access = package("heiiki.vault.bootstrap").access(
+            trust, secret_source(state), {} if lab else os.environ, connect if lab else None
+        )
+        access.vault.for_step(step)
+    return access

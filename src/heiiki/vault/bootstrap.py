@@ -15,7 +15,7 @@ elsewhere: ``VAULT_ADDR``, ``VAULT_CACERT``, and ``VAULT_TOKEN`` or ``HEIIKI_VAU
 import base64
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,23 +43,39 @@ class Shares:
     threshold: int = 3
 
 
-def find_server(
+@dataclass(frozen=True, slots=True)
+class Access:
+    """All that a controller needs to deal with the server of a service.
+
+    Attributes:
+        vault: a session without a token.
+        store: what the controller keeps: see above.
+        environment: may override it; empty for the lab.
+    """
+
+    vault: Vault
+    store: FileSecrets
+    environment: Mapping[str, str]
+
+
+def access(
     trust: Trust, store: FileSecrets, environment: Mapping[str, str], connect: Connector | None = None
-) -> Server:
-    """Return where the server of the service is, and whom to trust for it.
+) -> Access:
+    """Return the way to the server of a service; nothing is sent yet.
 
     Args:
         trust: the plan's.
         store: holds ``vault/ca``, unless the environment names a file.
-        environment: may name another address and CA.
+        environment: may name another address, CA and credentials.
         connect: the lab's way, where no address is named.
 
     Raises:
         VaultError: no CA is known, or its file cannot be read.
     """
     named = environment.get("VAULT_ADDR", "")
-    url = named or f"https://{trust.address}:{trust.port}"
-    return Server(url.rstrip("/"), trust.host, _ca(store, environment), None if named else connect)
+    url = named.rstrip("/") or f"https://{trust.address}:{trust.port}"
+    server = Server(url, trust.host, _ca(store, environment), None if named else connect)
+    return Access(Vault(server), store, environment)
 
 
 def _ca(store: FileSecrets, environment: Mapping[str, str]) -> str:
@@ -80,16 +96,14 @@ def _ca(store: FileSecrets, environment: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def logged_in(
-    vault: Vault, store: FileSecrets, purpose: Purpose, environment: Mapping[str, str]
-) -> Iterator[Vault]:
+def logged_in(access: Access, purpose: Purpose) -> Iterator[Vault]:
     """Give a session that may do what `purpose` needs; its token is revoked afterwards.
 
     Raises:
         VaultError: no credentials are known, or they are refused.
     """
-    token = environment.get("VAULT_TOKEN", "")
-    session = vault.with_token(token or _log_in(vault, store, purpose, environment))
+    token = access.environment.get("VAULT_TOKEN", "")
+    session = access.vault.with_token(token or log_in(access, purpose))
     try:
         yield session
     finally:
@@ -106,8 +120,15 @@ def _forget(session: Vault) -> None:
         return
 
 
-def _log_in(vault: Vault, store: FileSecrets, purpose: Purpose, environment: Mapping[str, str]) -> str:
-    credentials = _credentials(vault, store, purpose, environment)
+def log_in(access: Access, purpose: Purpose) -> str:
+    """Return a token for `purpose` that several processes of one run share; its short life ends it.
+
+    Raises:
+        VaultError: no credentials are known, or they are refused.
+    """
+    if given := access.environment.get("VAULT_TOKEN", ""):
+        return given
+    vault, credentials = access.vault, _credentials(access, purpose)
     try:
         return str(vault.write("auth/approle/login", credentials)["auth"]["client_token"])
     except VaultError as error:
@@ -120,16 +141,16 @@ def _log_in(vault: Vault, store: FileSecrets, purpose: Purpose, environment: Map
         ) from error
 
 
-def _credentials(
-    vault: Vault, store: FileSecrets, purpose: Purpose, environment: Mapping[str, str]
-) -> dict[str, str]:
-    given = {key: environment.get(f"HEIIKI_VAULT_{key.upper()}", "") for key in ("role_id", "secret_id")}
+def _credentials(access: Access, purpose: Purpose) -> dict[str, str]:
+    given = {
+        key: access.environment.get(f"HEIIKI_VAULT_{key.upper()}", "") for key in ("role_id", "secret_id")
+    }
     if all(given.values()):
         return given
     try:
-        return {key: store.read(_role_path(purpose), key) for key in given}
+        return {key: access.store.read(_role_path(purpose), key) for key in given}
     except SecretError as error:
-        raise vault.error(
+        raise access.vault.error(
             VaultFault.TOKEN,
             f"wants a log-in as {purpose}, for which no credentials are kept",
             "run role pki with pki_unseal, or set HEIIKI_VAULT_ROLE_ID and HEIIKI_VAULT_SECRET_ID",
@@ -140,24 +161,29 @@ def _role_path(purpose: Purpose) -> str:
     return f"vault/approle/{purpose}"
 
 
-def initialise(vault: Vault, store: FileSecrets, shares: Shares) -> None:
-    """Initialise a new server, and keep its unseal keys.
+def initialise(access: Access, shares: Shares) -> None:
+    """Initialise a new server, and keep its unseal keys; those of another that were kept move aside.
 
     The root token that comes with them is kept too, until `root` has revoked it: a set-up that breaks off can
     then be run again.
     """
-    made = vault.write("sys/init", {"secret_shares": shares.number, "secret_threshold": shares.threshold})
+    made = access.vault.write(
+        "sys/init", {"secret_shares": shares.number, "secret_threshold": shares.threshold}
+    )
+    if access.store.has(INIT):
+        access.store.write(f"{INIT}-before", access.store.fields(INIT))
     keys = {f"key-{number}": key for number, key in enumerate(made["keys_base64"], 1)}
-    store.write(INIT, {**keys, "threshold": str(shares.threshold), "root_token": made["root_token"]})
+    access.store.write(INIT, {**keys, "threshold": str(shares.threshold), "root_token": made["root_token"]})
 
 
-def unseal(vault: Vault, store: FileSecrets) -> Health:
+def unseal(access: Access) -> Health:
     """Unseal the server with the keys that are kept.
 
     Raises:
         VaultError: they are not, or not enough, or another server's.
     """
-    for key in _keys(vault, store):
+    vault = access.vault
+    for key in _keys(access):
         if not vault.health().sealed:
             break
         vault.write("sys/unseal", {"key": key})
@@ -172,11 +198,12 @@ def unseal(vault: Vault, store: FileSecrets) -> Health:
     return health
 
 
-def _keys(vault: Vault, store: FileSecrets) -> list[str]:
+def _keys(access: Access) -> list[str]:
     try:
-        return [store.read(INIT, f"key-{n}") for n in range(1, int(store.read(INIT, "threshold")) + 1)]
+        threshold = int(access.store.read(INIT, "threshold"))
+        return [access.store.read(INIT, f"key-{number}") for number in range(1, threshold + 1)]
     except SecretError as error:
-        raise vault.error(
+        raise access.vault.error(
             VaultFault.SEALED,
             f"wants its unseal keys, which are not kept here ({INIT})",
             "unseal it by hand (`bao operator unseal`), and give a token that may do it in VAULT_TOKEN",
@@ -184,33 +211,33 @@ def _keys(vault: Vault, store: FileSecrets) -> list[str]:
 
 
 @contextmanager
-def root(vault: Vault, store: FileSecrets, environment: Mapping[str, str]) -> Iterator[Vault]:
+def root(access: Access) -> Iterator[Vault]:
     """Give a session that may do everything, for a step of set-up; its token is revoked afterwards.
 
     The token is the one of the first set-up, that of the environment, or a new one from the unseal keys.
     """
-    given = environment.get("VAULT_TOKEN", "")
-    session = vault.with_token(given or _root_token(vault, store, environment))
+    given = access.environment.get("VAULT_TOKEN", "")
+    session = access.vault.with_token(given or _root_token(access))
     try:
         yield session
     finally:
         if not given:
             session.write("auth/token/revoke-self", {})
-            _drop_root_token(store)
+            _drop_root_token(access.store)
         session.close()
 
 
-def _root_token(vault: Vault, store: FileSecrets, environment: Mapping[str, str]) -> str:
+def _root_token(access: Access) -> str:
     try:
-        return store.read(INIT, "root_token")
+        return access.store.read(INIT, "root_token")
     except SecretError:
-        keys = _keys(vault, store)
+        keys = _keys(access)
     try:
-        return _generate(vault, _OPEN_WAY, keys)
+        return _generate(access.vault, _OPEN_WAY, keys)
     except VaultError as error:
         if error.fault is not VaultFault.REJECTED:
             raise
-    with logged_in(vault, store, Purpose.CONFIGURATOR, environment) as session:
+    with logged_in(access, Purpose.CONFIGURATOR) as session:
         return _generate(session, _CLOSED_WAY, keys)
 
 
@@ -244,28 +271,28 @@ def _answer(said: dict[str, Any]) -> dict[str, Any]:
     return inner if isinstance(inner, dict) else said
 
 
-def ensure_logins(vault: Vault, store: FileSecrets, *, check: bool = False) -> tuple[Change, ...]:
+def ensure_logins(access: Access, vault: Vault, *, check: bool = False) -> tuple[Change, ...]:
     """Give the controller credentials of every AppRole, where it has none that the server accepts.
 
     Args:
+        access: keeps them.
         vault: a session that may do everything.
-        store: keeps them.
         check: only tell.
     """
-    lacking = [purpose for purpose in Purpose if not _can_log_in(vault, store, purpose)]
+    lacking = [purpose for purpose in Purpose if not _can_log_in(access, purpose)]
     for purpose in () if check else lacking:
         role = f"auth/approle/role/{purpose}"
         role_id = (vault.read(f"{role}/role-id") or {})["role_id"]
         secret_id = vault.write(f"{role}/secret-id", {})["data"]["secret_id"]
-        store.write(_role_path(purpose), {"role_id": role_id, "secret_id": secret_id})
+        access.store.write(_role_path(purpose), {"role_id": role_id, "secret_id": secret_id})
     return tuple(
         Change(_role_path(purpose), "", "credentials, kept on the controller\n") for purpose in lacking
     )
 
 
-def _can_log_in(vault: Vault, store: FileSecrets, purpose: Purpose) -> bool:
+def _can_log_in(access: Access, purpose: Purpose) -> bool:
     try:
-        with logged_in(vault, store, purpose, {}):
+        with logged_in(replace(access, environment={}), purpose):
             return True
     except VaultError as error:
         if error.fault is VaultFault.TOKEN:
@@ -273,28 +300,77 @@ def _can_log_in(vault: Vault, store: FileSecrets, purpose: Purpose) -> bool:
         raise
 
 
-def set_up(
-    vault: Vault, plan: Plan, store: FileSecrets, environment: Mapping[str, str], *, check: bool = False
+def apply(
+    access: Access, plan: Plan, *, shares: Shares | None = None, unsealing: bool = False, check: bool = False
 ) -> tuple[Change, ...]:
+    """Bring the server to what the plan asks for; a second run returns nothing.
+
+    Args:
+        access: the way to it.
+        plan: the service.
+        shares: a new server may be initialised, its key split so.
+        unsealing: the unseal keys kept here may be used: to unseal it, and for a root token where AppRole
+            configurator may not do what is needed.
+        check: compare only; what comes after initialising or unsealing cannot be foreseen then.
+
+    Raises:
+        VaultError: it is not initialised or sealed, and that may not be changed; or any other fault.
+    """
+    changes = [*_initialised(access, shares, check=check)]
+    if not (changes and check):
+        changes += _unsealed(access, unsealing=unsealing, check=check)
+    if changes and check:
+        return tuple(changes)
+    if unsealing:
+        return (*changes, *set_up(access, plan, check=check))
+    with logged_in(access, Purpose.CONFIGURATOR) as session:
+        return (*changes, *ensure(session, plan, check=check))
+
+
+def _initialised(access: Access, shares: Shares | None, *, check: bool) -> Iterator[Change]:
+    if shares is None or access.vault.health().initialised:
+        return
+    if not check:
+        initialise(access, shares)
+    yield Change("sys/init", "", f"{shares.number} unseal keys, {shares.threshold} of them needed\n")
+
+
+def _unsealed(access: Access, *, unsealing: bool, check: bool) -> Iterator[Change]:
+    health = access.vault.health()
+    if unsealing and health.initialised and health.sealed:
+        if not check:
+            unseal(access)
+        yield Change("sys/seal-status", "sealed\n", "unsealed\n")
+
+
+def set_up(access: Access, plan: Plan, *, check: bool = False) -> tuple[Change, ...]:
     """Make an unsealed server what the plan asks for, with the rights of root where something differs.
 
     Without a difference no root token is made. Returns what was, or would be, changed.
     """
-    if _settled(vault, plan, store, environment):
+    if _settled(access, plan):
         return ()
-    if check and not _has_root(store, environment):
-        with logged_in(vault, store, Purpose.CONFIGURATOR, environment) as session:
-            return (*ensure(session, plan, check=True), *ensure_logins(session, store, check=True))
-    with root(vault, store, environment) as session:
-        return (*ensure(session, plan, check=check), *ensure_logins(session, store, check=check))
+    if check and not _has_root(access):
+        with logged_in(access, Purpose.CONFIGURATOR) as session:
+            return (*ensure(session, plan, check=True), *ensure_logins(access, session, check=True))
+    with root(access) as session:
+        return (*ensure(session, plan, check=check), *ensure_logins(access, session, check=check))
 
 
-def _settled(vault: Vault, plan: Plan, store: FileSecrets, environment: Mapping[str, str]) -> bool:
-    if _has_root(store, environment) or not _can_log_in(vault, store, Purpose.CONFIGURATOR):
+def _settled(access: Access, plan: Plan) -> bool:
+    if _has_root(access) or not _can_log_in(access, Purpose.CONFIGURATOR):
         return False
-    with logged_in(vault, store, Purpose.CONFIGURATOR, environment) as session:
-        return not ensure(session, plan, check=True) and not ensure_logins(session, store, check=True)
+    try:
+        with logged_in(access, Purpose.CONFIGURATOR) as session:
+            return not ensure(session, plan, check=True) and not ensure_logins(access, session, check=True)
+    except VaultError as error:
+        if error.fault is VaultFault.FORBIDDEN:
+            return False  # the policy that stands is an older one
+        raise
 
 
-def _has_root(store: FileSecrets, environment: Mapping[str, str]) -> bool:
-    return bool(environment.get("VAULT_TOKEN")) or (store.has(INIT) and "root_token" in store.fields(INIT))
+def _has_root(access: Access) -> bool:
+    store = access.store
+    return bool(access.environment.get("VAULT_TOKEN")) or (
+        store.has(INIT) and "root_token" in store.fields(INIT)
+    )

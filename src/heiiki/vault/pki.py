@@ -58,9 +58,9 @@ def _check_audit(vault: Vault) -> None:
     if not vault.read("sys/audit"):
         raise vault.error(
             VaultFault.REJECTED,
-            "keeps no audit log",
-            'declare one in its configuration (OpenBao: audit "file" "file" { options = { file_path = "..." } '
-            "}) or by `vault audit enable file file_path=...` (HashiCorp Vault)",
+            "keeps no audit log: who did what could never be told",
+            'declare one in its configuration (OpenBao: audit "file" "file" { ... }), or by '
+            "`vault audit enable file file_path=...` (HashiCorp Vault)",
         )
 
 

@@ -1,0 +1,61 @@
+# Copyright: Heiiki contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Action plugin of heiiki.network.vault_pki; its documentation stands beside the module of that name."""
+
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
+    load_plan,
+    package,
+    translated,
+    vault_access,
+)
+
+ARGUMENTS = {
+    "service_dir": {"type": "path", "required": True},
+    "initialise": {"type": "bool", "default": False},
+    "unseal": {"type": "bool", "default": False},
+    "key_shares": {"type": "int", "default": 5, "no_log": False},
+    "key_threshold": {"type": "int", "default": 3, "no_log": False},
+    "secret_state": {"type": "path", "no_log": False},
+}
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
+    """Bring the Vault API server to the plan, from the controller."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Apply the plan to the server; see the module's documentation."""
+        super().run(tmp, task_vars)
+        _, arguments = self.validate_argument_spec(ARGUMENTS)
+        plan = load_plan(Path(arguments["service_dir"]))
+        state = arguments["secret_state"]
+        access = vault_access(plan, Path(state) if state else None, "setting up certificates and secrets")
+        bootstrap = package("heiiki.vault.bootstrap")
+        with translated():
+            shares = bootstrap.Shares(arguments["key_shares"], arguments["key_threshold"])
+            changes = bootstrap.apply(
+                access,
+                plan,
+                shares=shares if arguments["initialise"] else None,
+                unsealing=arguments["unseal"],
+                check=self._task.check_mode,
+            )
+        return {
+            "changed": bool(changes),
+            "changes": [change.path for change in changes],
+            "diff": [
+                {
+                    "before_header": change.path,
+                    "after_header": change.path,
+                    "before": change.before,
+                    "after": change.after,
+                }
+                for change in changes
+            ],
+        }
