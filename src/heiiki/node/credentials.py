@@ -80,7 +80,7 @@ class CredentialError(Exception):
 
 
 class ServerError(CredentialError):
-    """Vault is away, sealed, or refuses; nothing on the device has changed. `status` is HTTP's, 0 for none."""
+    """Vault is away, sealed, or refuses; the device is as before. `status` is HTTP's, 0 for none."""
 
     def __init__(self, message: str, status: int = 0) -> None:
         """Say `message`."""
@@ -159,7 +159,9 @@ class Config:
     Attributes:
         revocation: where CRLs are; None on a device that verifies no peers.
         owner: who owns the key, and so may read it.
-        source, interface: address and interface that connections to Vault come from.
+        sources: addresses that connections to Vault come from, tried one after the other; none: as routed.
+        interface: interface that they leave by; empty: as routed.
+        links: paths that are to be symbolic links to a file of the generation in use.
         ca_folder, crl_folder: where each CA certificate and CRL stands in a file of its own besides.
         users: commands that make a program load what is new; each must exit 0.
     """
@@ -169,8 +171,9 @@ class Config:
     revocation: "Revocation | None" = None
     folder: Path = Path(FOLDER)
     owner: str = "root"
-    source: str = ""
+    sources: tuple[str, ...] = ()
     interface: str = ""
+    links: Mapping[Path, str] = field(default_factory=dict)
     ca_folder: Path | None = None
     crl_folder: Path | None = None
     users: tuple[tuple[str, ...], ...] = ()
@@ -201,8 +204,18 @@ def _words(values: Any) -> tuple[str, ...]:
     return tuple(_word(value) for value in values)
 
 
-def _address(value: Any) -> str:
-    return str(ipaddress.ip_address(_text(value)))
+def _addresses(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list):
+        raise TypeError("must be a list of addresses")
+    return tuple(str(ipaddress.ip_address(_text(value))) for value in values)
+
+
+def _links(values: Any) -> dict[Path, str]:
+    found = {_path(key): _text(value) for key, value in _mapping(values).items()}
+    strange = sorted(set(found.values()) - {"key.pem", "certificate.pem", "chain.pem"})
+    if strange:
+        raise ValueError(f"{strange[0]} is no file of a generation: key.pem, certificate.pem or chain.pem")
+    return found
 
 
 def _seconds(value: Any) -> int:
@@ -243,8 +256,9 @@ _OPTIONAL: _Fields = {
     "revocation": _revocation,
     "folder": _path,
     "owner": _text,
-    "source": _address,
+    "sources": _addresses,
     "interface": _text,
+    "links": _links,
     "ca_folder": _path,
     "crl_folder": _path,
     "users": _commands,
@@ -980,10 +994,12 @@ class Store:
 class _Connection(http.client.HTTPConnection):
     """HTTP over TLS from a given address; the certificate is checked for a name, not for the address."""
 
-    def __init__(self, netloc: str, name: str, context: ssl.SSLContext, source: str, interface: str) -> None:
+    def __init__(
+        self, netloc: str, name: str, context: ssl.SSLContext, sources: Sequence[str], interface: str
+    ) -> None:
         super().__init__(netloc, timeout=CONNECT_S)
         self._name, self._context = name, context
-        self._source, self._interface = source, interface
+        self._sources, self._interface = tuple(sources) or ("",), interface
 
     def connect(self) -> None:
         """Connect, as http.client asks."""
@@ -995,6 +1011,16 @@ class _Connection(http.client.HTTPConnection):
             raise
 
     def _plain(self) -> socket.socket:
+        """Return a TCP connection from the first address that leads there."""
+        *others, last = self._sources
+        for source in others:
+            try:
+                return self._from(source)
+            except OSError as error:
+                _log.info("%s: from %s: %s", self.host, source, error)
+        return self._from(last)
+
+    def _from(self, source: str) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(
             self.host, self.port, type=socket.SOCK_STREAM
         )[0]
@@ -1003,8 +1029,8 @@ class _Connection(http.client.HTTPConnection):
             plain.settimeout(CONNECT_S)
             if self._interface:
                 plain.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, self._interface.encode())
-            if self._source:
-                plain.bind((self._source, 0))
+            if source:
+                plain.bind((source, 0))
             plain.connect(address)
         except BaseException:
             plain.close()
@@ -1015,14 +1041,16 @@ class _Connection(http.client.HTTPConnection):
 class Server:
     """The Vault API over one connection; a context manager, which closes it."""
 
-    def __init__(self, url: str, host: str, anchors: Anchors, source: str = "", interface: str = "") -> None:
+    def __init__(
+        self, url: str, host: str, anchors: Anchors, sources: Sequence[str] = (), interface: str = ""
+    ) -> None:
         """Speak to `url`, whose certificate must bear `host` and come from `anchors`."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # empty: the machine's own CAs have no say
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_verify_locations(cadata="".join((*anchors.roots, *anchors.server)))
         self._url, self._host = url, host
         netloc = urllib.parse.urlsplit(url).netloc
-        self._connection = _Connection(netloc, host, context, source, interface)
+        self._connection = _Connection(netloc, host, context, sources, interface)
 
     def __enter__(self) -> Self:
         return self
@@ -1149,7 +1177,7 @@ def sign(config: Config, order: Order, csr: str) -> tuple[Certificate, list[Cert
     Raises:
         ServerError: Vault is away, refuses, or gives no certificate.
     """
-    with Server(order.url, order.host, order.anchors, config.source, config.interface) as server:
+    with Server(order.url, order.host, order.anchors, config.sources, config.interface) as server:
         unwrapped = server.document("POST", UNWRAP, order.token, {})
         try:
             token = str(unwrapped["auth"]["client_token"])
@@ -1258,18 +1286,27 @@ def _tell(command: Sequence[str]) -> None:
 
 
 def publish(config: Config, store: Store) -> None:
-    """Give each CA and each CRL a file of its own, for programs that read one from a file."""
+    """Give each CA and each CRL a file of its own, and key and certificate the paths that programs want."""
+    for path, name in config.links.items() if store.current() is not None else ():
+        _link(path, store.folder / "current" / name)
     if config.ca_folder:
         _fill(config.ca_folder, {item.sha256: item.pem for item in store.authorities()})
     if config.crl_folder:
-        lists = store.lists()
-        _fill(
-            config.crl_folder,
-            {
-                hashlib.sha256(b"".join((item.issuer_raw, item.authority_key.encode()))).hexdigest(): item.pem
-                for item in lists
-            },
-        )
+        _fill(config.crl_folder, {_digest(*item.authority): item.pem for item in store.lists()})
+
+
+def _digest(issuer: bytes, key: str) -> str:
+    return hashlib.sha256(issuer + key.encode()).hexdigest()
+
+
+def _link(path: Path, target: Path) -> None:
+    if path.is_symlink() and path.readlink() == target:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    new.symlink_to(target)
+    new.replace(path)
 
 
 def _fill(folder: Path, texts: Mapping[str, str]) -> None:
@@ -1407,10 +1444,12 @@ def pull(config: Config) -> dict[str, Any]:
     if not roots:
         raise CredentialError(f"{store.folder / 'roots.pem'}: is missing: enrol the device first")
     anchors = Anchors(tuple(roots), tuple(item.pem for item in store.certificates("server.pem")))
-    with Server(where.url, where.host, anchors, config.source, config.interface) as server:
+    with Server(where.url, where.host, anchors, config.sources, config.interface) as server:
         fetched = [item for mount in where.mounts for item in _fetch(server, mount, store)]
     with store.alone():
         changed, refused = _take(store, roots, fetched)
+    for line in changed:
+        _log.warning("%s", line)
     if store.read("loaded") != store.digest():
         reload(config)
     return {"changed": changed, "refused": refused}
@@ -1549,6 +1588,7 @@ class Daemon:
         signal.signal(signal.SIGINT, _leave)
         # Blocked but while waiting: a SIGHUP that comes during a pull is not lost.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+        self._report(0.0)
         while True:
             self.step()
             wait = self.wait_s()
@@ -1565,8 +1605,6 @@ class Daemon:
             self._failures += 1
             self._complain(str(error))
             return
-        for line in done["changed"]:
-            _log.warning("%s", line)
         self._failures, self._pulled = 0, time.time()
         self._complain("; ".join(done["refused"]))
 

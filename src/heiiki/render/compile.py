@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from heiiki.plan.model import Device, Function, Interface, Plan, Role, Sim, StaticRoute
-from heiiki.render import vault
+from heiiki.render import credentials, vault
 from heiiki.render.model import DeviceBuild, RenderedFile, Service
 from heiiki.render.templates import render
 
@@ -252,11 +252,14 @@ _PARTS: tuple[tuple[Callable[[Device], bool], Callable[[Plan, Device], _Part]], 
     (lambda device: device.pgw is not None, _pgw),
     (lambda device: bool(device.stamp), _stamp),
     (lambda device: device.vault is not None, vault.parts),
+    (lambda device: device.revocation is not None, credentials.revocation),
 )
 """Parts of a device in the order in which their services start."""
 
 _FILES: tuple[tuple[Callable[[Device], bool], Callable[[Plan, Device], RenderedFile]], ...] = (
     (lambda device: device.sim is not None, _wwan),
     (lambda device: bool(device.subscribers), _subscribers),
+    (lambda device: device.identity is not None, credentials.program),
+    (lambda device: device.identity is not None, credentials.config),
 )
 """Files that a program reads by itself."""

@@ -1,0 +1,64 @@
+# Copyright: Heiiki contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Action plugin of heiiki.network.certificate: the part that happens on the controller."""
+
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible_collections.heiiki.network.plugins.plugin_utils.enrolment import Enrolment
+
+ARGUMENTS = {
+    "device": {"type": "str"},
+    "service_dir": {"type": "path", "required": True},
+    "secret_state": {"type": "path"},
+    "force": {"type": "bool", "default": False},
+    "program": {"type": "path", "default": "/usr/local/lib/heiiki/credentials.py"},
+    "config": {"type": "path", "default": "/etc/heiiki/credentials.json"},
+}
+PASSED = ("force", "program", "config")
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
+    """Ask the device what it needs; get it a token for that, and nothing else, from the Vault server."""
+
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Assess, check the request, mint, install; see the module's documentation."""
+        variables = task_vars or {}
+        result: dict[str, Any] = super().run(tmp, variables)
+        _, arguments = self.validate_argument_spec(ARGUMENTS)
+        device = arguments["device"] or variables["inventory_hostname"]
+        state = arguments["secret_state"]
+        enrolment = Enrolment(Path(arguments["service_dir"]), Path(state) if state else None)
+        passed = {"device": device, **{key: arguments[key] for key in PASSED}}
+        wanted = {**passed, **enrolment.wanted(device)}
+        assessed = self._module({**wanted, "step": "assess", "request": not enrolment.problem}, variables)
+        if assessed.get("failed") or not assessed["reasons"]:
+            return {**result, **_warned(assessed, enrolment.problem)}
+        if enrolment.problem:
+            why = "; ".join(assessed["reasons"])
+            raise AnsibleError(f"{device} needs a certificate: {why}. {enrolment.problem}")
+        if self._task.check_mode:
+            return {**result, **assessed}
+        made = assessed["made"]
+        token, order = enrolment.order(device, made["csr"])
+        order["generation"] = made["generation"]
+        installed = self._module({**passed, "step": "install", "order": order, "token": token}, variables)
+        return {**result, "reasons": assessed["reasons"], **installed}
+
+    def _module(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        answer: dict[str, Any] = self._execute_module(
+            module_name="heiiki.network.certificate", module_args=arguments, task_vars=variables
+        )
+        answer.pop("invocation", None)
+        return answer
+
+
+def _warned(answer: dict[str, Any], problem: str) -> dict[str, Any]:
+    if not problem:
+        return answer
+    told = f"the certificate is good, but whether the CA was replaced could not be asked: {problem}"
+    return {**answer, "warnings": [*answer.get("warnings", []), told]}

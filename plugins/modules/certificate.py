@@ -1,0 +1,329 @@
+#!/usr/bin/python
+# Copyright: Heiiki contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+DOCUMENTATION = r"""
+module: certificate
+short_description: Give a device its certificate, and renew it in time
+version_added: 0.2.0
+author: Heiiki contributors (@heiiki)
+description:
+  - Issues a certificate when a device has none, and a new one when O(renew_share) of its life is gone, its
+    names are no longer the plan's, the issuing CA was replaced, something is wrong with it, or O(force) asks
+    for it; otherwise leaves it alone.
+  - Key and request are made on the device. The action plugin of the same name holds the request against the
+    plan and has the Vault server make a token for one call under that device's names; it travels wrapped and
+    can be opened once. The device opens it, has the request signed over its own way to the server, checks
+    the answer, and installs key, certificate and chain together.
+  - What uses the certificate then loads it. A run that was cut off before that does it the next time.
+  - When the server is away or sealed, a device that needs nothing is left alone with a warning; for one that
+    needs a certificate the task fails before anything has changed.
+  - Logging in and reading the CAs' certificates happens once a run, however many devices it has.
+options:
+  device:
+    description: Name of the device. The action plugin takes it from the inventory.
+    type: str
+  service_dir:
+    description: Folder of the service, with its C(service.yml). Needed by the action plugin alone.
+    type: path
+  secret_state:
+    description: State folder of the secret source on the controller; its own default when left out.
+    type: path
+  force:
+    description: Issue anew whatever there is.
+    type: bool
+    default: false
+  step:
+    description: For the action plugin; it calls the module once for each step.
+    type: str
+    choices: [assess, install]
+    default: assess
+  request:
+    description: For the action plugin. Make key and request when a certificate is needed.
+    type: bool
+    default: false
+  renew_share:
+    description: For the action plugin. Share of a certificate's life after which it is renewed.
+    type: float
+    default: 0.66
+  names:
+    description: For the action plugin. Names that the plan gives the device.
+    type: dict
+    default: {}
+  issuer_sha256:
+    description: For the action plugin. Fingerprint of the CA that signs now, or empty when that is not known.
+    type: str
+    default: ""
+  anchors:
+    description: For the action plugin. Root certificates that the device is to trust, PEM.
+    type: list
+    elements: str
+    default: []
+  server_anchors:
+    description: For the action plugin. Certificates that vouch for the Vault server besides, PEM.
+    type: list
+    elements: str
+    default: []
+  order:
+    description: For the action plugin. What the device is to have signed, and where.
+    type: dict
+    default: {}
+  token:
+    description: For the action plugin. The wrapped token.
+    type: str
+    default: ""
+  program:
+    description: The device's program.
+    type: path
+    default: /usr/local/lib/heiiki/credentials.py
+  config:
+    description: Its configuration.
+    type: path
+    default: /etc/heiiki/credentials.json
+attributes:
+  check_mode:
+    description: Says what would be done and why; makes no key and no token.
+    support: full
+  diff_mode:
+    description: Shows serial number, issuer, dates and names, nothing secret.
+    support: full
+  platform:
+    description: Works on.
+    support: full
+    platforms: linux
+seealso:
+  - module: heiiki.network.linux_node
+"""
+
+EXAMPLES = r"""
+- name: Ensure that the device has a good certificate
+  heiiki.network.certificate:
+    service_dir: "{{ heiiki_service_dir }}"
+"""
+
+RETURN = r"""
+reasons:
+  description: Why a certificate was, or would be, issued; empty when it was left alone.
+  returned: success
+  type: list
+  elements: str
+  sample: [there is no certificate]
+certificate:
+  description: Serial number, names, dates, issuer and key of the certificate in use.
+  returned: success
+  type: dict
+reloaded:
+  description: Commands by which users loaded what is new.
+  returned: success
+  type: list
+  elements: str
+  sample: [swanctl --load-creds --noprompt]
+"""
+
+import base64
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+ARGUMENTS = {
+    "device": {"type": "str"},
+    "service_dir": {"type": "path"},
+    "secret_state": {"type": "path", "no_log": False},
+    "force": {"type": "bool", "default": False},
+    "step": {"type": "str", "choices": ["assess", "install"], "default": "assess"},
+    "request": {"type": "bool", "default": False},
+    "renew_share": {"type": "float", "default": 0.66},
+    "names": {"type": "dict", "default": {}},
+    "issuer_sha256": {"type": "str", "default": ""},
+    "anchors": {"type": "list", "elements": "str", "default": []},
+    "server_anchors": {"type": "list", "elements": "str", "default": []},
+    "order": {"type": "dict", "default": {}},
+    "token": {"type": "str", "default": "", "no_log": True},
+    "program": {"type": "path", "default": "/usr/local/lib/heiiki/credentials.py"},
+    "config": {"type": "path", "default": "/etc/heiiki/credentials.json"},
+}
+LIMIT_S = 180
+
+
+class DeviceError(Exception):
+    """The device's program refuses; the message is its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The device's program; what is secret goes to its standard input."""
+
+    path: str
+    config: str
+
+    def __call__(self, command: str, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Run a command and return what it prints."""
+        argv = [sys.executable or "python3", self.path, "--config", self.config, command]
+        try:
+            done = subprocess.run(
+                argv,
+                input="" if given is None else json.dumps(given),
+                capture_output=True,
+                text=True,
+                timeout=LIMIT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise DeviceError(f"`credentials.py {command}` was not done within {LIMIT_S} s") from error
+        if done.returncode:
+            raise DeviceError(self._complaint(command, done.returncode, done.stderr))
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+    def _complaint(self, command: str, code: int, said: str) -> str:
+        if f"can't open file '{self.path}'" in said:
+            return f"there is no {self.path}: apply the device's build first (heiiki.network.linux_node)"
+        return f"`credentials.py {command}` failed: {said.strip()[-2000:] or f'exit status {code}'}"
+
+
+def reasons(status: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
+    """Yield why a device with `status` needs a certificate.
+
+    Args:
+        status: what the program says.
+        wanted: the module's parameters.
+    """
+    found = status["certificate"]
+    if found is None:
+        yield "there is no certificate"
+        return
+    if wanted["force"]:
+        yield "asked for"
+    if found["names"] != sorted_names(wanted["names"]):
+        yield f"the plan's names are {shown(wanted['names'])}, the certificate's {shown(found['names'])}"
+    if found["share_used"] >= wanted["renew_share"]:
+        yield f"{found['share_used']:.0%} of its life is gone; it ends {found['not_after']}"
+    if wanted["issuer_sha256"] and found["issuer_sha256"] != wanted["issuer_sha256"]:
+        yield f"{found['issuer']}, which issued it, is no longer the issuing CA"
+    yield from status["problems"]
+
+
+def sorted_names(names: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Return names as the program prints them."""
+    return {kind: sorted(values) for kind, values in names.items()}
+
+
+def shown(names: Mapping[str, Sequence[str]]) -> str:
+    """Return names on one line."""
+    return ", ".join(name for values in names.values() for name in sorted(values))
+
+
+def digests(pems: Sequence[str]) -> set[str]:
+    """Return the fingerprints of certificates in PEM."""
+    bodies = ("".join(pem.strip().splitlines()[1:-1]) for pem in pems)
+    return {hashlib.sha256(base64.b64decode(body)).hexdigest() for body in bodies}
+
+
+def anchors_differ(status: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Tell whether the device trusts others than it should; False when nobody could be asked who they are."""
+    if not wanted["anchors"]:
+        return False
+    return any(
+        {item["sha256"] for item in status[kind]} != digests(wanted[kind])
+        for kind in ("anchors", "server_anchors")
+    )
+
+
+def lines(certificate: Mapping[str, Any] | None) -> str:
+    """Return what a diff shows of a certificate."""
+    if certificate is None:
+        return ""
+    rows = [
+        ("serial", certificate["serial"]),
+        ("issuer", certificate["issuer"]),
+        ("not before", certificate["not_before"]),
+        ("not after", certificate["not_after"]),
+        *((kind, name) for kind, values in certificate["names"].items() for name in values),
+    ]
+    return "".join(f"{key}: {value}\n" for key, value in rows)
+
+
+def expected(wanted: Mapping[str, Any]) -> str:
+    """Return what a diff shows of a certificate that is still to come."""
+    rows = [(kind, name) for kind, values in sorted_names(wanted["names"]).items() for name in values]
+    return "serial: (a new one)\n" + "".join(f"{key}: {value}\n" for key, value in rows)
+
+
+def diff(device: str, before: str, after: str) -> list[dict[str, str]]:
+    """Return an entry for Ansible's diff, none when nothing differs."""
+    header = f"certificate of {device}"
+    if before == after:
+        return []
+    return [{"before": before, "after": after, "before_header": header, "after_header": header}]
+
+
+def check_names(status: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Refuse a device that was not told its names yet; DeviceError says what to do."""
+    if status["wanted"] != sorted_names(wanted["names"]):
+        raise DeviceError(
+            f"the plan's names are {shown(wanted['names'])}, the device's configuration says "
+            f"{shown(status['wanted'])}: apply the device's build first (heiiki.network.linux_node)"
+        )
+
+
+def assess(program: Program, wanted: Mapping[str, Any], *, check: bool) -> dict[str, Any]:
+    """Say whether a certificate is needed; make key and request when asked to, mend what needs no server."""
+    status = program("status")
+    found = list(reasons(status, wanted))
+    certificate = status["certificate"]
+    answer = {"changed": False, "reasons": found, "certificate": certificate, "reloaded": []}
+    if found:
+        after = expected(wanted)
+        answer |= {"changed": check, "diff": diff(wanted["device"], lines(certificate), after)}
+        if wanted["request"] and not check:
+            check_names(status, wanted)
+            answer["made"] = program("request")
+        return answer
+    trust = anchors_differ(status, wanted)
+    if not check:
+        if trust:
+            program("anchors", {kind: wanted[kind] for kind in ("anchors", "server_anchors")})
+        if trust or not status["loaded"]:
+            answer["reloaded"] = program("reload")["users"]
+    answer["changed"] = trust or not status["loaded"]
+    return answer
+
+
+def install(program: Program, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Have the request signed, install the certificate, and have users load it."""
+    before = program("status")["certificate"]
+    program("install", {**wanted["order"], "token": wanted["token"]})
+    reloaded = program("reload")["users"]
+    after = program("status")["certificate"]
+    return {
+        "changed": True,
+        "certificate": after,
+        "reloaded": reloaded,
+        "diff": diff(wanted["device"], lines(before), lines(after)),
+    }
+
+
+def main() -> None:
+    """Run as an Ansible module."""
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    wanted = module.params
+    program = Program(wanted["program"], wanted["config"])
+    try:
+        if wanted["step"] == "install":
+            answer = install(program, wanted)
+        else:
+            answer = assess(program, wanted, check=module.check_mode)
+    except (DeviceError, OSError, ValueError) as error:
+        module.fail_json(msg=f"{wanted['device']}: {error}")
+    else:
+        module.exit_json(**answer)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+# Copyright: Heiiki contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The controller's part of enrolment: once a run what all devices share, and once a device its token.
+
+What is shared is made by the first device that needs it, and kept in a file that only its user can read.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from ansible.errors import AnsibleError
+from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
+    load_plan,
+    node_client,
+    package,
+    secret_source,
+    translated,
+)
+
+if TYPE_CHECKING:
+    from heiiki.plan.model import Plan
+    from heiiki.vault.bootstrap import Access
+    from heiiki.vault.connection import Connector, Vault
+
+Document = dict[str, Any]
+STEP = "issuing certificates"
+
+
+def run_name(pid: int) -> str:
+    """Return a name for the run whose main process is `pid`, and no other that gets the number later."""
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return str(pid)
+    return f"{pid}-{after_name[19]}"
+
+
+def shared(folder: Path, key: str, make: Callable[[], Document], pid: int | None = None) -> Document:
+    """Return what `make` made in this run, for the first caller or for this one.
+
+    Ansible works on each host in a process of its own, so only a file can be common to them.
+
+    Args:
+        folder: for the file; those that runs of before have left are removed.
+        key: what it is about; another service is another key.
+        make: makes it; called once, while the others wait.
+        pid: main process of the run; by default the parent of this one.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    run = run_name(pid or os.getppid())
+    path = folder / f"{run}.{key}.json"
+    with (folder / "lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if path.exists():
+            document: Document = json.loads(path.read_text(encoding="utf-8"))
+            return document
+        _clear(folder)
+        document = make()
+        _write(path, document)
+    return document
+
+
+def _clear(folder: Path) -> None:
+    """Remove what runs that are over have left; the tokens in it live some minutes only."""
+    for path in folder.glob("*.json"):
+        run = path.name.partition(".")[0]
+        pid = run.partition("-")[0]
+        if not pid.isdigit() or run_name(int(pid)) != run:
+            path.unlink(missing_ok=True)
+
+
+def _write(path: Path, document: Document) -> None:
+    handle = os.open(path.with_suffix(".new"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        json.dump(document, stream)
+    path.with_suffix(".new").replace(path)
+
+
+class Enrolment:
+    """One run's enrolment, as one host's process sees it.
+
+    Attributes:
+        problem: why nothing can be issued now; empty when it can.
+    """
+
+    def __init__(self, service: Path, state: Path | None) -> None:
+        """Share what is needed for the service in folder `service`; `state` is the secrets' state folder."""
+        self._state = state
+        self._store = secret_source(state)
+        root = state or package("heiiki.lab.state").state_root()
+        key = hashlib.sha256(str(service.resolve()).encode()).hexdigest()[:12]
+        self._shared = shared(root / "run", key, lambda: self._prepare(load_plan(service)))
+        self.problem: str = self._shared["problem"]
+
+    def wanted(self, device: str) -> Document:
+        """Return what the module on `device` compares.
+
+        Raises:
+            AnsibleError: the plan gives the device no certificate.
+        """
+        if device not in self._shared["devices"]:
+            raise AnsibleError(
+                f"{device}: the plan gives it no certificate: call this for devices with an identity only"
+            )
+        names = package("heiiki.vault.enrol").names(self._shared["devices"][device])
+        known = {key: self._shared[key] for key in ("anchors", "server_anchors", "issuer_sha256")}
+        return {"names": names, "renew_share": self._shared["renew_share"], **known}
+
+    def order(self, device: str, csr: str) -> tuple[str, Document]:
+        """Return the wrapped token for the request of `device`, and what goes with it.
+
+        Raises:
+            AnsibleError: the request is not what the plan allows, or the server makes no token.
+        """
+        server = self._shared["server"]
+        with translated():
+            vault = self._vault(server, self._shared["token"])
+            try:
+                token, document = package("heiiki.vault.enrol").order(vault, self._shared, device, csr)
+            finally:
+                vault.close()
+        return str(token), dict(document)
+
+    def _prepare(self, plan: "Plan") -> Document:
+        """Read the plan, ask who signs now, and log in; what goes wrong there is part of the answer."""
+        enrol, errors = package("heiiki.vault.enrol"), package("heiiki.errors")
+        planned: Document = enrol.planned(plan)
+        nothing: Document = {"anchors": [], "server_anchors": [], "issuer_sha256": "", "token": ""}
+        try:
+            access = self._access(plan)
+            found = access.vault.server
+            server = {"url": found.url, "host": found.host, "ca_pem": found.ca_pem}
+            return {
+                **planned,
+                **enrol.facts(access.vault, plan),
+                "server": {**server, "node": plan.trust.vault if found.connect else ""},
+                "token": enrol.log_in(access),
+                "problem": "",
+            }
+        except errors.HeiikiError as error:
+            return {**planned, **nothing, "server": {}, "problem": str(error)}
+
+    def _access(self, plan: "Plan") -> "Access":
+        bootstrap = package("heiiki.vault.bootstrap")
+        trust = plan.trust
+        relay = self._relay(trust.vault, str(trust.address), trust.port)
+        lab = plan.management.kind == "lab"
+        found: Access = bootstrap.access(trust, self._store, os.environ, relay if lab else None)
+        found.vault.for_step(STEP)
+        return found
+
+    def _vault(self, server: Document, token: str) -> "Vault":
+        connection = package("heiiki.vault.connection")
+        parts = urlsplit(server["url"])
+        relay = self._relay(server["node"], str(parts.hostname), parts.port or 8200)
+        where = connection.Server(
+            server["url"], server["host"], server["ca_pem"], relay if server["node"] else None
+        )
+        session: Vault = connection.Vault(where, token=token, step=STEP)
+        return session
+
+    def _relay(self, node: str, host: str, port: int) -> "Connector":
+        """Return the lab's way to a port of `node`: through its agent."""
+        state = self._state / "lab" if self._state else None
+        return lambda: node_client(state, node).connect(host, port)

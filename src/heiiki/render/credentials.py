@@ -1,0 +1,96 @@
+"""What a device with an identity is sent: what keeps its certificate and CRLs, and its configuration."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from heiiki.plan.model import Device, DeviceClass, Identity, Plan
+from heiiki.render.model import RenderedFile, Service
+from heiiki.render.templates import render
+
+SERVICE = "heiiki-revocation"
+PROGRAM = "/usr/local/lib/heiiki/credentials.py"
+CONFIG = "/etc/heiiki/credentials.json"
+_VAULT = "/usr/local/lib/heiiki/vault_server.py"
+_VAULT_RELOAD = ["python3", _VAULT, "reload", "/etc/heiiki/vault_server.json"]
+_encode = json.JSONEncoder().encode
+_HELD = ("R-SEC-ESP", "R-SEC-ACCESS")
+
+
+def program(_plan: Plan, device: Device) -> RenderedFile:
+    """Return the program; where it pulls CRLs too, a change of it is a change of that service."""
+    return _program(_service(device))
+
+
+@cache
+def _program(service: str) -> RenderedFile:
+    source = (Path(__file__).parents[1] / "node" / "credentials.py").read_text(encoding="utf-8")
+    return RenderedFile(PROGRAM, source, "0755", service=service)
+
+
+def config(plan: Plan, device: Device) -> RenderedFile:
+    """Return the program's configuration."""
+    lines = (f" {_encode(key)}: {_encode(value)}" for key, value in settings(plan, device).items())
+    content = "{\n" + ",\n".join(lines) + "\n}\n"
+    return RenderedFile(CONFIG, content, service=_service(device), requirements=_HELD)
+
+
+def revocation(_plan: Plan, _device: Device) -> tuple[tuple[RenderedFile, ...], Service]:
+    """Return the unit that pulls CRLs, and its service; program and configuration come by themselves."""
+    return (_unit(),), Service(SERVICE, "restart", ("python3", PROGRAM, "check"))
+
+
+@cache
+def _unit() -> RenderedFile:
+    text = render(f"linux/{SERVICE}.service.j2")
+    return RenderedFile(f"/etc/systemd/system/{SERVICE}.service", text, service=SERVICE)
+
+
+def _service(device: Device) -> str:
+    return SERVICE if device.revocation is not None else ""
+
+
+def names(identity: Identity) -> dict[str, list[str]]:
+    """Return the names of an identity, as the program reads them."""
+    return {
+        "dns": list(identity.dns),
+        "addresses": [str(address) for address in identity.addresses],
+        "uris": list(identity.uris),
+        "jids": list(identity.jids),
+    }
+
+
+def settings(plan: Plan, device: Device) -> dict[str, Any]:
+    """Return the program's configuration as a document."""
+    identity = device.identity
+    assert identity is not None  # noqa: S101 - `compile` asks first
+    document: dict[str, Any] = {"device": device.name, **names(identity)}
+    if device.vault is not None:
+        document["users"] = [_VAULT_RELOAD]
+    if identity.kind is DeviceClass.GATEWAY:
+        # Its tunnels' ends: the addresses that both networks carry before any tunnel is up.
+        document["sources"] = list(dict.fromkeys(str(connection.local) for connection in device.ipsec))
+    if device.ipsec:
+        document |= _strongswan()
+    if device.revocation is not None:
+        document["revocation"] = {
+            "url": device.revocation.url,
+            "host": plan.trust.host,
+            "mounts": [plan.trust.issuing_mount, plan.trust.root_mount],
+            "every_s": device.revocation.every_s,
+        }
+    return document
+
+
+def _strongswan() -> dict[str, Any]:
+    """What strongSwan reads: one certificate a file, wherever there may be several."""
+    return {
+        "links": {
+            "/etc/swanctl/private/device.pem": "key.pem",
+            "/etc/swanctl/x509/device.pem": "certificate.pem",
+        },
+        "ca_folder": "/etc/swanctl/x509ca",
+        "crl_folder": "/etc/swanctl/x509crl",
+        "users": [["swanctl", "--load-creds", "--noprompt"]],
+    }
