@@ -139,6 +139,7 @@ class FakeVault:
     crls: dict[str, dict[str, tuple[Authority, str]]] = field(default_factory=dict)
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
+    peers: list[Any] = field(default_factory=list)
 
     def answer(self, path: str, body: dict[str, Any]) -> tuple[int, bytes]:
         if path.endswith("sys/wrapping/unwrap"):
@@ -182,6 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
         fake = self.server.fake
         fake.asked.append((self.command, self.path, self.headers.get("X-Vault-Token", "")))
         fake.bodies.append(body)
+        fake.peers.append(self.client_address)
         wrong = fake.wrong if fake.at in self.path else ""
         statuses = {
             "sealed": (503, b'{"errors":["Vault is sealed"]}'),

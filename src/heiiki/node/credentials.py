@@ -1069,7 +1069,7 @@ class Server:
         try:
             self._connection.request(method, f"/v1/{path}", data, headers)
             answer = self._connection.getresponse()
-            text = answer.read(ANSWER_LIMIT + 1)
+            text = _whole_body(answer)
         except ssl.SSLCertVerificationError as error:
             self._connection.close()
             raise ServerError(
@@ -1115,6 +1115,14 @@ class Server:
         if status == http.client.FORBIDDEN:
             return f"{where}: the token may not do this: apply role pki so that the policy fits the plan"
         return where
+
+
+def _whole_body(answer: http.client.HTTPResponse) -> bytes:
+    """Return the body, or one octet more than is allowed; IncompleteRead when it is cut off."""
+    text = answer.read(ANSWER_LIMIT + 1)
+    if answer.length and len(text) <= ANSWER_LIMIT:
+        raise http.client.IncompleteRead(text)
+    return text
 
 
 UNWRAP = "sys/wrapping/unwrap"
