@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import secret_source, translated
+from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import secrets_for, translated
 from ansible_collections.heiiki.network.plugins.plugin_utils.build import Consignment, consignment, folder_for
 
 ARGUMENTS = {
     "device": {"type": "str"},
     "build": {"type": "path", "required": True},
+    "service_dir": {"type": "path"},
     "secret_state": {"type": "path"},
 }
 
@@ -43,8 +44,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         return {**result, **answer}
 
     def _consignment(self, arguments: dict[str, Any], device: str) -> Consignment:
-        state = arguments["secret_state"]
-        source = secret_source(Path(state) if state else None)
+        service, state = (
+            Path(arguments[key]) if arguments[key] else None for key in ("service_dir", "secret_state")
+        )
         build = folder_for(Path(arguments["build"]), check_mode=self._task.check_mode)
-        with translated():
-            return consignment(build, device, source.read)
+        with translated(), secrets_for(service, state) as read:
+            return consignment(build, device, read)

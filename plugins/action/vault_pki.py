@@ -3,7 +3,7 @@
 """Action plugin of heiiki.network.vault_pki; its documentation stands beside the module of that name."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
@@ -13,12 +13,17 @@ from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
     vault_access,
 )
 
+if TYPE_CHECKING:
+    from heiiki.plan.model import Plan
+    from heiiki.vault.bootstrap import Access
+
 ARGUMENTS = {
     "service_dir": {"type": "path", "required": True},
     "initialise": {"type": "bool", "default": False},
     "unseal": {"type": "bool", "default": False},
     "key_shares": {"type": "int", "default": 5, "no_log": False},
     "key_threshold": {"type": "int", "default": 3, "no_log": False},
+    "seed": {"type": "bool", "default": False},
     "secret_state": {"type": "path", "no_log": False},
 }
 
@@ -46,9 +51,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
                 unsealing=arguments["unseal"],
                 check=self._task.check_mode,
             )
+            seeded = self._seeded(access, plan) if arguments["seed"] else ()
         return {
-            "changed": bool(changes),
-            "changes": [change.path for change in changes],
+            "changed": bool(changes or seeded),
+            "changes": [*(change.path for change in changes), *seeded],
             "diff": [
                 {
                     "before_header": change.path,
@@ -59,3 +65,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
                 for change in changes
             ],
         }
+
+    def _seeded(self, access: "Access", plan: "Plan") -> tuple[str, ...]:
+        """Write the secrets that the server lacks; one that cannot be asked yet lacks all of them."""
+        bootstrap, kv = package("heiiki.vault.bootstrap"), package("heiiki.vault.kv")
+        custodian = package("heiiki.vault.policies").Purpose.CUSTODIAN
+        if self._task.check_mode and not bootstrap.usable(access, custodian):
+            return tuple(kv.named(plan))
+        with bootstrap.logged_in(access, custodian) as session:
+            secrets = kv.VaultSecrets(session, plan.trust.secrets_mount)
+            return tuple(kv.seed(secrets, kv.named(plan), access.store, check=self._task.check_mode))

@@ -13,9 +13,10 @@ description:
     (V(ce_router)), of its function (V(function_pe)), of its closed networks (V(network_a), V(network_b)), and
     of its site, which is called as the site is."
   - A device that no role of ours provisions is in C(unmanaged) and in no other group.
-  - "Every host carries C(heiiki_device), C(heiiki_role), C(heiiki_function), C(heiiki_site) (V(null) outside
-    a site), C(heiiki_networks), C(heiiki_sessions) and the service's way of reaching devices; C(all) carries
-    C(heiiki_service), C(heiiki_service_dir), C(heiiki_artifacts) and C(heiiki_build)."
+  - "Every host carries C(heiiki_device), C(heiiki_role), C(heiiki_function), C(heiiki_site) (V(null)
+    outside a site), C(heiiki_networks), C(heiiki_sessions), C(heiiki_certificate) (whether it holds a
+    certificate) and the service's way of reaching devices; C(all) carries C(heiiki_service), C(heiiki_lab)
+    (whether devices are nodes of the lab), C(heiiki_service_dir), C(heiiki_artifacts) and C(heiiki_build)."
   - The intent is read anew in each run; nothing is cached.
 options:
   plugin:
@@ -100,6 +101,7 @@ def host_variables(device: "Device", management: "Management") -> dict[str, Any]
         "heiiki_site": device.site,
         "heiiki_networks": list(device.networks),
         "heiiki_sessions": sessions(device),
+        "heiiki_certificate": device.identity is not None,
         **way_to(device, management),
     }
 
@@ -132,8 +134,9 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # the base is
 
     def _common(self, plan: "Plan", folder: Path) -> None:
         artifacts = Path.cwd() / "artifacts" / plan.service
-        common = {
+        common: dict[str, Any] = {
             "heiiki_service": plan.service,
+            "heiiki_lab": plan.management.kind == "lab",
             "heiiki_service_dir": str(folder),
             "heiiki_artifacts": str(artifacts),
             "heiiki_build": str(artifacts / "build"),

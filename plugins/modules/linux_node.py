@@ -93,6 +93,11 @@ options:
         type: list
         elements: str
         default: []
+  service_dir:
+    description:
+      - Folder of the service whose Vault server holds the secrets; without it they are files of the
+        controller. Needed by the action plugin alone.
+    type: path
   secrets:
     description: Value of each placeholder in O(files).
     type: dict
@@ -172,6 +177,7 @@ ARGUMENTS = {
     "secret_state": {"type": "path", "no_log": False},
     "files": {"type": "list", "elements": "dict", "options": FILE, "default": []},
     "services": {"type": "list", "elements": "dict", "options": SERVICE, "default": []},
+    "service_dir": {"type": "path"},
     "secrets": {"type": "dict", "no_log": True, "default": {}},
 }
 

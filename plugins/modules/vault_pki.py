@@ -40,6 +40,12 @@ options:
     description: How many of them unseal it.
     type: int
     default: 3
+  seed:
+    description:
+      - Secrets that the plan names and the server lacks are written from the controller's own store. For a
+        lab, which makes its SIM cards itself.
+    type: bool
+    default: false
   secret_state:
     description: State folder of the secret source on the controller; its own default when left out.
     type: path

@@ -9,7 +9,8 @@ every `HeiikiError` become an AnsibleError whose text says what to do.
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -94,6 +95,28 @@ def node_client(state: Path | None, node: str) -> "NodeClient":
     paths = package("heiiki.lab.state")
     client: type[NodeClient] = package("heiiki.lab.client").NodeClient
     return client(paths.socket_path(state or paths.lab_dir(), node))
+
+
+@contextmanager
+def secrets_for(service: Path | None, state: Path | None) -> Iterator[Any]:
+    """Give the function that reads a secret's field from the service's Vault server, which is asked at need.
+
+    Without a service it reads the files of the controller.
+    """
+    if service is None:
+        yield secret_source(state).read
+        return
+    with ExitStack() as stack:
+
+        @cache
+        def source() -> Any:
+            plan = load_plan(service)
+            access = vault_access(plan, state, "reading a device's secrets")
+            purpose = package("heiiki.vault.policies").Purpose.SUBSCRIBER
+            session = stack.enter_context(package("heiiki.vault.bootstrap").logged_in(access, purpose))
+            return package("heiiki.vault.kv").VaultSecrets(session, plan.trust.secrets_mount)
+
+        yield lambda path, field: source().read(path, field)
 
 
 def vault_access(plan: "Plan", state: Path | None, step: str) -> "Access":

@@ -290,6 +290,12 @@ def ensure_logins(access: Access, vault: Vault, *, check: bool = False) -> tuple
     )
 
 
+def usable(access: Access, purpose: Purpose) -> bool:
+    """Tell whether the server is ready and knows the credentials of `purpose`."""
+    health = access.vault.health()
+    return health.initialised and not health.sealed and _can_log_in(access, purpose)
+
+
 def _can_log_in(access: Access, purpose: Purpose) -> bool:
     try:
         with logged_in(replace(access, environment={}), purpose):

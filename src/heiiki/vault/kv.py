@@ -1,8 +1,10 @@
 """Secrets in the server's KV engine, version 2: read at the last moment, never kept here."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from heiiki.errors import SecretError, VaultError, VaultFault
+from heiiki.plan.model import Plan
+from heiiki.secrets import FileSecrets
 from heiiki.vault.connection import Vault
 
 
@@ -64,3 +66,26 @@ class VaultSecrets:
                 return False
             raise
         return True
+
+
+def named(plan: Plan) -> tuple[str, ...]:
+    """Return the path of every secret that the plan names."""
+    return tuple(dict.fromkeys(sim.keys for device in plan.devices for sim in device.subscribers))
+
+
+def seed(
+    secrets: VaultSecrets, paths: Iterable[str], source: FileSecrets, *, check: bool = False
+) -> Iterator[str]:
+    """Write the secrets that the engine lacks from files of the controller; yields their paths.
+
+    For the lab, which makes its SIM cards itself; a carrier delivers keys, and a custodian writes them.
+
+    Raises:
+        SecretError: the controller has none either.
+    """
+    for path in paths:
+        if not secrets.exists(path):
+            fields = source.fields(path)
+            if not check:
+                secrets.write(path, fields)
+            yield path

@@ -14,6 +14,14 @@ from heiiki.lab.agent.warden import BASE_ENVIRONMENT, Request, Warden, become, o
 
 STAGE = Path("/mnt")
 _OPEN_FILES = 65536
+_STREAMS = {
+    "fd": "/proc/self/fd",
+    "stdin": "/proc/self/fd/0",
+    "stdout": "/proc/self/fd/1",
+    "stderr": "/proc/self/fd/2",
+}
+"""What udev or systemd adds to devtmpfs elsewhere."""
+
 _SYSCTLS = {
     # No tunl0, gre0 and so on in every new node: only those that are asked for.
     "net/core/fb_tunnels_only_for_init_net": "2",
@@ -62,6 +70,8 @@ def _build_root() -> None:
     linux.mount("/", str(heiiki / "base"), flags=linux.MS_BIND)
     linux.mount(str(STAGE / "source"), str(source), flags=linux.MS_BIND)
     linux.mount("dev", str(root / "dev"), "devtmpfs")
+    for name, target in _STREAMS.items():
+        (root / "dev" / name).symlink_to(target)
     node.mount_devices(root)
     linux.pivot_root(str(root))
     node.write_identity("guest")
