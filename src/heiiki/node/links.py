@@ -19,8 +19,10 @@ The file is JSON::
      "sysctls": {"net.ipv4.ip_forward": "1"}}
 
 Kinds: ``ethernet`` (a port: never made, never removed), ``loopback``, ``vrf`` (with `table`), ``gre`` (RFC
-2784, with `gre`), ``dummy``, ``wwan`` (made by the modem, perhaps later: left alone, what hangs on it waits).
-Tunnels, VRFs and dummies that this program made and that are no longer listed are removed.
+2784, with `gre`), ``xfrm`` (what is routed there leaves in ESP, RFC 4303; with `xfrm`, the ID of its policies
+and the port below it: ``{"if_id": 1, "underlay": "wan0"}``), ``dummy``, ``wwan`` (made by the modem, perhaps
+later: left alone, what hangs on it waits). Tunnels, VRFs and dummies that this program made and that are no
+longer listed are removed.
 """
 
 import argparse
@@ -55,8 +57,10 @@ _LABELS = "net/mpls/platform_labels"
 _NETLINK_ROUTE, _RTMGRP_LINK, _NETLINK_BYTES = 0, 1, 65536  # linux/netlink.h, linux/rtnetlink.h
 _SETTLE_S = 0.05
 
-MADE_KINDS = ("vrf", "gre", "dummy")
+MADE_KINDS = ("vrf", "gre", "xfrm", "dummy")
 KINDS = (*MADE_KINDS, "ethernet", "loopback", "wwan")
+# VRFs first: their members are put into them. IPsec interfaces last: they stand on others.
+_TURNS = {"vrf": 0, "xfrm": 2}
 UNICAST, UNREACHABLE = 1, 7
 GLOBAL_SCOPE = 253  # scopes from here on (link, host) are the kernel's own
 
@@ -77,6 +81,14 @@ class Tunnel:
 
 
 @dataclass(frozen=True, slots=True)
+class Xfrm:
+    """What ties an IPsec interface to its policies, and the port below it; neither can be changed later."""
+
+    if_id: int
+    underlay: str
+
+
+@dataclass(frozen=True, slots=True)
 class Link:
     """An interface as wanted, or as the kernel has it (then `addresses` are those that count)."""
 
@@ -86,6 +98,7 @@ class Link:
     vrf: str | None = None
     table: int | None = None
     gre: Tunnel | None = None
+    xfrm: Xfrm | None = None
     addresses: tuple[str, ...] = ()
     mpls: bool = False
     up: bool = True
@@ -266,12 +279,12 @@ def parse(text: str, where: str) -> Wanted:
 
 
 def _parse_link(reader: _Reader, item: Any, at: str) -> Link:
-    keys = ("name", "kind", "mtu", "vrf", "table", "gre", "addresses", "mpls")
+    keys = ("name", "kind", "mtu", "vrf", "table", "gre", "xfrm", "addresses", "mpls")
     values = reader.mapping(item, at, keys)
     kind = values.get("kind")
     if kind not in KINDS:
         reader.complain(f"{at}.kind", f"{kind!r} is not known; use {', '.join(KINDS)}")
-    vrf, gre = values.get("vrf"), values.get("gre")
+    vrf, gre, xfrm = values.get("vrf"), values.get("gre"), values.get("xfrm")
     addresses = reader.items(values.get("addresses"), f"{at}.addresses")
     return Link(
         name=reader.name(values.get("name"), f"{at}.name"),
@@ -280,6 +293,7 @@ def _parse_link(reader: _Reader, item: Any, at: str) -> Link:
         vrf=None if vrf is None else reader.name(vrf, f"{at}.vrf"),
         table=reader.number(values.get("table"), f"{at}.table", 1, 2**32 - 1),
         gre=None if gre is None else _parse_tunnel(reader, gre, f"{at}.gre"),
+        xfrm=None if xfrm is None else _parse_xfrm(reader, xfrm, f"{at}.xfrm"),
         addresses=tuple(reader.parsed(IPv4Interface, value, where) for where, value in addresses),
         mpls=values.get("mpls") is True,
     )
@@ -289,6 +303,14 @@ def _parse_tunnel(reader: _Reader, item: Any, at: str) -> Tunnel:
     values = reader.mapping(item, at, ("local", "remote"))
     ends = (reader.parsed(IPv4Address, values.get(end), f"{at}.{end}") for end in ("local", "remote"))
     return Tunnel(*ends)
+
+
+def _parse_xfrm(reader: _Reader, item: Any, at: str) -> Xfrm:
+    values = reader.mapping(item, at, ("if_id", "underlay"))
+    if_id = reader.number(values.get("if_id"), f"{at}.if_id", 1, 2**32 - 1)
+    if values.get("if_id") is None:
+        reader.complain(f"{at}.if_id", "is missing; give the ID that the tunnel's policies carry")
+    return Xfrm(if_id or 0, reader.name(values.get("underlay"), f"{at}.underlay"))
 
 
 def _check_links(reader: _Reader, links: tuple[Link, ...]) -> None:
@@ -301,6 +323,8 @@ def _check_links(reader: _Reader, links: tuple[Link, ...]) -> None:
             reader.complain(f"interface {link.name}.table", "belongs to a vrf, and every vrf needs one")
         if (link.kind == "gre") != (link.gre is not None):
             reader.complain(f"interface {link.name}.gre", "belongs to kind gre, and every gre needs it")
+        if (link.kind == "xfrm") != (link.xfrm is not None):
+            reader.complain(f"interface {link.name}.xfrm", "belongs to kind xfrm, and every xfrm needs it")
     for link in links:
         if link.vrf is not None and kinds.get(link.vrf) != "vrf":
             reader.complain(f"interface {link.name}.vrf", f"{link.vrf} is not listed with kind vrf; add it")
@@ -437,6 +461,7 @@ def _link_from(item: Mapping[str, Any], kinds: Mapping[str, str | None]) -> Link
         vrf=master if master is not None and kinds.get(master) == "vrf" else None,
         table=data.get("table") if kind == "vrf" else None,
         gre=Tunnel(data.get("local", "any"), data.get("remote", "any")) if kind == "gre" else None,
+        xfrm=Xfrm(int(str(data.get("if_id", 0)), 0), item.get("link", "")) if kind == "xfrm" else None,
         addresses=tuple(_addresses_from(item.get("addr_info", ()))),
         up="UP" in item["flags"],
     )
@@ -493,6 +518,11 @@ def _link_problems(wanted: Wanted, state: State) -> Iterator[str]:
         there = state.links.get(link.name)
         if link.kind in {"ethernet", "loopback"} and there is None:
             yield f"interface {link.name}: the device has no such port; plug it in, or correct the name"
+        elif link.xfrm is not None and link.xfrm.underlay not in wanted.names | state.links.keys():
+            yield (
+                f"interface {link.name}: there is no interface {link.xfrm.underlay} below it; "
+                "list it or correct the name"
+            )
         elif (
             there is not None and _must_be_made_anew(link, there) and state.owned.get(link.name) != there.kind
         ):
@@ -532,7 +562,7 @@ def _interface_of(key: str) -> str:
 
 def _must_be_made_anew(wanted: Link, there: Link) -> bool:
     if wanted.kind in MADE_KINDS:
-        return wanted.kind != there.kind or wanted.table != there.table
+        return (wanted.kind, wanted.table, wanted.xfrm) != (there.kind, there.table, there.xfrm)
     return wanted.kind == "loopback" and there.kind != "loopback"
 
 
@@ -541,9 +571,8 @@ def difference(wanted: Wanted, state: State) -> Difference:
     gone = frozenset(_stale_links(wanted, state))
     rest = state.without(gone)
     waiting = frozenset(link.name for link in wanted.links if link.kind == "wwan") - rest.links.keys()
-    # VRFs first: their members are put into them.
     links = sorted(
-        (link for link in wanted.links if link.kind != "wwan"), key=lambda link: link.kind != "vrf"
+        (link for link in wanted.links if link.kind != "wwan"), key=lambda link: _TURNS.get(link.kind, 1)
     )
     lost = [f"link del {name}" for name in sorted(gone)]
     linkwise = [command for link in links for command in _make(link, rest.links.get(link.name))]
@@ -584,19 +613,27 @@ def _stale_routes(wanted: Wanted, state: State) -> list[str]:
 
 def _make(link: Link, there: Link | None) -> Iterator[str]:
     """Make the interface, put it in its VRF, set it up: in that order, a change of VRF empties its routes."""
-    tunnel = f"local {link.gre.local} remote {link.gre.remote} ttl 64" if link.gre else ""
     if there is None:
-        table = f" table {link.table}" if link.table is not None else ""
-        yield f"link add {link.name} type {link.kind}{table}{' ' if tunnel else ''}{tunnel}"
+        yield " ".join(("link add", link.name, "type", link.kind, *_parameters(link)))
         there = Link(link.name, link.kind, gre=link.gre, up=False)
     if link.gre != there.gre and link.gre is not None:
-        yield f"link set {link.name} type gre {tunnel}"
+        yield " ".join(("link set", link.name, "type gre", *_parameters(link)))
     if link.vrf != there.vrf:
         yield f"link set {link.name} {f'master {link.vrf}' if link.vrf else 'nomaster'}"
     if link.mtu is not None and link.mtu != there.mtu:
         yield f"link set {link.name} mtu {link.mtu}"
     if not there.up:
         yield f"link set {link.name} up"
+
+
+def _parameters(link: Link) -> Iterator[str]:
+    """What the kind of an interface is made with."""
+    if link.table is not None:
+        yield f"table {link.table}"
+    if link.gre is not None:
+        yield f"local {link.gre.local} remote {link.gre.remote} ttl 64"
+    if link.xfrm is not None:
+        yield f"dev {link.xfrm.underlay} if_id {link.xfrm.if_id}"
 
 
 def _renumber(link: Link, there: Link | None) -> Iterator[str]:

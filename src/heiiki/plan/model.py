@@ -314,7 +314,8 @@ class Firewall:
 
     Attributes:
         separated: interfaces between which nothing passes, whatever the other rules say (D2).
-        encrypted: interfaces on which GRE passes, in and out, only inside of ESP (R-SEC-ACCESS).
+        encrypted: interfaces on which GRE passes, in and out, only inside of ESP (R-SEC-ACCESS); where the
+            interface is itself the inside of a tunnel, that is ESP of its own.
     """
 
     services: tuple[InputService, ...] = ()

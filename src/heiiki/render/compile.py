@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from heiiki.plan.model import Device, Function, Interface, Plan, Role, Sim, StaticRoute
-from heiiki.render import credentials, vault
+from heiiki.render import credentials, ipsec, vault
 from heiiki.render.model import DeviceBuild, RenderedFile, Service
 from heiiki.render.templates import render
 
@@ -41,7 +41,9 @@ def compile_device(plan: Plan, device: Device) -> DeviceBuild:
 def interfaces_json(device: Device) -> str:
     """Return what `links.py` makes the kernel match on `device`."""
     wanted = [
-        item for item in device.interfaces if item.kind in ("ethernet", "loopback", "vrf", "gre", "wwan")
+        item
+        for item in device.interfaces
+        if item.kind in ("ethernet", "loopback", "vrf", "gre", "xfrm", "wwan")
     ]
     return _json(
         {
@@ -62,6 +64,8 @@ def _interface(item: Interface) -> dict[str, object]:
         entry["table"] = item.table
     if item.gre:
         entry["gre"] = {"local": str(item.gre.local), "remote": str(item.gre.remote)}
+    if item.xfrm:
+        entry["xfrm"] = {"if_id": item.xfrm.if_id, "underlay": item.xfrm.underlay}
     if item.mpls:
         entry["mpls"] = True
     entry["addresses"] = [str(address) for address in item.addresses]
@@ -246,6 +250,7 @@ def _lines(item: object) -> str:
 _PARTS: tuple[tuple[Callable[[Device], bool], Callable[[Plan, Device], _Part]], ...] = (
     (lambda device: bool(device.interfaces) and device.function is not Function.HSS, _links),
     (lambda device: device.firewall is not None, _nftables),
+    (lambda device: bool(device.ipsec), ipsec.parts),
     (lambda device: device.router is not None, _frr),
     (lambda device: device.vrrp is not None, _keepalived),
     (lambda device: device.lan_watch is not None, _lan_watch),
