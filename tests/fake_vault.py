@@ -121,8 +121,8 @@ class FakeVault:
     """What the server is to answer; a test changes it while the server runs.
 
     Attributes:
-        wrong: ``hang``, ``drop``, ``drip``, ``sealed``, ``garbage``, ``spent``, ``forbidden`` and others, at `at`.
-        at: part of the path at which it goes wrong.
+        wrong: what goes wrong: ``hang``, ``drop``, ``drip``, ``sealed`` and others (`_Handler`).
+        at: part of the paths at which it does.
         names: the names that it signs, whatever the CSR says.
     """
 

@@ -12,20 +12,19 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from ansible.errors import AnsibleError
 from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
     load_plan,
     node_client,
     package,
-    secret_source,
     translated,
+    vault_access,
 )
 
 if TYPE_CHECKING:
     from heiiki.plan.model import Plan
-    from heiiki.vault.bootstrap import Access
     from heiiki.vault.connection import Connector, Vault
 
 Document = dict[str, Any]
@@ -92,7 +91,6 @@ class Enrolment:
     def __init__(self, service: Path, state: Path | None) -> None:
         """Share what is needed for the service in folder `service`; `state` is the secrets' state folder."""
         self._state = state
-        self._store = secret_source(state)
         root = state or package("heiiki.lab.state").state_root()
         key = hashlib.sha256(str(service.resolve()).encode()).hexdigest()[:12]
         self._shared = shared(root / "run", key, lambda: self._prepare(load_plan(service)))
@@ -133,7 +131,7 @@ class Enrolment:
         planned: Document = enrol.planned(plan)
         nothing: Document = {"anchors": [], "server_anchors": [], "issuer_sha256": "", "token": ""}
         try:
-            access = self._access(plan)
+            access = vault_access(plan, self._state, STEP)
             found = access.vault.server
             server = {"url": found.url, "host": found.host, "ca_pem": found.ca_pem}
             return {
@@ -143,29 +141,17 @@ class Enrolment:
                 "token": enrol.log_in(access),
                 "problem": "",
             }
-        except errors.HeiikiError as error:
+        except (errors.HeiikiError, AnsibleError) as error:
             return {**planned, **nothing, "server": {}, "problem": str(error)}
-
-    def _access(self, plan: "Plan") -> "Access":
-        bootstrap = package("heiiki.vault.bootstrap")
-        trust = plan.trust
-        relay = self._relay(trust.vault, str(trust.address), trust.port)
-        lab = plan.management.kind == "lab"
-        found: Access = bootstrap.access(trust, self._store, os.environ, relay if lab else None)
-        found.vault.for_step(STEP)
-        return found
 
     def _vault(self, server: Document, token: str) -> "Vault":
         connection = package("heiiki.vault.connection")
-        parts = urlsplit(server["url"])
-        relay = self._relay(server["node"], str(parts.hostname), parts.port or 8200)
-        where = connection.Server(
-            server["url"], server["host"], server["ca_pem"], relay if server["node"] else None
-        )
+        connect = _relay(server["node"], urlsplit(server["url"])) if server["node"] else None
+        where = connection.Server(server["url"], server["host"], server["ca_pem"], connect)
         session: Vault = connection.Vault(where, token=token, step=STEP)
         return session
 
-    def _relay(self, node: str, host: str, port: int) -> "Connector":
-        """Return the lab's way to a port of `node`: through its agent."""
-        state = self._state / "lab" if self._state else None
-        return lambda: node_client(state, node).connect(host, port)
+
+def _relay(node: str, where: SplitResult) -> "Connector":
+    """Return the lab's way to its server: through the agent of the server's node."""
+    return lambda: node_client(None, node).connect(str(where.hostname), where.port or 8200)

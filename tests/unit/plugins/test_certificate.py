@@ -1,0 +1,378 @@
+"""certificate: why one is issued, what check mode and diff show, and the whole way against a real server."""
+
+import getpass
+import json
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleError
+from ansible_collections.heiiki.network.plugins.action.certificate import ActionModule
+from ansible_collections.heiiki.network.plugins.modules import certificate
+from ansible_collections.heiiki.network.plugins.modules.certificate import (
+    DeviceError,
+    Program,
+    assess,
+    diff,
+    install,
+    lines,
+    reasons,
+)
+from ansible_collections.heiiki.network.plugins.plugin_utils import enrolment
+from vault_server import RunningVault, unsealed_vault
+
+from heiiki import intent
+from heiiki.node import credentials
+from heiiki.plan import Plan, build
+from heiiki.render.credentials import settings
+from heiiki.vault import enrol, pki
+
+EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
+DEVICE = "umeda-bems"
+NAMES = {"dns": ["a.b"], "addresses": [], "uris": ["urn:x:y:z"], "jids": []}
+FOUND: dict[str, Any] = {
+    "serial": "01:02",
+    "issuer": "CN=Issuing 1",
+    "issuer_sha256": "aa",
+    "not_before": "2026-11-01T00:00:00Z",
+    "not_after": "2026-12-01T00:00:00Z",
+    "share_used": 0.1,
+    "names": NAMES,
+}
+STATUS: dict[str, Any] = {
+    "certificate": FOUND,
+    "wanted": NAMES,
+    "problems": [],
+    "loaded": True,
+    "anchors": [],
+    "server_anchors": [],
+}
+WANTED: dict[str, Any] = {
+    "device": "d",
+    "force": False,
+    "request": True,
+    "names": NAMES,
+    "renew_share": 2 / 3,
+    "issuer_sha256": "aa",
+    "anchors": [],
+    "server_anchors": [],
+}
+
+
+class Recorder:
+    """The device's program: answers as told, and remembers what it was asked."""
+
+    def __init__(self, status: dict[str, Any]) -> None:
+        self._status = status
+        self.asked: list[str] = []
+
+    def __call__(self, command: str, _given: object = None) -> dict[str, Any]:
+        self.asked.append(command)
+        answers = {"status": self._status, "request": {"generation": 1, "csr": "PEM"}}
+        return answers.get(command, {"users": ["swanctl --load-creds"], "changed": True})
+
+
+# --- when one is issued
+
+
+def test_a_good_certificate_is_left_alone() -> None:
+    program = Recorder(STATUS)
+    answer = assess(program, WANTED, check=False)
+    assert (answer["changed"], answer["reasons"], program.asked) == (False, [], ["status"])
+
+
+@pytest.mark.parametrize(
+    ("status", "wanted", "reason"),
+    [
+        ({"certificate": None}, {}, "there is no certificate"),
+        ({}, {"force": True}, "asked for"),
+        (
+            {},
+            {"names": {**NAMES, "dns": ["n.b"]}},
+            "the plan's names are n.b, urn:x:y:z, the certificate's a.b, urn:x:y:z",
+        ),
+        (
+            {"certificate": {**FOUND, "share_used": 0.67}},
+            {},
+            "67% of its life is gone; it ends 2026-12-01T00:00:00Z",
+        ),
+        ({}, {"issuer_sha256": "bb"}, "CN=Issuing 1, which issued it, is no longer the issuing CA"),
+        ({"problems": ["chain.pem is missing"]}, {}, "chain.pem is missing"),
+    ],
+)
+def test_each_reason_is_told(status: dict[str, Any], wanted: dict[str, Any], reason: str) -> None:
+    assert list(reasons(STATUS | status, WANTED | wanted)) == [reason]
+
+
+def test_just_before_two_thirds_nothing_happens_and_an_unknown_issuer_is_no_reason() -> None:
+    status = STATUS | {"certificate": {**FOUND, "share_used": 0.666}}
+    assert list(reasons(status, WANTED | {"issuer_sha256": ""})) == []
+
+
+def test_check_mode_makes_no_key_and_shows_what_would_come() -> None:
+    program = Recorder(STATUS | {"certificate": None})
+    answer = assess(program, WANTED, check=True)
+    assert (answer["changed"], program.asked) == (True, ["status"])
+    (shown,) = answer["diff"]
+    assert (shown["before"], shown["after"]) == ("", "serial: (a new one)\ndns: a.b\nuris: urn:x:y:z\n")
+
+
+def test_a_device_that_does_not_know_its_names_makes_no_key() -> None:
+    program = Recorder(STATUS | {"wanted": {**NAMES, "dns": ["old.b"]}, "certificate": None})
+    with pytest.raises(
+        DeviceError, match=r"^the plan's names are a.b, .* says old.b, .*: apply the device's build"
+    ):
+        assess(program, WANTED, check=False)
+    assert program.asked == ["status"]
+
+
+def test_users_that_a_run_did_not_tell_are_told_by_the_next() -> None:
+    program = Recorder(STATUS | {"loaded": False})
+    assert assess(program, WANTED, check=True)["changed"]
+    assert program.asked == ["status"]
+    answer = assess(program, WANTED, check=False)
+    assert (answer["changed"], answer["reloaded"]) == (True, ["swanctl --load-creds"])
+
+
+def test_the_diff_shows_dates_names_and_serial_and_nothing_when_equal() -> None:
+    assert lines(FOUND) == (
+        "serial: 01:02\nissuer: CN=Issuing 1\nnot before: 2026-11-01T00:00:00Z\n"
+        "not after: 2026-12-01T00:00:00Z\ndns: a.b\nuris: urn:x:y:z\n"
+    )
+    assert diff("d", "x", "x") == []
+
+
+def test_a_device_without_the_program_is_told_what_to_do(tmp_path: Path) -> None:
+    program = Program(str(tmp_path / "none.py"), "/nowhere")
+    with pytest.raises(DeviceError, match=r"^there is no /\S+/none.py: apply the device's build first"):
+        program("status")
+    with pytest.raises(DeviceError, match=r"^`credentials.py status` failed: /nowhere: cannot be read: "):
+        Program(credentials.__file__, "/nowhere")("status")
+
+
+# --- once a run
+
+
+def _once(folder: Path, pid: int) -> str:
+    def make() -> dict[str, Any]:
+        with (folder.parent / "made").open("a") as stream:
+            stream.write("x")
+        return {"by": os.getpid()}
+
+    return json.dumps(enrolment.shared(folder, "key", make, pid))
+
+
+def test_all_processes_of_a_run_share_one_log_in(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(6) as pool:  # each opens the lock by itself, as processes do
+        answers = list(pool.map(_once, [tmp_path / "run"] * 6, [os.getpid()] * 6))
+    assert len(set(answers)) == 1
+    assert (tmp_path / "made").read_text() == "x"
+    (file,) = (tmp_path / "run").glob("*.json")
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_runs_of_before_have_left_is_removed(tmp_path: Path) -> None:
+    for name in ("999999999-5.key", f"{os.getpid()}-1.key"):
+        (tmp_path / f"{name}.json").write_text("{}")
+    _once(tmp_path, os.getpid())
+    assert [path.name for path in tmp_path.glob("*.json")] == [f"{enrolment.run_name(os.getpid())}.key.json"]
+
+
+# --- the whole way, on a real server
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return build(intent.load(EXAMPLE))
+
+
+@pytest.fixture(scope="module")
+def server(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningVault]:
+    """A server of its own: these tests seal it and rotate its CAs."""
+    with unsealed_vault(tmp_path_factory.mktemp("vault")) as running:
+        pki.ensure(running.root, plan)
+        yield running
+
+
+class Action(ActionModule):
+    """The action without Ansible around it; the module runs here."""
+
+    def __init__(self, arguments: dict[str, Any], *, check: bool) -> None:
+        self._arguments = arguments
+        self._task = type("Task", (), {"check_mode": check})()
+        self.sent: list[dict[str, Any]] = []
+
+    def validate_argument_spec(self, *_: Any, **__: Any) -> tuple[None, dict[str, Any]]:
+        return None, self._arguments
+
+    def _execute_module(self, **call: Any) -> dict[str, Any]:
+        arguments = call["module_args"]
+        self.sent.append(arguments)
+        program = Program(arguments["program"], arguments["config"])
+        try:
+            if arguments["step"] == "install":
+                return install(program, arguments)
+            return assess(program, arguments, check=self._task.check_mode)
+        except DeviceError as error:
+            return {"failed": True, "msg": f"{arguments['device']}: {error}"}
+
+
+class Fleet:
+    """A controller with its state, and one device."""
+
+    def __init__(self, folder: Path, plan: Plan, server: RunningVault) -> None:
+        self.folder, self.plan, self.server = folder, plan, server
+        self.config = folder / "credentials.json"
+        self.number = 0
+        self.configure(plan)
+
+    def configure(self, plan: Plan) -> None:
+        document = settings(plan, plan.device(DEVICE)) | {
+            "folder": str(self.folder / "pki"),
+            "owner": getpass.getuser(),
+            "users": [["sh", "-c", f"echo told >> {self.folder}/told"]],
+        }
+        self.config.write_text(json.dumps(document))
+
+    def run(self, *, check: bool = False, **more: Any) -> dict[str, Any]:
+        """One run of its own: what the last one shared is forgotten."""
+        return self.action(check=check, **more)[0]
+
+    def action(self, *, check: bool = False, **more: Any) -> tuple[dict[str, Any], Action]:
+        for path in (self.folder / "run").glob("*.json"):
+            path.unlink()
+        arguments = {
+            "device": DEVICE,
+            "service_dir": str(EXAMPLE),
+            "secret_state": str(self.folder),
+            "force": False,
+            "program": credentials.__file__,
+            "config": str(self.config),
+        }
+        action = Action(arguments | more, check=check)
+        return action.run(task_vars={"inventory_hostname": DEVICE}), action
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, plan: Plan, server: RunningVault, monkeypatch: pytest.MonkeyPatch) -> Fleet:
+    (tmp_path / "ca.pem").write_text(server.server.ca_pem)
+    monkeypatch.setenv("VAULT_ADDR", server.server.url)
+    monkeypatch.setenv("VAULT_CACERT", str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("VAULT_TOKEN", server.root_token)
+    monkeypatch.setattr("ansible.plugins.action.ActionBase.run", lambda *_: {})
+    elsewhere = replace(plan, management=replace(plan.management, kind="ssh"))
+    monkeypatch.setattr(enrolment, "load_plan", lambda _: elsewhere)
+    monkeypatch.setattr(enrol, "_url", lambda *_: server.server.url)
+    return Fleet(tmp_path, plan, server)
+
+
+def test_issued_once_then_left_alone_then_renewed_when_asked(fleet: Fleet) -> None:
+    would = fleet.run(check=True)
+    assert (would["changed"], would["reasons"]) == (True, ["there is no certificate"])
+    assert not (fleet.folder / "pki").exists()
+    first = fleet.run()
+    assert first["changed"]
+    assert first["certificate"]["names"]["jids"] == ["umeda-bems@lab.internal"]
+    assert first["diff"][0]["after"] == lines(first["certificate"])
+    assert (fleet.folder / "told").read_text() == "told\n"
+    second, action = fleet.action()
+    assert (second["changed"], second["reasons"], len(action.sent)) == (False, [], 1)
+    third = fleet.run(force=True)
+    assert third["reasons"] == ["asked for"]
+    assert third["certificate"]["serial"] != first["certificate"]["serial"]
+
+
+def test_what_is_sent_is_a_wrapped_token_which_is_in_no_answer(fleet: Fleet) -> None:
+    answer, action = fleet.action()
+    assess_step, install_step = action.sent
+    assert "token" not in assess_step
+    token = install_step["token"]
+    assert token
+    assert token not in json.dumps(answer)
+    assert "PRIVATE KEY" not in json.dumps([answer, action.sent])
+    assert fleet.server.root_token not in json.dumps([answer, action.sent])
+
+
+def test_a_new_issuing_ca_renews_every_device_and_its_anchors_come_first(fleet: Fleet) -> None:
+    fleet.run()
+    from heiiki.vault import authorities  # noqa: PLC0415 - only this test rotates
+
+    authorities.rotate_root(fleet.server.root, fleet.plan)
+    moved = fleet.run()
+    assert (moved["changed"], moved["reasons"]) == (True, [])
+    assert len(Program(credentials.__file__, str(fleet.config))("status")["anchors"]) == 2
+    assert not fleet.run()["changed"]
+    authorities.rotate_issuing(fleet.server.root, fleet.plan)
+    renewed = fleet.run()
+    (reason,) = renewed["reasons"]
+    assert reason.endswith("which issued it, is no longer the issuing CA")
+    assert not fleet.run()["changed"]
+
+
+def test_a_sealed_server_stops_who_needs_it_and_nobody_else(fleet: Fleet, server: RunningVault) -> None:
+    fleet.run()
+    files = sorted(path for path in (fleet.folder / "pki").rglob("*"))
+    server.root.write("sys/seal", {})
+    try:
+        left = fleet.run()
+        assert (left["changed"], left["reasons"]) == (False, [])
+        (warning,) = left["warnings"]
+        assert (
+            "whether the CA was replaced could not be asked: issuing certificates needs the Vault server"
+            in warning
+        )
+        with pytest.raises(AnsibleError) as caught:
+            fleet.run(force=True)
+        said = str(caught.value)
+        assert said.startswith(
+            "umeda-bems needs a certificate: asked for. issuing certificates needs the Vault"
+        )
+        assert "which is sealed; unseal it" in said
+        assert sorted(path for path in (fleet.folder / "pki").rglob("*")) == files
+    finally:
+        server.session().write("sys/unseal", {"key": server.keys[0]})
+        server.session().await_active()
+    assert fleet.run(force=True)["changed"]
+
+
+def test_a_server_that_dies_between_request_and_signature_is_made_good_by_the_next_run(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = fleet.run()["certificate"]["serial"]
+    with monkeypatch.context() as patched:
+        patched.setattr(enrol, "_url", lambda *_: "https://127.0.0.1:1")
+        failed = fleet.run(force=True)
+    assert failed["failed"]
+    assert "no answer to POST sys/wrapping/unwrap" in failed["msg"]
+    status = Program(credentials.__file__, str(fleet.config))("status")
+    assert (status["certificate"]["serial"], status["problems"]) == (first, [])
+    again = fleet.run(force=True)
+    assert again["changed"]
+    assert Program(credentials.__file__, str(fleet.config))("status")["pending"] is None
+
+
+def test_a_request_that_asks_for_more_than_the_plan_gets_no_token(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    greedy = credentials.new_key(credentials.Names(dns=("umeda-bems.lab.internal", "hub-ce-a.lab.internal")))[
+        1
+    ]
+    monkeypatch.setattr(certificate, "assess", None)
+    monkeypatch.setattr(
+        Action,
+        "_execute_module",
+        lambda *_, **__: {"reasons": ["asked for"], "made": {"csr": greedy, "generation": 1}},
+    )
+    with pytest.raises(AnsibleError, match=r"differs from the plan in the names .*hub-ce-a.lab.internal"):
+        fleet.run(force=True)
+
+
+def test_a_device_without_identity_is_told(fleet: Fleet) -> None:
+    with pytest.raises(
+        AnsibleError, match=r"^b-hss: the plan gives it no certificate: call this for devices"
+    ):
+        fleet.run(device="b-hss")
