@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from heiiki.node import links
-from heiiki.node.links import Link, LinksError, Route, State, Tunnel, difference, parse, problems
+from heiiki.node.links import Link, LinksError, Route, State, Tunnel, Xfrm, difference, parse, problems
 
 PROGRAM = Path(links.__file__)
 
@@ -27,6 +27,7 @@ LAN = {"name": "lan0", "kind": "ethernet", "addresses": ["10.17.0.2/32"]}
 CORE = {"name": "core0", "kind": "ethernet", "addresses": ["10.0.0.1/30"]}
 VRF = {"name": "cust", "kind": "vrf", "table": 1001}
 GRE = {"name": "gre-a", "kind": "gre", "mtu": 1360, "gre": {"local": "10.64.0.11", "remote": "10.1.0.2"}}
+ESP = {"name": "esp-a", "kind": "xfrm", "vrf": "cust", "mtu": 1446, "xfrm": {"if_id": 1, "underlay": "core0"}}
 NO_RULES_TO_MEND = frozenset({(1000, ""), (32765, "255"), (32766, "254")})
 
 
@@ -51,6 +52,8 @@ def test_every_mistake_is_named_at_once() -> None:
                 {"name": "gre-a", "kind": "gre", "gre": {"local": "10.0.0.300", "remote": "10.0.0.1"}},
                 {"name": "lan0", "kind": "ethernet", "vrf": "cust", "mtu": 1, "adresses": []},
                 {"name": "lan0", "kind": "vrf"},
+                {"name": "esp-a", "kind": "xfrm"},
+                {"name": "lo", "kind": "loopback", "xfrm": {"underlay": "wan 0"}},
             ],
             "routes": [
                 {"prefix": "10.0.0.1/8", "via": "10.0.0.1"},
@@ -63,13 +66,18 @@ def test_every_mistake_is_named_at_once() -> None:
     with pytest.raises(LinksError) as caught:
         parse(text, "F")
     assert str(caught.value).splitlines() == [
-        "F: interfaces[0].kind: 'bridge' is not known; use vrf, gre, dummy, ethernet, loopback, wwan",
+        "F: interfaces[0].kind: 'bridge' is not known; use vrf, gre, xfrm, dummy, ethernet, loopback, wwan",
         "F: interfaces[0].name: 'xxxxxxxxxxxxxxxx' is no interface name; use at most 15 of a-z A-Z 0-9 . _ -",
         "F: interfaces[1].gre.local: '10.0.0.300' is wrong: Octet 300 (> 255) not permitted in '10.0.0.300'",
-        "F: interfaces[2].adresses: is not known here; use name, kind, mtu, vrf, table, gre, addresses, mpls",
+        "F: interfaces[2].adresses: is not known here; "
+        "use name, kind, mtu, vrf, table, gre, xfrm, addresses, mpls",
         "F: interfaces[2].mtu: 1 is not a whole number from 68 to 65535",
+        "F: interfaces[5].xfrm.if_id: is missing; give the ID that the tunnel's policies carry",
+        "F: interfaces[5].xfrm.underlay: 'wan 0' is no interface name; use at most 15 of a-z A-Z 0-9 . _ -",
         "F: interface lan0: is listed twice; keep one",
         "F: interface lan0.table: belongs to a vrf, and every vrf needs one",
+        "F: interface esp-a.xfrm: belongs to kind xfrm, and every xfrm needs it",
+        "F: interface lo.xfrm: belongs to kind xfrm, and every xfrm needs it",
         "F: interface lan0.vrf: cust is not listed with kind vrf; add it",
         "F: routes[0].prefix: '10.0.0.1/8' is wrong: 10.0.0.1/8 has host bits set",
         "F: routes[1]: leads nowhere; give via, interface or both",
@@ -129,6 +137,13 @@ ANSWER: list[dict[str, Any]] = [
             "info_data": {"local": "10.64.0.11", "remote": "10.1.0.2", "ttl": 64},
         },
     },
+    {
+        "ifname": "esp-a",
+        "link": "lan0",
+        "flags": ["UP"],
+        "mtu": 1446,
+        "linkinfo": {"info_kind": "xfrm", "info_data": {"if_id": "0x1f"}},
+    },
 ]
 
 
@@ -138,6 +153,7 @@ def test_what_is_the_kernels_or_keepalived_s_does_not_count() -> None:
         Link("lan0", "ethernet", 1500, vrf="cust", addresses=("10.17.0.2/32",)),
         Link("lo", "loopback", 65536, up=False),
         Link("gre-a", "gre", 1360, gre=Tunnel("10.64.0.11", "10.1.0.2"), up=False),
+        Link("esp-a", "xfrm", 1446, xfrm=Xfrm(31, "lan0")),
     ]
 
 
@@ -246,6 +262,44 @@ def test_tunnel_ends_and_lost_rule_are_mended() -> None:
         "link set gre-a type gre local 10.64.0.11 remote 10.1.0.2 ttl 64",
         "rule add l3mdev pref 1000",
     )
+
+
+def test_ipsec_interface_is_made_after_what_it_stands_on() -> None:
+    plan = wanted(interfaces=[ESP, CORE, VRF])
+    state = State(ports("core0", up=False, addresses=("10.0.0.1/30",)), rules=NO_RULES_TO_MEND)
+    assert difference(plan, state).batch == (
+        "link add cust type vrf table 1001",
+        "link set cust up",
+        "link set core0 up",
+        "link add esp-a type xfrm dev core0 if_id 1",
+        "link set esp-a master cust",
+        "link set esp-a mtu 1446",
+        "link set esp-a up",
+        "route replace unreachable 0.0.0.0/0 table 1001 metric 4278198272 proto 211",
+    )
+
+
+@pytest.mark.parametrize("other", [Xfrm(2, "core0"), Xfrm(1, "lan0")])
+def test_ipsec_interface_of_other_policies_or_another_port_is_made_anew(other: Xfrm) -> None:
+    plan = wanted(interfaces=[{key: value for key, value in ESP.items() if key != "vrf"}, CORE])
+    there = ports("core0", addresses=("10.0.0.1/30",))
+    same = State(there | {"esp-a": Link("esp-a", "xfrm", 1446, xfrm=Xfrm(1, "core0"))})
+    assert difference(plan, same) == links.Difference()
+    differs = State(there | {"esp-a": Link("esp-a", "xfrm", 1446, xfrm=other)}, owned={"esp-a": "xfrm"})
+    assert difference(plan, differs).batch == (
+        "link del esp-a",
+        "link add esp-a type xfrm dev core0 if_id 1",
+        "link set esp-a mtu 1446",
+        "link set esp-a up",
+    )
+
+
+def test_ipsec_interface_needs_a_port_below() -> None:
+    plan = wanted(interfaces=[{"name": "esp-a", "kind": "xfrm", "xfrm": {"if_id": 1, "underlay": "eth9"}}])
+    assert problems(plan, State({})) == [
+        "interface esp-a: there is no interface eth9 below it; list it or correct the name"
+    ]
+    assert problems(plan, State(ports("eth9"))) == []
 
 
 def test_what_hangs_on_an_absent_modem_waits() -> None:
