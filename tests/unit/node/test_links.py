@@ -69,8 +69,10 @@ def test_every_mistake_is_named_at_once() -> None:
         "F: interfaces[0].kind: 'bridge' is not known; use vrf, gre, xfrm, dummy, ethernet, loopback, wwan",
         "F: interfaces[0].name: 'xxxxxxxxxxxxxxxx' is no interface name; use at most 15 of a-z A-Z 0-9 . _ -",
         "F: interfaces[1].gre.local: '10.0.0.300' is wrong: Octet 300 (> 255) not permitted in '10.0.0.300'",
-        "F: interfaces[2].adresses: is not known here; "
-        "use name, kind, mtu, vrf, table, gre, xfrm, addresses, mpls",
+        (
+            "F: interfaces[2].adresses: is not known here; "
+            "use name, kind, mtu, vrf, table, gre, xfrm, addresses, mpls"
+        ),
         "F: interfaces[2].mtu: 1 is not a whole number from 68 to 65535",
         "F: interfaces[5].xfrm.if_id: is missing; give the ID that the tunnel's policies carry",
         "F: interfaces[5].xfrm.underlay: 'wan 0' is no interface name; use at most 15 of a-z A-Z 0-9 . _ -",
