@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from heiiki.checks import availability, cost, independence, separation, switchover
+from heiiki.checks import availability, cost, independence, separation, switchover, trust
 from heiiki.plan.model import Plan
 from heiiki.render.model import DeviceBuild
 from heiiki.requirements import REQUIREMENTS, Result, Stage, Verdict, requirement
@@ -18,14 +18,16 @@ def design(plan: Plan, builds: Iterable[DeviceBuild]) -> tuple[Verdict, ...]:
         plan: the service.
         builds: what its devices are sent; the switch-over budget is summed from these texts (D21).
     """
+    sent = tuple(builds)
     found = (
         *availability.verdicts(plan),
-        *switchover.verdicts(plan, builds),
+        *switchover.verdicts(plan, sent),
         *independence.verdicts(plan),
         *_scale(plan),
         *cost.verdicts(plan),
         *_closed(plan),
         *separation.verdicts(plan),
+        *trust.verdicts(plan, sent),
     )
     return (*found, *_not_examined(plan, found))
 

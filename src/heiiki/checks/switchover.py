@@ -79,7 +79,7 @@ def _site_lines(plan: Plan, site: SitePlan, texts: Mapping[str, Mapping[str, str
     hub = names.HUB_CE_A if site.primary == "a" else names.HUB_CE_B
     gateway = site.gateways[0] if site.primary == "a" else site.gateways[-1]
     for device, peer in ((gateway, hub), (hub, gateway)):
-        seconds = _bfd(plan.device(device), peer, texts.get(device, {}).get(_FRR, ""))
+        seconds = bfd_detection(plan.device(device), peer, texts.get(device, {}).get(_FRR, ""))
         yield Line(f"BFD {device} to {peer}", seconds)
     for name in site.gateways:
         yield from _lan_lines(plan.device(name), texts.get(name, {}))
@@ -89,8 +89,11 @@ def _hub_routers(plan: Plan) -> Iterator[Device]:
     return (device for device in plan.devices if device.site is None and device.vrrp is not None)
 
 
-def _bfd(device: Device, peer: str, text: str) -> float | None:
-    """Detection: the peer's transmit interval times its multiplier (RFC 5880 6.8.4); both have one."""
+def bfd_detection(device: Device, peer: str, text: str) -> float | None:
+    """Return how soon `device` notices that `peer` is silent, seconds; None where FRR has no such BFD.
+
+    The peer's transmit interval times its multiplier (RFC 5880 6.8.4); both ends have one.
+    """
     addresses = {
         str(neighbor.address)
         for instance in (device.router.bgp if device.router else ())

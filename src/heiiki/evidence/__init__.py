@@ -1,6 +1,6 @@
 """Verdicts and what they rest on: JSON, JUnit XML, the matrix, and a page for an auditor."""
 
-from heiiki.evidence.completion import completeness, exit_code, expected_faults
+from heiiki.evidence.completion import completeness, exit_code, expected_faults, expected_trust
 from heiiki.evidence.faults import FaultRow, Gap
 from heiiki.evidence.header import Header, Totals
 from heiiki.evidence.report import Paths, network_svg, settle, write_report
@@ -28,6 +28,7 @@ __all__ = [
     "earlier",
     "exit_code",
     "expected_faults",
+    "expected_trust",
     "findings",
     "matrix",
     "merge",

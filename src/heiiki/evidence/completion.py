@@ -3,6 +3,19 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
+from heiiki.checks.associations import (
+    ACCESS,
+    ESP,
+    THEFT,
+    associations,
+    certificate_subject,
+    guarded,
+    held,
+    is_hub_line,
+    revocation_subject,
+    wire_subject,
+    wires,
+)
 from heiiki.plan.model import Plan
 from heiiki.requirements import REQUIREMENTS, Result, Stage, Verdict, requirement
 
@@ -19,6 +32,20 @@ Expected = Mapping[tuple[str, Stage], Iterable[str]]
 def expected_faults(plan: Plan) -> Expected:
     """Return the subjects of live R-GAP: every fault of the plan, so that a missing row is unknown (D17)."""
     return {("R-GAP", Stage.LIVE): tuple(fault.name for fault in plan.faults)}
+
+
+def expected_trust(plan: Plan) -> Expected:
+    """Return the subjects of trust, live: every association, certificate, line and verifier of the plan."""
+    found: defaultdict[tuple[str, Stage], list[str]] = defaultdict(list)
+    for one in associations(plan):
+        found[one.protects, Stage.LIVE].append(one.subject)
+    for device in guarded(plan):
+        for identifier in held(device):
+            found[identifier, Stage.LIVE].append(certificate_subject(device.name))
+        found[THEFT, Stage.LIVE].append(revocation_subject(device.name))
+    for link in wires(plan):
+        found[ESP if is_hub_line(link) else ACCESS, Stage.LIVE].append(wire_subject(link))
+    return {pair: tuple(dict.fromkeys(names)) for pair, names in found.items()}
 
 
 def completeness(

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from heiiki.evidence import scope
-from heiiki.evidence.completion import Expected, completeness, exit_code, expected_faults
+from heiiki.evidence.completion import Expected, completeness, exit_code, expected_faults, expected_trust
 from heiiki.evidence.faults import REQUIREMENT, FaultRow
 from heiiki.evidence.figures import against, number, quantity
 from heiiki.evidence.header import Header
@@ -115,11 +115,11 @@ def settle(
 
     Args:
         folder: the folder whose ``evidence/`` the verdicts point into.
-        plan: its faults must each have a live R-GAP verdict.
+        plan: its faults must each have a live R-GAP verdict, and its tunnels and lines one of trust.
         verdicts: what was found.
         expected: further subjects that must have a verdict, by requirement and stage.
     """
-    wanted = {**expected_faults(plan), **(expected or {})}
+    wanted = {**expected_faults(plan), **expected_trust(plan), **(expected or {})}
     return ordered(substantiated(folder, completeness(verdicts, wanted)))
 
 

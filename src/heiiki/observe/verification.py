@@ -1,4 +1,4 @@
-"""The examination of a running service: configuration, sessions, paths, isolation, access, faults."""
+"""The examination of a running service: configuration, sessions, paths, isolation, access, trust, faults."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
@@ -17,18 +17,24 @@ from heiiki.observe import (
     separation,
     sessions,
     spoofing,
+    trust_attempts,
+    trust_certificates,
+    trust_clear,
+    trust_sas,
+    trust_wire,
 )
 from heiiki.observe.answers import Keep, unknown
 from heiiki.observe.fleet import Fleet, fleet
 from heiiki.observe.health import Health, UnhealthyError
 from heiiki.observe.injector import Injector
 from heiiki.observe.shots import fire
+from heiiki.observe.trust_authority import Authority
 from heiiki.plan.model import Plan
 from heiiki.render.model import DeviceBuild
 from heiiki.requirements import Result, Verdict
 from heiiki.transports.base import Transport
 
-CHECKS = ("config", "sessions", "paths", "isolation", "access", "faults")
+CHECKS = ("config", "sessions", "paths", "isolation", "access", "trust", "faults")
 
 SETTLE_LIMIT_S = 30.0
 AGAIN = 2
@@ -53,6 +59,7 @@ class _Scene:
     transport: Transport
     fleet: Fleet
     keep: Keep
+    authority: Authority | None
 
 
 def silent(_line: str) -> None:
@@ -70,6 +77,7 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
     faults: bool | Collection[str] = False,
     report: Callable[[str], None] = silent,
     checks: Collection[str] | None = None,
+    authority: Authority | None = None,
 ) -> Observation:
     """Examine the running service.
 
@@ -83,6 +91,7 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
         faults: True for every fault of the plan, names or targets for some, False for none.
         report: is told of each step and of each fault's interruption.
         checks: names out of `CHECKS`; None for all.
+        authority: makes the certificates that must be refused; None where no CA may be asked for such.
 
     Raises:
         HeiikiError: an unknown check or fault was asked for.
@@ -95,14 +104,18 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
     verdicts: list[Verdict] = []
     rows: tuple[FaultRow, ...] = ()
     with fleet(transport, len(plan.devices)) as devices:
-        scene = _Scene(plan, builds, transport, devices, keep)
-        if set(wanted) & {"sessions", "paths", "isolation"}:
+        scene = _Scene(plan, builds, transport, devices, keep, authority)
+        if set(wanted) & {"sessions", "paths", "isolation", "trust"}:
             report(_settled(scene))
         for name, check in _HARMLESS:
             if name in wanted:
                 found = _examined(check, scene)
                 verdicts += found
                 report(summary(name, found))
+        if "trust" in wanted:
+            found = tuple(_tried(scene, may_break=bool(faults) and injector is not None))
+            verdicts += found
+            report(summary("refusals", found))
         if "faults" in wanted:
             found, rows = _faults(scene, injector, restart, faults, report)
             verdicts += found
@@ -174,12 +187,28 @@ def _access(scene: _Scene) -> Iterator[Verdict]:
     return access.verdicts(scene.plan, scene.transport, scene.fleet, scene.keep)
 
 
+def _trust(scene: _Scene) -> Iterator[Verdict]:
+    yield from trust_sas.verdicts(scene.plan, scene.fleet, scene.keep)
+    yield from trust_certificates.verdicts(scene.plan, scene.fleet, scene.keep)
+    yield from trust_wire.verdicts(scene.plan, trust_wire.look(scene.plan, scene.fleet), scene.keep)
+
+
+def _tried(scene: _Scene, *, may_break: bool) -> Iterator[Verdict]:
+    """What IPsec must refuse; and, where faults are allowed, that nothing is in clear without a tunnel."""
+    yield from trust_attempts.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, scene.authority)
+    if may_break:
+        yield from trust_clear.verdicts(scene.plan, scene.transport, scene.fleet, scene.keep)
+    else:
+        yield from trust_clear.not_tried(scene.plan, trust_clear.NOT_ASKED)
+
+
 _HARMLESS: tuple[tuple[str, Callable[[_Scene], Iterator[Verdict]]], ...] = (
     ("config", _config),
     ("sessions", _sessions),
     ("paths", _paths),
     ("isolation", _isolation),
     ("access", _access),
+    ("trust", _trust),
 )
 
 

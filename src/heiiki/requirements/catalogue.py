@@ -42,16 +42,21 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement(
         "R-SEC-ACCESS",
         "TR-1072 4.4",
-        "Access on mobile authenticated and encrypted by the SIM (IPsec on IP access: later)",
-        (_C, _L),
+        "Access encrypted and authenticated: by IPsec on IP access, by the SIM on mobile, IPsec inside",
+        (_D, _C, _L),
     ),
-    Requirement("R-SEC-ESP", "TR-1072 4.4", "IPsec between the energy service provider and the carrier", ()),
+    Requirement(
+        "R-SEC-ESP",
+        "TR-1072 4.4",
+        "IPsec between the energy service provider and the carrier",
+        (_D, _C, _L),
+    ),
     Requirement("R-SEC-CORE", "TR-1072 4.4", "The carrier's core is a managed data link", ()),
     Requirement(
         "R-SEC-LAN", "TR-1072 4.4", "Mutual authentication and encryption between GW and BEMS/ERC", ()
     ),
     Requirement("R-MINIMAL", "TR-1072 4.4", "No equipment and no service beyond the need", ()),
-    Requirement("R-THEFT", "TR-1072 4.4", "A stolen gateway or SIM is noticed and barred", ()),
+    Requirement("R-THEFT", "TR-1072 4.4", "A stolen gateway or SIM is noticed and barred", (_D, _L)),
 )
 
 _BY_ID = {item.id: item for item in REQUIREMENTS}

@@ -1,0 +1,79 @@
+"""The files that the IKE daemon is sent, read back: settings nested in sections, ``name { key = value }``."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from heiiki.render.model import DeviceBuild
+
+Section = dict[str, Any]
+
+_TOKEN = re.compile(r"#[^\n]*|([\w.*-]+)\s*\{|(\})|([\w.*-]+)\s*=[ \t]*([^\n#}]*)")
+
+
+def parse(text: str) -> Section:
+    """Return the settings of a file; a value is text, a section a mapping.
+
+    Raises:
+        ValueError: the braces do not match.
+    """
+    root: Section = {}
+    stack = [root]
+    for section, end, key, value in _TOKEN.findall(text):
+        if section:
+            stack.append(stack[-1].setdefault(section, {}))
+        elif end:
+            stack.pop()
+            if not stack:
+                raise ValueError("a } too many")
+        elif key:
+            stack[-1][key] = value.strip().strip('"')
+    if len(stack) != 1:
+        raise ValueError("a } is missing")
+    return root
+
+
+def merged(texts: Iterable[str]) -> Section:
+    """Return the settings of several files; the later ones win."""
+    found: Section = {}
+    for text in texts:
+        _merge(found, parse(text))
+    return found
+
+
+def _merge(into: Section, more: Mapping[str, Any]) -> None:
+    for key, value in more.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def connections(build: DeviceBuild) -> Section:
+    """Return the connections that a device is sent, by name; empty when it is sent none."""
+    texts = (file.content for file in build.files if file.path.startswith("/etc/swanctl/"))
+    found: Section = merged(texts).get("connections", {})
+    return found
+
+
+def daemon(build: DeviceBuild) -> Section:
+    """Return the settings of the daemon that a device is sent."""
+    texts = (file.content for file in build.files if file.path.startswith("/etc/strongswan"))
+    settings = merged(texts)
+    found: Section = {**settings.get("charon", {}), **settings.get("charon-systemd", {})}
+    return found
+
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "": 1.0}
+
+
+def seconds(text: str) -> float:
+    """Return a time such as ``4h``, ``2s`` or ``0.8`` in seconds.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = re.fullmatch(r"([0-9.]+)\s*([smhd]?)", text)
+    if found is None:
+        raise ValueError(f"{text!r} is no time")
+    return float(found[1]) * _UNITS[found[2]]
