@@ -143,7 +143,7 @@ class FakeVault:
 
     def answer(self, path: str, body: dict[str, Any]) -> tuple[int, bytes]:
         if path.endswith("sys/wrapping/unwrap"):
-            return 200, json.dumps({"auth": {"client_token": "hvs.inner"}}).encode()
+            return 200, json.dumps({"auth": {"client_token": "inner-canary-9c1d"}}).encode()
         if "/sign/" in path:
             return 200, json.dumps({"data": self._signed(body)}).encode()
         mount = path.split("/")[2]

@@ -92,5 +92,6 @@ def _strongswan() -> dict[str, Any]:
         },
         "ca_folder": "/etc/swanctl/x509ca",
         "crl_folder": "/etc/swanctl/x509crl",
-        "users": [["swanctl", "--load-creds", "--noprompt"]],
+        # Anew: a CA that was retired must not stay in the daemon's memory.
+        "users": [["swanctl", "--load-creds", "--clear", "--noprompt"]],
     }

@@ -40,7 +40,7 @@ from heiiki.node.credentials import (
 )
 
 PROGRAM = Path(credentials.__file__)
-TOKEN = "hvs.wrapped-canary-7f3a"  # noqa: S105 - looked for where it must not be
+WRAPPED, INNER = "wrapped-canary-7f3a", "inner-canary-9c1d"
 NAMES = {
     "dns": ["gw.lab.internal"],
     "addresses": ["10.0.0.1"],
@@ -89,7 +89,7 @@ class Device:
 
     def order(self, generation: int, **more: Any) -> str:
         order = {
-            "token": TOKEN,
+            "token": WRAPPED,
             "url": self.fake.url,
             "host": HOST,
             "path": "pki-issuing/sign/gateway",
@@ -203,7 +203,7 @@ def test_a_wrong_order_says_all_that_is_wrong_and_never_the_token(device: Device
         "standard input: names: is wrong: must have exactly dns, addresses, uris, jids",
         "standard input: anchors: is wrong: give at least one root: without it nobody could be trusted",
     ]
-    assert TOKEN not in repr(parse_order(device.order(1)))
+    assert WRAPPED not in repr(parse_order(device.order(1)))
     assert parse_anchors(json.dumps({"anchors": [leaf], "server_anchors": []})).roots == (leaf,)
 
 
@@ -275,8 +275,8 @@ def test_key_certificate_and_chain_are_installed_and_told(device: Device) -> Non
 def test_the_order_is_what_vault_gets_and_the_token_opens_once(device: Device) -> None:
     device.enrol()
     (_, unwrap, first), (_, sign, second) = device.fake.asked
-    assert (unwrap, first) == ("/v1/sys/wrapping/unwrap", TOKEN)
-    assert (sign, second) == ("/v1/pki-issuing/sign/gateway", "hvs.inner")
+    assert (unwrap, first) == ("/v1/sys/wrapping/unwrap", WRAPPED)
+    assert (sign, second) == ("/v1/pki-issuing/sign/gateway", INNER)
     assert set(device.fake.bodies[1]) == {"common_name", "csr"}
 
 
@@ -323,7 +323,7 @@ def test_a_server_that_fails_changes_nothing(
     with pytest.raises(ServerError) as caught:
         device.enrol()
     assert message in str(caught.value)
-    assert TOKEN not in str(caught.value)
+    assert WRAPPED not in str(caught.value)
     assert device.store.current() == before
     assert sound(device.store)
     device.fake.wrong = ""
@@ -470,11 +470,11 @@ def test_the_token_is_in_no_file_no_argument_and_no_output(device: Device) -> No
     done = device.run("install", device.order(made["generation"]))
     assert done.returncode == 0, done.stderr
     outputs = done.stdout + done.stderr
-    assert TOKEN not in outputs
-    assert "hvs.inner" not in outputs
+    assert WRAPPED not in outputs
+    assert INNER not in outputs
     for path in device.folder.rglob("*"):
         if path.is_file():
-            assert b"hvs." not in path.read_bytes(), path
+            assert b"canary" not in path.read_bytes(), path
 
 
 def test_failures_have_their_exit_status_and_no_traceback(device: Device) -> None:
