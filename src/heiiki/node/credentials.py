@@ -53,7 +53,7 @@ import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
@@ -475,7 +475,7 @@ def _time(element: Element) -> datetime:
     text = element.body.decode("ascii")
     if element.tag == _UTC_TIME:  # RFC 5280 4.1.2.5.1: 50 to 99 are of the last century
         text = ("19" if text[:2] >= "50" else "20") + text
-    return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=timezone.utc)  # noqa: UP017 - Python 3.11
+    return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
 
 
 def _name(element: Element) -> str:
@@ -601,7 +601,7 @@ class Certificate:
         before, after = (_time(item) for item in validity.children())
         constraints = extensions.get(_BASIC_CONSTRAINTS, b"0\0")
         return cls(
-            pem=pem,
+            pem=f"{pem.strip()}\n",  # Vault leaves the last line open: another PEM may follow it
             der=whole.raw,
             serial=_serial(serial),
             issuer=_name(issuer),
@@ -1334,7 +1334,7 @@ def _fill(folder: Path, texts: Mapping[str, str]) -> None:
 
 
 def _now() -> datetime:
-    return datetime.now(timezone.utc)  # noqa: UP017 - Python 3.11 on devices may be older builds
+    return datetime.now(UTC)
 
 
 def _shown(moment: datetime) -> str:
