@@ -45,22 +45,31 @@ class Association:
 
 
 def associations(plan: Plan) -> Iterator[Association]:
-    """Yield every connection of the plan once, from the side that initiates it.
+    """Yield every connection of the plan once, from the side that initiates it."""
+    for side, answering in _initiated(plan):
+        if answering is not None:
+            yield Association(side, answering)
 
-    Raises:
-        KeyError: the peer has no such connection; `heiiki.checks.trust` says so as a verdict.
-    """
+
+def unanswered(plan: Plan) -> Iterator[Side]:
+    """Yield every connection that a device initiates and its peer does not answer."""
+    return (side for side, answering in _initiated(plan) if answering is None)
+
+
+def _initiated(plan: Plan) -> Iterator[tuple[Side, Side | None]]:
+    peers = {device.name: device for device in plan.devices}
     for device in plan.devices:
         for connection in device.ipsec:
             if connection.initiates:
-                yield Association(Side(device.name, connection), _answering(plan, device, connection))
+                peer = peers.get(connection.peer)
+                yield Side(device.name, connection), _answering(peer, device.name, connection)
 
 
-def _answering(plan: Plan, device: Device, connection: IpsecConnection) -> Side:
-    for other in plan.device(connection.peer).ipsec:
-        if (other.peer, other.remote, other.local) == (device.name, connection.local, connection.remote):
+def _answering(peer: Device | None, device: str, connection: IpsecConnection) -> Side | None:
+    for other in peer.ipsec if peer is not None else ():
+        if (other.peer, other.remote, other.local) == (device, connection.local, connection.remote):
             return Side(connection.peer, other)
-    raise KeyError(f"{connection.peer} answers no connection of {device.name}")
+    return None
 
 
 def guarded(plan: Plan) -> tuple[Device, ...]:

@@ -13,6 +13,7 @@ from heiiki.checks.associations import (
     associations,
     guarded,
     is_hub_line,
+    unanswered,
     wires,
 )
 from heiiki.checks.strongswan import Section, connections, daemon, seconds
@@ -46,13 +47,13 @@ _CARRIER = {
 def verdicts(plan: Plan, builds: Iterable[DeviceBuild]) -> Iterator[Verdict]:
     """Yield the design verdicts on trust."""
     sent = {build.device: build for build in builds}
-    try:
-        every = tuple(associations(plan))
-    except KeyError as error:
-        for identifier in (ACCESS, ESP):
-            yield _verdict(identifier, plan.service, [str(error.args[0])], "")
-        return
+    every = tuple(associations(plan))
+    for side in unanswered(plan):
+        wrong = [f"{side.connection.peer} answers no connection of {side.device}"]
+        yield _verdict(side.connection.protects, f"{side.device} to {side.connection.peer}", wrong, "")
     yield from _coverage(plan, every)
+    if not every:
+        return
     yield from _suites(plan, sent)
     yield from _returns(plan, every, sent)
     yield _lifetimes(plan)
