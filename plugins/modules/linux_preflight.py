@@ -20,7 +20,7 @@ options:
     description: Kernel features that must be there.
     type: list
     elements: str
-    choices: [vrf, mpls, gre, nftables]
+    choices: [vrf, mpls, gre, esp, nftables]
     default: []
 attributes:
   check_mode:
@@ -67,6 +67,15 @@ FEATURES: Mapping[str, tuple[str, str]] = {
     "gre": (
         "ip link add name tunnel0 type gre local 192.0.2.1 remote 192.0.2.2",
         "load module ip_gre (CONFIG_NET_IPGRE)",
+    ),
+    "esp": (
+        (
+            "ip link add name tunnel1 type xfrm dev lo if_id 1 && "
+            "ip xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 256 mode transport "
+            "aead 'rfc4106(gcm(aes))' 0x$(printf %072d 1) 128 && "
+            "nft 'add table inet t; add chain inet t c; add rule inet t c meta ipsec exists'"
+        ),
+        "load modules esp4, xfrm_interface, gcm and nft_xfrm (CONFIG_INET_ESP, CONFIG_XFRM_INTERFACE, …)",
     ),
     "nftables": ("nft add table inet t", "load module nf_tables with family inet (CONFIG_NF_TABLES_INET)"),
 }
