@@ -20,7 +20,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 OWNED = "var/lib/heiiki/owned.json"
 UNIT_FOLDERS = ("etc/systemd/system", "run/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
@@ -307,7 +307,7 @@ class UnitFileManager:
                     stderr=log,
                     env=dict(unit.environment),
                     cwd=unit.folder,
-                    user=unit.user or None,
+                    **_account(unit),
                     start_new_session=True,
                 )
             except OSError as error:
@@ -448,6 +448,13 @@ class UnitFileManager:
 
     def _at(self, path: str) -> Path:
         return self._root / path.lstrip("/")
+
+
+def _account(unit: Unit) -> dict[str, Any]:
+    """Return whom a process runs as: as under systemd, with that user's own group and no power of root's."""
+    if not unit.user:
+        return {}
+    return {"user": unit.user, "group": pwd.getpwnam(unit.user).pw_gid, "extra_groups": []}
 
 
 def _words(values: Mapping[str, Sequence[str]], key: str) -> tuple[str, ...]:

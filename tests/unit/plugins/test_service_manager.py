@@ -204,6 +204,16 @@ def test_a_service_that_ends_at_once_is_an_error_with_its_words(tmp_path: Path) 
     assert str(caught.value) == "bad ended at once with exit code 3: no such key"
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="starts a process of another user")
+def test_a_service_with_a_user_has_nothing_of_roots(tmp_path: Path) -> None:
+    command = "/bin/sh -c 'id --name --user; id --name --groups; exec sleep 60'"
+    write_unit(tmp_path, "one", f"[Service]\nUser=nobody\nExecStart={command}\n")
+    manager = UnitFileManager(tmp_path)
+    manager.start("one")
+    manager.stop("one")
+    assert (tmp_path / "var/log/heiiki/one.log").read_text().split() == ["nobody", "nogroup"]
+
+
 def test_work_done_in_one_go_stays_active_and_is_done_again_after_a_kill(tmp_path: Path) -> None:
     command = f"/bin/sh -c 'echo done >> {tmp_path}/said'"
     write_unit(tmp_path, "once", f"[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart={command}\n")
