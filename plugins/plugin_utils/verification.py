@@ -16,6 +16,7 @@ from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
     load_plan,
     package,
     translated,
+    vault_access,
 )
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def bad_ones(verdicts: "Sequence[Verdict]", faults: Faults) -> "tuple[Verdict, .
 
 @contextmanager
 def _outside(plan: "Plan", *, faults: bool) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """Give the way to the devices, and, in the lab alone, who fails them and starts them again."""
+    """Give the way to the devices and, in the lab alone, who breaks them and signs what must be refused."""
     transports = package("heiiki.transports")
     if plan.management.kind != "lab":
         hosts = {device.name: f"{device.name}{plan.management.host_suffix}" for device in plan.managed()}
@@ -115,18 +116,29 @@ def _outside(plan: "Plan", *, faults: bool) -> Iterator[tuple[Any, dict[str, Any
     state = package("heiiki.lab.state").lab_dir()
     transport = transports.LabTransport(state)
     try:
-        yield transport, _injection(plan, state) if faults else {}
+        yield transport, {**_injection(plan, state, faults=faults), "authority": _authority(plan)}
     finally:
         transport.close()
 
 
-def _injection(plan: "Plan", state: Path) -> dict[str, Any]:
+def _injection(plan: "Plan", state: Path, *, faults: bool) -> dict[str, Any]:
+    if not faults:
+        return {}
     lab = package("heiiki.lab.wiring").connect(state)
     embedding = package("heiiki.lab.embedding")
     return {
         "injector": package("heiiki.observe").LabInjector(lab),
         "restart": lambda node: embedding.restart(plan, lab, node),
     }
+
+
+def _authority(plan: "Plan") -> Any:
+    """Return the lab's CA, or None where no server was set up: the verdicts say what that leaves open."""
+    try:
+        access = vault_access(plan, None, "making certificates that must be refused")
+    except AnsibleError:
+        return None
+    return package("heiiki.observe.trust_authority").VaultAuthority(plan, access)
 
 
 def _machine() -> str:

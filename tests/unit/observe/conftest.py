@@ -54,7 +54,15 @@ class FakeTransport:
         if device in self._dead:
             raise TransportError(f"{device}: not reachable")
         first, call = stdin.decode().splitlines()[0], stdin.decode().rstrip().splitlines()[-1]
-        names = {"run": "read", "send": "volley", "compare": "running", "put": "stamps", "packets": "traffic"}
+        names = {
+            "run": "read",
+            "send": "volley",
+            "compare": "running",
+            "put": "stamps",
+            "packets": "traffic",
+            "ask": "vici",
+            "look": "capture",
+        }
         probe = names[first.removeprefix('"""Probe: ').split()[0]]
         scope: dict[str, Any] = {"json": json, "main": lambda parameters: parameters}
         parameters = eval(call.removeprefix("print(json.dumps(main(").removesuffix(")))"), scope)  # noqa: S307

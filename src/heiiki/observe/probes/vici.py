@@ -7,7 +7,7 @@ and is unloaded whatever comes of it; no file is written.
 import socket
 import struct
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ _SOCKET = "/run/charon.vici"
 _REQUEST, _RESPONSE, _UNKNOWN, _REGISTER, _CONFIRM, _NO_EVENT, _EVENT = 0, 1, 2, 3, 5, 6, 7
 _SECTION, _SECTION_END, _VALUE, _LIST, _ITEM, _LIST_END = 1, 2, 3, 4, 5, 6
 _TIMEOUT_S = 20.0
+_POLL_S = 0.1
 
 
 def main(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -150,23 +151,21 @@ class Session:
 
 def _ask(parameters: dict[str, Any]) -> dict[str, Any]:
     """Return each of ``lists``: name: [command, event, message], or [command] for one with a plain answer."""
-    session = Session()
-    found: dict[str, Any] = {}
-    for name, (command, *rest) in parameters["lists"].items():
-        found[name] = session.streamed(command, *rest) if rest else session.request(command)
-    session.close()
-    return found
+    with closing(Session()) as session:
+        return {
+            name: session.streamed(command, *rest) if rest else session.request(command)
+            for name, (command, *rest) in parameters["lists"].items()
+        }
 
 
 def _listen(parameters: dict[str, Any]) -> dict[str, Any]:
     """Return what the daemon logs in ``seconds``, with the time (CLOCK_MONOTONIC) of each line."""
-    session = Session()
-    session.register("log")
-    began = time.monotonic()
-    session.wait(parameters["seconds"])
-    session.close()
-    lines = [[at, said.get("msg", "")] for at, name, said in session.events if name == "log"]
-    return {"began": began, "ended": time.monotonic(), "lines": lines}
+    with closing(Session()) as session:
+        session.register("log")
+        began = time.monotonic()
+        session.wait(parameters["seconds"])
+        lines = [[at, said.get("msg", "")] for at, name, said in session.events if name == "log"]
+        return {"began": began, "ended": time.monotonic(), "lines": lines}
 
 
 def _attempts(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -180,53 +179,51 @@ def _attempts(parameters: dict[str, Any]) -> dict[str, Any]:
 
 def _attempt(one: dict[str, Any]) -> dict[str, Any]:
     """Load ``connection`` and ``key`` (None: a loaded one is used), initiate its only child, unload."""
-    session, began, key = Session(), time.monotonic(), None
-    ((name, connection),) = one["connection"].items()
-    (child,) = connection["children"]
-    try:
-        session.register("control-log")
-        if one.get("key"):
-            key = session.request("load-key", {"type": "any", "data": one["key"]}).get("id")
-        loaded = session.request("load-conn", one["connection"])
-        if loaded.get("success") != "yes":
-            return {"error": f"the connection was not taken: {loaded.get('errmsg')}"}
-        order = {"child": child, "ike": name, "timeout": one["timeout_ms"], "loglevel": 1}
-        answer = session.request("initiate", order)
-        log = [said.get("msg", "") for _, kind, said in session.events if kind == "control-log"]
-        up = answer.get("success") == "yes"
-        if up:
-            session.request("terminate", {**one["terminate"], "timeout": 2000})
-        return {
-            "up": up,
-            "said": answer.get("errmsg", ""),
-            "log": log,
-            "began": began,
-            "ended": time.monotonic(),
-        }
-    except OSError as error:
-        return {"error": f"the IKE daemon: {error}"}
-    finally:
-        with suppress(OSError):
+    (name,) = one["connection"]
+    with closing(Session()) as session:
+        key = ""
+        try:
+            if one.get("key"):
+                key = session.request("load-key", {"type": "any", "data": one["key"]}).get("id", "")
+            loaded = session.request("load-conn", one["connection"])
+            if loaded.get("success") != "yes":
+                return {"error": f"the connection was not taken: {loaded.get('errmsg')}"}
+            return _initiated(session, name, one)
+        finally:
             session.request("unload-conn", {"name": name})
             if key:
                 session.request("unload-key", {"id": key})
-        session.close()
+
+
+def _initiated(session: Session, name: str, one: dict[str, Any]) -> dict[str, Any]:
+    """Initiate what was loaded; whatever was let in is thrown out again."""
+    (child,) = one["connection"][name]["children"]
+    began = time.monotonic()
+    session.register("control-log")
+    order = {"child": child, "ike": name, "timeout": one["timeout_ms"], "loglevel": 1}
+    answer = session.request("initiate", order)
+    log = [said.get("msg", "") for _, kind, said in session.events if kind == "control-log"]
+    up = answer.get("success") == "yes"
+    if up:
+        session.request("terminate", {**one["terminate"], "timeout": 2000})
+    return {"up": up, "said": answer.get("errmsg", ""), "log": log, "began": began, "ended": time.monotonic()}
 
 
 def _again(connection: str) -> dict[str, Any]:
     """Have the peers of a connection authenticate anew, the new SA first; wait until it stands."""
-    session, began = Session(), time.monotonic()
-    before = {sa["uniqueid"] for sa in _named(session, connection)}
-    if not before:
-        return {"error": f"{connection} is not up"}
-    session.request("rekey", {"ike": connection, "reauth": "yes"})
-    while time.monotonic() - began < _TIMEOUT_S / 2:
-        new = [sa for sa in _named(session, connection) if sa["uniqueid"] not in before]
-        if any(sa["state"] == "ESTABLISHED" for sa in new):
-            took = time.monotonic() - began
-            return {"up": True, "began": began, "ended": time.monotonic(), "seconds": round(took, 3)}
-        time.sleep(0.1)
-    return {"up": False, "began": began, "ended": time.monotonic()}
+    with closing(Session()) as session:
+        began = time.monotonic()
+        before = {sa["uniqueid"] for sa in _named(session, connection)}
+        if not before:
+            return {"error": f"{connection} is not up"}
+        session.request("rekey", {"ike": connection, "reauth": "yes"})
+        up = False
+        while not up and time.monotonic() - began < _TIMEOUT_S / 2:
+            time.sleep(_POLL_S)
+            new = [sa for sa in _named(session, connection) if sa["uniqueid"] not in before]
+            up = any(sa["state"] == "ESTABLISHED" for sa in new)
+        ended = time.monotonic()
+        return {"up": up, "began": began, "ended": ended, "seconds": round(ended - began, 3)}
 
 
 def _named(session: Session, connection: str) -> list[dict[str, Any]]:
@@ -235,9 +232,8 @@ def _named(session: Session, connection: str) -> list[dict[str, Any]]:
 
 def _without(parameters: dict[str, Any]) -> dict[str, Any]:
     """Forget ``connection`` and end its SAs here and at the peer; loading it again is the caller's part."""
-    session = Session()
-    session.request("unload-conn", {"name": parameters["connection"]})
-    session.request("terminate", {"ike": parameters["connection"], "timeout": 3000})
-    left = _named(session, parameters["connection"])
-    session.close()
-    return {"left": [sa["uniqueid"] for sa in left], "at": time.monotonic()}
+    name = parameters["connection"]
+    with closing(Session()) as session:
+        session.request("unload-conn", {"name": name})
+        session.request("terminate", {"ike": name, "timeout": 3000})
+        return {"left": [sa["uniqueid"] for sa in _named(session, name)], "at": time.monotonic()}
