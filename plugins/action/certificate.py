@@ -14,6 +14,7 @@ ARGUMENTS = {
     "service_dir": {"type": "path", "required": True},
     "secret_state": {"type": "path"},
     "force": {"type": "bool", "default": False},
+    "wait_s": {"type": "int", "default": 90},
     "program": {"type": "path", "default": "/usr/local/lib/heiiki/credentials.py"},
     "config": {"type": "path", "default": "/etc/heiiki/credentials.json"},
 }
@@ -34,7 +35,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         state = arguments["secret_state"]
         enrolment = Enrolment(Path(arguments["service_dir"]), Path(state) if state else None)
         passed = {"device": device, **{key: arguments[key] for key in PASSED}}
-        wanted = {**passed, **enrolment.wanted(device)}
+        wanted = {**passed, "wait_s": arguments["wait_s"], **enrolment.wanted(device)}
         assessed = self._module({**wanted, "step": "assess", "request": not enrolment.problem}, variables)
         if assessed.get("failed") or not assessed["reasons"]:
             return {**result, **_warned(assessed, enrolment.problem)}

@@ -42,6 +42,14 @@ options:
     description: For the action plugin. Make key and request when a certificate is needed.
     type: bool
     default: false
+  url:
+    description: For the action plugin. Where the device finds the Vault server.
+    type: str
+    default: ""
+  wait_s:
+    description: Seconds within which the device must find a way to the server; a new network takes its time.
+    type: int
+    default: 90
   renew_share:
     description: For the action plugin. Share of a certificate's life after which it is renewed.
     type: float
@@ -138,6 +146,8 @@ ARGUMENTS = {
     "force": {"type": "bool", "default": False},
     "step": {"type": "str", "choices": ["assess", "install"], "default": "assess"},
     "request": {"type": "bool", "default": False},
+    "url": {"type": "str", "default": ""},
+    "wait_s": {"type": "int", "default": 90},
     "renew_share": {"type": "float", "default": 0.66},
     "names": {"type": "dict", "default": {}},
     "issuer_sha256": {"type": "str", "default": ""},
@@ -284,6 +294,8 @@ def assess(program: Program, wanted: Mapping[str, Any], *, check: bool) -> dict[
         if wanted["request"] and not check:
             check_names(status, wanted)
             answer["made"] = program("request")
+            # Before the token is made: it is good for a short while only.
+            program("reach", {key: wanted[key] for key in ("url", "wait_s")})
         return answer
     trust = anchors_differ(status, wanted)
     if not check:

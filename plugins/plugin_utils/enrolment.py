@@ -108,7 +108,8 @@ class Enrolment:
             )
         names = package("heiiki.vault.enrol").names(self._shared["devices"][device])
         known = {key: self._shared[key] for key in ("anchors", "server_anchors", "issuer_sha256")}
-        return {"names": names, "renew_share": self._shared["renew_share"], **known}
+        url = self._shared["devices"][device]["url"]
+        return {"names": names, "url": url, "renew_share": self._shared["renew_share"], **known}
 
     def order(self, device: str, csr: str) -> tuple[str, Document]:
         """Return the wrapped token for the request of `device`, and what goes with it.

@@ -4,6 +4,7 @@
 One self-contained program: Python's standard library and the `openssl` command.
 
     credentials.py request     make a key and a CSR in a new generation; prints {"generation", "csr"}
+    credentials.py reach       read {"url", "wait_s"} on standard input, wait until something answers there
     credentials.py install     read an order on standard input, have the CSR signed by Vault, install
     credentials.py anchors     read {"anchors", "server_anchors"} on standard input, install them
     credentials.py reload      have whoever uses them load what is there
@@ -62,6 +63,8 @@ STATE = Path("/run/heiiki/revocation.json")
 FOLDER = "/etc/heiiki/pki"
 
 CONNECT_S = 5.0
+REACH_POLL_S = 0.5
+REACH_S = 600
 INSTALL_S = 45
 PULL_S = 20
 USER_S = 30.0
@@ -387,6 +390,7 @@ def _whole(value: Any) -> int:
 
 
 _ANCHOR_FIELDS: _Fields = {"anchors": _roots, "server_anchors": _pems}
+_REACH_FIELDS: _Fields = {"url": _url, "wait_s": _whole}
 _ORDER_FIELDS: _Fields = {
     "token": _text,
     "url": _url,
@@ -403,6 +407,12 @@ def parse_anchors(text: str) -> Anchors:
     """Parse what `anchors` reads on standard input; CredentialError with every problem."""
     values = _fields(text, "standard input", _ANCHOR_FIELDS, {})
     return Anchors(values["anchors"], values["server_anchors"])
+
+
+def parse_reach(text: str) -> tuple[str, int]:
+    """Parse what `reach` reads on standard input: URL and seconds; CredentialError with every problem."""
+    values = _fields(text, "standard input", _REACH_FIELDS, {})
+    return values["url"], values["wait_s"]
 
 
 def parse_order(text: str) -> Order:
@@ -1010,6 +1020,10 @@ class _Connection(http.client.HTTPConnection):
             plain.close()
             raise
 
+    def probe(self) -> None:
+        """Connect, and say nothing; OSError when nobody answers."""
+        self._plain().close()
+
     def _plain(self) -> socket.socket:
         """Return a TCP connection from the first address that leads there."""
         *others, last = self._sources
@@ -1036,6 +1050,29 @@ class _Connection(http.client.HTTPConnection):
             plain.close()
             raise
         return plain
+
+
+def reach(config: Config, url: str, wait_s: int) -> dict[str, Any]:
+    """Wait until something answers at `url`: a network that was just configured takes its time.
+
+    Raises:
+        ServerError: nothing did within `wait_s` seconds.
+    """
+    began = time.monotonic()
+    netloc = urllib.parse.urlsplit(url).netloc
+    way = _Connection(netloc, "", ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), config.sources, config.interface)
+    while True:
+        try:
+            way.probe()
+        except OSError as error:
+            if time.monotonic() - began > wait_s:
+                raise ServerError(
+                    f"{url}: no way to it within {wait_s} s: {error}; start Vault or mend the way to it, "
+                    "then run again"
+                ) from error
+            time.sleep(REACH_POLL_S)
+        else:
+            return {"waited_s": round(time.monotonic() - began, 1)}
 
 
 class Server:
@@ -1714,6 +1751,7 @@ def _given() -> str:
 _COMMANDS: Mapping[str, tuple[int, Callable[[Config], dict[str, Any]]]] = {
     "request": (INSTALL_S, request),
     "install": (INSTALL_S, lambda config: install(config, parse_order(_given()))),
+    "reach": (REACH_S, lambda config: reach(config, *parse_reach(_given()))),
     "anchors": (INSTALL_S, lambda config: install_anchors(config, parse_anchors(_given()))),
     "reload": (3 * INSTALL_S, reload),
     "rollback": (INSTALL_S, rollback),

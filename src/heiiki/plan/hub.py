@@ -204,7 +204,8 @@ def _ce(context: Context, line: _Line) -> Device:
             (context.hub_lan, end, vault),
             (context.hub_set, context.sites_set, underlay, shown, *_site_sets(context)),
         ),
-        routes=(StaticRoute(vault, via=context.vault),),
+        # By interface: the LAN's own route comes later, and the server answers ARP for both of its addresses.
+        routes=(StaticRoute(vault, interface=names.LAN_IF),),
         firewall=Firewall(
             services=(
                 *firewall.routing_from(inside, pools.tunnel_a if network == "a" else pools.tunnel_b, peer),
