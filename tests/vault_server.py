@@ -23,7 +23,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from heiiki.intent import load
+from heiiki.plan import build
+from heiiki.plan.model import Identity, Plan, Trust
+from heiiki.secrets import FileSecrets
+from heiiki.vault.bootstrap import CA, INIT, Access, access, apply, logged_in
 from heiiki.vault.connection import Server, Vault
+from heiiki.vault.issue import Issued, mint, obtain
+from heiiki.vault.policies import Purpose
 
 HOST = "vault.lab.internal"
 _START_S = 20.0
@@ -43,6 +50,9 @@ listener "tcp" {{
 api_addr = "https://127.0.0.1:{port}"
 cluster_addr = "https://127.0.0.1:{cluster_port}"
 disable_mlock = true
+"""
+
+_AUDIT = """
 audit "file" "file" {{
   options = {{ file_path = "{folder}/audit.log" }}
 }}
@@ -114,14 +124,15 @@ def _program() -> str:
 
 
 @contextmanager
-def running_vault(folder: Path) -> Iterator[RunningVault]:
+def running_vault(folder: Path, *, audit: bool = True) -> Iterator[RunningVault]:
     """Start a server whose files are in `folder`, and end it; one initialised there before is sealed."""
     port, cluster_port = _free_ports(2)
     certificate = folder / "server.pem"
     pem = certificate.read_text() if certificate.exists() else make_tls(folder)
     (folder / "raft").mkdir(exist_ok=True)
     configuration = folder / "server.hcl"
-    configuration.write_text(_CONFIGURATION.format(folder=folder, port=port, cluster_port=cluster_port))
+    text = _CONFIGURATION + (_AUDIT if audit else "")
+    configuration.write_text(text.format(folder=folder, port=port, cluster_port=cluster_port))
     with (folder / "server.log").open("ab") as log:
         process = subprocess.Popen(
             [_program(), "server", f"-config={configuration}"],
@@ -155,9 +166,9 @@ def _wait(process: "subprocess.Popen[bytes]", port: int, folder: Path) -> None:
 
 
 @contextmanager
-def unsealed_vault(folder: Path) -> Iterator[RunningVault]:
+def unsealed_vault(folder: Path, *, audit: bool = True) -> Iterator[RunningVault]:
     """Start a new server, initialised with one key and unsealed."""
-    with running_vault(folder) as running:
+    with running_vault(folder, audit=audit) as running:
         session = running.session()
         made = session.write("sys/init", {"secret_shares": 1, "secret_threshold": 1})
         session.write("sys/unseal", {"key": made["keys_base64"][0]})
@@ -172,3 +183,67 @@ def vault_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningVa
     """A server for the whole run, initialised and unsealed; its engines are those of whoever came first."""
     with unsealed_vault(tmp_path_factory.mktemp("vault")) as running:
         yield running
+
+
+@dataclass(frozen=True)
+class SetUpVault:
+    """A server that serves the worked example: role pki was applied to it."""
+
+    running: RunningVault
+    plan: Plan
+    access: Access
+    enroller: Vault
+
+    @property
+    def trust(self) -> Trust:
+        return self.plan.trust
+
+    def certificate(self, device: str, key: ec.EllipticCurvePrivateKey | None = None) -> Issued:
+        """Return a certificate of a device, made as a device does it."""
+        identity = self.identity(device)
+        token = mint(self.enroller, identity)
+        return obtain(self.access.vault, token, make_request(identity, key), self.trust, identity)
+
+    def identity(self, device: str) -> Identity:
+        everybody = {one.device: one for one in (*self.plan.identities(), self.trust.operator)}
+        return everybody[device]
+
+
+def make_request(identity: Identity, key: ec.EllipticCurvePrivateKey | None = None) -> str:
+    """Return a certificate request as a device makes it, PEM."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, identity.common_name)])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(name)
+    request = builder.sign(key or ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+    return request.public_bytes(serialization.Encoding.PEM).decode()
+
+
+@contextmanager
+def set_up_vault(running: RunningVault, plan: Plan, state: Path) -> Iterator[SetUpVault]:
+    """Apply role pki to an unsealed server; the controller's secrets are kept below `state`."""
+    store = FileSecrets(state)
+    store.write(CA, {"pem": running.server.ca_pem})
+    keys = {f"key-{number}": key for number, key in enumerate(running.keys, 1)}
+    # One of its own, for set-up revokes it: `running.root` is for tests, as long as the server runs.
+    made = running.root.write("auth/token/create", {"policies": ["root"], "no_parent": True})
+    token = made["auth"]["client_token"]
+    store.write(INIT, {**keys, "threshold": str(len(keys)), "root_token": token})
+    way = access(plan.trust, store, {"VAULT_ADDR": running.server.url})
+    apply(way, plan, unsealing=True)
+    with logged_in(way, Purpose.ENROLLER) as enroller:
+        yield SetUpVault(running, plan, way, enroller)
+    way.vault.close()
+
+
+@pytest.fixture(scope="session")
+def lab_plan() -> Plan:
+    """The plan of the worked example."""
+    return build(load(Path(__file__).parents[1] / "inventories/lab"))
+
+
+@pytest.fixture(scope="session")
+def lab_vault(
+    vault_server: RunningVault, lab_plan: Plan, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SetUpVault]:
+    """The run's server, set up for the worked example; a test leaves it so."""
+    with set_up_vault(vault_server, lab_plan, tmp_path_factory.mktemp("state")) as made:
+        yield made

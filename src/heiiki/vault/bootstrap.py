@@ -22,7 +22,7 @@ from typing import Any
 from heiiki.errors import SecretError, VaultError, VaultFault
 from heiiki.plan.model import Plan, Trust
 from heiiki.secrets import FileSecrets
-from heiiki.vault.connection import Connector, Health, Server, Vault
+from heiiki.vault.connection import Connector, Server, Vault
 from heiiki.vault.pki import Change, ensure
 from heiiki.vault.policies import Purpose
 
@@ -109,7 +109,6 @@ def logged_in(access: Access, purpose: Purpose) -> Iterator[Vault]:
     finally:
         if not token:
             _forget(session)
-        session.close()
 
 
 def _forget(session: Vault) -> None:
@@ -176,7 +175,7 @@ def initialise(access: Access, shares: Shares) -> None:
     access.store.write(INIT, {**keys, "threshold": str(shares.threshold), "root_token": made["root_token"]})
 
 
-def unseal(access: Access) -> Health:
+def unseal(access: Access) -> None:
     """Unseal the server with the keys that are kept.
 
     Raises:
@@ -184,18 +183,26 @@ def unseal(access: Access) -> Health:
     """
     vault = access.vault
     for key in _keys(access):
-        if not vault.health().sealed:
+        if vault.health().sealed and not _taken(vault, key):
             break
-        vault.write("sys/unseal", {"key": key})
-    health = vault.health()
-    if health.sealed:
+    if vault.health().sealed:
         raise vault.error(
             VaultFault.SEALED,
             f"stays sealed after the keys in {INIT}: they are another server's, or too few",
             "unseal it by hand (`bao operator unseal`)",
         )
     vault.await_active()
-    return health
+
+
+def _taken(vault: Vault, key: str) -> bool:
+    """Give an unseal key; tells whether the server could do something with it."""
+    try:
+        vault.write("sys/unseal", {"key": key})
+    except VaultError as error:
+        if error.fault is VaultFault.REJECTED:
+            return False
+        raise
+    return True
 
 
 def _keys(access: Access) -> list[str]:
@@ -224,7 +231,6 @@ def root(access: Access) -> Iterator[Vault]:
         if not given:
             session.write("auth/token/revoke-self", {})
             _drop_root_token(access.store)
-        session.close()
 
 
 def _root_token(access: Access) -> str:
@@ -327,6 +333,7 @@ def apply(
         changes += _unsealed(access, unsealing=unsealing, check=check)
     if changes and check:
         return tuple(changes)
+    access.vault.require_ready()
     if unsealing:
         return (*changes, *set_up(access, plan, check=check))
     with logged_in(access, Purpose.CONFIGURATOR) as session:

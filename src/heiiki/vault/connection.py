@@ -87,6 +87,7 @@ class Vault:
         token: what the session may do; none for what everyone may.
         step: what the calls are for, in words that begin a sentence: ``revoking umeda-gw-b``.
         timeouts: seconds to wait for the connection, and for an answer.
+        connections: those of another session with the server.
     """
 
     def __init__(
@@ -96,13 +97,12 @@ class Vault:
         token: str = "",
         step: str = "this step",
         timeouts: tuple[float, float] = (_CONNECT_S, _ANSWER_S),
+        connections: requests.Session | None = None,
     ) -> None:
         self.server = server
         self.step = step
         self._timeouts = timeouts
-        session = requests.Session()
-        session.trust_env = False  # neither a proxy nor a netrc of the surroundings
-        session.mount("https://", _Pinned(server))
+        session = connections or _connections(server)
         # An empty token is given as it is: None would make hvac look for one in the surroundings.
         self._client = hvac.Client(
             url=server.url, token=token, session=session, timeout=timeouts, allow_redirects=False
@@ -112,8 +112,14 @@ class Vault:
         return f"<Vault {self.server.url}>"
 
     def with_token(self, token: str) -> "Vault":
-        """Return a session with the same server that may do what `token` may."""
-        return Vault(self.server, token=token, step=self.step, timeouts=self._timeouts)
+        """Return a session over the same connections that may do what `token` may."""
+        return Vault(
+            self.server,
+            token=token,
+            step=self.step,
+            timeouts=self._timeouts,
+            connections=self._client.session,
+        )
 
     def for_step(self, step: str) -> Self:
         """Name what the following calls are for; returns the session itself."""
@@ -121,7 +127,7 @@ class Vault:
         return self
 
     def close(self) -> None:
-        """Let its connections go."""
+        """Let the connections go, for itself and all that share them."""
         self._client.session.close()
 
     def health(self) -> Health:
@@ -129,6 +135,18 @@ class Vault:
         with self._translated("sys/seal-status"):
             said = self._client.sys.read_seal_status()
         return Health(said["initialized"], said["sealed"], said["t"], said["version"])
+
+    def require_ready(self) -> None:
+        """Stop here unless the server is initialised and unsealed; needs no token.
+
+        Raises:
+            VaultError: it is not, or cannot be reached.
+        """
+        health = self.health()
+        if not health.initialised:
+            raise self._error(_UNINITIALISED)
+        if health.sealed:
+            raise self._error(_SEALED)
 
     def await_active(self, within_s: float = _ACTIVE_S) -> None:
         """Wait until the server leads its cluster, or knows who does: a moment after it is unsealed.
@@ -319,6 +337,13 @@ def _reason(error: Exception) -> str:
     return str(last)
 
 
+def _connections(server: Server) -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False  # neither a proxy nor a netrc of the surroundings
+    session.mount("https://", _Pinned(server))
+    return session
+
+
 class _Pinned(requests.adapters.HTTPAdapter):
     """Sends every request to one server: its CA and its name pinned, no proxy."""
 
@@ -375,7 +400,7 @@ def _relayed(connect: Connector) -> type[urllib3.connection.HTTPSConnection]:
 
         def _new_conn(self) -> socket.socket:
             stream = connect()
-            stream.settimeout(_CONNECT_S)
+            stream.settimeout(self.timeout)
             return stream
 
     return Relayed

@@ -104,8 +104,13 @@ def _settings(vault: Vault, wanted: Iterable[Setting], *, check: bool) -> Iterat
         if before == dict(setting.values):
             continue
         if not check:
-            vault.write(setting.path, setting.values)
+            vault.write(setting.path, _sent(setting.values))
         yield Change(setting.path, "" if stands is None else _text(before), _text(setting.values))
+
+
+def _sent(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Write lists as the server also takes them, in one text: it refuses JSON of more than 1,000 texts."""
+    return {key: ",".join(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
 def _policies(vault: Vault, wanted: Mapping[str, str], *, check: bool) -> list[Change]:

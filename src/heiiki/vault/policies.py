@@ -94,10 +94,11 @@ def _configurator(trust: Trust) -> Iterator[str]:
     yield _rule(f"sys/policies/acl/{device_policy_name('*')}", "create", "read", "update", "delete")
     yield _rule(f"{trust.secrets_mount}/config", "read")
     for mount in (trust.root_mount, trust.issuing_mount):
-        yield _rule(f"{mount}/config/*", "read", "update")
+        yield _rule(f"{mount}/config/issuers", "read")
+        for part in ("cluster", "crl"):
+            yield _rule(f"{mount}/config/{part}", "read", "update")
         yield _rule(f"{mount}/issuers", "list")
         yield _rule(f"{mount}/issuer/+", "read")
-        yield _rule(f"{mount}/config/issuers", "read")
         yield _rule(f"{mount}/crl/rotate", "read")
     yield _rule(f"{trust.issuing_mount}/roles/*", "create", "read", "update")
     # A root token again, where the server has closed the open way; the unseal keys are wanted too.
