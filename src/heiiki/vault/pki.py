@@ -2,11 +2,12 @@
 
 import json
 import logging
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from heiiki.errors import VaultFault
+from heiiki.errors import VaultError, VaultFault
 from heiiki.plan.model import Plan
 from heiiki.vault import authorities as ca
 from heiiki.vault import desired
@@ -15,6 +16,8 @@ from heiiki.vault.desired import Mount, Setting
 from heiiki.vault.policies import device_policy_name
 
 _LOG = logging.getLogger(__name__)
+_ENGINE_S = 30.0
+_POLL_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ def _mounts(vault: Vault, wanted: Iterable[Mount], *, check: bool) -> Iterator[C
         if stands is None:
             if not check:
                 vault.write(path, _mount_request(mount))
+                _await_engine(vault, mount)
             yield Change(path, "", after)
         elif stands["type"] != mount.kind:
             raise vault.error(
@@ -86,6 +90,24 @@ def _mounts(vault: Vault, wanted: Iterable[Mount], *, check: bool) -> Iterator[C
             if not check:
                 vault.write(f"{path}/tune", {"max_lease_ttl": f"{mount.max_lease_s}s"})
             yield Change(path, _text({"type": mount.kind, "max_lease_ttl": lease}), after)
+
+
+def _await_engine(vault: Vault, mount: Mount) -> None:
+    """Wait until a new KV engine has made its storage versioned; until then it rejects every call.
+
+    Raises:
+        VaultError: it is not ready after half a minute.
+    """
+    end = time.monotonic() + _ENGINE_S
+    while mount.kind == "kv":
+        try:
+            vault.read(f"{mount.path}/config")
+        except VaultError as error:
+            if error.fault is not VaultFault.REJECTED or time.monotonic() > end:
+                raise
+            time.sleep(_POLL_S)
+        else:
+            return
 
 
 def _mount_request(mount: Mount) -> dict[str, Any]:

@@ -58,8 +58,8 @@ def test_what_cannot_be_read_is_named_and_not_shown(lab_vault: SetUpVault) -> No
             "opx",
         ): f"sim/1 has no field opx {lacking} sim/1 opx=-` {stdin}",
         ("radius/shared", "key"): (
-            f"radius/shared: this step needs {server}, which does not allow this token kv/data/radius/shared; "
-            "use the AppRole made for the purpose; what only set-up may do, role pki does with pki_unseal"
+            f"radius/shared: this step needs {server}, which does not allow this token kv/data/radius/shared"
+            "; use the AppRole made for the purpose; what only set-up may do, role pki does with pki_unseal"
         ),
     }
     for (path, field), message in cases.items():
