@@ -180,12 +180,22 @@ def _with_selector(plan: Plan, door: Association, base: Section) -> dict[str, An
     name = _name(SELECTOR)
     message = as_message(base)
     children = _only_child(message, name)
-    children[name] |= {"local_ts": [f"{_elsewhere(plan, door)}/32"]}
+    children[name] |= _foreign_selector(plan, door)
     return {
         "name": SELECTOR.name,
         "connection": {name: {**message, "children": children}},
         "terminate": {"child": name},
         "timeout_ms": _TIMEOUT_MS,
+    }
+
+
+def _foreign_selector(plan: Plan, door: Association) -> Section:
+    """Another site's tunnel; or, where all of IPv4 is let in, IPv6."""
+    wanted = door.initiator.connection.selector
+    if not wanted.local.prefixlen:
+        return {"local_ts": ["::/0"], "remote_ts": ["::/0"]}
+    return {
+        "local_ts": [f"{_elsewhere(plan, door)}/32" + (f"[{wanted.protocol}]" if wanted.protocol else "")]
     }
 
 

@@ -1,7 +1,6 @@
 """Certificates that must be refused: keys made here and thrown away, signed by the CA or a made-up one."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -124,13 +123,11 @@ def _revoked(authority: Authority, identity: Identity) -> Credential:
     return made
 
 
-def _expired(
-    authority: Authority, identity: Identity, sleep: Callable[[float], None] = time.sleep
-) -> Credential:
+def _expired(authority: Authority, identity: Identity) -> Credential:
     """One that was good, and is no more."""
     made = _signed(authority, identity, f"{_BRIEF_S}s")
     ends = x509.load_pem_x509_certificate(made.certificate.encode()).not_valid_after_utc
-    sleep(max(0.0, (ends - datetime.now(UTC)).total_seconds()) + 1.0)
+    time.sleep(max(0.0, (ends - datetime.now(UTC)).total_seconds()) + 1.0)
     return made
 
 

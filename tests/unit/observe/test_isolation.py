@@ -108,10 +108,7 @@ def test_one_packet_heard_elsewhere_fails_its_pair_only_and_shows_its_way(
     verdicts = list(separation.verdicts(plan, volley(outcomes), kept, tracing(fleet_of)))
     failed = [verdict for verdict in verdicts if verdict.result is Result.FAIL]
     assert [verdict.subject for verdict in failed] == ["umeda to namba"]
-    assert (
-        "umeda-ce-a out of tun-a: 10.16.1.18 to 10.16.1.116 (namba-erc) icmp"
-        in failed[0].reason
-    )
+    assert "umeda-ce-a out of tun-a: 10.16.1.18 to 10.16.1.116 (namba-erc) icmp" in failed[0].reason
     assert "heard by namba-erc on lan0" in failed[0].reason
     assert "hop by hop: umeda-ce-a 10.9.9.1 10.9.9.2" in failed[0].reason
 
