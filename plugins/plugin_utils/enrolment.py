@@ -19,6 +19,7 @@ from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
     load_plan,
     node_client,
     package,
+    secret_source,
     translated,
     vault_access,
 )
@@ -95,6 +96,16 @@ class Enrolment:
         key = hashlib.sha256(str(service.resolve()).encode()).hexdigest()[:12]
         self._shared = shared(root / "run", key, lambda: self._prepare(load_plan(service)))
         self.problem: str = self._shared["problem"]
+        self._refresh()
+
+    def _refresh(self) -> None:
+        """Read again who vouches for the server: in this very run it may have got another certificate."""
+        server = self._shared["server"]
+        if server.get("kept"):
+            with translated():
+                server["ca_pem"] = secret_source(self._state).read("vault/ca", "pem")
+        if server:
+            self._shared["server_anchors"] = package("heiiki.vault.enrol").pems(server["ca_pem"])
 
     def wanted(self, device: str) -> Document:
         """Return what the module on `device` compares.
@@ -134,7 +145,8 @@ class Enrolment:
         try:
             access = vault_access(plan, self._state, STEP)
             found = access.vault.server
-            server = {"url": found.url, "host": found.host, "ca_pem": found.ca_pem}
+            kept = not (os.environ.get("VAULT_CACERT") and found.connect is None)
+            server = {"url": found.url, "host": found.host, "ca_pem": found.ca_pem, "kept": kept}
             return {
                 **planned,
                 **enrol.facts(access.vault, plan),

@@ -1041,6 +1041,7 @@ class _Connection(http.client.HTTPConnection):
         plain = socket.socket(family, kind, protocol)
         try:
             plain.settimeout(CONNECT_S)
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # head and body leave apart
             if self._interface:
                 plain.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, self._interface.encode())
             if source:
