@@ -17,7 +17,11 @@ _RULES: tuple[tuple[str, str, frozenset[str]], ...] = (
         frozenset({"R-ISO-SITE"}),
     ),
     (_FRR, r"router (bgp|ospf)|mpls|interface", frozenset({"R-DUAL"})),
-    (_NFTABLES, r'"secpath"|"ipsec"|"chain": "output"', frozenset({"R-SEC-ACCESS"})),
+    (
+        _NFTABLES,
+        r'"secpath"|"ipsec"|"encrypted"|"clear_(in|out)"|"chain": "output"',
+        frozenset({"R-SEC-ACCESS"}),
+    ),
     (_NFTABLES, r'"chain": "forward"', frozenset({"R-ISO-SITE"})),
     (_NFTABLES, r'"chain": "input"', frozenset({"R-ISO-CARRIER", "R-ISO-GROUP"})),
     (_NFTABLES, r'"chain": "(prerouting|from_)', frozenset({"R-ISO-MALICE"})),

@@ -124,6 +124,8 @@ def _links(_plan: Plan, device: Device) -> _Part:
 
 def _nftables(plan: Plan, device: Device) -> _Part:
     held = _GROUP if device.role in (Role.CLOSED_GROUP_HOST, Role.EMS, Role.VAULT_SERVER) else _SEPARATION
+    if device.firewall is not None and device.firewall.encrypted:
+        held = (*held, "R-SEC-ACCESS")
     file = RenderedFile(
         "/etc/nftables.conf",
         render("linux/nftables.conf.j2", plan, device),

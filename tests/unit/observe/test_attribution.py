@@ -2,7 +2,7 @@ import pytest
 
 from heiiki.observe.attribution import concerns
 
-HELD = frozenset({"R-GAP", "R-DUAL", "R-ISO-SITE", "R-ISO-CARRIER", "R-ISO-MALICE"})
+HELD = frozenset({"R-GAP", "R-DUAL", "R-ISO-SITE", "R-ISO-CARRIER", "R-ISO-MALICE", "R-SEC-ACCESS"})
 FRR = "/etc/frr/frr.conf, running: "
 NFT = "/etc/nftables.conf the kernel's packet filter differs: "
 
@@ -21,6 +21,15 @@ NFT = "/etc/nftables.conf the kernel's packet filter differs: "
         (f'{NFT}missing {{"rule": {{"chain": "forward"', {"R-ISO-SITE"}),
         (f'{NFT}too much {{"rule": {{"chain": "input"', {"R-ISO-CARRIER"}),
         (f'{NFT}missing {{"rule": {{"chain": "from_lan0"', {"R-ISO-MALICE"}),
+        (
+            f'{NFT}missing {{"rule": {{"chain": "encrypted", "expr": [{{"meta": {{"key": "secpath"',
+            {"R-SEC-ACCESS"},
+        ),
+        (f'{NFT}missing {{"rule": {{"chain": "output"', {"R-SEC-ACCESS"}),
+        (
+            f'{NFT}missing {{"rule": {{"chain": "input", "expr": [{{"jump": {{"target": "encrypted"',
+            {"R-SEC-ACCESS"},
+        ),
         (f"{NFT}another order", HELD),
         ("/etc/frr/frr.conf differs from what was compiled: SHA-256 0123456789ab", HELD),
         (f"{FRR}too much: something nobody knows", HELD),
