@@ -23,12 +23,14 @@ from ansible_collections.heiiki.network.plugins.modules.certificate import (
     reasons,
 )
 from ansible_collections.heiiki.network.plugins.plugin_utils import enrolment
-from vault_server import RunningVault, unsealed_vault
+from fake_vault import Authority
+from vault_server import RunningVault, make_tls, unsealed_vault
 
 from heiiki import intent
 from heiiki.node import credentials
 from heiiki.plan import Plan, build
 from heiiki.render.credentials import settings
+from heiiki.secrets import FileSecrets
 from heiiki.vault import enrol, pki
 
 EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
@@ -238,6 +240,10 @@ class Fleet:
         }
         self.config.write_text(json.dumps(document))
 
+    @property
+    def status(self) -> dict[str, Any]:
+        return Program(credentials.__file__, str(self.config))("status")
+
     def run(self, *, check: bool = False, **more: Any) -> dict[str, Any]:
         """One run of its own: what the last one shared is forgotten."""
         return self.action(check=check, **more)[0]
@@ -250,6 +256,7 @@ class Fleet:
             "service_dir": str(EXAMPLE),
             "secret_state": str(self.folder),
             "force": False,
+            "wait_s": 0,
             "program": credentials.__file__,
             "config": str(self.config),
         }
@@ -304,7 +311,7 @@ def test_a_new_issuing_ca_renews_every_device_and_its_anchors_come_first(fleet: 
     authorities.rotate_root(fleet.server.root, fleet.plan)
     moved = fleet.run()
     assert (moved["changed"], moved["reasons"]) == (True, [])
-    assert len(Program(credentials.__file__, str(fleet.config))("status")["anchors"]) == 2
+    assert len(fleet.status["anchors"]) == 2
     assert not fleet.run()["changed"]
     authorities.rotate_issuing(fleet.server.root, fleet.plan)
     renewed = fleet.run()
@@ -339,20 +346,60 @@ def test_a_sealed_server_stops_who_needs_it_and_nobody_else(fleet: Fleet, server
     assert fleet.run(force=True)["changed"]
 
 
-def test_a_server_that_dies_between_request_and_signature_is_made_good_by_the_next_run(
+def test_a_server_that_dies_before_the_signature_is_made_good_by_the_next_run(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = fleet.run()["certificate"]["serial"]
+    order = enrol.order
+
+    def elsewhere(*arguments: Any) -> tuple[str, dict[str, Any]]:
+        token, document = order(*arguments)
+        return token, {**document, "url": "https://127.0.0.1:1"}
+
     with monkeypatch.context() as patched:
-        patched.setattr(enrol, "_url", lambda *_: "https://127.0.0.1:1")
+        patched.setattr(enrol, "order", elsewhere)
         failed = fleet.run(force=True)
     assert failed["failed"]
     assert "no answer to POST sys/wrapping/unwrap" in failed["msg"]
-    status = Program(credentials.__file__, str(fleet.config))("status")
-    assert (status["certificate"]["serial"], status["problems"]) == (first, [])
-    again = fleet.run(force=True)
-    assert again["changed"]
-    assert Program(credentials.__file__, str(fleet.config))("status")["pending"] is None
+    assert (fleet.status["certificate"]["serial"], fleet.status["problems"]) == (first, [])
+    assert fleet.status["pending"] == fleet.status["generation"] + 1
+    assert fleet.run(force=True)["changed"]
+    assert fleet.status["pending"] is None
+
+
+def test_a_device_that_finds_no_way_to_the_server_makes_no_key(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(enrol, "_url", lambda *_: "https://127.0.0.1:1")
+    failed = fleet.run()
+    assert "https://127.0.0.1:1: no way to it within 0 s: " in failed["msg"]
+    assert fleet.status["pending"] is None
+
+
+def test_the_servers_new_ca_is_learned_within_the_run(
+    fleet: Fleet, server: RunningVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VAULT_CACERT")
+    kept = FileSecrets(fleet.folder)
+    kept.write("vault/ca", {"pem": server.server.ca_pem})
+    fleet.run()
+    arguments = (EXAMPLE, fleet.folder)
+    assert enrolment.Enrolment(*arguments).wanted(DEVICE)["server_anchors"] == [server.server.ca_pem]
+    other = (fleet.folder / "other", fleet.folder / "other/server.pem")
+    other[0].mkdir()
+    kept.write("vault/ca", {"pem": make_tls(other[0])})
+    assert enrolment.Enrolment(*arguments).wanted(DEVICE)["server_anchors"] == [other[1].read_text()]
+
+
+def test_what_vouched_for_the_server_at_first_may_stay() -> None:
+    root, first = (Authority(name).pem for name in ("Root", "First"))
+    here = [{"sha256": digest} for digest in certificate.digests([root])]
+    status = STATUS | {"anchors": here, "server_anchors": [{"sha256": "ab"}]}
+    wanted = WANTED | {"anchors": [root]}
+    assert not certificate.anchors_differ(status, wanted | {"server_anchors": [root]})
+    assert certificate.anchors_differ(status, wanted | {"server_anchors": [first]})
+    assert certificate.anchors_differ(status, wanted | {"anchors": [root, first]})
+    assert not certificate.anchors_differ(status, WANTED)
 
 
 def test_a_request_that_asks_for_more_than_the_plan_gets_no_token(
