@@ -721,6 +721,25 @@ def test_connections_come_from_the_address_that_leads_there(device: Device) -> N
     assert {peer[0] for peer in device.fake.peers} == {"127.0.0.9"}
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="binding to an interface wants root")
+def test_connections_leave_by_the_interface_of_the_configuration(device: Device) -> None:
+    device.configure(interface="lo")
+    device.enrol()
+    device.configure(interface="none0")
+    with pytest.raises(
+        ServerError, match=r"no answer to POST sys/wrapping/unwrap: .*No such device; start Vault"
+    ):
+        device.enrol()
+
+
+def test_a_way_to_the_server_is_waited_for(device: Device) -> None:
+    assert credentials.reach(device.config, device.fake.url, 5)["waited_s"] < 5
+    assert device.fake.asked == []
+    done = device.run("reach", json.dumps({"url": "https://127.0.0.1:1", "wait_s": 0}))
+    assert done.returncode == 3
+    assert done.stderr.startswith("https://127.0.0.1:1: no way to it within 0 s: ")
+
+
 # --- the daemon
 
 
