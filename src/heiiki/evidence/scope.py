@@ -20,6 +20,8 @@ REAL = (
     ("Routing", "FRRouting: BGP, BFD, OSPF, LDP and VPNv4 with MPLS forwarding by the kernel."),
     ("Packet filters", "nftables, with the rules that a real host is sent."),
     ("Virtual gateways", "keepalived, VRRPv3."),
+    ("IPsec", "strongSwan's IKEv2 daemon and the kernel's ESP, with certificates of the service's own CA."),
+    ("Certificates", "OpenBao: issuing, revocation and CRLs; raft storage, TLS and audit log, not dev mode."),
     ("Mobile core", "NextEPC's HSS, MME and SGW: S6a, S11, S1-AP, NAS with EPS-AKA and its ciphers."),
     (
         "Provisioning",
