@@ -195,8 +195,11 @@ def _allowed(context: Context, own: SiteAddresses, networks: str) -> Iterator[Al
     for interface in names.LAN_IFS:
         yield AllowedSource(interface, (own.lan, context.hub_lan))
     for network in networks:
-        pe = (addr.only(own.pe),) if network == "a" else ()
-        yield AllowedSource(_UPLINKS[network], (*context.underlay_set(network).prefixes, *pe))
+        # The hub's PE says from inside of its VPN that a packet is too long for it (RFC 1191).
+        carrier = (own.pe, addr.host(context.inside_esp(network), 1)) if network == "a" else ()
+        yield AllowedSource(
+            _UPLINKS[network], (*context.underlay_set(network).prefixes, *map(addr.only, carrier))
+        )
         yield AllowedSource(_TUNNELS[network], (context.hub_lan, addr.only(own.tunnel_hub(network))))
 
 
