@@ -1,0 +1,72 @@
+"""What devices are sent for their certificates is what the device's program reads."""
+
+from pathlib import Path
+
+import pytest
+
+from heiiki.intent import load
+from heiiki.node import credentials
+from heiiki.plan import Plan, build
+from heiiki.render import DeviceBuild, compile_plan
+from heiiki.render.credentials import CONFIG, PROGRAM, SERVICE
+
+EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return build(load(EXAMPLE))
+
+
+@pytest.fixture(scope="module")
+def builds(plan: Plan) -> dict[str, DeviceBuild]:
+    return {item.device: item for item in compile_plan(plan)}
+
+
+def config(item: DeviceBuild) -> credentials.Config:
+    (text,) = (file.content for file in item.files if file.path == CONFIG)
+    return credentials.parse(text, CONFIG)
+
+
+def test_every_device_with_an_identity_and_no_other_keeps_credentials(
+    plan: Plan, builds: dict[str, DeviceBuild]
+) -> None:
+    for device in plan.managed():
+        paths = {file.path for file in builds[device.name].files}
+        assert ({PROGRAM, CONFIG} <= paths) == (device.identity is not None)
+        assert ({PROGRAM, CONFIG} & paths != set()) == (device.identity is not None)
+
+
+def test_the_names_are_those_of_the_plan(plan: Plan, builds: dict[str, DeviceBuild]) -> None:
+    for identity in plan.identities():
+        names = config(builds[identity.device]).names
+        assert (names.dns, names.uris, names.jids) == (identity.dns, identity.uris, identity.jids)
+        assert names.addresses == tuple(map(str, identity.addresses))
+
+
+def test_who_verifies_peers_pulls_the_crls_of_both_cas(plan: Plan, builds: dict[str, DeviceBuild]) -> None:
+    for device in plan.managed():
+        pulls = any(service.name == SERVICE for service in builds[device.name].services)
+        assert pulls == (device.revocation is not None)
+        if pulls:
+            where = config(builds[device.name]).revocation
+            assert where is not None
+            assert where.mounts == (plan.trust.issuing_mount, plan.trust.root_mount)
+            assert (where.url, where.host) == ("https://10.96.3.253:8200", "vault.lab.internal")
+
+
+def test_a_gateway_asks_from_its_tunnels_ends_and_others_from_where_they_are_routed(
+    builds: dict[str, DeviceBuild],
+) -> None:
+    assert config(builds["namba-gw"]).sources == ("10.96.0.23", "10.112.0.23")
+    assert config(builds["umeda-gw-b"]).sources == ("10.112.0.17",)
+    for name in ("hub-ce-a", "a-pe1", "vault", "umeda-bems"):
+        assert config(builds[name]).sources == ()
+
+
+def test_whoever_uses_a_certificate_loads_it(builds: dict[str, DeviceBuild]) -> None:
+    (load_creds,) = config(builds["hub-ce-b"]).users
+    assert load_creds[:2] == ("swanctl", "--load-creds")
+    (reload,) = config(builds["vault"]).users
+    assert reload[1:3] == ("/usr/local/lib/heiiki/vault_server.py", "reload")
+    assert config(builds["umeda-bems"]).users == ()
