@@ -881,15 +881,15 @@ class Store:
         self._current = folder / "current"
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keep every other run away, waiting for one that is at work.
+    def alone(self, lock: str = "lock") -> Iterator[None]:
+        """Keep every other run that takes the same `lock` away, waiting for one that is at work.
 
         Raises:
             CredentialError: it is still at work after `LOCK_S`.
         """
         self._generations.mkdir(parents=True, exist_ok=True)
         deadline = time.monotonic() + LOCK_S
-        with (self.folder / "lock").open("ab") as handle:
+        with (self.folder / lock).open("ab") as handle:
             while True:
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -935,7 +935,7 @@ class Store:
         for number in self.numbers():
             if number > current:
                 shutil.rmtree(self.path(number))
-        number = max(self.numbers(), default=0) + 1
+        number = max((current, *self.numbers())) + 1
         self.path(number).mkdir(mode=0o755)
         _sync(self._generations)
         return number
@@ -1301,12 +1301,14 @@ def reload(config: Config) -> dict[str, Any]:
         CredentialError: a user did not; the next run tells it again.
     """
     store = Store(config.folder)
-    digest = store.digest()
-    publish(config, store)
-    for command in config.users:
-        _tell(command)
-    if store.read("loaded") != digest:
-        write(store.folder / "loaded", digest)
+    # A lock of its own: an installation that waits for Vault holds no pull up.
+    with store.alone("reload.lock"):
+        digest = store.digest()
+        publish(config, store)
+        for command in config.users:
+            _tell(command)
+        if store.read("loaded") != digest:
+            write(store.folder / "loaded", digest)
     return {"users": [shlex.join(command) for command in config.users]}
 
 
@@ -1647,7 +1649,7 @@ class Daemon:
         try:
             with limited(PULL_S, "pull"):
                 done = pull(self._config)
-        except (CredentialError, OSError) as error:
+        except (CredentialError, OSError, ValueError) as error:
             self._failures += 1
             self._complain(str(error))
             return
@@ -1774,7 +1776,7 @@ def main(arguments: Sequence[str]) -> int:
     except ServerError as error:
         print(error, file=sys.stderr)
         return 3
-    except (CredentialError, OSError) as error:
+    except (CredentialError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
 

@@ -4,6 +4,7 @@ import getpass
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import stat
@@ -444,6 +445,28 @@ def test_a_spoilt_generation_is_told(device: Device) -> None:
     assert "unable to get local issuer certificate" in third
     (folder / "key.pem").write_text(credentials.new_key(device.config.names)[0])
     assert "key.pem is not the certificate's key" in status(device.config)["problems"]
+
+
+def test_a_lost_generation_is_replaced_by_one_with_a_new_number(device: Device) -> None:
+    device.enrol()
+    device.enrol()
+    shutil.rmtree(device.store.folder / "generations")
+    assert status(device.config)["certificate"] is None
+    assert device.enrol() == 3
+    assert sound(device.store)
+
+
+def test_several_that_tell_users_at_once_do_not_disturb_each_other(device: Device) -> None:
+    device.enrol()
+    device.configure(users=[["sleep", "0.02"]])
+    processes = [
+        subprocess.Popen(
+            [sys.executable, str(PROGRAM), "--config", str(device.file), "reload"], stdout=subprocess.DEVNULL
+        )
+        for _ in range(4)
+    ]
+    assert [process.wait() for process in processes] == [0] * 4
+    assert status(device.config)["loaded"]
 
 
 # --- trust anchors
