@@ -65,7 +65,9 @@ SELECTOR = Trial(
     r"traffic selectors .* unacceptable|no matching CHILD_SA config found",
     "TS_UNACCEPT|TS_UNACCEPTABLE",
 )
-TRIALS = (FOREIGN, EXPIRED, REVOKED, NAME, SELECTOR)
+TRIALS = (NAME, FOREIGN, EXPIRED, REVOKED, SELECTOR)
+"""In this order: a daemon tries again, and logs, what it was shown before under the same name. So the one whose
+cause the others' certificates have too comes first."""
 _ANY_CAUSE = re.compile("|".join(trial.cause for trial in (FOREIGN, EXPIRED, REVOKED, SELECTOR)))
 
 
@@ -151,7 +153,7 @@ def attempts(
     plan: Plan, door: Association, base: Section, made: Mapping[str, Credential]
 ) -> Iterator[dict[str, Any]]:
     """Yield what probe ``vici`` needs to try each; those without a credential are left out."""
-    for trial in (FOREIGN, EXPIRED, REVOKED, NAME):
+    for trial in TRIALS[:-1]:
         if trial.name in made:
             yield _with_certificate(trial, base, made[trial.name])
     yield _with_selector(plan, door, base)

@@ -31,6 +31,8 @@ KERNEL = {
     }
 }
 _GRE = "47"
+_STRICT = "GOOD"
+"""What the daemon lists for ``revocation = strict``: the status that a certificate must have."""
 _STATE = re.compile(
     r"^src (?P<source>\S+) dst (?P<destination>\S+)\n\s+proto esp spi (?P<spi>0x[0-9a-f]+)\S*"
     r".*?mode (?P<mode>\w+)(?P<rest>.*?)(?=^src |\Z)",
@@ -300,6 +302,8 @@ def _differences(wanted: IpsecConnection, said: Mapping[str, Any] | None) -> Ite
         rounds = [one for key, one in said.items() if key.startswith(f"{kind}-")]
         if [(one.get("class"), one.get("id")) for one in rounds] != [("public key", name)]:
             yield f"{wanted.name}: {kind} authentication is {json.dumps(rounds)}, not a certificate of {name}"
+    if any(one.get("revocation") != _STRICT for key, one in said.items() if key.startswith("remote-")):
+        yield f"{wanted.name}: takes a certificate whose revocation cannot be looked up"
     yield from _child_differences(wanted, said.get("children", {}))
 
 

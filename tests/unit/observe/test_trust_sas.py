@@ -90,6 +90,7 @@ def answers(plan: Plan, subject: str) -> tuple[dict[str, Answer], dict[str, Answ
             f"{kind}-1": {"class": "public key", "id": name}
             for kind, name in (("local", wanted.local_id), ("remote", wanted.remote_id))
         }
+        rounds["remote-1"]["revocation"] = "GOOD"
         conn = {
             "local_addrs": [str(wanted.local)],
             "remote_addrs": [str(wanted.remote)],
@@ -257,6 +258,7 @@ def test_what_is_loaded_as_planned_is_a_pass_of_stage_config(plan: Plan) -> None
             lambda data: data["conns"][0]["hub-b"]["remote-1"].update({"class": "pre-shared key"}),
             "not a certificate of hub-ce-b",
         ),
+        (lambda data: data["conns"][0]["hub-b"]["remote-1"].pop("revocation"), "cannot be looked up"),
         (lambda data: data["conns"][0]["hub-b"]["children"].clear(), "has 0 children"),
         (
             lambda data: data["conns"][0]["hub-b"]["children"]["hub-b"].update({"remote-ts": ["0.0.0.0/0"]}),

@@ -167,3 +167,11 @@ def test_a_connection_is_forgotten_and_its_sas_ended(daemon: Any) -> None:
         ("unload-conn", {"name": "hub-b"}),
         ("terminate", {"ike": "hub-b", "timeout": "3000"}),
     ]
+
+
+def test_the_log_is_read_for_as_long_as_asked(daemon: Any) -> None:
+    one = daemon({"flush-certs": {"success": "yes"}}, {"flush-certs": [("log", {"msg": "flushed"})]})
+    done = vici.main({"do": "listen", "seconds": 0.2})
+    assert [line for _, line in done["lines"]] == ["flushed"]
+    assert 0.2 <= done["ended"] - done["began"] < 1.0
+    assert one.asked == [("flush-certs", {"type": "x509"})]

@@ -4,10 +4,11 @@ What is asked lists only. An attempt loads a connection and a key of its own, li
 and is unloaded whatever comes of it; no file is written.
 """
 
+import select
 import socket
 import struct
 import time
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -109,14 +110,19 @@ class Session:
             data += more
         return data
 
-    def _receive(self) -> tuple[int, bytes]:
-        """Return the next packet that is no event; events are noted with the time at which they came."""
-        while True:
-            packet = self._exactly(struct.unpack("!I", self._exactly(4))[0])
-            if packet[0] != _EVENT:
-                return packet[0], packet[1:]
+    def _packet(self) -> tuple[int, bytes]:
+        """Return the next packet; an event is noted with the time at which it came."""
+        packet = self._exactly(struct.unpack("!I", self._exactly(4))[0])
+        if packet[0] == _EVENT:
             name = packet[2 : 2 + packet[1]].decode()
             self.events.append((time.monotonic(), name, decode(packet[2 + packet[1] :])))
+        return packet[0], packet[1:]
+
+    def _receive(self) -> tuple[int, bytes]:
+        """Return the next packet that is no event."""
+        while (packet := self._packet())[0] == _EVENT:
+            pass
+        return packet
 
     def register(self, event: str) -> None:
         """Have events called `event` come from now on."""
@@ -143,10 +149,8 @@ class Session:
         """Note the events of so many seconds."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            self._socket.settimeout(left)
-            with suppress(TimeoutError):
-                self._receive()
-        self._socket.settimeout(_TIMEOUT_S)
+            if select.select([self._socket], [], [], left)[0]:
+                self._packet()
 
 
 def _ask(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -159,8 +163,12 @@ def _ask(parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def _listen(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return what the daemon logs in ``seconds``, with the time (CLOCK_MONOTONIC) of each line."""
+    """Return what the daemon logs in ``seconds``, with the time (CLOCK_MONOTONIC) of each line.
+
+    Peers' certificates of before are forgotten first: the daemon would try, and log, those too.
+    """
     with closing(Session()) as session:
+        session.request("flush-certs", {"type": "x509"})
         session.register("log")
         began = time.monotonic()
         session.wait(parameters["seconds"])
