@@ -66,8 +66,8 @@ SELECTOR = Trial(
     "TS_UNACCEPT|TS_UNACCEPTABLE",
 )
 TRIALS = (NAME, FOREIGN, EXPIRED, REVOKED, SELECTOR)
-"""In this order: a daemon tries again, and logs, what it was shown before under the same name. So the one whose
-cause the others' certificates have too comes first."""
+"""In this order: a daemon tries again, and logs, what it was shown before under the same name. So the one
+whose cause the certificates of the others have too comes first."""
 _ANY_CAUSE = re.compile("|".join(trial.cause for trial in (FOREIGN, EXPIRED, REVOKED, SELECTOR)))
 
 
