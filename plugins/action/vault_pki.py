@@ -24,6 +24,7 @@ ARGUMENTS = {
     "key_shares": {"type": "int", "default": 5, "no_log": False},
     "key_threshold": {"type": "int", "default": 3, "no_log": False},
     "seed": {"type": "bool", "default": False},
+    "rotate": {"type": "str", "choices": ["root", "issuing", "retire"]},
     "secret_state": {"type": "path", "no_log": False},
 }
 
@@ -51,8 +52,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
                 unsealing=arguments["unseal"],
                 check=self._task.check_mode,
             )
+            if arguments["rotate"]:
+                step = bootstrap.Rotation(arguments["rotate"])
+                changes += bootstrap.rotate(access, plan, step, check=self._task.check_mode)
             seeded = self._seeded(access, plan) if arguments["seed"] else ()
+            warnings = () if self._task.check_mode else self._warnings(access, plan)
         return {
+            "warnings": list(warnings),
             "changed": bool(changes or seeded),
             "changes": [*(change.path for change in changes), *seeded],
             "diff": [
@@ -65,6 +71,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
                 for change in changes
             ],
         }
+
+    @staticmethod
+    def _warnings(access: "Access", plan: "Plan") -> tuple[str, ...]:
+        return tuple(package("heiiki.vault.authorities").expiring(access.vault, plan.trust))
 
     def _seeded(self, access: "Access", plan: "Plan") -> tuple[str, ...]:
         """Write the secrets that the server lacks; one that cannot be asked yet lacks all of them."""

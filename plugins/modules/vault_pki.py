@@ -46,6 +46,16 @@ options:
         lab, which makes its SIM cards itself.
     type: bool
     default: false
+  rotate:
+    description:
+      - One step of the replacement of a CA, which is done whenever it is asked for; needs the unseal keys, or
+        a root token in C(VAULT_TOKEN).
+      - V(root) makes a new root CA beside the old one. Bring the anchors to every device before what follows.
+      - V(issuing) makes a new issuing CA under the newest root; the old one signs revocation lists only.
+        Renew every certificate before what follows.
+      - V(retire) removes what was replaced.
+    type: str
+    choices: [root, issuing, retire]
   secret_state:
     description: State folder of the secret source on the controller; its own default when left out.
     type: path

@@ -13,7 +13,7 @@ Rotation without an interruption of service goes in steps, each of which may be 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -25,7 +25,7 @@ from heiiki.vault.desired import issuer_urls, serial_text
 
 _SIGNS = "read-only,issuing-certificates,crl-signing,ocsp-signing"
 _SIGNED_ONCE = "read-only,crl-signing,ocsp-signing"
-_HOUR = 3600
+_MARGIN = 1.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,14 @@ def authorities(vault: Vault, mount: str) -> tuple[Authority, ...]:
     default = (vault.read(f"{mount}/config/issuers") or {}).get("default")
     found = vault.each(lambda one: (one, vault.read(f"{mount}/issuer/{one}")), ids)
     every = (
-        Authority(mount, one, said["issuer_name"], said["certificate"], said["key_id"] or "", one == default)
+        Authority(
+            mount,
+            one,
+            said["issuer_name"],
+            said["certificate"],
+            key := said["key_id"] or "",
+            bool(key) and one == default,
+        )
         for one, said in found
         if said
     )
@@ -99,15 +106,22 @@ def _begins(certificate: x509.Certificate) -> datetime:
     return certificate.not_valid_before_utc
 
 
-def ends(authority: Authority) -> datetime:
-    """Return when a CA's own certificate ends."""
-    return authority.certificate.not_valid_after_utc
+def expiring(vault: Vault, trust: Trust, now: datetime | None = None) -> Iterator[str]:
+    """Yield a warning for each CA that is to be rotated by now; needs no token.
 
-
-def too_short(authority: Authority, trust: Trust, now: datetime | None = None) -> bool:
-    """Tell whether a certificate made now would outlive the CA: then it is high time to rotate."""
-    left = ends(authority) - (now or datetime.now(UTC))
-    return left.total_seconds() < trust.lifetimes.certificate_h * _HOUR
+    A CA signs nothing that outlives it: the issuing CA must be good for the life of a device's certificate,
+    the root for that of an issuing CA; a tenth more is the time to rotate in.
+    """
+    lives = {
+        trust.issuing_mount: trust.lifetimes.certificate_h,
+        trust.root_mount: trust.lifetimes.issuing_h,
+    }
+    for mount, hours in lives.items():
+        current = x509.load_pem_x509_certificate(vault.fetch(f"{mount}/issuer/default/pem"))
+        left = current.not_valid_after_utc - (now or datetime.now(UTC))
+        if left < timedelta(hours=hours) * _MARGIN:
+            ends = current.not_valid_after_utc.date()
+            yield f"{current.subject.rfc4514_string()} ends on {ends}: rotate it (role pki, pki_rotate)"
 
 
 def common_name(plan: Plan, kind: str, number: int) -> str:

@@ -16,12 +16,14 @@ import base64
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from heiiki.errors import SecretError, VaultError, VaultFault
 from heiiki.plan.model import Plan, Trust
 from heiiki.secrets import FileSecrets
+from heiiki.vault.authorities import retirable, retire, rotate_issuing, rotate_root
 from heiiki.vault.connection import Connector, Server, Vault
 from heiiki.vault.pki import Change, ensure
 from heiiki.vault.policies import Purpose
@@ -41,6 +43,14 @@ class Shares:
 
     number: int = 5
     threshold: int = 3
+
+
+class Rotation(StrEnum):
+    """A step of the rotation of CAs."""
+
+    ROOT = "root"
+    ISSUING = "issuing"
+    RETIRE = "retire"
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +348,27 @@ def apply(
         return (*changes, *set_up(access, plan, check=check))
     with logged_in(access, Purpose.CONFIGURATOR) as session:
         return (*changes, *ensure(session, plan, check=check))
+
+
+def rotate(access: Access, plan: Plan, step: Rotation, *, check: bool = False) -> tuple[Change, ...]:
+    """Do one step of a rotation: see `heiiki.vault.authorities` for their order.
+
+    Raises:
+        VaultError: the unseal keys are not kept here, or the server does not do it.
+    """
+    access.vault.require_ready()
+    if step is not Rotation.RETIRE and check:
+        return (Change(f"{_mount(plan.trust, step)}/issuers", "", f"a new {step} CA\n"),)
+    with root(access) as session:
+        if step is Rotation.RETIRE:
+            gone = retirable(session, plan.trust) if check else retire(session, plan)
+            return tuple(Change(one.path, f"{one.name}\n", "") for one in gone)
+        made = rotate_root(session, plan) if step is Rotation.ROOT else rotate_issuing(session, plan)
+    return (Change(made.path, "", f"{made.name}\n"),)
+
+
+def _mount(trust: Trust, step: Rotation) -> str:
+    return trust.root_mount if step is Rotation.ROOT else trust.issuing_mount
 
 
 def _initialised(access: Access, shares: Shares | None, *, check: bool) -> Iterator[Change]:

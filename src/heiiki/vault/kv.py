@@ -42,11 +42,16 @@ class VaultSecrets:
 
     def exists(self, path: str) -> bool:
         """Tell whether there is a secret at `path`, without reading it."""
+        return self._newest(path)[1]
+
+    def _newest(self, path: str) -> tuple[int, bool]:
+        """Return the number of the newest version, 0 for none, and whether it can be read."""
         said = self._vault.read(f"{self._mount}/metadata/{path}")
         if said is None:
-            return False
-        newest = said["versions"].get(str(said["current_version"]), {"destroyed": True})
-        return not newest["destroyed"] and not newest["deletion_time"]
+            return 0, False
+        number = int(said["current_version"])
+        newest = said["versions"].get(str(number), {"destroyed": True})
+        return number, not newest["destroyed"] and not newest["deletion_time"]
 
     def write(self, path: str, fields: Mapping[str, str]) -> None:
         """Write a new version of the secret at `path`."""
@@ -57,10 +62,12 @@ class VaultSecrets:
 
         Two that do so at once do no harm: the server takes the first (check-and-set).
         """
-        if self.exists(path):
+        number, there = self._newest(path)
+        if there:
             return False
+        request = {"data": dict(make()), "options": {"cas": number}}
         try:
-            self._vault.write(f"{self._mount}/data/{path}", {"data": dict(make()), "options": {"cas": 0}})
+            self._vault.write(f"{self._mount}/data/{path}", request)
         except VaultError as error:
             if error.fault is VaultFault.REJECTED and self.exists(path):
                 return False

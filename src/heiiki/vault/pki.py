@@ -1,7 +1,6 @@
 """The server as the plan wants it: engines, CAs, roles, policies and log-ins, compared, then changed."""
 
 import json
-import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from heiiki.vault.connection import Vault
 from heiiki.vault.desired import Mount, Setting
 from heiiki.vault.policies import device_policy_name
 
-_LOG = logging.getLogger(__name__)
 _ENGINE_S = 30.0
 _POLL_S = 0.1
 
@@ -172,10 +170,6 @@ def _authorities(vault: Vault, plan: Plan, *, check: bool) -> Iterator[Change]:
             if not check:
                 make(vault, plan)
             yield Change(f"{mount}/issuers", "", f"{ca.common_name(plan, kind, 1)}: EC P-256\n")
-        elif ca.too_short(current[0], plan.trust):
-            _LOG.warning(
-                "%s: CA %s ends on %s: rotate it", mount, current[0].name, ca.ends(current[0]).date()
-            )
     yield from (Change(*found) for found in ca.ensure_urls(vault, plan.trust, check=check))
 
 

@@ -70,8 +70,9 @@ def test_what_cannot_be_read_is_named_and_not_shown(lab_vault: SetUpVault) -> No
 
 def test_a_deleted_secret_is_made_anew(lab_vault: SetUpVault) -> None:
     written(lab_vault, "sim/3", {"k": "first"})
-    lab_vault.running.root.delete("kv/metadata/sim/3")
-    assert written(lab_vault, "sim/3", {"k": "second"})
+    for kind in ("data", "metadata"):
+        lab_vault.running.root.delete(f"kv/{kind}/sim/3")
+        assert written(lab_vault, "sim/3", {"k": "second"})
     assert read(lab_vault, "sim/3", "k") == "second"
 
 

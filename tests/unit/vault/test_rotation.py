@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,14 @@ from vault_server import SetUpVault, set_up_vault, unsealed_vault
 from heiiki.plan.model import Plan
 from heiiki.vault.authorities import (
     authorities,
+    expiring,
     retirable,
     retire,
     rotate_issuing,
     rotate_root,
     trust_anchors,
 )
-from heiiki.vault.bootstrap import apply, logged_in, root
+from heiiki.vault.bootstrap import Rotation, apply, logged_in, root, rotate
 from heiiki.vault.desired import serial_text
 from heiiki.vault.issue import Issued
 from heiiki.vault.policies import Purpose
@@ -128,3 +130,33 @@ def test_rotating_twice_keeps_every_list(own: SetUpVault) -> None:
         "CN=Heiiki lab issuing CA 3",
         "CN=Heiiki lab root CA 1",
     ]
+
+
+def test_a_ca_that_ends_too_soon_is_told_in_time(lab_vault: SetUpVault) -> None:
+    session, life = lab_vault.running.session(), lab_vault.trust.lifetimes
+    assert list(expiring(session, lab_vault.trust)) == []
+    late = datetime.now(UTC) + timedelta(hours=life.issuing_h) - timedelta(hours=life.certificate_h)
+    [told] = expiring(session, lab_vault.trust, late)
+    assert told.startswith("CN=Heiiki lab issuing CA 1 ends on ")
+    later = datetime.now(UTC) + timedelta(hours=life.root_h) - timedelta(hours=life.issuing_h)
+    assert len(list(expiring(session, lab_vault.trust, later))) == 2
+
+
+def test_the_steps_as_the_role_does_them(own: SetUpVault) -> None:
+    def paths(step: Rotation, *, check: bool = False) -> list[str]:
+        changes = rotate(own.access, own.plan, step, check=check)
+        return [f"{change.path.partition('/')[0]} {change.before}{change.after}" for change in changes]
+
+    assert paths(Rotation.ROOT, check=True) == ["pki-root a new root CA\n"]
+    assert paths(Rotation.ISSUING, check=True) == ["pki-issuing a new issuing CA\n"]
+    assert paths(Rotation.RETIRE, check=True) == []
+    assert paths(Rotation.ISSUING) == ["pki-issuing issuing-2\n"]
+    assert paths(Rotation.RETIRE, check=True) == ["pki-issuing issuing-1\n"]
+    assert names(own) == [
+        "pki-issuing/issuing-1",
+        "pki-issuing/issuing-2",
+        "pki-issuing/root-1",
+        "pki-root/root-1",
+    ]
+    assert paths(Rotation.RETIRE) == ["pki-issuing issuing-1\n"]
+    assert apply(own.access, own.plan) == ()
