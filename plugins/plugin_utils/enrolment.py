@@ -130,7 +130,7 @@ class Enrolment:
         """
         server = self._shared["server"]
         with translated():
-            vault = self._vault(server, self._shared["token"])
+            vault = self._vault(server, self._shared["token"] or os.environ.get("VAULT_TOKEN", ""))
             try:
                 token, document = package("heiiki.vault.enrol").order(vault, self._shared, device, csr)
             finally:
@@ -151,7 +151,8 @@ class Enrolment:
                 **planned,
                 **enrol.facts(access.vault, plan),
                 "server": {**server, "node": plan.trust.vault if found.connect else ""},
-                "token": enrol.log_in(access),
+                # A token that somebody gave us stays where it is: in the environment.
+                "token": "" if access.environment.get("VAULT_TOKEN") else enrol.log_in(access),
                 "problem": "",
             }
         except (errors.HeiikiError, AnsibleError) as error:

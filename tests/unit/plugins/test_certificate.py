@@ -302,6 +302,25 @@ def test_what_is_sent_is_a_wrapped_token_which_is_in_no_answer(fleet: Fleet) -> 
     assert token not in json.dumps(answer)
     assert "PRIVATE KEY" not in json.dumps([answer, action.sent])
     assert fleet.server.root_token not in json.dumps([answer, action.sent])
+    for path in (path for path in fleet.folder.rglob("*") if path.is_file()):
+        assert fleet.server.root_token not in path.read_text(), path
+        assert token not in path.read_text(), path
+
+
+def test_a_log_in_as_enroller_is_enough_and_shared_by_the_run(
+    fleet: Fleet, server: RunningVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = "auth/approle/role/enroller"
+    monkeypatch.delenv("VAULT_TOKEN")
+    monkeypatch.setenv("HEIIKI_VAULT_ROLE_ID", (server.root.read(f"{role}/role-id") or {})["role_id"])
+    secret = server.root.write(f"{role}/secret-id", {})["data"]["secret_id"]
+    monkeypatch.setenv("HEIIKI_VAULT_SECRET_ID", secret)
+    logins = server.audit.count('"path":"auth/approle/login"')
+    answer, _ = fleet.action()
+    assert answer["changed"]
+    enrolment.Enrolment(EXAMPLE, fleet.folder)
+    # The audit log has a line for the request and one for the answer.
+    assert server.audit.count('"path":"auth/approle/login"') == logins + 2
 
 
 def test_a_new_issuing_ca_renews_every_device_and_its_anchors_come_first(fleet: Fleet) -> None:
