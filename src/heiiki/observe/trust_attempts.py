@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -26,7 +26,7 @@ from heiiki.requirements.verdict import Evidence
 
 OUTSIDE_LAB = "certificates that must be refused are made for, and tried in, a lab only"
 
-_LISTEN_S, _PAUSE_S, _START_S = 16.0, 0.3, 0.7
+_LISTEN_S, _PAUSE_S, _START_S = 16.0, 0.3, 1.5
 _TIMEOUT_MS = 4000
 _FOLDERS = {"certs": "/etc/swanctl/x509", "cacerts": "/etc/swanctl/x509ca"}
 _LISTS = frozenset(
@@ -124,29 +124,40 @@ def _at(
         return
     made, missing = credentials(plan, door.initiator.device, authority)
     tries = tuple(attempts(plan, door, base, made))
-    here, there = door.initiator.device, door.responder.device
-    fleet.ask("read", {there: _PULL})
-    with ThreadPoolExecutor(1) as side:
-        listening = side.submit(fleet.ask, "vici", {there: {"do": "listen", "seconds": _LISTEN_S}}, 60.0)
-        time.sleep(_START_S)
-        asked = {
-            "do": "attempt",
-            "attempts": tries,
-            "pause_s": _PAUSE_S,
-            "again": door.initiator.connection.name,
-        }
-        tried = fleet.ask("vici", {here: asked}, 90.0)[here]
-        heard = listening.result()[there]
+    behind, tried, heard = _tried(fleet, door, tries)
     evidence = (
-        keep(f"trust/attempts-{here}.json", tried.raw),
-        keep(f"trust/attempts-log-{there}.json", heard.raw),
+        keep(f"trust/attempts-{tried.device}.json", tried.raw),
+        keep(f"trust/attempts-log-{heard.device}.json", heard.raw),
     )
     done = {one["name"] for one in tries}
     for trial in TRIALS:
-        if trial.name in done:
-            yield judged(trial, door, tried, heard, evidence)
-        else:
+        if trial.name not in done:
             yield unknown(door.protects, subject(trial, door), missing)
+            continue
+        verdict = judged(trial, door, tried, heard, evidence)
+        if trial is REVOKED and verdict.result is Result.FAIL and behind:
+            verdict = replace(verdict, reason=f"{verdict.reason}; {behind}")
+        yield verdict
+
+
+def _tried(fleet: Fleet, door: Association, tries: Sequence[dict[str, Any]]) -> tuple[str, Answer, Answer]:
+    """Have the CRL fetched and everything tried; return why it was not fetched, and what both sides say."""
+    here, there = door.initiator.device, door.responder.device
+    pulled = fleet.ask("read", {there: _PULL})[there].data.get("commands", {}).get("pull", {})
+    behind = (
+        "" if pulled.get("rc") == 0 else f"{there} could not fetch the CRL: {pulled.get('err', '').strip()}"
+    )
+    asked = {
+        "do": "attempt",
+        "attempts": list(tries),
+        "pause_s": _PAUSE_S,
+        "again": door.initiator.connection.name,
+    }
+    with ThreadPoolExecutor(1) as side:
+        listening = side.submit(fleet.ask, "vici", {there: {"do": "listen", "seconds": _LISTEN_S}}, 60.0)
+        time.sleep(_START_S)
+        tried = fleet.ask("vici", {here: asked}, 90.0)[here]
+        return behind, tried, listening.result()[there]
 
 
 def attempts(

@@ -193,15 +193,23 @@ def test_anything_else_is_unknown(plan: Plan, kept: Any, change: dict[str, Any],
     assert said in verdict.reason
 
 
-def outcome(plan: Plan, fleet_of: Any, kept: Any, authority: Any) -> Iterator[Verdict]:
+def outcome(
+    plan: Plan, fleet_of: Any, kept: Any, authority: Any, *, let_in: bool = False
+) -> Iterator[Verdict]:
     def reply(device: str, probe: str, parameters: dict[str, Any]) -> dict[str, Any]:
         if probe == "read":
-            return {"commands": {}, "files": {}}
+            return {"commands": {"pull": {"rc": 1, "out": "", "err": "timed out\n"}}, "files": {}}
         if parameters["do"] == "listen":
             lines = [[10.0 + at, LOG[trial]] for at, trial in enumerate(TRIALS)]
             return {"began": 0.0, "ended": 30.0, "lines": lines}
         tried = {
-            one["name"]: {"up": False, "said": "", "log": [TOLD, "TS_UNACCEPTABLE"], "began": at, "ended": at}
+            one["name"]: {
+                "up": let_in,
+                "said": "",
+                "log": [TOLD, "TS_UNACCEPTABLE"],
+                "began": at,
+                "ended": at,
+            }
             for trial_at, trial in enumerate(TRIALS)
             for one in parameters["attempts"]
             if one["name"] == trial.name
@@ -226,6 +234,13 @@ def test_each_is_tried_at_both_doors(plan: Plan, fleet_of: Any, kept: Any) -> No
     assert {one.result for one in found if one.subject.startswith(("foreign", "revoked", "expired"))} == {
         Result.PASS
     }
+
+
+def test_a_verifier_that_could_not_fetch_the_list_is_said_to(plan: Plan, fleet_of: Any, kept: Any) -> None:
+    found = {one.subject: one for one in outcome(plan, fleet_of, kept, Ca(), let_in=True)}
+    verdict = found["revoked certificate: hub-ce-b to b-edge"]
+    assert verdict.result is Result.FAIL
+    assert verdict.reason.endswith("b-edge could not fetch the CRL: timed out")
 
 
 def test_without_a_ca_what_it_should_sign_is_unknown(plan: Plan, fleet_of: Any, kept: Any) -> None:
