@@ -25,8 +25,9 @@ DAEMON = {
     }
 }
 KERNEL = {
+    # nokeys: without it the keys themselves would be printed, and kept as evidence.
     "commands": {
-        "state": ["ip", "-s", "xfrm", "state"],
+        "state": ["ip", "-s", "xfrm", "state", "list", "nokeys"],
         "policy": ["ip", "xfrm", "policy"],
     }
 }

@@ -2,6 +2,7 @@
 
 import json
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -150,3 +151,11 @@ def test_every_peer_and_verifier_has_its_verdict(plan: Plan, fleet_of: Any, kept
         "R-SEC-ACCESS",
     }
     assert len([subject for _, subject in found if subject.startswith("revocation")]) == 9
+
+
+def test_what_a_lab_said_is_understood(plan: Plan) -> None:
+    path = Path(__file__).parent / "recorded" / "credentials.json"
+    found = Answer("umeda-gw-b", json.loads(path.read_text(encoding="utf-8")), "", b"")
+    device = plan.device("umeda-gw-b")
+    verdict = trust_certificates.of_device("R-SEC-ACCESS", plan.trust.lifetimes, device, found, ())
+    assert (verdict.result, verdict.measured) == (Result.PASS, 29.995)

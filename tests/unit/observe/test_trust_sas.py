@@ -2,7 +2,9 @@
 
 # ruff: noqa: E101 - iproute2 prints tabs and spaces
 
+import json
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -285,3 +287,23 @@ def test_every_association_and_daemon_is_asked(plan: Plan, fleet_of: Any, kept: 
         one.subject for one in associations(plan)
     }
     assert ("R-SEC-ESP", "IKE daemon of hub-ce-a") in {(one.requirement, one.subject) for one in found}
+
+
+RECORDED = json.loads((Path(__file__).parent / "recorded" / "associations.json").read_text(encoding="utf-8"))
+"""A site's gateway, the hub's router and the carrier's edge of a lab: strongSwan 6.0.1, iproute2 6.15."""
+
+
+@pytest.mark.parametrize("subject", [SITE, LINE])
+def test_what_a_lab_said_is_understood(plan: Plan, subject: str) -> None:
+    daemon = {name: Answer(name, said["daemon"], "", b"") for name, said in RECORDED.items()}
+    kernel = {name: Answer(name, said["kernel"], "", b"") for name, said in RECORDED.items()}
+    verdict = trust_sas.of_association(association(plan, subject), plan.trust.suite, daemon, kernel, ())
+    assert verdict.result is Result.PASS, verdict.reason
+    for name, answered in daemon.items():
+        for found in trust_sas.loaded(plan.device(name), answered, ()):
+            assert found.result is Result.PASS, found.reason
+
+
+def test_no_key_is_asked_for() -> None:
+    assert "nokeys" in trust_sas.KERNEL["commands"]["state"]
+    assert "Keys hidden" in RECORDED["b-edge"]["kernel"]["commands"]["state"]["out"]
