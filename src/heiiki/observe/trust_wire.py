@@ -85,12 +85,16 @@ def _modem(plan: Plan, link: Link) -> Endpoint:
 
 
 def _protected(plan: Plan, tunnels: Iterable[Association]) -> Iterator[Rule]:
-    """ESP and IKE between the ends of tunnels, and TLS from the gateways to the Vault server."""
+    """ESP and IKE between the ends of tunnels, and TLS to the Vault server from those that have no other way.
+
+    That is the site's gateway, which initiates, and the carrier's edge, which answers.
+    """
     for one in tunnels:
         here, there = (_only(side.connection.local) for side in one.sides)
         yield ["esp", "esp", [], here, there]
         yield ["ike", "udp", _IKE, here, there]
-        yield ["tls", "tcp", [plan.trust.port], here, _only(plan.trust.service_address)]
+        asks = here if one.protects == ACCESS else there
+        yield ["tls", "tcp", [plan.trust.port], asks, _only(plan.trust.service_address)]
 
 
 def _hub_line(plan: Plan, every: tuple[Association, ...], link: Link) -> Iterator[Rule]:
