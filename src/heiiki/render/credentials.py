@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from heiiki.plan.model import Device, DeviceClass, Identity, Plan
+from heiiki.plan.model import Device, Identity, Plan
 from heiiki.render.model import RenderedFile, Service
 from heiiki.render.templates import render
 
@@ -68,10 +68,9 @@ def settings(plan: Plan, device: Device) -> dict[str, Any]:
     document: dict[str, Any] = {"device": device.name, **names(identity)}
     if device.vault is not None:
         document["users"] = [_VAULT_RELOAD]
-    if identity.kind is DeviceClass.GATEWAY:
-        # Its tunnels' ends: the addresses that both networks carry before any tunnel is up.
-        document["sources"] = list(dict.fromkeys(str(connection.local) for connection in device.ipsec))
     if device.ipsec:
+        # Its tunnels' ends: the addresses that are known on the way before any tunnel is up.
+        document["sources"] = list(dict.fromkeys(str(connection.local) for connection in device.ipsec))
         document |= _strongswan()
     if device.revocation is not None:
         document["revocation"] = {
