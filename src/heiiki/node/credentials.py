@@ -1392,6 +1392,8 @@ def status(config: Config) -> dict[str, Any]:
         "pending": store.pending(),
         "previous": store.previous(),
         "loaded": store.read("loaded") == store.digest(),
+        "users": [shlex.join(command) for command in config.users],
+        "pulls": config.revocation is not None,
         "anchors": [_authority(item) for item in store.certificates("roots.pem")],
         "server_anchors": [_authority(item) for item in store.certificates("server.pem")],
         "crls": [_crl(item) for item in store.lists()],
@@ -1562,7 +1564,7 @@ def _authority_of(server: Server, where: str) -> Certificate:
         raise ServerError(f"{where}/pem: is no certificate: {error}") from error
 
 
-def _take(store: Store, roots: Sequence[str], fetched: Iterable[Fetched]) -> tuple[list[str], list[str]]:
+def _take(store: Store, roots: Sequence[str], fetched: Sequence[Fetched]) -> tuple[list[str], list[str]]:
     """Keep what is newer and good of `fetched`; return what changed and what was refused."""
     known = store.authorities()
     kept = {item.authority: item for item in store.lists()}
@@ -1571,9 +1573,10 @@ def _take(store: Store, roots: Sequence[str], fetched: Iterable[Fetched]) -> tup
     refused: list[str] = []
     for item in fetched:
         revoked, old = item.revoked, kept.get(item.revoked.authority)
-        if old is not None and revoked.number == old.number:
-            continue
         authority = next((one for one in known if revoked.is_of(one)), item.authority)
+        same = old is not None and revoked.number == old.number
+        if same and authority in known:
+            continue
         problem = _refused(revoked, old, authority, roots, known)
         if problem or authority is None:
             refused.append(f"CRL {revoked.number} of {revoked.issuer}: {problem}")
@@ -1582,16 +1585,28 @@ def _take(store: Store, roots: Sequence[str], fetched: Iterable[Fetched]) -> tup
             known.append(authority)
             learned.append(authority)
         kept[revoked.authority] = revoked
-        changed.append(
-            f"CRL of {revoked.issuer}: number {old.number if old else 'none'} -> {revoked.number}, "
-            f"{len(revoked.serials)} revoked"
-        )
-    if learned:
-        issuers = [*store.certificates("issuers.pem"), *learned]
-        write(store.folder / "issuers.pem", "".join(one.pem for one in issuers if one.not_after > _now()))
+        if not same:
+            numbers = f"{'none' if old is None else old.number} -> {revoked.number}"
+            changed.append(f"CRL of {revoked.issuer}: number {numbers}, {len(revoked.serials)} revoked")
+    _keep_issuers(store, learned, fetched)
+    known = store.authorities()
+    kept = {key: one for key, one in kept.items() if any(one.is_of(ca) for ca in known)}
     if kept != before:
         write(store.folder / "crl.pem", "".join(one.pem for one in kept.values()))
     return changed, refused
+
+
+def _keep_issuers(store: Store, learned: Iterable[Certificate], fetched: Sequence[Fetched]) -> None:
+    """Keep the CAs below the anchors that Vault still has: one that was retired is trusted no longer.
+
+    The device's own is among them: after a renewal by the next one its peers may still be certified by it.
+    """
+    own = store.certificates("current/chain.pem")
+    issuers = {one.sha256: one for one in (*store.certificates("issuers.pem"), *own, *learned)}
+    served = [one for one in issuers.values() if any(item.revoked.is_of(one) for item in fetched)]
+    text = "".join(one.pem for one in served if one.not_after > _now())
+    if text != store.read("issuers.pem"):
+        write(store.folder / "issuers.pem", text)
 
 
 def _refused(

@@ -723,6 +723,30 @@ def test_the_crl_of_a_new_issuing_ca_is_learned_with_its_certificate(device: Dev
     assert len(device.store.lists()) == 3
     assert len(list((device.folder / "swanctl/x509ca").iterdir())) == 3
     assert pull(device.config) == {"changed": [], "refused": []}
+    told = device.told_times()
+    del device.fake.crls["pki-issuing"]["n"]
+    pull(device.config)
+    assert len(device.store.lists()) == 2, "a CA that was retired takes its CRL along"
+    assert len(list((device.folder / "swanctl/x509ca").iterdir())) == 2
+    assert device.told_times() == told + 1
+
+
+def test_peers_of_the_old_issuing_ca_are_verified_after_the_renewal_by_the_new_one(device: Device) -> None:
+    device.enrol()
+    device.publish_crls(1)
+    pull(device.config)
+    old, new = device.fake.issuing, Authority("Test Issuing 2", device.fake.root)
+    device.fake.signer = new
+    device.fake.crls["pki-issuing"]["n"] = (new, new.crl(1))
+    device.enrol()
+    credentials.reload(device.config)
+    for _ in range(2):
+        lists = {item.issuer for item in device.store.lists()}
+        assert f"CN={old.name}" in lists
+        files = [path.read_text() for path in (device.folder / "swanctl/x509ca").iterdir()]
+        assert {old.pem, new.pem, device.fake.root.pem} == set(files)
+        pull(device.config)
+    assert len(device.store.lists()) == 3
 
 
 def test_a_pull_before_enrolment_says_so(device: Device) -> None:

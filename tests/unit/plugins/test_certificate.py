@@ -72,7 +72,8 @@ class Recorder:
         self._status = status
         self.asked: list[str] = []
 
-    def __call__(self, command: str, _given: object = None) -> dict[str, Any]:
+    def __call__(self, command: str, given: object = None) -> dict[str, Any]:
+        assert given is None or command in {"anchors", "install", "reach"}
         self.asked.append(command)
         answers = {"status": self._status, "request": {"generation": 1, "csr": "PEM"}}
         return answers.get(command, {"users": ["swanctl --load-creds"], "changed": True})
@@ -146,6 +147,27 @@ def test_the_diff_shows_dates_names_and_serial_and_nothing_when_equal() -> None:
         "not after: 2026-12-01T00:00:00Z\ndns: a.b\nuris: urn:x:y:z\n"
     )
     assert diff("d", "x", "x") == []
+
+
+class Installed(Recorder):
+    """A device that verifies peers, and whose CRLs are out of reach."""
+
+    def __call__(self, command: str, given: object = None) -> dict[str, Any]:
+        if command == "pull":
+            self.asked.append(command)
+            raise DeviceError("`credentials.py pull` failed: no answer")
+        return super().__call__(command, given)
+
+
+def test_crls_are_fetched_at_once_and_are_no_reason_to_fail() -> None:
+    status = STATUS | {"pulls": True, "loaded": False, "users": ["swanctl --load-creds"]}
+    program = Installed(status)
+    answer = install(program, WANTED | {"order": {}, "token": "t"})
+    assert program.asked == ["status", "install", "pull", "status", "reload", "status"]
+    assert answer["warnings"] == [
+        "the certificate is installed; CRLs come later: `credentials.py pull` failed: no answer"
+    ]
+    assert answer["reloaded"] == ["swanctl --load-creds"]
 
 
 def test_a_device_without_the_program_is_told_what_to_do(tmp_path: Path) -> None:
