@@ -66,7 +66,7 @@ def _line(plan: Plan, every: tuple[Association, ...], link: Link) -> Line:
     if link.site is not None:
         gateways = {end.device for end in link.ends}
         tunnels = [one for one in tunnels if one.initiator.device in gateways]
-    ours = tuple(_protected(plan, tunnels))
+    ours = (*_protected(plan, tunnels), *_too_long(plan, every, tunnels))
     if link.kind == "radio":
         return Line(link, ACCESS, (_modem(plan, link),), ours)
     if link.kind == "access":
@@ -95,6 +95,20 @@ def _protected(plan: Plan, tunnels: Iterable[Association]) -> Iterator[Rule]:
         yield ["ike", "udp", _IKE, here, there]
         asks = here if one.protects == ACCESS else there
         yield ["tls", "tcp", [plan.trust.port], asks, _only(plan.trust.service_address)]
+
+
+def _too_long(plan: Plan, every: tuple[Association, ...], tunnels: Iterable[Association]) -> Iterator[Rule]:
+    """The carrier's edge may tell a tunnel's end that its ESP packets are too long for the VPN (RFC 1191)."""
+    for one in tunnels:
+        edges = [other for other in every if (other.protects, other.network) == (ESP, one.network)]
+        inside = [
+            f"{address.ip}/32"
+            for edge in edges
+            for interface in plan.device(edge.responder.device).interfaces
+            if interface.xfrm is not None
+            for address in interface.addresses
+        ]
+        yield ["icmp", "icmp", [], inside, _only(one.initiator.connection.local)]
 
 
 def _hub_line(plan: Plan, every: tuple[Association, ...], link: Link) -> Iterator[Rule]:

@@ -47,6 +47,7 @@ def test_every_line_between_gateways_and_hub_is_looked_at(plan: Plan) -> None:
         ("a-pe2--umeda-ce-a", ("gre", "10.96.0.17", "10.96.3.254"), ""),
         ("a-pe2--umeda-ce-a", ("esp", "10.96.0.23", "10.96.3.254"), ""),
         ("a-pe2--umeda-ce-a", ("icmp", "10.16.1.18", "10.15.0.4"), ""),
+        ("a-pe2--umeda-ce-a", ("icmp", "10.144.0.1", "10.96.0.17"), "icmp"),
         ("a-pe1--hub-ce-a", ("esp", "10.80.0.1", "10.80.0.2"), "esp"),
         ("a-pe1--hub-ce-a", ("esp", "10.96.0.17", "10.96.3.254"), ""),
         ("a-pe1--hub-ce-a", ("tcp", "10.80.0.1", "10.80.0.2", 179, 40000), ""),
