@@ -29,7 +29,7 @@ from heiiki.plan.model import Identity, Plan, Trust
 from heiiki.secrets import FileSecrets
 from heiiki.vault.bootstrap import CA, INIT, Access, access, apply, logged_in
 from heiiki.vault.connection import Server, Vault
-from heiiki.vault.issue import Issued, mint, obtain
+from heiiki.vault.issue import WrappedToken, mint, signing_call
 from heiiki.vault.policies import Purpose
 
 HOST = "vault.lab.internal"
@@ -183,6 +183,26 @@ def vault_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningVa
     """A server for the whole run, initialised and unsealed; its engines are those of whoever came first."""
     with unsealed_vault(tmp_path_factory.mktemp("vault")) as running:
         yield running
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A certificate as the server signed it: PEM, and the chain above it, the root last."""
+
+    certificate: str
+    chain: tuple[str, ...]
+
+
+def obtain(vault: Vault, wrapped: WrappedToken, csr_pem: str, trust: Trust, identity: Identity) -> Issued:
+    """Do what a device does with a wrapped token: open it and have the request signed.
+
+    Raises:
+        VaultError: the token was opened before, has expired, or is not for these names.
+    """
+    opened = vault.with_token(wrapped.token).write("sys/wrapping/unwrap", {})
+    path, names = signing_call(trust, identity)
+    signed = vault.with_token(opened["auth"]["client_token"]).write(path, {**names, "csr": csr_pem})["data"]
+    return Issued(signed["certificate"], tuple(signed["ca_chain"]))
 
 
 @dataclass(frozen=True)

@@ -50,10 +50,6 @@ class FileSecrets:
         """Put a secret in the place of whatever stood at `path`: whole or not at all, mode 0600."""
         self._draft(path, fields).replace(self._file(path))
 
-    def delete(self, path: str) -> None:
-        """Remove the secret at `path`, if there is one."""
-        self._file(path).unlink(missing_ok=True)
-
     def has(self, path: str) -> bool:
         """Tell whether there is a secret at `path`."""
         return self._file(path).exists()

@@ -5,9 +5,8 @@ the server make a token for one call under the device's policy, and sends that t
 it second finds it used, and the theft shows.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -43,14 +42,6 @@ class WrappedToken:
 
     token: str = field(repr=False)
     life_s: int
-
-
-@dataclass(frozen=True, slots=True)
-class Issued:
-    """A certificate as the server signed it: PEM, and the chain above it, the root last."""
-
-    certificate: str
-    chain: tuple[str, ...]
 
 
 def check_request(csr_pem: str, identity: Identity) -> None:
@@ -141,26 +132,3 @@ def mint(vault: Vault, identity: Identity, wrap_s: int = WRAP_S) -> WrappedToken
 def signing_call(trust: Trust, identity: Identity) -> tuple[str, dict[str, str]]:
     """Return the path and the parameters, ``csr`` apart, of the one call that a device's token allows."""
     return f"{trust.issuing_mount}/sign/{identity.kind}", signing_parameters(identity) | {"format": "pem"}
-
-
-def obtain(vault: Vault, wrapped: WrappedToken, csr_pem: str, trust: Trust, identity: Identity) -> Issued:
-    """Do what a device does with a wrapped token: open it and have the request signed.
-
-    Raises:
-        VaultError: the token was opened before, has expired, or is not for these names.
-    """
-    opened = vault.with_token(wrapped.token).write("sys/wrapping/unwrap", {})
-    path, names = signing_call(trust, identity)
-    signed = vault.with_token(opened["auth"]["client_token"]).write(path, {**names, "csr": csr_pem})["data"]
-    return Issued(signed["certificate"], tuple(signed["ca_chain"]))
-
-
-def renew_at(certificate: x509.Certificate, share: float) -> datetime:
-    """Return when a certificate is to be renewed: after `share` of its life."""
-    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    return begins + (ends - begins) * share
-
-
-def due(certificate: x509.Certificate, share: float, now: Callable[[], datetime] | None = None) -> bool:
-    """Tell whether it is time to renew a certificate."""
-    return (now() if now else datetime.now(UTC)) >= renew_at(certificate, share)

@@ -49,3 +49,27 @@ def test_another_key_file_is_not_overwritten(tmp_path: Path) -> None:
     file.write_text(json.dumps({"k": "00", "opc": "11"}))
     FileSecrets(tmp_path).ensure_sim(SIM)
     assert FileSecrets(tmp_path).read(SIM, "opc") == "11"
+
+
+def test_what_is_written_takes_the_place_of_what_was_there(tmp_path: Path) -> None:
+    source = FileSecrets(tmp_path)
+    assert not source.has("vault/init")
+    source.write("vault/init", {"key-1": "one", "threshold": "1"})
+    source.write("vault/init", {"key-1": "two"})
+    assert source.has("vault/init")
+    assert source.fields("vault/init") == {"key-1": "two"}
+    file = tmp_path / "secrets/vault/init.json"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    assert list(file.parent.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("text", [None, "", "[1]", "{"])
+def test_fields_that_cannot_be_read_say_where(tmp_path: Path, text: str | None) -> None:
+    if text is not None:
+        file = tmp_path / "secrets" / f"{SIM}.json"
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
+    with pytest.raises(SecretError) as caught:
+        FileSecrets(tmp_path).fields(SIM)
+    assert str(caught.value) == f"secret {SIM} cannot be read from {tmp_path}/secrets"

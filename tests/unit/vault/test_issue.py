@@ -1,7 +1,6 @@
 """Requests are held against the plan before anybody signs them."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 
 import pytest
@@ -10,12 +9,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
-from vault_server import SetUpVault, make_request
+from vault_server import SetUpVault, make_request, obtain
 
 from heiiki.errors import CertificateError, VaultError, VaultFault
 from heiiki.plan.model import DeviceClass, Identity
 from heiiki.vault.bootstrap import logged_in
-from heiiki.vault.issue import check_request, due, general_names, mint, obtain, renew_at
+from heiiki.vault.issue import check_request, general_names, mint
 from heiiki.vault.policies import Purpose
 
 EMS = Identity(
@@ -138,14 +137,3 @@ def test_no_token_is_in_the_audit_log_or_the_servers_log(lab_vault: SetUpVault) 
     assert token.token not in lab_vault.running.audit
     assert token.token not in (folder / "server.log").read_text(encoding="utf-8")
     assert "auth/token/create/device" in lab_vault.running.audit
-
-
-def test_renewal_is_due_after_its_share_of_life(lab_vault: SetUpVault) -> None:
-    leaf = x509.load_pem_x509_certificate(lab_vault.certificate("namba-gw").certificate.encode())
-    at = renew_at(leaf, lab_vault.trust.lifetimes.renew_share)
-    left = leaf.not_valid_after_utc - at
-    assert abs(left - timedelta(days=10)) < timedelta(minutes=1)
-    assert not due(leaf, 2 / 3, lambda: at - timedelta(seconds=1))
-    assert due(leaf, 2 / 3, lambda: at)
-    assert not due(leaf, 2 / 3)
-    assert due(leaf, 0.0, lambda: datetime.now(UTC))

@@ -14,13 +14,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from pkilint import loader, pkix
 from pkilint.pkix import certificate, crl, extension, name
 from pkilint.validation import ValidationFindingSeverity
-from vault_server import SetUpVault, unsealed_vault
+from vault_server import Issued, SetUpVault, unsealed_vault
 
 from heiiki.errors import VaultError
 from heiiki.plan.model import DeviceClass, Plan
 from heiiki.vault.authorities import trust_anchors
 from heiiki.vault.bootstrap import apply, logged_in, root
-from heiiki.vault.issue import Issued, general_names
+from heiiki.vault.issue import general_names
 from heiiki.vault.pki import ensure
 from heiiki.vault.policies import Purpose
 from heiiki.vault.revoke import crls

@@ -4,12 +4,11 @@ import time
 
 import pytest
 from cryptography import x509
-from vault_server import SetUpVault
+from vault_server import Issued, SetUpVault
 
 from heiiki.errors import CertificateError, VaultError, VaultFault
 from heiiki.vault.bootstrap import logged_in
 from heiiki.vault.desired import serial_text
-from heiiki.vault.issue import Issued
 from heiiki.vault.policies import Purpose
 from heiiki.vault.revoke import _checked, certificates, crls, of_device, revoke, revoke_device
 

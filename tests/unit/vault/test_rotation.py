@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from vault_server import SetUpVault, set_up_vault, unsealed_vault
+from vault_server import Issued, SetUpVault, set_up_vault, unsealed_vault
 
 from heiiki.plan.model import Plan
 from heiiki.vault.authorities import (
@@ -22,7 +22,6 @@ from heiiki.vault.authorities import (
 )
 from heiiki.vault.bootstrap import Rotation, apply, logged_in, root, rotate
 from heiiki.vault.desired import serial_text
-from heiiki.vault.issue import Issued
 from heiiki.vault.policies import Purpose
 from heiiki.vault.revoke import crls, revoke, revoke_device
 
