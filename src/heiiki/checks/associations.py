@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 
 from heiiki.plan.model import Device, IpsecConnection, Link, Plan
 
@@ -57,19 +58,16 @@ def unanswered(plan: Plan) -> Iterator[Side]:
 
 
 def _initiated(plan: Plan) -> Iterator[tuple[Side, Side | None]]:
-    peers = {device.name: device for device in plan.devices}
-    for device in plan.devices:
-        for connection in device.ipsec:
-            if connection.initiates:
-                peer = peers.get(connection.peer)
-                yield Side(device.name, connection), _answering(peer, device.name, connection)
+    sides = [Side(device.name, connection) for device in plan.devices for connection in device.ipsec]
+    answering = {_ends(side): side for side in sides if not side.connection.initiates}
+    for side in sides:
+        here = side.connection
+        if here.initiates:
+            yield side, answering.get((here.peer, side.device, here.remote, here.local))
 
 
-def _answering(peer: Device | None, device: str, connection: IpsecConnection) -> Side | None:
-    for other in peer.ipsec if peer is not None else ():
-        if (other.peer, other.remote, other.local) == (device, connection.local, connection.remote):
-            return Side(connection.peer, other)
-    return None
+def _ends(side: Side) -> tuple[str, str, IPv4Address, IPv4Address]:
+    return side.device, side.connection.peer, side.connection.local, side.connection.remote
 
 
 def guarded(plan: Plan) -> tuple[Device, ...]:

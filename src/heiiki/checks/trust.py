@@ -4,6 +4,8 @@ What devices do is read from the texts that they are sent (D21), not from the pl
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Self
 
 from heiiki.checks.associations import (
     ACCESS,
@@ -44,9 +46,24 @@ _CARRIER = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What a device is sent, read once: a hub's text holds every site's connection."""
+
+    connections: Section
+    daemon: Section
+    routing: str
+
+    @classmethod
+    def of(cls, build: DeviceBuild) -> Self:
+        routing = next((file.content for file in build.files if file.path == _FRR), "")
+        return cls(connections(build), daemon(build), routing)
+
+
 def verdicts(plan: Plan, builds: Iterable[DeviceBuild]) -> Iterator[Verdict]:
     """Yield the design verdicts on trust."""
-    sent = {build.device: build for build in builds}
+    concerned = {device.name for device in guarded(plan)}
+    sent = {build.device: _Sent.of(build) for build in builds if build.device in concerned}
     every = tuple(associations(plan))
     for side in unanswered(plan):
         wrong = [f"{side.connection.peer} answers no connection of {side.device}"]
@@ -76,9 +93,10 @@ def _verdict(
 
 def _coverage(plan: Plan, every: tuple[Association, ...]) -> Iterator[Verdict]:
     """Each path has a tunnel from the site's gateway to the hub's router; each line of the hub is a VPN."""
+    tunnels = {(one.initiator.device, one.network): one for one in every if one.protects == ACCESS}
     for path in plan.paths:
         subject = f"{path.site} over {path.network.upper()}"
-        yield _verdict(ACCESS, subject, *_path(plan, path, every))
+        yield _verdict(ACCESS, subject, *_path(plan, path, tunnels))
     for link in wires(plan):
         if is_hub_line(link):
             ends = {end.device for end in link.ends}
@@ -88,17 +106,10 @@ def _coverage(plan: Plan, every: tuple[Association, ...]) -> Iterator[Verdict]:
             yield _verdict(ESP, link.name, wrong, reason)
 
 
-def _path(plan: Plan, path: Path, every: tuple[Association, ...]) -> tuple[list[str], str]:
+def _path(plan: Plan, path: Path, tunnels: Mapping[tuple[str, str], Association]) -> tuple[list[str], str]:
     """Return what leaves an element of a path open, and which element is protected by what."""
-    tunnel = next(
-        (
-            one
-            for one in every
-            if (one.protects, one.network) == (ACCESS, path.network)
-            and {one.initiator.device, one.responder.device} <= set(path.elements)
-        ),
-        None,
-    )
+    known = (tunnels.get((element, path.network)) for element in path.elements)
+    tunnel = next((one for one in known if one and one.responder.device in path.elements), None)
     if tunnel is None:
         return [f"no ESP from a gateway of {path.site} to the hub over {path.network.upper()}"], ""
     wrong = [*_not_the_tunnel(plan, tunnel), *_open_uplinks(plan, tunnel)]
@@ -147,11 +158,11 @@ def _open_uplinks(plan: Plan, tunnel: Association) -> Iterator[str]:
             yield f"{side.device}: its filter lets GRE leave in clear when the tunnel is down"
 
 
-def _suites(plan: Plan, sent: Mapping[str, DeviceBuild]) -> Iterator[Verdict]:
+def _suites(plan: Plan, sent: Mapping[str, _Sent]) -> Iterator[Verdict]:
     """Algorithms, and who is believed, in what every device is sent."""
     wrong: dict[str, list[str]] = {ACCESS: [], ESP: []}
     for device in guarded(plan):
-        there = connections(sent[device.name]) if device.name in sent else {}
+        there = sent[device.name].connections if device.name in sent else {}
         for connection in device.ipsec:
             said = _objections(there.get(connection.name))
             wrong[connection.protects] += [f"{device.name}/{connection.name}: {one}" for one in said]
@@ -183,9 +194,7 @@ def _objections(connection: Section | None) -> Iterator[str]:
         yield "takes a certificate whose revocation cannot be looked up"
 
 
-def _returns(
-    plan: Plan, every: tuple[Association, ...], sent: Mapping[str, DeviceBuild]
-) -> Iterator[Verdict]:
+def _returns(plan: Plan, every: tuple[Association, ...], sent: Mapping[str, _Sent]) -> Iterator[Verdict]:
     """How long a tunnel is away at most, beside the BFD that decides which path is used."""
     for one in every:
         subject = f"return of {one.subject} over {one.network.upper()}"
@@ -203,34 +212,27 @@ def _returns(
         yield _verdict(one.protects, subject, wrong, reason, (longest, RETURN_BOUND_S, "s"))
 
 
-def _give_up(build: DeviceBuild | None, name: str) -> float | None:
+def _give_up(sent: _Sent | None, name: str) -> float | None:
     """Liveness check, then every retransmission (RFC 7296 2.4), seconds; None where a text is silent.
 
     `dpd_timeout` does nothing in IKEv2: the retransmissions decide.
     """
-    if build is None:
-        return None
-    connection, settings = connections(build).get(name, {}), daemon(build)
+    connection = sent.connections.get(name, {}) if sent else {}
     keys = ("retransmit_timeout", "retransmit_base", "retransmit_tries")
-    if "dpd_delay" not in connection or any(key not in settings for key in keys):
+    if sent is None or "dpd_delay" not in connection or any(key not in sent.daemon for key in keys):
         return None
-    first, base, tries = (float(settings[key]) for key in keys)
+    first, base, tries = (float(sent.daemon[key]) for key in keys)
     return seconds(connection["dpd_delay"]) + sum(first * base**turn for turn in range(int(tries) + 1))
 
 
-def _decides(plan: Plan, one: Association, sent: Mapping[str, DeviceBuild]) -> str:
+def _decides(plan: Plan, one: Association, sent: Mapping[str, _Sent]) -> str:
     """Say how soon routing leaves the path: long before IKE notices."""
     found = [
-        bfd_detection(plan.device(here.device), there.device, _text(sent.get(here.device)))
+        bfd_detection(plan.device(here.device), there.device, sent[here.device].routing)
         for here, there in (one.sides, one.sides[::-1])
     ]
     known = [item for item in found if item is not None]
     return f"BFD decides after {max(known):.2f} s" if known else "no BFD between its ends"
-
-
-def _text(build: DeviceBuild | None) -> str:
-    files = build.files if build is not None else ()
-    return next((file.content for file in files if file.path == _FRR), "")
 
 
 def _lifetimes(plan: Plan) -> Verdict:
