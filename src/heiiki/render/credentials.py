@@ -10,6 +10,7 @@ from heiiki.render.model import RenderedFile, Service
 from heiiki.render.templates import render
 
 SERVICE = "heiiki-revocation"
+HEALTH_S = 30.0
 PROGRAM = "/usr/local/lib/heiiki/credentials.py"
 CONFIG = "/etc/heiiki/credentials.json"
 _VAULT = "/usr/local/lib/heiiki/vault_server.py"
@@ -38,7 +39,7 @@ def config(plan: Plan, device: Device) -> RenderedFile:
 
 def revocation(_plan: Plan, _device: Device) -> tuple[tuple[RenderedFile, ...], Service]:
     """Return the unit that pulls CRLs, and its service; program and configuration come by themselves."""
-    return (_unit(),), Service(SERVICE, "restart", ("python3", PROGRAM, "check"))
+    return (_unit(),), Service(SERVICE, "restart", ("python3", PROGRAM, "check"), HEALTH_S)
 
 
 @cache
