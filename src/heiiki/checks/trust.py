@@ -5,6 +5,7 @@ What devices do is read from the texts that they are sent (D21), not from the pl
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from typing import Self
 
 from heiiki.checks.associations import (
@@ -40,6 +41,9 @@ THEFT_POLL_S = 300
 """A verifier that nobody could tell of a theft finds out by itself within so long."""
 
 _FRR = "/etc/frr/frr.conf"
+
+_Tunnel = tuple[str, IPv4Network, IPv4Network]
+
 _CARRIER = {
     "core": "the carrier's core, inside of the site's ESP",
     "radio": "the SIM's cipher on the radio, and the site's ESP inside",
@@ -94,9 +98,10 @@ def _verdict(
 def _coverage(plan: Plan, every: tuple[Association, ...]) -> Iterator[Verdict]:
     """Each path has a tunnel from the site's gateway to the hub's router; each line of the hub is a VPN."""
     tunnels = {(one.initiator.device, one.network): one for one in every if one.protects == ACCESS}
+    carried = _gre(plan)
     for path in plan.paths:
         subject = f"{path.site} over {path.network.upper()}"
-        yield _verdict(ACCESS, subject, *_path(plan, path, tunnels))
+        yield _verdict(ACCESS, subject, *_path(plan, path, tunnels, carried))
     for link in wires(plan):
         if is_hub_line(link):
             ends = {end.device for end in link.ends}
@@ -106,13 +111,15 @@ def _coverage(plan: Plan, every: tuple[Association, ...]) -> Iterator[Verdict]:
             yield _verdict(ESP, link.name, wrong, reason)
 
 
-def _path(plan: Plan, path: Path, tunnels: Mapping[tuple[str, str], Association]) -> tuple[list[str], str]:
+def _path(
+    plan: Plan, path: Path, tunnels: Mapping[tuple[str, str], Association], carried: frozenset[_Tunnel]
+) -> tuple[list[str], str]:
     """Return what leaves an element of a path open, and which element is protected by what."""
     known = (tunnels.get((element, path.network)) for element in path.elements)
     tunnel = next((one for one in known if one and one.responder.device in path.elements), None)
     if tunnel is None:
         return [f"no ESP from a gateway of {path.site} to the hub over {path.network.upper()}"], ""
-    wrong = [*_not_the_tunnel(plan, tunnel), *_open_uplinks(plan, tunnel)]
+    wrong = [*_not_the_tunnel(tunnel, carried), *_open_uplinks(plan, tunnel)]
     places = [path.elements.index(side.device) for side in tunnel.sides]
     said = []
     for element in path.elements[min(places) + 1 : max(places)]:
@@ -137,17 +144,22 @@ def _protection(link: Link, tunnel: Association) -> str:
     )
 
 
-def _not_the_tunnel(plan: Plan, tunnel: Association) -> Iterator[str]:
+def _not_the_tunnel(tunnel: Association, carried: frozenset[_Tunnel]) -> Iterator[str]:
     """The selectors must be those of the GRE tunnel whose interface routing uses, at both ends."""
     for side in tunnel.sides:
         wanted = side.connection.selector
-        if not any(
-            (f"{gre.local}/32", f"{gre.remote}/32", "gre")
-            == (str(wanted.local), str(wanted.remote), wanted.protocol)
-            for gre in (interface.gre for interface in plan.device(side.device).interfaces)
-            if gre is not None
-        ):
+        if wanted.protocol != "gre" or (side.device, wanted.local, wanted.remote) not in carried:
             yield f"{side.device}: ESP of {side.connection.name} does not carry its GRE tunnel"
+
+
+def _gre(plan: Plan) -> frozenset[_Tunnel]:
+    """Return every GRE tunnel: device and both of its ends."""
+    return frozenset(
+        (device.name, IPv4Network(interface.gre.local), IPv4Network(interface.gre.remote))
+        for device in plan.devices
+        for interface in device.interfaces
+        if interface.gre is not None
+    )
 
 
 def _open_uplinks(plan: Plan, tunnel: Association) -> Iterator[str]:
