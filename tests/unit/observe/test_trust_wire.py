@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from heiiki.errors import HeiikiError
 from heiiki.observe import paths, trust_clear, trust_wire
 from heiiki.observe.fleet import Answer
 from heiiki.observe.probes.capture import Rules
@@ -13,6 +14,7 @@ from heiiki.observe.topology import Exit
 from heiiki.observe.trust_attempts import doors
 from heiiki.plan.model import Plan
 from heiiki.requirements import Result, Verdict
+from heiiki.transports import Completed
 
 ESP = {"esp": {"in": 100, "out": 90}}
 
@@ -223,3 +225,65 @@ def test_a_tunnel_down_is_judged_by_what_left(
 def test_a_tunnel_that_is_not_taken_away_is_unknown(plan: Plan) -> None:
     (verdict,) = trust_clear.not_tried(plan, "because")
     assert (verdict.result, verdict.reason) == (Result.UNKNOWN, "because")
+
+
+class Reloading:
+    """A transport that notes what it is asked to run."""
+
+    def __init__(self) -> None:
+        self.ran: list[tuple[str, tuple[str, ...]]] = []
+
+    def run(self, device: str, argv: Any, **_: Any) -> Completed:
+        self.ran.append((device, tuple(argv)))
+        return Completed(0, b"", b"")
+
+
+def taken_away(plan: Plan, fleet_of: Any, kept: Any, monkeypatch: pytest.MonkeyPatch, reply: Any) -> Any:
+    monkeypatch.setattr(paths, "COUNT", 1)
+    monkeypatch.setattr(trust_clear.Health, "wait", lambda _self, _limit: 2.5)
+    transport = Reloading()
+    (verdict,) = trust_clear.verdicts(plan, transport, fleet_of(reply), kept)  # type: ignore[arg-type]
+    return verdict, transport.ran
+
+
+def test_a_tunnel_is_taken_away_looked_at_and_put_back(
+    plan: Plan, fleet_of: Any, kept: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, Any]] = []
+    sent = iter(range(0, 1000, 10))
+
+    def reply(device: str, probe: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        asked.append((device, probe))
+        if probe == "vici":
+            return {"left": [], "at": 1.0}
+        if probe == "read":
+            return dict(counters(next(sent)).data)
+        if probe == "capture":
+            return {"interfaces": {name: view({}) for name in parameters["interfaces"]}}
+        times = {"listening": 1.0, "began": 2.0, "ended": 3.0, "closed": 4.0}
+        return {"sent": [1], "unsent": {}, "heard": {}, "answers": {}, **times}
+
+    verdict, ran = taken_away(plan, fleet_of, kept, monkeypatch, reply)
+    assert (verdict.result, verdict.measured) == (Result.PASS, 2.5)
+    assert ran == [("umeda-gw-b", ("swanctl", "--load-conns"))]
+    assert {device for device, probe in asked if probe == "capture"} == {"umeda-gw-b", "hub-ce-b"}
+
+
+def test_a_tunnel_is_put_back_when_looking_fails(
+    plan: Plan, fleet_of: Any, kept: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise HeiikiError("the volley failed")
+
+    monkeypatch.setattr(trust_clear, "_traffic", broken)
+    reply = {"left": [], "at": 1.0, "interfaces": {}, "commands": {}}
+    verdict, ran = taken_away(plan, fleet_of, kept, monkeypatch, lambda *_: reply)
+    assert (verdict.result, verdict.reason) == (Result.UNKNOWN, "the volley failed")
+    assert ran == [("umeda-gw-b", ("swanctl", "--load-conns"))]
+
+
+def test_where_clear_packets_could_leave_is_looked_at(plan: Plan) -> None:
+    watched = trust_clear._line(plan, door(plan))
+    assert [str(end) for end in watched.ends] == ["umeda-gw-b:wwan0", "hub-ce-b:access-b", "hub-ce-b:esp-b"]
+    assert classed(watched, "gre", "10.201.0.1", "10.112.0.17") == ""
+    assert classed(watched, "esp", "10.201.0.1", "10.112.0.23") == "esp"
