@@ -14,7 +14,7 @@ ARGUMENTS = {
     "service_dir": {"type": "path", "required": True},
     "secret_state": {"type": "path"},
     "force": {"type": "bool", "default": False},
-    "wait_s": {"type": "int", "default": 90},
+    "wait_s": {"type": "int", "default": 240},
     "program": {"type": "path", "default": "/usr/local/lib/heiiki/credentials.py"},
     "config": {"type": "path", "default": "/etc/heiiki/credentials.json"},
 }

@@ -49,7 +49,7 @@ options:
   wait_s:
     description: Seconds within which the device must find a way to the server; a new network takes its time.
     type: int
-    default: 90
+    default: 240
   renew_share:
     description: For the action plugin. Share of a certificate's life after which it is renewed.
     type: float
@@ -131,10 +131,12 @@ reloaded:
 import base64
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -147,7 +149,7 @@ ARGUMENTS = {
     "step": {"type": "str", "choices": ["assess", "install"], "default": "assess"},
     "request": {"type": "bool", "default": False},
     "url": {"type": "str", "default": ""},
-    "wait_s": {"type": "int", "default": 90},
+    "wait_s": {"type": "int", "default": 240},
     "renew_share": {"type": "float", "default": 0.66},
     "names": {"type": "dict", "default": {}},
     "issuer_sha256": {"type": "str", "default": ""},
@@ -158,7 +160,7 @@ ARGUMENTS = {
     "program": {"type": "path", "default": "/usr/local/lib/heiiki/credentials.py"},
     "config": {"type": "path", "default": "/etc/heiiki/credentials.json"},
 }
-LIMIT_S = 180
+LIMIT_S = 600
 
 
 class DeviceError(Exception):
@@ -174,10 +176,13 @@ class Program:
 
     def __call__(self, command: str, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Run a command and return what it prints."""
-        argv = [sys.executable or "python3", self.path, "--config", self.config, command]
+        # As a module, whose compiled form Python keeps: as a script it would be compiled at every call.
+        program = Path(self.path)
+        argv = [sys.executable or "python3", "-m", program.stem, "--config", self.config, command]
         try:
             done = subprocess.run(
                 argv,
+                env={**os.environ, "PYTHONPATH": str(program.parent)},
                 input="" if given is None else json.dumps(given),
                 capture_output=True,
                 text=True,
@@ -192,7 +197,7 @@ class Program:
         return answer
 
     def _complaint(self, command: str, code: int, said: str) -> str:
-        if f"can't open file '{self.path}'" in said:
+        if not Path(self.path).exists():
             return f"there is no {self.path}: apply the device's build first (heiiki.network.linux_node)"
         return f"`credentials.py {command}` failed: {said.strip()[-2000:] or f'exit status {code}'}"
 

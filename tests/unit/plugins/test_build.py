@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -100,15 +101,13 @@ class _Action(ActionModule):
 def test_the_action_sends_one_module_call_and_its_result_holds_no_secret(
     build: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Source:
-        read = staticmethod(secret)
-
     monkeypatch.setattr(
-        "ansible_collections.heiiki.network.plugins.action.linux_node.secret_source", lambda _state: Source
+        "ansible_collections.heiiki.network.plugins.action.linux_node.secrets_for",
+        lambda _service, _state: nullcontext(secret),
     )
     monkeypatch.setattr("ansible.plugins.action.ActionBase.run", lambda *_: {})
     answer = {"changed": True, "invocation": {"module_args": {"secrets": {"k": VALUE}}}}
-    action = _Action({"device": None, "build": str(build), "secret_state": None}, answer)
+    action = _Action({"device": None, "build": str(build), "service_dir": None, "secret_state": None}, answer)
     result = action.run(task_vars={"inventory_hostname": "b-hss"})
     assert action.sent["module_name"] == "heiiki.network.linux_node"
     assert action.sent["module_args"]["secrets"] == {"{{secret:sims/umeda:k}}": VALUE}
