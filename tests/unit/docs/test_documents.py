@@ -143,7 +143,8 @@ def test_nothing_else_asks_for_root() -> None:
         for path in ROOT.glob("src/heiiki/**/*.py")
         if re.search(r"[\"']sudo[\"']", path.read_text(encoding="utf-8"))
     }
-    assert asking == {"src/heiiki/lab/root/privileged.py"}
+    # In a policy the word is a capability of the Vault server's, and asks nothing of this machine.
+    assert asking - {"src/heiiki/vault/policies.py"} == {"src/heiiki/lab/root/privileged.py"}
 
 
 def test_the_number_of_faults_is_that_of_the_plan() -> None:
