@@ -170,6 +170,8 @@ def _late(answers: Mapping[str, Answer]) -> Iterator[tuple[str, str]]:
         elif answer.data and answer.data["closed"] < ended:
             early = ended - answer.data["closed"]
             yield device, f"{device} stopped listening {early:.1f} s before the last packet"
+        elif answer.data.get("dropped"):
+            yield device, f"{device} was too busy to hear {answer.data['dropped']} packets"
 
 
 def _outcome(
