@@ -1,3 +1,4 @@
+import socket
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -6,6 +7,7 @@ import pytest
 
 from heiiki.errors import LabError
 from heiiki.lab import guest
+from heiiki.lab.agent.guest import await_node
 from heiiki.lab.agent.sleeper import StallRing
 
 MACHINE = guest.Machine(
@@ -74,3 +76,13 @@ def test_memory_goes_where_there_is_room(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert guest._memory_folder("1M") == str(tmp_path)
     with pytest.raises(LabError, match="can take 9000000G for the guest's memory: make room in one"):
         guest._memory_folder("9000000G")
+
+
+@pytest.mark.parametrize("order", [("pid", "ready"), ("ready", "pid")])
+def test_a_node_is_known_when_both_of_its_processes_have_answered(order: tuple[str, str]) -> None:
+    said = {"pid": b'{"pid": 7}', "ready": b'{"ready": true}'}
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        for word in order:
+            theirs.send(said[word])
+        assert await_node("n1", ours) == 7

@@ -52,7 +52,7 @@ class GuestAgent(Agent):
         pids = {}
         for name, reply in started:
             with reply:
-                pids[name] = _await_node(name, reply)
+                pids[name] = await_node(name, reply)
             self._networks[name] = os.open(f"/proc/{pids[name]}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         return {"pids": pids}, b""
 
@@ -103,20 +103,21 @@ def _node(step: dict[str, Any]) -> str:
     return str(step["node"])
 
 
-def _await_node(name: str, reply: socket.socket) -> int:
+def await_node(name: str, reply: socket.socket) -> int:
     """The pid of the node's PID 1, as the guest sees it, once the node is ready."""
     reply.settimeout(30.0)
-    pid = 0
-    while True:
+    # Two processes answer, and the one that comes to be second may be the first to say so.
+    pid, ready = 0, False
+    while not (pid and ready):
         data = reply.recv(4096)
         if not data:
             raise AgentError(f"node {name} ended while it was made: see the guest's console")
         message = json.loads(data)
         if "error" in message:
             raise AgentError(f"node {name}: {message['error']}")
-        pid = message.get("pid", pid)
-        if message.get("ready"):
-            return int(pid)
+        pid = int(message.get("pid", pid))
+        ready = ready or bool(message.get("ready"))
+    return pid
 
 
 def _power_off_soon() -> None:
