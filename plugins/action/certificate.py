@@ -38,17 +38,19 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         wanted = {**passed, "wait_s": arguments["wait_s"], **enrolment.wanted(device)}
         assessed = self._module({**wanted, "step": "assess", "request": not enrolment.problem}, variables)
         if assessed.get("failed") or not assessed["reasons"]:
-            return {**result, **_warned(assessed, enrolment.problem)}
+            return {**result, **_warned(assessed, enrolment)}
+        if enrolment.problem and assessed["margin"]:
+            return {**result, **_postponed(device, assessed, enrolment.problem)}
         if enrolment.problem:
             why = "; ".join(assessed["reasons"])
             raise AnsibleError(f"{device} needs a certificate: {why}. {enrolment.problem}")
         if self._task.check_mode:
-            return {**result, **assessed}
+            return {**result, **_warned(assessed, enrolment)}
         made = assessed["made"]
         token, order = enrolment.order(device, made["csr"])
         order["generation"] = made["generation"]
         installed = self._module({**passed, "step": "install", "order": order, "token": token}, variables)
-        return {**result, "reasons": assessed["reasons"], **installed}
+        return {**result, "reasons": assessed["reasons"], **_warned(installed, enrolment)}
 
     def _module(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = self._execute_module(
@@ -58,8 +60,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         return answer
 
 
-def _warned(answer: dict[str, Any], problem: str) -> dict[str, Any]:
-    if not problem:
-        return answer
-    told = f"the certificate is good, but whether the CA was replaced could not be asked: {problem}"
-    return {**answer, "warnings": [*answer.get("warnings", []), told]}
+def _warned(answer: dict[str, Any], enrolment: Enrolment) -> dict[str, Any]:
+    told = list(enrolment.warnings)
+    if enrolment.problem:
+        why = enrolment.problem
+        told.append(f"the certificate is good, but whether the CA was replaced could not be asked: {why}")
+    return {**answer, "warnings": [*answer.get("warnings", []), *told]} if told else answer
+
+
+def _postponed(device: str, answer: dict[str, Any], problem: str) -> dict[str, Any]:
+    """Leave a device alone whose certificate lasts until the server is back."""
+    left = answer["certificate"]["days_left"]
+    told = f"{device}: {left:.1f} days are left, and its certificate cannot be renewed now: {problem}"
+    kept = {key: value for key, value in answer.items() if key != "diff"}
+    return {**kept, "changed": False, "warnings": [*answer.get("warnings", []), told]}

@@ -16,8 +16,10 @@ description:
     can be opened once. The device opens it, has the request signed over its own way to the server, checks
     the answer, and installs key, certificate and chain together.
   - What uses the certificate then loads it. A run that was cut off before that does it the next time.
-  - When the server is away or sealed, a device that needs nothing is left alone with a warning; for one that
-    needs a certificate the task fails before anything has changed.
+  - When the server is away or sealed, a device that needs nothing is left alone with a warning; so is one
+    whose certificate is due for renewal alone, with the days left, until half of the time between renewal and
+    end is gone. For any other that needs a certificate the task fails before anything has changed.
+  - Warns of a CA that is to be rotated by now.
   - Logging in and reading the CAs' certificates happens once a run, however many devices it has.
 options:
   device:
@@ -116,6 +118,10 @@ reasons:
   type: list
   elements: str
   sample: [there is no certificate]
+margin:
+  description: Whether a device that needs a certificate can wait for the server some days yet.
+  returned: when a certificate is assessed
+  type: bool
 certificate:
   description: Serial number, names, dates, issuer and key of the certificate in use.
   returned: success
@@ -161,6 +167,8 @@ ARGUMENTS = {
     "config": {"type": "path", "default": "/etc/heiiki/credentials.json"},
 }
 LIMIT_S = 600
+LATE = 0.5
+"""Share of the time between renewal and end that must be left, else the renewal is late."""
 
 
 class DeviceError(Exception):
@@ -222,6 +230,12 @@ def reasons(status: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[st
     if wanted["issuer_sha256"] and found["issuer_sha256"] != wanted["issuer_sha256"]:
         yield f"{found['issuer']}, which issued it, is no longer the issuing CA"
     yield from status["problems"]
+
+
+def has_margin(status: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Tell whether nothing but age asks for a new certificate, and that less than late."""
+    late = 1 - (1 - wanted["renew_share"]) * LATE
+    return not any(reasons(status, {**wanted, "renew_share": late}))
 
 
 def sorted_names(names: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
@@ -293,6 +307,7 @@ def assess(program: Program, wanted: Mapping[str, Any], *, check: bool) -> dict[
     found = list(reasons(status, wanted))
     certificate = status["certificate"]
     answer = {"changed": False, "reasons": found, "certificate": certificate, "reloaded": []}
+    answer["margin"] = has_margin(status, wanted)
     if found:
         after = expected(wanted)
         answer |= {"changed": check, "diff": diff(wanted["device"], lines(certificate), after)}

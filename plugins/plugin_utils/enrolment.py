@@ -87,6 +87,7 @@ class Enrolment:
 
     Attributes:
         problem: why nothing can be issued now; empty when it can.
+        warnings: what is to be done soon, such as the rotation of a CA.
     """
 
     def __init__(self, service: Path, state: Path | None) -> None:
@@ -96,6 +97,7 @@ class Enrolment:
         key = hashlib.sha256(str(service.resolve()).encode()).hexdigest()[:12]
         self._shared = shared(root / "run", key, lambda: self._prepare(load_plan(service)))
         self.problem: str = self._shared["problem"]
+        self.warnings: list[str] = self._shared["warnings"]
         self._refresh()
 
     def _refresh(self) -> None:
@@ -141,7 +143,7 @@ class Enrolment:
         """Read the plan, ask who signs now, and log in; what goes wrong there is part of the answer."""
         enrol, errors = package("heiiki.vault.enrol"), package("heiiki.errors")
         planned: Document = enrol.planned(plan)
-        nothing: Document = {"anchors": [], "server_anchors": [], "issuer_sha256": "", "token": ""}
+        nothing: Document = {"anchors": [], "server_anchors": [], "issuer_sha256": ""}
         try:
             access = vault_access(plan, self._state, STEP)
             found = access.vault.server
@@ -150,13 +152,14 @@ class Enrolment:
             return {
                 **planned,
                 **enrol.facts(access.vault, plan),
+                "warnings": list(package("heiiki.vault.authorities").expiring(access.vault, plan.trust)),
                 "server": {**server, "node": plan.trust.vault if found.connect else ""},
                 # A token that somebody gave us stays where it is: in the environment.
                 "token": "" if access.environment.get("VAULT_TOKEN") else enrol.log_in(access),
                 "problem": "",
             }
         except (errors.HeiikiError, AnsibleError) as error:
-            return {**planned, **nothing, "server": {}, "problem": str(error)}
+            return {**planned, **nothing, "token": "", "server": {}, "warnings": [], "problem": str(error)}
 
     def _vault(self, server: Document, token: str) -> "Vault":
         connection = package("heiiki.vault.connection")

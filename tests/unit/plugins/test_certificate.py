@@ -43,6 +43,7 @@ FOUND: dict[str, Any] = {
     "not_before": "2026-11-01T00:00:00Z",
     "not_after": "2026-12-01T00:00:00Z",
     "share_used": 0.1,
+    "days_left": 27.0,
     "names": NAMES,
 }
 STATUS: dict[str, Any] = {
@@ -109,6 +110,20 @@ def test_a_good_certificate_is_left_alone() -> None:
 )
 def test_each_reason_is_told(status: dict[str, Any], wanted: dict[str, Any], reason: str) -> None:
     assert list(reasons(STATUS | status, WANTED | wanted)) == [reason]
+
+
+@pytest.mark.parametrize(
+    ("status", "wanted", "margin"),
+    [
+        ({"certificate": {**FOUND, "share_used": 0.83}}, {}, True),
+        ({"certificate": {**FOUND, "share_used": 0.84}}, {}, False),
+        ({"certificate": {**FOUND, "share_used": 0.7}}, {"force": True}, False),
+        ({"certificate": {**FOUND, "share_used": 0.7}, "problems": ["chain.pem is missing"]}, {}, False),
+        ({"certificate": None}, {}, False),
+    ],
+)
+def test_only_age_leaves_a_margin(status: dict[str, Any], wanted: dict[str, Any], margin: bool) -> None:
+    assert assess(Recorder(STATUS | status), WANTED | wanted, check=True)["margin"] is margin
 
 
 def test_just_before_two_thirds_nothing_happens_and_an_unknown_issuer_is_no_reason() -> None:
@@ -385,6 +400,47 @@ def test_a_sealed_server_stops_who_needs_it_and_nobody_else(fleet: Fleet, server
         server.session().write("sys/unseal", {"key": server.keys[0]})
         server.session().await_active()
     assert fleet.run(force=True)["changed"]
+
+
+def test_while_the_server_is_away_only_who_has_days_left_goes_on(
+    fleet: Fleet, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet.run()
+
+    def due(share: float) -> None:
+        lifetimes = replace(plan.trust.lifetimes, renew_share=share)
+        other = replace(
+            plan,
+            trust=replace(plan.trust, lifetimes=lifetimes),
+            management=replace(plan.management, kind="ssh"),
+        )
+        monkeypatch.setattr(enrolment, "load_plan", lambda _: other)
+
+    due(0.0)
+    with monkeypatch.context() as patched:
+        patched.setenv("VAULT_ADDR", "https://127.0.0.1:1")
+        waiting = fleet.run()
+        assert (waiting["changed"], "diff" in waiting) == (False, False)
+        (warning,) = waiting["warnings"]
+        assert warning.startswith(
+            "umeda-bems: 30.0 days are left, and its certificate cannot be renewed now: "
+        )
+        assert not fleet.run(check=True)["changed"]
+        due(-2.0)
+        with pytest.raises(AnsibleError, match=r"umeda-bems needs a certificate: 0% of its life is gone"):
+            fleet.run()
+    assert fleet.run()["changed"]
+
+
+def test_a_ca_that_ends_soon_is_warned_of(fleet: Fleet, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not fleet.run().get("warnings")
+    longer = replace(plan.trust.lifetimes, certificate_h=plan.trust.lifetimes.issuing_h)
+    other = replace(
+        plan, trust=replace(plan.trust, lifetimes=longer), management=replace(plan.management, kind="ssh")
+    )
+    monkeypatch.setattr(enrolment, "load_plan", lambda _: other)
+    (warning,) = fleet.run()["warnings"]
+    assert warning.endswith("rotate it (role pki, pki_rotate)")
 
 
 def test_a_server_that_dies_before_the_signature_is_made_good_by_the_next_run(
