@@ -107,18 +107,25 @@ def bad_ones(verdicts: "Sequence[Verdict]", faults: Faults) -> "tuple[Verdict, .
 @contextmanager
 def _outside(plan: "Plan", *, faults: bool) -> Iterator[tuple[Any, dict[str, Any]]]:
     """Give the way to the devices and, in the lab alone, who breaks them and signs what must be refused."""
-    transports = package("heiiki.transports")
-    if plan.management.kind != "lab":
-        hosts = {device.name: f"{device.name}{plan.management.host_suffix}" for device in plan.managed()}
-        with transports.SshTransport(hosts, user=plan.management.user) as transport:
+    with way_to(plan) as transport:
+        if plan.management.kind != "lab":
             yield transport, {}
+        else:
+            state = package("heiiki.lab.state").lab_dir()
+            yield transport, {**_injection(plan, state, faults=faults), "authority": _authority(plan)}
+
+
+@contextmanager
+def way_to(plan: "Plan") -> Iterator[Any]:
+    """Give the way to the service's devices."""
+    transports = package("heiiki.transports")
+    if plan.management.kind == "lab":
+        with transports.LabTransport(package("heiiki.lab.state").lab_dir()) as transport:
+            yield transport
         return
-    state = package("heiiki.lab.state").lab_dir()
-    transport = transports.LabTransport(state)
-    try:
-        yield transport, {**_injection(plan, state, faults=faults), "authority": _authority(plan)}
-    finally:
-        transport.close()
+    hosts = {device.name: f"{device.name}{plan.management.host_suffix}" for device in plan.managed()}
+    with transports.SshTransport(hosts, user=plan.management.user) as transport:
+        yield transport
 
 
 def _injection(plan: "Plan", state: Path, *, faults: bool) -> dict[str, Any]:

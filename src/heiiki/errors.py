@@ -58,6 +58,10 @@ class CertificateError(HeiikiError):
     """A certificate, a request for one, or a revocation list is not what the plan says."""
 
 
+class TheftError(HeiikiError):
+    """A stolen device is unknown, or the mark in the intent that keeps it out cannot be set or taken away."""
+
+
 class EvidenceError(HeiikiError):
     """Verdicts or their evidence could not be written, or what was read is not what was written."""
 

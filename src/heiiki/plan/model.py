@@ -471,6 +471,7 @@ class Device:
         site: name of the site it stands at, or None.
         networks: the closed networks whose path it is on, of ``a`` and ``b``.
         host: name used in certificates and on the console.
+        revoked: since when and why the device is shut out, in words; empty when it is not.
     """
 
     name: str
@@ -494,6 +495,7 @@ class Device:
     ipsec: tuple[IpsecConnection, ...] = ()
     vault: VaultServer | None = None
     revocation: RevocationList | None = None
+    revoked: str = ""
 
     def interface(self, name: str) -> Interface:
         """Return the interface called `name`; KeyError when the device has none of that name."""

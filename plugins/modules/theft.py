@@ -1,0 +1,82 @@
+#!/usr/bin/python
+# Copyright: Heiiki contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+DOCUMENTATION = r"""
+module: theft
+short_description: Shut a stolen device out
+version_added: 0.2.0
+author: Heiiki contributors (@heiiki)
+description:
+  - Revokes every certificate of the device and publishes the revocation lists; has every device that it
+    has an IPsec connection with fetch them and end that connection; takes its SIM out of the HSS and ends
+    its session at the PGW; then has all other verifiers fetch the lists.
+  - A door that cannot be shut stops none of the others; the task then fails and names it, and a further run
+    tries again. Where every door is shut already, nothing changes.
+  - Each door is timed; what was done is written as evidence.
+  - Runs wholly on the controller; use C(run_once).
+options:
+  device:
+    description: Name of the device.
+    type: str
+    required: true
+  service_dir:
+    description: Folder of the service, with its C(service.yml).
+    type: path
+    required: true
+  artifacts:
+    description: Folder below which the evidence is written, as C(theft/DEVICE-TIME.json).
+    type: path
+    required: true
+  secret_state:
+    description: State folder of the secret source on the controller; its own default when left out.
+    type: path
+attributes:
+  check_mode:
+    description: Shuts nothing, and says whom the device has connections with.
+    support: full
+  diff_mode:
+    description: There is nothing to compare.
+    support: none
+  action:
+    description: Runs on the controller.
+    support: full
+  platform:
+    description: Works on.
+    support: full
+    platforms: posix
+"""
+
+EXAMPLES = r"""
+- name: Ensure that a stolen gateway is out
+  heiiki.network.theft:
+    device: umeda-gw-b
+    service_dir: "{{ heiiki_service_dir }}"
+    artifacts: "{{ heiiki_artifacts }}"
+  run_once: true
+"""
+
+RETURN = r"""
+cut:
+  description: What becomes of the device's site.
+  returned: always
+  type: str
+seconds:
+  description: From the start to the last door.
+  returned: except in check mode
+  type: float
+doors:
+  description: Name, start, end, changes and problem of each door.
+  returned: except in check mode
+  type: list
+  elements: dict
+evidence:
+  description: Path of the evidence.
+  returned: when something was done
+  type: str
+would_shut:
+  description: Doors on the way of IPsec.
+  returned: in check mode
+  type: list
+  elements: str
+"""

@@ -1,0 +1,173 @@
+"""What is done about a stolen device: every door that it could come in by is shut in turn, and timed.
+
+A door that cannot be shut stops none of the others; it is named, and the same call again tries it again.
+"""
+
+import difflib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from heiiki.errors import HeiikiError, TheftError
+from heiiki.evidence.store import write_atomically
+from heiiki.observe.fleet import Answer, Fleet
+from heiiki.plan.model import Device, Function, Plan
+
+BOUND_S = 10.0
+"""Seconds from the start to the last door."""
+
+FOLDER = "theft"
+"""Folder of the evidence, below a service's artifacts."""
+
+_WAIT_S = 5.0
+_TIMEOUT_S = 45.0
+_HSS, _PGW, _SESSIONS = "/etc/heiiki/subscribers.json", "/etc/heiiki/pgw.json", "/run/heiiki/pgw.json"
+
+Parameters = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One door.
+
+    Attributes:
+        name: what it is, such as ``certificates`` or ``IPsec at hub-ce-b``.
+        started, finished: UTC, ISO 8601.
+        changed: what was done; empty when it was shut already.
+        problem: why it is not known to be shut; empty when it is.
+        needed: the device could come in by it; a verifier that never meets the device is told all the same.
+    """
+
+    name: str
+    started: str
+    finished: str
+    changed: tuple[str, ...] = ()
+    problem: str = ""
+    needed: bool = True
+
+
+def find(plan: Plan, name: str) -> Device:
+    """Return the device called `name`, if it has anything that can be taken from it.
+
+    Raises:
+        TheftError: there is none, or it has neither a certificate nor a SIM.
+    """
+    known = {device.name: device for device in plan.devices if device.identity or device.sim}
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known, n=5) or sorted(known)
+    listed = ", ".join(near[:12])
+    raise TheftError(f"there is no device `{name}` with a certificate or a SIM; near it: {listed}")
+
+
+def what_is_cut(plan: Plan, device: Device) -> str:
+    """Return, in words, what becomes of the site of a device that is shut out."""
+    site = next((site for site in plan.sites if site.name == device.site), None)
+    if site is None:
+        return f"{device.name} is at no site: what goes over it is cut"
+    if device.name not in site.gateways:
+        return f"{site.name} keeps its gateways; {device.name} is cut"
+    gone = {one.name for one in plan.devices if one.revoked} | {device.name}
+    left = [name for name in site.gateways if name not in gone]
+    if left:
+        return f"{site.name} goes on over {', '.join(left)}"
+    return f"{site.name} has no other gateway: the whole site is cut off until enrol.yml"
+
+
+def verifiers(plan: Plan, device: str) -> dict[str, tuple[str, ...]]:
+    """Return who has IPsec connections to a device, and how those are called there."""
+    return {
+        one.name: names
+        for one in plan.devices
+        if (names := tuple(connection.name for connection in one.ipsec if connection.peer == device))
+    }
+
+
+def shut(plan: Plan, device: Device, revoke: Callable[[], Sequence[str]], fleet: Fleet) -> Iterator[Door]:
+    """Shut every door but the mark in the intent; yields each when it is done.
+
+    Args:
+        plan: the service.
+        device: what was stolen.
+        revoke: revokes its certificates, publishes the lists, and returns the serials.
+        fleet: the way to the others.
+    """
+    if device.identity is not None:
+        yield timed("certificates", revoke)
+        peers = verifiers(plan, device.name)
+        yield from _ask(fleet, "IPsec at", {name: _ending(peers[name]) for name in peers})
+    if device.sim is not None:
+        yield from _sim(plan, device.sim.imsi, fleet)
+    if device.identity is not None:
+        others = [one.name for one in plan.managed() if one.revocation and one.name not in peers]
+        told = {name: {"pull": True} for name in others if name != device.name}
+        yield from _ask(fleet, "CRL at", told, needed=False)
+
+
+def timed(name: str, act: Callable[[], Sequence[str]]) -> Door:
+    """Shut a door by calling `act`, which returns what it changed."""
+    started = _now()
+    try:
+        changed = tuple(act())
+    except HeiikiError as error:
+        return Door(name, started, _now(), problem=str(error))
+    return Door(name, started, _now(), changed)
+
+
+def _ending(names: tuple[str, ...]) -> dict[str, Any]:
+    return {"pull": True, "connections": names, "wait_s": _WAIT_S}
+
+
+def _sim(plan: Plan, imsi: str, fleet: Fleet) -> Iterator[Door]:
+    """At the HSS first: a session that ends before that is begun anew."""
+    at = {device.function: device.name for device in plan.devices}
+    yield from _ask(fleet, "SIM at", {at[Function.HSS]: {"file": _HSS, "imsi": imsi}})
+    ends = {"file": _PGW, "imsi": imsi, "sessions": _SESSIONS, "wait_s": _WAIT_S}
+    yield from _ask(fleet, "session at", {at[Function.PGW]: ends})
+
+
+def _ask(fleet: Fleet, what: str, parameters: Parameters, *, needed: bool = True) -> Iterator[Door]:
+    started = _now()
+    for name, answer in fleet.ask("shut", parameters, _TIMEOUT_S).items():
+        yield _door(f"{what} {name}", started, answer, needed=needed)
+
+
+def _door(name: str, started: str, answer: Answer, *, needed: bool) -> Door:
+    changed = tuple(answer.data.get("changed", ()))
+    problem = answer.error or "; ".join(answer.data.get("problems", ()))
+    return Door(name, started, _now(), changed, problem, needed)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def evidence(plan: Plan, device: str, doors: Sequence[Door]) -> dict[str, Any]:
+    """Return the evidence as a document; `seconds` is from the first start to the last door."""
+    started, finished = min(door.started for door in doors), max(door.finished for door in doors)
+    took = datetime.fromisoformat(finished) - datetime.fromisoformat(started)
+    return {
+        "service": plan.service,
+        "device": device,
+        "started": started,
+        "finished": finished,
+        "seconds": round(took.total_seconds(), 3),
+        "bound_s": BOUND_S,
+        "shut": not any(door.problem for door in doors if door.needed),
+        "doors": [asdict(door) for door in doors],
+    }
+
+
+def keep(artifacts: Path, document: Mapping[str, Any]) -> Path:
+    """Write the evidence below a service's artifacts and return its path.
+
+    Raises:
+        EvidenceError: it cannot be written.
+    """
+    stamp = datetime.fromisoformat(document["started"]).strftime("%Y%m%dT%H%M%SZ")
+    path = artifacts / FOLDER / f"{document['device']}-{stamp}.json"
+    write_atomically(path, (json.dumps(document, indent=2) + "\n").encode())
+    return path

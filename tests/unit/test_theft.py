@@ -1,0 +1,145 @@
+"""A theft: which doors there are, in which order they are shut, and what the evidence says."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from cryptography import x509
+from vault_server import SetUpVault
+
+from heiiki import theft
+from heiiki.errors import TheftError, VaultError, VaultFault
+from heiiki.observe.fleet import Answer, Fleet
+from heiiki.plan.model import Plan
+from heiiki.vault.bootstrap import logged_in
+from heiiki.vault.policies import Purpose
+from heiiki.vault.revoke import crls, revoke_device
+
+DEVICE = "umeda-gw-b"
+
+
+class Asked:
+    """A fleet that does as it is told."""
+
+    def __init__(self, errors: Mapping[str, str] | None = None) -> None:
+        self.calls: list[dict[str, Mapping[str, Any]]] = []
+        self.errors = errors or {}
+
+    def ask(
+        self, probe: str, parameters: Mapping[str, Mapping[str, Any]], timeout: float = 30.0
+    ) -> dict[str, Answer]:
+        assert (probe, timeout > theft.BOUND_S) == ("shut", True)
+        self.calls.append(dict(parameters))
+        done = {"changed": ["x"], "problems": []}
+        return {
+            name: Answer(name, {} if name in self.errors else done, self.errors.get(name, ""), b"")
+            for name in parameters
+        }
+
+
+def shut(plan: Plan, asked: Asked, device: str = DEVICE, revoke: Any = lambda: ["certificate 01"]) -> Any:
+    return list(theft.shut(plan, theft.find(plan, device), revoke, cast("Fleet", asked)))
+
+
+def test_the_doors_in_their_order(lab_plan: Plan) -> None:
+    asked = Asked()
+    doors = shut(lab_plan, asked)
+    names = [door.name for door in doors]
+    assert names[:4] == ["certificates", "IPsec at hub-ce-b", "SIM at b-hss", "session at b-pgw"]
+    assert "CRL at umeda-ce-a" in names
+    assert "CRL at hub-ce-b" not in names
+    assert f"CRL at {DEVICE}" not in names
+    assert [door.needed for door in doors[:4]] == [True] * 4
+    assert not any(door.needed for door in doors[4:])
+    (peer,) = asked.calls[0].values()
+    connection = next(one for one in lab_plan.device("hub-ce-b").ipsec if one.peer == DEVICE)
+    assert (peer["pull"], peer["connections"]) == (True, (connection.name,))
+    sim = lab_plan.device(DEVICE).sim
+    assert sim is not None
+    assert asked.calls[1]["b-hss"] == {"file": "/etc/heiiki/subscribers.json", "imsi": sim.imsi}
+    assert asked.calls[2]["b-pgw"]["sessions"] == "/run/heiiki/pgw.json"
+
+
+def test_a_device_without_a_sim_has_no_such_door(lab_plan: Plan) -> None:
+    names = [door.name for door in shut(lab_plan, Asked(), "umeda-bems")]
+    assert names[0] == "certificates"
+    assert not any("SIM" in name or "IPsec" in name for name in names)
+
+
+def test_a_door_that_stays_open_stops_no_other(lab_plan: Plan) -> None:
+    def away() -> list[str]:
+        raise VaultError("the server is sealed", VaultFault.SEALED)
+
+    doors = shut(lab_plan, Asked({"b-pgw": "b-pgw: no connection", "umeda-ce-a": "off"}), revoke=away)
+    problems = {door.name: door.problem for door in doors if door.problem}
+    assert problems == {
+        "certificates": "the server is sealed",
+        "session at b-pgw": "b-pgw: no connection",
+        "CRL at umeda-ce-a": "off",
+    }
+    assert not theft.evidence(lab_plan, DEVICE, doors)["shut"]
+
+
+def test_a_verifier_that_never_meets_the_device_keeps_no_door_open(lab_plan: Plan, tmp_path: Path) -> None:
+    doors = shut(lab_plan, Asked({"umeda-ce-a": "off"}))
+    document = theft.evidence(lab_plan, DEVICE, doors)
+    assert (document["shut"], document["bound_s"]) == (True, 10.0)
+    path = theft.keep(tmp_path, document)
+    assert path.parent == tmp_path / "theft"
+    assert path.name.startswith(f"{DEVICE}-20")
+    assert json.loads(path.read_text())["doors"][0]["changed"] == ["certificate 01"]
+
+
+def test_seconds_are_from_the_first_start_to_the_last_door(lab_plan: Plan) -> None:
+    doors = [
+        theft.Door("one", "2026-11-24T10:00:00.000+00:00", "2026-11-24T10:00:01.000+00:00"),
+        theft.Door("two", "2026-11-24T10:00:01.000+00:00", "2026-11-24T10:00:03.250+00:00"),
+    ]
+    assert theft.evidence(lab_plan, DEVICE, doors)["seconds"] == 3.25
+
+
+def test_an_unknown_device_is_told_who_is_near(lab_plan: Plan) -> None:
+    with pytest.raises(TheftError, match=r"there is no device `umeda-gwb` .*near it: umeda-gw-b"):
+        theft.find(lab_plan, "umeda-gwb")
+    with pytest.raises(TheftError, match=r"there is no device `a-p1` with a certificate or a SIM"):
+        theft.find(lab_plan, "a-p1")
+
+
+def test_what_is_cut(lab_plan: Plan) -> None:
+    def said(device: str, plan: Plan = lab_plan) -> str:
+        return theft.what_is_cut(plan, theft.find(plan, device))
+
+    assert said(DEVICE) == "umeda goes on over umeda-ce-a"
+    assert said("namba-gw") == "namba has no other gateway: the whole site is cut off until enrol.yml"
+    assert said("umeda-bems") == "umeda keeps its gateways; umeda-bems is cut"
+    assert said("hub-ce-b") == "hub-ce-b is at no site: what goes over it is cut"
+    out = tuple(
+        replace(device, revoked="stolen") if device.name == "umeda-ce-a" else device
+        for device in lab_plan.devices
+    )
+    assert said(DEVICE, replace(lab_plan, devices=out)).startswith("umeda has no other gateway")
+
+
+def test_on_a_real_server_the_lists_name_the_device_when_its_peer_is_told(lab_vault: SetUpVault) -> None:
+    stolen = x509.load_pem_x509_certificate(lab_vault.certificate(DEVICE).certificate.encode())
+
+    def revoked() -> bool:
+        return any(one.revokes(stolen) for one in crls(lab_vault.running.session(), lab_vault.trust))
+
+    class Peer(Asked):
+        def ask(self, probe: str, parameters: Any, timeout: float = 30.0) -> dict[str, Answer]:
+            assert revoked()
+            return super().ask(probe, parameters, timeout)
+
+    def revoke() -> tuple[str, ...]:
+        with logged_in(lab_vault.access, Purpose.REVOKER) as vault:
+            return revoke_device(vault, lab_vault.trust, lab_vault.identity(DEVICE))
+
+    assert not revoked()
+    doors = shut(lab_vault.plan, Peer(), revoke=revoke)
+    assert doors[0].changed
+    assert not any(door.problem for door in doors)
+    assert theft.timed("certificates", revoke).changed == ()
