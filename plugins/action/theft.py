@@ -24,6 +24,9 @@ ARGUMENTS = {
     "device": {"type": "str", "required": True},
     "service_dir": {"type": "path", "required": True},
     "artifacts": {"type": "path", "required": True},
+    "state": {"type": "str", "choices": ["shut_out", "replaced"], "default": "shut_out"},
+    "reason": {"type": "str", "default": "stolen"},
+    "same_sim": {"type": "bool", "default": False},
     "secret_state": {"type": "path"},
 }
 
@@ -39,14 +42,22 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         result: dict[str, Any] = super().run(tmp, task_vars)
         _, arguments = self.validate_argument_spec(ARGUMENTS)
         theft, plan = package("heiiki.theft"), load_plan(Path(arguments["service_dir"]))
+        if arguments["state"] == "replaced":
+            return {**result, "changed": self._readmitted(plan, arguments)}
         with translated():
             device = theft.find(plan, arguments["device"])
             cut = theft.what_is_cut(plan, device)
         if self._task.check_mode:
-            doors = [f"IPsec at {name}" for name in theft.verifiers(plan, device.name)]
-            return {**result, "changed": not device.revoked, "cut": cut, "would_shut": doors}
+            would = [f"IPsec at {name}" for name in theft.verifiers(plan, device.name)]
+            return {**result, "changed": not device.revoked, "cut": cut, "would_shut": would}
         doors = self._doors(plan, device, arguments)
         return {**result, "cut": cut, **_answer(plan, device, doors, Path(arguments["artifacts"]))}
+
+    def _readmitted(self, plan: "Plan", arguments: dict[str, Any]) -> bool:
+        folder, same, check = Path(arguments["service_dir"]), arguments["same_sim"], self._task.check_mode
+        readmit = package("heiiki.theft").readmit
+        with translated():
+            return bool(readmit(folder, plan, arguments["device"], same_sim=same, check=check))
 
     @staticmethod
     def _doors(plan: "Plan", device: "Device", arguments: dict[str, Any]) -> "list[Door]":
@@ -63,9 +74,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
                 serials = package("heiiki.vault.revoke").revoke_device(vault, plan.trust, device.identity)
                 return [f"certificate {serial}" for serial in serials]
 
+        def mark() -> Sequence[str]:
+            sim, folder = device.sim.imsi if device.sim else None, Path(arguments["service_dir"])
+            added = package("heiiki.intent.revoked").add(folder, device.name, arguments["reason"], sim)
+            return ["revoked.yml"] if added else []
+
         fleet = package("heiiki.observe.fleet").fleet
         with translated(), way_to(plan) as transport, fleet(transport, len(plan.devices)) as asked:
-            return list(package("heiiki.theft").shut(plan, device, revoke, asked))
+            return list(package("heiiki.theft").shut(plan, device, revoke, asked, mark))
 
 
 def _answer(plan: "Plan", device: "Device", doors: "list[Door]", artifacts: Path) -> dict[str, Any]:

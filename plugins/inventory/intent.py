@@ -12,7 +12,8 @@ description:
   - "Groups: V(managed), in plan order, and V(unmanaged). A managed device is also in the group of its role
     (V(ce_router)), of its function (V(function_pe)), of its closed networks (V(network_a), V(network_b)), and
     of its site, which is called as the site is."
-  - A device that no role of ours provisions is in C(unmanaged) and in no other group.
+  - A device that no role of ours provisions, or that is shut out (C(revoked.yml)), is in C(unmanaged) and in
+    no other group.
   - "Every host carries C(heiiki_device), C(heiiki_role), C(heiiki_function), C(heiiki_site) (V(null)
     outside a site), C(heiiki_networks), C(heiiki_sessions), C(heiiki_certificate) (whether it holds a
     certificate) and the service's way of reaching devices; C(all) carries C(heiiki_service), C(heiiki_lab)
@@ -70,13 +71,17 @@ def groups(device: "Device") -> Iterator[str]:
     yield from (f"network_{letter}" for letter in device.networks)
 
 
-def sessions(device: "Device") -> list[dict[str, Any]]:
-    """Return the BGP sessions that must come up on a device: peer's name, address, VRF."""
+def sessions(device: "Device", out: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
+    """Return the BGP sessions that must come up on a device: peer's name, address, VRF.
+
+    Those with devices that are shut out, `out`, never come up.
+    """
     instances = device.router.bgp if device.router else ()
     return [
         {"peer": neighbor.device, "address": str(neighbor.address), "vrf": instance.vrf or "default"}
         for instance in instances
         for neighbor in instance.neighbors
+        if neighbor.device not in out
     ]
 
 
@@ -92,15 +97,23 @@ def way_to(device: "Device", management: "Management") -> dict[str, Any]:
     }
 
 
-def host_variables(device: "Device", management: "Management") -> dict[str, Any]:
-    """Return a device's variables; `management` says how the service's devices are reached."""
+def host_variables(
+    device: "Device", management: "Management", out: frozenset[str] = frozenset()
+) -> dict[str, Any]:
+    """Return a device's variables.
+
+    Args:
+        device: the device.
+        management: how the service's devices are reached.
+        out: devices that are shut out.
+    """
     return {
         "heiiki_device": device.name,
         "heiiki_role": str(device.role),
         "heiiki_function": str(device.function),
         "heiiki_site": device.site,
         "heiiki_networks": list(device.networks),
-        "heiiki_sessions": sessions(device),
+        "heiiki_sessions": sessions(device, out),
         "heiiki_certificate": device.identity is not None,
         **way_to(device, management),
     }
@@ -124,9 +137,10 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # the base is
     def _fill(self, plan: "Plan", folder: Path) -> None:
         self._common(plan, folder)
         self._add_groups(plan)
+        out = frozenset(device.name for device in plan.devices if device.revoked)
         for device in plan.devices:
             self.inventory.add_host(device.name, group=MANAGED if device.managed else UNMANAGED)
-            for name, value in host_variables(device, plan.management).items():
+            for name, value in host_variables(device, plan.management, out).items():
                 self.inventory.set_variable(device.name, name, value)
             if device.managed:
                 for group in (*groups(device), *([device.site] if device.site else [])):

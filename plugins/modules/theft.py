@@ -10,7 +10,8 @@ author: Heiiki contributors (@heiiki)
 description:
   - Revokes every certificate of the device and publishes the revocation lists; has every device that it
     has an IPsec connection with fetch them and end that connection; takes its SIM out of the HSS and ends
-    its session at the PGW; then has all other verifiers fetch the lists.
+    its session at the PGW; marks it in C(revoked.yml), so that no later run lets it in again; then has all
+    other verifiers fetch the lists.
   - A door that cannot be shut stops none of the others; the task then fails and names it, and a further run
     tries again. Where every door is shut already, nothing changes.
   - Each door is timed; what was done is written as evidence.
@@ -28,6 +29,22 @@ options:
     description: Folder below which the evidence is written, as C(theft/DEVICE-TIME.json).
     type: path
     required: true
+  state:
+    description:
+      - V(shut_out) shuts the device out.
+      - V(replaced) takes its mark in C(revoked.yml) away, so that another device may enrol in its place; what
+        was revoked stays revoked.
+    type: str
+    choices: [shut_out, replaced]
+    default: shut_out
+  same_sim:
+    description: The replacement uses the SIM that was in the device; without this, that is refused.
+    type: bool
+    default: false
+  reason:
+    description: Why, for people; it stands in C(revoked.yml).
+    type: str
+    default: stolen
   secret_state:
     description: State folder of the secret source on the controller; its own default when left out.
     type: path
@@ -59,15 +76,15 @@ EXAMPLES = r"""
 RETURN = r"""
 cut:
   description: What becomes of the device's site.
-  returned: always
+  returned: unless replaced
   type: str
 seconds:
   description: From the start to the last door.
-  returned: except in check mode
+  returned: when shut out, except in check mode
   type: float
 doors:
   description: Name, start, end, changes and problem of each door.
-  returned: except in check mode
+  returned: when shut out, except in check mode
   type: list
   elements: dict
 evidence:

@@ -113,11 +113,16 @@ class Enrolment:
         """Return what the module on `device` compares.
 
         Raises:
-            AnsibleError: the plan gives the device no certificate.
+            AnsibleError: the plan gives the device no certificate, or it is shut out.
         """
         if device not in self._shared["devices"]:
             raise AnsibleError(
                 f"{device}: the plan gives it no certificate: call this for devices with an identity only"
+            )
+        if why := self._shared["devices"][device]["revoked"]:
+            raise AnsibleError(
+                f"{device} is shut out ({why}) and gets no certificate: see revoked.yml; "
+                f"for its replacement run enrol.yml -e device={device}"
             )
         names = package("heiiki.vault.enrol").names(self._shared["devices"][device])
         known = {key: self._shared[key] for key in ("anchors", "server_anchors", "issuer_sha256")}

@@ -13,6 +13,7 @@ from typing import Any
 
 from heiiki.errors import HeiikiError, TheftError
 from heiiki.evidence.store import write_atomically
+from heiiki.intent.revoked import remove
 from heiiki.observe.fleet import Answer, Fleet
 from heiiki.plan.model import Device, Function, Plan
 
@@ -27,6 +28,8 @@ _TIMEOUT_S = 45.0
 _HSS, _PGW, _SESSIONS = "/etc/heiiki/subscribers.json", "/etc/heiiki/pgw.json", "/run/heiiki/pgw.json"
 
 Parameters = Mapping[str, Mapping[str, Any]]
+Act = Callable[[], Sequence[str]]
+"""Does something, and returns what it changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,31 @@ def find(plan: Plan, name: str) -> Device:
     raise TheftError(f"there is no device `{name}` with a certificate or a SIM; near it: {listed}")
 
 
+def readmit(folder: Path, plan: Plan, name: str, *, same_sim: bool, check: bool = False) -> bool:
+    """Take the mark of a device away, so that its replacement may enrol; tells whether there was one.
+
+    Args:
+        folder: the service's.
+        plan: the same, resolved.
+        name: of the device.
+        same_sim: the SIM that was in it is to have service again.
+        check: change nothing.
+
+    Raises:
+        TheftError: there is no such device, or its SIM is the one of before and nobody said that it may be.
+    """
+    device = find(plan, name)
+    if not device.revoked:
+        return False
+    sim = device.sim.imsi if device.sim else None
+    if sim and sim == device.revoked_sim and not same_sim:
+        raise TheftError(
+            f"{name}: SIM {sim} was in the device that is shut out: write the new card's IMSI into the file "
+            f"of site {device.site} (b.sim), or say -e same_sim=true when you hold that very card"
+        )
+    return True if check else remove(folder, name)
+
+
 def what_is_cut(plan: Plan, device: Device) -> str:
     """Return, in words, what becomes of the site of a device that is shut out."""
     site = next((site for site in plan.sites if site.name == device.site), None)
@@ -86,28 +114,30 @@ def verifiers(plan: Plan, device: str) -> dict[str, tuple[str, ...]]:
     }
 
 
-def shut(plan: Plan, device: Device, revoke: Callable[[], Sequence[str]], fleet: Fleet) -> Iterator[Door]:
-    """Shut every door but the mark in the intent; yields each when it is done.
+def shut(plan: Plan, device: Device, revoke: Act, fleet: Fleet, mark: Act) -> Iterator[Door]:
+    """Shut every door; yields each when it is done.
 
     Args:
         plan: the service.
         device: what was stolen.
         revoke: revokes its certificates, publishes the lists, and returns the serials.
         fleet: the way to the others.
+        mark: marks it in the intent, so that no later run lets it in again.
     """
+    peers = verifiers(plan, device.name)
     if device.identity is not None:
         yield timed("certificates", revoke)
-        peers = verifiers(plan, device.name)
         yield from _ask(fleet, "IPsec at", {name: _ending(peers[name]) for name in peers})
     if device.sim is not None:
         yield from _sim(plan, device.sim.imsi, fleet)
+    yield timed("mark in the intent", mark)
     if device.identity is not None:
         others = [one.name for one in plan.managed() if one.revocation and one.name not in peers]
         told = {name: {"pull": True} for name in others if name != device.name}
         yield from _ask(fleet, "CRL at", told, needed=False)
 
 
-def timed(name: str, act: Callable[[], Sequence[str]]) -> Door:
+def timed(name: str, act: Act) -> Door:
     """Shut a door by calling `act`, which returns what it changed."""
     started = _now()
     try:

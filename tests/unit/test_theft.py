@@ -41,7 +41,9 @@ class Asked:
 
 
 def shut(plan: Plan, asked: Asked, device: str = DEVICE, revoke: Any = lambda: ["certificate 01"]) -> Any:
-    return list(theft.shut(plan, theft.find(plan, device), revoke, cast("Fleet", asked)))
+    return list(
+        theft.shut(plan, theft.find(plan, device), revoke, cast("Fleet", asked), lambda: ["revoked.yml"])
+    )
 
 
 def test_the_doors_in_their_order(lab_plan: Plan) -> None:
@@ -49,11 +51,12 @@ def test_the_doors_in_their_order(lab_plan: Plan) -> None:
     doors = shut(lab_plan, asked)
     names = [door.name for door in doors]
     assert names[:4] == ["certificates", "IPsec at hub-ce-b", "SIM at b-hss", "session at b-pgw"]
+    assert names[4] == "mark in the intent"
     assert "CRL at umeda-ce-a" in names
     assert "CRL at hub-ce-b" not in names
     assert f"CRL at {DEVICE}" not in names
-    assert [door.needed for door in doors[:4]] == [True] * 4
-    assert not any(door.needed for door in doors[4:])
+    assert [door.needed for door in doors[:5]] == [True] * 5
+    assert not any(door.needed for door in doors[5:])
     (peer,) = asked.calls[0].values()
     connection = next(one for one in lab_plan.device("hub-ce-b").ipsec if one.peer == DEVICE)
     assert (peer["pull"], peer["connections"]) == (True, (connection.name,))

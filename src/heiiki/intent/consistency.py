@@ -5,7 +5,7 @@ from ipaddress import IPv4Network
 from itertools import combinations
 
 from heiiki.errors import Problem
-from heiiki.intent.model import AddressPools, IpVpn, Retired, Service, Site
+from heiiki.intent.model import AddressPools, IpVpn, Mark, Retired, Revoked, Service, Site
 from heiiki.intent.yaml_source import YamlSource
 
 _Written = tuple[YamlSource, Site]
@@ -74,6 +74,20 @@ def across(
         yield from _references(service, sites)
         yield from _witness(*service, [*(site.name for _, site in sites), *named])
         yield from _capacity(service[1].addresses, sites)
+
+
+def marks(source: YamlSource, revoked: Revoked, problems: list[Problem]) -> tuple[Mark, ...]:
+    """Return the devices that are shut out, each with its place; one that is named twice is a problem."""
+    named = [one.device for one in revoked.devices]
+    for index, name in enumerate(named):
+        if name in named[:index]:
+            loc = ("devices", index, "device")
+            problems.append(source.problem(loc, f"`{name}` is named twice", "leave one of them out"))
+    fix = "write a name that `ansible-inventory --graph` shows"
+    return tuple(
+        Mark(one, source.problem(("devices", index, "device"), f"there is no device `{one.device}`", fix))
+        for index, one in enumerate(revoked.devices)
+    )
 
 
 def _file_names(sites: Iterable[_Written]) -> Iterator[Problem]:

@@ -13,9 +13,9 @@ from pydantic_core import ErrorDetails
 
 from heiiki.errors import IntentError, Problem
 from heiiki.intent.collector import held
-from heiiki.intent.consistency import across
+from heiiki.intent.consistency import across, marks
 from heiiki.intent.explain import explain, misspells
-from heiiki.intent.model import Intent, Model, Retired, Service, Site
+from heiiki.intent.model import Intent, Model, Retired, Revoked, Service, Site
 from heiiki.intent.yaml_source import MAX_CHARACTERS, YamlSource
 
 M = TypeVar("M", bound=Model)
@@ -31,7 +31,7 @@ def load(folder: Path) -> Intent:
     """Load the service described in `folder`.
 
     Args:
-        folder: holds ``service.yml``, ``sites/*.yml`` and, if numbers were retired, ``retired.yml``.
+        folder: holds ``service.yml``, ``sites/*.yml``, and where needed ``retired.yml`` and ``revoked.yml``.
 
     Raises:
         IntentError: with every problem of every file.
@@ -44,9 +44,11 @@ def load(folder: Path) -> Intent:
         problems += source.problems
     service = _first(_validated(Service, _named(sources, folder / "service.yml"), problems))
     retired = _first(_validated(Retired, _named(sources, folder / "retired.yml"), problems))
+    revoked = _first(_validated(Revoked, _named(sources, folder / "revoked.yml"), problems))
     sites = list(_validated(Site, _in_sites(sources, folder), problems))
     named = [path.stem[5:] for path in paths if path.parent == folder / "sites"]
     problems += across(service, sites, retired, named)
+    marked = marks(*revoked, problems) if revoked else ()
     if problems or service is None:
         raise IntentError(problems)
     ordered = tuple(sorted((site for _, site in sites), key=lambda site: site.number))
@@ -54,6 +56,7 @@ def load(folder: Path) -> Intent:
         service=service[1],
         sites=ordered,
         retired=retired[1] if retired else Retired(),
+        revoked=marked,
         digest=_digest(folder, texts),
     )
 
@@ -87,7 +90,7 @@ def _files(folder: Path, problems: list[Problem]) -> Iterator[Path]:
     if not (folder / "service.yml").exists():
         fix = "name a folder that holds service.yml; `heiiki new DIR` makes one"
         problems.append(_whole(folder / "service.yml", "there is no such file", fix))
-    for name in ("service", "retired"):
+    for name in ("service", "retired", "revoked"):
         if (path := folder / f"{name}.yml").exists():
             yield path
         if (path := folder / f"{name}.yaml").exists():

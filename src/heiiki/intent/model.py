@@ -3,10 +3,13 @@
 Nothing derivable is written: addresses, AS paths, names of devices and routes follow from the site's number.
 """
 
+from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from heiiki.errors import Problem
 
 _NAME = r"^[a-z][a-z0-9_]{0,15}$"
 _ROUTER_NAME = r"^[a-z][a-z0-9]{0,9}$"
@@ -17,6 +20,8 @@ _PLMN = r"^[0-9]{5,6}$"
 _APN = r"^[a-z0-9][a-z0-9.-]{0,61}[a-z0-9]$"
 _CIRCUIT = r"^[A-Za-z0-9][A-Za-z0-9./-]{0,31}$"
 _SUFFIX = r"^(\.[a-z0-9-]+)*$"
+_DEVICE = r"^[a-z][a-z0-9-]{0,62}$"
+_DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 
 FORMS = {
     _NAME: "a small letter, then small letters, digits or `_`, 16 at the most",
@@ -26,6 +31,8 @@ FORMS = {
     _PLMN: "5 or 6 digits in quotes",
     _APN: "small letters, digits, `.` or `-`, such as dr.carrier.example",
     _CIRCUIT: "letters, digits, `.`, `/` or `-`, 32 at the most",
+    _DEVICE: "the name of a device, such as umeda-gw-b",
+    _DAY: "a day, such as 2026-11-24",
     _SUFFIX: "a domain with a leading point, such as .mgmt.example",
 }
 """What each pattern asks for, in words."""
@@ -267,14 +274,47 @@ class Retired(Model):
     )
 
 
+class RevokedDevice(Model):
+    """A device that is shut out."""
+
+    device: Annotated[str, Field(pattern=_DEVICE)] = Field(description="Its name.")
+    since: Annotated[str, Field(pattern=_DAY)] = Field(description="The day on which it was shut out.")
+    reason: Text = Field(description="Why, for people.")
+    sim: Annotated[str, Field(pattern=_IMSI)] | None = Field(
+        default=None, description="IMSI of the SIM that was in it."
+    )
+
+
+class Revoked(Model):
+    """``revoked.yml``: devices that are shut out; `revoke.yml` adds them, `enrol.yml` takes them away."""
+
+    devices: Annotated[tuple[RevokedDevice, ...], BeforeValidator(lambda written: written or ())] = Field(
+        default=(), description="They get no certificate, their SIMs no service, and no play changes them."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A device that is shut out, and where that is written.
+
+    Attributes:
+        place: what to say, at its file, line and column, when there is no such device.
+    """
+
+    written: RevokedDevice
+    place: Problem
+
+
 class Intent(Model):
     """Everything that was written, checked.
 
     Attributes:
+        revoked: devices that are shut out.
         digest: SHA-256 over the names and contents of all files.
     """
 
     service: Service
     sites: tuple[Site, ...]
     retired: Retired = Retired()
+    revoked: tuple[Mark, ...] = ()
     digest: str

@@ -4,13 +4,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from heiiki.intent.model import FORMS, Model, Retired, Service, Site
+from heiiki.intent.model import FORMS, Model, Retired, Revoked, Service, Site
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _FILES: dict[str, tuple[str, type[Model]]] = {
     "service": ("service.yml", Service),
     "site": ("sites/NNNN-name.yml", Site),
     "retired": ("retired.yml", Retired),
+    "revoked": ("revoked.yml", Revoked),
 }
 
 _HEAD = """\
@@ -23,6 +24,7 @@ Made from the models by `heiiki reference docs/reference`; do not edit. A servic
 | `service.yml` | what is common to all sites | [service.schema.json](service.schema.json) |
 | `sites/NNNN-name.yml` | one site; `NNNN` is its number | [site.schema.json](site.schema.json) |
 | `retired.yml` | numbers of sites that are gone; optional | [retired.schema.json](retired.schema.json) |
+| `revoked.yml` | devices that are shut out; optional | [revoked.schema.json](revoked.schema.json) |
 
 An editor with a YAML language server completes and checks a file that begins with, for example,
 `# yaml-language-server: $schema=../../../docs/reference/site.schema.json`. What no schema can tell (a number
@@ -44,7 +46,7 @@ def pages() -> dict[str, str]:
 
 
 def schema(name: str) -> str:
-    """Return the JSON Schema of ``service``, ``site`` or ``retired`` as text."""
+    """Return the JSON Schema of ``service``, ``site``, ``retired`` or ``revoked`` as text."""
     written, model = _FILES[name]
     found = {"$schema": _DRAFT, **model.model_json_schema(), "title": f"Heiiki: {written}"}
     return json.dumps(found, indent=2, ensure_ascii=False) + "\n"

@@ -1,9 +1,12 @@
 """Intent in, plan out: one short function, read from top to bottom."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
+from heiiki.errors import IntentError
 from heiiki.intent import Intent, Service
 from heiiki.intent.collector import held
+from heiiki.intent.model import Mark
 from heiiki.plan import carrier_a, carrier_b, hub, identities, paths, site, witnesses
 from heiiki.plan.addresses import LAN_GATEWAY, host
 from heiiki.plan.context import Context
@@ -17,10 +20,14 @@ def build(intent: Intent) -> Plan:
     """Resolve the intent into the plan.
 
     The same intent gives the same plan; adding or removing a site changes no value of another.
+
+    Raises:
+        IntentError: a device that is to be shut out does not exist.
     """
-    context = Context(intent.service, intent.sites, PROFILES[intent.service.timers])
+    revoked = {mark.written.device: mark for mark in intent.revoked}
+    context = Context(intent.service, intent.sites, PROFILES[intent.service.timers], frozenset(revoked))
     management = _management(intent.service)
-    devices = _manageable(_devices(context), management)
+    devices = _shut_out(_manageable(_devices(context), management), revoked)
     links = _links(context)
     ways = tuple(paths.paths(context, links))
     by_name = {device.name: device for device in devices}
@@ -65,6 +72,21 @@ def _manageable(devices: tuple[Device, ...], management: Management) -> tuple[De
         else device
         for device in devices
     )
+
+
+def _shut_out(devices: tuple[Device, ...], revoked: Mapping[str, Mark]) -> tuple[Device, ...]:
+    """Mark the devices that are shut out; nothing of ours touches them any more."""
+    known = {device.name for device in devices}
+    if missing := [mark.place for name, mark in revoked.items() if name not in known]:
+        raise IntentError(missing)
+    return tuple(_out(device, revoked.get(device.name)) for device in devices)
+
+
+def _out(device: Device, mark: Mark | None) -> Device:
+    if mark is None:
+        return device
+    why = f"{mark.written.reason}, since {mark.written.since}"
+    return replace(device, managed=False, revoked=why, revoked_sim=mark.written.sim)
 
 
 def _links(context: Context) -> tuple[Link, ...]:

@@ -83,8 +83,12 @@ def links(_context: Context) -> Iterator[Link]:
 
 
 def subscriptions(context: Context) -> tuple[Sim, ...]:
-    """Return every subscription to the APN: the sites', and the witness's own test SIM."""
-    return (*(sim(context, site) for site in context.sites), *test_sim(context))
+    """Return every subscription to the APN: the sites', and the witness's own test SIM.
+
+    The SIM of a device that is shut out has none.
+    """
+    sites = (sim(context, site) for site in context.sites)
+    return (*(one for one in sites if one.device not in context.revoked), *test_sim(context))
 
 
 def _interface(point: str) -> str:

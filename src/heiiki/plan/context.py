@@ -95,11 +95,16 @@ def site_addresses(service: Service, number: int) -> SiteAddresses:
 
 @dataclass(frozen=True)
 class Context:
-    """The service and what follows from it alone."""
+    """The service and what follows from it alone.
+
+    Attributes:
+        revoked: devices that are shut out.
+    """
 
     service: Service
     sites: tuple[Site, ...]
     timers: Timers
+    revoked: frozenset[str] = frozenset()
 
     @cached_property
     def _own(self) -> dict[int, SiteAddresses]:

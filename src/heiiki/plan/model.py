@@ -472,6 +472,7 @@ class Device:
         networks: the closed networks whose path it is on, of ``a`` and ``b``.
         host: name used in certificates and on the console.
         revoked: since when and why the device is shut out, in words; empty when it is not.
+        revoked_sim: IMSI of the SIM that was in it then.
     """
 
     name: str
@@ -496,6 +497,7 @@ class Device:
     vault: VaultServer | None = None
     revocation: RevocationList | None = None
     revoked: str = ""
+    revoked_sim: str | None = None
 
     def interface(self, name: str) -> Interface:
         """Return the interface called `name`; KeyError when the device has none of that name."""

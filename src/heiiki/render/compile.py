@@ -265,7 +265,7 @@ _PARTS: tuple[tuple[Callable[[Device], bool], Callable[[Plan, Device], _Part]], 
 
 _FILES: tuple[tuple[Callable[[Device], bool], Callable[[Plan, Device], RenderedFile]], ...] = (
     (lambda device: device.sim is not None, _wwan),
-    (lambda device: bool(device.subscribers), _subscribers),
+    (lambda device: device.function is Function.HSS, _subscribers),
     (lambda device: device.identity is not None, credentials.program),
     (lambda device: device.identity is not None, credentials.config),
 )

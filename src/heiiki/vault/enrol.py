@@ -33,6 +33,7 @@ def planned(plan: Plan) -> Document:
             "identity": _identity(device.identity),
             "url": _url(plan, device),
             "call": signing_call(trust, device.identity),
+            "revoked": device.revoked,
         }
         for device in plan.devices
         if device.identity is not None

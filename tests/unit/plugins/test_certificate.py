@@ -105,6 +105,7 @@ def test_a_good_certificate_is_left_alone() -> None:
             "67% of its life is gone; it ends 2026-12-01T00:00:00Z",
         ),
         ({}, {"issuer_sha256": "bb"}, "CN=Issuing 1, which issued it, is no longer the issuing CA"),
+        ({"certificate": {**FOUND, "revoked": True}}, {}, "it is revoked"),
         ({"problems": ["chain.pem is missing"]}, {}, "chain.pem is missing"),
     ],
 )
@@ -400,6 +401,21 @@ def test_a_sealed_server_stops_who_needs_it_and_nobody_else(fleet: Fleet, server
         server.session().write("sys/unseal", {"key": server.keys[0]})
         server.session().await_active()
     assert fleet.run(force=True)["changed"]
+
+
+def test_a_device_that_is_shut_out_gets_none_and_is_told_why(
+    fleet: Fleet, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    devices = tuple(
+        replace(device, revoked="stolen, since 2026-11-24") if device.name == DEVICE else device
+        for device in plan.devices
+    )
+    other = replace(plan, devices=devices, management=replace(plan.management, kind="ssh"))
+    monkeypatch.setattr(enrolment, "load_plan", lambda _: other)
+    with pytest.raises(
+        AnsibleError, match=r"is shut out \(stolen, since 2026-11-24\) and gets no certificate"
+    ):
+        fleet.run()
 
 
 def test_while_the_server_is_away_only_who_has_days_left_goes_on(

@@ -1,0 +1,116 @@
+"""``revoked.yml``: lines that programs add and take away, and what the plan makes of them."""
+
+import shutil
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from heiiki import theft
+from heiiki.checks import design
+from heiiki.errors import TheftError
+from heiiki.intent import load, revoked
+from heiiki.plan import Plan, build
+from heiiki.render import compile_plan
+
+DAY = date(2026, 11, 24)
+DEVICE, SIM = "umeda-gw-b", "440100000000017"
+
+
+@pytest.fixture
+def service(tmp_path: Path, lab_inventory: Path) -> Path:
+    return Path(shutil.copytree(lab_inventory, tmp_path / "service"))
+
+
+def text(service: Path) -> str:
+    return (service / revoked.FILE).read_text(encoding="utf-8")
+
+
+def test_the_first_mark_makes_the_file_and_the_second_adds_a_line(service: Path) -> None:
+    assert revoked.add(service, DEVICE, "stolen", SIM, DAY)
+    first = text(service)
+    line = '  - {device: "umeda-gw-b", since: "2026-11-24", reason: "stolen", sim: "440100000000017"}\n'
+    assert first.endswith(f"devices:\n{line}")
+    assert not revoked.add(service, DEVICE, "stolen again", SIM, DAY)
+    assert revoked.add(service, "namba-gw", 'a "quoted": reason #1', None, DAY)
+    assert text(service).startswith(first)
+    assert [mark.written.reason for mark in load(service).revoked] == ["stolen", 'a "quoted": reason #1']
+
+
+WRITTEN = """\
+# ours
+devices:
+- device: namba-gw  # in the night
+  since: 2026-11-20
+  reason: stolen
+# and this one
+- {device: umeda-ce-a, since: 2026-11-21, reason: lost}"""
+
+
+def test_what_people_wrote_stays_as_it_is(service: Path) -> None:
+    (service / revoked.FILE).write_text(WRITTEN)
+    revoked.add(service, DEVICE, "stolen", None, DAY)
+    added = '- {device: "umeda-gw-b", since: "2026-11-24", reason: "stolen"}\n'
+    assert text(service) == f"{WRITTEN}\n{added}"
+    assert revoked.remove(service, "namba-gw")
+    assert not revoked.remove(service, "namba-gw")
+    left = "# ours\ndevices:\n# and this one\n- {device: umeda-ce-a, since: 2026-11-21, reason: lost}\n"
+    assert text(service) == left + added
+    for name in (DEVICE, "umeda-ce-a"):
+        assert revoked.remove(service, name)
+    assert text(service) == "# ours\ndevices:\n# and this one\n"
+    assert load(service).revoked == ()
+    assert revoked.add(service, DEVICE, "stolen", None, DAY)
+
+
+@pytest.mark.parametrize("before", ["devices: [{device: namba-gw, since: 2026-11-20, reason: lost}]\n", None])
+def test_what_cannot_be_changed_stays_as_it_was(service: Path, before: str | None) -> None:
+    if before is not None:
+        (service / revoked.FILE).write_text(before)
+    with pytest.raises(TheftError, match=r"revoked.yml cannot be changed, do it by hand: "):
+        revoked.add(service, DEVICE, "stolen" if before else "x" * 81, None, DAY)
+    assert (text(service) if (service / revoked.FILE).exists() else None) == before
+
+
+@pytest.fixture
+def out(service: Path) -> Plan:
+    revoked.add(service, DEVICE, "stolen", SIM, DAY)
+    return build(load(service))
+
+
+def test_a_marked_device_is_left_alone_and_its_sim_barred(out: Plan, lab_plan: Plan) -> None:
+    device = out.device(DEVICE)
+    assert (device.revoked, device.managed) == ("stolen, since 2026-11-24", False)
+    assert device.identity == lab_plan.device(DEVICE).identity
+    for name in ("b-hss", "b-pgw"):
+        sims = out.device(name).subscribers or getattr(out.device(name).pgw, "sims", ())
+        before = lab_plan.device(name).subscribers or getattr(lab_plan.device(name).pgw, "sims", ())
+        assert sims == tuple(sim for sim in before if sim.imsi != SIM)
+        assert len(sims) == len(before) - 1
+    changed = {one.name for one, other in zip(out.devices, lab_plan.devices, strict=True) if one != other}
+    assert changed == {DEVICE, "b-hss", "b-pgw"}
+
+
+def test_the_rest_of_the_service_is_still_compiled_and_examined(out: Plan) -> None:
+    builds = tuple(compile_plan(out))
+    assert DEVICE not in {one.device for one in builds}
+    assert design(out, builds)
+
+
+def test_a_replacement_needs_a_card_of_its_own_or_a_word(service: Path, out: Plan) -> None:
+    with pytest.raises(TheftError, match=rf"SIM {SIM} was in the device that is shut out: write the new"):
+        theft.readmit(service, out, DEVICE, same_sim=False)
+    assert theft.readmit(service, out, DEVICE, same_sim=True, check=True)
+    assert load(service).revoked
+    assert theft.readmit(service, out, DEVICE, same_sim=True)
+    again = build(load(service))
+    assert again.device(DEVICE).managed
+    assert SIM in {sim.imsi for sim in again.device("b-hss").subscribers}
+    assert not theft.readmit(service, again, DEVICE, same_sim=False)
+
+
+def test_a_new_card_is_let_in(service: Path, out: Plan) -> None:
+    assert out.device(DEVICE).revoked
+    (file,) = (service / "sites").glob("*-umeda.yml")
+    file.write_text(file.read_text().replace(SIM, "440100000000917"))
+    assert theft.readmit(service, build(load(service)), DEVICE, same_sim=False)
