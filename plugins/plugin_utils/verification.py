@@ -81,7 +81,8 @@ def measure(service: Path, artifacts: Path, faults: Faults, report: Callable[[st
             plan, builds, transport, keep, faults=faults, report=report, **more
         )
         header = evidence.Header.of(plan, machine=_machine(), lab=plan.management.kind == "lab")
-        verdicts = (*design_verdicts(plan, builds), *seen.verdicts)
+        thefts = package("heiiki.theft").verdicts(plan, artifacts, keep)
+        verdicts = (*design_verdicts(plan, builds), *seen.verdicts, *thefts)
         # A run that fails nothing, or a part, leaves the fault rows standing that an earlier one measured.
         earlier = ((), ()) if faults is True else evidence.earlier(artifacts, header)
         paths = evidence.write_report(

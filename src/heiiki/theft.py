@@ -14,8 +14,11 @@ from typing import Any
 from heiiki.errors import HeiikiError, TheftError
 from heiiki.evidence.store import write_atomically
 from heiiki.intent.revoked import remove
+from heiiki.observe.answers import Keep, live, unknown
 from heiiki.observe.fleet import Answer, Fleet
 from heiiki.plan.model import Device, Function, Plan
+from heiiki.requirements import Result, Verdict
+from heiiki.requirements.verdict import Evidence
 
 BOUND_S = 10.0
 """Seconds from the start to the last door."""
@@ -23,6 +26,7 @@ BOUND_S = 10.0
 FOLDER = "theft"
 """Folder of the evidence, below a service's artifacts."""
 
+_THEFT = "R-THEFT"
 _WAIT_S = 5.0
 _TIMEOUT_S = 45.0
 _HSS, _PGW, _SESSIONS = "/etc/heiiki/subscribers.json", "/etc/heiiki/pgw.json", "/run/heiiki/pgw.json"
@@ -201,3 +205,35 @@ def keep(artifacts: Path, document: Mapping[str, Any]) -> Path:
     path = artifacts / FOLDER / f"{document['device']}-{stamp}.json"
     write_atomically(path, (json.dumps(document, indent=2) + "\n").encode())
     return path
+
+
+def verdicts(plan: Plan, artifacts: Path, kept: Keep) -> Iterator[Verdict]:
+    """Yield R-THEFT as the newest theft of the service measured it; nothing where there was none.
+
+    Args:
+        plan: the service.
+        artifacts: where `keep` wrote the evidence.
+        kept: keeps it beside the verdict.
+    """
+    found: dict[str, tuple[Path, bytes, dict[str, Any]]] = {}
+    for path in (artifacts / FOLDER).glob("*.json"):
+        data = path.read_bytes()
+        try:
+            document = json.loads(data)
+            if document["service"] == plan.service:
+                found[document["started"]] = path, data, document
+        except (ValueError, KeyError, TypeError) as error:
+            yield unknown(_THEFT, f"theft: {path.name}", f"the evidence cannot be read: {error!r}")
+    if found:
+        path, data, document = found[max(found)]
+        yield _judged(document, kept(f"{FOLDER}/{path.name}", data))
+
+
+def _judged(document: Mapping[str, Any], proof: Evidence) -> Verdict:
+    still = [door["name"] for door in document["doors"] if door["problem"] and door["needed"]]
+    good = not still and document["seconds"] <= BOUND_S
+    reason = f"{document['device']} on {document['started']}: "
+    reason += f"still open: {', '.join(still)}" if still else f"{len(document['doors'])} doors shut"
+    figure = (document["seconds"], BOUND_S, "s")
+    result = Result.PASS if good else Result.FAIL
+    return live(_THEFT, "theft", result, reason, (proof,), figure=figure)

@@ -12,8 +12,10 @@ from vault_server import SetUpVault
 
 from heiiki import theft
 from heiiki.errors import TheftError, VaultError, VaultFault
+from heiiki.evidence import EvidenceStore
 from heiiki.observe.fleet import Answer, Fleet
 from heiiki.plan.model import Plan
+from heiiki.requirements import Result
 from heiiki.vault.bootstrap import logged_in
 from heiiki.vault.policies import Purpose
 from heiiki.vault.revoke import crls, revoke_device
@@ -146,3 +148,37 @@ def test_on_a_real_server_the_lists_name_the_device_when_its_peer_is_told(lab_va
     assert doors[0].changed
     assert not any(door.problem for door in doors)
     assert theft.timed("certificates", revoke).changed == ()
+
+
+def judged(plan: Plan, artifacts: Path) -> list[Any]:
+    return list(theft.verdicts(plan, artifacts, EvidenceStore(artifacts).keep))
+
+
+def written(plan: Plan, artifacts: Path, day: int, seconds: float, problem: str = "") -> None:
+    ends = f"2026-11-{day}T10:00:{seconds:06.3f}+00:00"
+    door = theft.Door("certificates", f"2026-11-{day}T10:00:00.000+00:00", ends, problem=problem)
+    theft.keep(artifacts, theft.evidence(plan, DEVICE, [door]))
+
+
+def test_the_newest_theft_is_judged(lab_plan: Plan, tmp_path: Path) -> None:
+    assert judged(lab_plan, tmp_path) == []
+    written(lab_plan, tmp_path, 24, 11.5)
+    (slow,) = judged(lab_plan, tmp_path)
+    assert (slow.requirement, slow.result, slow.measured, slow.bound) == ("R-THEFT", Result.FAIL, 11.5, 10.0)
+    written(lab_plan, tmp_path, 26, 4.25)
+    written(lab_plan, tmp_path, 25, 3.0, "the server is sealed")
+    (good,) = judged(lab_plan, tmp_path)
+    assert (good.result, good.measured) == (Result.PASS, 4.25)
+    assert (tmp_path / good.evidence[0].file).is_file()
+    written(lab_plan, tmp_path, 27, 1.0, "the server is sealed")
+    (still,) = judged(lab_plan, tmp_path)
+    assert still.result is Result.FAIL
+    assert "still open: certificates" in still.reason
+    assert judged(replace(lab_plan, service="other"), tmp_path) == []
+
+
+def test_evidence_that_cannot_be_read_is_unknown(lab_plan: Plan, tmp_path: Path) -> None:
+    (tmp_path / "theft").mkdir()
+    (tmp_path / "theft" / "x.json").write_text("{")
+    (verdict,) = judged(lab_plan, tmp_path)
+    assert verdict.result is Result.UNKNOWN
