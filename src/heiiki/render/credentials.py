@@ -70,8 +70,11 @@ def settings(plan: Plan, device: Device) -> dict[str, Any]:
     if device.vault is not None:
         document["users"] = [_VAULT_RELOAD]
     if device.ipsec:
-        # Its tunnels' ends: the addresses that are known on the way before any tunnel is up.
-        document["sources"] = list(dict.fromkeys(str(connection.local) for connection in device.ipsec))
+        # Its tunnels' ends: the addresses that are known on the way before any tunnel is up. Whoever has a
+        # SIM asks over the bearer (see `plan.site`), which lets no other source pass.
+        ends = (connection.local for connection in device.ipsec)
+        sources = (device.sim.address,) if device.sim is not None else ends
+        document["sources"] = list(dict.fromkeys(map(str, sources)))
         document |= _strongswan()
     if device.revocation is not None:
         document["revocation"] = {

@@ -20,6 +20,7 @@ _OUTGOING = 4
 _SO_RCVBUFFORCE, _SO_ATTACH_FILTER = 33, 26
 _SOL_PACKET, _PACKET_STATISTICS = 263, 6
 _BUFFER = 16 << 20
+_DRAIN_S, _DRAIN_SLICE_S = 20.0, 0.2
 _ICMP, _TCP, _UDP = 1, 6, 17
 _FILTER = (
     (0x30, 0, 0, 0xFFFFF004),  # the kind of packet (SKF_AD_PKTTYPE)
@@ -185,6 +186,7 @@ class Volley:
         ended = time.time()
         self._listen(self._until)
         closed = time.time()
+        self._drain()
         dropped = _dropped(self._listener)
         self._listener.close()
         self._sender.close()
@@ -235,8 +237,14 @@ class Volley:
             if len(data) >= _SMALLEST:
                 self._take(data, source[0])
 
+    def _drain(self) -> None:
+        """Read what arrived in time but was not read yet, on a device that is slower than its network."""
+        last = time.monotonic() + _DRAIN_S
+        while time.monotonic() < last and select.select([self._listener], [], [], 0)[0]:
+            self._listen(time.monotonic() + _DRAIN_SLICE_S)
+
     def _take(self, data: bytes, interface: str) -> None:
-        origin = str(ipaddress.IPv4Address(data[12:16]))
+        origin = socket.inet_ntoa(data[12:16])
         if origin in self._watched:
             self._watched[origin] += 1
         number = heard(self._run, data)

@@ -1,0 +1,96 @@
+"""IPsec and identities of the plan: both ends agree, every tunnel is covered, no name is used twice."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from heiiki.intent import load
+from heiiki.intent.generate import generate
+from heiiki.plan import Plan, build
+from heiiki.plan.model import Device, DeviceClass, EspMode, IpsecConnection
+
+EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
+
+
+@pytest.fixture(scope="module", params=["lab", "generated"])
+def plan(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    if request.param == "lab":
+        return build(load(EXAMPLE))
+    folder = tmp_path_factory.mktemp("service")
+    (folder / "sites").mkdir()
+    for name, text in generate("my_service", 12, 7).items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return build(load(folder))
+
+
+def mirrored(one: IpsecConnection, device: Device, other: IpsecConnection) -> bool:
+    return (
+        (one.local, one.remote, one.local_id, one.remote_id)
+        == (other.remote, other.local, other.remote_id, other.local_id)
+        and (one.selector.local, one.selector.remote) == (other.selector.remote, other.selector.local)
+        and (one.mode, one.protects, one.selector.protocol)
+        == (other.mode, other.protects, other.selector.protocol)
+        and one.initiates is not other.initiates
+        and other.peer == device.name
+    )
+
+
+def test_every_connection_has_its_mirror_at_the_peer_and_one_of_the_two_begins(plan: Plan) -> None:
+    seen = 0
+    for device in plan.devices:
+        for connection in device.ipsec:
+            peer = plan.device(connection.peer)
+            assert sum(mirrored(connection, device, other) for other in peer.ipsec) == 1
+            assert connection.local in device.addresses
+            seen += 1
+    assert seen == 2 * (2 * len(plan.sites) + 2)
+
+
+def test_every_tunnel_is_inside_a_transport_association_of_its_own(plan: Plan) -> None:
+    for device in plan.devices:
+        tunnels = {(item.gre.local, item.gre.remote) for item in device.interfaces if item.gre}
+        covered = {(one.local, one.remote) for one in device.ipsec if one.mode is EspMode.TRANSPORT}
+        assert tunnels == covered
+        assert all(
+            one.selector.protocol == "gre" and one.selector.local.prefixlen == 32
+            for one in device.ipsec
+            if one.mode is EspMode.TRANSPORT
+        )
+
+
+def test_a_tunnel_passes_its_uplink_encrypted_only(plan: Plan) -> None:
+    uplinks = {"access-a", "wwan0"}
+    for device in plan.devices:
+        if device.site is not None and device.ipsec:
+            assert device.firewall is not None
+            assert set(device.firewall.encrypted) == {item.name for item in device.interfaces} & uplinks
+
+
+def test_what_arrives_on_the_hubs_line_in_clear_is_in_no_customers_network(plan: Plan) -> None:
+    edge = next(item for item in plan.devices if item.name == "a-pe1")
+    assert (edge.interface("ac-hub").vrf, edge.interface("esp-hub").vrf) == (None, "hub")
+
+
+def test_whoever_speaks_ipsec_has_a_certificate_by_the_name_it_claims(plan: Plan) -> None:
+    for device in plan.devices:
+        for connection in device.ipsec:
+            assert device.identity is not None
+            assert connection.local_id == device.identity.common_name
+            assert device.revocation is not None, "who verifies needs revocation lists"
+
+
+def test_no_two_devices_share_a_name(plan: Plan) -> None:
+    names = Counter(
+        name for identity in plan.identities() for name in (*identity.dns, *identity.uris, *identity.jids)
+    )
+    assert set(names.values()) == {1}
+    assert all(name.endswith(".internal") for identity in plan.identities() for name in identity.dns)
+
+
+def test_host_names_know_no_underscore(plan: Plan) -> None:
+    assert not any("_" in name for identity in plan.identities() for name in identity.dns)
+
+
+def test_only_controllers_have_xmpp_addresses(plan: Plan) -> None:
+    assert {identity.kind for identity in plan.identities() if identity.jids} == {DeviceClass.EMS}
