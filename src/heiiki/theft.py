@@ -180,8 +180,9 @@ def _now() -> str:
 
 
 def evidence(plan: Plan, device: str, doors: Sequence[Door]) -> dict[str, Any]:
-    """Return the evidence as a document; `seconds` is from the first start to the last door."""
-    started, finished = min(door.started for door in doors), max(door.finished for door in doors)
+    """Return the evidence as a document; `seconds` is from the first start to the last door it could use."""
+    needed = [door for door in doors if door.needed] or doors
+    started, finished = min(door.started for door in doors), max(door.finished for door in needed)
     took = datetime.fromisoformat(finished) - datetime.fromisoformat(started)
     return {
         "service": plan.service,

@@ -20,6 +20,7 @@ import logging
 import os
 import re
 import secrets
+import signal
 import socket
 import struct
 import subprocess
@@ -650,6 +651,8 @@ def _tick(pgw: Pgw, watched: Watched) -> bool:
 def main() -> int:
     """Run the gateway with the configuration file named on the command line."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    # A reload must not end every session: the file is looked at within a second in any case.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     watched = Watched(Path(sys.argv[1]))
     config = _wait_for_config(watched)
     spoof_filter = SpoofFilter(config.interface)

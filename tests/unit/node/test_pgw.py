@@ -1,6 +1,9 @@
 """The packet gateway: GTPv2-C as NextEPC's SGW speaks it, decisions, and what reaches the user plane."""
 
 import json
+import signal
+import subprocess
+import sys
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -198,3 +201,19 @@ def test_status_names_sessions_and_what_was_refused(gateway: pgw.Pgw) -> None:
     assert status["sessions"] == [{"imsi": "440100000000001", "apn": "der-a", "address": "10.64.0.11"}]
     assert (status["refused"], status["spoofed"]) == (1, 0)
     assert status["last_refusal"] == {"imsi": "440100000000001", "apn": "other", "cause": APN_ACCESS_DENIED}
+
+
+def test_a_reload_does_not_end_the_gateway(tmp_path: Path) -> None:
+    """The unit reloads by SIGHUP, which ends a program that knows nothing of it."""
+    config = tmp_path / "pgw.json"
+    config.write_text("{", encoding="utf-8")
+    argv = [sys.executable, pgw.__file__, str(config)]
+    with subprocess.Popen(argv, stderr=subprocess.PIPE) as running:
+        try:
+            assert running.stderr is not None
+            assert running.stderr.readline(), "it complains of its file, so it has begun"
+            running.send_signal(signal.SIGHUP)
+            with pytest.raises(subprocess.TimeoutExpired):
+                running.wait(0.5)
+        finally:
+            running.kill()
