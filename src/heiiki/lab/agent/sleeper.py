@@ -20,7 +20,7 @@ _SLOT = struct.Struct("ddd")
 
 
 class StallRing:
-    """The latest stalls of a processor, in memory shared by its sleeper (the one writer) and the guest's agent."""
+    """The latest stalls of a processor, in memory shared by its sleeper, which writes, and the agent."""
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, _COUNT.size + _SLOTS * _SLOT.size)
