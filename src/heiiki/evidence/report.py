@@ -84,6 +84,11 @@ class Section:
     verdicts: tuple[Verdict, ...]
 
     @property
+    def has_evidence(self) -> bool:
+        """Whether any of them rests on something; what is examined on paper rests on nothing but the plan."""
+        return any(item.evidence for item in self.verdicts)
+
+    @property
     def bad(self) -> tuple[Verdict, ...]:
         """Those that failed or are unknown, fails first."""
         found = [item for item in self.verdicts if item.result in {Result.FAIL, Result.UNKNOWN}]
