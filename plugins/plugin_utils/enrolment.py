@@ -66,6 +66,16 @@ def shared(folder: Path, key: str, make: Callable[[], Document], pid: int | None
     return document
 
 
+def forget(state: Path | None) -> None:
+    """Have the next device of this run ask anew what all share, for a CA was replaced meanwhile."""
+    folder = (state or package("heiiki.lab.state").state_root()) / "run"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (folder / "lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for path in folder.glob(f"{run_name(os.getppid())}.*.json"):
+            path.unlink()
+
+
 def _clear(folder: Path) -> None:
     """Remove what runs that are over have left; the tokens in it live some minutes only."""
     for path in folder.glob("*.json"):

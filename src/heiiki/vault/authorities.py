@@ -9,9 +9,14 @@ Rotation without an interruption of service goes in steps, each of which may be 
    (`heiiki.vault.revoke.crls`).
 3. `retire`, when no certificate of an old CA is in use: it is removed, and with an old root its trust;
    devices get the anchors again.
+
+A step that was cut off, because the server died in the middle, is made good by `complete`.
+`heiiki.rotation` takes these steps in order, and none before the devices are ready for it.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -26,6 +31,7 @@ from heiiki.vault.desired import issuer_urls, serial_text
 _SIGNS = "read-only,issuing-certificates,crl-signing,ocsp-signing"
 _SIGNED_ONCE = "read-only,crl-signing,ocsp-signing"
 _MARGIN = 1.1
+_OURS = re.compile(r"(root|issuing)-\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +135,50 @@ def common_name(plan: Plan, kind: str, number: int) -> str:
     return f"Heiiki {plan.service} {kind} CA {number}"
 
 
+def complete(vault: Vault, plan: Plan, *, check: bool = False) -> tuple[Authority, ...]:
+    """Finish what a rotation began that was cut off; returns the CAs that it made current.
+
+    The newest CA of each kind becomes the one that signs, whatever the older are called and may do; a key
+    that belongs to no CA is removed.
+    """
+    trust = plan.trust
+    found = []
+    for mount, kind in ((trust.root_mount, "root"), (trust.issuing_mount, "issuing")):
+        able = [one for one in authorities(vault, mount) if one.key]
+        newest = max(able, key=_age, default=None)
+        if newest is not None and not (newest.current and newest.number):
+            found.append(newest)
+            if not check:
+                name = newest.name or f"{kind}-{_next_number(vault, mount)}"
+                _settle(vault, trust, mount, newest.id, name, _SIGNS)
+                _make_current(vault, mount, newest.id)
+        if newest is not None and not check:
+            if mount == trust.issuing_mount:
+                _end_signing(vault, trust, [one for one in able if one.id != newest.id])
+            _drop_orphans(vault, mount, {one.key for one in able})
+    return tuple(found)
+
+
+def _age(authority: Authority) -> tuple[datetime, int]:
+    return _begins(authority.certificate), authority.number
+
+
+def _end_signing(vault: Vault, trust: Trust, older: Iterable[Authority]) -> None:
+    """Let issuing CAs sign revocation lists and nothing else, where they still do more."""
+    for one in older:
+        if (vault.read(one.path) or {}).get("usage") != _SIGNED_ONCE:
+            _settle(vault, trust, one.mount, one.id, one.name, _SIGNED_ONCE)
+            vault.read(f"{one.mount}/crl/rotate")
+
+
+def _drop_orphans(vault: Vault, mount: str, used: AbstractSet[str]) -> None:
+    """Remove the keys that a rotation made and that no CA uses; another's are left alone."""
+    for key in set(vault.names(f"{mount}/keys")) - used:
+        name = (vault.read(f"{mount}/key/{key}") or {}).get("key_name", "")
+        if _OURS.fullmatch(name):
+            vault.delete(f"{mount}/key/{key}")
+
+
 def rotate_root(vault: Vault, plan: Plan) -> Authority:
     """Make a root CA beside those there are, and the current one; also how the first comes to be.
 
@@ -193,8 +243,7 @@ def _install(vault: Vault, trust: Trust, chain: tuple[str, Authority], number: i
             vault.write(f"{mount}/issuer/{one}", {"issuer_name": root.name, "leaf_not_after_behavior": "err"})
     made = _settle(vault, trust, mount, new, f"issuing-{number}", _SIGNS)
     _make_current(vault, mount, new)
-    for one in older:
-        _settle(vault, trust, mount, one.id, one.name, _SIGNED_ONCE)
+    _end_signing(vault, trust, older)
     vault.read(f"{mount}/crl/rotate")
     return made
 
@@ -212,11 +261,13 @@ def retire(vault: Vault, plan: Plan) -> tuple[Authority, ...]:
             vault.write(
                 f"{trust.root_mount}/revoke", {"serial_number": serial_text(one.certificate.serial_number)}
             )
+    if removed:
+        # Before anything is gone: a step that is cut off here is taken again as a whole.
+        vault.read(f"{trust.root_mount}/crl/rotate")
+    for one in removed:
         vault.delete(one.path)
         if one.key:
             vault.delete(f"{one.mount}/key/{one.key}")
-    if removed:
-        vault.read(f"{trust.root_mount}/crl/rotate")
     return removed
 
 
