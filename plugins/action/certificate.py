@@ -19,6 +19,7 @@ ARGUMENTS = {
     "config": {"type": "path", "default": "/etc/heiiki/credentials.json"},
 }
 PASSED = ("force", "program", "config")
+REVOKED = "its CA has revoked it"
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
@@ -36,7 +37,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         enrolment = Enrolment(Path(arguments["service_dir"]), Path(state) if state else None)
         passed = {"device": device, **{key: arguments[key] for key in PASSED}}
         wanted = {**passed, "wait_s": arguments["wait_s"], **enrolment.wanted(device)}
-        assessed = self._module({**wanted, "step": "assess", "request": not enrolment.problem}, variables)
+        assess = {**wanted, "step": "assess", "request": not enrolment.problem}
+        assessed = self._module(assess, variables)
+        if not assessed.get("failed") and not assessed["reasons"] and enrolment.revoked(assessed["certificate"]):
+            assessed = {**self._module({**assess, "force": True}, variables), "reasons": [REVOKED]}
         if assessed.get("failed") or not assessed["reasons"]:
             return {**result, **_warned(assessed, enrolment)}
         if enrolment.problem and assessed["margin"]:

@@ -18,7 +18,7 @@ from ansible_collections.heiiki.network.plugins.plugin_utils.verification import
 
 if TYPE_CHECKING:
     from heiiki.plan.model import Device, Plan
-    from heiiki.theft import Door
+    from heiiki.theft import Door, Record
 
 ARGUMENTS = {
     "device": {"type": "str", "required": True},
@@ -50,17 +50,22 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         if self._task.check_mode:
             would = [f"IPsec at {name}" for name in theft.verifiers(plan, device.name)]
             return {**result, "changed": not device.revoked, "cut": cut, "would_shut": would}
-        doors = self._doors(plan, device, arguments)
-        return {**result, "cut": cut, **_answer(plan, device, doors, Path(arguments["artifacts"]))}
+        with translated():
+            record = theft.Record(Path(arguments["artifacts"]), plan, device)
+            doors = self._doors(plan, device, arguments, record)
+            kept = record.finish()
+        return {**result, "cut": cut, **_answer(device, doors, record.document, kept)}
 
     def _readmitted(self, plan: "Plan", arguments: dict[str, Any]) -> bool:
-        folder, same, check = Path(arguments["service_dir"]), arguments["same_sim"], self._task.check_mode
-        readmit = package("heiiki.theft").readmit
+        folder, artifacts = Path(arguments["service_dir"]), Path(arguments["artifacts"])
+        more = {"same_sim": arguments["same_sim"], "check": self._task.check_mode}
         with translated():
-            return bool(readmit(folder, plan, arguments["device"], same_sim=same, check=check))
+            return bool(package("heiiki.theft").readmit(folder, plan, arguments["device"], artifacts, **more))
 
     @staticmethod
-    def _doors(plan: "Plan", device: "Device", arguments: dict[str, Any]) -> "list[Door]":
+    def _doors(
+        plan: "Plan", device: "Device", arguments: dict[str, Any], record: "Record"
+    ) -> "list[Door]":
         """Shut all of them; the log-in is part of the time."""
         state = Path(arguments["secret_state"]) if arguments["secret_state"] else None
 
@@ -80,22 +85,21 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
             return ["revoked.yml"] if added else []
 
         fleet = package("heiiki.observe.fleet").fleet
-        with translated(), way_to(plan) as transport, fleet(transport, len(plan.devices)) as asked:
-            return list(package("heiiki.theft").shut(plan, device, revoke, asked, mark))
+        with way_to(plan) as transport, fleet(transport, len(plan.devices)) as asked:
+            doors = package("heiiki.theft").shut(plan, device, revoke, asked, mark)
+            return [record.add(door) for door in doors]
 
 
-def _answer(plan: "Plan", device: "Device", doors: "list[Door]", artifacts: Path) -> dict[str, Any]:
-    theft = package("heiiki.theft")
-    document = theft.evidence(plan, device.name, doors)
+def _answer(
+    device: "Device", doors: "list[Door]", document: dict[str, Any], kept: Path | None
+) -> dict[str, Any]:
     changed = any(door.changed for door in doors)
     answer: dict[str, Any] = {"changed": changed, "seconds": document["seconds"], "doors": document["doors"]}
     answer["warnings"] = [
         f"{door.name}: {door.problem}" for door in doors if door.problem and not door.needed
     ]
-    if changed or not document["shut"]:
-        # A run that found every door shut measures nothing.
-        with translated():
-            answer["evidence"] = str(theft.keep(artifacts, document))
+    if kept:
+        answer["evidence"] = str(kept)
     if document["shut"]:
         return answer
     open_ones = "; ".join(f"{door.name}: {door.problem}" for door in doors if door.problem and door.needed)

@@ -139,6 +139,10 @@ class Enrolment:
         url = self._shared["devices"][device]["url"]
         return {"names": names, "url": url, "renew_share": self._shared["renew_share"], **known}
 
+    def revoked(self, certificate: Document | None) -> bool:
+        """Tell whether the CA has revoked a certificate; a device that verifies no peers cannot know."""
+        return certificate is not None and certificate["serial"] in self._shared["revoked"]
+
     def order(self, device: str, csr: str) -> tuple[str, Document]:
         """Return the wrapped token for the request of `device`, and what goes with it.
 
@@ -158,7 +162,7 @@ class Enrolment:
         """Read the plan, ask who signs now, and log in; what goes wrong there is part of the answer."""
         enrol, errors = package("heiiki.vault.enrol"), package("heiiki.errors")
         planned: Document = enrol.planned(plan)
-        nothing: Document = {"anchors": [], "server_anchors": [], "issuer_sha256": ""}
+        nothing: Document = {"anchors": [], "server_anchors": [], "issuer_sha256": "", "revoked": []}
         try:
             access = vault_access(plan, self._state, STEP)
             found = access.vault.server
@@ -167,6 +171,7 @@ class Enrolment:
             return {
                 **planned,
                 **enrol.facts(access.vault, plan),
+                "revoked": list(package("heiiki.vault.revoke").revoked_serials(access.vault, plan.trust)),
                 "warnings": list(package("heiiki.vault.authorities").expiring(access.vault, plan.trust)),
                 "server": {**server, "node": plan.trust.vault if found.connect else ""},
                 # A token that somebody gave us stays where it is: in the environment.

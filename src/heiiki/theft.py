@@ -70,20 +70,29 @@ def find(plan: Plan, name: str) -> Device:
     raise TheftError(f"there is no device `{name}` with a certificate or a SIM; near it: {listed}")
 
 
-def readmit(folder: Path, plan: Plan, name: str, *, same_sim: bool, check: bool = False) -> bool:
+def readmit(
+    folder: Path, plan: Plan, name: str, artifacts: Path, *, same_sim: bool, check: bool = False
+) -> bool:
     """Take the mark of a device away, so that its replacement may enrol; tells whether there was one.
 
     Args:
         folder: the service's.
         plan: the same, resolved.
         name: of the device.
+        artifacts: where the evidence of thefts is.
         same_sim: the SIM that was in it is to have service again.
         check: change nothing.
 
     Raises:
-        TheftError: there is no such device, or its SIM is the one of before and nobody said that it may be.
+        TheftError: there is no such device, it is not shut out everywhere yet, or its SIM is the one of
+            before and nobody said that it may be.
     """
     device = find(plan, name)
+    if since := _unfinished(artifacts, plan.service, name):
+        # What was stolen would come in again beside its replacement.
+        raise TheftError(
+            f"{name}: revoke.yml, begun on {since}, has not shut every door: run it again, then this"
+        )
     if not device.revoked:
         return False
     sim = device.sim.imsi if device.sim else None
@@ -179,10 +188,21 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def evidence(plan: Plan, device: str, doors: Sequence[Door]) -> dict[str, Any]:
-    """Return the evidence as a document; `seconds` is from the first start to the last door it could use."""
+def evidence(
+    plan: Plan, device: str, doors: Sequence[Door], since: str | None = None, *, over: bool = True
+) -> dict[str, Any]:
+    """Return the evidence as a document; `seconds` is from the first start to the last door it could use.
+
+    Args:
+        plan: the service.
+        device: what was stolen.
+        doors: those tried by now.
+        since: start of a run that left doors open before this one; its seconds count.
+        over: every door was tried.
+    """
     needed = [door for door in doors if door.needed] or doors
-    started, finished = min(door.started for door in doors), max(door.finished for door in needed)
+    started = since or min((door.started for door in doors), default=_now())
+    finished = max((door.finished for door in needed), default=started)
     took = datetime.fromisoformat(finished) - datetime.fromisoformat(started)
     return {
         "service": plan.service,
@@ -191,21 +211,75 @@ def evidence(plan: Plan, device: str, doors: Sequence[Door]) -> dict[str, Any]:
         "finished": finished,
         "seconds": round(took.total_seconds(), 3),
         "bound_s": BOUND_S,
-        "shut": not any(door.problem for door in doors if door.needed),
+        "shut": over and not any(door.problem for door in doors if door.needed),
         "doors": [asdict(door) for door in doors],
     }
 
 
-def keep(artifacts: Path, document: Mapping[str, Any]) -> Path:
-    """Write the evidence below a service's artifacts and return its path.
+class Record:
+    """The evidence of one theft, on the disk from its first moment: a run that is killed is counted too.
 
-    Raises:
-        EvidenceError: it cannot be written.
+    A run after one that left doors open goes on in its file, from its start. One that finds every door of an
+    earlier theft shut leaves no trace.
+
+    Attributes:
+        path: the file.
+        document: what stands in it, or would.
     """
-    stamp = datetime.fromisoformat(document["started"]).strftime("%Y%m%dT%H%M%SZ")
-    path = artifacts / FOLDER / f"{document['device']}-{stamp}.json"
-    write_atomically(path, (json.dumps(document, indent=2) + "\n").encode())
-    return path
+
+    def __init__(self, artifacts: Path, plan: Plan, device: Device) -> None:
+        """Begin, or go on.
+
+        Raises:
+            EvidenceError: it cannot be written.
+        """
+        unfinished = _unfinished(artifacts, plan.service, device.name)
+        self._plan, self._device = plan, device.name
+        self._since = unfinished or _now()
+        self._doors: list[Door] = []
+        self._wanted = bool(unfinished) or not device.revoked
+        stamp = datetime.fromisoformat(self._since).strftime("%Y%m%dT%H%M%SZ")
+        self.path = artifacts / FOLDER / f"{device.name}-{stamp}.json"
+        self._write(over=False)
+
+    def add(self, door: Door) -> Door:
+        """Write a door down; returns it."""
+        self._doors.append(door)
+        self._wanted = self._wanted or bool(door.changed) or bool(door.needed and door.problem)
+        self._write(over=False)
+        return door
+
+    def finish(self) -> Path | None:
+        """Every door was tried: return the file, if there is anything to be told."""
+        self._write(over=True)
+        return self.path if self._wanted else None
+
+    def _write(self, *, over: bool) -> None:
+        self.document = evidence(self._plan, self._device, self._doors, self._since, over=over)
+        if self._wanted:
+            write_atomically(self.path, (json.dumps(self.document, indent=2) + "\n").encode())
+
+
+def _unfinished(artifacts: Path, service: str, device: str) -> str | None:
+    """Return when the device's newest theft began, if it left a door open or broke off."""
+    mine = [
+        document
+        for _, document in _kept(artifacts)
+        if document and (document["service"], document["device"]) == (service, device)
+    ]
+    newest = max(mine, key=lambda document: str(document["started"]), default=None)
+    return str(newest["started"]) if newest and not newest["shut"] else None
+
+
+def _kept(artifacts: Path) -> Iterator[tuple[Path, dict[str, Any] | None]]:
+    """Yield every file of evidence, and what it says; None when it cannot be read."""
+    for path in sorted((artifacts / FOLDER).glob("*.json")):
+        try:
+            document = json.loads(path.read_bytes())
+            whole = document.keys() >= {"service", "device", "started", "seconds", "shut", "doors"}
+        except (ValueError, AttributeError):
+            whole = False
+        yield path, document if whole else None
 
 
 def verdicts(plan: Plan, artifacts: Path, kept: Keep) -> Iterator[Verdict]:
@@ -216,25 +290,27 @@ def verdicts(plan: Plan, artifacts: Path, kept: Keep) -> Iterator[Verdict]:
         artifacts: where `keep` wrote the evidence.
         kept: keeps it beside the verdict.
     """
-    found: dict[str, tuple[Path, bytes, dict[str, Any]]] = {}
-    for path in (artifacts / FOLDER).glob("*.json"):
-        data = path.read_bytes()
-        try:
-            document = json.loads(data)
-            if document["service"] == plan.service:
-                found[document["started"]] = path, data, document
-        except (ValueError, KeyError, TypeError) as error:
-            yield unknown(_THEFT, f"theft: {path.name}", f"the evidence cannot be read: {error!r}")
+    found: dict[str, tuple[Path, dict[str, Any]]] = {}
+    for path, document in _kept(artifacts):
+        if document is None:
+            yield unknown(_THEFT, f"theft: {path.name}", "the evidence cannot be read: run revoke.yml again")
+        elif document["service"] == plan.service:
+            found[document["started"]] = path, document
     if found:
-        path, data, document = found[max(found)]
-        yield _judged(document, kept(f"{FOLDER}/{path.name}", data))
+        path, newest = found[max(found)]
+        yield _judged(newest, kept(f"{FOLDER}/{path.name}", path.read_bytes()))
 
 
 def _judged(document: Mapping[str, Any], proof: Evidence) -> Verdict:
     still = [door["name"] for door in document["doors"] if door["problem"] and door["needed"]]
-    good = not still and document["seconds"] <= BOUND_S
+    good = document["shut"] and document["seconds"] <= BOUND_S
     reason = f"{document['device']} on {document['started']}: "
-    reason += f"still open: {', '.join(still)}" if still else f"{len(document['doors'])} doors shut"
+    if still:
+        reason += f"still open: {', '.join(still)}"
+    elif document["shut"]:
+        reason += f"{len(document['doors'])} doors shut"
+    else:
+        reason += "broken off before every door was shut: run revoke.yml again"
     figure = (document["seconds"], BOUND_S, "s")
     result = Result.PASS if good else Result.FAIL
     return live(_THEFT, "theft", result, reason, (proof,), figure=figure)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -92,10 +93,68 @@ def test_a_verifier_that_never_meets_the_device_keeps_no_door_open(lab_plan: Pla
     doors = shut(lab_plan, Asked({"umeda-ce-a": "off"}))
     document = theft.evidence(lab_plan, DEVICE, doors)
     assert (document["shut"], document["bound_s"]) == (True, 10.0)
-    path = theft.keep(tmp_path, document)
+    record = theft.Record(tmp_path, lab_plan, theft.find(lab_plan, DEVICE))
+    for door in doors:
+        record.add(door)
+    path = record.finish()
+    assert path == record.path
     assert path.parent == tmp_path / "theft"
     assert path.name.startswith(f"{DEVICE}-20")
     assert json.loads(path.read_text())["doors"][0]["changed"] == ["certificate 01"]
+
+
+def at(second: int, **more: Any) -> theft.Door:
+    stamp = f"2126-11-24T10:00:{second:02d}.000+00:00"
+    return theft.Door("certificates", stamp, stamp, **more)
+
+
+def test_a_run_that_is_killed_is_counted_by_the_next(lab_plan: Plan, tmp_path: Path) -> None:
+    device = theft.find(lab_plan, DEVICE)
+    killed = theft.Record(tmp_path, lab_plan, device)
+    (broken_off,) = judged(lab_plan, tmp_path)
+    assert broken_off.result is Result.FAIL
+    assert "broken off" in broken_off.reason
+    killed.add(at(0, changed=("certificate 01",)))
+    marked = replace(device, revoked="stolen")
+    again = theft.Record(tmp_path, lab_plan, marked)
+    again.add(at(20))
+    assert again.finish() == killed.path
+    assert again.document["started"] == killed.document["started"]
+    assert (again.document["shut"], len(list((tmp_path / "theft").iterdir()))) == (True, 1)
+    (slow,) = judged(lab_plan, tmp_path)
+    assert slow.measured is not None
+    assert slow.measured > theft.BOUND_S
+
+
+def test_seconds_count_from_the_run_that_left_a_door_open(lab_plan: Plan, tmp_path: Path) -> None:
+    device = theft.find(lab_plan, DEVICE)
+    first = theft.Record(tmp_path, lab_plan, device)
+    first.add(at(0, problem="the server is away"))
+    assert first.finish() == first.path
+    assert not first.document["shut"]
+    second = theft.Record(tmp_path, lab_plan, replace(device, revoked="stolen"))
+    second.add(at(9))
+    second.finish()
+    begun = datetime.fromisoformat(first.document["started"])
+    end = datetime.fromisoformat(second.document["finished"])
+    assert second.document["seconds"] == pytest.approx((end - begun).total_seconds(), abs=0.001)
+
+
+def test_a_run_that_finds_every_door_shut_leaves_no_trace(lab_plan: Plan, tmp_path: Path) -> None:
+    record = theft.Record(tmp_path, lab_plan, replace(theft.find(lab_plan, DEVICE), revoked="stolen"))
+    record.add(at(1))
+    assert record.finish() is None
+    assert not (tmp_path / "theft").exists()
+
+
+def test_a_replacement_waits_until_every_door_is_shut(lab_plan: Plan, tmp_path: Path) -> None:
+    marked = replace(theft.find(lab_plan, DEVICE), revoked="stolen")
+    plan = replace(lab_plan, devices=(marked,))
+    theft.Record(tmp_path, plan, replace(marked, revoked="")).add(at(0, problem="away"))
+    with pytest.raises(TheftError, match=r"has not shut every door: run it again, then this"):
+        theft.readmit(tmp_path, plan, DEVICE, tmp_path, same_sim=True, check=True)
+    theft.Record(tmp_path, plan, marked).finish()
+    assert theft.readmit(tmp_path, plan, DEVICE, tmp_path, same_sim=True, check=True)
 
 
 def test_seconds_are_from_the_first_start_to_the_last_door(lab_plan: Plan) -> None:
@@ -157,7 +216,9 @@ def judged(plan: Plan, artifacts: Path) -> list[Any]:
 def written(plan: Plan, artifacts: Path, day: int, seconds: float, problem: str = "") -> None:
     ends = f"2026-11-{day}T10:00:{seconds:06.3f}+00:00"
     door = theft.Door("certificates", f"2026-11-{day}T10:00:00.000+00:00", ends, problem=problem)
-    theft.keep(artifacts, theft.evidence(plan, DEVICE, [door]))
+    path = artifacts / "theft" / f"{day}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(theft.evidence(plan, DEVICE, [door])))
 
 
 def test_the_newest_theft_is_judged(lab_plan: Plan, tmp_path: Path) -> None:
@@ -179,6 +240,7 @@ def test_the_newest_theft_is_judged(lab_plan: Plan, tmp_path: Path) -> None:
 
 def test_evidence_that_cannot_be_read_is_unknown(lab_plan: Plan, tmp_path: Path) -> None:
     (tmp_path / "theft").mkdir()
-    (tmp_path / "theft" / "x.json").write_text("{")
-    (verdict,) = judged(lab_plan, tmp_path)
-    assert verdict.result is Result.UNKNOWN
+    for name, text in (("x", "{"), ("y", "[]"), ("z", '{"service": "lab"}')):
+        (tmp_path / "theft" / f"{name}.json").write_text(text)
+    assert {verdict.result for verdict in judged(lab_plan, tmp_path)} == {Result.UNKNOWN}
+    assert len(judged(lab_plan, tmp_path)) == 3

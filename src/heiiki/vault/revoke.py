@@ -70,8 +70,7 @@ def revoke_device(vault: Vault, trust: Trust, identity: Identity) -> tuple[str, 
     """Revoke every certificate of a device that is still good; returns the serials that were revoked now.
 
     Older ones count: whoever stole the device may hold keys of before a renewal. The lists are published even
-        when
-    there was nothing to revoke: a run that broke off before that is thereby completed.
+    when there was nothing to revoke: a run that broke off before that is thereby completed.
 
     The session is that of AppRole revoker.
     """
@@ -131,6 +130,13 @@ def crls(vault: Vault, trust: Trust) -> tuple[RevocationList, ...]:
     return tuple(
         found for mount in (trust.issuing_mount, trust.root_mount) for found in _crls(vault, trust, mount)
     )
+
+
+def revoked_serials(vault: Vault, trust: Trust) -> tuple[str, ...]:
+    """Return the serial of every revoked certificate that has not expired; errors as for `crls`."""
+    lists = [part for found in crls(vault, trust) for part in (found.complete, found.delta) if part]
+    numbers = {entry.serial_number for part in lists for entry in part}
+    return tuple(sorted(number.to_bytes(-(-number.bit_length() // 8), "big").hex(":") for number in numbers))
 
 
 def _crls(vault: Vault, trust: Trust, mount: str) -> Iterator[RevocationList]:

@@ -31,7 +31,7 @@ from heiiki.node import credentials
 from heiiki.plan import Plan, build
 from heiiki.render.credentials import settings
 from heiiki.secrets import FileSecrets
-from heiiki.vault import enrol, pki
+from heiiki.vault import enrol, pki, revoke
 
 EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
 DEVICE = "umeda-bems"
@@ -329,6 +329,21 @@ def test_issued_once_then_left_alone_then_renewed_when_asked(fleet: Fleet) -> No
     third = fleet.run(force=True)
     assert third["reasons"] == ["asked for"]
     assert third["certificate"]["serial"] != first["certificate"]["serial"]
+
+
+def test_a_certificate_that_its_ca_has_revoked_is_replaced_though_the_device_does_not_know(
+    fleet: Fleet, plan: Plan
+) -> None:
+    """An EMS verifies nobody, and a gateway that was cut off has an old list."""
+    first = fleet.run()
+    revoke.revoke(fleet.server.root, plan.trust, [first["certificate"]["serial"]])
+    assert not fleet.status["certificate"].get("revoked")
+    would = fleet.run(check=True)
+    assert (would["changed"], would["reasons"]) == (True, ["its CA has revoked it"])
+    second = fleet.run()
+    assert (second["changed"], second["reasons"]) == (True, ["its CA has revoked it"])
+    assert second["certificate"]["serial"] != first["certificate"]["serial"]
+    assert not fleet.run()["changed"]
 
 
 def test_what_is_sent_is_a_wrapped_token_which_is_in_no_answer(fleet: Fleet) -> None:
