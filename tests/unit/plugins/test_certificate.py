@@ -76,7 +76,7 @@ class Recorder:
     def __call__(self, command: str, given: object = None) -> dict[str, Any]:
         assert given is None or command in {"anchors", "install", "reach"}
         self.asked.append(command)
-        answers = {"status": self._status, "request": {"generation": 1, "csr": "PEM"}}
+        answers = {"status": self._status, "glance": self._status, "request": {"generation": 1, "csr": "PEM"}}
         return answers.get(command, {"users": ["swanctl --load-creds"], "changed": True})
 
 
@@ -179,7 +179,7 @@ def test_crls_are_fetched_at_once_and_are_no_reason_to_fail() -> None:
     status = STATUS | {"pulls": True, "loaded": False, "users": ["swanctl --load-creds"]}
     program = Installed(status)
     answer = install(program, WANTED | {"order": {}, "token": "t"})
-    assert program.asked == ["status", "install", "pull", "status", "reload", "status"]
+    assert program.asked == ["glance", "install", "pull", "glance", "reload"]
     assert answer["warnings"] == [
         "the certificate is installed; CRLs come later: `credentials.py pull` failed: no answer"
     ]
