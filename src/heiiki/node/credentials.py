@@ -9,7 +9,8 @@ One self-contained program: Python's standard library and the `openssl` command.
     credentials.py anchors     read {"anchors", "server_anchors"} on standard input, install them
     credentials.py reload      have whoever uses them load what is there
     credentials.py rollback    go back to the generation before
-    credentials.py status      print what is there
+    credentials.py status      print what is there, and what is wrong with it
+    credentials.py glance      print what is there, key and chain unexamined
     credentials.py pull        fetch the CRLs now; prints what changed
     credentials.py watch       pull for ever (SIGHUP pulls at once)
     credentials.py check       exit status 0 if a watch runs and has reported in time
@@ -1400,7 +1401,15 @@ def _shown(moment: datetime) -> str:
 
 
 def status(config: Config) -> dict[str, Any]:
-    """Return what is there; nothing secret is in it."""
+    """Return what is there and what is wrong with it; nothing secret is in it."""
+    report, store = glance(config), Store(config.folder)
+    if report["generation"] is not None:
+        report["problems"] = list(_problems(store))
+    return report
+
+
+def glance(config: Config) -> dict[str, Any]:
+    """Return what is there as `status` does, without examining it: `problems` is empty."""
     store = Store(config.folder)
     current = store.current()
     report: dict[str, Any] = {
@@ -1420,7 +1429,7 @@ def status(config: Config) -> dict[str, Any]:
         "problems": [],
     }
     if current is not None:
-        report["certificate"], report["problems"] = _in_use(store)
+        report["certificate"] = _in_use(store)
     return report
 
 
@@ -1440,15 +1449,15 @@ def _crl(item: RevocationList) -> dict[str, Any]:
     }
 
 
-def _in_use(store: Store) -> tuple[dict[str, Any] | None, list[str]]:
-    """Return the certificate in use, and what is wrong with it."""
+def _in_use(store: Store) -> dict[str, Any] | None:
+    """Return the facts of the certificate in use; None when its file is missing."""
     found = store.certificates("current/certificate.pem")
     if not found:
-        return None, ["certificate.pem is missing"]
+        return None
     leaf, chain = found[0], store.certificates("current/chain.pem")
     life = (leaf.not_after - leaf.not_before).total_seconds()
     algorithm, curve, bits = leaf.key
-    facts = {
+    return {
         "serial": leaf.serial,
         "sha256": leaf.sha256,
         "subject": leaf.subject,
@@ -1463,7 +1472,6 @@ def _in_use(store: Store) -> tuple[dict[str, Any] | None, list[str]]:
         "chain": [_authority(item) for item in chain],
         "revoked": _is_revoked(leaf, store.lists()),
     }
-    return facts, list(_problems(store, leaf, chain))
 
 
 def _is_revoked(leaf: Certificate, lists: Iterable[RevocationList]) -> bool:
@@ -1474,9 +1482,13 @@ def _is_revoked(leaf: Certificate, lists: Iterable[RevocationList]) -> bool:
     )
 
 
-def _problems(store: Store, leaf: Certificate, chain: Sequence[Certificate]) -> Iterator[str]:
+def _problems(store: Store) -> Iterator[str]:
     """Yield what makes the generation in use unfit, whoever did that to it."""
-    key = store.folder / "current/key.pem"
+    found, key = store.certificates("current/certificate.pem"), store.folder / "current/key.pem"
+    if not found:
+        yield "certificate.pem is missing"
+        return
+    leaf, chain = found[0], store.certificates("current/chain.pem")
     try:
         mode = key.stat().st_mode & 0o777
         if mode != 0o600:  # noqa: PLR2004
@@ -1941,21 +1953,33 @@ def limited(seconds: int, what: str) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _given() -> str:
-    """Return standard input; secrets come no other way."""
-    return sys.stdin.read()
-
-
-_COMMANDS: Mapping[str, tuple[int, Callable[[Config], dict[str, Any]]]] = {
-    "request": (INSTALL_S, request),
-    "install": (INSTALL_S, lambda config: install(config, parse_order(_given()))),
-    "reach": (REACH_S, lambda config: reach(config, *parse_reach(_given()))),
-    "anchors": (INSTALL_S, lambda config: install_anchors(config, parse_anchors(_given()))),
-    "reload": (3 * INSTALL_S, reload),
-    "rollback": (INSTALL_S, rollback),
-    "status": (INSTALL_S, status),
-    "pull": (INSTALL_S, pull),
+_Work = Callable[[Config, str], dict[str, Any]]
+_COMMANDS: Mapping[str, tuple[int, _Work]] = {
+    "request": (INSTALL_S, lambda config, _: request(config)),
+    "install": (INSTALL_S, lambda config, given: install(config, parse_order(given))),
+    "reach": (REACH_S, lambda config, given: reach(config, *parse_reach(given))),
+    "anchors": (INSTALL_S, lambda config, given: install_anchors(config, parse_anchors(given))),
+    "reload": (3 * INSTALL_S, lambda config, _: reload(config)),
+    "rollback": (INSTALL_S, lambda config, _: rollback(config)),
+    "status": (INSTALL_S, lambda config, _: status(config)),
+    "glance": (INSTALL_S, lambda config, _: glance(config)),
+    "pull": (INSTALL_S, lambda config, _: pull(config)),
 }
+_READING = frozenset({"install", "reach", "anchors"})
+
+
+def answer(command: str, file: Path, given: str = "") -> dict[str, Any]:
+    """Do what `command` says and return what it prints; `given` is what it reads on standard input.
+
+    For a program that has this one loaded, so that no second interpreter has to start.
+
+    Raises:
+        CredentialError, OSError, ValueError: it failed, and why.
+    """
+    seconds, work = _COMMANDS[command]
+    config = read(file)
+    with limited(seconds, command):
+        return work(config, given)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -1983,10 +2007,9 @@ def _run(chosen: argparse.Namespace) -> int:
         return 1 if problem else 0
     if chosen.command == "watch":
         Daemon(chosen.config, chosen.state).run()
-    seconds, work = _COMMANDS[chosen.command]
-    config = read(chosen.config)
-    with limited(seconds, chosen.command):
-        print(json.dumps(work(config)))
+    # Secrets come by standard input, and no other way.
+    given = sys.stdin.read() if chosen.command in _READING else ""
+    print(json.dumps(answer(chosen.command, chosen.config, given)))
     return 0
 
 

@@ -12,16 +12,14 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleError
 from ansible_collections.heiiki.network.plugins.action.certificate import ActionModule
-from ansible_collections.heiiki.network.plugins.modules import certificate
-from ansible_collections.heiiki.network.plugins.modules.certificate import (
+from ansible_collections.heiiki.network.plugins.module_utils import device_certificate
+from ansible_collections.heiiki.network.plugins.module_utils.device_certificate import (
     DeviceError,
     Program,
-    assess,
-    diff,
-    install,
-    lines,
     reasons,
 )
+from ansible_collections.heiiki.network.plugins.modules import certificate
+from ansible_collections.heiiki.network.plugins.modules.certificate import assess, diff, install, lines
 from ansible_collections.heiiki.network.plugins.plugin_utils import enrolment
 from fake_vault import Authority
 from vault_server import RunningVault, make_tls, unsealed_vault
@@ -76,7 +74,7 @@ class Recorder:
     def __call__(self, command: str, given: object = None) -> dict[str, Any]:
         assert given is None or command in {"anchors", "install", "reach"}
         self.asked.append(command)
-        answers = {"status": self._status, "request": {"generation": 1, "csr": "PEM"}}
+        answers = {"status": self._status, "glance": self._status, "request": {"generation": 1, "csr": "PEM"}}
         return answers.get(command, {"users": ["swanctl --load-creds"], "changed": True})
 
 
@@ -179,7 +177,7 @@ def test_crls_are_fetched_at_once_and_are_no_reason_to_fail() -> None:
     status = STATUS | {"pulls": True, "loaded": False, "users": ["swanctl --load-creds"]}
     program = Installed(status)
     answer = install(program, WANTED | {"order": {}, "token": "t"})
-    assert program.asked == ["status", "install", "pull", "status", "reload", "status"]
+    assert program.asked == ["glance", "install", "pull", "glance", "reload"]
     assert answer["warnings"] == [
         "the certificate is installed; CRLs come later: `credentials.py pull` failed: no answer"
     ]
@@ -521,13 +519,13 @@ def test_the_servers_new_ca_is_learned_within_the_run(
 
 def test_what_vouched_for_the_server_at_first_may_stay() -> None:
     root, first = (Authority(name).pem for name in ("Root", "First"))
-    here = [{"sha256": digest} for digest in certificate.digests([root])]
+    here = [{"sha256": digest} for digest in device_certificate.digests([root])]
     status = STATUS | {"anchors": here, "server_anchors": [{"sha256": "ab"}]}
     wanted = WANTED | {"anchors": [root]}
-    assert not certificate.anchors_differ(status, wanted | {"server_anchors": [root]})
-    assert certificate.anchors_differ(status, wanted | {"server_anchors": [first]})
-    assert certificate.anchors_differ(status, wanted | {"anchors": [root, first]})
-    assert not certificate.anchors_differ(status, WANTED)
+    assert not device_certificate.anchors_differ(status, wanted | {"server_anchors": [root]})
+    assert device_certificate.anchors_differ(status, wanted | {"server_anchors": [first]})
+    assert device_certificate.anchors_differ(status, wanted | {"anchors": [root, first]})
+    assert not device_certificate.anchors_differ(status, WANTED)
 
 
 def test_a_request_that_asks_for_more_than_the_plan_gets_no_token(
