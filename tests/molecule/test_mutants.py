@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from heiiki.evidence import EvidenceStore
 from heiiki.intent import load
 from heiiki.lab.state import lab_dir
-from heiiki.observe import trust_certificates, trust_clear, trust_sas, verify
+from heiiki.observe import configuration, trust_certificates, trust_clear, trust_sas, verify
 from heiiki.observe.fleet import Fleet, fleet
 from heiiki.observe.health import Health
 from heiiki.plan import Plan, build
@@ -192,12 +192,19 @@ class Bench:
         return done.stdout
 
 
+def files(bench: Bench, devices: Fleet) -> Iterator[Verdict]:
+    """Check ``config``, of the two devices whose files a mutant of trust may change."""
+    those = [build for build in bench.builds if build.device in {"umeda-gw-b", "hub-ce-b"}]
+    return configuration.verdicts(those, devices, bench.keep)
+
+
 TRUST: dict[str, Callable[[Bench, Fleet], Iterator[Verdict]]] = {
+    "files": files,
     "associations": lambda bench, devices: trust_sas.verdicts(bench.plan, devices, bench.keep),
     "certificates": lambda bench, devices: trust_certificates.verdicts(bench.plan, devices, bench.keep),
     "clear": lambda bench, devices: trust_clear.verdicts(bench.plan, bench.transport, devices, bench.keep),
 }
-"""Parts of check ``trust``, which as a whole takes most of a minute."""
+"""Parts of checks ``config`` and ``trust``, which as a whole takes most of a minute."""
 
 
 @pytest.fixture(scope="module")
@@ -240,6 +247,15 @@ def differing(before: Verdicts, after: Verdicts) -> set[Key]:
 ACCESS, THEFT = "R-SEC-ACCESS", "R-THEFT"
 SWANCTL, MUTANT, PKI = "/etc/swanctl/swanctl.conf", "/run/mutant.conf", "/etc/heiiki/pki"
 CREDENTIALS = "/usr/local/lib/heiiki/credentials.py"
+_PROGRAM = f"""
+import pathlib, sys
+sys.path.insert(0, {CREDENTIALS.rpartition("/")[0]!r})
+import credentials
+store = credentials.Store(pathlib.Path({PKI!r}))
+credentials.write(store.folder / "loaded", store.digest())
+"""
+LOADED = ("python3", "-Bc", _PROGRAM)
+"""Have it look as if all that is there had been loaded: lists grow old without a change of theirs."""
 Act = Callable[[Bench], None]
 
 
@@ -312,8 +328,10 @@ def has_old_lists(device: str) -> Act:
     """The watch is held meanwhile: it would mend this within the minute."""
 
     def act(bench: Bench) -> None:
-        bench.call(device, sh(f"pkill -STOP -f '{CREDENTIALS} watch'; cp -p {PKI}/crl.pem {MUTANT}"))
+        bench.call(device, ("pkill", "-STOP", "-f", f"{CREDENTIALS} watch"))
+        bench.call(device, ("cp", "-p", f"{PKI}/crl.pem", MUTANT))
         bench.call(device, sh(f"cat > {PKI}/crl.pem"), outlived(bench.call(device, ("cat", MUTANT))))
+        bench.call(device, LOADED)
 
     return act
 
@@ -342,7 +360,7 @@ TRUST_MUTANTS = (
             at("hub-ce-b", ("swanctl", "--load-conns")),
             at("umeda-gw-b", ("mv", f"{SWANCTL}.kept", SWANCTL), ("swanctl", "--load-conns")),
         ),
-        ("config", "associations"),
+        ("files", "associations"),
         {
             (ACCESS, "config", "umeda-gw-b"): SWANCTL,
             (ACCESS, "live", "umeda-gw-b to hub-ce-b"): "ESP uses AES_CBC-128",
@@ -359,21 +377,21 @@ TRUST_MUTANTS = (
             ),
         ),
         at("umeda-ce-a", ("swanctl", "--load-creds", "--clear", "--noprompt")),
-        ("config", "associations"),
+        ("associations",),
         {(ACCESS, "config", "IKE daemon of umeda-ce-a"): "pre-shared keys are loaded"},
     ),
     TrustMutant(
         "revocation that need not be known",
         loads("hub-ce-b", "/s0042 {/,/^.}/s/revocation = strict/revocation = ifuri/"),
         at("hub-ce-b", ("swanctl", "--load-conns")),
-        ("config", "associations"),
+        ("associations",),
         {(ACCESS, "config", "IKE daemon of hub-ce-b"): "s0042: takes a certificate whose revocation"},
     ),
     TrustMutant(
         "the rule that nothing leaves in clear",
         at("umeda-gw-b", *(tuple(rule.split()) for rule in UNPROTECTED)),
         at("umeda-gw-b", RELOAD_FILTER),
-        ("config", "clear"),
+        ("files", "clear"),
         {
             (ACCESS, "config", "umeda-gw-b"): "/etc/nftables.conf",
             (ACCESS, "live", "tunnel down: umeda-gw-b to hub-ce-b"): "packets in clear",
@@ -399,7 +417,12 @@ TRUST_MUTANTS = (
     TrustMutant(
         "revocation lists that have expired",
         has_old_lists("hub-ce-a"),
-        at("hub-ce-a", sh(f"mv {MUTANT} {PKI}/crl.pem; pkill -CONT -f '{CREDENTIALS} watch'")),
+        at(
+            "hub-ce-a",
+            ("mv", MUTANT, f"{PKI}/crl.pem"),
+            LOADED,
+            ("pkill", "-CONT", "-f", f"{CREDENTIALS} watch"),
+        ),
         ("associations", "certificates"),
         {(THEFT, "live", "revocation at hub-ce-a"): "has expired"},
     ),
