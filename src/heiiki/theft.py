@@ -274,6 +274,7 @@ def _unfinished(artifacts: Path, service: str, device: str) -> str | None:
 def _kept(artifacts: Path) -> Iterator[tuple[Path, dict[str, Any] | None]]:
     """Yield every file of evidence, and what it says; None when it cannot be read."""
     for path in sorted((artifacts / FOLDER).glob("*.json")):
+        document = None
         try:
             document = json.loads(path.read_bytes())
             whole = document.keys() >= {"service", "device", "started", "seconds", "shut", "doors"}
