@@ -65,7 +65,7 @@ def find(plan: Plan, name: str) -> Device:
     if name == plan.trust.vault:
         raise TheftError(
             f"{name} is the Vault server, whose CA everybody trusts: nobody is shut out by revoking its "
-            "certificate. Set up another server with a CA of its own (roles vault_server and pki), and run site.yml"
+            "certificate. Set up another with a CA of its own (roles vault_server and pki), and run site.yml"
         )
     known = {device.name: device for device in plan.devices if device.identity or device.sim}
     if name in known:
