@@ -60,13 +60,20 @@ def find(plan: Plan, name: str) -> Device:
     """Return the device called `name`, if it has anything that can be taken from it.
 
     Raises:
-        TheftError: there is none, or it has neither a certificate nor a SIM.
+        TheftError: there is none, it has neither a certificate nor a SIM, or it is who would do the revoking.
     """
+    if name == plan.trust.vault:
+        raise TheftError(
+            f"{name} is the Vault server, whose CA everybody trusts: nobody is shut out by revoking its "
+            "certificate. Set up another with a CA of its own (roles vault_server and pki), and run site.yml"
+        )
     known = {device.name: device for device in plan.devices if device.identity or device.sim}
     if name in known:
         return known[name]
     near = difflib.get_close_matches(name, known, n=5) or sorted(known)
     listed = ", ".join(near[:12])
+    if not name:
+        raise TheftError(f"say which device: -e device=NAME, such as {listed}")
     raise TheftError(f"there is no device `{name}` with a certificate or a SIM; near it: {listed}")
 
 
@@ -274,6 +281,7 @@ def _unfinished(artifacts: Path, service: str, device: str) -> str | None:
 def _kept(artifacts: Path) -> Iterator[tuple[Path, dict[str, Any] | None]]:
     """Yield every file of evidence, and what it says; None when it cannot be read."""
     for path in sorted((artifacts / FOLDER).glob("*.json")):
+        document = None
         try:
             document = json.loads(path.read_bytes())
             whole = document.keys() >= {"service", "device", "started", "seconds", "shut", "doors"}

@@ -1,14 +1,20 @@
 """The lab for the tests that need it: apart from the user's own, and gone afterwards."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import process_sampler
 import pytest
+
+from heiiki.lab.client import NodeClient
+from heiiki.lab.state import GUEST, socket_path
 
 BIN = Path(sys.executable).parent
 
@@ -27,17 +33,24 @@ class Commands:
             "HEIIKI_STATE": str(self.state),
             "ANSIBLE_CONFIG": str(self.root / "ansible.cfg"),
             "ANSIBLE_NOCOLOR": "1",
-            "MOLECULE_EPHEMERAL_DIRECTORY": str(self.state / "molecule"),
             "MOLECULE_GLOB": "tests/molecule/*/molecule.yml",
             "PATH": f"{BIN}:{os.environ['PATH']}",
         }
 
-    def run(self, program: str, *arguments: str | Path) -> str:
+    def molecule(self, action: str, scenario: str, *arguments: str) -> str:
+        """Do one action of a scenario; returns what it printed."""
+        # Each has a state of its own; the folder stands for Molecule's in the checkout's cache.
+        folder = self.state / "molecule" / scenario
+        config = ("-c", "tests/molecule/base/config.yml")
+        more = {"MOLECULE_EPHEMERAL_DIRECTORY": str(folder)}
+        return self.run("molecule", *config, action, "--scenario-name", scenario, *arguments, **more)
+
+    def run(self, program: str, *arguments: str | Path, **environment: str) -> str:
         """Run a program of the environment to its end; returns what it printed."""
         done = subprocess.run(
             [BIN / program, *arguments],
             cwd=self.root,
-            env=self.environment,
+            env=self.environment | environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -48,38 +61,80 @@ class Commands:
         return done.stdout
 
 
-@pytest.fixture
-def state(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A state folder whose path is short enough for a unix socket."""
-    with tempfile.TemporaryDirectory(prefix="heiiki-") as folder:
-        yield Path(folder)
+@dataclass(frozen=True)
+class Provisioned(Commands):
+    """Programs beside a lab that is up and provisioned.
 
+    Attributes:
+        said: what the provisioning printed, at -vvv with --diff.
+        processes: what the processes showed of themselves meanwhile, by place: the machine and the guest.
+    """
 
-@pytest.fixture
-def commands(root: Path, state: Path) -> Commands:
-    """Programs that share one state folder."""
-    return Commands(root, state)
+    said: str
+    processes: Mapping[str, bytes]
 
 
 @pytest.fixture(scope="session")
-def lab(root: Path, lab_inventory: Path) -> Iterator[Commands]:
-    """Programs beside a lab that is up and provisioned."""
+def lab(root: Path) -> Iterator[Provisioned]:
+    """The one lab of all tests: the scenario `topology` makes and provisions it, watched for secrets."""
     with tempfile.TemporaryDirectory(prefix="heiiki-") as folder, pytest.MonkeyPatch.context() as patched:
         patched.setenv("HEIIKI_STATE", folder)
-        found = Commands(root, Path(folder))
-        found.run("heiiki", "lab", "up", lab_inventory)
+        commands = Commands(root, Path(folder))
+        shutil.rmtree(root / "artifacts" / "molecule", ignore_errors=True)
+        # Where the tests that call playbooks themselves compile to is where the scenario does.
+        (Path(folder) / "build").symlink_to(root / "artifacts" / "molecule" / "topology" / "build")
         try:
-            build = Path(folder) / "build"
-            found.run(
-                "ansible-playbook", "-i", lab_inventory, "playbooks/site.yml", "-e", f"heiiki_build={build}"
-            )
-            yield found
+            commands.molecule("create", "topology")
+            with sampled(Path(folder)) as processes:
+                said = commands.molecule("converge", "topology", "--", "-vvv", "--diff")
+            yield Provisioned(root, Path(folder), said, processes)
         finally:
-            found.run("heiiki", "lab", "down")
+            commands.molecule("destroy", "topology")
+
+
+@contextmanager
+def sampled(state: Path) -> Iterator[dict[str, bytes]]:
+    """Watch every process of the machine and of the lab's guest; the result is there when the block ends."""
+    result: dict[str, bytes] = {}
+    stop, seen = state / "sampler.stop", state / "sampler.seen"
+    guest_stop, guest_seen = "/run/sampler.stop", "/run/sampler.seen"
+    source = Path(process_sampler.__file__).read_text(encoding="utf-8")
+    here = subprocess.Popen([sys.executable, process_sampler.__file__, stop, seen])
+    guest = guest_client(state)
+    guest.spawn(("/usr/bin/python3", "-c", source, guest_stop, guest_seen), log="/run/sampler.log")
+    try:
+        yield result
+    finally:
+        stop.touch()
+        here.wait(30)
+        guest.put(guest_stop, b"")
+        wait = f"while ! test -e {guest_seen}; do sleep 0.2; done"
+        guest.run(("sh", "-c", wait), timeout=30)
+        result |= {"machine": seen.read_bytes(), "guest": guest.get(guest_seen)}
+        seen.unlink()
+        guest.run(("rm", guest_seen))
+
+
+def guest_client(state: Path) -> NodeClient:
+    """The guest's own agent, which sees the processes and files of every node."""
+    return NodeClient(socket_path(state / "lab", GUEST))
 
 
 @pytest.fixture(scope="session")
-def provisioned(lab: Commands, lab_inventory: Path) -> Path:
+def provisioned(lab: Provisioned, lab_inventory: Path) -> Path:
     """The folder of the service whose lab is up and provisioned."""
     assert lab.state.is_dir()
     return lab_inventory
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All share one lab: first what measures it as it was provisioned, late the theft, last the search."""
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    if item.path.parent != Path(__file__).parent:
+        return 0
+    if item.path.name == "test_scenarios.py":
+        return 3 if "theft" in item.name else 1
+    return 4 if item.path.name == "test_canaries.py" else 2

@@ -1,50 +1,56 @@
-"""Every Molecule scenario, from nothing to nothing."""
+"""The Molecule scenarios, action by action, on the one lab of all tests."""
 
-import json
 import re
-from pathlib import Path
 
-import pytest
+from reports import shortcomings
 
 from heiiki.intent import load
 from heiiki.plan import build
 
-from .conftest import Commands
+from .conftest import Provisioned
 
-SCENARIOS = sorted(path.parent.name for path in Path(__file__).parent.glob("*/molecule.yml"))
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
 # Molecule draws a line before what Ansible says, and breaks it after 80 characters.
 RECAP = re.compile(r"(?P<host>[\w-]+) +: ok=\d+ +changed=(?P<changed>\d+) +unreachable=(?P<unreachable>\d+)")
 
 
-def shortcomings(verdicts: Path) -> str:
-    """What a scenario's report calls a fail or unknown, a line each."""
-    if not verdicts.is_file():
-        return f"no {verdicts.name} was written"
-    return "\n".join(
-        " ".join(str(row[key]) for key in ("result", "stage", "requirement", "subject", "reason"))
-        for row in json.loads(verdicts.read_text())["verdicts"]
-        if row["result"] in {"fail", "unknown"}
+def recaps(said: str) -> list[dict[str, int]]:
+    """How much each play changed on each host, run by run."""
+    parts = COLOUR.sub("", said).split("PLAY RECAP")[1:]
+    found = [list(RECAP.finditer(part)) for part in parts]
+    assert not any(match["unreachable"] != "0" for matches in found for match in matches)
+    return [{match["host"]: int(match["changed"]) for match in matches} for matches in found]
+
+
+def devices(lab: Provisioned) -> set[str]:
+    return {device.name for device in build(load(lab.root / "inventories" / "lab")).managed()}
+
+
+def test_topology_is_provisioned_once(lab: Provisioned) -> None:
+    (converge,) = (recap for recap in recaps(lab.said) if devices(lab) <= recap.keys())
+    assert all(converge[device] for device in devices(lab))
+    (again,) = (
+        recap for recap in recaps(lab.molecule("idempotence", "topology")) if "localhost" not in recap
     )
+    assert again == dict.fromkeys(again, 0)
+    assert devices(lab) <= again.keys()
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
-def test_scenario(scenario: str, commands: Commands, lab_inventory: Path) -> None:
-    verdicts = commands.root / "artifacts/molecule/verdicts.json"
-    verdicts.unlink(missing_ok=True)
+def test_topology_is_as_required(lab: Provisioned) -> None:
     try:
-        said = commands.run(
-            "molecule", "-c", "tests/molecule/base/config.yml", "test", "--scenario-name", scenario
-        )
+        lab.molecule("verify", "topology")
     except AssertionError as error:
         # The end of the output is what a reader of a log sees: what did not pass, and why.
-        error.add_note(shortcomings(verdicts))
+        error.add_note(shortcomings(lab.root / "artifacts/molecule/topology"))
         raise
-    devices = {device.name for device in build(load(lab_inventory)).managed()}
-    recaps = [
-        {found["host"]: (found["changed"], found["unreachable"]) for found in RECAP.finditer(part)}
-        for part in COLOUR.sub("", said).split("PLAY RECAP")[1:]
-    ]
-    converge, idempotence = (recap for recap in recaps if devices <= recap.keys())
-    assert "0" not in {converge[device][0] for device in devices}
-    assert {idempotence[device] for device in devices} == {("0", "0")}
+
+
+def test_theft_from_beginning_to_end(lab: Provisioned) -> None:
+    said = lab.molecule("test", "trust", "--destroy", "never")
+    _create, _prepare, theft, again, _out, enrolled, _in, nothing_more = recaps(said)
+    assert sum(theft.values()) == 1
+    assert enrolled["namba-gw"]
+    for recap in (again, nothing_more):
+        assert recap == dict.fromkeys(recap, 0)
+    written = (path.read_text(encoding="utf-8") for path in (lab.root / "inventories/lab").glob("*.yml"))
+    assert not any("namba-gw" in text for text in written)

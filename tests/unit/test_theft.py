@@ -172,6 +172,16 @@ def test_an_unknown_device_is_told_who_is_near(lab_plan: Plan) -> None:
         theft.find(lab_plan, "a-p1")
 
 
+def test_the_server_itself_cannot_be_shut_out(lab_plan: Plan) -> None:
+    with pytest.raises(TheftError, match=r"vault is the Vault server, whose CA everybody trusts"):
+        theft.find(lab_plan, "vault")
+
+
+def test_no_device_at_all(lab_plan: Plan) -> None:
+    with pytest.raises(TheftError, match=r"say which device: -e device=NAME, such as a-pe1"):
+        theft.find(lab_plan, "")
+
+
 def test_what_is_cut(lab_plan: Plan) -> None:
     def said(device: str, plan: Plan = lab_plan) -> str:
         return theft.what_is_cut(plan, theft.find(plan, device))

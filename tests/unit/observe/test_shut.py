@@ -1,22 +1,28 @@
 """The program that shuts a device out at a verifier, at the HSS and at the PGW."""
 
 import json
+import socket
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from heiiki.observe.probes import shut
+from heiiki.observe.probes import shut, vici
 from heiiki.plan.model import Function, Plan
 from heiiki.render.compile import _pgw, _subscribers
 
 PULLED = ["echo", '{"changed": [], "refused": []}']
 
+AWAY = ["sh", "-c", "echo away >&2; exit 3"]
+
 SWANCTL = """#!/bin/sh
 echo "$*" >> {folder}/calls
 case "$1" in
 --list-sas) [ -e {folder}/up ] && echo "$3: #7, ESTABLISHED, IKEv2, 1_i* 2_r"; echo "other: #8, ESTABLISHED"; exit 0 ;;
+--list-conns) [ -e {folder}/withdrawn ] || echo "gw-b: IKEv2, no reauthentication" ;;
+--load-conns) rm {folder}/withdrawn ;;
 --terminate) {terminate} ;;
 esac
 """  # noqa: E501
@@ -54,9 +60,37 @@ def test_without_a_new_list_the_association_ends_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     daemon(tmp_path, monkeypatch, f"rm {tmp_path}/up")
-    pull = ["sh", "-c", "echo away >&2; exit 3"]
-    answer = shut.main({"pull": pull, "connections": ["gw-b"], "wait_s": 1})
-    assert answer == {"changed": ["IKE SA gw-b"], "problems": ["the CRL was not fetched: away"]}
+    answer = shut.main({"pull": AWAY, "connections": ["gw-b"], "wait_s": 1, "vici": f"{tmp_path}/none"})
+    assert answer["changed"] == ["IKE SA gw-b"]
+    assert answer["problems"][0] == "the CRL was not fetched: away"
+    assert "connection gw-b cannot be withdrawn: " in answer["problems"][1]
+
+
+def test_without_a_new_list_the_connection_is_withdrawn_and_loaded_again_when_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon(tmp_path, monkeypatch, f"rm {tmp_path}/up")
+    heard: list[bytes] = []
+
+    def answer(listener: socket.socket) -> None:
+        stream, _ = listener.accept()
+        with stream:
+            heard.append(stream.recv(4096))
+            (tmp_path / "withdrawn").touch()
+            stream.sendall(b"\x00\x00\x00\x0f\x01\x03\x07success\x00\x03yes")
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{tmp_path}/vici")
+        listener.listen()
+        thread = threading.Thread(target=answer, args=(listener,))
+        thread.start()
+        asked = {"connections": ["gw-b"], "wait_s": 1, "vici": f"{tmp_path}/vici"}
+        said = shut.main({"pull": AWAY, **asked})
+        thread.join()
+    assert said["changed"] == ["connection gw-b withdrawn until a list is fetched", "IKE SA gw-b"]
+    assert vici.decode(heard[0][4 + 2 + len("unload-conn") :]) == {"name": "gw-b"}
+    assert shut.main({"pull": PULLED, **asked}) == {"changed": ["connections as configured"], "problems": []}
+    assert shut.main({"pull": PULLED, **asked})["changed"] == []
 
 
 def test_who_has_no_daemon_cannot_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

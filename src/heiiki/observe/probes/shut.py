@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import socket
+import struct
 import subprocess
 import time
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 
 _PULL = ["python3", "/usr/local/lib/heiiki/credentials.py", "pull"]
 _POLL_S = 0.1
+_VICI = "/run/charon.vici"
 
 
 def main(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -23,10 +26,15 @@ def main(parameters: dict[str, Any]) -> dict[str, Any]:
     """
     problems: list[str] = []
     changed: list[str] = []
+    fetched = True
     if pull := parameters.get("pull"):
-        _fetch(_PULL if pull is True else pull, problems)
-    # Even without a new list: a peer whose SA is gone has to come through the list that is there.
-    for name in parameters.get("connections", ()):
+        fetched = _fetch(_PULL if pull is True else pull, problems)
+    connections = parameters.get("connections", ())
+    if fetched:
+        _restore(connections, changed)
+    for name in connections:
+        if not fetched:
+            _withdraw(name, parameters.get("vici", _VICI), changed, problems)
         _end(name, parameters["wait_s"], changed, problems)
     if "file" in parameters:
         _leave_out(Path(parameters["file"]), parameters["imsi"], changed)
@@ -43,12 +51,43 @@ def _run(argv: list[str]) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-def _fetch(argv: list[str], problems: list[str]) -> None:
+def _fetch(argv: list[str], problems: list[str]) -> bool:
     code, said, complaint = _run(argv)
     if code:
         problems.append(f"the CRL was not fetched: {complaint.strip()[-500:]}")
-        return
+        return False
     problems += json.loads(said)["refused"]
+    return True
+
+
+def _withdraw(name: str, path: str, changed: list[str], problems: list[str]) -> None:
+    """Take a connection out of the daemon: by the list that is there, the peer would be let in again.
+
+    Its file stays as it is; the next call that has a list loads it.
+    """
+    command, value = b"unload-conn", name.encode()
+    message = bytes([0, len(command)]) + command + bytes([3, 4]) + b"name"
+    message += struct.pack("!H", len(value)) + value
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as daemon:
+            daemon.settimeout(5)
+            daemon.connect(path)
+            daemon.sendall(struct.pack("!I", len(message)) + message)
+            answer = daemon.recv(4096)
+    except OSError as error:
+        problems.append(f"connection {name} cannot be withdrawn: {error}")
+        return
+    if b"success\x00\x03yes" in answer:
+        changed.append(f"connection {name} withdrawn until a list is fetched")
+
+
+def _restore(names: list[str], changed: list[str]) -> None:
+    """Load what was withdrawn: the list refuses the peer now, and says why."""
+    code, said, _ = _run(["swanctl", "--list-conns"])
+    if code or all(re.search(rf"^{re.escape(name)}:", said, re.MULTILINE) for name in names):
+        return
+    if _run(["swanctl", "--load-conns"])[0] == 0:
+        changed.append("connections as configured")
 
 
 def _established(name: str) -> bool | None:

@@ -1,0 +1,41 @@
+"""What is printed of a scenario that failed ends with what matters most."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from reports import shortcomings
+
+from heiiki.evidence.completion import NOTHING_EXAMINED
+
+
+def row(result: str, subject: str, reason: str = "measured") -> dict[str, Any]:
+    return {
+        "result": result,
+        "stage": "live",
+        "requirement": "R-GAP",
+        "subject": subject,
+        "reason": reason,
+    }
+
+
+def test_fails_come_last_and_what_was_not_chosen_is_counted(tmp_path: Path) -> None:
+    rows = [row("fail", "a", "3.1 s"), row("pass", "b"), row("unknown", "c", "no answer")]
+    rows += [row("unknown", f"x{number}", NOTHING_EXAMINED) for number in range(60)]
+    (tmp_path / "verdicts.json").write_text(json.dumps({"verdicts": rows}))
+    assert shortcomings(tmp_path).splitlines() == [
+        "verdicts-first.json: was not written",
+        "verdicts.json:",
+        "63 rows, 60 of them of what was not chosen",
+        "unknown live R-GAP c no answer",
+        "fail live R-GAP a 3.1 s",
+    ]
+
+
+def test_the_first_measurement_is_told_before_the_second(tmp_path: Path) -> None:
+    for name, result in (("verdicts-first", "fail"), ("verdicts", "pass")):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"verdicts": [row(result, name)]}))
+    said = shortcomings(tmp_path).splitlines()
+    assert said[:3] == ["verdicts-first.json:", "1 rows, 0 of them of what was not chosen", said[2]]
+    assert said[2].startswith("fail live R-GAP verdicts-first")
+    assert said[3:] == ["verdicts.json:", "1 rows, 0 of them of what was not chosen"]
