@@ -76,7 +76,7 @@ class Node:
             for file in self._files
         ]
         services = [{"name": "d", "on_change": "reload", "running": list(self.service.running)}]
-        base = {"files": files, "services": services, "sessions": [], "wanted": {}}
+        base = {"files": files, "services": services, "sessions": [], "wanted": {}, "links": {}}
         return base | {"program": "/none.py", "config": "/none.json"} | more
 
     def why(self, **more: Any) -> list[str]:
@@ -114,6 +114,15 @@ def test_a_build_with_more_or_fewer_files_or_services_is_another(node: Node) -> 
     fewer = node.wanted()["files"][:1]
     assert node.why(files=fewer) == ["other files than those of the build were applied"]
     assert node.why(services=[]) == ["other services than those of the build were applied"]
+
+
+def test_a_link_that_leads_elsewhere_is_seen(node: Node) -> None:
+    (node.root / "etc/program").symlink_to("/opt/one")
+    assert node.why(links={"/etc/program": "/opt/one"}) == []
+    assert node.why(links={"/etc/program": "/opt/two", "/etc/a": "/opt/one"}) == [
+        "/etc/program does not lead to /opt/two",
+        "/etc/a does not lead to /opt/one",
+    ]
 
 
 def test_a_run_that_was_cut_off_is_for_the_role(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
