@@ -13,10 +13,11 @@ from ansible_collections.heiiki.network.plugins.plugin_utils.enrolment import En
 ARGUMENTS = {
     "device": {"type": "str"},
     "build": {"type": "path", "required": True},
-    "service_dir": {"type": "path", "required": True},
+    "service_dir": {"type": "path"},
     "secret_state": {"type": "path"},
     "certificate": {"type": "bool", "default": False},
     "sessions": {"type": "list", "elements": "dict", "default": []},
+    "links": {"type": "dict", "default": {}},
     "program": {"type": "path", "default": "/usr/local/lib/heiiki/credentials.py"},
     "config": {"type": "path", "default": "/etc/heiiki/credentials.json"},
 }
@@ -43,7 +44,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         except AnsibleError as error:
             # The role says so itself, where it is of consequence.
             return {**result, "changed": False, "settled": False, "why": str(error)}
-        passed = {key: arguments[key] for key in ("sessions", "program", "config")}
+        passed = {key: arguments[key] for key in ("sessions", "links", "program", "config")}
         answer: dict[str, Any] = self._execute_module(
             module_name="heiiki.network.linux_settled",
             module_args={"device": device, "files": files, "services": services, "wanted": wanted, **passed},
@@ -58,6 +59,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         """Return what the certificate must be, and what is to be told beside it."""
         if not arguments["certificate"]:
             return {}, []
+        if not arguments["service_dir"]:
+            raise AnsibleError("service_dir is missing: what the certificate must be stands there")
         state = arguments["secret_state"]
         enrolment = Enrolment(Path(arguments["service_dir"]), Path(state) if state else None)
         if enrolment.problem:

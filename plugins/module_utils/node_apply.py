@@ -330,9 +330,9 @@ class _Run:
             done = self.due.get(service.name)
             if done:
                 verbs[done](service.name)
-                if done != _DONE["reload"]:
-                    settle(service.name)
-                _healthy(service)
+                # Whoever has settled has just answered.
+                if done == _DONE["reload"] or not settle(service.name):
+                    _healthy(service)
 
     def _keep_record(self) -> None:
         """Note what belongs to the manifest now, although nothing else had to be changed."""

@@ -83,6 +83,8 @@ from ansible_collections.heiiki.network.plugins.module_utils.service_manager imp
 )
 
 POLL_S = 1.0
+SLOWEST_S = 4.0
+"""Of the time between two looks: each is a process that speaks to every daemon, while those are busy."""
 
 
 def applied_services(root: Path = Path("/")) -> list[str]:
@@ -100,12 +102,13 @@ def inactive(manager: ServiceManager, names: Sequence[str]) -> list[str]:
 
 def wait(sessions: Sequence[Mapping[str, str]], wait_s: float) -> list[str]:
     """Return the sessions that are not established after at most `wait_s` seconds."""
-    deadline = time.monotonic() + wait_s
+    deadline, pause = time.monotonic() + wait_s, POLL_S
     while sessions:
         left = list(pending(sessions, states(json.loads(run(SUMMARY)))))
         if not left or time.monotonic() > deadline:
             return left
-        time.sleep(POLL_S)
+        time.sleep(pause)
+        pause = min(1.5 * pause, SLOWEST_S)
     return []
 
 

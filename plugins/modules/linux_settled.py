@@ -35,6 +35,10 @@ options:
     type: list
     elements: dict
     default: []
+  links:
+    description: Symbolic links that must be there besides, path to target.
+    type: dict
+    default: {}
   files:
     description: For the action plugin. Path, digest, mode, owner, service and secrecy of each file.
     type: list
@@ -136,6 +140,7 @@ ARGUMENTS = {
     "secret_state": {"type": "path", "no_log": False},
     "certificate": {"type": "bool", "default": False},
     "sessions": {"type": "list", "elements": "dict", "default": []},
+    "links": {"type": "dict", "default": {}},
     "files": {"type": "list", "elements": "dict", "default": []},
     "services": {"type": "list", "elements": "dict", "default": []},
     "wanted": {"type": "dict", "default": {}},
@@ -160,6 +165,10 @@ def unsettled(wanted: Mapping[str, Any], manager: ServiceManager, root: Path = P
         yield "an earlier run was cut off"
     owned = Owned.parse(record.data)
     yield from _files(wanted["files"], owned, root)
+    for path, target in wanted["links"].items():
+        link = root / path.lstrip("/")
+        if not link.is_symlink() or str(link.readlink()) != target:
+            yield f"{path} does not lead to {target}"
     yield from _services(wanted["services"], owned, manager)
     if wanted["wanted"]:
         yield from _certificate(Program(wanted["program"], wanted["config"]), wanted["wanted"])
