@@ -223,12 +223,21 @@ class Rotation:
         if state.running is not None:
             return self._done(Step.BEGIN, state, ())
         if not self.check:
+            self._tidy()
             self._pull()
         known = {fingerprint(one.pem) for one in state.roots}
         issuers = {one.certificate.subject.rfc4514_string() for one in (*state.roots, *state.issuing)}
         seen = {name: _forgotten(status, known, issuers) for name, status in self._statuses().items()}
         self._need(seen, "have forgotten what was withdrawn", "the rest of the rotation is done")
         return self._done(Step.FINISH, state, (), seen)
+
+    def _tidy(self) -> None:
+        """Remove the key of a CA that is gone, where a run was cut off in between."""
+        with logged_in(self.access, Purpose.CONFIGURATOR) as session:
+            left = ca.orphans(session, self.plan.trust)
+        if left:
+            with root(self.access) as session:
+                ca.drop_orphans(session, self.plan.trust)
 
     def _completed(self, state: State) -> tuple[tuple[str, str, str], ...]:
         """Make good what a run that was cut off has left; without the rights of root if nothing is."""
