@@ -88,8 +88,7 @@ class State:
     def read(cls, vault: Vault, trust: Trust) -> "State":
         """Ask the server; a session of AppRole configurator is enough."""
         roots, issuing = ca.authorities(vault, trust.root_mount), ca.authorities(vault, trust.issuing_mount)
-        able = (tuple(one for one in found if one.key) for found in (roots, issuing))
-        return cls(*able, ca.retirable(vault, trust))
+        return cls(_with_key(roots), _with_key(issuing), ca.retirable(vault, trust))
 
     def current(self, kind: Kind) -> Authority:
         """Return the CA that signs."""
@@ -115,6 +114,10 @@ class State:
         """Tell whether such a rotation has just been brought to its end."""
         one = self.current(kind)
         return one.number > 1 and now - one.certificate.not_valid_before_utc < FRESH
+
+
+def _with_key(found: Sequence[Authority]) -> tuple[Authority, ...]:
+    return tuple(one for one in found if one.key)
 
 
 def _is_root(authority: Authority) -> bool:
@@ -269,7 +272,7 @@ class Rotation:
         step: Step,
         state: State,
         changes: tuple[tuple[str, str, str], ...],
-        seen: Statuses | None = None,
+        seen: Mapping[str, str] | None = None,
     ) -> Done:
         """Have every verifier fetch the list of the new CA before a peer shows a certificate of it.
 

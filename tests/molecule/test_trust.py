@@ -133,7 +133,7 @@ def awaited(what: str, done: Callable[[], object], seconds: float = 20.0) -> Non
 def nothing_lost(service: Service, device: str, interface: str) -> Iterator[None]:
     """Ping the other end of a tunnel every 50 ms meanwhile; every one of them is answered."""
     address = json.loads(service.run(device, "ip", "-j", "address", "show", interface))[0]["addr_info"][0]
-    hub = str(service.plan.device(device).interface(interface).address.network[1])
+    hub = str(service.plan.device(device).interface(interface).addresses[0].network[1])
     assert address["local"] != hub
     pings = f"ping -i 0.05 -W 1 {hub} > /tmp/pings 2>&1 < /dev/null & echo $!"
     pid = service.run(device, "sh", "-c", pings).strip()
