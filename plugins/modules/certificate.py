@@ -21,15 +21,14 @@ description:
     end is gone. For any other that needs a certificate the task fails before anything has changed.
   - Warns of a CA that is to be rotated by now.
   - Logging in and reading the CAs' certificates happens once a run, however many devices it has.
+extends_documentation_fragment:
+  - heiiki.network.service.secrets
 options:
   device:
     description: Name of the device. The action plugin takes it from the inventory.
     type: str
   service_dir:
     description: Folder of the service, with its C(service.yml). Needed by the action plugin alone.
-    type: path
-  secret_state:
-    description: State folder of the secret source on the controller; its own default when left out.
     type: path
   force:
     description: Issue anew whatever there is.

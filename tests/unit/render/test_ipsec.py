@@ -146,6 +146,16 @@ def test_the_daemon_makes_no_routes_and_writes_no_secrets(made: DeviceBuild) -> 
     assert all(int(level) < 4 for level in levels)
 
 
+def test_the_daemons_log_is_bounded(made: DeviceBuild) -> None:
+    """The daemon holds the file open and appends: so it is copied and cut, and the daemon is told nothing."""
+    files = {file.path: file.content for file in made.files}
+    log = strongswan.parse(files["/etc/strongswan.d/heiiki.conf"])["charon"]["filelog"]["heiiki"]
+    bound = files["/etc/logrotate.d/heiiki-strongswan"]
+    assert bound.startswith(f"{log['path']} {{\n")
+    assert {"size 4M", "rotate 4", "copytruncate"} <= {line.strip() for line in bound.splitlines()}
+    assert log["append"] == "yes"
+
+
 def test_files_hold_what_their_connections_protect(plan: Plan, made: DeviceBuild) -> None:
     held = {file.path: file.requirements for file in made.files if file.requirements}
     assert held["/etc/swanctl/swanctl.conf"] == ("R-SEC-ACCESS", "R-SEC-ESP")
