@@ -16,6 +16,10 @@ description:
     one that is shut out (C(revoked.yml)) is not asked.
   - Needs the unseal keys, or a root token in C(VAULT_TOKEN), where a CA is made or withdrawn.
   - Runs wholly on the controller; use C(run_once).
+extends_documentation_fragment:
+  - heiiki.network.service
+  - heiiki.network.service.secrets
+  - heiiki.network.service.controller
 options:
   authority:
     description: Which CA is replaced. A new root gets a new issuing CA below it.
@@ -36,17 +40,10 @@ options:
     description: Begin another rotation although one was brought to its end less than a day ago.
     type: bool
     default: false
-  service_dir:
-    description: Folder of the service, with its C(service.yml).
-    type: path
-    required: true
   artifacts:
     description: Folder below which the evidence is written, as C(rotation/CA.json).
     type: path
     required: true
-  secret_state:
-    description: State folder of the secret source on the controller; its own default when left out.
-    type: path
 attributes:
   check_mode:
     description: Says which phase the rotation is in, what would be made, and which devices are not ready.
@@ -54,13 +51,6 @@ attributes:
   diff_mode:
     description: Shows the names of CAs.
     support: full
-  action:
-    description: Runs on the controller.
-    support: full
-  platform:
-    description: Works on.
-    support: full
-    platforms: posix
 seealso:
   - module: heiiki.network.certificate
   - module: heiiki.network.vault_pki

@@ -76,6 +76,17 @@ def forget(state: Path | None) -> None:
             path.unlink()
 
 
+def beside(folder: Path, key: str, pid: int) -> str:
+    """Say which other run is at work on the same, or nothing; called when `shared` has cleared up."""
+    others = sorted(path.name.partition("-")[0] for path in folder.glob(f"*.{key}.json"))
+    others = [other for other in others if other != str(pid)]
+    if not others:
+        return ""
+    return (
+        f"another run (process {others[0]}) issues certificates of this service: let it end, then run again"
+    )
+
+
 def _clear(folder: Path) -> None:
     """Remove what runs that are over have left; the tokens in it live some minutes only."""
     for path in folder.glob("*.json"):
@@ -105,7 +116,10 @@ class Enrolment:
         self._state = state
         root = state or package("heiiki.lab.state").state_root()
         key = hashlib.sha256(str(service.resolve()).encode()).hexdigest()[:12]
-        self._shared = shared(root / "run", key, lambda: self._prepare(load_plan(service)))
+        folder = root / "run"
+        self._shared = shared(
+            folder, key, lambda: self._prepare(load_plan(service), beside(folder, key, os.getppid()))
+        )
         self.problem: str = self._shared["problem"]
         self.warnings: list[str] = self._shared["warnings"]
         self._refresh()
@@ -158,11 +172,17 @@ class Enrolment:
                 vault.close()
         return str(token), dict(document)
 
-    def _prepare(self, plan: "Plan") -> Document:
-        """Read the plan, ask who signs now, and log in; what goes wrong there is part of the answer."""
+    def _prepare(self, plan: "Plan", other: str) -> Document:
+        """Read the plan, ask who signs now, and log in; what goes wrong there is part of the answer.
+
+        Two runs would take each other's requests away, so one that finds an `other` issues nothing.
+        """
         enrol, errors = package("heiiki.vault.enrol"), package("heiiki.errors")
         planned: Document = enrol.planned(plan)
         nothing: Document = {"anchors": [], "server_anchors": [], "issuer_sha256": "", "revoked": []}
+        nothing |= {"token": "", "server": {}, "warnings": []}
+        if other:
+            return {**planned, **nothing, "problem": other}
         try:
             access = vault_access(plan, self._state, STEP)
             found = access.vault.server
@@ -179,7 +199,7 @@ class Enrolment:
                 "problem": "",
             }
         except (errors.HeiikiError, AnsibleError) as error:
-            return {**planned, **nothing, "token": "", "server": {}, "warnings": [], "problem": str(error)}
+            return {**planned, **nothing, "problem": str(error)}
 
     def _vault(self, server: Document, token: str) -> "Vault":
         connection = package("heiiki.vault.connection")

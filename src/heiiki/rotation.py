@@ -88,8 +88,7 @@ class State:
     def read(cls, vault: Vault, trust: Trust) -> "State":
         """Ask the server; a session of AppRole configurator is enough."""
         roots, issuing = ca.authorities(vault, trust.root_mount), ca.authorities(vault, trust.issuing_mount)
-        able = (tuple(one for one in found if one.key) for found in (roots, issuing))
-        return cls(*able, ca.retirable(vault, trust))
+        return cls(_with_key(roots), _with_key(issuing), ca.retirable(vault, trust))
 
     def current(self, kind: Kind) -> Authority:
         """Return the CA that signs."""
@@ -115,6 +114,10 @@ class State:
         """Tell whether such a rotation has just been brought to its end."""
         one = self.current(kind)
         return one.number > 1 and now - one.certificate.not_valid_before_utc < FRESH
+
+
+def _with_key(found: Sequence[Authority]) -> tuple[Authority, ...]:
+    return tuple(one for one in found if one.key)
 
 
 def _is_root(authority: Authority) -> bool:
@@ -223,12 +226,21 @@ class Rotation:
         if state.running is not None:
             return self._done(Step.BEGIN, state, ())
         if not self.check:
+            self._tidy()
             self._pull()
         known = {fingerprint(one.pem) for one in state.roots}
         issuers = {one.certificate.subject.rfc4514_string() for one in (*state.roots, *state.issuing)}
         seen = {name: _forgotten(status, known, issuers) for name, status in self._statuses().items()}
         self._need(seen, "have forgotten what was withdrawn", "the rest of the rotation is done")
         return self._done(Step.FINISH, state, (), seen)
+
+    def _tidy(self) -> None:
+        """Remove the key of a CA that is gone, where a run was cut off in between."""
+        with logged_in(self.access, Purpose.CONFIGURATOR) as session:
+            left = ca.orphans(session, self.plan.trust)
+        if left:
+            with root(self.access) as session:
+                ca.drop_orphans(session, self.plan.trust)
 
     def _completed(self, state: State) -> tuple[tuple[str, str, str], ...]:
         """Make good what a run that was cut off has left; without the rights of root if nothing is."""
@@ -260,7 +272,7 @@ class Rotation:
         step: Step,
         state: State,
         changes: tuple[tuple[str, str, str], ...],
-        seen: Statuses | None = None,
+        seen: Mapping[str, str] | None = None,
     ) -> Done:
         """Have every verifier fetch the list of the new CA before a peer shows a certificate of it.
 

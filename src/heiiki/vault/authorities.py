@@ -15,10 +15,10 @@ A step that was cut off, because the server died in the middle, is made good by 
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -146,16 +146,16 @@ def complete(vault: Vault, plan: Plan, *, check: bool = False) -> tuple[Authorit
     for mount, kind in ((trust.root_mount, "root"), (trust.issuing_mount, "issuing")):
         able = [one for one in authorities(vault, mount) if one.key]
         newest = max(able, key=_age, default=None)
-        if newest is not None and not (newest.current and newest.number):
+        if newest is not None and not (newest.current and _is_settled(vault, trust, newest)):
             found.append(newest)
             if not check:
                 name = newest.name or f"{kind}-{_next_number(vault, mount)}"
                 _settle(vault, trust, mount, newest.id, name, _SIGNS)
                 _make_current(vault, mount, newest.id)
-        if newest is not None and not check:
-            if mount == trust.issuing_mount:
-                _end_signing(vault, trust, [one for one in able if one.id != newest.id])
-            _drop_orphans(vault, mount, {one.key for one in able})
+        if newest is not None and mount == trust.issuing_mount and not check:
+            _end_signing(vault, trust, [one for one in able if one.id != newest.id])
+    if not check:
+        drop_orphans(vault, trust)
     return tuple(found)
 
 
@@ -163,20 +163,39 @@ def _age(authority: Authority) -> tuple[datetime, int]:
     return _begins(authority.certificate), authority.number
 
 
+def _is_settled(vault: Vault, trust: Trust, one: Authority) -> bool:
+    stands = vault.read(one.path)
+    wanted = issuer_urls(trust, one.mount, one.id)
+    told = all((stands or {}).get(key) == value for key, value in wanted.items())
+    return told and one.number > 0 and _uses(stands) == set(_SIGNS.split(","))
+
+
+def _uses(issuer: Mapping[str, Any] | None) -> set[str]:
+    return set((issuer or {}).get("usage", "").split(","))
+
+
 def _end_signing(vault: Vault, trust: Trust, older: Iterable[Authority]) -> None:
     """Let issuing CAs sign revocation lists and nothing else, where they still do more."""
     for one in older:
-        if (vault.read(one.path) or {}).get("usage") != _SIGNED_ONCE:
+        if _uses(vault.read(one.path)) != set(_SIGNED_ONCE.split(",")):
             _settle(vault, trust, one.mount, one.id, one.name, _SIGNED_ONCE)
             vault.read(f"{one.mount}/crl/rotate")
 
 
-def _drop_orphans(vault: Vault, mount: str, used: AbstractSet[str]) -> None:
-    """Remove the keys that a rotation made and that no CA uses; another's are left alone."""
-    for key in set(vault.names(f"{mount}/keys")) - used:
-        name = (vault.read(f"{mount}/key/{key}") or {}).get("key_name", "")
-        if _OURS.fullmatch(name):
-            vault.delete(f"{mount}/key/{key}")
+def drop_orphans(vault: Vault, trust: Trust) -> None:
+    """Remove the keys that `orphans` names."""
+    for path in orphans(vault, trust):
+        vault.delete(path)
+
+
+def orphans(vault: Vault, trust: Trust) -> tuple[str, ...]:
+    """Return the paths of keys that a rotation made and that no CA uses; those of others are not named."""
+    return tuple(
+        f"{mount}/key/{key}"
+        for mount in (trust.root_mount, trust.issuing_mount)
+        for key in set(vault.names(f"{mount}/keys")) - {one.key for one in authorities(vault, mount)}
+        if _OURS.fullmatch((vault.read(f"{mount}/key/{key}") or {}).get("key_name", ""))
+    )
 
 
 def rotate_root(vault: Vault, plan: Plan) -> Authority:

@@ -1,6 +1,7 @@
 """certificate: why one is issued, what check mode and diff show, and the whole way against a real server."""
 
 import getpass
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -372,6 +373,24 @@ def test_a_log_in_as_enroller_is_enough_and_shared_by_the_run(
     enrolment.Enrolment(EXAMPLE, fleet.folder)
     # The audit log has a line for the request and one for the answer.
     assert server.audit.count('"path":"auth/approle/login"') == logins + 2
+
+
+def test_of_two_runs_at_once_the_second_says_so_and_issues_nothing(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.run()
+    key = hashlib.sha256(str(EXAMPLE.resolve()).encode()).hexdigest()[:12]
+    enrolment.shared(tmp_path / "beside", key, dict, os.getpid())
+    (held,) = (tmp_path / "beside").glob("*.json")
+    held.rename(tmp_path / "run" / held.name)
+    arguments = EXAMPLE, fleet.folder
+    for path in (tmp_path / "run").glob(f"{enrolment.run_name(os.getppid())}.*.json"):
+        path.unlink()
+    problem = enrolment.Enrolment(*arguments).problem
+    assert problem == (
+        f"another run (process {os.getpid()}) issues certificates of this service: let it end, then run again"
+    )
+    (tmp_path / "run" / held.name).unlink()
+    enrolment.forget(fleet.folder)
+    assert enrolment.Enrolment(*arguments).problem == ""
 
 
 def test_a_new_issuing_ca_renews_every_device_and_its_anchors_come_first(fleet: Fleet) -> None:
