@@ -1,8 +1,8 @@
 """Writes down what every process shows of itself: its command line and its environment, whenever it is new.
 
-    python3 - STOP RESULT    (source on standard input)
+    python3 process_sampler.py STOP RESULT SECONDS
 
-Runs until the file STOP is there; then writes RESULT, mode 0600: every text once, NULs between.
+Looks every so many SECONDS until the file STOP is there; then writes RESULT, mode 0600: every text once, NULs between.
 A process is looked at as soon as it is seen and once more a moment later, when it has become what it was
 started for; all are looked at anew now and then.
 """
@@ -12,7 +12,6 @@ import sys
 import time
 from pathlib import Path
 
-TICK_S = 0.1
 ALL_EVERY = 50
 
 
@@ -27,7 +26,7 @@ def shown(pid: str) -> list[bytes]:
     return texts
 
 
-def main(stop: Path, result: Path) -> None:
+def main(stop: Path, result: Path, every_s: float) -> None:
     """Look until `stop` is there."""
     seen: set[bytes] = set()
     known: set[str] = set()
@@ -40,7 +39,7 @@ def main(stop: Path, result: Path) -> None:
         for pid in wanted:
             seen.update(shown(pid))
         tick += 1
-        time.sleep(TICK_S)
+        time.sleep(every_s)
     draft = result.with_suffix(".new")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
         stream.write(b"\0\0".join(sorted(seen)))
@@ -48,4 +47,4 @@ def main(stop: Path, result: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]))

@@ -39,11 +39,13 @@ class Commands:
 
     def molecule(self, action: str, scenario: str, *arguments: str) -> str:
         """Do one action of a scenario; returns what it printed."""
-        # Each has a state of its own; the folder stands for Molecule's in the checkout's cache.
+        # Each has a state of its own; the folder stands for Molecule's own cache.
         folder = self.state / "molecule" / scenario
         config = ("-c", "tests/molecule/base/config.yml")
         more = {"MOLECULE_EPHEMERAL_DIRECTORY": str(folder)}
-        return self.run("molecule", *config, action, "--scenario-name", scenario, *arguments, **more)
+        # Borders would be drawn around some 100,000 lines at -vvv.
+        named = ("--no-command-borders", "--scenario-name", scenario)
+        return self.run("molecule", *config, action, *named, *arguments, **more)
 
     def run(self, program: str, *arguments: str | Path, **environment: str) -> str:
         """Run a program of the environment to its end; returns what it printed."""
@@ -99,9 +101,9 @@ def sampled(state: Path) -> Iterator[dict[str, bytes]]:
     stop, seen = state / "sampler.stop", state / "sampler.seen"
     guest_stop, guest_seen = "/run/sampler.stop", "/run/sampler.seen"
     source = Path(process_sampler.__file__).read_text(encoding="utf-8")
-    here = subprocess.Popen([sys.executable, process_sampler.__file__, stop, seen])
+    here = subprocess.Popen([sys.executable, process_sampler.__file__, stop, seen, "0.1"])
     guest = guest_client(state)
-    guest.spawn(("/usr/bin/python3", "-c", source, guest_stop, guest_seen), log="/run/sampler.log")
+    guest.spawn(("/usr/bin/python3", "-c", source, guest_stop, guest_seen, "0.3"), log="/run/sampler.log")
     try:
         yield result
     finally:
