@@ -81,8 +81,9 @@ BACK_OFF_S = 60.0
 GRACE_S = 30.0
 JITTER = 0.1
 ANEW_PACE_S = 0.05
-ANEW_START_S = 1.0
+ANEW_AFTER_S = 3.0
 ANEW_S = 30.0
+ANEW_LOOK_S = 2.0
 ANSWER_LIMIT = 8 << 20
 
 _log = logging.getLogger("credentials")
@@ -1711,7 +1712,7 @@ class Ground:
 
 
 AUTHENTICATED = "authenticated"
-_ASSOCIATION = re.compile(r"^\S+: #(\d+), (?:ESTABLISHED|REKEYING),", re.MULTILINE)
+_ASSOCIATION = re.compile(r"^\S+: #(\d+), (?:ESTABLISHED|REKEYING), IKEv2, [0-9a-f]+_i(\*?) ", re.MULTILINE)
 
 
 def make_anew(store: "Store", ground: Ground) -> Iterator[float]:
@@ -1724,16 +1725,16 @@ def make_anew(store: "Store", ground: Ground) -> Iterator[float]:
         CredentialError: strongSwan does not answer; `ground` is not kept, so it is tried again.
     """
     old = _associations()
-    # Both ends learn of the same CRL: who comes second finds some made anew by its peer.
-    yield random.uniform(0, ANEW_START_S)  # noqa: S311 - no secret
-    for number in old:
-        problem = _swanctl("--rekey", "--ike-id", number, "--reauth")
-        if problem and number in _associations():
-            _log.error("IKE SA %s was not made anew: %s", number, problem)
-        yield ANEW_PACE_S
-    if old:
-        yield ANEW_S
-    for number in set(old).intersection(_associations()):
+    # Both ends may learn of the same CRL at once, and both beginning costs a packet: who began it begins.
+    yield from _asked(number for number, began in old.items() if began)
+    if not all(old.values()):
+        yield ANEW_AFTER_S
+    there = _associations()
+    yield from _asked(number for number, began in old.items() if not began and number in there)
+    end = time.monotonic() + ANEW_S
+    while (left := old.keys() & _associations().keys()) and time.monotonic() < end:
+        yield ANEW_LOOK_S
+    for number in left:
         _log.error("IKE SA %s was not made anew within %.0f s: it is closed", number, ANEW_S)
         if problem := _swanctl("--terminate", "--ike-id", number, "--force", "--timeout", "2"):
             raise CredentialError(f"IKE SA {number} cannot be closed: {problem}")
@@ -1741,12 +1742,24 @@ def make_anew(store: "Store", ground: Ground) -> Iterator[float]:
     _log.info("%d IKE SAs were made anew", len(old))
 
 
-def _associations() -> list[str]:
-    """Return the numbers of the IKE SAs that stand; CredentialError when strongSwan does not answer."""
+def _asked(numbers: Iterable[str]) -> Iterator[float]:
+    for number in numbers:
+        problem = _swanctl("--rekey", "--ike-id", number, "--reauth")
+        if problem and number in _associations():
+            _log.error("IKE SA %s was not made anew: %s", number, problem)
+        yield ANEW_PACE_S
+
+
+def _associations() -> dict[str, bool]:
+    """Return the numbers of the IKE SAs that stand, and whether this end began each.
+
+    Raises:
+        CredentialError: strongSwan does not answer.
+    """
     done = _called("--list-sas")
     if done.returncode:
         raise CredentialError(f"swanctl --list-sas: {_said(done)}: see whether strongswan runs")
-    return _ASSOCIATION.findall(done.stdout)
+    return {number: bool(star) for number, star in _ASSOCIATION.findall(done.stdout)}
 
 
 def _swanctl(*arguments: str) -> str:

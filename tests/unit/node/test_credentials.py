@@ -865,7 +865,12 @@ SWANCTL = """#!/bin/sh
 cd {folder} || exit 9
 echo "$@" >> ../swanctl.log
 case "$*" in
-    --list-sas) for sa in *; do echo "hub-b: #$sa, $(cat $sa), IKEv2, 1_i* 2_r"; echo "  local 'x'"; done ;;
+    --list-sas)
+        for sa in *; do
+            # This end began those below 10 and from 100 on.
+            test ${{#sa}} = 2 && spis="1_i 2_r*" || spis="1_i* 2_r"
+            echo "hub-b: #$sa, $(cat $sa), IKEv2, $spis"; echo "  local 'x'"
+        done ;;
     *--reauth) sh ../reauth "$3" ;;
     --terminate*) rm "$3" ;;
 esac
@@ -915,7 +920,7 @@ def charon(device: Device, monkeypatch: pytest.MonkeyPatch) -> Charon:
 
 @pytest.fixture
 def watch(device: Device, charon: Charon, monkeypatch: pytest.MonkeyPatch) -> credentials.Daemon:
-    for name in ("ANEW_PACE_S", "ANEW_START_S", "ANEW_S"):
+    for name in ("ANEW_PACE_S", "ANEW_AFTER_S", "ANEW_S", "ANEW_LOOK_S"):
         monkeypatch.setattr(credentials, name, 0.0)
     return credentials.Daemon(device.file, device.folder / "state.json")
 
@@ -972,6 +977,22 @@ def test_a_new_certificate_of_its_own_and_a_ca_that_is_gone_make_associations_an
     assert charon.told() == ["--rekey --ike-id 101 --reauth"]
 
 
+def test_who_began_an_association_begins_anew_and_the_other_looks_whether_that_was_done(
+    charon: Charon, watch: credentials.Daemon
+) -> None:
+    charon.stand(10, 11, 5)
+    watch.step()
+    watch.compare()
+    watch.go_on()
+    assert charon.told() == ["--rekey --ike-id 5 --reauth"]
+    watch.go_on()
+    (charon.folder / "10").rename(charon.folder / "110")
+    while watch.go_on() < 60:
+        pass
+    assert charon.told() == ["--rekey --ike-id 11 --reauth"]
+    assert charon.numbers == {105, 110, 111}
+
+
 def test_who_does_not_prove_itself_is_closed(
     device: Device, charon: Charon, watch: credentials.Daemon, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -1017,6 +1038,7 @@ def test_what_fails_is_logged_and_tried_again(
 def test_a_signal_takes_no_time_from_a_peer_that_was_asked(
     charon: Charon, watch: credentials.Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(credentials, "ANEW_LOOK_S", 30.0)
     monkeypatch.setattr(credentials, "ANEW_S", 30.0)
     charon.stand(1)
     charon.answers("true")
@@ -1036,7 +1058,6 @@ def test_a_revocation_in_the_middle_begins_again(
     charon.stand(1, 2)
     watch.step()
     watch.compare()
-    watch.go_on()
     watch.go_on()
     device.publish_crls(2, 77)
     _turn(watch)
