@@ -39,7 +39,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         wanted = {**passed, "wait_s": arguments["wait_s"], **enrolment.wanted(device)}
         assess = {**wanted, "step": "assess", "request": not enrolment.problem}
         assessed = self._module(assess, variables)
-        if not assessed.get("failed") and not assessed["reasons"] and enrolment.revoked(assessed["certificate"]):
+        settled = not assessed.get("failed") and not assessed["reasons"]
+        if settled and enrolment.revoked(assessed["certificate"]):
             assessed = {**self._module({**assess, "force": True}, variables), "reasons": [REVOKED]}
         if assessed.get("failed") or not assessed["reasons"]:
             return {**result, **_warned(assessed, enrolment)}

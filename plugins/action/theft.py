@@ -63,9 +63,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
             return bool(package("heiiki.theft").readmit(folder, plan, arguments["device"], artifacts, **more))
 
     @staticmethod
-    def _doors(
-        plan: "Plan", device: "Device", arguments: dict[str, Any], record: "Record"
-    ) -> "list[Door]":
+    def _doors(plan: "Plan", device: "Device", arguments: dict[str, Any], record: "Record") -> "list[Door]":
         """Shut all of them; the log-in is part of the time."""
         state = Path(arguments["secret_state"]) if arguments["secret_state"] else None
 

@@ -44,7 +44,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
-from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import load_plan
+from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import load_plan, package
 
 if TYPE_CHECKING:
     from ansible.inventory.data import InventoryData
@@ -132,6 +132,8 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # the base is
         """Add the hosts of the service whose file is `path`; the files beside it bring none of their own."""
         super().parse(inventory, loader, path, cache)
         if Path(path).name == SERVICE_FILE:
+            # Each task of each host is a fork of this process: what is loaded here need not be loaded there.
+            package("heiiki.vault.enrol")
             self._fill(load_plan(Path(path).parent), Path(path).parent.resolve())
 
     def _fill(self, plan: "Plan", folder: Path) -> None:

@@ -263,7 +263,7 @@ class _Run:
         for service in self._services:
             known = self._owned.running.get(service.name)
             if known and service.running and self._manager.is_active(service.name):
-                now = _running(service)
+                now = running_digest(service)
                 if now != known:
                     digests = f"{known[:DIGEST]} -> {now[:DIGEST]}"
                     told = f"its running configuration is not what was applied ({digests})"
@@ -330,9 +330,9 @@ class _Run:
             done = self.due.get(service.name)
             if done:
                 verbs[done](service.name)
-                if done != _DONE["reload"]:
-                    settle(service.name)
-                _healthy(service)
+                # Whoever has settled has just answered.
+                if done == _DONE["reload"] or not settle(service.name):
+                    _healthy(service)
 
     def _keep_record(self) -> None:
         """Note what belongs to the manifest now, although nothing else had to be changed."""
@@ -344,10 +344,10 @@ class _Run:
         running = {name: digest for name, digest in self._owned.running.items() if name not in self.due}
         for service in self._services:
             if service.running and service.name not in running:
-                running[service.name] = _running(service)
+                running[service.name] = running_digest(service)
         return Owned(
             files={
-                path: {"service": file.service, "secret": _is_secret(file)}
+                path: {"service": file.service, "secret": is_secret(file)}
                 for path, file in self._files.items()
             },
             services=tuple(
@@ -393,7 +393,7 @@ class _Run:
         if before and after and before.data == after.data:
             return {"prepared": f"{change.path}: {before.stat} -> {after.stat}\n"}
         file = self._files.get(change.path)
-        hidden = bool(file and _is_secret(file)) or bool(self._owned.files.get(change.path, {}).get("secret"))
+        hidden = bool(file and is_secret(file)) or bool(self._owned.files.get(change.path, {}).get("secret"))
         return {
             "before_header": _header(change.path, change.before),
             "after_header": _header(change.path, change.after),
@@ -411,7 +411,8 @@ def _attempt(name: str, action: Callable[[str], None]) -> str:
     return ""
 
 
-def _is_secret(file: ManagedFile) -> bool:
+def is_secret(file: ManagedFile) -> bool:
+    """Tell whether a file is shown in no diff."""
     return file.secret or bool(PLACEHOLDER.search(file.content))
 
 
@@ -430,7 +431,8 @@ def _shown(content: Content | None, *, hidden: bool) -> str:
         return f"(not text, sha256 {hashlib.sha256(content.data).hexdigest()[:DIGEST]})\n"
 
 
-def _running(service: ManagedService) -> str:
+def running_digest(service: ManagedService) -> str:
+    """Return the digest of the running configuration; ServiceError when it cannot be had."""
     return hashlib.sha256(run(service.running).encode()).hexdigest()
 
 

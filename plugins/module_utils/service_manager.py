@@ -16,18 +16,25 @@ import string
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import traceback
+import types
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 OWNED = "var/lib/heiiki/owned.json"
 UNIT_FOLDERS = ("etc/systemd/system", "run/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+PYTHON = ("python3", "/usr/bin/python3")
+PROGRAMS = "/usr/local/lib/heiiki/"
 START_S = 90.0
 STOP_S = 20.0
 POLL_S = 0.05
+SETTLE_POLL_S = 0.5  # each look is a process that speaks to every daemon
 
 # Debian's frr.service reloads by a script that exits 0 whatever happened, and restarts watchfrr on the way.
 RELOADS: Mapping[str, tuple[str, ...]] = {
@@ -68,33 +75,118 @@ class ServiceManager(Protocol):
 
 def run(argv: Sequence[str], *, timeout: float = START_S, env: Mapping[str, str] | None = None) -> str:
     """Run `argv` and return what it printed, both streams in one; ServiceError when it does not exit 0."""
+    start = _forked_python if _is_own_program(argv) else _process
     with tempfile.TemporaryFile() as said:  # not a pipe: a daemon left behind would hold it open for ever
         try:
-            done = subprocess.run(
-                list(argv),
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=subprocess.STDOUT,
-                timeout=timeout,
-                env=env,
-                check=False,
-            )
+            code = start(argv, said, timeout, env)
         except OSError as error:
             raise ServiceError(f"`{shlex.join(argv)}` cannot be run: {error}") from error
         except subprocess.TimeoutExpired as error:
             raise ServiceError(f"`{shlex.join(argv)}` was not done within {timeout:g} s") from error
         said.seek(0)
         text = said.read().decode(errors="replace").strip()
-    if done.returncode:
+    if code:
         told = text[-2000:] or "it printed nothing"
-        raise ServiceError(f"`{shlex.join(argv)}` exited {done.returncode}: {told}")
+        raise ServiceError(f"`{shlex.join(argv)}` exited {code}: {told}")
     return text
 
 
-def settle(name: str, *, timeout: float = START_S) -> None:
-    """Wait until a service that was just started has read its configuration."""
+def _process(argv: Sequence[str], said: IO[bytes], timeout: float, env: Mapping[str, str] | None) -> int:
+    return subprocess.run(
+        list(argv),
+        stdin=subprocess.DEVNULL,
+        stdout=said,
+        stderr=subprocess.STDOUT,
+        timeout=timeout,
+        env=env,
+        check=False,
+    ).returncode
+
+
+def _is_own_program(argv: Sequence[str]) -> bool:
+    """Tell whether a fork of this interpreter can run it: one of our programs, written for any Python 3."""
+    own = len(argv) > 1 and argv[0] in PYTHON and argv[1].startswith(PROGRAMS)
+    return own and threading.active_count() == 1
+
+
+def _forked_python(
+    argv: Sequence[str], said: IO[bytes], timeout: float, env: Mapping[str, str] | None
+) -> int:
+    """Run a program of ours in a fork, and from its compiled form: a new interpreter takes far longer.
+
+    Raises:
+        TimeoutExpired: it was not done in time; it and what it started are killed.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid == 0:
+        os._exit(_as_program(argv[1:], said, env))
+    deadline = time.monotonic() + timeout
+    while True:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > deadline:
+            os.killpg(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise subprocess.TimeoutExpired(list(argv), timeout)
+        time.sleep(POLL_S / 5)
+
+
+def _as_program(argv: Sequence[str], said: IO[bytes], env: Mapping[str, str] | None) -> int:
+    """Become the program `argv`, in a fork; returns its exit status."""
+    code = 1
+    try:
+        os.setsid()
+        for descriptor, source in (
+            (0, os.open(os.devnull, os.O_RDONLY)),
+            (1, said.fileno()),
+            (2, said.fileno()),
+        ):
+            os.dup2(source, descriptor)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
+            signal.signal(number, signal.SIG_DFL)
+        sys.stdin, sys.stdout, sys.stderr = (
+            open(descriptor, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 - they are the process's own
+            for descriptor, mode in ((0, "r"), (1, "w"), (2, "w"))
+        )
+        if env is not None:
+            os.environ.clear()
+            os.environ.update(env)
+        code = _run_main(argv)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BaseException:  # noqa: BLE001 - as an interpreter ends with what nobody caught
+        os.write(2, traceback.format_exc().encode())
+    return code
+
+
+def _run_main(argv: Sequence[str]) -> int:
+    """Run a file as the main program and return what it exits with."""
+    sys.argv = list(argv)
+    sys.path.insert(0, str(Path(argv[0]).parent))
+    name = Path(argv[0]).stem
+    main = sys.modules["__main__"] = types.ModuleType("__main__")
+    main.__file__ = argv[0]
+    try:
+        exec(SourceFileLoader(name, argv[0]).get_code(name), main.__dict__)  # type: ignore[arg-type]  # noqa: S102
+    except SystemExit as leaving:
+        if leaving.code is None or isinstance(leaving.code, int):
+            return leaving.code or 0
+        sys.stderr.write(f"{leaving.code}\n")
+        return 1
+    return 0
+
+
+def settle(name: str, *, timeout: float = START_S) -> bool:
+    """Wait until a service that was just started has read its configuration; False where nobody can ask it.
+
+    Raises:
+        ServiceError: it has not within `timeout` seconds.
+    """
     if name not in SETTLED:
-        return
+        return False
     argv, wanted, again = SETTLED[name]
     deadline = time.monotonic() + timeout
     said = ""
@@ -105,8 +197,8 @@ def settle(name: str, *, timeout: float = START_S) -> None:
             said = str(error)
         if wanted in said:
             run(again)
-            return
-        time.sleep(4 * POLL_S)
+            return True
+        time.sleep(SETTLE_POLL_S)
     raise ServiceError(f"{name} had not settled after {timeout:g} s: {said[-500:]}")
 
 

@@ -21,15 +21,14 @@ description:
     end is gone. For any other that needs a certificate the task fails before anything has changed.
   - Warns of a CA that is to be rotated by now.
   - Logging in and reading the CAs' certificates happens once a run, however many devices it has.
+extends_documentation_fragment:
+  - heiiki.network.service.secrets
 options:
   device:
     description: Name of the device. The action plugin takes it from the inventory.
     type: str
   service_dir:
     description: Folder of the service, with its C(service.yml). Needed by the action plugin alone.
-    type: path
-  secret_state:
-    description: State folder of the secret source on the controller; its own default when left out.
     type: path
   force:
     description: Issue anew whatever there is.
@@ -134,18 +133,18 @@ reloaded:
   sample: [swanctl --load-creds --noprompt]
 """
 
-import base64
-import hashlib
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.heiiki.network.plugins.module_utils.device_certificate import (
+    DeviceError,
+    Program,
+    anchors_differ,
+    reasons,
+    shown,
+    sorted_names,
+)
 
 ARGUMENTS = {
     "device": {"type": "str"},
@@ -166,104 +165,14 @@ ARGUMENTS = {
     "program": {"type": "path", "default": "/usr/local/lib/heiiki/credentials.py"},
     "config": {"type": "path", "default": "/etc/heiiki/credentials.json"},
 }
-LIMIT_S = 600
 LATE = 0.5
 """Share of the time between renewal and end that must be left, else the renewal is late."""
-
-
-class DeviceError(Exception):
-    """The device's program refuses; the message is its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """The device's program; what is secret goes to its standard input."""
-
-    path: str
-    config: str
-
-    def __call__(self, command: str, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Run a command and return what it prints."""
-        # As a module, whose compiled form Python keeps: as a script it would be compiled at every call.
-        program = Path(self.path)
-        argv = [sys.executable or "python3", "-m", program.stem, "--config", self.config, command]
-        try:
-            done = subprocess.run(
-                argv,
-                env={**os.environ, "PYTHONPATH": str(program.parent)},
-                input="" if given is None else json.dumps(given),
-                capture_output=True,
-                text=True,
-                timeout=LIMIT_S,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise DeviceError(f"`credentials.py {command}` was not done within {LIMIT_S} s") from error
-        if done.returncode:
-            raise DeviceError(self._complaint(command, done.returncode, done.stderr))
-        answer: dict[str, Any] = json.loads(done.stdout)
-        return answer
-
-    def _complaint(self, command: str, code: int, said: str) -> str:
-        if not Path(self.path).exists():
-            return f"there is no {self.path}: apply the device's build first (heiiki.network.linux_node)"
-        return f"`credentials.py {command}` failed: {said.strip()[-2000:] or f'exit status {code}'}"
-
-
-def reasons(status: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
-    """Yield why a device with `status` needs a certificate.
-
-    Args:
-        status: what the program says.
-        wanted: the module's parameters.
-    """
-    found = status["certificate"]
-    if found is None:
-        yield "there is no certificate"
-        return
-    if wanted["force"]:
-        yield "asked for"
-    if found["names"] != sorted_names(wanted["names"]):
-        yield f"the plan's names are {shown(wanted['names'])}, the certificate's {shown(found['names'])}"
-    if found["share_used"] >= wanted["renew_share"]:
-        yield f"{found['share_used']:.0%} of its life is gone; it ends {found['not_after']}"
-    if wanted["issuer_sha256"] and found["issuer_sha256"] != wanted["issuer_sha256"]:
-        yield f"{found['issuer']}, which issued it, is no longer the issuing CA"
-    if found.get("revoked"):
-        yield "it is revoked"
-    yield from status["problems"]
 
 
 def has_margin(status: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     """Tell whether nothing but age asks for a new certificate, and that less than late."""
     late = 1 - (1 - wanted["renew_share"]) * LATE
     return not any(reasons(status, {**wanted, "renew_share": late}))
-
-
-def sorted_names(names: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """Return names as the program prints them."""
-    return {kind: sorted(values) for kind, values in names.items()}
-
-
-def shown(names: Mapping[str, Sequence[str]]) -> str:
-    """Return names on one line."""
-    return ", ".join(name for values in names.values() for name in sorted(values))
-
-
-def digests(pems: Sequence[str]) -> set[str]:
-    """Return the fingerprints of certificates in PEM."""
-    bodies = ("".join(pem.strip().splitlines()[1:-1]) for pem in pems)
-    return {hashlib.sha256(base64.b64decode(body)).hexdigest() for body in bodies}
-
-
-def anchors_differ(status: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Tell whether the device trusts others than it should; False when nobody could be asked who they are."""
-    if not wanted["anchors"]:
-        return False
-    roots, here = digests(wanted["anchors"]), {item["sha256"] for item in status["anchors"]}
-    others = {item["sha256"] for item in status["server_anchors"]}
-    # What the server used before it had a certificate of the service's CA may stay: it ends by itself.
-    return here != roots or not digests(wanted["server_anchors"]) <= others | roots
 
 
 def lines(certificate: Mapping[str, Any] | None) -> str:
@@ -331,12 +240,13 @@ def assess(program: Program, wanted: Mapping[str, Any], *, check: bool) -> dict[
 
 def install(program: Program, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Have the request signed, install the certificate, and have users load it."""
-    before = program("status")
+    # The installation examines key, chain and names itself.
+    before = program("glance")
     program("install", {**wanted["order"], "token": wanted["token"]})
     warnings = list(_pulled(program)) if before["pulls"] else []
-    if not program("status")["loaded"]:
+    after = program("glance")
+    if not after["loaded"]:
         program("reload")
-    after = program("status")
     return {
         "changed": True,
         "certificate": after["certificate"],

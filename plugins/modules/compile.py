@@ -11,11 +11,10 @@ description:
   - Reads the intent, resolves the plan, renders every managed device, and writes one folder a device with a
     manifest.
   - Runs wholly on the controller, in one process; use C(run_once).
+extends_documentation_fragment:
+  - heiiki.network.service
+  - heiiki.network.service.controller
 options:
-  service_dir:
-    description: Folder of the service, with its C(service.yml).
-    type: path
-    required: true
   build:
     description: Folder to write into; what else stands there is removed.
     type: path
@@ -29,13 +28,6 @@ attributes:
   diff_mode:
     description: Shows which files of which devices are compiled to something else than before.
     support: full
-  action:
-    description: Runs on the controller.
-    support: full
-  platform:
-    description: Works on.
-    support: full
-    platforms: posix
 seealso:
   - module: heiiki.network.linux_node
 """

@@ -11,11 +11,9 @@ description:
   - Gives a verdict on every requirement that can be examined before anything is built.
   - Fails when a verdict is V(fail) or V(unknown), and when there is no verdict at all.
   - Runs wholly on the controller; use C(run_once).
-options:
-  service_dir:
-    description: Folder of the service, with its C(service.yml).
-    type: path
-    required: true
+extends_documentation_fragment:
+  - heiiki.network.service
+  - heiiki.network.service.controller
 attributes:
   check_mode:
     description: Changes nothing in any mode.
@@ -23,13 +21,6 @@ attributes:
   diff_mode:
     description: There is nothing to compare.
     support: none
-  action:
-    description: Runs on the controller.
-    support: full
-  platform:
-    description: Works on.
-    support: full
-    platforms: posix
 """
 
 EXAMPLES = r"""

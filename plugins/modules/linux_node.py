@@ -17,6 +17,8 @@ description:
     next one.
   - Files and services of an earlier manifest that are in this one no longer are removed and stopped.
   - A service whose running configuration is not what the last run left is reloaded, and the diff says so.
+extends_documentation_fragment:
+  - heiiki.network.service.secrets
 options:
   device:
     description: Name of the device. The action plugin takes it from the inventory.
@@ -25,9 +27,6 @@ options:
     description:
       - Folder on the controller into which M(heiiki.network.compile) wrote. Needed by the action plugin
         alone.
-    type: path
-  secret_state:
-    description: State folder of the secret source on the controller; its own default when left out.
     type: path
   files:
     description: The device's files. The action plugin reads them from O(build).

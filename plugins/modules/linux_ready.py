@@ -68,11 +68,12 @@ waited_s:
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.heiiki.network.plugins.module_utils.bgp_sessions import SUMMARY, pending, states
 from ansible_collections.heiiki.network.plugins.module_utils.service_manager import (
     OWNED,
     ServiceError,
@@ -81,8 +82,9 @@ from ansible_collections.heiiki.network.plugins.module_utils.service_manager imp
     run,
 )
 
-SUMMARY = ("vtysh", "-c", "show bgp vrf all summary json")
 POLL_S = 1.0
+SLOWEST_S = 4.0
+"""Of the time between two looks: each is a process that speaks to every daemon, while those are busy."""
 
 
 def applied_services(root: Path = Path("/")) -> list[str]:
@@ -98,33 +100,15 @@ def inactive(manager: ServiceManager, names: Sequence[str]) -> list[str]:
     return [name for name in names if not manager.is_active(name)]
 
 
-def states(summary: Mapping[str, Any]) -> dict[tuple[str, str], str]:
-    """Return the state of every BGP session by VRF and neighbour, whatever its address family."""
-    return {
-        (vrf, address): peer["state"]
-        for vrf, families in summary.items()
-        for family in families.values()
-        if isinstance(family, dict)
-        for address, peer in family.get("peers", {}).items()
-    }
-
-
-def pending(sessions: Sequence[Mapping[str, str]], found: Mapping[tuple[str, str], str]) -> Iterator[str]:
-    """Yield a sentence for every session that is not established."""
-    for session in sessions:
-        state = found.get((session["vrf"], session["address"]), "not configured")
-        if state != "Established":
-            yield f"{session['peer']} ({session['address']}, VRF {session['vrf']}): {state}"
-
-
 def wait(sessions: Sequence[Mapping[str, str]], wait_s: float) -> list[str]:
     """Return the sessions that are not established after at most `wait_s` seconds."""
-    deadline = time.monotonic() + wait_s
+    deadline, pause = time.monotonic() + wait_s, POLL_S
     while sessions:
         left = list(pending(sessions, states(json.loads(run(SUMMARY)))))
         if not left or time.monotonic() > deadline:
             return left
-        time.sleep(POLL_S)
+        time.sleep(pause)
+        pause = min(1.5 * pause, SLOWEST_S)
     return []
 
 

@@ -16,14 +16,14 @@ description:
     tries again. Where every door is shut already, nothing changes.
   - Each door is timed; what was done is written as evidence.
   - Runs wholly on the controller; use C(run_once).
+extends_documentation_fragment:
+  - heiiki.network.service
+  - heiiki.network.service.secrets
+  - heiiki.network.service.controller
 options:
   device:
     description: Name of the device.
     type: str
-    required: true
-  service_dir:
-    description: Folder of the service, with its C(service.yml).
-    type: path
     required: true
   artifacts:
     description: Folder below which the evidence is written, as C(theft/DEVICE-TIME.json).
@@ -45,9 +45,6 @@ options:
     description: Why, for people; it stands in C(revoked.yml).
     type: str
     default: stolen
-  secret_state:
-    description: State folder of the secret source on the controller; its own default when left out.
-    type: path
 attributes:
   check_mode:
     description: Shuts nothing, and says whom the device has connections with.
@@ -55,13 +52,6 @@ attributes:
   diff_mode:
     description: There is nothing to compare.
     support: none
-  action:
-    description: Runs on the controller.
-    support: full
-  platform:
-    description: Works on.
-    support: full
-    platforms: posix
 """
 
 EXAMPLES = r"""

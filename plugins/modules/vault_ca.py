@@ -11,14 +11,13 @@ description:
   - Reads, over the way by which the node is managed, the certificates that vouch for the server's own, and
     keeps them as the secret C(vault/ca) of the controller. Every session is then pinned to them.
   - Nothing is learned from the server's port, so nobody in between can give a certificate of his own.
+extends_documentation_fragment:
+  - heiiki.network.service.secrets
 options:
   path:
     description: File on the node that holds the certificates, PEM.
     type: path
     default: /run/heiiki-vault/anchors.pem
-  secret_state:
-    description: State folder of the secret source on the controller; its own default when left out.
-    type: path
 attributes:
   check_mode:
     description: Reads, compares, and keeps nothing.

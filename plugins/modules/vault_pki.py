@@ -13,11 +13,11 @@ description:
     address, or by C(VAULT_ADDR), C(VAULT_CACERT), and C(VAULT_TOKEN) or C(HEIIKI_VAULT_ROLE_ID) with
     C(HEIIKI_VAULT_SECRET_ID), of the environment.
   - Runs wholly on the controller; use C(run_once).
+extends_documentation_fragment:
+  - heiiki.network.service
+  - heiiki.network.service.secrets
+  - heiiki.network.service.controller
 options:
-  service_dir:
-    description: Folder of the service, with its C(service.yml).
-    type: path
-    required: true
   initialise:
     description:
       - A server that is new is initialised, and its unseal keys are kept on the controller, readable for its
@@ -56,9 +56,6 @@ options:
       - V(retire) removes what was replaced.
     type: str
     choices: [root, issuing, retire]
-  secret_state:
-    description: State folder of the secret source on the controller; its own default when left out.
-    type: path
 attributes:
   check_mode:
     description:
@@ -67,13 +64,6 @@ attributes:
   diff_mode:
     description: Shows every setting that differs; there are no secrets among them.
     support: full
-  action:
-    description: Runs on the controller.
-    support: full
-  platform:
-    description: Works on.
-    support: full
-    platforms: posix
 seealso:
   - module: heiiki.network.vault_ca
 """

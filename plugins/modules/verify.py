@@ -14,11 +14,10 @@ description:
   - Fails when a verdict is V(fail) or V(unknown). Where faults are named, those that were not are shown as
     unknown and do not make the run fail.
   - Runs wholly on the controller; use C(run_once).
+extends_documentation_fragment:
+  - heiiki.network.service
+  - heiiki.network.service.controller
 options:
-  service_dir:
-    description: Folder of the service, with its C(service.yml).
-    type: path
-    required: true
   artifacts:
     description: Folder for report and evidence.
     type: path
@@ -37,13 +36,6 @@ attributes:
   diff_mode:
     description: There is nothing to compare.
     support: none
-  action:
-    description: Runs on the controller.
-    support: full
-  platform:
-    description: Works on.
-    support: full
-    platforms: posix
 """
 
 EXAMPLES = r"""

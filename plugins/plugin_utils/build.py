@@ -14,6 +14,7 @@ from ansible.errors import AnsibleError
 
 PLACEHOLDER = re.compile(r"\{\{secret:(?P<path>[^{}]+):(?P<field>[^{}:]+)\}\}")
 FILE_KEYS = ("path", "mode", "owner", "validate", "service", "secret")
+RECORD_KEYS = ("path", "sha256", "mode", "owner", "service", "secret")
 SERVICE_KEYS = ("name", "on_change", "health", "health_s", "running")
 
 
@@ -62,6 +63,23 @@ def consignment(build: Path, device: str, read_secret: Callable[[str, str], str]
             for found in PLACEHOLDER.finditer(file["content"])
         },
     )
+
+
+def expected(build: Path, device: str) -> tuple[list[dict[str, Any]] | None, list[dict[str, Any]]]:
+    """Return digest and record of each of a device's files, and its services.
+
+    Instead of the files there is None where one of them holds secrets, since its digest is not known here.
+
+    Raises:
+        AnsibleError: the folder has no such device.
+    """
+    manifest = _manifest(build, device)
+    files = [{key: entry[key] for key in RECORD_KEYS} for entry in manifest["files"]]
+    holding = any(
+        entry["secret"] or PLACEHOLDER.search((build / device / entry["path"].lstrip("/")).read_text("utf-8"))
+        for entry in manifest["files"]
+    )
+    return None if holding else files, manifest["services"]
 
 
 def _manifest(build: Path, device: str) -> dict[str, Any]:

@@ -66,6 +66,27 @@ def shared(folder: Path, key: str, make: Callable[[], Document], pid: int | None
     return document
 
 
+def forget(state: Path | None) -> None:
+    """Have the next device of this run ask anew what all share, for a CA was replaced meanwhile."""
+    folder = (state or package("heiiki.lab.state").state_root()) / "run"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (folder / "lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for path in folder.glob(f"{run_name(os.getppid())}.*.json"):
+            path.unlink()
+
+
+def beside(folder: Path, key: str, pid: int) -> str:
+    """Say which other run is at work on the same, or nothing; called when `shared` has cleared up."""
+    others = sorted(path.name.partition("-")[0] for path in folder.glob(f"*.{key}.json"))
+    others = [other for other in others if other != str(pid)]
+    if not others:
+        return ""
+    return (
+        f"another run (process {others[0]}) issues certificates of this service: let it end, then run again"
+    )
+
+
 def _clear(folder: Path) -> None:
     """Remove what runs that are over have left; the tokens in it live some minutes only."""
     for path in folder.glob("*.json"):
@@ -95,7 +116,10 @@ class Enrolment:
         self._state = state
         root = state or package("heiiki.lab.state").state_root()
         key = hashlib.sha256(str(service.resolve()).encode()).hexdigest()[:12]
-        self._shared = shared(root / "run", key, lambda: self._prepare(load_plan(service)))
+        folder = root / "run"
+        self._shared = shared(
+            folder, key, lambda: self._prepare(load_plan(service), beside(folder, key, os.getppid()))
+        )
         self.problem: str = self._shared["problem"]
         self.warnings: list[str] = self._shared["warnings"]
         self._refresh()
@@ -148,11 +172,17 @@ class Enrolment:
                 vault.close()
         return str(token), dict(document)
 
-    def _prepare(self, plan: "Plan") -> Document:
-        """Read the plan, ask who signs now, and log in; what goes wrong there is part of the answer."""
+    def _prepare(self, plan: "Plan", other: str) -> Document:
+        """Read the plan, ask who signs now, and log in; what goes wrong there is part of the answer.
+
+        Two runs would take each other's requests away, so one that finds an `other` issues nothing.
+        """
         enrol, errors = package("heiiki.vault.enrol"), package("heiiki.errors")
         planned: Document = enrol.planned(plan)
         nothing: Document = {"anchors": [], "server_anchors": [], "issuer_sha256": "", "revoked": []}
+        nothing |= {"token": "", "server": {}, "warnings": []}
+        if other:
+            return {**planned, **nothing, "problem": other}
         try:
             access = vault_access(plan, self._state, STEP)
             found = access.vault.server
@@ -169,7 +199,7 @@ class Enrolment:
                 "problem": "",
             }
         except (errors.HeiikiError, AnsibleError) as error:
-            return {**planned, **nothing, "token": "", "server": {}, "warnings": [], "problem": str(error)}
+            return {**planned, **nothing, "problem": str(error)}
 
     def _vault(self, server: Document, token: str) -> "Vault":
         connection = package("heiiki.vault.connection")

@@ -62,6 +62,10 @@ class TheftError(HeiikiError):
     """A stolen device is unknown, or the mark in the intent that keeps it out cannot be set or taken away."""
 
 
+class RotationError(HeiikiError):
+    """The replacement of a CA cannot go on: devices are not ready for it, or another one is in progress."""
+
+
 class EvidenceError(HeiikiError):
     """Verdicts or their evidence could not be written, or what was read is not what was written."""
 

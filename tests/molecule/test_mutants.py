@@ -1,24 +1,37 @@
 """A verification that cannot fail proves nothing: each mutant of the running lab flips what is meant for it.
 
-Every mutant changes one timer, filter, rule or program on one running device, as a tired engineer or an
-intruder would, and is undone afterwards. A verdict that is not named must not move.
+Every mutant changes one timer, filter, rule, program, key or certificate on a running device, as a tired
+engineer or an intruder would, and is undone afterwards. A verdict that is not named must not move.
 """
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from heiiki.evidence import EvidenceStore
 from heiiki.intent import load
 from heiiki.lab.state import lab_dir
-from heiiki.observe import verify
+from heiiki.observe import configuration, trust_certificates, trust_clear, trust_sas, verify
+from heiiki.observe.fleet import Fleet, fleet
+from heiiki.observe.health import Health
 from heiiki.plan import Plan, build
 from heiiki.render import DeviceBuild, compile_plan
+from heiiki.requirements import Verdict
+from heiiki.requirements.verdict import Evidence
 from heiiki.transports import LabTransport
 
-Verdicts = dict[tuple[str, str, str], str]
+Key = tuple[str, str, str]
+"""Requirement, stage, subject."""
+Verdicts = dict[Key, Verdict]
+Argv = tuple[str, ...]
 
 
 def vtysh(*lines: str) -> tuple[str, ...]:
@@ -27,6 +40,10 @@ def vtysh(*lines: str) -> tuple[str, ...]:
 
 def nft(rule: str) -> tuple[str, ...]:
     return ("nft", *rule.split())
+
+
+def sh(script: str) -> Argv:
+    return ("sh", "-c", script)
 
 
 RELOAD_FILTER = ("nft", "-f", "/etc/nftables.conf")
@@ -41,7 +58,7 @@ class Mutant:
     device: str
     breaks: tuple[tuple[str, ...], ...]
     mends: tuple[tuple[str, ...], ...]
-    flips: frozenset[tuple[str, str, str]]
+    flips: frozenset[Key]
     checks: tuple[str, ...] = ("config",)
     live: frozenset[str] = field(default=frozenset())
 
@@ -137,21 +154,57 @@ class Bench:
         self._baselines: dict[tuple[str, ...], Verdicts] = {}
 
     def verdicts(self, checks: tuple[str, ...]) -> Verdicts:
-        seen = verify(self.plan, self.builds, self.transport, self._store.keep, checks=checks)
-        return {(item.requirement, str(item.stage), item.subject): str(item.result) for item in seen.verdicts}
+        found = [*self._verified(tuple(name for name in checks if name not in TRUST))]
+        with fleet(self.transport, len(self.plan.devices)) as devices:
+            for name in checks:
+                if name in TRUST:
+                    found += TRUST[name](self, devices)
+        return {(item.requirement, str(item.stage), item.subject): item for item in found}
+
+    def _verified(self, checks: tuple[str, ...]) -> tuple[Verdict, ...]:
+        if not checks:
+            return ()
+        return verify(self.plan, self.builds, self.transport, self.keep, checks=checks).verdicts
+
+    def keep(self, name: str, raw: bytes) -> Evidence:
+        return self._store.keep(name, raw)
 
     def baseline(self, checks: tuple[str, ...]) -> Verdicts:
         if checks not in self._baselines:
             self._baselines[checks] = self.verdicts(checks)
         return self._baselines[checks]
 
-    def run(self, device: str, commands: tuple[tuple[str, ...], ...], root: Path) -> None:
+    def settled(self) -> None:
+        """Wait until both paths of every site are up, for a tunnel that was made anew."""
+        with fleet(self.transport, len(self.plan.devices)) as devices:
+            Health(self.plan, devices).wait(30.0)
+
+    def run(self, device: str, commands: tuple[Argv, ...], root: Path) -> None:
         for argv in commands:
             stdin = b""
             if argv[:2] == ("python3", "-"):
                 stdin = (root / "plugins/module_utils/service_manager.py").read_bytes()
-            done = self.transport.run(device, argv, stdin=stdin)
-            assert done.rc == 0, f"{device}: {argv}: {done.stderr.decode()}"
+            self.call(device, argv, stdin)
+
+    def call(self, device: str, argv: Argv, stdin: bytes = b"") -> bytes:
+        done = self.transport.run(device, argv, stdin=stdin)
+        assert done.rc == 0, f"{device}: {argv}: {done.stderr.decode()}"
+        return done.stdout
+
+
+def files(bench: Bench, devices: Fleet) -> Iterator[Verdict]:
+    """Check ``config``, of the two devices whose files a mutant of trust may change."""
+    those = [build for build in bench.builds if build.device in {"umeda-gw-b", "hub-ce-b"}]
+    return configuration.verdicts(those, devices, bench.keep)
+
+
+TRUST: dict[str, Callable[[Bench, Fleet], Iterator[Verdict]]] = {
+    "files": files,
+    "associations": lambda bench, devices: trust_sas.verdicts(bench.plan, devices, bench.keep),
+    "certificates": lambda bench, devices: trust_certificates.verdicts(bench.plan, devices, bench.keep),
+    "clear": lambda bench, devices: trust_clear.verdicts(bench.plan, bench.transport, devices, bench.keep),
+}
+"""Parts of checks ``config`` and ``trust``, which as a whole takes most of a minute."""
 
 
 @pytest.fixture(scope="module")
@@ -167,19 +220,237 @@ def test_a_mutant_flips_what_is_meant_for_it_and_nothing_else(
     bench: Bench, mutant: Mutant, root: Path
 ) -> None:
     before = bench.baseline(mutant.checks)
-    assert {before[flip] for flip in mutant.flips} == {"pass"}
+    assert results(before, mutant.flips) == {"pass"}
     bench.run(mutant.device, mutant.breaks, root)
     try:
         after = bench.verdicts(mutant.checks)
     finally:
         bench.run(mutant.device, mutant.mends, root)
-    assert after.keys() == before.keys()
-    flipped = {key for key, result in after.items() if result != before[key]}
+    flipped = differing(before, after)
     on_paper = {key for key in flipped if key[1] == "config"}
     assert on_paper == mutant.flips
     assert {key[0] for key in flipped - on_paper} == mutant.live
-    assert {after[key] for key in on_paper} == {"fail"}
+    assert results(after, on_paper) == {"fail"}
 
 
-def test_after_the_mutants_all_is_as_before(bench: Bench) -> None:
-    assert bench.verdicts(("config",)) == bench.baseline(("config",))
+def results(verdicts: Verdicts, keys: Iterable[Key]) -> set[str]:
+    return {str(verdicts[key].result) for key in keys}
+
+
+def differing(before: Verdicts, after: Verdicts) -> set[Key]:
+    assert after.keys() == before.keys()
+    return {key for key, verdict in after.items() if verdict.result != before[key].result}
+
+
+# --- trust
+
+ACCESS, THEFT = "R-SEC-ACCESS", "R-THEFT"
+SWANCTL, MUTANT, PKI = "/etc/swanctl/swanctl.conf", "/run/mutant.conf", "/etc/heiiki/pki"
+CREDENTIALS = "/usr/local/lib/heiiki/credentials.py"
+_PROGRAM = f"""
+import pathlib, sys
+sys.path.insert(0, {CREDENTIALS.rpartition("/")[0]!r})
+import credentials
+store = credentials.Store(pathlib.Path({PKI!r}))
+credentials.write(store.folder / "loaded", store.digest())
+"""
+LOADED = ("python3", "-Bc", _PROGRAM)
+"""Have it look as if all that is there had been loaded: lists grow old without a change of theirs."""
+Act = Callable[[Bench], None]
+
+
+@dataclass(frozen=True)
+class TrustMutant:
+    """What an intruder or a tired engineer does to trust; `flips` has for each verdict the reason to be told.
+
+    Attributes:
+        reloads: tunnels are made anew, both when it is done and when it is undone.
+    """
+
+    name: str
+    breaks: Act
+    mends: Act
+    checks: tuple[str, ...]
+    flips: dict[Key, str]
+    reloads: bool = False
+
+
+def at(device: str, *commands: Argv) -> Act:
+    def act(bench: Bench) -> None:
+        for argv in commands:
+            bench.call(device, argv)
+
+    return act
+
+
+def both(*acts: Act) -> Act:
+    def act(bench: Bench) -> None:
+        for one in acts:
+            one(bench)
+
+    return act
+
+
+def loads(device: str, edit: str) -> Act:
+    """The IKE daemon is given connections edited by sed, behind the back of its file."""
+    load = f"swanctl --load-conns --file {MUTANT}"
+    return at(device, sh(f"sed '{edit}' {SWANCTL} > {MUTANT} && {load}"))
+
+
+def wears_the_certificate_of(thief: str, victim: str) -> Act:
+    """A generation of the store that is another device's, whole and in itself good."""
+
+    def act(bench: Bench) -> None:
+        bench.call(thief, sh(f"readlink {PKI}/current > {MUTANT}; mkdir -m 0700 {PKI}/generations/9999"))
+        for name in ("key.pem", "certificate.pem", "chain.pem"):
+            stolen = bench.call(victim, ("cat", f"{PKI}/current/{name}"))
+            bench.call(thief, sh(f"umask 077; cat > {PKI}/generations/9999/{name}"), stolen)
+        bench.call(thief, sh(f"ln -sfn generations/9999 {PKI}/current"))
+
+    return act
+
+
+def outlived(pem: bytes) -> bytes:
+    """The same revocation lists as of last week."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    lists = b""
+    for block in re.findall(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----\n", pem, re.DOTALL):
+        old = x509.load_pem_x509_crl(block)
+        new = x509.CertificateRevocationListBuilder().issuer_name(old.issuer)
+        new = new.last_update(now - timedelta(days=7)).next_update(now - timedelta(days=4))
+        for extension in old.extensions:
+            new = new.add_extension(extension.value, extension.critical)
+        lists += new.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    return lists
+
+
+def has_old_lists(device: str) -> Act:
+    """The watch is held meanwhile: it would mend this within the minute."""
+
+    def act(bench: Bench) -> None:
+        bench.call(device, ("pkill", "-STOP", "-f", f"{CREDENTIALS} watch"))
+        bench.call(device, ("cp", "-p", f"{PKI}/crl.pem", MUTANT))
+        bench.call(device, sh(f"cat > {PKI}/crl.pem"), outlived(bench.call(device, ("cat", MUTANT))))
+        bench.call(device, LOADED)
+
+    return act
+
+
+def starts_all(device: str) -> Act:
+    program = Path(__file__).parents[2] / "plugins/module_utils/service_manager.py"
+
+    def act(bench: Bench) -> None:
+        bench.call(device, ("python3", "-", "start-all"), program.read_bytes())
+
+    return act
+
+
+HUB_SIDE = "/s0017 {/,/^.}/"
+WEAK = "s/esp_proposals = .*/esp_proposals = aes128-sha256/"
+UNPROTECTED = ("nft flush chain inet heiiki output", "nft flush chain inet heiiki encrypted")
+
+TRUST_MUTANTS = (
+    TrustMutant(
+        "a weaker suite",
+        both(
+            loads("hub-ce-b", f"{HUB_SIDE}{WEAK}"),
+            at("umeda-gw-b", ("sed", "-i.kept", WEAK, SWANCTL), ("swanctl", "--load-conns")),
+        ),
+        both(
+            at("hub-ce-b", ("swanctl", "--load-conns")),
+            at("umeda-gw-b", ("mv", f"{SWANCTL}.kept", SWANCTL), ("swanctl", "--load-conns")),
+        ),
+        ("files", "associations"),
+        {
+            (ACCESS, "config", "umeda-gw-b"): SWANCTL,
+            (ACCESS, "live", "umeda-gw-b to hub-ce-b"): "ESP uses AES_CBC-128",
+        },
+        reloads=True,
+    ),
+    TrustMutant(
+        "a pre-shared key",
+        at(
+            "umeda-ce-a",
+            sh(
+                f"echo 'secrets {{ ike-guest {{ secret = letmein }} }}' > {MUTANT}"
+                f" && swanctl --load-creds --noprompt --file {MUTANT}"
+            ),
+        ),
+        at("umeda-ce-a", ("swanctl", "--load-creds", "--clear", "--noprompt")),
+        ("associations",),
+        {(ACCESS, "config", "IKE daemon of umeda-ce-a"): "pre-shared keys are loaded"},
+    ),
+    TrustMutant(
+        "revocation that need not be known",
+        loads("hub-ce-b", "/s0042 {/,/^.}/s/revocation = strict/revocation = ifuri/"),
+        at("hub-ce-b", ("swanctl", "--load-conns")),
+        ("associations",),
+        {(ACCESS, "config", "IKE daemon of hub-ce-b"): "s0042: takes a certificate whose revocation"},
+    ),
+    TrustMutant(
+        "the rule that nothing leaves in clear",
+        at("umeda-gw-b", *(tuple(rule.split()) for rule in UNPROTECTED)),
+        at("umeda-gw-b", RELOAD_FILTER),
+        ("files", "clear"),
+        {
+            (ACCESS, "config", "umeda-gw-b"): "/etc/nftables.conf",
+            (ACCESS, "live", "tunnel down: umeda-gw-b to hub-ce-b"): "packets in clear",
+        },
+    ),
+    TrustMutant(
+        "another device's certificate",
+        wears_the_certificate_of("umeda-gw-b", "sakai-gw-b"),
+        at(
+            "umeda-gw-b",
+            sh(f"ln -sfn $(cat {MUTANT}) {PKI}/current; rm -r {PKI}/generations/9999"),
+        ),
+        ("associations", "certificates"),
+        {(ACCESS, "live", "certificate of umeda-gw-b"): "its dns are sakai-gw-b"},
+    ),
+    TrustMutant(
+        "the watch of revocation lists",
+        at("umeda-ce-a", ("pkill", "-f", f"{CREDENTIALS} watch")),
+        starts_all("umeda-ce-a"),
+        ("associations", "certificates"),
+        {(THEFT, "live", "revocation at umeda-ce-a"): "no watch fetches them"},
+    ),
+    TrustMutant(
+        "revocation lists that have expired",
+        has_old_lists("hub-ce-a"),
+        at(
+            "hub-ce-a",
+            ("mv", MUTANT, f"{PKI}/crl.pem"),
+            LOADED,
+            ("pkill", "-CONT", "-f", f"{CREDENTIALS} watch"),
+        ),
+        ("associations", "certificates"),
+        {(THEFT, "live", "revocation at hub-ce-a"): "has expired"},
+    ),
+)
+
+
+@pytest.mark.parametrize("mutant", TRUST_MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_mutant_of_trust_flips_what_is_meant_for_it_and_nothing_else(
+    bench: Bench, mutant: TrustMutant
+) -> None:
+    before = bench.baseline(mutant.checks)
+    assert results(before, mutant.flips) == {"pass"}
+    mutant.breaks(bench)
+    try:
+        if mutant.reloads:
+            bench.settled()
+        after = bench.verdicts(mutant.checks)
+    finally:
+        mutant.mends(bench)
+        if mutant.reloads:
+            bench.settled()
+    assert differing(before, after) == set(mutant.flips)
+    assert results(after, mutant.flips) == {"fail"}
+    assert {
+        key: after[key].reason for key, told in mutant.flips.items() if told not in after[key].reason
+    } == {}
+
+
+@pytest.mark.parametrize("checks", [("config",), ("associations", "certificates")], ids=" and ".join)
+def test_after_the_mutants_all_is_as_before(bench: Bench, checks: tuple[str, ...]) -> None:
+    assert differing(bench.baseline(checks), bench.verdicts(checks)) == set()

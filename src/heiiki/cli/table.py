@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from heiiki.evidence.figures import is_floor
 from heiiki.requirements import Result, Verdict
 
 _MARKS = {Result.PASS: "pass", Result.FAIL: "FAIL", Result.UNKNOWN: "UNKNOWN", Result.NOT_APPLICABLE: "n/a"}
@@ -26,5 +27,6 @@ def verdict_table(verdicts: Sequence[Verdict]) -> str:
 def _figure(verdict: Verdict) -> str:
     if verdict.measured is None:
         return ""
-    bound = f" ≤ {verdict.bound:g}" if verdict.bound is not None else ""
+    sign = "≥" if is_floor(verdict.unit) else "≤"
+    bound = f" {sign} {verdict.bound:g}" if verdict.bound is not None else ""
     return f"{verdict.measured:.4g}{bound} {verdict.unit}".strip()

@@ -6,6 +6,7 @@ _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _LEAST_PLAIN, _MOST_PLAIN = 1e-3, 1e6
 _DIGITS = 3
 _SHORT_S = 0.1
+_FLOORS = (" left", " margin")
 
 
 def number(value: float) -> str:
@@ -34,12 +35,19 @@ def quantity(value: float | None, unit: str) -> str:
     return f"{number(value)} {unit}".rstrip()
 
 
+def is_floor(unit: str) -> bool:
+    """Tell whether the bound of figures of `unit` is the least that is allowed: time that must be left."""
+    return unit.endswith(_FLOORS)
+
+
 def against(measured: float | None, bound: float | None, unit: str) -> str:
-    """Return the figure found and the figure allowed, such as ``0.84 / 2 s`` or ``14 ms / 2 s``."""
+    """Return the figure found and the figure allowed, such as ``14 ms / 2 s`` or ``30 (≥ 5) days left``."""
     if measured is None:
         return ""
     if bound is None:
         return quantity(measured, unit)
+    if is_floor(unit):
+        return f"{number(measured)} (≥ {number(bound)}) {unit}"
     found, allowed = quantity(measured, unit), quantity(bound, unit)
     same_unit = found.rpartition(" ")[2] == allowed.rpartition(" ")[2]
     return f"{number(measured) if same_unit else found} / {allowed}"

@@ -22,7 +22,7 @@ from heiiki.evidence.junit import write_junit
 from heiiki.evidence.store import flaw, is_inside, substantiated, write_atomically
 from heiiki.evidence.table import NOT_EXAMINED, SEVERITY, Matrix, matrix
 from heiiki.evidence.timeline import timeline
-from heiiki.evidence.topology import BOX_HEIGHT, BOX_WIDTH, draw
+from heiiki.evidence.topology import BOX_HEIGHT, BOX_WIDTH, KEY, draw
 from heiiki.evidence.verdicts import FAULTS_FILE, VERDICTS_FILE, ordered, write_faults, write_verdicts
 from heiiki.plan.model import Plan
 from heiiki.requirements import REQUIREMENTS, Result, Stage, Verdict
@@ -40,7 +40,9 @@ _WORDS = {
     Result.UNKNOWN: "unknown",
     Result.NOT_APPLICABLE: "not applicable",
 }
-_NEGATIVE = frozenset({"R-ISO-GROUP", "R-ISO-CARRIER", "R-ISO-SITE", "R-ISO-MALICE", "R-SEC-ACCESS"})
+_NEGATIVE = frozenset(
+    {"R-ISO-GROUP", "R-ISO-CARRIER", "R-ISO-SITE", "R-ISO-MALICE", "R-SEC-ACCESS", "R-SEC-ESP"}
+)
 _DELAY_FROM_S, _DELAY_DECADES = 1e-4, 5
 _KEY_FIGURES = (
     ("Longest interruption", REQUIREMENT, Stage.LIVE),
@@ -80,6 +82,11 @@ class Section:
     title: str
     stage: Stage
     verdicts: tuple[Verdict, ...]
+
+    @property
+    def has_evidence(self) -> bool:
+        """Whether any of them rests on something; what is examined on paper rests on nothing but the plan."""
+        return any(item.evidence for item in self.verdicts)
 
     @property
     def bad(self) -> tuple[Verdict, ...]:
@@ -215,6 +222,7 @@ def _globals() -> dict[str, Any]:
         "not_examined": NOT_EXAMINED,
         "scope": scope,
         "box": (BOX_WIDTH, BOX_HEIGHT),
+        "key": KEY,
         "against": against,
         "quantity": quantity,
         "link": _link,

@@ -43,3 +43,31 @@ SIMULATED = (
     ),
 )
 """Parts of the lab that stand in for something."""
+
+_ASSOCIATION = (
+    "Device to device: the IPsec association, asked of IKE daemon and kernel at both ends. Certificate: days"
+    " left, and the least number of them. Wire: all packets seen while traffic flows, by kind. "
+)
+READING = {
+    ("R-SEC-ACCESS", "design"): (
+        "Site over network: what protects each link of the path. Return: after how much silence an end gives"
+        " its peer up; routing has switched over long before."
+    ),
+    ("R-SEC-ACCESS", "live"): (
+        f"{_ASSOCIATION}“gtp with esp” is ESP inside of the carrier's GTP-U. Tunnel down: what was sent"
+        " without an association must be seen nowhere. The others were tried, and must be refused."
+    ),
+    ("R-SEC-ESP", "live"): (
+        f"{_ASSOCIATION}All that is the customer's is inside of esp. The others were tried, and must be"
+        " refused."
+    ),
+    ("R-THEFT", "design"): (
+        "The longest that a verifier may go without asking for revocation lists; in a theft it is told."
+    ),
+    ("R-THEFT", "live"): (
+        "Revocation at a device: it has a list of every CA, newly fetched and good for hours yet, and lets"
+        " nobody in without one. How soon a stolen device was out is said here once revoke.yml has run; that"
+        " a revoked certificate is refused, under R-SEC-ACCESS and R-SEC-ESP."
+    ),
+}
+"""How to read the verdicts of a requirement at a stage, where their subjects do not say it."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import click
 
-from heiiki.evidence.figures import against
+from heiiki.evidence.figures import against, is_floor
 from heiiki.evidence.header import Totals
 from heiiki.evidence.verdicts import ordered
 from heiiki.requirements import REQUIREMENTS, Requirement, Result, Stage, Verdict
@@ -112,7 +112,8 @@ def _strain(verdict: Verdict) -> tuple[bool, float]:
     measured = verdict.measured or 0.0
     if verdict.bound is None:
         return False, measured
-    return measured > verdict.bound, measured / verdict.bound if verdict.bound else measured
+    found, allowed = (verdict.bound, measured) if is_floor(verdict.unit) else (measured, verdict.bound)
+    return found > allowed, found / allowed if allowed else found
 
 
 def text(table: Matrix, *, colour: bool = False, stages: Collection[Stage] = tuple(Stage)) -> str:

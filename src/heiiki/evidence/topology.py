@@ -1,6 +1,7 @@
 """The picture of a service: sites on the left, carrier A above, carrier B below, the hub on the right.
 
-Only places are worked out here; the page draws them.
+Only places are worked out here; the page draws them. A link that carries ESP is drawn as a cable: a jacket
+around the line for the site's own (R-SEC-ACCESS), a second one for the hub's VPN to the carrier (R-SEC-ESP).
 """
 
 import re
@@ -8,11 +9,19 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from heiiki.checks.associations import ACCESS, ESP, associations, is_hub_line, wires
 from heiiki.evidence.table import worst
 from heiiki.plan.model import Device, Function, Link, Plan, Role
 from heiiki.requirements import Result, Verdict
 
 BOX_WIDTH, BOX_HEIGHT = 116.0, 38.0
+
+KEY = (
+    (14, 1, "site's ESP, from its gateway to the hub (R-SEC-ACCESS)"),
+    (452, 2, "the same inside the hub's VPN to the carrier, ESP again (R-SEC-ESP)"),
+    (970, 0, "a LAN, or a line of the carrier's own that carries nothing of the service"),
+)
+"""What the jackets mean: place, jackets, words."""
 
 _WIDTH = 1640.0
 _TOP = 4.0
@@ -32,6 +41,12 @@ _MOST_SITES = 12
 _LABEL_CHARACTERS = 16
 _SIDE_STEP = 8.0
 _PLAIN_KINDS = frozenset({"core", "access", "lan", "radio"})
+_PROTECTION = (
+    "no packet between site and hub leaves its LAN over it",
+    "packets between site and hub: in the site's ESP",
+    "packets between site and hub: in the site's ESP, and that in the hub's VPN, ESP again",
+)
+"""By the number of jackets."""
 _WORD = re.compile(r"[^\s/,;>→()]+")
 
 
@@ -61,7 +76,11 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A link as an SVG path; `label` stands at (x, y) and is empty for kinds that the colour tells."""
+    """A link as an SVG path; `label` stands at (x, y) and is empty for kinds that the colour tells.
+
+    Attributes:
+        jackets: how many ESP associations a packet between site and hub is in on this link, by the plan.
+    """
 
     name: str
     path: str
@@ -72,6 +91,7 @@ class Line:
     y: float
     result: Result | None
     tooltip: str
+    jackets: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +136,17 @@ def draw(plan: Plan, verdicts: Iterable[Verdict]) -> Picture:
     links = tuple(link for link in plan.links if all(end.device in places for end in link.ends))
     frames = (*_regions(plan, height), *site_frames)
     boxes = tuple(_box(device, places, marks) for device in plan.devices if device.name in places)
-    return Picture(_WIDTH, height, frames, _lines(links, places, marks), boxes, len(plan.sites) - len(shown))
+    lines = _lines(links, places, marks, _jackets(plan))
+    return Picture(_WIDTH, height, frames, lines, boxes, len(plan.sites) - len(shown))
+
+
+def _jackets(plan: Plan) -> dict[str, int]:
+    """Return the number of ESP associations around the packets of each link, none where there is none."""
+    held = {(one.protects, one.network) for one in associations(plan)}
+    return {
+        link.name: ((ACCESS, link.network) in held) + (is_hub_line(link) and (ESP, link.network) in held)
+        for link in wires(plan)
+    }
 
 
 def _marks(plan: Plan, verdicts: tuple[Verdict, ...]) -> dict[str, Result]:
@@ -330,23 +360,26 @@ def _told(result: Result | None) -> str:
     return f"worst verdict about it: {result}" if result else "no verdict names it"
 
 
-def _lines(links: tuple[Link, ...], places: Places, marks: Mapping[str, Result]) -> tuple[Line, ...]:
+def _lines(
+    links: tuple[Link, ...], places: Places, marks: Mapping[str, Result], jackets: Mapping[str, int]
+) -> tuple[Line, ...]:
     seen: Counter[frozenset[str]] = Counter()
     lines = []
     for link in links:
         pair = frozenset(_devices(link))
-        lines.append(_line(link, places, seen[pair] * _SIDE_STEP, marks.get(link.name)))
+        step, around = seen[pair] * _SIDE_STEP, jackets.get(link.name, 0)
+        lines.append(_line(link, places, step, marks.get(link.name), around))
         seen[pair] += 1
     return tuple(lines)
 
 
-def _line(link: Link, places: Places, side_step: float, result: Result | None) -> Line:
+def _line(link: Link, places: Places, side_step: float, result: Result | None, jackets: int) -> Line:
     (x1, y1), (x2, y2) = sorted(places[end.device] for end in link.ends)
     y1, y2 = y1 + side_step, y2 + side_step
     path, x, y = _curve(x1, y1, x2, y2)
     label = "" if link.kind in _PLAIN_KINDS else link.kind
-    tooltip = f"{link.name} ({link.kind})\n{link.a} to {link.b}\n{_told(result)}"
-    return Line(link.name, path, link.network, link.kind == "radio", label, x, y, result, tooltip)
+    told = f"{link.name} ({link.kind})\n{link.a} to {link.b}\n{_PROTECTION[jackets]}\n{_told(result)}"
+    return Line(link.name, path, link.network, link.kind == "radio", label, x, y, result, told, jackets)
 
 
 def _curve(x1: float, y1: float, x2: float, y2: float) -> tuple[str, float, float]:

@@ -9,7 +9,8 @@ One self-contained program: Python's standard library and the `openssl` command.
     credentials.py anchors     read {"anchors", "server_anchors"} on standard input, install them
     credentials.py reload      have whoever uses them load what is there
     credentials.py rollback    go back to the generation before
-    credentials.py status      print what is there
+    credentials.py status      print what is there, and what is wrong with it
+    credentials.py glance      print what is there, key and chain unexamined
     credentials.py pull        fetch the CRLs now; prints what changed
     credentials.py watch       pull for ever (SIGHUP pulls at once)
     credentials.py check       exit status 0 if a watch runs and has reported in time
@@ -26,6 +27,11 @@ the next `request`. The one before `current` is kept.
 The key leaves openssl by a pipe and is written with mode 0600; the token comes on standard input and goes to
 Vault only. `loaded` remembers what the users have been told of, so that a run which was cut off before it
 told them is made good by the next.
+
+Rekeying an IKE SA verifies nobody, so one that runs outlives the certificates that it began with. `watch` has
+them made anew, one after the other, when the device's own certificate was replaced, when a CRL names more
+certificates than before, or when a CA is gone; never because a CRL is merely newer. `authenticated` remembers
+what those that run rest on.
 """
 
 import argparse
@@ -38,6 +44,7 @@ import http.client
 import ipaddress
 import json
 import logging
+import math
 import os
 import pwd
 import random
@@ -73,6 +80,10 @@ LOCK_S = 50.0
 BACK_OFF_S = 60.0
 GRACE_S = 30.0
 JITTER = 0.1
+ANEW_PACE_S = 0.05
+ANEW_AFTER_S = 3.0
+ANEW_S = 30.0
+ANEW_LOOK_S = 2.0
 ANSWER_LIMIT = 8 << 20
 
 _log = logging.getLogger("credentials")
@@ -167,6 +178,7 @@ class Config:
         links: paths that are to be symbolic links to a file of the generation in use.
         ca_folder, crl_folder: where each CA certificate and CRL stands in a file of its own besides.
         users: commands that make a program load what is new; each must exit 0.
+        associations: strongSwan is one of them: its IKE SAs are made anew when what they rest on is gone.
     """
 
     device: str
@@ -180,6 +192,7 @@ class Config:
     ca_folder: Path | None = None
     crl_folder: Path | None = None
     users: tuple[tuple[str, ...], ...] = ()
+    associations: bool = False
 
 
 def _text(value: Any) -> str:
@@ -227,6 +240,12 @@ def _seconds(value: Any) -> int:
     return value
 
 
+def _truth(value: Any) -> bool:
+    if type(value) is not bool:
+        raise ValueError("must be true or false")
+    return value
+
+
 def _path(value: Any) -> Path:
     path = Path(_text(value))
     if not path.is_absolute():
@@ -265,6 +284,7 @@ _OPTIONAL: _Fields = {
     "ca_folder": _path,
     "crl_folder": _path,
     "users": _commands,
+    "associations": _truth,
 }
 
 
@@ -1382,7 +1402,15 @@ def _shown(moment: datetime) -> str:
 
 
 def status(config: Config) -> dict[str, Any]:
-    """Return what is there; nothing secret is in it."""
+    """Return what is there and what is wrong with it; nothing secret is in it."""
+    report, store = glance(config), Store(config.folder)
+    if report["generation"] is not None:
+        report["problems"] = list(_problems(store))
+    return report
+
+
+def glance(config: Config) -> dict[str, Any]:
+    """Return what is there as `status` does, without examining it: `problems` is empty."""
     store = Store(config.folder)
     current = store.current()
     report: dict[str, Any] = {
@@ -1392,6 +1420,7 @@ def status(config: Config) -> dict[str, Any]:
         "pending": store.pending(),
         "previous": store.previous(),
         "loaded": store.read("loaded") == store.digest(),
+        "authenticated": Ground.of(store).holds(Ground.kept(store)) if config.associations else None,
         "users": [shlex.join(command) for command in config.users],
         "pulls": config.revocation is not None,
         "anchors": [_authority(item) for item in store.certificates("roots.pem")],
@@ -1401,7 +1430,7 @@ def status(config: Config) -> dict[str, Any]:
         "problems": [],
     }
     if current is not None:
-        report["certificate"], report["problems"] = _in_use(store)
+        report["certificate"] = _in_use(store)
     return report
 
 
@@ -1421,15 +1450,15 @@ def _crl(item: RevocationList) -> dict[str, Any]:
     }
 
 
-def _in_use(store: Store) -> tuple[dict[str, Any] | None, list[str]]:
-    """Return the certificate in use, and what is wrong with it."""
+def _in_use(store: Store) -> dict[str, Any] | None:
+    """Return the facts of the certificate in use; None when its file is missing."""
     found = store.certificates("current/certificate.pem")
     if not found:
-        return None, ["certificate.pem is missing"]
+        return None
     leaf, chain = found[0], store.certificates("current/chain.pem")
     life = (leaf.not_after - leaf.not_before).total_seconds()
     algorithm, curve, bits = leaf.key
-    facts = {
+    return {
         "serial": leaf.serial,
         "sha256": leaf.sha256,
         "subject": leaf.subject,
@@ -1444,7 +1473,6 @@ def _in_use(store: Store) -> tuple[dict[str, Any] | None, list[str]]:
         "chain": [_authority(item) for item in chain],
         "revoked": _is_revoked(leaf, store.lists()),
     }
-    return facts, list(_problems(store, leaf, chain))
 
 
 def _is_revoked(leaf: Certificate, lists: Iterable[RevocationList]) -> bool:
@@ -1455,9 +1483,13 @@ def _is_revoked(leaf: Certificate, lists: Iterable[RevocationList]) -> bool:
     )
 
 
-def _problems(store: Store, leaf: Certificate, chain: Sequence[Certificate]) -> Iterator[str]:
+def _problems(store: Store) -> Iterator[str]:
     """Yield what makes the generation in use unfit, whoever did that to it."""
-    key = store.folder / "current/key.pem"
+    found, key = store.certificates("current/certificate.pem"), store.folder / "current/key.pem"
+    if not found:
+        yield "certificate.pem is missing"
+        return
+    leaf, chain = found[0], store.certificates("current/chain.pem")
     try:
         mode = key.stat().st_mode & 0o777
         if mode != 0o600:  # noqa: PLR2004
@@ -1629,6 +1661,131 @@ def _refused(
     return f"its signature is not the CA's: {problem}" if problem else ""
 
 
+# ------------------------------------------------------------------------------------------ associations
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What authentication rests on.
+
+    Attributes:
+        certificate: digest of the device's own.
+        authorities: digests of the CAs that vouch for peers.
+        revoked: certificates that are revoked: CA and serial number.
+    """
+
+    certificate: str
+    authorities: frozenset[str]
+    revoked: frozenset[str]
+
+    @classmethod
+    def of(cls, store: "Store") -> Self:
+        """Return what there is now."""
+        own = [item.sha256 for item in store.certificates("current/certificate.pem")]
+        revoked = (
+            f"{_digest(*one.authority)[:16]} {serial}" for one in store.lists() for serial in one.serials
+        )
+        return cls("".join(own), frozenset(item.sha256 for item in store.authorities()), frozenset(revoked))
+
+    @classmethod
+    def kept(cls, store: "Store") -> Self | None:
+        """Return what the running IKE SAs rest on; None when nobody knows."""
+        try:
+            found = json.loads(store.read(AUTHENTICATED))
+            return cls(found["certificate"], frozenset(found["authorities"]), frozenset(found["revoked"]))
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def keep(self, store: "Store") -> None:
+        """Write that the running IKE SAs rest on this."""
+        document = {"authorities": sorted(self.authorities), "revoked": sorted(self.revoked)}
+        write(store.folder / AUTHENTICATED, json.dumps({"certificate": self.certificate, **document}))
+
+    def holds(self, before: "Ground | None") -> bool:
+        """Tell whether who was let in on the ground of `before` would be let in now, by the same proof."""
+        return (
+            before is not None
+            and self.certificate == before.certificate
+            and self.authorities >= before.authorities
+            and self.revoked <= before.revoked
+        )
+
+
+AUTHENTICATED = "authenticated"
+_ASSOCIATION = re.compile(r"^\S+: #(\d+), (?:ESTABLISHED|REKEYING), IKEv2, [0-9a-f]+_i(\*?) ", re.MULTILINE)
+
+
+def make_anew(store: "Store", ground: Ground) -> Iterator[float]:
+    """Have every IKE SA made anew on `ground`, one a step; yields the seconds to wait before the next step.
+
+    The new one stands before the old one goes (make before break). One whose peer cannot prove itself, or
+    does not answer, is closed `ANEW_S` after the last.
+
+    Raises:
+        CredentialError: strongSwan does not answer; `ground` is not kept, so it is tried again.
+    """
+    old = _associations()
+    # Both ends may learn of the same CRL at once, and both beginning costs a packet: who began it begins.
+    yield from _asked(number for number, began in old.items() if began)
+    if not all(old.values()):
+        yield ANEW_AFTER_S
+    there = _associations()
+    yield from _asked(number for number, began in old.items() if not began and number in there)
+    end = time.monotonic() + ANEW_S
+    while (left := old.keys() & _associations().keys()) and time.monotonic() < end:
+        yield ANEW_LOOK_S
+    for number in left:
+        _log.error("IKE SA %s was not made anew within %.0f s: it is closed", number, ANEW_S)
+        if problem := _swanctl("--terminate", "--ike-id", number, "--force", "--timeout", "2"):
+            raise CredentialError(f"IKE SA {number} cannot be closed: {problem}")
+    ground.keep(store)
+    _log.info("%d IKE SAs were made anew", len(old))
+
+
+def _asked(numbers: Iterable[str]) -> Iterator[float]:
+    for number in numbers:
+        problem = _swanctl("--rekey", "--ike-id", number, "--reauth")
+        if problem and number in _associations():
+            _log.error("IKE SA %s was not made anew: %s", number, problem)
+        yield ANEW_PACE_S
+
+
+def _associations() -> dict[str, bool]:
+    """Return the numbers of the IKE SAs that stand, and whether this end began each.
+
+    Raises:
+        CredentialError: strongSwan does not answer.
+    """
+    done = _called("--list-sas")
+    if done.returncode:
+        raise CredentialError(f"swanctl --list-sas: {_said(done)}: see whether strongswan runs")
+    return {number: bool(star) for number, star in _ASSOCIATION.findall(done.stdout)}
+
+
+def _swanctl(*arguments: str) -> str:
+    """Run a command of strongSwan; returns what went wrong."""
+    done = _called(*arguments)
+    return _said(done) if done.returncode else ""
+
+
+def _called(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    try:
+        return subprocess.run(
+            ["swanctl", *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=USER_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise CredentialError(f"`swanctl {shlex.join(arguments)}` cannot be run: {error}") from error
+
+
+def _said(done: "subprocess.CompletedProcess[str]") -> str:
+    return (done.stderr.strip() or done.stdout.strip())[-500:] or f"exit status {done.returncode}"
+
+
 class Daemon:
     """The loop of `watch`."""
 
@@ -1639,6 +1796,9 @@ class Daemon:
         self._failures = 0
         self._complaint = ""
         self._pulled: float | None = None
+        self._ground: Ground | None = None
+        self._anew: Iterator[float] | None = None
+        self._due = 0.0
 
     def _read(self) -> Config:
         config = read(self._file)
@@ -1654,10 +1814,55 @@ class Daemon:
         self._report(0.0)
         while True:
             self.step()
+            self.compare()
             wait = self.wait_s()
             self._report(wait)
-            if signal.sigtimedwait({signal.SIGHUP}, wait) is not None:
+            if self._called_within(wait):
                 self._read_again()
+
+    def _called_within(self, seconds: float) -> bool:
+        """Wait, and have IKE SAs made anew meanwhile; tells whether a SIGHUP ended it."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if signal.sigtimedwait({signal.SIGHUP}, min(left, self.go_on())) is not None:
+                return True
+        return False
+
+    def compare(self) -> None:
+        """Begin to make IKE SAs anew if what they rest on no longer holds, and its users have loaded that."""
+        store = Store(self._config.folder)
+        try:
+            if not self._config.associations or store.read("loaded") != store.digest():
+                return
+            ground = Ground.of(store)
+        except CredentialError as error:
+            _log.error("%s", error)
+            return
+        before = self._ground or Ground.kept(store)
+        if ground.holds(before):
+            if self._ground is None and ground != before:
+                ground.keep(store)  # whoever comes from now on may rest on a CA that is new
+        else:
+            self._ground, self._anew, self._due = ground, make_anew(store, ground), 0.0
+
+    def go_on(self) -> float:
+        """Take the next step of what `compare` began, if it is due; returns the seconds until the next."""
+        if self._anew is None:
+            return math.inf
+        # A pull or a signal may have cut the wait short: who was asked last gets its time all the same.
+        if (left := self._due - time.monotonic()) > 0:
+            return left
+        try:
+            wait = next(self._anew)
+        except StopIteration:
+            pass
+        except CredentialError as error:
+            _log.error("IKE SAs are not made anew, it is tried again: %s", error)
+        else:
+            self._due = time.monotonic() + wait
+            return wait
+        self._ground = self._anew = None
+        return math.inf
 
     def step(self) -> None:
         """Pull once; whatever goes wrong is said once and tried again."""
@@ -1761,21 +1966,33 @@ def limited(seconds: int, what: str) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _given() -> str:
-    """Return standard input; secrets come no other way."""
-    return sys.stdin.read()
-
-
-_COMMANDS: Mapping[str, tuple[int, Callable[[Config], dict[str, Any]]]] = {
-    "request": (INSTALL_S, request),
-    "install": (INSTALL_S, lambda config: install(config, parse_order(_given()))),
-    "reach": (REACH_S, lambda config: reach(config, *parse_reach(_given()))),
-    "anchors": (INSTALL_S, lambda config: install_anchors(config, parse_anchors(_given()))),
-    "reload": (3 * INSTALL_S, reload),
-    "rollback": (INSTALL_S, rollback),
-    "status": (INSTALL_S, status),
-    "pull": (INSTALL_S, pull),
+_Work = Callable[[Config, str], dict[str, Any]]
+_COMMANDS: Mapping[str, tuple[int, _Work]] = {
+    "request": (INSTALL_S, lambda config, _: request(config)),
+    "install": (INSTALL_S, lambda config, given: install(config, parse_order(given))),
+    "reach": (REACH_S, lambda config, given: reach(config, *parse_reach(given))),
+    "anchors": (INSTALL_S, lambda config, given: install_anchors(config, parse_anchors(given))),
+    "reload": (3 * INSTALL_S, lambda config, _: reload(config)),
+    "rollback": (INSTALL_S, lambda config, _: rollback(config)),
+    "status": (INSTALL_S, lambda config, _: status(config)),
+    "glance": (INSTALL_S, lambda config, _: glance(config)),
+    "pull": (INSTALL_S, lambda config, _: pull(config)),
 }
+_READING = frozenset({"install", "reach", "anchors"})
+
+
+def answer(command: str, file: Path, given: str = "") -> dict[str, Any]:
+    """Do what `command` says and return what it prints; `given` is what it reads on standard input.
+
+    For a program that has this one loaded, so that no second interpreter has to start.
+
+    Raises:
+        CredentialError, OSError, ValueError: it failed, and why.
+    """
+    seconds, work = _COMMANDS[command]
+    config = read(file)
+    with limited(seconds, command):
+        return work(config, given)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -1803,10 +2020,9 @@ def _run(chosen: argparse.Namespace) -> int:
         return 1 if problem else 0
     if chosen.command == "watch":
         Daemon(chosen.config, chosen.state).run()
-    seconds, work = _COMMANDS[chosen.command]
-    config = read(chosen.config)
-    with limited(seconds, chosen.command):
-        print(json.dumps(work(config)))
+    # Secrets come by standard input, and no other way.
+    given = sys.stdin.read() if chosen.command in _READING else ""
+    print(json.dumps(answer(chosen.command, chosen.config, given)))
     return 0
 
 

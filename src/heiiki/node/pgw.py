@@ -7,7 +7,8 @@ configuration does not know are refused with a cause. A user packet whose tunnel
 belong together is counted and dropped by the nftables table ``ip heiiki_pgw`` before the kernel, which
 would drop it unseen, gets it.
 
-Run as root: ``pgw.py /etc/heiiki/pgw.json``. The file is read again whenever it changes:
+Run as root: ``pgw.py /etc/heiiki/pgw.json``. The file is looked at every second and read again when it has
+changed, whoever changed it; no signal is needed:
 
     {"address": "192.0.2.1", "interface": "gtp0", "mtu": 1400,
      "apns": [{"name": "der-a", "pool": "10.64.0.0/24"}],
@@ -20,7 +21,6 @@ import logging
 import os
 import re
 import secrets
-import signal
 import socket
 import struct
 import subprocess
@@ -433,15 +433,15 @@ class Pgw:
         if STATE.exists():
             saved = [Session(**entry) for entry in json.loads(STATE.read_text(encoding="ascii"))]
             self.sessions = {session.key: session for session in saved}
+        for session in self.sessions.values():
+            self.kernel.add(session)
         self.reconfigure(self.config)
 
     def reconfigure(self, config: Config) -> None:
-        """Take up a new configuration; sessions that it does not know end."""
+        """Take up a new configuration; sessions that it does not know end, the others are not touched."""
         self.config = config
         for session in list(self.sessions.values()):
-            if str(config.subscribers.get(session.key)) == session.address:
-                self.kernel.add(session)
-            else:
+            if str(config.subscribers.get(session.key)) != session.address:
                 self._end(session)
         for pool in config.pools.values():
             _run("ip", "route", "replace", str(pool), "dev", config.interface)
@@ -581,7 +581,7 @@ class Watched:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seen: tuple[int, int] | None = None
+        self._seen: tuple[int, int, int] | None = None
 
     def changed(self) -> bool:
         """Whether there is a file, and another than before."""
@@ -589,7 +589,8 @@ class Watched:
             status = self._path.stat()
         except FileNotFoundError:
             return False
-        stamp = (status.st_mtime_ns, status.st_ino)
+        # The size too: a file that is written in place may be seen half done, and have the same time after.
+        stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
         changed, self._seen = stamp != self._seen, stamp
         return changed
 
@@ -651,8 +652,6 @@ def _tick(pgw: Pgw, watched: Watched) -> bool:
 def main() -> int:
     """Run the gateway with the configuration file named on the command line."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    # A reload must not end every session: the file is looked at within a second in any case.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     watched = Watched(Path(sys.argv[1]))
     config = _wait_for_config(watched)
     spoof_filter = SpoofFilter(config.interface)

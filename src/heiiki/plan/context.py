@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from heiiki.intent import Service, Site
 from heiiki.plan import addresses as addr
-from heiiki.plan.model import BfdProfile, PrefixSet, Timers
+from heiiki.plan.model import BfdProfile, BgpInstance, BgpNeighbor, PrefixSet, Router, Timers
 
 PRIMARY_PREFERENCE, STANDBY_PREFERENCE = 200, 100
 EDGE_LINK = 6
@@ -161,10 +161,14 @@ class Context:
         """That address as a prefix."""
         return addr.only(self.vault_service)
 
+    def tunnel_pool(self, network: str) -> IPv4Network:
+        """Return the addresses inside tunnels over `network`: block 0 the hub's VPN, then a block a site."""
+        pools = self.service.addresses
+        return pools.tunnel_a if network == "a" else pools.tunnel_b
+
     def inside_esp(self, network: str) -> IPv4Network:
         """Return the /30 inside the IPsec VPN between the hub and the edge of `network`."""
-        pools = self.service.addresses
-        return addr.block(pools.tunnel_a if network == "a" else pools.tunnel_b, 0, addr.ACCESS)
+        return addr.block(self.tunnel_pool(network), 0, addr.ACCESS)
 
     def hub_end(self, network: str) -> IPv4Address:
         """Return the hub's end of every site's tunnel over `network`."""
@@ -191,6 +195,22 @@ class Context:
     def preference(self, site: Site, network: str) -> int:
         """Return the local preference of the site's routes over `network`."""
         return PRIMARY_PREFERENCE if site.primary == network else STANDBY_PREFERENCE
+
+    def router(
+        self,
+        as_number: int,
+        router_id: IPv4Address,
+        neighbors: tuple[BgpNeighbor, ...],
+        networks: tuple[IPv4Network, ...],
+        sets: tuple[PrefixSet, ...],
+    ) -> Router:
+        """Return a router of the overlay: one BGP instance, whose sessions use either BFD profile."""
+        return Router(
+            router_id=router_id,
+            bgp=(BgpInstance(as_number, router_id, neighbors, networks),),
+            prefix_sets=sets,
+            bfd_profiles=(self.timers.active, self.timers.standby),
+        )
 
     @cached_property
     def hub_set(self) -> PrefixSet:

@@ -9,7 +9,6 @@ from heiiki.plan import firewall, identities, ipsec, names
 from heiiki.plan.context import HUB_VRID, Context
 from heiiki.plan.model import (
     AllowedSource,
-    BgpInstance,
     BgpNeighbor,
     Device,
     DeviceClass,
@@ -22,7 +21,6 @@ from heiiki.plan.model import (
     Link,
     PrefixSet,
     Role,
-    Router,
     StampStream,
     StaticRoute,
     VaultServer,
@@ -169,7 +167,7 @@ def _lan_sources(context: Context) -> Iterator[AllowedSource]:
 def _ce(context: Context, line: _Line) -> Device:
     """The CE router to one carrier: all sites' tunnels over it, inside the VPN to the carrier's edge."""
     here, peer = _ce_address(context, line.index), _ce_address(context, line.other_index)
-    network, pools = line.network, context.service.addresses
+    network = line.network
     end, vault = addr.only(context.hub_end(network)), context.only_vault_service
     outside, inside = (addr.host(net, 1) for net in (context.line(network), context.inside_esp(network)))
     underlay, shown = line.underlay(context), context.underlay_set(network)
@@ -197,8 +195,8 @@ def _ce(context: Context, line: _Line) -> Device:
             Interface(names.LAN_IF, "ethernet", (addr.single(here),)),
             *tunnels,
         ),
-        router=_router(
-            context,
+        router=context.router(
+            context.service.hub.as_number,
             end.network_address,
             (to_edge, _session_lan(context, here, peer, line.other), *_overlay(context, network)),
             (context.hub_lan, end, vault),
@@ -208,7 +206,7 @@ def _ce(context: Context, line: _Line) -> Device:
         routes=(StaticRoute(vault, interface=names.LAN_IF),),
         firewall=Firewall(
             services=(
-                *firewall.routing_from(inside, pools.tunnel_a if network == "a" else pools.tunnel_b, peer),
+                *firewall.routing_from(inside, context.tunnel_pool(network), peer),
                 *firewall.ipsec_from(outside, far),
                 firewall.gre_from(far),
                 firewall.vrrp_from(peer),
@@ -248,21 +246,6 @@ def _vault_pair(
 ) -> ForwardPair:
     """Gateways and the carrier's edge to the Vault server, outside of their tunnels, and to no other host."""
     return ForwardPair("vault", (context.only_vault_service,), outside, names.LAN_IFS, interfaces)
-
-
-def _router(
-    context: Context,
-    router_id: IPv4Address,
-    neighbors: tuple[BgpNeighbor, ...],
-    networks: tuple[IPv4Network, ...],
-    sets: tuple[PrefixSet, ...],
-) -> Router:
-    return Router(
-        router_id=router_id,
-        bgp=(BgpInstance(context.service.hub.as_number, router_id, neighbors, networks),),
-        prefix_sets=sets,
-        bfd_profiles=(context.timers.active, context.timers.standby),
-    )
 
 
 def _pair(context: Context, uplinks: tuple[str, ...]) -> ForwardPair:

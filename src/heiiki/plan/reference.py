@@ -1,5 +1,7 @@
 """The page of the timer profiles, made from them."""
 
+from operator import attrgetter
+
 from heiiki.plan.model import Timers
 from heiiki.plan.timers import PROFILES
 
@@ -25,6 +27,11 @@ _MEANINGS: dict[str, tuple[str, str]] = {
     "lan_probe_lost": ("lost probes in a row after which the LAN counts as dead", "probes"),
     "bgp_connect_s": ("BGP connect retry (RFC 4271)", "s"),
     "ospf_spf_ms": ("hold-down of the carrier's shortest-path computation", "ms"),
+    "ike.dpd_delay_s": ("IKEv2 liveness: silence after which a peer is asked (RFC 7296 2.4)", "s"),
+    "ike.retransmit_tries": ("IKEv2 retransmissions before a peer is given up", "messages"),
+    "ike.give_up_s": ("from the last packet of a dead IKEv2 peer until it is given up", "s"),
+    "ike.rekey_ike_s": ("life of an IKE SA", "s"),
+    "ike.rekey_esp_s": ("life of an ESP SA, with a key exchange of its own (PFS)", "s"),
 }
 
 
@@ -43,4 +50,5 @@ def _value(timers: Timers, name: str) -> str:
     bfd = {"bfd_active": timers.active, "bfd_standby": timers.standby}.get(name)
     if bfd is not None:
         return f"{bfd.interval_ms} × {bfd.multiplier} = {bfd.detection_ms}"
-    return str(getattr(timers, name))
+    value = attrgetter(name)(timers)
+    return f"{value:.1f}" if isinstance(value, float) else str(value)

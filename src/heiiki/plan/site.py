@@ -1,7 +1,7 @@
 """One site: its gateways, LAN, controller and links."""
 
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 
 from heiiki.intent import Site
 from heiiki.plan import addresses as addr
@@ -9,7 +9,6 @@ from heiiki.plan import firewall, identities, ipsec, names
 from heiiki.plan.context import SITE_VRID, Context, SiteAddresses
 from heiiki.plan.model import (
     AllowedSource,
-    BgpInstance,
     BgpNeighbor,
     Device,
     DeviceClass,
@@ -248,26 +247,12 @@ def _router_a(context: Context, own: SiteAddresses, neighbors: tuple[BgpNeighbor
     """A gateway on network A has a loopback, where its tunnel ends, and tells the PE of it."""
     loopback = PrefixSet(_OWN_LOOPBACK, (own.only_loopback,))
     sets = (context.hub_set, context.underlay_set("a"), _lan_set(own), loopback)
-    return _router(context, own.loopback, neighbors, (own.lan, own.only_loopback), sets)
+    networks = (own.lan, own.only_loopback)
+    return context.router(context.service.sites_as_number, own.loopback, neighbors, networks, sets)
 
 
 def _lan_set(own: SiteAddresses) -> PrefixSet:
     return PrefixSet(_OWN_LAN, (own.lan,))
-
-
-def _router(
-    context: Context,
-    router_id: IPv4Address,
-    neighbors: tuple[BgpNeighbor, ...],
-    networks: tuple[IPv4Network, ...],
-    sets: tuple[PrefixSet, ...],
-) -> Router:
-    return Router(
-        router_id=router_id,
-        bgp=(BgpInstance(context.service.sites_as_number, router_id, neighbors, networks),),
-        prefix_sets=sets,
-        bfd_profiles=(context.timers.active, context.timers.standby),
-    )
 
 
 def _ce_a(context: Context, site: Site, own: SiteAddresses) -> Device:
@@ -320,7 +305,13 @@ def _gateway_b(context: Context, site: Site, own: SiteAddresses) -> Device:
             *_interfaces_b(context, site, own),
             Interface(names.LAN_IF, "ethernet", (addr.single(here),)),
         ),
-        router=_router(context, own.sim, neighbors, (own.lan,), (context.hub_set, _lan_set(own))),
+        router=context.router(
+            context.service.sites_as_number,
+            own.sim,
+            neighbors,
+            (own.lan,),
+            (context.hub_set, _lan_set(own)),
+        ),
         firewall=_filter(context, own, "b", services, doubled=True),
         vrrp=_vrrp(context, own, peer, master=site.primary == "b"),
         lan_watch=_watch(context, own, here, peer),

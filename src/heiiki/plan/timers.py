@@ -30,4 +30,7 @@ PROFILES: dict[str, Timers] = {
 }
 """``laboratory`` watches every path quickly, and forgives the stalls of a machine that runs a whole network
 on two cores (1.2 s instead of 0.9 s); ``production`` watches the standby slowly, for 300 ms BFD over a
-metered SIM costs about a gigabyte a month."""
+metered SIM costs about a gigabyte a month.
+
+IKE gives a peer up after 6 s in the laboratory, after 21 s in production (RFC 7296 2.4; T9). There the
+liveness check waits for two intervals of the standby's BFD: while that is heard, nothing is spent on it."""

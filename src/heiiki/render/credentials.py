@@ -97,4 +97,5 @@ def _strongswan() -> dict[str, Any]:
         "crl_folder": "/etc/swanctl/x509crl",
         # Anew: a CA that was retired must not stay in the daemon's memory.
         "users": [["swanctl", "--load-creds", "--clear", "--noprompt"]],
+        "associations": True,
     }

@@ -9,11 +9,16 @@ Rotation without an interruption of service goes in steps, each of which may be 
    (`heiiki.vault.revoke.crls`).
 3. `retire`, when no certificate of an old CA is in use: it is removed, and with an old root its trust;
    devices get the anchors again.
+
+A step that was cut off, because the server died in the middle, is made good by `complete`.
+`heiiki.rotation` takes these steps in order, and none before the devices are ready for it.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -26,6 +31,7 @@ from heiiki.vault.desired import issuer_urls, serial_text
 _SIGNS = "read-only,issuing-certificates,crl-signing,ocsp-signing"
 _SIGNED_ONCE = "read-only,crl-signing,ocsp-signing"
 _MARGIN = 1.1
+_OURS = re.compile(r"(root|issuing)-\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +135,69 @@ def common_name(plan: Plan, kind: str, number: int) -> str:
     return f"Heiiki {plan.service} {kind} CA {number}"
 
 
+def complete(vault: Vault, plan: Plan, *, check: bool = False) -> tuple[Authority, ...]:
+    """Finish what a rotation began that was cut off; returns the CAs that it made current.
+
+    The newest CA of each kind becomes the one that signs, whatever the older are called and may do; a key
+    that belongs to no CA is removed.
+    """
+    trust = plan.trust
+    found = []
+    for mount, kind in ((trust.root_mount, "root"), (trust.issuing_mount, "issuing")):
+        able = [one for one in authorities(vault, mount) if one.key]
+        newest = max(able, key=_age, default=None)
+        if newest is not None and not (newest.current and _is_settled(vault, trust, newest)):
+            found.append(newest)
+            if not check:
+                name = newest.name or f"{kind}-{_next_number(vault, mount)}"
+                _settle(vault, trust, mount, newest.id, name, _SIGNS)
+                _make_current(vault, mount, newest.id)
+        if newest is not None and mount == trust.issuing_mount and not check:
+            _end_signing(vault, trust, [one for one in able if one.id != newest.id])
+    if not check:
+        drop_orphans(vault, trust)
+    return tuple(found)
+
+
+def _age(authority: Authority) -> tuple[datetime, int]:
+    return _begins(authority.certificate), authority.number
+
+
+def _is_settled(vault: Vault, trust: Trust, one: Authority) -> bool:
+    stands = vault.read(one.path)
+    wanted = issuer_urls(trust, one.mount, one.id)
+    told = all((stands or {}).get(key) == value for key, value in wanted.items())
+    return told and one.number > 0 and _uses(stands) == set(_SIGNS.split(","))
+
+
+def _uses(issuer: Mapping[str, Any] | None) -> set[str]:
+    return set((issuer or {}).get("usage", "").split(","))
+
+
+def _end_signing(vault: Vault, trust: Trust, older: Iterable[Authority]) -> None:
+    """Let issuing CAs sign revocation lists and nothing else, where they still do more."""
+    for one in older:
+        if _uses(vault.read(one.path)) != set(_SIGNED_ONCE.split(",")):
+            _settle(vault, trust, one.mount, one.id, one.name, _SIGNED_ONCE)
+            vault.read(f"{one.mount}/crl/rotate")
+
+
+def drop_orphans(vault: Vault, trust: Trust) -> None:
+    """Remove the keys that `orphans` names."""
+    for path in orphans(vault, trust):
+        vault.delete(path)
+
+
+def orphans(vault: Vault, trust: Trust) -> tuple[str, ...]:
+    """Return the paths of keys that a rotation made and that no CA uses; those of others are not named."""
+    return tuple(
+        f"{mount}/key/{key}"
+        for mount in (trust.root_mount, trust.issuing_mount)
+        for key in set(vault.names(f"{mount}/keys")) - {one.key for one in authorities(vault, mount)}
+        if _OURS.fullmatch((vault.read(f"{mount}/key/{key}") or {}).get("key_name", ""))
+    )
+
+
 def rotate_root(vault: Vault, plan: Plan) -> Authority:
     """Make a root CA beside those there are, and the current one; also how the first comes to be.
 
@@ -193,8 +262,7 @@ def _install(vault: Vault, trust: Trust, chain: tuple[str, Authority], number: i
             vault.write(f"{mount}/issuer/{one}", {"issuer_name": root.name, "leaf_not_after_behavior": "err"})
     made = _settle(vault, trust, mount, new, f"issuing-{number}", _SIGNS)
     _make_current(vault, mount, new)
-    for one in older:
-        _settle(vault, trust, mount, one.id, one.name, _SIGNED_ONCE)
+    _end_signing(vault, trust, older)
     vault.read(f"{mount}/crl/rotate")
     return made
 
@@ -212,11 +280,13 @@ def retire(vault: Vault, plan: Plan) -> tuple[Authority, ...]:
             vault.write(
                 f"{trust.root_mount}/revoke", {"serial_number": serial_text(one.certificate.serial_number)}
             )
+    if removed:
+        # Before anything is gone: a step that is cut off here is taken again as a whole.
+        vault.read(f"{trust.root_mount}/crl/rotate")
+    for one in removed:
         vault.delete(one.path)
         if one.key:
             vault.delete(f"{one.mount}/key/{one.key}")
-    if removed:
-        vault.read(f"{trust.root_mount}/crl/rotate")
     return removed
 
 

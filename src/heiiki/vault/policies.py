@@ -99,6 +99,9 @@ def _configurator(trust: Trust) -> Iterator[str]:
             yield _rule(f"{mount}/config/{part}", "read", "update")
         yield _rule(f"{mount}/issuers", "list")
         yield _rule(f"{mount}/issuer/+", "read")
+        # Names of keys; no path of the server gives a key itself.
+        yield _rule(f"{mount}/keys", "list")
+        yield _rule(f"{mount}/key/+", "read")
         yield _rule(f"{mount}/crl/rotate", "read")
     yield _rule(f"{trust.issuing_mount}/roles/*", "create", "read", "update")
     # A root token again, where the server has closed the open way; the unseal keys are wanted too.

@@ -156,6 +156,11 @@ def test_compile_where_a_file_stands(tmp_path: Path) -> None:
     assert result.stderr == f"Error: {out}: File exists; name a place that can be written\n"
 
 
+def test_a_bound_from_below_is_told_as_such() -> None:
+    margin = Verdict("R-X", "1", "s", Stage.DESIGN, Found.PASS, "", 240.0, 168.0, "h margin")
+    assert "240 ≥ 168 h margin" in verdict_table((margin,))
+
+
 def test_an_empty_table_has_totals() -> None:
     assert verdict_table(()) == "0 pass, 0 FAIL, 0 UNKNOWN, 0 n/a"
 

@@ -1,3 +1,4 @@
+import html
 import html.parser
 import json
 import pathlib
@@ -15,12 +16,13 @@ from heiiki.evidence import (
     Paths,
     network_svg,
     read_verdicts,
+    scope,
     write_report,
 )
 from heiiki.evidence.timeline import timeline
 from heiiki.evidence.topology import BOX_HEIGHT, BOX_WIDTH, draw
 from heiiki.plan.model import Manner, Plan
-from heiiki.requirements import Result, Stage, Verdict
+from heiiki.requirements import REQUIREMENTS, Result, Stage, Verdict
 from heiiki.requirements.verdict import Evidence
 
 ATTACK = "<script>alert('x')</script>\"'><img src=x onerror=alert(1)>"
@@ -221,6 +223,25 @@ def test_what_failed_is_marked_and_nothing_else(plan: Plan, verdicts: tuple[Verd
     assert marks["umeda-gw-b"] is Result.UNKNOWN
     assert marks["b-pgw"] is Result.PASS
     assert {line.result for line in picture.lines if line.name.startswith("S1-U")} == {Result.PASS}
+
+
+def test_a_line_has_a_jacket_for_each_esp_that_it_carries(plan: Plan) -> None:
+    jackets = {line.name: line.jackets for line in draw(plan, ()).lines}
+    assert {name for name, count in jackets.items() if count == 2} == {
+        "a-pe1--hub-ce-a",
+        "b-edge--hub-ce-b",
+    }
+    paths = {name for path in plan.paths for name in path.elements if name in jackets}
+    lans = {link.name for link in plan.links if link.kind == "lan"}
+    assert {name for name, count in jackets.items() if count} == paths - lans
+    bare = tuple(replace(device, ipsec=()) for device in plan.devices)
+    assert not any(line.jackets for line in draw(replace(plan, devices=bare), ()).lines)
+
+
+def test_what_is_said_of_reading_is_of_what_is_examined(written: Paths) -> None:
+    stages = {(item.id, str(stage)) for item in REQUIREMENTS for stage in item.stages}
+    assert scope.READING.keys() <= stages
+    assert scope.READING["R-SEC-ESP", "live"] in html.unescape(written.page.read_text())
 
 
 def test_a_service_too_large_to_draw_shows_trouble_first(plan: Plan) -> None:

@@ -63,6 +63,17 @@ def test_a_good_figure_never_stands_beside_a_fail() -> None:
     assert worst_figure((PASS, failed)) is None
 
 
+def test_of_what_must_be_left_the_least_is_the_worst() -> None:
+    long, short = (replace(PASS, measured=days, bound=5.0, unit="days left") for days in (30.0, 6.0))
+    assert worst_figure((long, short)) == short
+    near, theft = replace(PASS, measured=1.9), replace(PASS, measured=2.0, bound=10.0)
+    assert worst_figure((long, near)) == near
+    hours = replace(PASS, measured=71.9, bound=0.0, unit="hours left")
+    assert worst_figure((hours, theft)) == theft
+    spent = replace(hours, measured=0.0, result=Result.FAIL, reason="expired")
+    assert worst_figure((hours, spent)) == spent
+
+
 def test_text_fits_a_terminal_and_shows_every_requirement(
     tmp_path: pathlib.Path, plan: Plan, verdicts: tuple[Verdict, ...]
 ) -> None:
@@ -123,3 +134,8 @@ def test_a_short_time_is_told_in_milliseconds() -> None:
     assert against(0.0138, 2.0, "s") == "13.8 ms / 2 s"
     assert against(0.84, 2.0, "s") == "0.84 / 2 s"
     assert against(None, 2.0, "s") == ""
+
+
+def test_a_bound_from_below_is_told_as_such() -> None:
+    assert against(29.998, 5.0, "days left") == "30 (≥ 5) days left"
+    assert against(240.0, 168.0, "h margin") == "240 (≥ 168) h margin"

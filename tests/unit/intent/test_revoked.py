@@ -99,18 +99,18 @@ def test_the_rest_of_the_service_is_still_compiled_and_examined(out: Plan) -> No
 
 def test_a_replacement_needs_a_card_of_its_own_or_a_word(service: Path, out: Plan) -> None:
     with pytest.raises(TheftError, match=rf"SIM {SIM} was in the device that is shut out: write the new"):
-        theft.readmit(service, out, DEVICE, same_sim=False)
-    assert theft.readmit(service, out, DEVICE, same_sim=True, check=True)
+        theft.readmit(service, out, DEVICE, service, same_sim=False)
+    assert theft.readmit(service, out, DEVICE, service, same_sim=True, check=True)
     assert load(service).revoked
-    assert theft.readmit(service, out, DEVICE, same_sim=True)
+    assert theft.readmit(service, out, DEVICE, service, same_sim=True)
     again = build(load(service))
     assert again.device(DEVICE).managed
     assert SIM in {sim.imsi for sim in again.device("b-hss").subscribers}
-    assert not theft.readmit(service, again, DEVICE, same_sim=False)
+    assert not theft.readmit(service, again, DEVICE, service, same_sim=False)
 
 
 def test_a_new_card_is_let_in(service: Path, out: Plan) -> None:
     assert out.device(DEVICE).revoked
     (file,) = (service / "sites").glob("*-umeda.yml")
     file.write_text(file.read_text().replace(SIM, "440100000000917"))
-    assert theft.readmit(service, build(load(service)), DEVICE, same_sim=False)
+    assert theft.readmit(service, build(load(service)), DEVICE, service, same_sim=False)

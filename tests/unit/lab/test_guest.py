@@ -8,7 +8,7 @@ import pytest
 from heiiki.errors import LabError
 from heiiki.lab import guest
 from heiiki.lab.agent.guest import await_node
-from heiiki.lab.agent.sleeper import StallRing
+from heiiki.lab.agent.sleeper import StallRing, Stalls
 
 MACHINE = guest.Machine(
     kernel=Path("/cache/linux"),
@@ -69,6 +69,14 @@ def test_the_ring_keeps_the_latest_stalls() -> None:
     kept = ring.since(0.0)
     assert (len(kept), kept[0], kept[-1]) == (8192, (1808.0, 2808.0, 0.2), (9999.0, 10999.0, 0.2))
     assert ring.since(9998.0) == [(9999.0, 10999.0, 0.2)]
+
+
+def test_a_stall_of_any_processor_counts() -> None:
+    stalls = Stalls({0, 1})
+    stalls.rings[1].add(7.0, 1007.0, 0.4)
+    stalls.rings[0].add(5.0, 1005.0, 0.2)
+    assert stalls.since(0.0) == [(5.0, 1005.0, 0.2), (7.0, 1007.0, 0.4)]
+    assert stalls.since(5.0) == [(7.0, 1007.0, 0.4)]
 
 
 def test_memory_goes_where_there_is_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

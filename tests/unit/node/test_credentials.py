@@ -857,6 +857,215 @@ def test_health_of_the_watch(tmp_path: Path) -> None:
     assert credentials.health(state, 0.0).startswith(f"{state}: cannot be read: JSONDecodeError")
 
 
+# --- IKE SAs
+
+
+SWANCTL = """#!/bin/sh
+# Stands for strongSwan: SAs are files of {folder}, named by number, holding their state.
+cd {folder} || exit 9
+echo "$@" >> ../swanctl.log
+case "$*" in
+    --list-sas)
+        for sa in *; do
+            # This end began those below 10 and from 100 on.
+            test ${{#sa}} = 2 && spis="1_i 2_r*" || spis="1_i* 2_r"
+            echo "hub-b: #$sa, $(cat $sa), IKEv2, $spis"; echo "  local 'x'"
+        done ;;
+    *--reauth) sh ../reauth "$3" ;;
+    --terminate*) rm "$3" ;;
+esac
+"""
+
+
+class Charon:
+    """A strongSwan that is a folder of files."""
+
+    def __init__(self, device: Device, patched: pytest.MonkeyPatch) -> None:
+        self.folder = device.folder / "sas"
+        self.log = device.folder / "swanctl.log"
+        self._reauth = device.folder / "reauth"
+        self.folder.mkdir()
+        programs = device.folder / "bin"
+        programs.mkdir()
+        (programs / "swanctl").write_text(SWANCTL.format(folder=self.folder))
+        (programs / "swanctl").chmod(0o755)
+        patched.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+        self.answers("mv $1 $(($1 + 100))")
+
+    def answers(self, script: str) -> None:
+        self._reauth.write_text(script)
+
+    def stand(self, *numbers: int, state: str = "ESTABLISHED") -> None:
+        for number in numbers:
+            (self.folder / str(number)).write_text(state)
+
+    @property
+    def numbers(self) -> set[int]:
+        return {int(path.name) for path in self.folder.iterdir()}
+
+    def told(self) -> list[str]:
+        told = self.log.read_text().splitlines() if self.log.exists() else []
+        self.log.unlink(missing_ok=True)
+        return [line for line in told if line != "--list-sas"]
+
+
+@pytest.fixture
+def charon(device: Device, monkeypatch: pytest.MonkeyPatch) -> Charon:
+    device.configure(associations=True)
+    device.enrol()
+    device.publish_crls(1)
+    pull(device.config)
+    return Charon(device, monkeypatch)
+
+
+@pytest.fixture
+def watch(device: Device, charon: Charon, monkeypatch: pytest.MonkeyPatch) -> credentials.Daemon:
+    for name in ("ANEW_PACE_S", "ANEW_AFTER_S", "ANEW_S", "ANEW_LOOK_S"):
+        monkeypatch.setattr(credentials, name, 0.0)
+    return credentials.Daemon(device.file, device.folder / "state.json")
+
+
+def _turn(watch: credentials.Daemon) -> None:
+    """What the daemon does between two pulls."""
+    watch.step()
+    watch.compare()
+    while watch.go_on() < 60:
+        pass
+
+
+def test_associations_are_made_anew_once_and_not_for_a_crl_that_is_merely_newer(
+    device: Device, charon: Charon, watch: credentials.Daemon
+) -> None:
+    charon.stand(1, 2, 3)
+    charon.stand(4, state="CONNECTING")
+    assert status(device.config)["authenticated"] is False
+    _turn(watch)
+    assert sorted(charon.told()) == [f"--rekey --ike-id {number} --reauth" for number in (1, 2, 3)]
+    assert charon.numbers == {101, 102, 103, 4}
+    assert status(device.config)["authenticated"] is True
+    for number in (1, 2, 3):
+        device.publish_crls(number)
+        _turn(watch)
+    assert charon.told() == []
+    device.publish_crls(4, 77)
+    _turn(watch)
+    assert len(charon.told()) == 3
+    device.publish_crls(5, 77)
+    _turn(watch)
+    device.publish_crls(6)
+    _turn(watch)
+    assert charon.told() == [], "a serial number that is no longer named had expired"
+
+
+def test_a_new_certificate_of_its_own_and_a_ca_that_is_gone_make_associations_anew(
+    device: Device, charon: Charon, watch: credentials.Daemon
+) -> None:
+    _turn(watch)
+    charon.stand(1)
+    device.enrol()
+    watch.compare()
+    assert watch.go_on() == float("inf"), "strongSwan has not loaded it yet"
+    credentials.reload(device.config)
+    _turn(watch)
+    assert charon.told() == ["--rekey --ike-id 1 --reauth"]
+    new = Authority("Test Issuing", device.fake.root)
+    device.fake.crls["pki-issuing"]["n"] = (new, new.crl(1))
+    _turn(watch)
+    assert charon.told() == [], "one CA more puts nobody out"
+    del device.fake.crls["pki-issuing"]["n"]
+    _turn(watch)
+    assert charon.told() == ["--rekey --ike-id 101 --reauth"]
+
+
+def test_who_began_an_association_begins_anew_and_the_other_looks_whether_that_was_done(
+    charon: Charon, watch: credentials.Daemon
+) -> None:
+    charon.stand(10, 11, 5)
+    watch.step()
+    watch.compare()
+    watch.go_on()
+    assert charon.told() == ["--rekey --ike-id 5 --reauth"]
+    watch.go_on()
+    (charon.folder / "10").rename(charon.folder / "110")
+    while watch.go_on() < 60:
+        pass
+    assert charon.told() == ["--rekey --ike-id 11 --reauth"]
+    assert charon.numbers == {105, 110, 111}
+
+
+def test_who_does_not_prove_itself_is_closed(
+    device: Device, charon: Charon, watch: credentials.Daemon, caplog: pytest.LogCaptureFixture
+) -> None:
+    charon.stand(1, 2)
+    charon.answers("test $1 = 2 || mv $1 $(($1 + 100))")
+    _turn(watch)
+    assert charon.numbers == {101}
+    assert charon.told()[-1] == "--terminate --ike-id 2 --force --timeout 2"
+    assert "IKE SA 2 was not made anew within 0 s: it is closed" in caplog.text
+
+
+def test_an_association_that_went_by_itself_is_no_failure(
+    device: Device, charon: Charon, watch: credentials.Daemon, caplog: pytest.LogCaptureFixture
+) -> None:
+    charon.stand(1)
+    charon.answers("rm $1; echo no matching SAs; exit 1")
+    _turn(watch)
+    assert status(device.config)["authenticated"] is True
+    assert "was not made anew" not in caplog.text
+
+
+def test_what_fails_is_logged_and_tried_again(
+    device: Device, charon: Charon, watch: credentials.Daemon, caplog: pytest.LogCaptureFixture
+) -> None:
+    charon.stand(1)
+    program = device.folder / "bin/swanctl"
+    good = program.read_text()
+    program.write_text("#!/bin/sh\necho connecting failed >&2\nexit 1\n")
+    _turn(watch)
+    assert status(device.config)["authenticated"] is False
+    assert (
+        "IKE SAs are not made anew, it is tried again: swanctl --list-sas: connecting failed: "
+        "see whether strongswan runs" in caplog.text
+    )
+    program.write_text(good)
+    charon.answers("echo refused; exit 22")
+    _turn(watch)
+    assert "IKE SA 1 was not made anew: refused" in caplog.text
+    assert charon.numbers == set()
+    assert status(device.config)["authenticated"] is True
+
+
+def test_a_signal_takes_no_time_from_a_peer_that_was_asked(
+    charon: Charon, watch: credentials.Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(credentials, "ANEW_LOOK_S", 30.0)
+    monkeypatch.setattr(credentials, "ANEW_S", 30.0)
+    charon.stand(1)
+    charon.answers("true")
+    watch.step()
+    watch.compare()
+    while watch.go_on() < 1:
+        pass
+    watch.step()
+    watch.compare()
+    assert 25 < watch.go_on() <= 30
+    assert charon.numbers == {1}
+
+
+def test_a_revocation_in_the_middle_begins_again(
+    device: Device, charon: Charon, watch: credentials.Daemon
+) -> None:
+    charon.stand(1, 2)
+    watch.step()
+    watch.compare()
+    watch.go_on()
+    device.publish_crls(2, 77)
+    _turn(watch)
+    told = charon.told()
+    assert len(told) == 3, "one, and then both"
+    assert charon.numbers in ({102, 201}, {101, 202})
+
+
 # --- against a real server
 
 

@@ -1,9 +1,7 @@
 """The packet gateway: GTPv2-C as NextEPC's SGW speaks it, decisions, and what reaches the user plane."""
 
 import json
-import signal
-import subprocess
-import sys
+import os
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -203,17 +201,35 @@ def test_status_names_sessions_and_what_was_refused(gateway: pgw.Pgw) -> None:
     assert status["last_refusal"] == {"imsi": "440100000000001", "apn": "other", "cause": APN_ACCESS_DENIED}
 
 
-def test_a_reload_does_not_end_the_gateway(tmp_path: Path) -> None:
-    """The unit reloads by SIGHUP, which ends a program that knows nothing of it."""
-    config = tmp_path / "pgw.json"
-    config.write_text("{", encoding="utf-8")
-    argv = [sys.executable, pgw.__file__, str(config)]
-    with subprocess.Popen(argv, stderr=subprocess.PIPE) as running:
-        try:
-            assert running.stderr is not None
-            assert running.stderr.readline(), "it complains of its file, so it has begun"
-            running.send_signal(signal.SIGHUP)
-            with pytest.raises(subprocess.TimeoutExpired):
-                running.wait(0.5)
-        finally:
-            running.kill()
+def test_a_changed_file_is_taken_up_and_the_session_is_not_touched(gateway: pgw.Pgw, tmp_path: Path) -> None:
+    file = tmp_path / "pgw.json"
+    file.write_text(json.dumps(CONFIG))
+    watched = pgw.Watched(file)
+    assert pgw._tick(gateway, watched)
+    ask(gateway, create())
+    touched: list[str] = []
+    gateway.kernel.add = gateway.kernel.remove = touched.append  # type: ignore[assignment, method-assign]
+    fresh = tmp_path / "pgw.new"
+    fresh.write_text(json.dumps({**CONFIG, "subscribers": CONFIG["subscribers"][:1]}))
+    fresh.replace(file)
+    assert pgw._tick(gateway, watched)
+    assert (list(gateway.config.subscribers), touched) == ([("440100000000001", "der-a")], [])
+    assert list(gateway.sessions) == [("440100000000001", "der-a")]
+
+
+def test_a_file_seen_half_written_is_read_when_it_is_whole(gateway: pgw.Pgw, tmp_path: Path) -> None:
+    """The clock of a file system has coarse ticks: both states may bear the same time."""
+    file, whole = tmp_path / "pgw.json", json.dumps({**CONFIG, "subscribers": CONFIG["subscribers"][:1]})
+    watched = pgw.Watched(file)
+    for text, known in ((whole[:40], 2), (whole, 1)):
+        file.write_text(text)
+        os.utime(file, ns=(1, 1))
+        assert pgw._tick(gateway, watched)
+        assert len(gateway.config.subscribers) == known
+    assert not watched.changed()
+
+
+def test_the_unit_reloads_by_no_signal(root: Path) -> None:
+    """One that came before the program is ready for it would end every session."""
+    unit = (root / "templates/linux/heiiki-pgw.service.j2").read_text()
+    assert "kill" not in unit

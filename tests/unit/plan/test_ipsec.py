@@ -9,6 +9,7 @@ from heiiki.intent import load
 from heiiki.intent.generate import generate
 from heiiki.plan import Plan, build
 from heiiki.plan.model import Device, DeviceClass, EspMode, IpsecConnection
+from heiiki.plan.timers import PROFILES
 
 EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
 
@@ -94,3 +95,19 @@ def test_host_names_know_no_underscore(plan: Plan) -> None:
 
 def test_only_controllers_have_xmpp_addresses(plan: Plan) -> None:
     assert {identity.kind for identity in plan.identities() if identity.jids} == {DeviceClass.EMS}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_ike_gives_a_peer_up_after_bfd_did_and_soon_enough_for_a_tunnel_to_be_back(name: str) -> None:
+    timers = PROFILES[name]
+    ike = timers.ike
+    assert timers.active.detection_ms / 1000 < ike.give_up_s < 30
+    assert ike.rekey_esp_s < ike.rekey_ike_s
+    assert ike.retransmit_tries >= 3, "two packets lost in a row are no dead peer"
+
+
+def test_in_production_liveness_costs_nothing_while_bfd_is_heard() -> None:
+    timers = PROFILES["production"]
+    assert timers.ike.dpd_delay_s * 1000 >= 2 * timers.standby.interval_ms
+    assert timers.ike.give_up_s == pytest.approx(10 + 1 + 1.4 + 1.96 + 2.744 + 3.8416)
+    assert PROFILES["laboratory"].ike.give_up_s == pytest.approx(2 + 0.8 + 0.96 + 1.152 + 1.3824)

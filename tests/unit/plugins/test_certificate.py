@@ -1,6 +1,7 @@
 """certificate: why one is issued, what check mode and diff show, and the whole way against a real server."""
 
 import getpass
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -12,16 +13,14 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleError
 from ansible_collections.heiiki.network.plugins.action.certificate import ActionModule
-from ansible_collections.heiiki.network.plugins.modules import certificate
-from ansible_collections.heiiki.network.plugins.modules.certificate import (
+from ansible_collections.heiiki.network.plugins.module_utils import device_certificate
+from ansible_collections.heiiki.network.plugins.module_utils.device_certificate import (
     DeviceError,
     Program,
-    assess,
-    diff,
-    install,
-    lines,
     reasons,
 )
+from ansible_collections.heiiki.network.plugins.modules import certificate
+from ansible_collections.heiiki.network.plugins.modules.certificate import assess, diff, install, lines
 from ansible_collections.heiiki.network.plugins.plugin_utils import enrolment
 from fake_vault import Authority
 from vault_server import RunningVault, make_tls, unsealed_vault
@@ -76,7 +75,7 @@ class Recorder:
     def __call__(self, command: str, given: object = None) -> dict[str, Any]:
         assert given is None or command in {"anchors", "install", "reach"}
         self.asked.append(command)
-        answers = {"status": self._status, "request": {"generation": 1, "csr": "PEM"}}
+        answers = {"status": self._status, "glance": self._status, "request": {"generation": 1, "csr": "PEM"}}
         return answers.get(command, {"users": ["swanctl --load-creds"], "changed": True})
 
 
@@ -179,7 +178,7 @@ def test_crls_are_fetched_at_once_and_are_no_reason_to_fail() -> None:
     status = STATUS | {"pulls": True, "loaded": False, "users": ["swanctl --load-creds"]}
     program = Installed(status)
     answer = install(program, WANTED | {"order": {}, "token": "t"})
-    assert program.asked == ["status", "install", "pull", "status", "reload", "status"]
+    assert program.asked == ["glance", "install", "pull", "glance", "reload"]
     assert answer["warnings"] == [
         "the certificate is installed; CRLs come later: `credentials.py pull` failed: no answer"
     ]
@@ -376,6 +375,24 @@ def test_a_log_in_as_enroller_is_enough_and_shared_by_the_run(
     assert server.audit.count('"path":"auth/approle/login"') == logins + 2
 
 
+def test_of_two_runs_at_once_the_second_says_so_and_issues_nothing(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.run()
+    key = hashlib.sha256(str(EXAMPLE.resolve()).encode()).hexdigest()[:12]
+    enrolment.shared(tmp_path / "beside", key, dict, os.getpid())
+    (held,) = (tmp_path / "beside").glob("*.json")
+    held.rename(tmp_path / "run" / held.name)
+    arguments = EXAMPLE, fleet.folder
+    for path in (tmp_path / "run").glob(f"{enrolment.run_name(os.getppid())}.*.json"):
+        path.unlink()
+    problem = enrolment.Enrolment(*arguments).problem
+    assert problem == (
+        f"another run (process {os.getpid()}) issues certificates of this service: let it end, then run again"
+    )
+    (tmp_path / "run" / held.name).unlink()
+    enrolment.forget(fleet.folder)
+    assert enrolment.Enrolment(*arguments).problem == ""
+
+
 def test_a_new_issuing_ca_renews_every_device_and_its_anchors_come_first(fleet: Fleet) -> None:
     fleet.run()
     from heiiki.vault import authorities  # noqa: PLC0415 - only this test rotates
@@ -521,13 +538,13 @@ def test_the_servers_new_ca_is_learned_within_the_run(
 
 def test_what_vouched_for_the_server_at_first_may_stay() -> None:
     root, first = (Authority(name).pem for name in ("Root", "First"))
-    here = [{"sha256": digest} for digest in certificate.digests([root])]
+    here = [{"sha256": digest} for digest in device_certificate.digests([root])]
     status = STATUS | {"anchors": here, "server_anchors": [{"sha256": "ab"}]}
     wanted = WANTED | {"anchors": [root]}
-    assert not certificate.anchors_differ(status, wanted | {"server_anchors": [root]})
-    assert certificate.anchors_differ(status, wanted | {"server_anchors": [first]})
-    assert certificate.anchors_differ(status, wanted | {"anchors": [root, first]})
-    assert not certificate.anchors_differ(status, WANTED)
+    assert not device_certificate.anchors_differ(status, wanted | {"server_anchors": [root]})
+    assert device_certificate.anchors_differ(status, wanted | {"server_anchors": [first]})
+    assert device_certificate.anchors_differ(status, wanted | {"anchors": [root, first]})
+    assert not device_certificate.anchors_differ(status, WANTED)
 
 
 def test_a_request_that_asks_for_more_than_the_plan_gets_no_token(

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from ansible_collections.heiiki.network.plugins.module_utils.bgp_sessions import pending, states
 from ansible_collections.heiiki.network.plugins.module_utils.service_manager import OWNED
 from ansible_collections.heiiki.network.plugins.modules import linux_preflight, linux_ready
 
@@ -55,7 +56,7 @@ def test_features_that_cannot_be_tried_are_no_pass(monkeypatch: pytest.MonkeyPat
 
 
 def test_sessions_are_told_apart_by_vrf_and_every_family_counts() -> None:
-    assert list(linux_ready.pending(SESSIONS, linux_ready.states(SUMMARY))) == [
+    assert list(pending(SESSIONS, states(SUMMARY))) == [
         "two (10.0.0.2, VRF default): Active",
         "site (10.0.0.1, VRF s0017): Idle",
         "none (10.0.0.9, VRF default): not configured",

@@ -308,3 +308,61 @@ def test_the_program_alone_needs_nothing_of_the_collection(tmp_path: Path) -> No
         check=False,
     )
     assert (done.returncode, done.stderr) == (2, "usage: service_manager.py start-all\n")
+
+
+def _own(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the command of a program that counts as one of ours."""
+    (folder / "own.py").write_text(text)
+    monkeypatch.setattr(service_manager, "PROGRAMS", f"{folder}/")
+    monkeypatch.setattr("subprocess.run", None)
+    monkeypatch.setattr("threading.active_count", lambda: 1)
+    monkeypatch.setattr("sys.dont_write_bytecode", False)
+    return ["python3", str(folder / "own.py")]
+
+
+def test_a_program_of_ours_runs_in_a_fork_as_it_would_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = """
+import os, sys
+from dataclasses import dataclass
+@dataclass(slots=True)
+class Here:
+    text: "str"
+if __name__ == "__main__":
+    print(Here(os.environ["WHAT"]).text, sys.argv[1:], repr(sys.stdin.read()), file=sys.stderr)
+"""
+    argv = _own(tmp_path, text, monkeypatch)
+    before = dict(os.environ)
+    assert service_manager.run([*argv, "a", "b"], env={"WHAT": "it"}) == "it ['a', 'b'] ''"
+    assert dict(os.environ) == before
+    assert list((tmp_path / "__pycache__").glob("own.*.pyc"))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("print('why'); raise SystemExit(3)", "exited 3: why"),
+        ("raise SystemExit('why')", "exited 1: why"),
+        ("1 / 0", "(?s)exited 1: .*ZeroDivisionError"),
+        ("import os; os.kill(os.getpid(), 9)", "exited -9: it printed nothing"),
+    ],
+)
+def test_a_program_of_ours_that_fails_is_told_as_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, told: str
+) -> None:
+    with pytest.raises(ServiceError, match=told):
+        service_manager.run(_own(tmp_path, text, monkeypatch))
+
+
+def test_a_program_of_ours_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    argv = _own(tmp_path, "import signal; signal.pause()", monkeypatch)
+    with pytest.raises(ServiceError, match=r"was not done within 0.2 s"):
+        service_manager.run(argv, timeout=0.2)
+
+
+def test_a_program_that_is_gone_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    argv = _own(tmp_path, "", monkeypatch)
+    (tmp_path / "own.py").unlink()
+    with pytest.raises(ServiceError, match=r"(?s)exited 1: .*FileNotFoundError"):
+        service_manager.run(argv)

@@ -120,7 +120,9 @@ def test_one_side_asks_for_ever_the_other_waits(made: DeviceBuild) -> None:
     connections = strongswan.connections(made)
     keys = ("start_action", "close_action", "dpd_action")
     asks, waits = (connections[name]["children"][name] for name in ("edge", "s0017"))
-    assert [asks[key] for key in keys] == ["trap|start", "trap|start", "restart"]
+    assert [asks[key] for key in keys] == ["trap|start", "trap", "restart"], (
+        "start again: a duplicate taken away comes back for ever"
+    )
     assert [waits[key] for key in keys] == ["none", "none", "clear"]
     assert connections["edge"]["keyingtries"] == "0"
 
@@ -142,6 +144,16 @@ def test_the_daemon_makes_no_routes_and_writes_no_secrets(made: DeviceBuild) -> 
     assert not {"updown", "agent", "stroke", "xauth-generic", "eap-identity"} & set(plugins)
     levels = (value for key, value in daemon["filelog"]["heiiki"].items() if key in {"default", "enc", "net"})
     assert all(int(level) < 4 for level in levels)
+
+
+def test_the_daemons_log_is_bounded(made: DeviceBuild) -> None:
+    """The daemon holds the file open and appends: so it is copied and cut, and the daemon is told nothing."""
+    files = {file.path: file.content for file in made.files}
+    log = strongswan.parse(files["/etc/strongswan.d/heiiki.conf"])["charon"]["filelog"]["heiiki"]
+    bound = files["/etc/logrotate.d/heiiki-strongswan"]
+    assert bound.startswith(f"{log['path']} {{\n")
+    assert {"size 4M", "rotate 4", "copytruncate"} <= {line.strip() for line in bound.splitlines()}
+    assert log["append"] == "yes"
 
 
 def test_files_hold_what_their_connections_protect(plan: Plan, made: DeviceBuild) -> None:

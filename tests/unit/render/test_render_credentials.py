@@ -68,6 +68,7 @@ def test_who_has_tunnels_asks_from_where_they_end_and_others_from_where_they_are
 def test_whoever_uses_a_certificate_loads_it(builds: dict[str, DeviceBuild]) -> None:
     (load_creds,) = config(builds["hub-ce-b"]).users
     assert load_creds[:2] == ("swanctl", "--load-creds")
+    assert [config(builds[name]).associations for name in ("hub-ce-b", "vault")] == [True, False]
     (reload,) = config(builds["vault"]).users
     assert reload[1:3] == ("/usr/local/lib/heiiki/vault_server.py", "reload")
     assert config(builds["umeda-bems"]).users == ()

@@ -13,7 +13,7 @@ from typing import Any
 
 from heiiki.lab.agent import linux
 from heiiki.lab.agent.server import Agent, AgentError, Answer, Request, clock
-from heiiki.lab.agent.sleeper import StallRing
+from heiiki.lab.agent.sleeper import Stalls
 
 FIRST_PORT = 7000
 _WORKERS = 8
@@ -28,11 +28,11 @@ class GuestAgent(Agent):
         listener: as of every agent.
         warden: as of every agent.
         address: the guest's address on the way to the launcher; the nodes' agents listen on it too.
-        stalls: the ring that the sleeper fills.
+        stalls: what the sleepers note.
     """
 
     def __init__(
-        self, name: str, listener: socket.socket, warden: socket.socket, address: str, stalls: StallRing
+        self, name: str, listener: socket.socket, warden: socket.socket, address: str, stalls: Stalls
     ) -> None:
         super().__init__(name, listener, warden)
         self._address = address

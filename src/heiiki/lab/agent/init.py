@@ -1,15 +1,16 @@
-"""PID 1 of the guest: a writable root in RAM over the read-only one, the way out, the sleeper, the agent."""
+"""PID 1 of the guest: a writable root in RAM over the read-only one, the way out, the sleepers, the agent."""
 
 import os
 import resource
 import socket
 import subprocess
+from functools import partial
 from pathlib import Path
 
 from heiiki.lab.agent import linux, node
 from heiiki.lab.agent.guest import FIRST_PORT, GuestAgent
 from heiiki.lab.agent.preload import CODE_CACHE, preload
-from heiiki.lab.agent.sleeper import StallRing, sleep_and_note
+from heiiki.lab.agent.sleeper import Stalls, sleep_and_note
 from heiiki.lab.agent.warden import BASE_ENVIRONMENT, Request, Warden, become, open_standard_streams
 
 STAGE = Path("/mnt")
@@ -92,9 +93,10 @@ def _bring_up_network(interface_address: str) -> None:
 
 
 def _serve(address: str) -> None:
-    stalls = StallRing()
-    if os.fork() == 0:
-        become(lambda: sleep_and_note(stalls))
+    stalls = Stalls(os.sched_getaffinity(0))
+    for processor, ring in stalls.rings.items():
+        if os.fork() == 0:
+            become(partial(sleep_and_note, processor, ring))
     listener = socket.create_server((address, FIRST_PORT), backlog=256)
     agent = node.fork_agent(lambda warden: GuestAgent("_guest", listener, warden, address, stalls))
     listener.close()

@@ -1,13 +1,16 @@
-"""The stall detector: a process that sleeps 20 ms at a time and notes each time that it woke late.
+"""The stall detector: on each processor a process that sleeps 20 ms at a time and notes when it woke late.
 
-When the machine under the guest is busy, the whole guest may stand still for some tenths of a second, and
-routing timers run out. A measurement taken across such a stall says nothing about the network, so it must be
-known.
+When the machine under the guest is busy, the guest may stand still for some tenths of a second, and routing
+timers run out. A measurement taken across such a stall says nothing about the network, so it must be known.
+Each of the guest's processors is a thread of the machine and stands still by itself: a sleeper that is free
+to move wakes up on the other one and sees nothing, while a daemon that was running there has missed its time.
 """
 
 import mmap
+import os
 import struct
 import time
+from collections.abc import Iterable
 
 PERIOD = 0.02
 LATE = 0.1
@@ -17,7 +20,7 @@ _SLOT = struct.Struct("ddd")
 
 
 class StallRing:
-    """The latest stalls, in memory shared between the sleeper (the one writer) and the guest's agent."""
+    """The latest stalls of a processor, in memory shared by its sleeper, which writes, and the agent."""
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, _COUNT.size + _SLOTS * _SLOT.size)
@@ -40,8 +43,21 @@ class StallRing:
         return _COUNT.size + number % _SLOTS * _SLOT.size
 
 
-def sleep_and_note(ring: StallRing) -> None:
-    """Never returns."""
+class Stalls:
+    """The latest stalls of every processor."""
+
+    def __init__(self, processors: Iterable[int]) -> None:
+        """Make room for the stalls of `processors`."""
+        self.rings = {processor: StallRing() for processor in processors}
+
+    def since(self, monotonic: float) -> list[tuple[float, float, float]]:
+        """Stalls of any processor that ended after `monotonic`, oldest first."""
+        return sorted(stall for ring in self.rings.values() for stall in ring.since(monotonic))
+
+
+def sleep_and_note(processor: int, ring: StallRing) -> None:
+    """Watch one processor; never returns."""
+    os.sched_setaffinity(0, {processor})
     before = time.monotonic()
     while True:
         time.sleep(PERIOD)
