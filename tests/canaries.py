@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 _SHORTEST = 12
 """Octets of a form below which chance would find it."""
+_PAGE = 4096
 
 # OpenBao and Vault: service and batch tokens, wrapping tokens; PEM also as a line of JSON.
 TOKEN = re.compile(rb"(?<![A-Za-z0-9._-])(?:hv[sbr]|[sbr])\.[A-Za-z0-9]{24}(?![A-Za-z0-9])")
@@ -45,6 +46,12 @@ def of_octets(name: str, value: bytes) -> Needle:
     return Needle(name, _long(_octets(value)))
 
 
+def of_key(name: str, pem: str, scalar: bytes) -> Needle:
+    """A private key: its scalar, and the lines of its PEM that hold it (SEC 1 or PKCS 8, P-256)."""
+    lines = pem.strip().encode().splitlines()[1:3]
+    return Needle(name, _long({*_octets(scalar), *lines}))
+
+
 def _octets(value: bytes) -> set[bytes]:
     hexadecimal = (value.hex(), value.hex().upper(), value.hex(":"))
     return {value, *(text.encode() for text in hexadecimal), *_encoded(value)}
@@ -64,6 +71,7 @@ def _long(forms: Iterable[bytes]) -> tuple[bytes, ...]:
 
 def found(needles: Iterable[Needle], hay: bytes) -> Iterator[str]:
     """Yield the name of everything secret in `hay`."""
+    hay = hay.replace(bytes(_PAGE), b"")  # a database's file is mostly empty
     for needle in needles:
         if any(form in hay for form in needle.forms):
             yield needle.name

@@ -11,6 +11,8 @@ from urllib.parse import quote
 import canaries
 import process_sampler
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 KEY = "00112233445566778899aabbccddeeff"
 SECRET = "p+1/ä\"quoted\" and 'long enough'"  # noqa: S105
@@ -60,6 +62,17 @@ def test_a_text_is_found_as_it_is_written(text: str) -> None:
 @pytest.mark.parametrize("text", [SCALAR, SCALAR.hex().encode(), SCALAR.hex(":").encode()])
 def test_a_scalar_is_found(text: bytes) -> None:
     assert planted(text) == ["scalar"]
+
+
+def test_a_key_is_found_in_its_file_as_a_known_one() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    scalar = key.private_numbers().private_value.to_bytes(32, "big")
+    for form in (PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL):
+        pem = key.private_bytes(Encoding.PEM, form, NoEncryption())
+        needle = canaries.of_key("key", pem.decode(), scalar)
+        assert list(canaries.found([needle], b"x" + pem.splitlines()[1] + b"x")) == ["key"]
+        public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        assert list(canaries.found([needle], public)) == []
 
 
 @pytest.mark.parametrize(
