@@ -109,12 +109,11 @@ def sampled(state: Path) -> Iterator[dict[str, bytes]]:
     finally:
         stop.touch()
         here.wait(30)
-        guest.put(guest_stop, b"")
-        wait = f"while ! test -e {guest_seen}; do sleep 0.2; done"
-        guest.run(("sh", "-c", wait), timeout=30)
-        result |= {"machine": seen.read_bytes(), "guest": guest.get(guest_seen)}
-        seen.unlink()
-        guest.run(("rm", guest_seen))
+    guest.put(guest_stop, b"")
+    guest.run(("sh", "-c", f"while ! test -e {guest_seen}; do sleep 0.2; done"), timeout=30)
+    result |= {"machine": seen.read_bytes(), "guest": guest.get(guest_seen)}
+    seen.unlink()
+    guest.run(("rm", guest_seen))
 
 
 def guest_client(state: Path) -> NodeClient:
