@@ -37,6 +37,7 @@ what those that run rest on.
 import argparse
 import base64
 import binascii
+import errno
 import fcntl
 import grp
 import hashlib
@@ -71,6 +72,8 @@ FOLDER = "/etc/heiiki/pki"
 
 CONNECT_S = 5.0
 REACH_POLL_S = 0.5
+FLAP_S = 10.0
+NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH)
 REACH_S = 600
 INSTALL_S = 45
 PULL_S = 20
@@ -1033,7 +1036,7 @@ class _Connection(http.client.HTTPConnection):
 
     def connect(self) -> None:
         """Connect, as http.client asks."""
-        plain = self._plain()
+        plain = self._patiently()
         try:
             self.sock = self._context.wrap_socket(plain, server_hostname=self._name)
         except BaseException:
@@ -1043,6 +1046,17 @@ class _Connection(http.client.HTTPConnection):
     def probe(self) -> None:
         """Connect, and say nothing; OSError when nobody answers."""
         self._plain().close()
+
+    def _patiently(self) -> socket.socket:
+        """Return a TCP connection; a network that was just configured may lose its routes for a moment."""
+        until = time.monotonic() + FLAP_S
+        while True:
+            try:
+                return self._plain()
+            except OSError as error:
+                if error.errno not in NO_ROUTE or time.monotonic() > until:
+                    raise
+                time.sleep(REACH_POLL_S)
 
     def _plain(self) -> socket.socket:
         """Return a TCP connection from the first address that leads there."""

@@ -1,5 +1,6 @@
 """credentials.py: names, orders and answers, wrong ones too; killed at every step; CRLs; the daemon."""
 
+import errno
 import getpass
 import json
 import os
@@ -760,6 +761,25 @@ def test_a_device_without_revocation_pulls_nothing(device: Device) -> None:
         CredentialError, match=r"^gw: has no `revocation` in its configuration: it pulls no CRLs$"
     ):
         pull(replace(device.config, revocation=None))
+
+
+@pytest.mark.parametrize("missing", [errno.ENETUNREACH, errno.EHOSTUNREACH])
+def test_a_route_that_is_gone_for_a_moment_costs_no_token(
+    device: Device, monkeypatch: pytest.MonkeyPatch, missing: int
+) -> None:
+    connect, tried = credentials._Connection._plain, []
+
+    def flapping(connection: credentials._Connection) -> socket.socket:
+        tried.append(missing)
+        if len(tried) == 1:
+            raise OSError(missing, os.strerror(missing))
+        return connect(connection)
+
+    monkeypatch.setattr(credentials._Connection, "_plain", flapping)
+    monkeypatch.setattr(credentials, "REACH_POLL_S", 0.01)
+    device.enrol()
+    assert device.store.current() is not None
+    assert len(tried) == 2
 
 
 def test_connections_come_from_the_address_that_leads_there(device: Device) -> None:
