@@ -1,4 +1,4 @@
-"""Certificates while the service goes on: renewed, revoked, their CA replaced, the server gone in the middle.
+"""Certificates while the service goes on: renewed, revoked, the server gone in the middle.
 
 Every test leaves the lab as it found it, but for newer certificates.
 """
@@ -249,23 +249,3 @@ def test_a_server_that_is_gone_in_the_middle_of_a_renewal(service: Service, root
     service.server_returns(root)
     left = [one for one in devices if between[one] == before[one]]
     assert changed(service.play("renew", "-e", "force=true", "--limit", ",".join(left or devices)))
-
-
-def test_the_root_is_replaced_without_an_interruption(service: Service, root: Path) -> None:
-    before = service.held()
-    with uninterrupted(service, SITE, "tun-b"):
-        run = service.start("rotate", "-e", "authority=root")
-        awaited("it has begun", lambda: len(service.status("dras")["anchors"]) == 2, 60)
-        service.server_dies()
-        said = run.communicate()[0]
-        assert run.returncode, said
-        assert all(whole for _, whole in service.held().values())
-        service.server_returns(root)
-        said = service.play("rotate", "-e", "authority=root")
-        assert "4 of 4: nobody knows the old CAs any more" in said
-    after = service.held()
-    assert all(after[name][0] != serial and after[name][1] for name, (serial, _) in before.items())
-    assert {len(service.status(name)["anchors"]) for name in after} == {1}
-    (evidence,) = (service.artifacts / "rotation").glob("root-*.json")
-    assert json.loads(evidence.read_text())["over"]
-    assert set(changed(service.play("rotate", "-e", "authority=root")).values()) == {0}
