@@ -28,8 +28,12 @@ class Consignment:
 
 
 def folder_for(build: Path, *, check_mode: bool) -> Path:
-    """Return the build folder of a run: check mode has its own and leaves what was applied alone."""
-    return build.with_name(f"{build.name}.check") if check_mode else build
+    """Return the build folder of a run: check mode has its own and leaves what was applied alone.
+
+    A link is followed, since a new folder takes the place of the old one by its name.
+    """
+    found = build.resolve()
+    return found.with_name(f"{found.name}.check") if check_mode else found
 
 
 def listing(folder: Path) -> dict[str, str]:

@@ -4,7 +4,7 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,7 @@ Play = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
-def over_ssh(lab: Commands, lab_inventory: Path, tmp_path_factory: pytest.TempPathFactory) -> Play:
+def over_ssh(lab: Commands, lab_inventory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
     """Plays that reach the node by ssh, with a key made for this test alone."""
     if shutil.which("ssh") is None:
         pytest.skip("OpenSSH's client is not on this machine: install openssh-client")
@@ -50,7 +50,8 @@ def over_ssh(lab: Commands, lab_inventory: Path, tmp_path_factory: pytest.TempPa
         ]
         return lab.run("ansible-playbook", "-i", lab_inventory, "playbooks/site.yml", "--limit", NODE, *extra)
 
-    return lambda *, ssh=True: play(*(way if ssh else ()))
+    yield lambda *, ssh=True: play(*(way if ssh else ()))
+    lab.run("heiiki", "lab", "exec", NODE, "--", "rm", "-r", FOLDER)
 
 
 def changed(said: str) -> int:

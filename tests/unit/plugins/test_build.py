@@ -71,6 +71,12 @@ def test_check_mode_has_a_folder_of_its_own() -> None:
     assert folder_for(Path("/a/build"), check_mode=False) == Path("/a/build")
 
 
+def test_a_link_to_the_builds_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "kept")
+    assert folder_for(tmp_path / "link", check_mode=False) == tmp_path / "kept"
+    assert folder_for(tmp_path / "link", check_mode=True) == tmp_path / "kept.check"
+
+
 def test_a_build_replaces_the_one_before_wholly(tmp_path: Path) -> None:
     old, new = tmp_path / "build", tmp_path / ".build.new"
     for folder, name in ((old, "gone"), (new, "kept")):
