@@ -1,11 +1,16 @@
 """What a scenario's reports say, in the order in which a reader of a log needs it: the end survives."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from heiiki.evidence.completion import NOTHING_EXAMINED
 
+# What Ansible prints of a task that failed: of an item of a loop or of the whole, then the result as YAML.
+_FAILED = re.compile(r"^(?:fatal|failed): \[(?P<host>[^\]]+)\].*$")
+_MESSAGE = re.compile(r"^ {4}msg: (?P<text>.*(?:\n {5,}.*)*)", re.MULTILINE)
+_COLOUR = re.compile("\x1b\\[[0-9;]*m")
 _COLUMNS = ("result", "stage", "requirement", "subject", "reason")
 
 
@@ -17,6 +22,23 @@ def shortcomings(folder: Path) -> str:
         else f"{path.name}: was not written"
         for path in (folder / "verdicts-first.json", folder / "verdicts.json")
     )
+
+
+def failures(said: str) -> str:
+    """Return a line for each task that failed of what ansible-playbook printed: host, name, message."""
+    result, task = [], ""
+    # Molecule asks for colours on some machines whatever its environment says.
+    said = _COLOUR.sub("", said)
+    blocks = re.split(r"^(?=TASK \[|fatal: |failed: |ok: |changed: |PLAY RECAP)", said, flags=re.MULTILINE)
+    for block in blocks:
+        first = block.partition("\n")[0]
+        if first.startswith("TASK ["):
+            task = first.removeprefix("TASK ").rstrip("* ")
+        elif found := _FAILED.match(first):
+            message = _MESSAGE.search(block)
+            text = " ".join(message["text"].split()) if message else first
+            result.append(f"{found['host']} {task}: {text[:600]}")
+    return "\n".join(result)
 
 
 def _rows(verdicts: list[dict[str, Any]]) -> str:

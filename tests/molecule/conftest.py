@@ -12,6 +12,7 @@ from pathlib import Path
 
 import process_sampler
 import pytest
+from reports import failures
 
 from heiiki.lab.client import NodeClient
 from heiiki.lab.state import GUEST, socket_path
@@ -59,7 +60,9 @@ class Commands:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, f"{program} {arguments}: exit code {done.returncode}\n{done.stdout}"
+        assert done.returncode == 0, (
+            f"{program} {arguments}: exit code {done.returncode}\n{done.stdout}\n{failures(done.stdout)}"
+        )
         return done.stdout
 
 

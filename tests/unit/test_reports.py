@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from reports import shortcomings
+from reports import failures, shortcomings
 
 from heiiki.evidence.completion import NOTHING_EXAMINED
 
@@ -39,3 +39,22 @@ def test_the_first_measurement_is_told_before_the_second(tmp_path: Path) -> None
     assert said[:3] == ["verdicts-first.json:", "1 rows, 0 of them of what was not chosen", said[2]]
     assert said[2].startswith("fail live R-GAP verdicts-first")
     assert said[3:] == ["verdicts.json:", "1 rows, 0 of them of what was not chosen"]
+
+
+def test_of_a_play_every_failed_task_is_one_line() -> None:
+    said = """\
+TASK [heiiki.network.pki : Seed] ***
+ok: [vault] =>
+    msg: well
+TASK [heiiki.network.ce_router : Enrol] ***********
+changed: [hub-ce-b]
+fatal: [hub-ce-a]: FAILED! =>
+    changed: false
+    msg: 'hub-ce-a: no way to it;
+        start Vault'
+
+PLAY RECAP ****
+hub-ce-a : ok=3 failed=1
+"""
+    expected = "hub-ce-a [heiiki.network.ce_router : Enrol]: 'hub-ce-a: no way to it; start Vault'"
+    assert failures(said) == expected
