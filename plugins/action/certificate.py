@@ -7,6 +7,7 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible_collections.heiiki.network.plugins.module_utils.device_certificate import WHERE
 from ansible_collections.heiiki.network.plugins.plugin_utils.enrolment import Enrolment
 
 ARGUMENTS = {
@@ -15,8 +16,7 @@ ARGUMENTS = {
     "secret_state": {"type": "path"},
     "force": {"type": "bool", "default": False},
     "wait_s": {"type": "int", "default": 240},
-    "program": {"type": "path", "default": "/usr/local/lib/heiiki/credentials.py"},
-    "config": {"type": "path", "default": "/etc/heiiki/credentials.json"},
+    **WHERE,
 }
 PASSED = ("force", "program", "config")
 REVOKED = "its CA has revoked it"

@@ -7,6 +7,7 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible_collections.heiiki.network.plugins.module_utils.device_certificate import WHERE
 from ansible_collections.heiiki.network.plugins.plugin_utils.build import expected, folder_for
 from ansible_collections.heiiki.network.plugins.plugin_utils.enrolment import Enrolment
 
@@ -18,8 +19,7 @@ ARGUMENTS = {
     "certificate": {"type": "bool", "default": False},
     "sessions": {"type": "list", "elements": "dict", "default": []},
     "links": {"type": "dict", "default": {}},
-    "program": {"type": "path", "default": "/usr/local/lib/heiiki/credentials.py"},
-    "config": {"type": "path", "default": "/etc/heiiki/credentials.json"},
+    **WHERE,
 }
 
 

@@ -17,6 +17,11 @@ from pathlib import Path
 from typing import Any
 
 NAME = "heiiki_credentials"
+WHERE = {
+    "program": {"type": "path", "default": "/usr/local/lib/heiiki/credentials.py"},
+    "config": {"type": "path", "default": "/etc/heiiki/credentials.json"},
+}
+"""Arguments of every module that asks the program: where it and its configuration are."""
 
 
 class DeviceError(Exception):

@@ -62,7 +62,7 @@ class ManagedService:
     name: str
     on_change: str = "restart"
     health: tuple[str, ...] = ()
-    health_s: float = 10.0
+    health_s: float = 60.0
     running: tuple[str, ...] = ()
 
 
@@ -446,6 +446,7 @@ def _healthy(service: ManagedService) -> None:
         return
     deadline = time.monotonic() + service.health_s
     while True:
+        asked = time.monotonic()
         try:
             run(service.health)
         except ServiceError as error:
@@ -454,6 +455,7 @@ def _healthy(service: ManagedService) -> None:
                 raise NodeError(
                     f"{service.name} is not healthy after {service.health_s:g} s: `{command}`: {error}"
                 ) from error
-            time.sleep(HEALTH_POLL_S)
+            # Where asking is slow the machine is busy, maybe with starting this very service: it gets half.
+            time.sleep(max(HEALTH_POLL_S, time.monotonic() - asked))
         else:
             return

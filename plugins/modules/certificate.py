@@ -138,6 +138,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.heiiki.network.plugins.module_utils.device_certificate import (
+    WHERE,
     DeviceError,
     Program,
     anchors_differ,
@@ -162,8 +163,7 @@ ARGUMENTS = {
     "server_anchors": {"type": "list", "elements": "str", "default": []},
     "order": {"type": "dict", "default": {}},
     "token": {"type": "str", "default": "", "no_log": True},
-    "program": {"type": "path", "default": "/usr/local/lib/heiiki/credentials.py"},
-    "config": {"type": "path", "default": "/etc/heiiki/credentials.json"},
+    **WHERE,
 }
 LATE = 0.5
 """Share of the time between renewal and end that must be left, else the renewal is late."""

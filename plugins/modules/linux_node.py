@@ -86,7 +86,7 @@ options:
       health_s:
         description: Seconds within which it must.
         type: float
-        default: 10.0
+        default: 60.0
       running:
         description: Command that prints the running configuration.
         type: list
@@ -167,7 +167,7 @@ SERVICE = {
     "name": {"type": "str", "required": True},
     "on_change": {"type": "str", "choices": ["reload", "restart"], "default": "restart"},
     "health": {"type": "list", "elements": "str", "default": []},
-    "health_s": {"type": "float", "default": 10.0},
+    "health_s": {"type": "float", "default": 60.0},
     "running": {"type": "list", "elements": "str", "default": []},
 }
 ARGUMENTS = {

@@ -33,7 +33,7 @@ options:
   wait_s:
     description: Seconds within which the sessions must come up.
     type: float
-    default: 60.0
+    default: 180.0
 attributes:
   check_mode:
     description: Looks at nothing in check mode, since nothing was applied; says so.
@@ -122,7 +122,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "sessions": {"type": "list", "elements": "dict", "options": session, "default": []},
-            "wait_s": {"type": "float", "default": 60.0},
+            "wait_s": {"type": "float", "default": 180.0},
         },
         supports_check_mode=True,
     )

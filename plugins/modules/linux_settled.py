@@ -109,6 +109,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.heiiki.network.plugins.module_utils.bgp_sessions import SUMMARY, pending, states
 from ansible_collections.heiiki.network.plugins.module_utils.device_certificate import (
+    WHERE,
     DeviceError,
     Program,
     anchors_differ,
@@ -144,8 +145,7 @@ ARGUMENTS = {
     "files": {"type": "list", "elements": "dict", "default": []},
     "services": {"type": "list", "elements": "dict", "default": []},
     "wanted": {"type": "dict", "default": {}},
-    "program": {"type": "path", "default": "/usr/local/lib/heiiki/credentials.py"},
-    "config": {"type": "path", "default": "/etc/heiiki/credentials.json"},
+    **WHERE,
 }
 
 

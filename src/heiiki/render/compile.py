@@ -156,7 +156,7 @@ def _frr(plan: Plan, device: Device) -> _Part:
         ),
     )
     running = ("vtysh", "-c", "show running-config no-header")
-    return files, Service("frr", "reload", ("vtysh", "-c", "show version"), 20.0, running)
+    return files, Service("frr", "reload", ("vtysh", "-c", "show version"), running=running)
 
 
 def _keepalived(plan: Plan, device: Device) -> _Part:

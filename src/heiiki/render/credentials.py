@@ -10,13 +10,11 @@ from heiiki.render.model import RenderedFile, Service
 from heiiki.render.templates import render
 
 SERVICE = "heiiki-revocation"
-HEALTH_S = 30.0
 PROGRAM = "/usr/local/lib/heiiki/credentials.py"
 CONFIG = "/etc/heiiki/credentials.json"
 _VAULT = "/usr/local/lib/heiiki/vault_server.py"
 _VAULT_RELOAD = ["python3", _VAULT, "reload", "/etc/heiiki/vault_server.json"]
 _encode = json.JSONEncoder().encode
-_HELD = ("R-SEC-ESP", "R-SEC-ACCESS")
 
 
 def program(_plan: Plan, device: Device) -> RenderedFile:
@@ -34,12 +32,14 @@ def config(plan: Plan, device: Device) -> RenderedFile:
     """Return the program's configuration."""
     lines = (f" {_encode(key)}: {_encode(value)}" for key, value in settings(plan, device).items())
     content = "{\n" + ",\n".join(lines) + "\n}\n"
-    return RenderedFile(CONFIG, content, service=_service(device), requirements=_HELD)
+    # Which hops are held by it: those whose ends authenticate with this certificate.
+    held = tuple(dict.fromkeys(connection.protects for connection in device.ipsec))
+    return RenderedFile(CONFIG, content, service=_service(device), requirements=held)
 
 
 def revocation(_plan: Plan, _device: Device) -> tuple[tuple[RenderedFile, ...], Service]:
     """Return the unit that pulls CRLs, and its service; program and configuration come by themselves."""
-    return (_unit(),), Service(SERVICE, "restart", ("python3", PROGRAM, "check"), HEALTH_S)
+    return (_unit(),), Service(SERVICE, "restart", ("python3", PROGRAM, "check"))
 
 
 @cache

@@ -35,14 +35,15 @@ class Service:
     Attributes:
         name: unit name without ``.service``.
         on_change: ``reload`` or ``restart``: what a changed file asks for.
-        health: argument vector that must exit 0 within `health_s` seconds of a start or reload.
+        health: argument vector that must exit 0 within `health_s` seconds of a start or reload: a bound for
+            a machine on which everything starts at once, not how long it takes.
         running: argument vector that prints the running configuration; its digest tells drift.
     """
 
     name: str
     on_change: str = "restart"
     health: tuple[str, ...] = ()
-    health_s: float = 10.0
+    health_s: float = 60.0
     running: tuple[str, ...] = ()
 
 

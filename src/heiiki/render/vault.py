@@ -36,7 +36,7 @@ def parts(plan: Plan, device: Device) -> tuple[tuple[RenderedFile, ...], Service
         ),
         RenderedFile(f"/etc/logrotate.d/{SERVICE}", render(f"linux/{SERVICE}.logrotate.j2")),
     )
-    return files, Service(SERVICE, "restart", ("python3", _PROGRAM, "health", _CONFIG), 30.0)
+    return files, Service(SERVICE, "restart", ("python3", _PROGRAM, "health", _CONFIG))
 
 
 def _source() -> str:
