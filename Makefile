@@ -28,7 +28,7 @@ export UV_CACHE_DIR := $(CACHE)/uv
 # ansible-lint would make folders in the user's home for its own runs.
 export ANSIBLE_HOME := $(CURDIR)/.ansible
 export MOLECULE_GLOB := tests/molecule/*/molecule.yml
-lint types unit test demo bench changelog clean: export PATH := $(BIN):$(PATH)
+lint types unit test long demo bench changelog clean: export PATH := $(BIN):$(PATH)
 
 say = printf '\n==> %s\n'
 
@@ -98,6 +98,11 @@ unit: setup ## Run the tests that need no lab (seconds)
 test: lint types ## Lint, types, unit, golden, wrong-input and Molecule tests (about 25 minutes)
 	$(say) "Tests; those on the lab come last and take most of the time, about 22 minutes"
 	pytest
+
+.PHONY: long
+long: setup ## Test on the lab what takes longer: CAs are replaced, the Vault server dies in the middle (about 20 minutes)
+	$(say) "Tests on a lab of their own, about 20 minutes"
+	pytest -m long tests/molecule --junit-xml=artifacts/molecule/long.xml
 
 .PHONY: demo
 demo: setup ## Build the lab, provision it, break it, prove it, report (about 40 minutes, later 32)

@@ -7,6 +7,7 @@ starts whatever of the node's services is not running, in their order. After a p
 that has to be done where no systemd does it.
 """
 
+import contextlib
 import json
 import os
 import pwd
@@ -20,7 +21,7 @@ import threading
 import time
 import traceback
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -269,6 +270,7 @@ class Unit:
     runtime_folders: tuple[str, ...] = ()
     state_folders: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    nice: int = 0
 
 
 def parse_unit(name: str, texts: Sequence[str]) -> dict[str, list[str]]:
@@ -375,9 +377,10 @@ class UnitFileManager:
             self._commands(unit, unit.start, None)
             running = Running(0, 0)
         elif unit.kind == "forking":
-            if unit.name in FIRST:
-                run(FIRST[unit.name], env=unit.environment)
-            self._commands(unit, unit.start, None)
+            with _niceness(unit.nice):
+                if unit.name in FIRST:
+                    run(FIRST[unit.name], env=unit.environment)
+                self._commands(unit, unit.start, None)
             running = self._forked(unit)
         else:
             running = self._spawn(unit)
@@ -405,6 +408,9 @@ class UnitFileManager:
             except OSError as error:
                 raise ServiceError(f"{unit.name}: `{shlex.join(argv)}` cannot be run: {error}") from error
         running = Running(process.pid, _born(process.pid))
+        if unit.nice:
+            with contextlib.suppress(ProcessLookupError):
+                os.setpriority(os.PRIO_PROCESS, process.pid, unit.nice)
         time.sleep(POLL_S)
         if process.poll() is not None:
             said = (
@@ -483,6 +489,7 @@ class UnitFileManager:
             runtime_folders=_words(values, "RuntimeDirectory"),
             state_folders=_words(values, "StateDirectory"),
             environment=self._environment(values),
+            nice=int((values.get("Nice") or ["0"])[-1]),
         )
 
     def _environment(self, values: Mapping[str, Sequence[str]]) -> dict[str, str]:
@@ -540,6 +547,19 @@ class UnitFileManager:
 
     def _at(self, path: str) -> Path:
         return self._root / path.lstrip("/")
+
+
+@contextlib.contextmanager
+def _niceness(wanted: int) -> Iterator[None]:
+    """Be as nice as a unit says meanwhile: what is started inherits it, and what that starts."""
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    if wanted:
+        os.setpriority(os.PRIO_PROCESS, 0, wanted)
+    try:
+        yield
+    finally:
+        if wanted:
+            os.setpriority(os.PRIO_PROCESS, 0, before)
 
 
 def _account(unit: Unit) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The lab for the tests that need it: apart from the user's own, and gone afterwards."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -12,58 +11,12 @@ from pathlib import Path
 
 import process_sampler
 import pytest
-from reports import failures
 
 from heiiki.lab.client import NodeClient
 from heiiki.lab.state import GUEST, socket_path
 
-BIN = Path(sys.executable).parent
-
-
-@dataclass(frozen=True)
-class Commands:
-    """Programs of the environment that runs the tests, in the checkout."""
-
-    root: Path
-    state: Path
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {
-            **os.environ,
-            "HEIIKI_STATE": str(self.state),
-            "ANSIBLE_CONFIG": str(self.root / "ansible.cfg"),
-            "ANSIBLE_NOCOLOR": "1",
-            "MOLECULE_GLOB": "tests/molecule/*/molecule.yml",
-            "PATH": f"{BIN}:{os.environ['PATH']}",
-        }
-
-    def molecule(self, action: str, scenario: str, *arguments: str) -> str:
-        """Do one action of a scenario; returns what it printed."""
-        # Each has a state of its own; the folder stands for Molecule's own cache.
-        folder = self.state / "molecule" / scenario
-        config = ("-c", "tests/molecule/base/config.yml")
-        more = {"MOLECULE_EPHEMERAL_DIRECTORY": str(folder)}
-        # Borders would be drawn around some 100,000 lines at -vvv.
-        named = ("--no-command-borders", "--scenario-name", scenario)
-        return self.run("molecule", *config, action, *named, *arguments, **more)
-
-    def run(self, program: str, *arguments: str | Path, **environment: str) -> str:
-        """Run a program of the environment to its end; returns what it printed."""
-        done = subprocess.run(
-            [BIN / program, *arguments],
-            cwd=self.root,
-            env=self.environment | environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, (
-            f"{program} {arguments}: exit code {done.returncode}\n{done.stdout}\n{failures(done.stdout)}"
-        )
-        return done.stdout
+from .commands import Commands
+from .service import Service
 
 
 @dataclass(frozen=True)
@@ -129,6 +82,15 @@ def provisioned(lab: Provisioned, lab_inventory: Path) -> Path:
     """The folder of the service whose lab is up and provisioned."""
     assert lab.state.is_dir()
     return lab_inventory
+
+
+@pytest.fixture(scope="module")
+def service(
+    lab: Commands, lab_inventory: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    found = Service(lab, lab_inventory, tmp_path_factory.mktemp("artifacts"))
+    yield found
+    found.transport.close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import BIN, Commands
+from .commands import BIN, Commands
 
 NODE = "umeda-bems"
 FOLDER = "/root/ssh-test"

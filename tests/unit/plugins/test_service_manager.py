@@ -214,6 +214,15 @@ def test_a_service_with_a_user_has_nothing_of_roots(tmp_path: Path) -> None:
     assert (tmp_path / "var/log/heiiki/one.log").read_text().split() == ["nobody", "nogroup"]
 
 
+def test_a_service_is_as_nice_as_its_unit_says(tmp_path: Path) -> None:
+    write_unit(tmp_path, "one", "[Service]\nNice=3\nExecStart=/bin/sleep 60\n")
+    manager = UnitFileManager(tmp_path)
+    manager.start("one")
+    pid = json.loads((tmp_path / "run/heiiki/services/one.json").read_text())["pid"]
+    assert os.getpriority(os.PRIO_PROCESS, pid) == 3
+    manager.stop("one")
+
+
 def test_work_done_in_one_go_stays_active_and_is_done_again_after_a_kill(tmp_path: Path) -> None:
     command = f"/bin/sh -c 'echo done >> {tmp_path}/said'"
     write_unit(tmp_path, "once", f"[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart={command}\n")
@@ -233,11 +242,13 @@ def test_a_forking_service_is_known_by_its_pid_file(tmp_path: Path) -> None:
     write_unit(
         tmp_path,
         "fork",
-        f"[Service]\nType=forking\nPIDFile=/run/fork.pid\nExecStart={fork.replace('$', '$$')}\n",
+        f"[Service]\nType=forking\nNice=2\nPIDFile=/run/fork.pid\nExecStart={fork.replace('$', '$$')}\n",
     )
     manager = UnitFileManager(tmp_path)
     manager.start("fork")
     assert manager.is_active("fork")
+    assert os.getpriority(os.PRIO_PROCESS, int((tmp_path / "run/fork.pid").read_text())) == 2
+    assert os.getpriority(os.PRIO_PROCESS, 0) == 0
     manager.stop("fork")
     assert not manager.is_active("fork")
 

@@ -160,6 +160,8 @@ class Process:
         self._started = time.monotonic()
         self.starts += 1
         _LOG.info("%s started, pid %d", self.daemon.name, self._child.pid)
+        if self._said_ready:
+            self._take_its_place(self._child.pid)
 
     @property
     def pid(self) -> int | None:
@@ -183,11 +185,11 @@ class Process:
                 log.seek(self._log_start)
                 self._said_ready = self.daemon.ready.encode() in log.read()
             if self._said_ready:
-                self._yield_to_others(self._child.pid)
+                self._take_its_place(self._child.pid)
         return self._said_ready
 
-    def _yield_to_others(self, pid: int) -> None:
-        # Only now: at its start it must not wait behind what it will wait behind later.
+    def _take_its_place(self, pid: int) -> None:
+        # Once it serves: at its start it must not wait behind what it will wait behind later.
         processors = os.sched_getaffinity(0)
         for thread in Path(f"/proc/{pid}/task").iterdir():
             with contextlib.suppress(ProcessLookupError):

@@ -12,7 +12,6 @@ Run on a gateway: ``python3 -m heiiki.lab.mobile.ue CONFIG``.
 import argparse
 import json
 import logging
-import os
 import socket
 import struct
 import sys
@@ -47,7 +46,6 @@ _ONCE_SECONDS = 10.0
 _DETACH_SECONDS = 1.0
 _POLL_SECONDS = 1.0
 _UDP = 17
-_NICE = -5
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +149,6 @@ class Modem:
 
     def run(self) -> None:
         """Serve until killed."""
-        # A modem has a processor of its own; here it must not wait behind what else runs on the gateway.
-        os.nice(_NICE)
         self._loop.readable(self._radio.sock, self._on_frame)
         self._loop.readable(self._wwan, self._on_packet)
         self._loop.every(_POLL_SECONDS, self._read_files)

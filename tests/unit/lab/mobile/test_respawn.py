@@ -1,5 +1,6 @@
 """The respawner: one daemon kept running, and its twin followed."""
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -40,6 +41,18 @@ def test_daemon_is_ready_when_it_says_so_and_started_again_when_killed(daemon: D
         assert process.tick()
         assert process.starts == 2
         assert until(lambda: process.ready)
+    finally:
+        process.kill()
+
+
+@pytest.mark.parametrize("says_so", [True, False])
+def test_daemon_gets_its_niceness(daemon: Daemon, says_so: bool) -> None:
+    process = Process(daemon if says_so else replace(daemon, ready="", ready_log=""), nice=3)
+    try:
+        process.tick()
+        assert until(lambda: process.ready)
+        assert process.pid
+        assert os.getpriority(os.PRIO_PROCESS, process.pid) == 3
     finally:
         process.kill()
 

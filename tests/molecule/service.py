@@ -1,0 +1,174 @@
+"""The provisioned service for tests that let it work meanwhile: playbooks, what devices say, test packets."""
+
+import json
+import re
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from heiiki.errors import VaultError
+from heiiki.evidence.faults import GAP_BOUND_S
+from heiiki.intent import load
+from heiiki.lab.client import NodeClient
+from heiiki.lab.state import lab_dir, socket_path
+from heiiki.observe.campaign import streams
+from heiiki.observe.fleet import fleet
+from heiiki.plan import Plan, build
+from heiiki.secrets import FileSecrets
+from heiiki.transports import LabTransport
+from heiiki.vault import bootstrap
+
+from .commands import BIN, Commands
+
+SITE, HUB = "umeda-gw-b", "hub-ce-b"
+PROGRAM = "/usr/local/lib/heiiki/credentials.py"
+RECAP = re.compile(
+    r"^(?P<host>[\w-]+) +: ok=\d+ +changed=(?P<changed>\d+) .* failed=(?P<failed>\d+)", re.MULTILINE
+)
+
+
+class Service:
+    """The provisioned lab: playbooks against it, and what its devices say."""
+
+    def __init__(self, lab: Commands, inventory: Path, folder: Path) -> None:
+        self.plan: Plan = build(load(inventory))
+        self.transport = LabTransport(lab_dir())
+        self._lab, self._inventory, self.artifacts = lab, inventory, folder
+        trust = self.plan.trust
+        self.access = bootstrap.access(trust, FileSecrets(lab.state), {}, self._connect)
+
+    def _connect(self) -> Any:
+        trust = self.plan.trust
+        return NodeClient(socket_path(lab_dir(), trust.vault)).connect(str(trust.address), trust.port)
+
+    def start(self, playbook: str, *arguments: str) -> "subprocess.Popen[str]":
+        paths = f"heiiki_build={self._lab.state}/build", f"heiiki_artifacts={self.artifacts}"
+        command = ["-i", str(self._inventory), f"playbooks/{playbook}.yml", "-e", paths[0], "-e", paths[1]]
+        return subprocess.Popen(
+            [BIN / "ansible-playbook", *command, *arguments],
+            cwd=self._lab.root,
+            env=self._lab.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def play(self, playbook: str, *arguments: str, code: int = 0) -> str:
+        started = self.start(playbook, *arguments)
+        said = started.communicate()[0]
+        assert started.returncode == code, said
+        return said
+
+    def run(self, device: str, *argv: str, stdin: str = "") -> str:
+        done = self.transport.run(device, argv, stdin=stdin.encode())
+        assert done.rc == 0, f"{device}: {argv}: {done.stdout.decode()}{done.stderr.decode()}"
+        return done.stdout.decode()
+
+    def status(self, device: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.run(device, "python3", PROGRAM, "status"))
+        return found
+
+    def serial(self, device: str) -> str:
+        return str(self.status(device)["certificate"]["serial"])
+
+    def associations(self, device: str, name: str) -> set[str]:
+        said = self.run(device, "swanctl", "--list-sas", "--ike", name)
+        return set(re.findall(r"^\S+: #(\d+), ESTABLISHED", said, re.MULTILINE))
+
+    def pull(self, *devices: str) -> None:
+        """Have the watch do now what it does every minute."""
+        for device in devices:
+            self.run(device, "pkill", "-HUP", "-f", f"{PROGRAM} watch")
+
+    def held(self) -> dict[str, tuple[str, bool]]:
+        """Serial number of each certificate, and whether it is whole."""
+        devices = [device.name for device in self.plan.managed() if device.identity]
+        with ThreadPoolExecutor(4) as pool:
+            found = dict(zip(devices, pool.map(self.status, devices), strict=True))
+        return {name: (one["certificate"]["serial"], not one["problems"]) for name, one in found.items()}
+
+    def server_dies(self) -> None:
+        self.run(self.plan.trust.vault, "sh", "-c", "kill -KILL $(cat /run/heiiki-vault/pid)")
+
+    def server_returns(self, root: Path) -> None:
+        program = (root / "plugins/module_utils/service_manager.py").read_text(encoding="utf-8")
+        self.run(self.plan.trust.vault, "python3", "-", "start-all", stdin=program)
+        awaited("the server answers", self._answers)
+        bootstrap.unseal(self.access)
+
+    def _answers(self) -> bool:
+        try:
+            return self.access.vault.health().initialised
+        except VaultError:
+            return False
+
+
+def changed(said: str) -> dict[str, int]:
+    assert "PLAY RECAP" in said, said
+    return {found["host"]: int(found["changed"]) for found in RECAP.finditer(said)}
+
+
+def awaited(what: str, done: Callable[[], object], seconds: float = 20.0) -> None:
+    until = monotonic() + seconds
+    while not done():
+        assert monotonic() < until, f"not within {seconds} s: {what}"
+        threading.Event().wait(0.2)
+
+
+@contextmanager
+def uninterrupted(service: Service, device: str, interface: str) -> Iterator[None]:
+    """Ping the other end of a tunnel every 50 ms meanwhile: the tunnel is never interrupted."""
+    address = json.loads(service.run(device, "ip", "-j", "address", "show", interface))[0]["addr_info"][0]
+    hub = str(service.plan.device(device).interface(interface).addresses[0].network[1])
+    assert address["local"] != hub
+    pings = f"ping -i 0.05 -W 1 {hub} > /tmp/pings 2>&1 < /dev/null & echo $!"
+    pid = service.run(device, "sh", "-c", pings).strip()
+    try:
+        yield
+    finally:
+        service.run(device, "kill", "-INT", pid)
+        seen = {
+            int(one) for one in re.findall(r"icmp_seq=(\d+) ttl", service.run(device, "cat", "/tmp/pings"))
+        }
+    lost = set(range(1, max(seen) + 1)) - seen
+    assert len(seen) > 20
+    # What is on its way in the very moment that an old association goes may be lost: never two in a row.
+    assert not any(one + 1 in lost for one in lost), f"of {max(seen)} pings were lost: {sorted(lost)}"
+    assert len(lost) <= 1 + max(seen) // 200, f"of {max(seen)} pings were lost: {sorted(lost)}"
+
+
+@contextmanager
+def in_service(service: Service) -> Iterator[list[float]]:
+    """Send test packets between the aggregator and every site, each way, meanwhile.
+
+    No site is silent for as long as R-GAP bounds an interruption. The block may read the longest silence
+    from what it was given once it is over, seconds.
+    """
+    longest: list[float] = []
+    listeners = dict.fromkeys(stream.listener for stream in streams(service.plan))
+    # The recorder keeps 9,000 packets of each peer: a quarter of an hour.
+    begin = {"do": "start", "interval_ms": 100, "limit_s": 1800}
+    with fleet(service.transport, len(listeners)) as asked:
+        started = asked.ask("stamps", {name: {"questions": [begin]} for name in listeners})
+        since = max(answer.data["answers"][0]["now"] for answer in started.values()) + 1
+        threading.Event().wait(2)
+        try:
+            yield longest
+        finally:
+            gaps = {"do": "gaps", "since": since, "until": since + 1800}
+            ask = {"questions": [gaps, {"do": "stop"}]}
+            heard = asked.ask("stamps", dict.fromkeys(listeners, ask))
+    silences: dict[str, float] = {}
+    for stream in streams(service.plan):
+        found = heard[stream.listener].data["answers"][0]["peers"][stream.sender]
+        assert found["count"] > 10, f"{stream.listener} heard nothing of {stream.sender}"
+        assert not found["truncated"]
+        silences[f"{stream.listener} from {stream.sender}"] = found["gap"]
+    longest.append(max(silences.values()))
+    assert longest[0] < GAP_BOUND_S, silences

@@ -1,0 +1,77 @@
+"""The Vault server is killed in the middle of a first issue and of a theft: `make long`."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from .commands import Commands
+from .service import HUB, Service, awaited, changed
+
+pytestmark = pytest.mark.long
+
+FOLDER = "/etc/heiiki/pki"
+
+
+def has(service: Service, device: str, path: str) -> bool:
+    return service.transport.run(device, ("test", "-e", path)).rc == 0
+
+
+def test_the_first_issue(service: Service, root: Path) -> None:
+    devices = ("namba-erc", "sakai-bems", "umeda-bems")
+    for device in devices:
+        service.run(device, "rm", "-r", FOLDER)
+    run = service.start("site", "--limit", ",".join(devices))
+    awaited("the first has a key", lambda: any(has(service, one, FOLDER) for one in devices), 120)
+    service.server_dies()
+    said = run.communicate()[0]
+    assert run.returncode == 2, said
+    without = [one for one in devices if not has(service, one, f"{FOLDER}/current")]
+    assert without, "the server died too late: nothing was tried"
+    assert not [one for one in devices if one not in without and service.status(one)["problems"]]
+    # Nobody has a key without its certificate where a program looks; the next run says what it needs.
+    said = service.play("site", "--limit", ",".join(devices), code=2)
+    assert "needs a certificate: there is no certificate. issuing certificates needs the Vault server" in (
+        " ".join(said.split())
+    )
+    service.server_returns(root)
+    service.play("site", "--limit", ",".join(devices))
+    assert not [one for one in devices if service.status(one)["problems"]]
+    assert set(changed(service.play("site", "--limit", ",".join(devices))).values()) == {0}
+
+
+def test_a_theft(lab: Commands, lab_inventory: Path, root: Path, tmp_path: Path) -> None:
+    # A copy: revoke.yml and enrol.yml write into the service.
+    shutil.copytree(lab_inventory, tmp_path / "service")
+    service = Service(lab, tmp_path / "service", tmp_path / "artifacts")
+    stolen, connection = "namba-gw", "s0023"
+    hubs = (HUB, "hub-ce-a")
+    assert all(service.associations(hub, connection) for hub in hubs)
+    serial = service.serial(stolen)
+    run = service.start("revoke", "-e", f"device={stolen}")
+    awaited("the first door is shut", lambda: doors(service), 60)
+    service.server_dies()
+    said = run.communicate()[0]
+    assert run.returncode == 2, said
+    assert "namba-gw is not shut out everywhere, run again:" in " ".join(said.split())
+    awaited("it is out", lambda: not any(service.associations(hub, connection) for hub in hubs))
+    said = service.play("enrol", "-e", f"device={stolen}", "-e", "same_sim=true", code=2)
+    assert "has not shut every door: run it again, then this" in " ".join(said.split())
+    service.server_returns(root)
+    service.play("revoke", "-e", f"device={stolen}")
+    assert all(door["problem"] == "" for door in doors(service) if door["needed"])
+    lists = service.run(HUB, "openssl", "storeutl", "-crls", "-text", "-noout", f"{FOLDER}/crl.pem")
+    assert serial.upper() in lists
+    service.play("enrol", "-e", f"device={stolen}", "-e", "same_sim=true")
+    awaited("it is in again", lambda: all(service.associations(hub, connection) for hub in hubs), 60)
+    service.transport.close()
+
+
+def doors(service: Service) -> list[dict[str, object]]:
+    """What the newest evidence of a theft says so far."""
+    files = sorted((service.artifacts / "theft").glob("*.json"))
+    found: list[dict[str, object]] = (
+        json.loads(files[-1].read_text(encoding="utf-8"))["doors"] if files else []
+    )
+    return found
