@@ -393,7 +393,7 @@ class UnitFileManager:
                 f"{unit.name}.service: Type={unit.kind} wants one ExecStart, it has {len(unit.start)}"
             )
         argv = self._argv(unit, unit.start[0], None)
-        with (self._log / f"{unit.name}.log").open("ab") as log:
+        with (self._log / f"{unit.name}.log").open("ab") as log, _niceness(unit.nice):
             try:
                 process = subprocess.Popen(
                     argv,
@@ -408,9 +408,6 @@ class UnitFileManager:
             except OSError as error:
                 raise ServiceError(f"{unit.name}: `{shlex.join(argv)}` cannot be run: {error}") from error
         running = Running(process.pid, _born(process.pid))
-        if unit.nice:
-            with contextlib.suppress(ProcessLookupError):
-                os.setpriority(os.PRIO_PROCESS, process.pid, unit.nice)
         time.sleep(POLL_S)
         if process.poll() is not None:
             said = (

@@ -71,6 +71,8 @@ STATE = Path("/run/heiiki/revocation.json")
 FOLDER = "/etc/heiiki/pki"
 
 CONNECT_S = 5.0
+# Longer: a token is good for one request, and who gave it up while a busy server was at work has none.
+ANSWER_S = 20.0
 REACH_POLL_S = 0.5
 FLAP_S = 30.0
 NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH)
@@ -1037,6 +1039,7 @@ class _Connection(http.client.HTTPConnection):
     def connect(self) -> None:
         """Connect, as http.client asks."""
         plain = self._patiently()
+        plain.settimeout(ANSWER_S)
         try:
             self.sock = self._context.wrap_socket(plain, server_hostname=self._name)
         except BaseException:

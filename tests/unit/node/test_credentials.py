@@ -319,7 +319,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
 def test_a_server_that_fails_changes_nothing(
     device: Device, case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(credentials, "CONNECT_S", 0.3)
+    monkeypatch.setattr(credentials, "ANSWER_S", 0.3)
     before = device.enrol()
     device.fake.at, message, device.fake.wrong = WRONG[case]
     with pytest.raises(ServerError) as caught:
