@@ -22,10 +22,12 @@ _ENB_PATH = f"{nextepc.FOLDER}/enb.json"
 _DATABASE_PORT = 27017
 _DIAMETER_PORT = 3868
 _ENB_ID = 1
-# NextEPC's MME polls, so that it fills a processor at rest; it comes last. What forwards packets comes before
-# all that a node starts which comes back: else packets queue for seconds on a network that nobody touched.
-_CONTROL_PLANE = 10
+# What forwards packets comes before all that a node starts which comes back: else packets queue for seconds on
+# a network that nobody touched. NextEPC polls: its SGW forwards too but would fill a processor, so it comes as
+# FRRouting does; its MME, which has time, comes last.
 _USER_PLANE = -15
+_POLLING_USER_PLANE = -5
+_CONTROL_PLANE = 5
 # The MME refuses a new Diameter connection while it holds a dead one open; a second try succeeds.
 _DIAMETER_SECONDS = 5.0
 # Status files are written each second; an older one is of a process that stalls.
@@ -261,7 +263,7 @@ def _sgw_files(core: MobileCore) -> dict[str, File]:
         "daemons": [_nextepc_daemon(nextepc.SGW, "gtp_server()")],
         "addresses": [f"{core.sgw_address}/32"],
         "routes": [_route_from_sgw(core, link) for link in (core.s11, core.s5, core.s1_u)],
-        "nice": _USER_PLANE,
+        "nice": _POLLING_USER_PLANE,
         "announce": [str(core.s11.end(core.mme).address)],
     }
     return {

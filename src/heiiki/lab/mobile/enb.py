@@ -31,7 +31,8 @@ _LOG = logging.getLogger("enb")
 
 _RECONNECT_SECONDS = 0.3
 _CONNECT_SECONDS = 1.5
-_SETUP_SECONDS = 2.0
+# A busy MME answers late; given up too early, it answers a closed connection, and dies of that.
+_SETUP_SECONDS = 6.0
 _ECHO_SECONDS = 0.5
 _ECHO_LOST = 3
 _STATUS_SECONDS = 1.0
