@@ -4,7 +4,7 @@ When the machine under the guest is busy, the guest may stand still for some ten
 timers run out. A measurement taken across such a stall says nothing about the network, so it must be known.
 Each of the guest's processors is a thread of the machine and stands still by itself: a sleeper that is free
 to move wakes up on the other one and sees nothing, while a daemon that was running there has missed its time.
-It is as nice as Debian's unit has FRRouting be: what makes BFD late is a stall, what waits behind BFD is none.
+It is as nice as Debian's unit has FRRouting be: what makes BFD late is a stall, what waits behind it is none.
 """
 
 import mmap

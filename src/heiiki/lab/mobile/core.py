@@ -22,9 +22,9 @@ _ENB_PATH = f"{nextepc.FOLDER}/enb.json"
 _DATABASE_PORT = 27017
 _DIAMETER_PORT = 3868
 _ENB_ID = 1
-# What forwards packets comes before all that a node starts which comes back: else packets queue for seconds on
-# a network that nobody touched. NextEPC polls: its SGW forwards too but would fill a processor, so it comes as
-# FRRouting does; its MME, which has time, comes last.
+# What forwards packets comes before all that a returning node starts: else packets queue for seconds on a
+# network that nobody touched. NextEPC polls: its SGW forwards too but would fill a processor, so it comes
+# as FRRouting does; its MME, which has time, comes last.
 _USER_PLANE = -15
 _POLLING_USER_PLANE = -5
 _CONTROL_PLANE = 5
