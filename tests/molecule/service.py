@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -123,7 +124,7 @@ def awaited(what: str, done: Callable[[], object], seconds: float = 20.0) -> Non
 
 @contextmanager
 def uninterrupted(service: Service, device: str, interface: str) -> Iterator[None]:
-    """Ping the other end of a tunnel every 50 ms meanwhile: the tunnel is never interrupted."""
+    """Ping the other end of a tunnel every 50 ms meanwhile: no interruption lasts half a second."""
     address = json.loads(service.run(device, "ip", "-j", "address", "show", interface))[0]["addr_info"][0]
     hub = str(service.plan.device(device).interface(interface).addresses[0].network[1])
     assert address["local"] != hub
@@ -138,9 +139,11 @@ def uninterrupted(service: Service, device: str, interface: str) -> Iterator[Non
         }
     lost = set(range(1, max(seen) + 1)) - seen
     assert len(seen) > 20
-    # What is on its way in the very moment that an old association goes may be lost: never two in a row.
-    assert not any(one + 1 in lost for one in lost), f"of {max(seen)} pings were lost: {sorted(lost)}"
-    assert len(lost) <= 1 + max(seen) // 200, f"of {max(seen)} pings were lost: {sorted(lost)}"
+    # What is on its way when an old association goes may be lost, for less than half a second.
+    runs = groupby(range(1, max(seen) + 1), lost.__contains__)
+    silent = max((len(list(run)) for gone, run in runs if gone), default=0)
+    assert silent * 0.05 < 0.5, f"of {max(seen)} pings were lost: {sorted(lost)}"
+    assert len(lost) <= 5 + max(seen) // 50, f"of {max(seen)} pings were lost: {sorted(lost)}"
 
 
 @contextmanager

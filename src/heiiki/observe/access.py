@@ -6,7 +6,7 @@ the good SIM of the same UE attaches right after them: a core that is down refus
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +25,7 @@ from heiiki.transports.base import Transport
 
 SIMS = "/etc/heiiki-sim"
 FORGED = 20
+COUNTED_S = 5.0
 _NO_SUCH_APN = "nobody"
 
 
@@ -145,7 +146,7 @@ def _forged(plan: Plan, transport: Transport, fleet: Fleet, keep: Keep, device: 
         except TransportError:
             sent = False
         volley = listening.result()
-    after = _dropped(fleet, plan, interface)
+    after = _counted(lambda: _dropped(fleet, plan, interface), before)
     evidence = (
         keep(
             "access/forged.json",
@@ -155,6 +156,16 @@ def _forged(plan: Plan, transport: Transport, fleet: Fleet, keep: Keep, device: 
         ),
     )
     yield _void(volley, router.name, str(source), (sent, before, after), evidence)
+
+
+def _counted(read: Callable[[], int | None], before: int | None) -> int | None:
+    """Return the counter once it has all that was sent: the eNB writes it down once a second, or later."""
+    until = time.monotonic() + COUNTED_S
+    while True:
+        after = read()
+        if before is None or after is None or after - before >= FORGED or time.monotonic() > until:
+            return after
+        time.sleep(0.5)
 
 
 def _dropped(fleet: Fleet, plan: Plan, interface: str) -> int | None:
