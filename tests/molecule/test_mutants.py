@@ -301,6 +301,7 @@ def wears_the_certificate_of(thief: str, victim: str) -> Act:
     """A generation of the store that is another device's, whole and in itself good."""
 
     def act(bench: Bench) -> None:
+        bench.call(thief, watch_is("STOP"))
         bench.call(thief, sh(f"readlink {PKI}/current > {MUTANT}; mkdir -m 0700 {PKI}/generations/9999"))
         for name in ("key.pem", "certificate.pem", "chain.pem"):
             stolen = bench.call(victim, ("cat", f"{PKI}/current/{name}"))
@@ -324,11 +325,15 @@ def outlived(pem: bytes) -> bytes:
     return lists
 
 
+def watch_is(signal: str) -> Argv:
+    """The watch is held while a mutant lives: it would load, or mend, what it finds within the minute."""
+    return ("pkill", f"-{signal}", "-f", f"{CREDENTIALS} watch")
+
+
 def has_old_lists(device: str) -> Act:
-    """The watch is held meanwhile: it would mend this within the minute."""
 
     def act(bench: Bench) -> None:
-        bench.call(device, ("pkill", "-STOP", "-f", f"{CREDENTIALS} watch"))
+        bench.call(device, watch_is("STOP"))
         bench.call(device, ("cp", "-p", f"{PKI}/crl.pem", MUTANT))
         bench.call(device, sh(f"cat > {PKI}/crl.pem"), outlived(bench.call(device, ("cat", MUTANT))))
         bench.call(device, LOADED)
@@ -403,6 +408,7 @@ TRUST_MUTANTS = (
         at(
             "umeda-gw-b",
             sh(f"ln -sfn $(cat {MUTANT}) {PKI}/current; rm -r {PKI}/generations/9999"),
+            watch_is("CONT"),
         ),
         ("associations", "certificates"),
         {(ACCESS, "live", "certificate of umeda-gw-b"): "its dns are sakai-gw-b"},
@@ -421,7 +427,7 @@ TRUST_MUTANTS = (
             "hub-ce-a",
             ("mv", MUTANT, f"{PKI}/crl.pem"),
             LOADED,
-            ("pkill", "-CONT", "-f", f"{CREDENTIALS} watch"),
+            watch_is("CONT"),
         ),
         ("associations", "certificates"),
         {(THEFT, "live", "revocation at hub-ce-a"): "has expired"},

@@ -60,10 +60,10 @@ def _legs(plan: Plan, site: SitePlan, network: str) -> Iterator[Leg]:
     yield Leg(site.name, network, shot, (here.name, up.interface))
 
 
-def measure(plan: Plan, fleet: Fleet) -> Volley:
-    """Send `COUNT` echo requests on every leg, all legs at once."""
+def measure(plan: Plan, fleet: Fleet, patience: int = 1) -> Volley:
+    """Send `COUNT` echo requests on every leg, all legs at once; `patience` as in `shots.fire`."""
     every = [replace(leg.shot, repeat=index) for index in range(COUNT) for leg in legs(plan)]
-    return fire(fleet, every, dict.fromkeys(leg.entry[0] for leg in legs(plan)))
+    return fire(fleet, every, dict.fromkeys(leg.entry[0] for leg in legs(plan)), patience=patience)
 
 
 def verdicts(plan: Plan, volley: Volley, keep: Keep) -> Iterator[Verdict]:

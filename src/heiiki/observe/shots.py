@@ -103,22 +103,35 @@ class Volley:
 
 
 def fire(
-    fleet: Fleet, shots: Iterable[Shot], listeners: Iterable[str], watch: Iterable[IPv4Address] = ()
+    fleet: Fleet,
+    shots: Iterable[Shot],
+    listeners: Iterable[str],
+    watch: Iterable[IPv4Address] = (),
+    *,
+    patience: int = 1,
 ) -> Volley:
-    """Send `shots` while every source and each of `listeners` listens, and return what became of them."""
+    """Send `shots` while every source and each of `listeners` listens, and return what became of them.
+
+    Args:
+        fleet: the devices.
+        shots: what is sent.
+        listeners: devices that listen though they send nothing.
+        watch: source addresses whose packets are counted wherever they arrive.
+        patience: by how much slower than usual the devices may be; all that is timed takes as much longer.
+    """
     numbered = number(shots)
     run = secrets.randbits(31)
     lines: dict[str, list[list[Any]]] = {device: [] for device in listeners}
     for key, shot in numbered.items():
         lines.setdefault(shot.out.device, []).append(_line(key, shot))
     longest = max((len(own) for own in lines.values()), default=0)
-    listen = START_S + AFTER_S + longest * _BUDGET_S
+    listen = patience * (START_S + AFTER_S + longest * _BUDGET_S)
     parameters = {
         device: {
             "run": run,
-            "start_s": START_S,
+            "start_s": patience * START_S,
             "listen_s": listen,
-            "pace_s": PACE_S,
+            "pace_s": patience * PACE_S,
             "shots": own,
             "watch": [str(address) for address in watch],
         }

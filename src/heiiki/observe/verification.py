@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from heiiki.errors import HeiikiError
 from heiiki.evidence.faults import FaultRow, not_measured
@@ -60,6 +60,8 @@ class _Scene:
     fleet: Fleet
     keep: Keep
     authority: Authority | None
+    patience: int = 1
+    """By how much slower than usual the devices may be."""
 
 
 def silent(_line: str) -> None:
@@ -132,14 +134,17 @@ def _settled(scene: _Scene) -> str:
 
 
 def _examined(check: Callable[[_Scene], Iterator[Verdict]], scene: _Scene) -> tuple[Verdict, ...]:
-    """Return a check's verdicts; it is done again when something could not be told on a busy machine."""
+    """Return a check's verdicts; it is done again when something could not be told on a busy machine.
+
+    Each time the devices get twice the time that they had: who was too slow once will be so again.
+    """
     found = tuple(check(scene))
-    for _ in range(AGAIN):
+    for attempt in range(1, 1 + AGAIN):
         if all(verdict.result is not Result.UNKNOWN for verdict in found):
             break
         with suppress(UnhealthyError):
             Health(scene.plan, scene.fleet).wait(SETTLE_LIMIT_S)
-        found = tuple(check(scene))
+        found = tuple(check(replace(scene, patience=2**attempt)))
     return found
 
 
@@ -162,7 +167,7 @@ def _sessions(scene: _Scene) -> Iterator[Verdict]:
 
 
 def _paths(scene: _Scene) -> Iterator[Verdict]:
-    yield from paths.verdicts(scene.plan, paths.measure(scene.plan, scene.fleet), scene.keep)
+    yield from paths.verdicts(scene.plan, paths.measure(scene.plan, scene.fleet, scene.patience), scene.keep)
     yield from paths.in_service(scene.plan, scene.fleet, scene.keep)
 
 
@@ -172,9 +177,8 @@ def _isolation(scene: _Scene) -> Iterator[Verdict]:
     guards = spoofing.guards(plan)
     before, failures = spoofing.read_counters(devices, guards)
     everything = (*separation.shots(plan), *group.shots(plan), *intruders.shots(plan), *spoofing.shots(plan))
-    volley = fire(
-        devices, everything, (*spoofing.listeners(plan), *(one.name for one in intruders.witnesses(plan)))
-    )
+    listeners = (*spoofing.listeners(plan), *(one.name for one in intruders.witnesses(plan)))
+    volley = fire(devices, everything, listeners, patience=scene.patience)
     after, more = spoofing.read_counters(devices, guards)
     readings = spoofing.Readings(before, after, failures | more)
     yield from separation.verdicts(plan, volley, scene.keep, devices)
