@@ -35,6 +35,7 @@ PROGRAMS = "/usr/local/lib/heiiki/"
 START_S = 90.0
 STOP_S = 20.0
 POLL_S = 0.05
+TIMER_SLACK = Path("/proc/self/timerslack_ns")
 SETTLE_POLL_S = 0.5  # each look is a process that speaks to every daemon
 
 # Debian's frr.service reloads by a script that exits 0 whatever happened, and restarts watchfrr on the way.
@@ -271,6 +272,7 @@ class Unit:
     state_folders: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     nice: int = 0
+    timer_slack_ns: int = 0
 
 
 def parse_unit(name: str, texts: Sequence[str]) -> dict[str, list[str]]:
@@ -377,7 +379,7 @@ class UnitFileManager:
             self._commands(unit, unit.start, None)
             running = Running(0, 0)
         elif unit.kind == "forking":
-            with _niceness(unit.nice):
+            with _manners(unit):
                 if unit.name in FIRST:
                     run(FIRST[unit.name], env=unit.environment)
                 self._commands(unit, unit.start, None)
@@ -393,7 +395,7 @@ class UnitFileManager:
                 f"{unit.name}.service: Type={unit.kind} wants one ExecStart, it has {len(unit.start)}"
             )
         argv = self._argv(unit, unit.start[0], None)
-        with (self._log / f"{unit.name}.log").open("ab") as log, _niceness(unit.nice):
+        with (self._log / f"{unit.name}.log").open("ab") as log, _manners(unit):
             try:
                 process = subprocess.Popen(
                     argv,
@@ -487,6 +489,7 @@ class UnitFileManager:
             state_folders=_words(values, "StateDirectory"),
             environment=self._environment(values),
             nice=int((values.get("Nice") or ["0"])[-1]),
+            timer_slack_ns=int((values.get("TimerSlackNSec") or ["0"])[-1]),
         )
 
     def _environment(self, values: Mapping[str, Sequence[str]]) -> dict[str, str]:
@@ -547,16 +550,20 @@ class UnitFileManager:
 
 
 @contextlib.contextmanager
-def _niceness(wanted: int) -> Iterator[None]:
-    """Be as nice as a unit says meanwhile: what is started inherits it, and what that starts."""
-    before = os.getpriority(os.PRIO_PROCESS, 0)
-    if wanted:
-        os.setpriority(os.PRIO_PROCESS, 0, wanted)
+def _manners(unit: Unit) -> Iterator[None]:
+    """Have a unit's niceness and timer slack meanwhile: what is started inherits them, and what that starts."""
+    nice, slack = os.getpriority(os.PRIO_PROCESS, 0), TIMER_SLACK.read_text(encoding="ascii")
+    if unit.nice:
+        os.setpriority(os.PRIO_PROCESS, 0, unit.nice)
+    if unit.timer_slack_ns:
+        TIMER_SLACK.write_text(str(unit.timer_slack_ns), encoding="ascii")
     try:
         yield
     finally:
-        if wanted:
-            os.setpriority(os.PRIO_PROCESS, 0, before)
+        if unit.nice:
+            os.setpriority(os.PRIO_PROCESS, 0, nice)
+        if unit.timer_slack_ns:
+            TIMER_SLACK.write_text(slack, encoding="ascii")
 
 
 def _account(unit: Unit) -> dict[str, Any]:

@@ -196,7 +196,7 @@ _ETH_P_ARP = 0x0806
 _ARP = struct.Struct("!HHBBH6s4s6s4s")
 _ETHERNET, _IPV4, _REQUEST, _REPLY = 1, 0x0800, 1, 2
 _BROADCAST = b"\xff" * 6
-_SIOCGIFFLAGS = 0x8913
+_FLAGS, _INDEX = (0x8913, struct.Struct("16xH22x")), (0x8933, struct.Struct("16xi20x"))  # SIOCGIF…
 _RUNNING = 0x1 | 0x40  # IFF_UP and IFF_RUNNING
 
 
@@ -224,6 +224,12 @@ class Arp:
         if head != [_ETHERNET, _IPV4, 6, 4]:
             return None
         return cls(operation, sender_mac, IPv4Address(sender), target_mac, IPv4Address(target))
+
+
+def _asked(through: socket.socket, interface: str, question: int, layout: struct.Struct) -> int:
+    """Ask the kernel about an interface, netdevice(7)."""
+    request = struct.pack("16s24x", interface.encode())
+    return int(layout.unpack(fcntl.ioctl(through, question, request))[0])
 
 
 class Port:
@@ -261,14 +267,12 @@ class Port:
         return flags & _RUNNING == _RUNNING
 
     def _flags(self) -> int:
-        index = socket.if_nametoindex(self._config.interface)
-        if index != self._index:
+        if self._socket is not None and _asked(self._socket, self._config.interface, *_INDEX) != self._index:
             self.close()
         if self._socket is None:
             self._socket = self._open()
-            self._index = index
-        request = struct.pack("16sh22x", self._config.interface.encode(), 0)
-        return int(struct.unpack_from("16sH", fcntl.ioctl(self._socket, _SIOCGIFFLAGS, request))[1])
+            self._index = _asked(self._socket, self._config.interface, *_INDEX)
+        return _asked(self._socket, self._config.interface, *_FLAGS)
 
     def _open(self) -> socket.socket:
         # Protocol 0 until it is bound: otherwise packets of other ports slip in between the two calls.
@@ -429,15 +433,23 @@ class Daemon:
         self._reread = True
 
     def _listen(self) -> None:
-        """Gather answers until the next probe is due."""
-        while True:
-            wait = (self._watch.due - time.monotonic_ns()) / 1e9
+        """Gather answers until the next probe is due.
+
+        While the LAN lives nobody waits for them, so they are read when it is due: waking up once for
+        each is half of what the watch costs.
+        """
+        while (wait := self._watch.due - time.monotonic_ns()) > 0:
             descriptor = self._port.fileno()
-            select.select([] if descriptor is None else [descriptor], [], [], max(wait, 0))
-            for target in self._port.answers(stand_in=self._watch.alive is not True):
-                self._watch.answer(target, time.monotonic_ns())
-            if wait <= 0:
-                return
+            if self._watch.alive or descriptor is None:
+                time.sleep(wait / 1e9)
+            else:
+                select.select([descriptor], [], [], wait / 1e9)
+                self._note_answers()
+        self._note_answers()
+
+    def _note_answers(self) -> None:
+        for target in self._port.answers(stand_in=not self._watch.alive):
+            self._watch.answer(target, time.monotonic_ns())
 
     def _step(self) -> None:
         if self._reread:

@@ -223,6 +223,17 @@ def test_a_service_is_as_nice_as_its_unit_says(tmp_path: Path) -> None:
     manager.stop("one")
 
 
+def test_the_timers_of_a_service_have_the_slack_that_its_unit_gives(tmp_path: Path) -> None:
+    before = Path("/proc/self/timerslack_ns").read_text()
+    write_unit(tmp_path, "one", "[Service]\nTimerSlackNSec=5000000\nExecStart=/bin/sleep 60\n")
+    manager = UnitFileManager(tmp_path)
+    manager.start("one")
+    pid = json.loads((tmp_path / "run/heiiki/services/one.json").read_text())["pid"]
+    assert Path(f"/proc/{pid}/timerslack_ns").read_text() == "5000000\n"
+    assert Path("/proc/self/timerslack_ns").read_text() == before
+    manager.stop("one")
+
+
 def test_work_done_in_one_go_stays_active_and_is_done_again_after_a_kill(tmp_path: Path) -> None:
     command = f"/bin/sh -c 'echo done >> {tmp_path}/said'"
     write_unit(tmp_path, "once", f"[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart={command}\n")

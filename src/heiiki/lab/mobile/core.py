@@ -23,11 +23,12 @@ _DATABASE_PORT = 27017
 _DIAMETER_PORT = 3868
 _ENB_ID = 1
 # What forwards packets comes before all that a returning node starts: else packets queue for seconds on a
-# network that nobody touched. NextEPC polls: its SGW forwards too but would fill a processor, so it comes
-# as FRRouting does; its MME, which has time, comes last.
+# network that nobody touched. The MME has time.
 _USER_PLANE = -15
-_POLLING_USER_PLANE = -5
 _CONTROL_PLANE = 5
+# NextEPC polls its sockets and queues every 10 to 50 us: a quarter of a processor each for MME and SGW. With
+# timers that may be so late it sleeps, and what arrives wakes it as before.
+_POLLING_SLACK_NS = 100_000_000
 # The MME refuses a new Diameter connection while it holds a dead one open; a second try succeeds.
 _DIAMETER_SECONDS = 5.0
 # Status files are written each second; an older one is of a process that stalls.
@@ -227,6 +228,7 @@ def _hss_files(core: MobileCore) -> dict[str, File]:
                 nextepc.HSS, "CONNECTED TO", wait_for=_DATABASE_PORT, ready_within=_DIAMETER_SECONDS
             ),
         ],
+        "timer_slack_ns": _POLLING_SLACK_NS,
         "follow": [nextepc.HSS],
         "follow_port": _DIAMETER_PORT,
     }
@@ -250,8 +252,8 @@ def _mme_files(core: MobileCore) -> dict[str, File]:
         "daemons": [_nextepc_daemon(nextepc.MME, "CONNECTED TO")],
         "routes": [_route_to_sgw(core, core.s11)],
         "sysctls": _SCTP,
-        "pin": True,
         "nice": _CONTROL_PLANE,
+        "timer_slack_ns": _POLLING_SLACK_NS,
         "announce": [str(core.s6a.end(core.hss).address)],
         "follow": [nextepc.MME],
     }
@@ -263,7 +265,8 @@ def _sgw_files(core: MobileCore) -> dict[str, File]:
         "daemons": [_nextepc_daemon(nextepc.SGW, "gtp_server()")],
         "addresses": [f"{core.sgw_address}/32"],
         "routes": [_route_from_sgw(core, link) for link in (core.s11, core.s5, core.s1_u)],
-        "nice": _POLLING_USER_PLANE,
+        "nice": _USER_PLANE,
+        "timer_slack_ns": _POLLING_SLACK_NS,
         "announce": [str(core.s11.end(core.mme).address)],
     }
     return {

@@ -75,8 +75,8 @@ class Config:
         addresses: put on the loopback interface.
         routes: each as ``ip route replace`` takes it.
         sysctls: set before anything starts.
-        pin: keep the daemons on the last processor once they serve, since NextEPC polls.
-        nice: niceness of the daemons once they serve, for the same reason.
+        nice: niceness of the daemons once they serve.
+        timer_slack_ns: by how much their timers may be late once they serve, since NextEPC polls.
         announce: addresses of the respawners that must follow ours.
         follow: daemons that are started again when the twin's were, or when the eNB asks for it.
         follow_port: only if a TCP connection on this port is open, which is the dead twin's; 0 for always.
@@ -86,8 +86,8 @@ class Config:
     addresses: tuple[str, ...] = ()
     routes: tuple[str, ...] = ()
     sysctls: dict[str, str] = field(default_factory=dict)
-    pin: bool = False
     nice: int = 0
+    timer_slack_ns: int = 50_000
     announce: tuple[str, ...] = ()
     follow: tuple[str, ...] = ()
     follow_port: int = 0
@@ -120,16 +120,15 @@ def connected(port: int, table: Path = Path("/proc/net/tcp")) -> bool:
 class Process:
     """A daemon and its runs."""
 
-    def __init__(self, daemon: Daemon, *, nice: int = 0, pin: bool = False) -> None:
+    def __init__(self, daemon: Daemon, config: Config) -> None:
         self.daemon = daemon
-        self._nice = nice
-        self._pin = pin
+        self._config = config
         self.starts = 0
         self._child: subprocess.Popen[bytes] | None = None
         self._started = 0.0
         self._due = 0.0
         self._log_start = 0
-        self._said_ready = False
+        self._serves = False
 
     def tick(self) -> bool:
         """Start it if it does not run; return whether it was started now."""
@@ -152,7 +151,7 @@ class Process:
     def _start(self) -> None:
         Path(self.daemon.log).parent.mkdir(parents=True, exist_ok=True)
         self._log_start = _size(self.daemon.ready_log)
-        self._said_ready = not self.daemon.ready
+        self._serves = False
         with Path(self.daemon.log).open("ab") as log:
             self._child = subprocess.Popen(
                 self.daemon.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
@@ -160,8 +159,6 @@ class Process:
         self._started = time.monotonic()
         self.starts += 1
         _LOG.info("%s started, pid %d", self.daemon.name, self._child.pid)
-        if self._said_ready:
-            self._take_its_place(self._child.pid)
 
     @property
     def pid(self) -> int | None:
@@ -177,24 +174,29 @@ class Process:
 
     @property
     def ready(self) -> bool:
-        """Whether it runs and has said in its log that it serves."""
+        """Whether it runs and serves: it takes its place among the others once it does."""
         if self._child is None or self._child.poll() is not None:
             return False
-        if not self._said_ready:
-            with contextlib.suppress(OSError), Path(self.daemon.ready_log).open("rb") as log:
-                log.seek(self._log_start)
-                self._said_ready = self.daemon.ready.encode() in log.read()
-            if self._said_ready:
-                self._take_its_place(self._child.pid)
-        return self._said_ready
+        if not self._serves and self._says_so():
+            self._serves = True
+            self._take_its_place(self._child.pid)
+        return self._serves
+
+    def _says_so(self) -> bool:
+        if not self.daemon.ready:
+            return True
+        with contextlib.suppress(OSError), Path(self.daemon.ready_log).open("rb") as log:
+            log.seek(self._log_start)
+            return self.daemon.ready.encode() in log.read()
+        return False
 
     def _take_its_place(self, pid: int) -> None:
         # Once it serves: at its start it must not wait behind what it will wait behind later.
-        processors = os.sched_getaffinity(0)
         for thread in Path(f"/proc/{pid}/task").iterdir():
-            with contextlib.suppress(ProcessLookupError):
-                os.setpriority(os.PRIO_PROCESS, int(thread.name), self._nice)
-                os.sched_setaffinity(int(thread.name), {max(processors)} if self._pin else processors)
+            with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+                os.setpriority(os.PRIO_PROCESS, int(thread.name), self._config.nice)
+                slack = Path("/proc", thread.name, "timerslack_ns")
+                slack.write_text(str(self._config.timer_slack_ns), encoding="ascii")
 
     def status(self) -> dict[str, Any]:
         """What the status file shows."""
@@ -268,7 +270,7 @@ class Respawner:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._loop = Loop()
-        self._processes = [Process(daemon, nice=config.nice, pin=config.pin) for daemon in config.daemons]
+        self._processes = [Process(daemon, config) for daemon in config.daemons]
         self._epoch = ""
         self._twin_epoch: str | None = None
         self._restarted = -_STUCK_QUIET_SECONDS

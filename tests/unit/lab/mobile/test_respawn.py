@@ -31,7 +31,7 @@ def until(condition: Callable[[], bool]) -> bool:
 
 
 def test_daemon_is_ready_when_it_says_so_and_started_again_when_killed(daemon: Daemon) -> None:
-    process = Process(daemon, nice=0)
+    process = Process(daemon, Config())
     try:
         assert process.tick()
         assert until(lambda: process.ready)
@@ -46,19 +46,22 @@ def test_daemon_is_ready_when_it_says_so_and_started_again_when_killed(daemon: D
 
 
 @pytest.mark.parametrize("says_so", [True, False])
-def test_daemon_gets_its_niceness(daemon: Daemon, says_so: bool) -> None:
-    process = Process(daemon if says_so else replace(daemon, ready="", ready_log=""), nice=3)
+def test_daemon_takes_its_place_once_it_serves(daemon: Daemon, says_so: bool) -> None:
+    process = Process(
+        daemon if says_so else replace(daemon, ready="", ready_log=""), Config(nice=3, timer_slack_ns=7000)
+    )
     try:
         process.tick()
         assert until(lambda: process.ready)
         assert process.pid
         assert os.getpriority(os.PRIO_PROCESS, process.pid) == 3
+        assert Path(f"/proc/{process.pid}/timerslack_ns").read_text() == "7000\n"
     finally:
         process.kill()
 
 
 def test_daemon_that_ends_at_once_is_not_started_in_a_rush(tmp_path: Path) -> None:
-    process = Process(Daemon("d", ("false",), str(tmp_path / "d.log")), nice=0)
+    process = Process(Daemon("d", ("false",), str(tmp_path / "d.log")), Config())
     assert process.tick()
     assert until(lambda: not process.ready)
     assert [process.tick() for _ in range(3)] == [False] * 3
@@ -66,7 +69,8 @@ def test_daemon_that_ends_at_once_is_not_started_in_a_rush(tmp_path: Path) -> No
 
 def test_daemon_that_never_serves_is_started_again(tmp_path: Path) -> None:
     log = str(tmp_path / "d.log")
-    process = Process(Daemon("d", ("sleep", "60"), log, ready="x", ready_log=log, ready_within=0.05), nice=0)
+    daemon = Daemon("d", ("sleep", "60"), log, ready="x", ready_log=log, ready_within=0.05)
+    process = Process(daemon, Config())
     try:
         process.tick()
         time.sleep(0.1)
