@@ -551,7 +551,7 @@ class UnitFileManager:
 
 @contextlib.contextmanager
 def _manners(unit: Unit) -> Iterator[None]:
-    """Have a unit's niceness and timer slack meanwhile: what is started inherits them, and what that starts."""
+    """Have a unit's niceness and timer slack meanwhile: what is started inherits them, and its children."""
     nice, slack = os.getpriority(os.PRIO_PROCESS, 0), TIMER_SLACK.read_text(encoding="ascii")
     if unit.nice:
         os.setpriority(os.PRIO_PROCESS, 0, unit.nice)

@@ -196,7 +196,8 @@ _ETH_P_ARP = 0x0806
 _ARP = struct.Struct("!HHBBH6s4s6s4s")
 _ETHERNET, _IPV4, _REQUEST, _REPLY = 1, 0x0800, 1, 2
 _BROADCAST = b"\xff" * 6
-_FLAGS, _INDEX = (0x8913, struct.Struct("16xH22x")), (0x8933, struct.Struct("16xi20x"))  # SIOCGIF…
+_FLAGS = 0x8913, struct.Struct("16xH22x")  # SIOCGIFFLAGS
+_INDEX = 0x8933, struct.Struct("16xi20x")  # SIOCGIFINDEX
 _RUNNING = 0x1 | 0x40  # IFF_UP and IFF_RUNNING
 
 
