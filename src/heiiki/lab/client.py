@@ -329,13 +329,16 @@ class NodeClient:
 class GuestClient(NodeClient):
     """The guest as a whole."""
 
-    def make_nodes(self, names: Sequence[str]) -> dict[str, int]:
-        """Make nodes; their agents are reached by ports in the order of `names`.
+    def make_nodes(self, nodes: Mapping[str, int]) -> dict[str, int]:
+        """Make nodes; their agents are reached by ports in the order of `nodes`.
+
+        Args:
+            nodes: name and processor, as in `NodeSpec`.
 
         Returns:
             The pid of each node's PID 1, as the guest sees it.
         """
-        return dict(self._call({"op": "make_nodes", "names": list(names)}, timeout=120.0)[0]["pids"])
+        return dict(self._call({"op": "make_nodes", "nodes": list(nodes.items())}, timeout=120.0)[0]["pids"])
 
     def batch(self, steps: Sequence[tuple[str, Literal["ip", "tc"], Sequence[str]]]) -> float:
         """Run lines of `ip -batch` or `tc -batch` in nodes' network namespaces, nodes side by side.

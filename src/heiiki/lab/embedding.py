@@ -4,14 +4,14 @@ What roles provision stays unprovisioned here. What carriers run themselves (mob
 witnesses) is set up at once, for nobody else does.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from heiiki.errors import LabError
 from heiiki.lab import mobile, state, wiring
 from heiiki.lab.client import NodeClient
-from heiiki.lab.spec import Endpoint, LabSpec, LinkSpec, NodeSpec
+from heiiki.lab.spec import Endpoint, LabSpec, LinkSpec, NodeKind, NodeSpec
 from heiiki.plan.model import Device, Function, Interface, Plan, Role
 from heiiki.plan.model import Endpoint as PlannedEnd
 from heiiki.plan.model import Link as PlannedLink
@@ -54,14 +54,22 @@ def spec(plan: Plan) -> LabSpec:
         raise LabError(message)
     return LabSpec(
         name=plan.service,
-        nodes=tuple(
-            NodeSpec(device.name, "switch" if device.role is Role.LAN_SWITCH else "host")
-            for device in plan.devices
-        ),
+        nodes=tuple(_nodes(plan)),
         links=tuple(
             LinkSpec(link.name, Endpoint(*_end(link.a)), Endpoint(*_end(link.b))) for link in plan.links
         ),
     )
+
+
+def _nodes(plan: Plan) -> Iterator[NodeSpec]:
+    """Each closed network has processors of its own: what starts again on one delays nothing on the other."""
+    counts = [0, 0]
+    on_b = {end.device for link in plan.links if link.network == "b" for end in link.ends}
+    for device in plan.devices:
+        side = int(device.name in on_b)
+        kind: NodeKind = "switch" if device.role is Role.LAN_SWITCH else "host"
+        yield NodeSpec(device.name, kind, side + 2 * counts[side])
+        counts[side] += 1
 
 
 def _end(end: PlannedEnd) -> tuple[str, str]:

@@ -241,7 +241,10 @@ def refuse_odd_paths(machine: Machine) -> None:
 
 
 def start(machine: Machine) -> subprocess.Popen[bytes]:
-    """Start the guest in a session of its own; it dies with this process, which reaps its orphans."""
+    """Start the guest in a session of its own; it dies with this process, which reaps its orphans.
+
+    It begins on the first of this machine's processors: see `spread`.
+    """
     refuse_odd_paths(machine)
     linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
     machine.uml_dir.mkdir(parents=True, exist_ok=True)
@@ -262,6 +265,20 @@ def start(machine: Machine) -> subprocess.Popen[bytes]:
 def _bind_to_parent() -> None:
     linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+
+def spread(process: subprocess.Popen[bytes], cpus: int) -> None:
+    """Give each processor of the guest one of this machine's.
+
+    A process of the guest is run by one of the machine's, which the thread of its processor wakes and awaits
+    at every system call. It inherits the thread's place; were they on two processors, each call would cost
+    two interrupts between these, which on a virtual machine takes more time than the call.
+    """
+    threads = sorted(int(task.name) for task in Path(f"/proc/{process.pid}/task").iterdir())
+    places = sorted(os.sched_getaffinity(0))
+    for number, thread in enumerate(threads[:cpus]):
+        os.sched_setaffinity(thread, {places[number % len(places)]})
 
 
 def _memory_folder(memory: str) -> str:

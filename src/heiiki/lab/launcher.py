@@ -68,6 +68,7 @@ def _run(state_dir: Path, machine: guest.Machine, pipe: int) -> None:
     process = guest.start(machine)
     try:
         guest.wait_until_up(process, machine.console)
+        guest.spread(process, machine.cpus)
         names = [node.name for node in LabSpec.from_json((state_dir / "lab.json").read_text()).nodes]
         doors = {state.GUEST: guest.FIRST_PORT, **guest.ports(names)}
         asyncio.run(_serve(state_dir, doors, process, pipe))

@@ -33,10 +33,17 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class NodeSpec:
-    """A machine of its own (`host`), or a LAN switch whose interfaces are ports of one bridge (`switch`)."""
+    """A machine of its own (`host`), or a LAN switch whose interfaces are ports of one bridge (`switch`).
+
+    Attributes:
+        name: unique in the lab.
+        kind: which of both.
+        processor: the guest's processor that it has, counted round as often as need be.
+    """
 
     name: str
     kind: NodeKind = "host"
+    processor: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,10 +193,10 @@ def status(state_dir: Path) -> LabStatus:
 
 
 def _build(lab: Lab, report: Report) -> None:
-    names = [node.name for node in lab.spec.nodes]
+    nodes = {node.name: node.processor for node in lab.spec.nodes}
     with lab.guest() as guest:
-        report(f"making {len(names)} nodes")
-        pids = guest.make_nodes(names)
+        report(f"making {len(nodes)} nodes")
+        pids = guest.make_nodes(nodes)
         report(f"wiring {len(lab.spec.links)} links")
         guest.batch(creation_steps(lab.spec, pids))
         guest.batch(tuple(setup_steps(lab.spec)))

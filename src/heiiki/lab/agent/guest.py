@@ -47,7 +47,8 @@ class GuestAgent(Agent):
     def _make_nodes(self, _connection: socket.socket, request: Request, _body: bytes) -> Answer:
         """Make nodes side by side; their ports are FIRST_PORT + 1 and on, in the order given."""
         started = [
-            (name, self._start_node(name, FIRST_PORT + 1 + n)) for n, name in enumerate(request["names"])
+            (name, self._start_node(name, processor, FIRST_PORT + 1 + n))
+            for n, (name, processor) in enumerate(request["nodes"])
         ]
         pids = {}
         for name, reply in started:
@@ -56,10 +57,11 @@ class GuestAgent(Agent):
             self._networks[name] = os.open(f"/proc/{pids[name]}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         return {"pids": pids}, b""
 
-    def _start_node(self, name: str, port: int) -> socket.socket:
+    def _start_node(self, name: str, processor: int, port: int) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, socket.create_server((self._address, port), backlog=256) as listener:
-            self.ask_warden({"kind": "node", "name": name}, [theirs.fileno(), listener.fileno()])
+            asked = {"kind": "node", "name": name, "processor": processor}
+            self.ask_warden(asked, [theirs.fileno(), listener.fileno()])
         return ours
 
     def _batch(self, _connection: socket.socket, request: Request, _body: bytes) -> Answer:

@@ -95,8 +95,11 @@ def _bring_up_network(interface_address: str) -> None:
 def _serve(address: str) -> None:
     stalls = Stalls(os.sched_getaffinity(0))
     for processor, ring in stalls.rings.items():
+        # Before the fork: what runs a process on the machine outside stays where the process was forked.
+        os.sched_setaffinity(0, {processor})
         if os.fork() == 0:
-            become(partial(sleep_and_note, processor, ring))
+            become(partial(sleep_and_note, ring))
+    os.sched_setaffinity(0, stalls.rings)
     listener = socket.create_server((address, FIRST_PORT), backlog=256)
     agent = node.fork_agent(lambda warden: GuestAgent("_guest", listener, warden, address, stalls))
     listener.close()
@@ -106,4 +109,4 @@ def _serve(address: str) -> None:
 def _start_node(_warden: Warden, request: Request, descriptors: list[int]) -> None:
     reply, listener = (socket.socket(fileno=os.dup(descriptor)) for descriptor in descriptors)
     with reply, listener:
-        node.start_node(request["name"], listener, reply)
+        node.start_node(request["name"], request["processor"], listener, reply)

@@ -32,17 +32,19 @@ _SYSCTLS = {
 }
 
 
-def start_node(name: str, listener: socket.socket, reply: socket.socket) -> None:
+def start_node(name: str, processor: int, listener: socket.socket, reply: socket.socket) -> None:
     """Fork a node; `reply` gets its pid, then "ready".
 
     A process can have only one PID namespace for its children, so a short-lived one stands between for each
     node.
     """
     if os.fork() == 0:
-        become(lambda: _between(name, listener, reply))
+        become(lambda: _between(name, processor, listener, reply))
 
 
-def _between(name: str, listener: socket.socket, reply: socket.socket) -> int:
+def _between(name: str, processor: int, listener: socket.socket, reply: socket.socket) -> int:
+    processors = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {processors[processor % len(processors)]})
     close_all_but(0, 1, 2, listener.fileno(), reply.fileno())
     linux.unshare(_NAMESPACES)
     pid = os.fork()

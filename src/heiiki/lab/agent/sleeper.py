@@ -57,9 +57,8 @@ class Stalls:
         return sorted(stall for ring in self.rings.values() for stall in ring.since(monotonic))
 
 
-def sleep_and_note(processor: int, ring: StallRing) -> None:
-    """Watch one processor; never returns."""
-    os.sched_setaffinity(0, {processor})
+def sleep_and_note(ring: StallRing) -> None:
+    """Watch the processor that this process has; never returns."""
     os.setpriority(os.PRIO_PROCESS, 0, NICE)
     before = time.monotonic()
     while True:
