@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(1200)]
 
 SPEC = LabSpec(
     "trial",
-    (NodeSpec("h1"), NodeSpec("h2"), NodeSpec("lan", "switch")),
+    (NodeSpec("h1"), NodeSpec("h2", processor=1), NodeSpec("lan", "switch")),
     (
         LinkSpec("leg1", Endpoint("h1", "eth0"), Endpoint("lan", "p1")),
         LinkSpec("leg2", Endpoint("h2", "eth0"), Endpoint("lan", "p2"), mtu=1400),
@@ -77,6 +77,21 @@ def test_nodes_are_machines_of_their_own(lab: Lab) -> None:
         lab.node("h1").run(["stat", "-c", "%U %a", "/etc/frr/frr.conf", "/run/frr"]) == "frr 640\nfrr 755\n"
     )
     assert {process.pid for process in lab.node("h2").processes()} == {1, 2}
+
+
+def test_a_node_has_the_processor_of_the_spec(lab: Lab) -> None:
+    asked = ["python3", "-c", "import os; print(*os.sched_getaffinity(0))"]
+    processors = [lab.node(name).run(asked).split() for name in ("h1", "h2")]
+    assert processors == [["0"], [str(1 % len(os.sched_getaffinity(0)))]]
+
+
+def test_the_machine_runs_a_process_where_the_processor_of_its_node_is(lab: Lab) -> None:
+    guest = json.loads((lab.state_dir / "ready.json").read_text())["guest_pid"]
+    threads = Path(f"/proc/{guest}/task").glob("*/children")
+    children = [int(child) for thread in threads for child in thread.read_text().split()]
+    places = [os.sched_getaffinity(child) for child in children]
+    assert {len(place) for place in places} == {1}
+    assert set().union(*places) == os.sched_getaffinity(0)
 
 
 def test_interfaces_are_those_of_the_spec(lab: Lab) -> None:
