@@ -37,15 +37,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         _, arguments = self.validate_argument_spec(ARGUMENTS)
         plan, state = load_plan(Path(arguments["service_dir"])), arguments["secret_state"]
         folder = Path(state) if state else None
-        kind, step, check = arguments["authority"], arguments["step"], self._task.check_mode
+        kind, check = arguments["authority"], self._task.check_mode
         rotation, fleet = package("heiiki.rotation"), package("heiiki.observe.fleet").fleet
+        step = rotation.Step(arguments["step"])
         access = vault_access(plan, folder, f"replacing the {kind} CA")
         with translated(), way_to(plan) as transport, fleet(transport, len(plan.devices)) as asked:
             way = rotation.Rotation(
                 plan, access, asked, rotation.Kind(kind), again=arguments["again"], check=check
             )
             try:
-                done = way.take(rotation.Step(step))
+                done = way.take(step)
             finally:
                 if not check:
                     forget(folder)  # even a step that failed may have made a CA

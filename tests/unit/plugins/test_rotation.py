@@ -77,6 +77,14 @@ def test_the_answer_and_the_evidence(run: Run, taken: list[Any], tmp_path: Path)
     assert Path(answer["evidence"]).parent == tmp_path / rotation.FOLDER
 
 
+def test_the_evidence_says_when_it_is_over_and_then_stays_as_it_is(run: Run) -> None:
+    run(step="begin")
+    path = Path(run(step="finish")["evidence"])
+    assert json.loads(path.read_text())["over"]
+    assert "evidence" not in run(step="finish")
+    assert [step["step"] for step in json.loads(path.read_text())["steps"]] == ["begin", "finish"]
+
+
 def test_check_mode_keeps_nothing(run: Run, taken: list[Any], tmp_path: Path) -> None:
     assert "evidence" not in run(step="begin", check=True)
     assert taken[0][2]
