@@ -229,7 +229,7 @@ def _faults(
     if injector is None:
         rows = tuple(not_measured(fault, NO_INJECTOR) for fault in chosen)
         return tuple(row.verdict() for row in rows), rows
-    report(f"faults: {len(chosen)} rows, about {max(1, round(len(chosen) * 24 / 60))} minutes")
+    report(f"faults: {len(chosen)} rows, about {max(1, round(len(chosen) * 15 / 60))} minutes")
     run = campaign.Campaign(scene.plan, scene.fleet, injector, restart, scene.keep, report)
     done = run.run(chosen)
     return tuple(row.verdict for row in done), tuple(row.row for row in done)
