@@ -162,6 +162,19 @@ def test_the_daemons_own_words_are_understood(plan: Plan, trial: Trial) -> None:
     assert not any(LOG[other][:25] in verdict.reason for other in others)
 
 
+def test_a_name_is_refused_by_who_still_holds_the_true_certificate(plan: Plan) -> None:
+    said = json.loads(RECORDED.read_text(encoding="utf-8"))
+    usual, instead = (
+        "no trusted ECDSA public key found",
+        "signature validation failed, looking for another key",
+    )
+    lines = [[at, instead if usual in line else line] for at, line in said["heard"]["lines"]]
+    tried, heard = Answer("umeda-gw-b", said["tried"], "", b""), {**said["heard"], "lines": lines}
+    verdict = trust_attempts.judged(NAME, door(plan), tried, Answer("hub-ce-b", heard, "", b""), ())
+    assert verdict.result is Result.PASS
+    assert instead in verdict.reason
+
+
 def test_a_name_refused_for_a_certificate_of_before_is_unknown(plan: Plan) -> None:
     said = json.loads(RECORDED.read_text(encoding="utf-8"))
     said["tried"]["attempts"][NAME.name] = said["tried"]["attempts"][REVOKED.name]
