@@ -55,7 +55,7 @@ EXPIRED = Trial(
     "expired certificate", r"certificate invalid \(valid from", "AUTH_FAILED|AUTHENTICATION_FAILED"
 )
 REVOKED = Trial("revoked certificate", r"certificate was revoked on", "AUTH_FAILED|AUTHENTICATION_FAILED")
-# Who still holds the true certificate of that name, from a session before, says that the signature is another's.
+# Who holds the true certificate of that name, from a session before, says that the signature is another's.
 NAME = Trial(
     "another's name",
     r"no trusted \w+ public key found for '{id}'|no matching peer config found|signature validation failed",
