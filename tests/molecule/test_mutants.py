@@ -297,6 +297,11 @@ def loads(device: str, edit: str) -> Act:
     return at(device, sh(f"sed '{edit}' {SWANCTL} > {MUTANT} && {load}"))
 
 
+def watch_is(signal: str) -> Argv:
+    """The watch is held while a mutant lives: it would load, or mend, what it finds within the minute."""
+    return ("pkill", f"-{signal}", "-f", f"{CREDENTIALS} watch")
+
+
 def wears_the_certificate_of(thief: str, victim: str) -> Act:
     """A generation of the store that is another device's, whole and in itself good."""
 
@@ -325,13 +330,7 @@ def outlived(pem: bytes) -> bytes:
     return lists
 
 
-def watch_is(signal: str) -> Argv:
-    """The watch is held while a mutant lives: it would load, or mend, what it finds within the minute."""
-    return ("pkill", f"-{signal}", "-f", f"{CREDENTIALS} watch")
-
-
 def has_old_lists(device: str) -> Act:
-
     def act(bench: Bench) -> None:
         bench.call(device, watch_is("STOP"))
         bench.call(device, ("cp", "-p", f"{PKI}/crl.pem", MUTANT))
@@ -415,7 +414,7 @@ TRUST_MUTANTS = (
     ),
     TrustMutant(
         "the watch of revocation lists",
-        at("umeda-ce-a", ("pkill", "-f", f"{CREDENTIALS} watch")),
+        at("umeda-ce-a", watch_is("TERM")),
         starts_all("umeda-ce-a"),
         ("associations", "certificates"),
         {(THEFT, "live", "revocation at umeda-ce-a"): "no watch fetches them"},

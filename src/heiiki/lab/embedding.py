@@ -6,6 +6,7 @@ witnesses) is set up at once, for nobody else does.
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 
 from heiiki.errors import LabError
@@ -63,13 +64,10 @@ def spec(plan: Plan) -> LabSpec:
 
 def _nodes(plan: Plan) -> Iterator[NodeSpec]:
     """Each closed network has processors of its own: what starts again on one delays nothing on the other."""
-    counts = [0, 0]
-    on_b = {end.device for link in plan.links if link.network == "b" for end in link.ends}
+    processors = count(0, 2), count(1, 2)
     for device in plan.devices:
-        side = int(device.name in on_b)
         kind: NodeKind = "switch" if device.role is Role.LAN_SWITCH else "host"
-        yield NodeSpec(device.name, kind, side + 2 * counts[side])
-        counts[side] += 1
+        yield NodeSpec(device.name, kind, next(processors["b" in device.networks]))
 
 
 def _end(end: PlannedEnd) -> tuple[str, str]:

@@ -258,11 +258,11 @@ def start(machine: Machine) -> subprocess.Popen[bytes]:
             env=environment,
             cwd="/",
             start_new_session=True,
-            preexec_fn=_bind_to_parent,  # noqa: PLW1509 - the launcher has no other thread yet
+            preexec_fn=_before_it_runs,  # noqa: PLW1509 - the launcher has no other thread yet
         )
 
 
-def _bind_to_parent() -> None:
+def _before_it_runs() -> None:
     linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})

@@ -227,7 +227,7 @@ class Arp:
         return cls(operation, sender_mac, IPv4Address(sender), target_mac, IPv4Address(target))
 
 
-def _asked(through: socket.socket, interface: str, question: int, layout: struct.Struct) -> int:
+def _ioctl(through: socket.socket, interface: str, question: int, layout: struct.Struct) -> int:
     """Ask the kernel about an interface, netdevice(7)."""
     request = struct.pack("16s24x", interface.encode())
     return int(layout.unpack(fcntl.ioctl(through, question, request))[0])
@@ -268,12 +268,12 @@ class Port:
         return flags & _RUNNING == _RUNNING
 
     def _flags(self) -> int:
-        if self._socket is not None and _asked(self._socket, self._config.interface, *_INDEX) != self._index:
+        if self._socket is not None and _ioctl(self._socket, self._config.interface, *_INDEX) != self._index:
             self.close()
         if self._socket is None:
             self._socket = self._open()
-            self._index = _asked(self._socket, self._config.interface, *_INDEX)
-        return _asked(self._socket, self._config.interface, *_FLAGS)
+            self._index = _ioctl(self._socket, self._config.interface, *_INDEX)
+        return _ioctl(self._socket, self._config.interface, *_FLAGS)
 
     def _open(self) -> socket.socket:
         # Protocol 0 until it is bound: otherwise packets of other ports slip in between the two calls.

@@ -9,7 +9,7 @@ route, rule or timer is changed.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -60,10 +60,10 @@ def _legs(plan: Plan, site: SitePlan, network: str) -> Iterator[Leg]:
     yield Leg(site.name, network, shot, (here.name, up.interface))
 
 
-def measure(plan: Plan, fleet: Fleet, patience: int = 1) -> Volley:
-    """Send `COUNT` echo requests on every leg, all legs at once; `patience` as in `shots.fire`."""
-    every = [replace(leg.shot, repeat=index) for index in range(COUNT) for leg in legs(plan)]
-    return fire(fleet, every, dict.fromkeys(leg.entry[0] for leg in legs(plan)), patience=patience)
+def measure(fleet: Fleet, over: Collection[Leg], patience: int = 1) -> Volley:
+    """Send `COUNT` echo requests on each leg, all legs at once; `patience` as in `shots.fire`."""
+    every = [replace(leg.shot, repeat=index) for index in range(COUNT) for leg in over]
+    return fire(fleet, every, dict.fromkeys(leg.entry[0] for leg in over), patience=patience)
 
 
 def verdicts(plan: Plan, volley: Volley, keep: Keep) -> Iterator[Verdict]:

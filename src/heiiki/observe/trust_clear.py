@@ -8,7 +8,7 @@ not on the hub's way out, not at the other end. They count only if both tunnels 
 import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from heiiki.checks.associations import ACCESS, Association
@@ -17,7 +17,7 @@ from heiiki.observe import paths
 from heiiki.observe.answers import Keep, brief, live, unknown
 from heiiki.observe.fleet import Answer, Fleet
 from heiiki.observe.health import Health, UnhealthyError
-from heiiki.observe.shots import Volley, fire
+from heiiki.observe.shots import Volley
 from heiiki.observe.trust_attempts import doors
 from heiiki.observe.trust_wire import Line, core_of_tunnel, questions
 from heiiki.plan.model import Endpoint, Plan, SitePlan
@@ -137,8 +137,7 @@ def _counters(plan: Plan, one: Association) -> dict[str, dict[str, Any]]:
 def _traffic(plan: Plan, fleet: Fleet, one: Association) -> Volley:
     site = _site(plan, one).name
     legs = [leg for leg in paths.legs(plan) if (leg.site, leg.network) == (site, one.network)]
-    shots = [replace(leg.shot, repeat=index) for index in range(paths.COUNT) for leg in legs]
-    return fire(fleet, shots, dict.fromkeys(leg.entry[0] for leg in legs))
+    return paths.measure(fleet, legs)
 
 
 def judged(plan: Plan, one: Association, seen: Observed, back: float, keep: Keep) -> Verdict:

@@ -198,7 +198,7 @@ def look(plan: Plan, fleet: Fleet) -> Seen:
     wanted = questions(lines(plan), SECONDS)
     with ThreadPoolExecutor(1) as side:
         looking = side.submit(fleet.ask, "capture", wanted, SECONDS + 60)
-        volley = paths.measure(plan, fleet)
+        volley = paths.measure(fleet, tuple(paths.legs(plan)))
         return Seen(looking.result(), volley)
 
 

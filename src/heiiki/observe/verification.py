@@ -167,7 +167,8 @@ def _sessions(scene: _Scene) -> Iterator[Verdict]:
 
 
 def _paths(scene: _Scene) -> Iterator[Verdict]:
-    yield from paths.verdicts(scene.plan, paths.measure(scene.plan, scene.fleet, scene.patience), scene.keep)
+    volley = paths.measure(scene.fleet, tuple(paths.legs(scene.plan)), scene.patience)
+    yield from paths.verdicts(scene.plan, volley, scene.keep)
     yield from paths.in_service(scene.plan, scene.fleet, scene.keep)
 
 

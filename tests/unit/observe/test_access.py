@@ -13,6 +13,8 @@ from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
 from heiiki.transports import Completed
 
+from .conftest import TIMES
+
 Keep = Callable[[str, bytes], Evidence]
 CAUSES = {
     "wrong-key.json": ("authentication", "EMM", 20),
@@ -51,20 +53,15 @@ class Radio:
 
 def counting(plan: Plan, counts: Sequence[int]) -> Callable[[str, str, dict[str, Any]], dict[str, Any]]:
     """The hub's router hears nothing; the eNB's counter shows `counts`, one a reading, then the last."""
-    radio = next(
-        end.interface
-        for link in plan.links
-        for end in link.ends
-        if end.device == plan.mobile.enb and access.stranger(plan).name in (link.a.device, link.b.device)  # type: ignore[union-attr]
-    )
+    radios = [item.name for item in plan.device(plan.mobile.enb).interfaces if item.kind == "radio"]
     left = list(counts)
 
     def reply(_device: str, probe: str, _parameters: dict[str, Any]) -> dict[str, Any]:
         if probe == "read":
             count = left.pop(0) if len(left) > 1 else left[0]
-            return {"files": {ENB_STATE: json.dumps({"radios": {radio: {"dropped_unattached": count}}})}}
-        times = {"listening": 1.0, "began": 2.0, "ended": 3.0, "closed": 4.0}
-        return {"sent": [], "unsent": {}, "heard": {}, "answers": {}, "watched": {}, **times}
+            state = {"radios": {radio: {"dropped_unattached": count} for radio in radios}}
+            return {"files": {ENB_STATE: json.dumps(state)}}
+        return {"sent": [], "unsent": {}, "heard": {}, "answers": {}, "watched": {}, **TIMES}
 
     return reply
 

@@ -16,6 +16,8 @@ from heiiki.plan.model import Plan
 from heiiki.requirements import Result, Verdict
 from heiiki.transports import Completed
 
+from .conftest import TIMES
+
 ESP = {"esp": {"in": 100, "out": 90}}
 
 
@@ -143,8 +145,7 @@ def test_the_lines_are_looked_at_while_traffic_flows(
         if probe == "capture":
             return {"interfaces": {name: view() for name in parameters["interfaces"]}}
         heard = {str(number): ["tun-a"] for number in range((1 << 16) + 1, (1 << 16) + 60)}
-        times = {"listening": 1.0, "began": 2.0, "ended": 3.0, "closed": 4.0}
-        return {"sent": [1], "unsent": {}, "heard": heard, "answers": {}, **times}
+        return {"sent": [1], "unsent": {}, "heard": heard, "answers": {}, **TIMES}
 
     found = list(trust_wire.verdicts(plan, trust_wire.look(plan, fleet_of(reply)), kept))
     assert {"capture", "volley"} == set(asked)
@@ -260,8 +261,7 @@ def test_a_tunnel_is_taken_away_looked_at_and_put_back(
             return dict(counters(next(sent)).data)
         if probe == "capture":
             return {"interfaces": {name: view({}) for name in parameters["interfaces"]}}
-        times = {"listening": 1.0, "began": 2.0, "ended": 3.0, "closed": 4.0}
-        return {"sent": [1], "unsent": {}, "heard": {}, "answers": {}, **times}
+        return {"sent": [1], "unsent": {}, "heard": {}, "answers": {}, **TIMES}
 
     verdict, ran = taken_away(plan, fleet_of, kept, monkeypatch, reply)
     assert (verdict.result, verdict.measured) == (Result.PASS, 2.5)

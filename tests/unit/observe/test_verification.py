@@ -14,7 +14,7 @@ from heiiki.plan.model import Plan
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
 
-from .conftest import FakeTransport
+from .conftest import TIMES, FakeTransport
 
 SHOT = Shot(
     "topic", Exit("dras", "lan", "lan0", None), IPv4Address("10.0.0.1"), IPv4Address("10.0.0.2"), "xmpp"
@@ -60,8 +60,7 @@ def test_patience_gives_a_volley_more_time_before_between_and_after_its_packets(
 
     def reply(_device: str, _probe: str, parameters: dict[str, Any]) -> dict[str, Any]:
         told.append(parameters)
-        times = {"listening": 1.0, "began": 2.0, "ended": 3.0, "closed": 4.0}
-        return {"sent": [], "unsent": {}, "heard": {}, "answers": {}, **times}
+        return {"sent": [], "unsent": {}, "heard": {}, "answers": {}, **TIMES}
 
     fleet = fleet_of(reply)
     fire(fleet, [SHOT], ())
