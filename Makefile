@@ -90,7 +90,7 @@ lint: setup ## Check style, YAML, roles and the direction of imports (about 1 mi
 .PHONY: types
 types: setup ## Check types: mypy, strict, over the package and the plugins (seconds once cached)
 	$(say) "Types, about 30 seconds"
-	MYPYPATH=src:$(VENV)/collections mypy -p heiiki -p ansible_collections.heiiki.network.plugins
+	MYPYPATH=src:$(VENV)/collections mypy -p heiiki -p heiiki_agent -p heiiki_lab -p ansible_collections.heiiki.network.plugins
 
 .PHONY: unit
 unit: setup ## Run the tests that need no lab (seconds)

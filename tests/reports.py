@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from heiiki.evidence.completion import NOTHING_EXAMINED
+from heiiki.report.completion import NOTHING_EXAMINED
 
 # What Ansible prints of a task that failed: of an item of a loop or of the whole, then the result as YAML.
 _FAILED = re.compile(r"^(?:fatal|failed): \[(?P<host>[^\]]+)\].*$")

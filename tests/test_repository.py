@@ -36,7 +36,7 @@ LEFTOVERS = re.compile(
 )
 
 ROLES = sorted(path.parent.parent for path in ROOT.glob("roles/*/tasks/main.yml"))
-NODE_PROGRAMS = sorted(ROOT.glob("src/heiiki/node/**/*.py"))
+NODE_PROGRAMS = sorted(ROOT.glob("src/heiiki_agent/**/*.py"))
 
 
 def tracked() -> list[Path]:

@@ -24,13 +24,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from heiiki.intent import load
+from heiiki.pki.issue import WrappedToken, mint, signing_call
+from heiiki.pki.server.bootstrap import CA, INIT, Access, access, apply, logged_in
+from heiiki.pki.server.connection import Server, Vault
+from heiiki.pki.server.policies import Purpose
 from heiiki.plan import build
 from heiiki.plan.model import Identity, Plan, Trust
 from heiiki.secrets import FileSecrets
-from heiiki.vault.bootstrap import CA, INIT, Access, access, apply, logged_in
-from heiiki.vault.connection import Server, Vault
-from heiiki.vault.issue import WrappedToken, mint, signing_call
-from heiiki.vault.policies import Purpose
 
 HOST = "vault.lab.internal"
 _START_S = 20.0

@@ -38,7 +38,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         plan, state = load_plan(Path(arguments["service_dir"])), arguments["secret_state"]
         folder = Path(state) if state else None
         kind, check = arguments["authority"], self._task.check_mode
-        rotation, fleet = package("heiiki.rotation"), package("heiiki.observe.fleet").fleet
+        rotation, fleet = package("heiiki.pki.rotation"), package("heiiki.verify.fleet").fleet
         step = rotation.Step(arguments["step"])
         access = vault_access(plan, folder, f"replacing the {kind} CA")
         with translated(), way_to(plan) as transport, fleet(transport, len(plan.devices)) as asked:

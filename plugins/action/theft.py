@@ -18,7 +18,7 @@ from ansible_collections.heiiki.network.plugins.plugin_utils.verification import
 
 if TYPE_CHECKING:
     from heiiki.plan.model import Device, Plan
-    from heiiki.theft import Door, Record
+    from heiiki.revocation import Door, Record
 
 ARGUMENTS = {
     "device": {"type": "str", "required": True},
@@ -41,7 +41,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         """Shut every door, and write how long each took; see the module's documentation."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _, arguments = self.validate_argument_spec(ARGUMENTS)
-        theft, plan = package("heiiki.theft"), load_plan(Path(arguments["service_dir"]))
+        theft, plan = package("heiiki.revocation"), load_plan(Path(arguments["service_dir"]))
         if arguments["state"] == "replaced":
             return {**result, "changed": self._readmitted(plan, arguments)}
         with translated():
@@ -60,7 +60,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         folder, artifacts = Path(arguments["service_dir"]), Path(arguments["artifacts"])
         more = {"same_sim": arguments["same_sim"], "check": self._task.check_mode}
         with translated():
-            return bool(package("heiiki.theft").readmit(folder, plan, arguments["device"], artifacts, **more))
+            return bool(
+                package("heiiki.revocation").readmit(folder, plan, arguments["device"], artifacts, **more)
+            )
 
     @staticmethod
     def _doors(plan: "Plan", device: "Device", arguments: dict[str, Any], record: "Record") -> "list[Door]":
@@ -68,13 +70,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         state = Path(arguments["secret_state"]) if arguments["secret_state"] else None
 
         def revoke() -> Sequence[str]:
-            purpose = package("heiiki.vault.policies").Purpose.REVOKER
+            purpose = package("heiiki.pki.server.policies").Purpose.REVOKER
             try:
                 access = vault_access(plan, state, f"revoking the certificates of {device.name}")
             except AnsibleError as error:  # the other doors are shut all the same
                 raise package("heiiki.errors").TheftError(str(error)) from error
-            with package("heiiki.vault.bootstrap").logged_in(access, purpose) as vault:
-                serials = package("heiiki.vault.revoke").revoke_device(vault, plan.trust, device.identity)
+            with package("heiiki.pki.server.bootstrap").logged_in(access, purpose) as vault:
+                serials = package("heiiki.pki.revoke").revoke_device(vault, plan.trust, device.identity)
                 return [f"certificate {serial}" for serial in serials]
 
         def mark() -> Sequence[str]:
@@ -82,9 +84,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
             added = package("heiiki.intent.revoked").add(folder, device.name, arguments["reason"], sim)
             return ["revoked.yml"] if added else []
 
-        fleet = package("heiiki.observe.fleet").fleet
+        fleet = package("heiiki.verify.fleet").fleet
         with way_to(plan) as transport, fleet(transport, len(plan.devices)) as asked:
-            doors = package("heiiki.theft").shut(plan, device, revoke, asked, mark)
+            doors = package("heiiki.revocation").shut(plan, device, revoke, asked, mark)
             return [record.add(door) for door in doors]
 
 

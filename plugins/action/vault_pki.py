@@ -14,8 +14,8 @@ from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
 )
 
 if TYPE_CHECKING:
+    from heiiki.pki.server.bootstrap import Access
     from heiiki.plan.model import Plan
-    from heiiki.vault.bootstrap import Access
 
 ARGUMENTS = {
     "service_dir": {"type": "path", "required": True},
@@ -42,7 +42,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         plan = load_plan(Path(arguments["service_dir"]))
         state = arguments["secret_state"]
         access = vault_access(plan, Path(state) if state else None, "setting up certificates and secrets")
-        bootstrap = package("heiiki.vault.bootstrap")
+        bootstrap = package("heiiki.pki.server.bootstrap")
         with translated():
             shares = bootstrap.Shares(arguments["key_shares"], arguments["key_threshold"])
             changes = bootstrap.apply(
@@ -74,12 +74,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
 
     @staticmethod
     def _warnings(access: "Access", plan: "Plan") -> tuple[str, ...]:
-        return tuple(package("heiiki.vault.authorities").expiring(access.vault, plan.trust))
+        return tuple(package("heiiki.pki.authorities").expiring(access.vault, plan.trust))
 
     def _seeded(self, access: "Access", plan: "Plan") -> tuple[str, ...]:
         """Write the secrets that the server lacks; one that cannot be asked yet lacks all of them."""
-        bootstrap, kv = package("heiiki.vault.bootstrap"), package("heiiki.vault.kv")
-        custodian = package("heiiki.vault.policies").Purpose.CUSTODIAN
+        bootstrap, kv = package("heiiki.pki.server.bootstrap"), package("heiiki.pki.server.secrets")
+        custodian = package("heiiki.pki.server.policies").Purpose.CUSTODIAN
         if self._task.check_mode and not bootstrap.usable(access, custodian):
             return tuple(kv.named(plan))
         with bootstrap.logged_in(access, custodian) as session:

@@ -49,5 +49,5 @@ def _answer(outcome: Outcome) -> dict[str, Any]:
     answer = {"changed": False, "report": str(outcome.paths.page), "verdicts": str(outcome.paths.verdicts)}
     if not outcome.bad:
         return answer
-    findings = package("heiiki.evidence").findings(outcome.bad)
+    findings = package("heiiki.report").findings(outcome.bad)
     return {**answer, "failed": True, "msg": f"not proven; see {outcome.paths.page}\n{findings}"}

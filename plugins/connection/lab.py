@@ -47,7 +47,7 @@ from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import node
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from heiiki.lab.client import NodeClient
+    from heiiki_lab.client import NodeClient
 
 display = Display()
 

@@ -133,7 +133,7 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # the base is
         super().parse(inventory, loader, path, cache)
         if Path(path).name == SERVICE_FILE:
             # Each task of each host is a fork of this process: what is loaded here need not be loaded there.
-            package("heiiki.vault.enrol")
+            package("heiiki.pki.enrol")
             self._fill(load_plan(Path(path).parent), Path(path).parent.resolve())
 
     def _fill(self, plan: "Plan", folder: Path) -> None:

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, cast
 from ansible.errors import AnsibleError
 
 if TYPE_CHECKING:
-    from heiiki.lab.client import NodeClient
+    from heiiki.pki.server.bootstrap import Access
     from heiiki.plan.model import Plan
     from heiiki.render.model import DeviceBuild
     from heiiki.requirements.verdict import Verdict
-    from heiiki.vault.bootstrap import Access
+    from heiiki_lab.client import NodeClient
 
 
 def package(name: str) -> ModuleType:
@@ -80,20 +80,20 @@ def design_verdicts(plan: "Plan", builds: "Sequence[DeviceBuild] | None" = None)
     """Return what the checks on paper say of the plan; `builds` spares rendering the devices again."""
     with translated():
         rendered = tuple(package("heiiki.render").compile_plan(plan)) if builds is None else builds
-        return tuple(package("heiiki.checks").design(plan, rendered))
+        return tuple(package("heiiki.design").design(plan, rendered))
 
 
 def secret_source(state: Path | None) -> Any:
     """Return the source of secrets whose files stand in `state`, or in the lab's own state folder."""
     with translated():
-        folder = state or package("heiiki.lab.state").state_root()
+        folder = state or package("heiiki_lab.state").state_root()
         return package("heiiki.secrets").FileSecrets(folder)
 
 
 def node_client(state: Path | None, node: str) -> "NodeClient":
     """Return the client of one node of the lab whose state folder is given, or of the default one."""
-    paths = package("heiiki.lab.state")
-    client: type[NodeClient] = package("heiiki.lab.client").NodeClient
+    paths = package("heiiki_lab.state")
+    client: type[NodeClient] = package("heiiki_lab.client").NodeClient
     return client(paths.socket_path(state or paths.lab_dir(), node))
 
 
@@ -112,9 +112,9 @@ def secrets_for(service: Path | None, state: Path | None) -> Iterator[Any]:
         def source() -> Any:
             plan = load_plan(service)
             access = vault_access(plan, state, "reading a device's secrets")
-            purpose = package("heiiki.vault.policies").Purpose.SUBSCRIBER
-            session = stack.enter_context(package("heiiki.vault.bootstrap").logged_in(access, purpose))
-            return package("heiiki.vault.kv").VaultSecrets(session, plan.trust.secrets_mount)
+            purpose = package("heiiki.pki.server.policies").Purpose.SUBSCRIBER
+            session = stack.enter_context(package("heiiki.pki.server.bootstrap").logged_in(access, purpose))
+            return package("heiiki.pki.server.secrets").VaultSecrets(session, plan.trust.secrets_mount)
 
         yield lambda path, field: source().read(path, field)
 
@@ -140,7 +140,7 @@ def vault_access(plan: "Plan", state: Path | None, step: str) -> "Access":
         return node_client(None, trust.vault).connect(str(trust.address), trust.port)
 
     with translated():
-        access: Access = package("heiiki.vault.bootstrap").access(
+        access: Access = package("heiiki.pki.server.bootstrap").access(
             trust, secret_source(state), {} if lab else os.environ, connect if lab else None
         )
         access.vault.for_step(step)

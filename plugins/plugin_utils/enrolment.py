@@ -25,8 +25,8 @@ from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
 )
 
 if TYPE_CHECKING:
+    from heiiki.pki.server.connection import Connector, Vault
     from heiiki.plan.model import Plan
-    from heiiki.vault.connection import Connector, Vault
 
 Document = dict[str, Any]
 STEP = "issuing certificates"
@@ -68,7 +68,7 @@ def shared(folder: Path, key: str, make: Callable[[], Document], pid: int | None
 
 def forget(state: Path | None) -> None:
     """Have the next device of this run ask anew what all share, for a CA was replaced meanwhile."""
-    folder = (state or package("heiiki.lab.state").state_root()) / "run"
+    folder = (state or package("heiiki_lab.state").state_root()) / "run"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (folder / "lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -114,7 +114,7 @@ class Enrolment:
     def __init__(self, service: Path, state: Path | None) -> None:
         """Share what is needed for the service in folder `service`; `state` is the secrets' state folder."""
         self._state = state
-        root = state or package("heiiki.lab.state").state_root()
+        root = state or package("heiiki_lab.state").state_root()
         key = hashlib.sha256(str(service.resolve()).encode()).hexdigest()[:12]
         folder = root / "run"
         self._shared = shared(
@@ -131,7 +131,7 @@ class Enrolment:
             with translated():
                 server["ca_pem"] = secret_source(self._state).read("vault/ca", "pem")
         if server:
-            self._shared["server_anchors"] = package("heiiki.vault.enrol").pems(server["ca_pem"])
+            self._shared["server_anchors"] = package("heiiki.pki.enrol").pems(server["ca_pem"])
 
     def wanted(self, device: str) -> Document:
         """Return what the module on `device` compares.
@@ -148,7 +148,7 @@ class Enrolment:
                 f"{device} is shut out ({why}) and gets no certificate: see revoked.yml; "
                 f"for its replacement run enrol.yml -e device={device}"
             )
-        names = package("heiiki.vault.enrol").names(self._shared["devices"][device])
+        names = package("heiiki.pki.enrol").names(self._shared["devices"][device])
         known = {key: self._shared[key] for key in ("anchors", "server_anchors", "issuer_sha256")}
         url = self._shared["devices"][device]["url"]
         return {"names": names, "url": url, "renew_share": self._shared["renew_share"], **known}
@@ -167,7 +167,7 @@ class Enrolment:
         with translated():
             vault = self._vault(server, self._shared["token"] or os.environ.get("VAULT_TOKEN", ""))
             try:
-                token, document = package("heiiki.vault.enrol").order(vault, self._shared, device, csr)
+                token, document = package("heiiki.pki.enrol").order(vault, self._shared, device, csr)
             finally:
                 vault.close()
         return str(token), dict(document)
@@ -177,7 +177,7 @@ class Enrolment:
 
         Two runs would take each other's requests away, so one that finds an `other` issues nothing.
         """
-        enrol, errors = package("heiiki.vault.enrol"), package("heiiki.errors")
+        enrol, errors = package("heiiki.pki.enrol"), package("heiiki.errors")
         planned: Document = enrol.planned(plan)
         nothing: Document = {"anchors": [], "server_anchors": [], "issuer_sha256": "", "revoked": []}
         nothing |= {"token": "", "server": {}, "warnings": []}
@@ -191,8 +191,8 @@ class Enrolment:
             return {
                 **planned,
                 **enrol.facts(access.vault, plan),
-                "revoked": list(package("heiiki.vault.revoke").revoked_serials(access.vault, plan.trust)),
-                "warnings": list(package("heiiki.vault.authorities").expiring(access.vault, plan.trust)),
+                "revoked": list(package("heiiki.pki.revoke").revoked_serials(access.vault, plan.trust)),
+                "warnings": list(package("heiiki.pki.authorities").expiring(access.vault, plan.trust)),
                 "server": {**server, "node": plan.trust.vault if found.connect else ""},
                 # A token that somebody gave us stays where it is: in the environment.
                 "token": "" if access.environment.get("VAULT_TOKEN") else enrol.log_in(access),
@@ -202,7 +202,7 @@ class Enrolment:
             return {**planned, **nothing, "problem": str(error)}
 
     def _vault(self, server: Document, token: str) -> "Vault":
-        connection = package("heiiki.vault.connection")
+        connection = package("heiiki.pki.server.connection")
         connect = _relay(server["node"], urlsplit(server["url"])) if server["node"] else None
         where = connection.Server(server["url"], server["host"], server["ca_pem"], connect)
         session: Vault = connection.Vault(where, token=token, step=STEP)

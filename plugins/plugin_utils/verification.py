@@ -20,8 +20,8 @@ from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
 )
 
 if TYPE_CHECKING:
-    from heiiki.evidence import Paths
     from heiiki.plan.model import Plan
+    from heiiki.report import Paths
     from heiiki.requirements.verdict import Verdict
 
 BAD = frozenset({"fail", "unknown"})
@@ -73,15 +73,15 @@ def measure(service: Path, artifacts: Path, faults: Faults, report: Callable[[st
         AnsibleError: the intent has mistakes, or nothing can be measured at all.
     """
     plan = load_plan(service)
-    evidence = package("heiiki.evidence")
+    evidence = package("heiiki.report")
     with translated(), _outside(plan, faults=bool(faults)) as (transport, more):
         builds = tuple(package("heiiki.render").compile_plan(plan))
         keep = evidence.EvidenceStore(artifacts).keep
-        seen = package("heiiki.observe").verify(
+        seen = package("heiiki.verify").verify(
             plan, builds, transport, keep, faults=faults, report=report, **more
         )
         header = evidence.Header.of(plan, machine=_machine(), lab=plan.management.kind == "lab")
-        thefts = package("heiiki.theft").verdicts(plan, artifacts, keep)
+        thefts = package("heiiki.revocation").verdicts(plan, artifacts, keep)
         verdicts = (*design_verdicts(plan, builds), *seen.verdicts, *thefts)
         # A run that fails nothing, or a part, leaves the fault rows standing that an earlier one measured.
         earlier = ((), ()) if faults is True else evidence.earlier(artifacts, header)
@@ -96,7 +96,7 @@ def bad_ones(verdicts: "Sequence[Verdict]", faults: Faults) -> "tuple[Verdict, .
 
     Whoever names some faults is answered about those: the report shows the others as unknown all the same.
     """
-    nobody = package("heiiki.evidence.completion").NOTHING_EXAMINED
+    nobody = package("heiiki.report.completion").NOTHING_EXAMINED
     left_out = ("R-GAP", "live", nobody) if isinstance(faults, tuple) else ()
     return tuple(
         verdict
@@ -112,16 +112,23 @@ def _outside(plan: "Plan", *, faults: bool) -> Iterator[tuple[Any, dict[str, Any
         if plan.management.kind != "lab":
             yield transport, {}
         else:
-            state = package("heiiki.lab.state").lab_dir()
-            yield transport, {**_injection(plan, state, faults=faults), "authority": _authority(plan)}
+            state = package("heiiki_lab.state").lab_dir()
+            yield (
+                transport,
+                {
+                    **_injection(plan, state, faults=faults),
+                    "authority": _authority(plan),
+                    "sim_trials": package("heiiki_lab.mobile"),
+                },
+            )
 
 
 @contextmanager
 def way_to(plan: "Plan") -> Iterator[Any]:
     """Give the way to the service's devices."""
-    transports = package("heiiki.transports")
+    transports = package("heiiki.transport")
     if plan.management.kind == "lab":
-        with transports.LabTransport(package("heiiki.lab.state").lab_dir()) as transport:
+        with package("heiiki_lab.transport").LabTransport(package("heiiki_lab.state").lab_dir()) as transport:
             yield transport
         return
     hosts = {device.name: f"{device.name}{plan.management.host_suffix}" for device in plan.managed()}
@@ -132,10 +139,10 @@ def way_to(plan: "Plan") -> Iterator[Any]:
 def _injection(plan: "Plan", state: Path, *, faults: bool) -> dict[str, Any]:
     if not faults:
         return {}
-    lab = package("heiiki.lab.wiring").connect(state)
-    embedding = package("heiiki.lab.embedding")
+    lab = package("heiiki_lab.wiring").connect(state)
+    embedding = package("heiiki_lab.embedding")
     return {
-        "injector": package("heiiki.observe").LabInjector(lab),
+        "injector": package("heiiki_lab.injector").LabInjector(lab),
         "restart": lambda node: embedding.restart(plan, lab, node),
     }
 
@@ -146,7 +153,7 @@ def _authority(plan: "Plan") -> Any:
         access = vault_access(plan, None, "making certificates that must be refused")
     except AnsibleError:
         return None
-    return package("heiiki.observe.trust_authority").VaultAuthority(plan, access)
+    return package("heiiki.verify.ipsec.test_certificates").VaultAuthority(plan, access)
 
 
 def _machine() -> str:

@@ -30,13 +30,14 @@ import click
 
 from heiiki import intent
 from heiiki.intent.generate import generate
-from heiiki.node import credentials
+from heiiki.pki import enrol
+from heiiki.pki.issue import signing_call
+from heiiki.pki.server import reconcile as pki
+from heiiki.pki.server.connection import Vault
 from heiiki.plan import Plan, build
 from heiiki.plan.model import Identity
 from heiiki.render.credentials import names
-from heiiki.vault import enrol, pki
-from heiiki.vault.connection import Vault
-from heiiki.vault.issue import signing_call
+from heiiki_agent import credentials
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from vault_server import RunningVault, unsealed_vault

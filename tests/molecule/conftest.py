@@ -12,8 +12,8 @@ from pathlib import Path
 import process_sampler
 import pytest
 
-from heiiki.lab.client import NodeClient
-from heiiki.lab.state import GUEST, socket_path
+from heiiki_lab.client import NodeClient
+from heiiki_lab.state import GUEST, socket_path
 
 from .commands import Commands
 from .service import Service

@@ -13,16 +13,16 @@ from time import monotonic
 from typing import Any
 
 from heiiki.errors import VaultError
-from heiiki.evidence.faults import GAP_BOUND_S
 from heiiki.intent import load
-from heiiki.lab.client import NodeClient
-from heiiki.lab.state import lab_dir, socket_path
-from heiiki.observe.campaign import streams
-from heiiki.observe.fleet import fleet
+from heiiki.pki.server import bootstrap
 from heiiki.plan import Plan, build
+from heiiki.report.faults import GAP_BOUND_S
 from heiiki.secrets import FileSecrets
-from heiiki.transports import LabTransport
-from heiiki.vault import bootstrap
+from heiiki.verify.faults.campaign import streams
+from heiiki.verify.fleet import fleet
+from heiiki_lab.client import NodeClient
+from heiiki_lab.state import lab_dir, socket_path
+from heiiki_lab.transport import LabTransport
 
 from .commands import BIN, Commands
 
@@ -158,7 +158,7 @@ def in_service(service: Service) -> Iterator[list[float]]:
     # The recorder keeps 9,000 packets of each peer: a quarter of an hour.
     begin = {"do": "start", "interval_ms": 100, "limit_s": 1800}
     with fleet(service.transport, len(listeners)) as asked:
-        started = asked.ask("stamps", {name: {"questions": [begin]} for name in listeners})
+        started = asked.ask("stamp_client", {name: {"questions": [begin]} for name in listeners})
         since = max(answer.data["answers"][0]["now"] for answer in started.values()) + 1
         threading.Event().wait(2)
         try:
@@ -166,7 +166,7 @@ def in_service(service: Service) -> Iterator[list[float]]:
         finally:
             gaps = {"do": "gaps", "since": since, "until": since + 1800}
             ask = {"questions": [gaps, {"do": "stop"}]}
-            heard = asked.ask("stamps", dict.fromkeys(listeners, ask))
+            heard = asked.ask("stamp_client", dict.fromkeys(listeners, ask))
     silences: dict[str, float] = {}
     for stream in streams(service.plan):
         found = heard[stream.listener].data["answers"][0]["peers"][stream.sender]

@@ -16,17 +16,21 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from heiiki.evidence import EvidenceStore
 from heiiki.intent import load
-from heiiki.lab.state import lab_dir
-from heiiki.observe import configuration, trust_certificates, trust_clear, trust_sas, verify
-from heiiki.observe.fleet import Fleet, fleet
-from heiiki.observe.health import Health
 from heiiki.plan import Plan, build
 from heiiki.render import DeviceBuild, compile_plan
+from heiiki.report import EvidenceStore
 from heiiki.requirements import Verdict
 from heiiki.requirements.verdict import Evidence
-from heiiki.transports import LabTransport
+from heiiki.verify import verify
+from heiiki.verify.config import running as configuration
+from heiiki.verify.fleet import Fleet, fleet
+from heiiki.verify.ipsec import associations as trust_sas
+from heiiki.verify.ipsec import certificates as trust_certificates
+from heiiki.verify.ipsec import cleartext as trust_clear
+from heiiki.verify.routing.health import Health
+from heiiki_lab.state import lab_dir
+from heiiki_lab.transport import LabTransport
 
 Key = tuple[str, str, str]
 """Requirement, stage, subject."""

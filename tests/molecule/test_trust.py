@@ -7,10 +7,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from heiiki.vault.bootstrap import logged_in
-from heiiki.vault.enrol import facts, order, planned
-from heiiki.vault.policies import Purpose
-from heiiki.vault.revoke import revoke_device
+from heiiki.pki.enrol import facts, order, planned
+from heiiki.pki.revoke import revoke_device
+from heiiki.pki.server.bootstrap import logged_in
+from heiiki.pki.server.policies import Purpose
 
 from .service import HUB, PROGRAM, SITE, Service, awaited, changed, uninterrupted
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from reports import failures, shortcomings
 
-from heiiki.evidence.completion import NOTHING_EXAMINED
+from heiiki.report.completion import NOTHING_EXAMINED
 
 
 def row(result: str, subject: str, reason: str = "measured") -> dict[str, Any]:

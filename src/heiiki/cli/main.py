@@ -7,21 +7,21 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import click
 
-from heiiki.checks import design
-from heiiki.cli.lab import lab
 from heiiki.cli.service import Folder, planned
 from heiiki.cli.table import verdict_table
+from heiiki.design import design
 from heiiki.errors import HeiikiError, IntentError
-from heiiki.evidence import exit_code
 from heiiki.intent.collector import held
 from heiiki.intent.generate import generate, template
 from heiiki.intent.reference import pages
 from heiiki.plan.reference import timers_page
 from heiiki.render import compile_plan, write
+from heiiki.report import exit_code
 
 BAD_INPUT = 2
 
@@ -156,7 +156,8 @@ def reference_files() -> dict[str, str]:
     return {**pages(), "timers.md": timers_page()}
 
 
-cli.add_command(lab)
+for _command in entry_points(group="heiiki.commands"):
+    cli.add_command(_command.load())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from heiiki.evidence.figures import is_floor
+from heiiki.report.figures import is_floor
 from heiiki.requirements import Result, Verdict
 
 _MARKS = {Result.PASS: "pass", Result.FAIL: "FAIL", Result.UNKNOWN: "UNKNOWN", Result.NOT_APPLICABLE: "n/a"}

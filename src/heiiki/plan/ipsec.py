@@ -11,14 +11,7 @@ from heiiki.intent import Site
 from heiiki.plan import addresses as addr
 from heiiki.plan import identities, names
 from heiiki.plan.context import GRE_MTU, Context
-from heiiki.plan.model import (
-    EspMode,
-    Gre,
-    Interface,
-    IpsecConnection,
-    TrafficSelector,
-    Xfrm,
-)
+from heiiki.plan.model import EspMode, Gre, Interface, IpsecConnection, TrafficSelector, Xfrm
 
 EDGE_IF_ID = 1
 ESP_MTU = 1446

@@ -99,7 +99,7 @@ def _sysctls(device: Device, interfaces: list[Interface]) -> dict[str, str]:
 
 @cache
 def _program(name: str) -> str:
-    return (Path(__file__).parents[1] / "node" / f"{name}.py").read_text(encoding="utf-8")
+    return (Path(__file__).parents[2] / "heiiki_agent" / f"{name}.py").read_text(encoding="utf-8")
 
 
 @cache

@@ -24,7 +24,7 @@ def program(_plan: Plan, device: Device) -> RenderedFile:
 
 @cache
 def _program(service: str) -> RenderedFile:
-    source = (Path(__file__).parents[1] / "node" / "credentials.py").read_text(encoding="utf-8")
+    source = (Path(__file__).parents[2] / "heiiki_agent" / "credentials.py").read_text(encoding="utf-8")
     return RenderedFile(PROGRAM, source, "0755", service=service)
 
 

@@ -40,7 +40,7 @@ def parts(plan: Plan, device: Device) -> tuple[tuple[RenderedFile, ...], Service
 
 
 def _source() -> str:
-    return (Path(__file__).parents[1] / "node" / "vault_server.py").read_text(encoding="utf-8")
+    return (Path(__file__).parents[2] / "heiiki_agent" / "vault_server.py").read_text(encoding="utf-8")
 
 
 def _settings(device: Device) -> str:

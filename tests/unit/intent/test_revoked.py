@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from heiiki import theft
-from heiiki.checks import design
+from heiiki import revocation as theft
+from heiiki.design import design
 from heiiki.errors import TheftError
 from heiiki.intent import load, revoked
 from heiiki.plan import Plan, build

@@ -26,11 +26,12 @@ from fake_vault import Authority
 from vault_server import RunningVault, make_tls, unsealed_vault
 
 from heiiki import intent
-from heiiki.node import credentials
+from heiiki.pki import enrol, revoke
+from heiiki.pki.server import reconcile as pki
 from heiiki.plan import Plan, build
 from heiiki.render.credentials import settings
 from heiiki.secrets import FileSecrets
-from heiiki.vault import enrol, pki, revoke
+from heiiki_agent import credentials
 
 EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
 DEVICE = "umeda-bems"
@@ -395,7 +396,7 @@ def test_of_two_runs_at_once_the_second_says_so_and_issues_nothing(fleet: Fleet,
 
 def test_a_new_issuing_ca_renews_every_device_and_its_anchors_come_first(fleet: Fleet) -> None:
     fleet.run()
-    from heiiki.vault import authorities  # noqa: PLC0415 - only this test rotates
+    from heiiki.pki import authorities  # noqa: PLC0415 - only this test rotates
 
     authorities.rotate_root(fleet.server.root, fleet.plan)
     moved = fleet.run()

@@ -10,7 +10,7 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleFileNotFound
 from ansible_collections.heiiki.network.plugins.connection.lab import Connection, Interpreter, as_interpreter
 
 from heiiki.errors import LabError
-from heiiki.lab.client import Completed
+from heiiki_lab.client import Completed
 
 
 @pytest.mark.parametrize(

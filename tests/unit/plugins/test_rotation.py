@@ -13,9 +13,9 @@ from ansible.errors import AnsibleError
 from ansible_collections.heiiki.network.plugins.action import rotation as action
 from ansible_collections.heiiki.network.plugins.plugin_utils import enrolment
 
-from heiiki import rotation
 from heiiki.errors import RotationError
-from heiiki.rotation import Done, Kind, Rotation, Step
+from heiiki.pki import rotation
+from heiiki.pki.rotation import Done, Kind, Rotation, Step
 
 Run = Callable[..., dict[str, Any]]
 

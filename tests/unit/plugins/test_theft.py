@@ -13,7 +13,7 @@ from ansible_collections.heiiki.network.plugins.action import theft
 from vault_server import SetUpVault
 
 from heiiki.errors import TransportError
-from heiiki.transports import Completed
+from heiiki.transport import Completed
 
 DEVICE = "umeda-gw-b"
 

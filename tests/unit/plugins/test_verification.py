@@ -7,7 +7,7 @@ from ansible.errors import AnsibleError
 from ansible_collections.heiiki.network.plugins.action.design import line
 from ansible_collections.heiiki.network.plugins.plugin_utils.verification import bad_ones, chosen_faults
 
-from heiiki.evidence.completion import NOTHING_EXAMINED
+from heiiki.report.completion import NOTHING_EXAMINED
 from heiiki.requirements.verdict import Result, Stage, Verdict
 
 

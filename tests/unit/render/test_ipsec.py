@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from heiiki.checks import strongswan
+from heiiki.design import strongswan
 from heiiki.intent import load
 from heiiki.plan import Plan, build
 from heiiki.plan.model import (

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from heiiki.intent import load
-from heiiki.node import credentials
 from heiiki.plan import Plan, build
 from heiiki.render import DeviceBuild, compile_plan
 from heiiki.render.credentials import CONFIG, PROGRAM, SERVICE
+from heiiki_agent import credentials
 
 EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
 

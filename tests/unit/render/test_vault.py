@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from heiiki.intent import load
-from heiiki.lab.root.builder import server_program
-from heiiki.node import vault_server
 from heiiki.plan import Plan, build
 from heiiki.plan.model import DeviceClass
 from heiiki.render import DeviceBuild
 from heiiki.render.compile import compile_device
+from heiiki_agent import vault_server
+from heiiki_lab.root.builder import server_program
 
 EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
 

@@ -1,5 +1,0 @@
-"""Design checks: every requirement that can be examined on paper, before a device is touched."""
-
-from heiiki.checks.design import design
-
-__all__ = ["design"]

@@ -1,0 +1,69 @@
+"""All design verdicts of a service, in the order of the catalogue."""
+
+from collections.abc import Iterable, Iterator
+
+from heiiki.design import availability, cost, independence, separation, switchover, trust
+from heiiki.plan.model import Plan
+from heiiki.render.model import DeviceBuild
+from heiiki.requirements import REQUIREMENTS, Result, Stage, Verdict, requirement
+
+_MOST_SITES = 1000
+_CLOSED = {"ip_vpn": "IP-VPN", "lte_apn": "carrier APN"}
+
+
+def design(plan: Plan, builds: Iterable[DeviceBuild]) -> tuple[Verdict, ...]:
+    """Return the design verdicts of `plan`; a requirement about which nothing was found is *unknown*.
+
+    Args:
+        plan: the service.
+        builds: what its devices are sent; the switch-over budget is summed from these texts (D21).
+    """
+    sent = tuple(builds)
+    found = (
+        *availability.verdicts(plan),
+        *switchover.verdicts(plan, sent),
+        *independence.verdicts(plan),
+        *_scale(plan),
+        *cost.verdicts(plan),
+        *_closed(plan),
+        *separation.verdicts(plan),
+        *trust.verdicts(plan, sent),
+    )
+    return (*found, *_not_examined(plan, found))
+
+
+def _not_examined(plan: Plan, found: Iterable[Verdict]) -> Iterator[Verdict]:
+    seen = {verdict.requirement for verdict in found}
+    for item in REQUIREMENTS:
+        if Stage.DESIGN in item.stages and item.id not in seen:
+            reason = "the plan holds nothing that could be examined"
+            yield Verdict(item.id, item.clause, plan.service, Stage.DESIGN, Result.UNKNOWN, reason)
+
+
+def _scale(plan: Plan) -> Iterator[Verdict]:
+    count = len(plan.sites)
+    if count:
+        yield Verdict(
+            "R-SCALE",
+            requirement("R-SCALE").clause,
+            plan.service,
+            Stage.DESIGN,
+            Result.PASS if count <= _MOST_SITES else Result.FAIL,
+            reason="" if count <= _MOST_SITES else "more sites than one DRAS serves: split the service",
+            measured=float(count),
+            bound=float(_MOST_SITES),
+            unit="sites",
+        )
+
+
+def _closed(plan: Plan) -> Iterator[Verdict]:
+    for network in plan.networks:
+        closed = network.kind in _CLOSED
+        yield Verdict(
+            "R-CLOSED",
+            requirement("R-CLOSED").clause,
+            f"network {network.letter}",
+            Stage.DESIGN,
+            Result.PASS if closed else Result.FAIL,
+            reason=_CLOSED.get(network.kind, f"{network.kind} is not a closed network"),
+        )

@@ -1,5 +1,0 @@
-"""The guest's root: a private Debian tree with the software of every node, built once and cached."""
-
-from heiiki.lab.root.builder import ensure
-
-__all__ = ["ensure"]

@@ -1,0 +1,137 @@
+"""Enrolment of many devices in one run: what all of them need is fetched once, a token is made for each.
+
+The controller's part only. The device makes key and request (`heiiki_agent.credentials`), and has the request
+signed itself with what `order` sends it.
+"""
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import asdict
+from ipaddress import IPv4Address
+from typing import Any
+
+from heiiki.errors import CertificateError
+from heiiki.pki import authorities
+from heiiki.pki.issue import check_request, mint, signing_call
+from heiiki.pki.server import bootstrap
+from heiiki.pki.server.bootstrap import Access
+from heiiki.pki.server.connection import Vault
+from heiiki.pki.server.policies import Purpose
+from heiiki.plan.model import Device, DeviceClass, Identity, Plan
+
+Document = dict[str, Any]
+
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----\s+([A-Za-z0-9+/=\s]+?)-----END CERTIFICATE-----")
+
+
+def planned(plan: Plan) -> Document:
+    """Return what the plan says of every device's certificate, as a document of JSON."""
+    trust = plan.trust
+    devices = {
+        device.name: {
+            "identity": _identity(device.identity),
+            "url": _url(plan, device),
+            "call": signing_call(trust, device.identity),
+            "revoked": device.revoked,
+        }
+        for device in plan.devices
+        if device.identity is not None
+    }
+    return {"devices": devices, "host": trust.host, "renew_share": trust.lifetimes.renew_share}
+
+
+def _identity(identity: Identity) -> Document:
+    return {**asdict(identity), "addresses": [str(address) for address in identity.addresses]}
+
+
+def _url(plan: Plan, device: Device) -> str:
+    """Return where the device reaches the server: outside of its tunnels, if it has any."""
+    if device.revocation is not None:
+        return device.revocation.url
+    return f"https://{plan.trust.address}:{plan.trust.port}"
+
+
+def facts(vault: Vault, plan: Plan) -> Document:
+    """Return who is to be trusted and who signs now, as a document of JSON; needs no token.
+
+    Raises:
+        VaultError: the server is away or sealed, or has no CA.
+    """
+    issuing = vault.fetch(f"{plan.trust.issuing_mount}/ca/pem").decode("ascii")
+    return {
+        "anchors": pems(authorities.trust_anchors(vault, plan.trust)),
+        "server_anchors": pems(vault.server.ca_pem),
+        "issuer_sha256": fingerprint(issuing),
+    }
+
+
+def pems(text: str) -> list[str]:
+    """Return each certificate of a PEM text."""
+    return [f"{found.group()}\n" for found in _PEM.finditer(text)]
+
+
+def fingerprint(pem: str) -> str:
+    """Return the SHA-256 of the first certificate in `pem`, hexadecimal.
+
+    Raises:
+        CertificateError: there is none.
+    """
+    found = _PEM.search(pem)
+    if found is None:
+        raise CertificateError("the Vault server's issuing engine gives no CA certificate; run role pki")
+    return hashlib.sha256(base64.b64decode(found.group(1))).hexdigest()
+
+
+def names(document: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the names of a device's document of `planned`, as the device's program reads them."""
+    return {kind: list(document["identity"][kind]) for kind in ("dns", "addresses", "uris", "jids")}
+
+
+def log_in(access: Access) -> str:
+    """Return a token that may make devices' tokens, for every process of this run.
+
+    Raises:
+        VaultError: no credentials are known, or they are refused.
+    """
+    return bootstrap.log_in(access, Purpose.ENROLLER)
+
+
+def order(vault: Vault, shared: Mapping[str, Any], device: str, csr: str) -> tuple[str, Document]:
+    """Check a device's request, and return the wrapped token and what goes with it to the device.
+
+    Args:
+        vault: a session of AppRole enroller.
+        shared: `planned` and `facts` together.
+        device: whose request.
+        csr: the request, PEM.
+
+    Raises:
+        CertificateError: the request is not what the plan allows; no token was made.
+        VaultError: the server makes none.
+    """
+    document = shared["devices"][device]
+    identity = _parsed(document["identity"])
+    check_request(csr, identity)
+    path, parameters = document["call"]
+    return mint(vault, identity).token, {
+        "url": document["url"],
+        "host": shared["host"],
+        "path": path,
+        "parameters": parameters,
+        "names": names(document),
+        "anchors": shared["anchors"],
+        "server_anchors": shared["server_anchors"],
+    }
+
+
+def _parsed(document: Mapping[str, Any]) -> Identity:
+    return Identity(
+        device=document["device"],
+        kind=DeviceClass(document["kind"]),
+        dns=tuple(document["dns"]),
+        uris=tuple(document["uris"]),
+        addresses=tuple(map(IPv4Address, document["addresses"])),
+        jids=tuple(document["jids"]),
+    )

@@ -1,0 +1,6 @@
+"""Ways to a device: run a program there and read its answer, over SSH; the lab brings one of its own."""
+
+from heiiki.transport.base import Completed, Transport
+from heiiki.transport.ssh import SshTransport
+
+__all__ = ["Completed", "SshTransport", "Transport"]

@@ -1,0 +1,1 @@
+"""The config stage: what runs, compared with what was compiled."""

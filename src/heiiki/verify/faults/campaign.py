@@ -1,0 +1,278 @@
+"""R-GAP, live: fail every element of every path in every manner, one at a time, and measure the interruption.
+
+Each row: both paths of all sites healthy (the gate), traffic on the element just before, failure, hold,
+return, both paths healthy again, then the longest silence of every site in both directions, for the
+failure and for the return.
+"""
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from types import FrameType
+from typing import Any
+
+from heiiki.errors import HeiikiError
+from heiiki.plan.model import Fault, Manner, Plan, Role
+from heiiki.report.faults import FaultRow
+from heiiki.requirements import Result, Verdict
+from heiiki.verify.answers import Keep
+from heiiki.verify.faults.gaps import REPEATS, Measured, Stream, Window, measured, row, said, unmeasured
+from heiiki.verify.faults.injector import Injector
+from heiiki.verify.fleet import Fleet
+from heiiki.verify.network import owned, servers
+from heiiki.verify.routing.health import Health
+
+HOLD_S = 2.5
+SETTLE_S = 0.6
+HEALTH_LIMIT_S = 60.0
+SAMPLE_S = 0.25
+GIVE_UP_AFTER = 3
+"""Rows in a row whose gate stayed shut before the rest is not tried."""
+
+_INTERVAL_MS = 20
+_STREAM_MARGIN_S = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the fault table and the verdict that it stands for."""
+
+    row: FaultRow
+    verdict: Verdict
+
+
+def selected(plan: Plan, faults: bool | Sequence[str]) -> tuple[Fault, ...]:
+    """Return the faults asked for: all of them, or those whose name or target is listed.
+
+    Raises:
+        HeiikiError: a name is in no fault of the plan.
+    """
+    if faults is True:
+        return plan.faults
+    wanted = set(faults or ())
+    known = {name for fault in plan.faults for name in (fault.name, fault.target)}
+    if wanted - known:
+        raise HeiikiError(
+            f"no such fault: {', '.join(sorted(wanted - known))}; "
+            f"known: {', '.join(fault.name for fault in plan.faults)}"
+        )
+    return tuple(fault for fault in plan.faults if {fault.name, fault.target} & wanted)
+
+
+def streams(plan: Plan) -> tuple[Stream, ...]:
+    """Return the streams that count: DRAS and every controller, both ways, and the control stream."""
+    dras, xmpp = servers(plan)
+    hub, other = str(owned(dras)[0]), str(owned(xmpp)[0])
+    sites = [
+        stream
+        for site in plan.sites
+        for stream in (
+            Stream(site.controller, hub, site.name, "down"),
+            Stream(dras.name, str(site.controller_address), site.name, "up"),
+        )
+    ]
+    return (*sites, Stream(dras.name, other), Stream(xmpp.name, hub))
+
+
+class Campaign:
+    """One run over faults."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        fleet: Fleet,
+        injector: Injector,
+        restart: Callable[[str], None] | None,
+        keep: Keep,
+        report: Callable[[str], None],
+    ) -> None:
+        """Measure on `fleet` what `injector` breaks; `restart` starts the services of a killed node."""
+        self._plan = plan
+        self._fleet = fleet
+        self._injector = injector
+        self._restart = restart
+        self._keep = keep
+        self._report = report
+        self._health = Health(plan, fleet, radio=True)
+        self._streams = streams(plan)
+        self._open: Fault | None = None
+        # The gate after a row is the gate before the next one, as long as nothing else happened.
+        self._healthy = False
+        self._baseline: dict[str, int] = {}
+
+    def run(self, faults: Sequence[Fault]) -> tuple[Row, ...]:
+        """Measure every fault; at the end, whatever happens, everything is healed and no stream runs."""
+        rows: list[Row] = []
+        shut = 0
+        with _interruptible(), self._streaming(len(faults)):
+            try:
+                self._remember_traffic(faults)
+                for index, fault in enumerate(faults, start=1):
+                    if shut >= GIVE_UP_AFTER:
+                        why = f"not tried: both paths stayed unhealthy for {GIVE_UP_AFTER} faults in a row"
+                        rows.append(self._kept(unmeasured(fault, why), {}))
+                        continue
+                    began = time.monotonic()
+                    rows.append(self._row(fault))
+                    shut = shut + 1 if "unhealthy" in rows[-1].row.reason else 0
+                    self._report(progress(index, len(faults), rows[-1].row, time.monotonic() - began))
+            finally:
+                self._mend()
+        return tuple(rows)
+
+    def _row(self, fault: Fault) -> Row:
+        voided: list[float] = []
+        last: Measured | None = None
+        notes: dict[str, Any] = {}
+        for _ in range(1 + REPEATS):
+            try:
+                last, notes = self._once(fault)
+            except HeiikiError as error:
+                self._mend()
+                return self._kept(unmeasured(fault, str(error), voided), {"error": str(error)})
+            if not last.stalls:
+                break
+            voided.append(last.longest.seconds if last.longest else 0.0)
+            self._report(f"  {fault.name}: void ({'; '.join(last.stalls[:2])}), measured again")
+        if last is None:
+            return self._kept(unmeasured(fault, "never measured"), {})
+        return self._kept(row(fault, last, voided), notes)
+
+    def _kept(self, found: FaultRow, notes: Mapping[str, Any]) -> Row:
+        name = f"faults/{found.target}-{found.manner}.json".replace(":", "+")
+        evidence = self._keep(
+            name, json.dumps({"row": asdict(found), **notes}, indent=1, default=str).encode()
+        )
+        return Row(found, found.verdict((evidence,)))
+
+    def _once(self, fault: Fault) -> tuple[Measured, dict[str, Any]]:
+        if not self._healthy:
+            self._health.wait(HEALTH_LIMIT_S)
+        self._healthy = False
+        traffic = self._traffic(fault)
+        failed = self._fail(fault)
+        time.sleep(HOLD_S)
+        healed = self._injector.now()
+        self._heal(fault)
+        after = self._health.wait(HEALTH_LIMIT_S)
+        self._healthy = True
+        time.sleep(SETTLE_S)
+        window = Window(failed, healed, self._injector.now())
+        recorded = self._read(window)
+        stalls = self._injector.stalls(failed - 1.0)
+        notes = {"traffic": traffic, "window": asdict(window), "healthy_after_s": after, "recorded": recorded}
+        return measured(self._streams, recorded, window, stalls), notes | {"stalls": stalls}
+
+    def _fail(self, fault: Fault) -> float:
+        self._open = fault
+        if fault.kind == "link":
+            return self._injector.fail_link(
+                fault.target, "silent" if fault.manner is Manner.SILENT else "down"
+            )
+        return self._injector.fail_node(fault.target, "kill" if fault.manner is Manner.KILL else "poweroff")
+
+    def _heal(self, fault: Fault) -> None:
+        self._injector.heal(fault.target)
+        if fault.kind == "node" and self._restart is not None:
+            self._restart(fault.target)
+        self._open = None
+
+    def _mend(self) -> None:
+        """Heal whatever is still broken; used when a row or the whole run ends early."""
+        self._healthy = False
+        self._injector.heal_all()
+        if self._open is not None and self._open.kind == "node" and self._restart is not None:
+            self._restart(self._open.target)
+        self._open = None
+
+    def _traffic(self, fault: Fault) -> dict[str, Any]:
+        """Show that the element carries packets: in a sample just before or, where few pass, so far."""
+        device, interfaces = watched(self._plan, fault)
+        asked = {device: {"elements": {fault.target: interfaces}, "seconds": SAMPLE_S}}
+        answer = self._fleet.ask("traffic", asked)[device]
+        if answer.error:
+            raise HeiikiError(f"traffic on {fault.target} cannot be read: {answer.error}")
+        before, after = answer.data["before"][fault.target], answer.data["after"][fault.target]
+        if after <= min(before, self._baseline.get(fault.target, before)):
+            raise HeiikiError(f"no traffic on {fault.target} before the fault: its loss would prove nothing")
+        return {"device": device, "interfaces": interfaces, **answer.data}
+
+    def _remember_traffic(self, faults: Sequence[Fault]) -> None:
+        elements: dict[str, dict[str, list[str]]] = {}
+        for fault in faults:
+            device, interfaces = watched(self._plan, fault)
+            elements.setdefault(device, {})[fault.target] = interfaces
+        asked = {device: {"elements": own, "seconds": 0.0} for device, own in elements.items()}
+        for answer in self._fleet.ask("traffic", asked).values():
+            self._baseline |= answer.data.get("after", {})
+
+    def _read(self, window: Window) -> dict[str, list[dict[str, Any]]]:
+        questions = {"questions": window.questions()}
+        listeners = dict.fromkeys(stream.listener for stream in self._streams)
+        answers = self._fleet.ask("stamp_client", dict.fromkeys(listeners, questions))
+        return {
+            name: answer.data.get("answers", [{"error": answer.error}] * 2)
+            for name, answer in answers.items()
+        }
+
+    @contextmanager
+    def _streaming(self, faults: int) -> Iterator[None]:
+        """Start the streams; they stop by themselves should this program be gone."""
+        limit = faults * (HEALTH_LIMIT_S + HOLD_S) + _STREAM_MARGIN_S
+        self._ask_all(
+            lambda peers: {"do": "start", "peers": peers, "interval_ms": _INTERVAL_MS, "limit_s": limit}
+        )
+        time.sleep(3 * SETTLE_S)
+        try:
+            yield
+        finally:
+            self._ask_all(lambda _peers: {"do": "stop"})
+
+    def _ask_all(self, ask: Callable[[list[str]], dict[str, Any]]) -> None:
+        address = {str(owned(self._plan.device(one.listener))[0]): one.listener for one in self._streams}
+        peers: dict[str, list[str]] = {}
+        for stream in self._streams:
+            listener = str(owned(self._plan.device(stream.listener))[0])
+            peers.setdefault(address[stream.sender], []).append(listener)
+        self._fleet.ask("stamp_client", {device: {"questions": [ask(own)]} for device, own in peers.items()})
+
+
+def watched(plan: Plan, fault: Fault) -> tuple[str, list[str]]:
+    """Return the device and interfaces whose counters show traffic on the element."""
+    if fault.kind == "node":
+        device = plan.device(fault.target)
+        kinds = ("ethernet", "radio")
+        return device.name, [item.name for item in device.interfaces if item.kind in kinds]
+    ends = plan.link(fault.target).ends
+    end = next((one for one in ends if plan.device(one.device).role is not Role.LAN_SWITCH), ends[0])
+    return end.device, [end.interface]
+
+
+def progress(index: int, total: int, found: FaultRow, took: float) -> str:
+    """Return the line that a reader sees when a row is done."""
+    longest = max(found.gaps, key=lambda gap: gap.seconds, default=None)
+    figure = said(longest) if longest else found.reason
+    word = {Result.PASS: "ok", Result.NOT_APPLICABLE: "n/a"}.get(found.result, str(found.result).upper())
+    voided = f", {len(found.voided)} void" if found.voided else ""
+    return f"[{index}/{total}] {found.name}: {figure}: {word}{voided} ({took:.1f} s)"
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Have SIGTERM end the run as ^C does, so that everything is healed on the way out."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,236 @@
+"""From recorded silences to a row of the fault table: pure rules, no clock and no network.
+
+Stall rule (D19): a stall is an interval longer than `STALL_S` in which the guest stood still, a prober
+woke up late, or the control stream on the untouched hub LAN fell silent. A measurement is void when one
+touches the longest silence, which is the one that decides. It is repeated, three times at most; then the
+row is unknown. What was void is kept and shown; it never passes or fails anything.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from heiiki.plan.model import Fault
+from heiiki.report.faults import GAP_BOUND_S, FaultRow, Gap, not_measured
+from heiiki.requirements import Result
+
+STALL_S = 0.170
+REPEATS = 3
+BEFORE_S = 0.05
+"""The last packet before a failure left up to one interval before it: the silence begins there."""
+
+_BEFORE_S, _AFTER_S = 1.0, 0.1
+"""A stall so long before a silence may have caused it: BFD gives up a peer that stood still."""
+
+FAILURE, RETURN = 0, 1
+PHASES = ("failure", "return")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When things happened, CLOCK_MONOTONIC of the nodes, seconds."""
+
+    failed: float
+    healed: float
+    ended: float
+
+    def questions(self) -> list[dict[str, Any]]:
+        """Return what to ask every STAMP daemon: the failure, then the return."""
+        start = self.failed - BEFORE_S
+        return [
+            {"do": "gaps", "since": start, "until": self.healed},
+            {"do": "gaps", "since": self.healed, "until": self.ended},
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One recorded stream: who hears whom, for which site and direction; the control stream has neither."""
+
+    listener: str
+    sender: str
+    site: str = ""
+    direction: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One measurement of one fault.
+
+    Attributes:
+        gaps: longest silence of every stream and phase.
+        missing: streams that could not be measured, in words.
+        stalls: what makes the measurement void, in words.
+    """
+
+    gaps: tuple[Gap, ...]
+    missing: tuple[str, ...]
+    stalls: tuple[str, ...]
+
+    @property
+    def longest(self) -> Gap | None:
+        """The longest interruption, or None."""
+        return max(self.gaps, key=lambda gap: gap.seconds, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Silence:
+    start: float
+    seconds: float
+
+
+_NONE = _Silence(0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stall:
+    what: str
+    start: float
+    seconds: float
+
+
+Recorded = Mapping[str, Sequence[Mapping[str, Any]]]
+"""Answers of each listener's STAMP daemon: the failure phase, then the return."""
+
+
+def measured(
+    streams: Iterable[Stream],
+    recorded: Recorded,
+    window: Window,
+    guest_stalls: Iterable[tuple[float, float]],
+) -> Measured:
+    """Return what one measurement shows, from what the listeners recorded and when the guest stood still."""
+    silences: list[tuple[Gap, float]] = []
+    missing: list[str] = []
+    stalls = [*_guest(guest_stalls), *_late(recorded, window)]
+    for stream in streams:
+        answers = recorded.get(stream.listener, ())
+        for phase, name in enumerate(PHASES):
+            silence, doubt = _silence(stream, answers, phase, window)
+            if doubt:
+                missing.append(f"{stream.listener} from {stream.sender} at {name}: {doubt}")
+            elif stream.site:
+                gap = Gap(stream.site, _direction(stream), _phase(phase), round(silence.seconds, 4))
+                silences.append((gap, silence.start))
+            else:
+                stalls.append(_Stall("control stream silent", silence.start, silence.seconds))
+    return Measured(tuple(gap for gap, _ in silences), tuple(missing), tuple(_void(stalls, silences)))
+
+
+def _void(stalls: Iterable[_Stall], silences: Sequence[tuple[Gap, float]]) -> Iterator[str]:
+    """Yield the stalls that touch the longest silence: a shorter one, drawn out, decides nothing."""
+    if not silences:
+        return
+    longest, start = max(silences, key=lambda one: one[0].seconds)
+    for stall in stalls:
+        in_time = stall.start < start + longest.seconds + _AFTER_S
+        if stall.seconds > STALL_S and in_time and stall.start + stall.seconds > start - _BEFORE_S:
+            yield f"{stall.what} for {stall.seconds:.3f} s"
+
+
+def _direction(stream: Stream) -> Any:
+    return stream.direction
+
+
+def _phase(phase: int) -> Any:
+    return PHASES[phase]
+
+
+def _silence(
+    stream: Stream, answers: Sequence[Mapping[str, Any]], phase: int, window: Window
+) -> tuple[_Silence, str]:
+    nothing: Mapping[str, Any] = {"error": "nothing was recorded"}
+    answer = answers[phase] if len(answers) > phase else nothing
+    if "error" in answer:
+        return _NONE, str(answer["error"])
+    peer = answer["peers"].get(stream.sender)
+    if peer is None:
+        return _NONE, "it does not record this peer"
+    if peer["gap"] is not None and not peer["truncated"]:
+        return _Silence(float(peer["start"]), float(peer["gap"])), ""
+    if phase == FAILURE and not peer["truncated"] and _heard(answers, RETURN, stream.sender):
+        # Silent all the while, and not because nobody sent: the interruption lasted at least so long.
+        return _Silence(window.failed - BEFORE_S, window.healed - window.failed + BEFORE_S), ""
+    return _NONE, _doubt(answers, phase, peer, stream.sender)
+
+
+def _doubt(answers: Sequence[Mapping[str, Any]], phase: int, peer: Mapping[str, Any], sender: str) -> str:
+    if peer["truncated"]:
+        return "the recorder's memory does not reach back so far"
+    if phase == RETURN and _heard(answers, FAILURE, sender):
+        return "still silent since the failure"
+    return "no packet arrived"
+
+
+def _heard(answers: Sequence[Mapping[str, Any]], phase: int, sender: str) -> bool:
+    peer = answers[phase].get("peers", {}).get(sender) if len(answers) > phase else None
+    return peer is not None and peer["gap"] is not None
+
+
+def _guest(stalls: Iterable[tuple[float, float]]) -> Iterator[_Stall]:
+    for ended, seconds in stalls:
+        yield _Stall("guest stood still", ended - seconds, seconds)
+
+
+def _late(recorded: Recorded, window: Window) -> Iterator[_Stall]:
+    for listener, answers in recorded.items():
+        for stall in answers[FAILURE].get("stalls", ()) if answers else ():
+            if stall["at"] < window.ended:
+                yield _Stall(f"prober of {listener} stood still", stall["at"] - stall["late"], stall["late"])
+
+
+def row(fault: Fault, last: Measured, voided: Sequence[float]) -> FaultRow:
+    """Return the row of a fault from its last measurement; `voided` are the longest gaps of void ones."""
+    if last.stalls:
+        reason = f"{len(voided)} measurements were void: {'; '.join(last.stalls[:2])}"
+        result = Result.UNKNOWN
+    else:
+        result, reason = _judged(fault, last)
+    return FaultRow(
+        fault.target,
+        fault.kind,
+        fault.manner,
+        fault.network,
+        fault.exempt,
+        result,
+        reason,
+        () if last.stalls else last.gaps,
+        tuple(voided),
+    )
+
+
+def _judged(fault: Fault, last: Measured) -> tuple[Result, str]:
+    over = [gap for gap in last.gaps if gap.seconds > GAP_BOUND_S]
+    if fault.exempt:
+        over = [gap for gap in over if gap.site not in fault.sites]
+    if over:
+        worst = max(over, key=lambda gap: gap.seconds)
+        return Result.FAIL, f"{said(worst)}, bound {GAP_BOUND_S:g} s"
+    if fault.exempt:
+        return Result.NOT_APPLICABLE, fault.exempt
+    if last.missing:
+        return Result.UNKNOWN, "; ".join(last.missing[:3])
+    longest = last.longest
+    if longest is None:
+        return Result.UNKNOWN, "no stream was measured"
+    return Result.PASS, f"longest: {said(longest)}"
+
+
+def said(gap: Gap) -> str:
+    """Return a gap in words."""
+    return f"{gap.seconds:.2f} s {gap.direction} at {gap.site} on {gap.phase}"
+
+
+def unmeasured(fault: Fault, reason: str, voided: Sequence[float] = ()) -> FaultRow:
+    """Return the row of a fault that could not be measured."""
+    plain = not_measured(fault, reason)
+    return FaultRow(
+        plain.target,
+        plain.kind,
+        plain.manner,
+        plain.network,
+        plain.exempt,
+        plain.result,
+        plain.reason,
+        voided=tuple(voided),
+    )

@@ -1,0 +1,76 @@
+"""Run a probe on many devices at once."""
+
+import json
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from heiiki.errors import TransportError
+from heiiki.transport.base import Completed, Transport
+from heiiki.verify.probes import program
+
+_MOST_THREADS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one device answered.
+
+    Attributes:
+        data: the answer; empty when there is none.
+        error: why there is none, or the empty string.
+        raw: what came, for evidence.
+    """
+
+    device: str
+    data: Mapping[str, Any]
+    error: str
+    raw: bytes
+
+
+class Fleet:
+    """Asks devices side by side, one call each."""
+
+    def __init__(self, transport: Transport, pool: ThreadPoolExecutor) -> None:
+        """Reach devices by `transport`, in the threads of `pool`."""
+        self._transport = transport
+        self._pool = pool
+
+    def ask(
+        self, probe: str, parameters: Mapping[str, Mapping[str, Any]], timeout: float = 30.0
+    ) -> dict[str, Answer]:
+        """Run `probe` with its parameters on each device named, and wait for all."""
+        running = {
+            device: self._pool.submit(self._one, device, program(probe, own), timeout)
+            for device, own in parameters.items()
+        }
+        return {device: future.result() for device, future in running.items()}
+
+    def _one(self, device: str, source: bytes, timeout: float) -> Answer:
+        try:
+            done = self._transport.run(device, ("python3", "-"), stdin=source, timeout=timeout)
+        except TransportError as error:
+            return Answer(device, {}, str(error), b"")
+        return understood(device, done)
+
+
+@contextmanager
+def fleet(transport: Transport, devices: int) -> Iterator[Fleet]:
+    """Yield a fleet whose threads end with the block; enough for all `devices` to listen at a time."""
+    with ThreadPoolExecutor(min(max(devices, 1), _MOST_THREADS), thread_name_prefix="observe") as pool:
+        yield Fleet(transport, pool)
+
+
+def understood(device: str, done: Completed) -> Answer:
+    """Return the answer in what a probe printed; an error where it is none."""
+    raw = done.stdout + done.stderr
+    if done.rc:
+        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        return Answer(device, {}, f"{device}: the probe failed ({done.rc}): {''.join(last)}", raw)
+    try:
+        data = json.loads(done.stdout)
+    except ValueError as error:
+        return Answer(device, {}, f"{device}: the probe's answer cannot be read: {error}", raw)
+    return Answer(device, data, "", raw)

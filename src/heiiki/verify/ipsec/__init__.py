@@ -1,0 +1,1 @@
+"""IPsec: associations, certificates, what is on the wire, and what must be refused."""

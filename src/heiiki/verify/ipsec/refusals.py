@@ -1,0 +1,306 @@
+"""Who must be refused by IPsec, tried for real: foreign CA, expired, revoked, wrong name, wrong selector.
+
+Each attempt is a connection as the device is sent it, changed in one thing, under a name and with a key of
+its own; the running tunnel stays as it is. It counts as refused only when the other side's own log names the
+reason that was provoked, and when the same device, with its own certificate, is let in right after.
+"""
+
+import json
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import Any
+
+from heiiki.design.associations import ACCESS, ESP, Association, associations
+from heiiki.design.strongswan import Section, connections
+from heiiki.plan.model import Plan
+from heiiki.render.model import DeviceBuild
+from heiiki.requirements import Result, Verdict
+from heiiki.requirements.verdict import Evidence
+from heiiki.verify.answers import Keep, live, unknown
+from heiiki.verify.fleet import Answer, Fleet
+from heiiki.verify.ipsec.test_certificates import Authority, Credential, credentials
+
+OUTSIDE_LAB = "certificates that must be refused are made for, and tried in, a lab only"
+
+_LISTEN_S, _PAUSE_S, _START_S = 16.0, 0.3, 1.5
+_TIMEOUT_MS = 4000
+_FOLDERS = {"certs": "/etc/swanctl/x509", "cacerts": "/etc/swanctl/x509ca"}
+_LISTS = frozenset(
+    {"local_addrs", "remote_addrs", "proposals", "esp_proposals", "local_ts", "remote_ts", *_FOLDERS}
+)
+_PULL = {"commands": {"pull": ["python3", "/usr/local/lib/heiiki/credentials.py", "pull"]}}
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One thing that must be refused.
+
+    Attributes:
+        name: what it is.
+        cause: what the refusing side's log must say; ``{id}`` is the identity that was claimed.
+        answer: what the trying side must be told (RFC 7296 3.10.1).
+    """
+
+    name: str
+    cause: str
+    answer: str
+
+
+FOREIGN = Trial("foreign CA", r"no issuer certificate found for", "AUTH_FAILED|AUTHENTICATION_FAILED")
+EXPIRED = Trial(
+    "expired certificate", r"certificate invalid \(valid from", "AUTH_FAILED|AUTHENTICATION_FAILED"
+)
+REVOKED = Trial("revoked certificate", r"certificate was revoked on", "AUTH_FAILED|AUTHENTICATION_FAILED")
+# Who holds the true certificate of that name, from a session before, says that the signature is another's.
+NAME = Trial(
+    "another's name",
+    r"no trusted \w+ public key found for '{id}'|no matching peer config found|signature validation failed",
+    "AUTH_FAILED|AUTHENTICATION_FAILED",
+)
+SELECTOR = Trial(
+    "wrong selector",
+    r"traffic selectors .* unacceptable|no matching CHILD_SA config found",
+    "TS_UNACCEPT|TS_UNACCEPTABLE",
+)
+TRIALS = (NAME, FOREIGN, EXPIRED, REVOKED, SELECTOR)
+"""In this order: a daemon tries again, and logs, what it was shown before under the same name. So the one
+whose cause the certificates of the others have too comes first."""
+_ANY_CAUSE = re.compile("|".join(trial.cause for trial in (FOREIGN, EXPIRED, REVOKED, SELECTOR)))
+
+
+def doors(plan: Plan) -> tuple[Association, ...]:
+    """Return where it is tried: at a gateway whose path only stands by, and at the hub's line beside it."""
+    every = tuple(associations(plan))
+    standby = [one for one in every if one.protects == ACCESS and _stands_by(plan, one)]
+    chosen = standby[:1] or [one for one in every if one.protects == ACCESS][:1]
+    lines = [one for one in every if one.protects == ESP]
+    beside = [one for one in lines if chosen and one.network == chosen[0].network]
+    return (*chosen, *(beside or lines)[:1])
+
+
+def _stands_by(plan: Plan, one: Association) -> bool:
+    """Tell whether the site has another gateway, and its traffic another way."""
+    for site in plan.sites:
+        if one.initiator.device in site.gateways:
+            return len(site.gateways) > 1 and site.primary != one.network
+    return False
+
+
+def subject(trial: Trial, door: Association) -> str:
+    """Subject of the verdict."""
+    return f"{trial.name}: {door.subject}"
+
+
+def verdicts(
+    plan: Plan, builds: Sequence[DeviceBuild], fleet: Fleet, keep: Keep, authority: Authority | None
+) -> Iterator[Verdict]:
+    """Yield a verdict for each trial at each door."""
+    if plan.management.kind != "lab":
+        for door in doors(plan):
+            for trial in TRIALS:
+                yield unknown(door.protects, subject(trial, door), OUTSIDE_LAB)
+        return
+    for door in doors(plan):
+        yield from _at(plan, builds, fleet, keep, authority, door)
+
+
+def _at(
+    plan: Plan,
+    builds: Sequence[DeviceBuild],
+    fleet: Fleet,
+    keep: Keep,
+    authority: Authority | None,
+    door: Association,
+) -> Iterator[Verdict]:
+    conf = next((connections(build) for build in builds if build.device == door.initiator.device), {})
+    base = conf.get(door.initiator.connection.name)
+    if base is None:
+        for trial in TRIALS:
+            why = f"{door.initiator.device} is sent no connection {door.initiator.connection.name}"
+            yield unknown(door.protects, subject(trial, door), why)
+        return
+    made, missing = credentials(plan, door.initiator.device, authority)
+    tries = tuple(attempts(plan, door, base, made))
+    behind, tried, heard = _tried(fleet, door, tries)
+    evidence = (
+        keep(f"trust/attempts-{tried.device}.json", tried.raw),
+        keep(f"trust/attempts-log-{heard.device}.json", heard.raw),
+    )
+    done = {one["name"] for one in tries}
+    for trial in TRIALS:
+        if trial.name not in done:
+            yield unknown(door.protects, subject(trial, door), missing)
+            continue
+        verdict = judged(trial, door, tried, heard, evidence)
+        if trial is REVOKED and verdict.result is Result.FAIL and behind:
+            verdict = replace(verdict, reason=f"{verdict.reason}; {behind}")
+        yield verdict
+
+
+def _tried(fleet: Fleet, door: Association, tries: Sequence[dict[str, Any]]) -> tuple[str, Answer, Answer]:
+    """Have the CRL fetched and everything tried; return why it was not fetched, and what both sides say."""
+    here, there = door.initiator.device, door.responder.device
+    pulled = fleet.ask("read", {there: _PULL})[there].data.get("commands", {}).get("pull", {})
+    behind = (
+        "" if pulled.get("rc") == 0 else f"{there} could not fetch the CRL: {pulled.get('err', '').strip()}"
+    )
+    asked = {
+        "do": "attempt",
+        "attempts": list(tries),
+        "pause_s": _PAUSE_S,
+        "again": door.initiator.connection.name,
+    }
+    with ThreadPoolExecutor(1) as side:
+        listening = side.submit(fleet.ask, "vici", {there: {"do": "listen", "seconds": _LISTEN_S}}, 60.0)
+        time.sleep(_START_S)
+        tried = fleet.ask("vici", {here: asked}, 90.0)[here]
+        return behind, tried, listening.result()[there]
+
+
+def attempts(
+    plan: Plan, door: Association, base: Section, made: Mapping[str, Credential]
+) -> Iterator[dict[str, Any]]:
+    """Yield what probe ``vici`` needs to try each; those without a credential are left out."""
+    for trial in TRIALS[:-1]:
+        if trial.name in made:
+            yield _with_certificate(trial, base, made[trial.name])
+    yield _with_selector(plan, door, base)
+
+
+def _with_certificate(trial: Trial, base: Section, credential: Credential) -> dict[str, Any]:
+    name = _name(trial)
+    message = as_message(base)
+    local = _round(message, "local")
+    message[local] = {**message[local], "certs": [credential.certificate]}
+    message |= {"unique": "never", "keyingtries": "1", "children": _only_child(message, name)}
+    return {
+        "name": trial.name,
+        "connection": {name: message},
+        "key": credential.key,
+        "terminate": {"ike": name},
+        "timeout_ms": _TIMEOUT_MS,
+    }
+
+
+def _with_selector(plan: Plan, door: Association, base: Section) -> dict[str, Any]:
+    """One more ESP SA below the running IKE SA, for packets of somebody else's address.
+
+    The daemon puts it there because everything else of the connection is the same.
+    """
+    name = _name(SELECTOR)
+    message = as_message(base)
+    children = _only_child(message, name)
+    children[name] |= _foreign_selector(plan, door)
+    return {
+        "name": SELECTOR.name,
+        "connection": {name: {**message, "children": children}},
+        "terminate": {"child": name},
+        "timeout_ms": _TIMEOUT_MS,
+    }
+
+
+def _foreign_selector(plan: Plan, door: Association) -> Section:
+    """Another site's tunnel; or, where all of IPv4 is let in, IPv6."""
+    wanted = door.initiator.connection.selector
+    if not wanted.local.prefixlen:
+        return {"local_ts": ["::/0"], "remote_ts": ["::/0"]}
+    return {
+        "local_ts": [f"{_elsewhere(plan, door)}/32" + (f"[{wanted.protocol}]" if wanted.protocol else "")]
+    }
+
+
+def _elsewhere(plan: Plan, door: Association) -> str:
+    """An address that is not the device's: another site's, or the Vault server's."""
+    others = (
+        one.initiator.connection.local
+        for one in associations(plan)
+        if one.protects == ACCESS
+        and one.network == door.network
+        and one.initiator.device != door.initiator.device
+    )
+    return str(next(others, plan.trust.address))
+
+
+def _name(trial: Trial) -> str:
+    return f"probe-{trial.name.split()[0].replace(chr(39), '')}"
+
+
+def _only_child(message: Section, name: str) -> Section:
+    """The connection's child under another name, made only when asked for."""
+    (child,) = message["children"].values()
+    passive = {"start_action": "none", "close_action": "none", "dpd_action": "clear"}
+    return {name: {**child, **passive}}
+
+
+def _round(message: Section, side: str) -> str:
+    return next(key for key in message if key == side or key.startswith(f"{side}-"))
+
+
+def as_message(section: Section) -> Section:
+    """Return a connection of the file as the daemon is told of it: lists apart, certificates by content."""
+    message: Section = {}
+    for key, value in section.items():
+        if isinstance(value, dict):
+            message[key] = as_message(value)
+        elif key in _LISTS:
+            items = [item.strip() for item in value.split(",")]
+            message[key] = [_content(key, item) for item in items] if key in _FOLDERS else items
+        else:
+            message[key] = value
+    return message
+
+
+def _content(kind: str, name: str) -> dict[str, str]:
+    return {"file": str(PurePosixPath(_FOLDERS[kind]) / name)}
+
+
+def judged(
+    trial: Trial, door: Association, tried: Answer, heard: Answer, evidence: tuple[Evidence, ...]
+) -> Verdict:
+    """Return the verdict of one attempt from what both sides say."""
+    what = subject(trial, door)
+    error = tried.error or heard.error
+    one = {"error": error} if error else tried.data["attempts"][trial.name]
+    if one.get("up"):
+        reason = f"{door.responder.device} let it in: {json.dumps(one['log'][-1:])}"
+        return live(door.protects, what, Result.FAIL, reason, evidence)
+    cause, doubt = _refused(trial, door, one, heard)
+    again = {} if error else tried.data["again"]
+    if not doubt and not again.get("up"):
+        doubt = f"refused ({cause}), but its own certificate was not accepted after it either"
+    if doubt:
+        return unknown(door.protects, what, doubt, evidence)
+    reason = (
+        f"refused by {door.responder.device}: {cause}; its own certificate was accepted after, "
+        f"in {again['seconds']:.2f} s"
+    )
+    return live(door.protects, what, Result.PASS, reason, evidence)
+
+
+def _refused(trial: Trial, door: Association, one: Mapping[str, Any], heard: Answer) -> tuple[str, str]:
+    """Return why it was refused, or why nobody can tell."""
+    if "error" in one:
+        return "", one["error"]
+    if not any(re.search(trial.answer, line) for line in one["log"]):
+        return "", f"not refused, but not answered either: {one['said'] or 'nothing was said'}"
+    return _cause(trial, door, one, heard.data)
+
+
+def _cause(
+    trial: Trial, door: Association, one: Mapping[str, Any], heard: Mapping[str, Any]
+) -> tuple[str, str]:
+    """Return what the refusing side logged as the reason, or why that does not count."""
+    if heard["began"] > one["began"] or heard["ended"] < one["ended"]:
+        return "", f"{door.responder.device}: the log was not read throughout the attempt"
+    lines = [said for at, said in heard["lines"] if one["began"] <= at <= one["ended"] + _PAUSE_S]
+    wanted = re.compile(trial.cause.replace("{id}", re.escape(door.initiator.connection.local_id)))
+    found = next((said for said in lines if wanted.search(said)), "")
+    other = next((said for said in lines if trial is NAME and _ANY_CAUSE.search(said)), "")
+    if found and not other:
+        return found, ""
+    said = other or next(reversed(lines), "nothing in its log")
+    return "", f"refused for another reason: {door.responder.device}: {said}"

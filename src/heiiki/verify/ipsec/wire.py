@@ -1,0 +1,279 @@
+"""On the wire: what leaves a router on every line of every path, looked at while traffic flows.
+
+On a line of ours only ESP, IKE and TLS to the Vault server may be seen, and what the line itself needs.
+Inside a carrier's network the carrier's own protocols are seen too; what it carries for us must be ESP all
+the same, whatever the carrier wraps it in.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Any
+
+from heiiki.design.associations import (
+    ACCESS,
+    ESP,
+    Association,
+    associations,
+    is_hub_line,
+    wire_subject,
+    wires,
+)
+from heiiki.plan.model import Endpoint, Function, Link, Plan
+from heiiki.requirements import Result, Verdict
+from heiiki.verify import paths
+from heiiki.verify.answers import Keep, brief, live, unknown
+from heiiki.verify.fleet import Answer, Fleet
+from heiiki.verify.isolation.packets import Volley
+
+SECONDS = 8.0
+"""Longer than the volley that flows meanwhile."""
+
+_IKE, _BGP, _LDP, _BFD, _GTP = [500, 4500], [179], [646], [3784, 3785, 4784], [2123, 2152]
+_MULTICAST = ["224.0.0.0/24"]
+
+Rule = list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A link and what may be seen on it.
+
+    Attributes:
+        requirement: whose evidence it is.
+        ends: where to look.
+        rules: see probe ``capture``.
+    """
+
+    link: Link
+    requirement: str
+    ends: tuple[Endpoint, ...]
+    rules: tuple[Rule, ...]
+
+
+def lines(plan: Plan) -> Iterator[Line]:
+    """Yield every line that a path takes between a site's gateway and the hub's, once, in path order."""
+    every = tuple(associations(plan))
+    return (_line(plan, every, link) for link in wires(plan))
+
+
+def _line(plan: Plan, every: tuple[Association, ...], link: Link) -> Line:
+    if is_hub_line(link):
+        return Line(link, ESP, link.ends, tuple(_hub_line(plan, every, link)))
+    tunnels = [one for one in every if one.protects == ACCESS and one.network == link.network]
+    if link.site is not None:
+        gateways = {end.device for end in link.ends}
+        tunnels = [one for one in tunnels if one.initiator.device in gateways]
+    ours = (*_protected(plan, tunnels), *_too_long(plan, every, tunnels))
+    if link.kind == "radio":
+        return Line(link, ACCESS, (_modem(plan, link),), ours)
+    if link.kind == "access":
+        return Line(link, ACCESS, link.ends, (*ours, *_line_control(plan, link)))
+    control = _core_control(plan) if link.network == "a" else _mobile_control(plan, link)
+    return Line(link, ACCESS, link.ends, (*ours, *control))
+
+
+def _modem(plan: Plan, link: Link) -> Endpoint:
+    """The radio itself is ciphered by the SIM (TS 33.401); what is handed to the modem is looked at."""
+    for end in link.ends:
+        for interface in plan.device(end.device).interfaces:
+            if interface.kind == "wwan":
+                return Endpoint(end.device, interface.name)
+    raise KeyError(f"modem on {link.name}")
+
+
+def _protected(plan: Plan, tunnels: Iterable[Association]) -> Iterator[Rule]:
+    """ESP and IKE between the ends of tunnels, and TLS to the Vault server from those that have no other way.
+
+    That is the site's gateway, which initiates, and the carrier's edge, which answers.
+    """
+    for one in tunnels:
+        here, there = (_only(side.connection.local) for side in one.sides)
+        yield ["esp", "esp", [], here, there]
+        yield ["ike", "udp", _IKE, here, there]
+        asks = here if one.protects == ACCESS else there
+        yield ["tls", "tcp", [plan.trust.port], asks, _only(plan.trust.service_address)]
+
+
+def _too_long(plan: Plan, every: tuple[Association, ...], tunnels: Iterable[Association]) -> Iterator[Rule]:
+    """The carrier's edge may tell a tunnel's end that its ESP packets are too long for the VPN (RFC 1191)."""
+    for one in tunnels:
+        edges = [other for other in every if (other.protects, other.network) == (ESP, one.network)]
+        inside = [
+            f"{address.ip}/32"
+            for edge in edges
+            for interface in plan.device(edge.responder.device).interfaces
+            if interface.xfrm is not None
+            for address in interface.addresses
+        ]
+        yield ["icmp", "icmp", [], inside, _only(one.initiator.connection.local)]
+
+
+def _hub_line(plan: Plan, every: tuple[Association, ...], link: Link) -> Iterator[Rule]:
+    yield from _protected(plan, [one for one in every if one.protects == ESP and one.network == link.network])
+    yield from _echoes(_addresses(plan, link.ends))
+
+
+def _line_control(plan: Plan, link: Link) -> Iterator[Rule]:
+    """A site's line carries the session that says where the tunnel ends: loopbacks, and nothing of a LAN."""
+    own = _addresses(plan, link.ends)
+    yield ["bgp", "tcp", _BGP, own, own]
+    yield ["bfd", "udp", _BFD, own, own]
+    yield from _echoes(own)
+
+
+def _echoes(own: list[str]) -> Iterator[Rule]:
+    yield ["icmp", "icmp", [], own, own]
+    yield ["arp", "arp", [], [], []]
+
+
+def _core_control(plan: Plan) -> Iterator[Rule]:
+    """Carrier A's own protocols between its own routers."""
+    routers = [one for one in plan.devices if one.function in (Function.PE, Function.P)]
+    own = [
+        f"{address.ip}/32"
+        for router in routers
+        for interface in router.interfaces
+        if interface.vrf is None and interface.xfrm is None
+        for address in interface.addresses
+    ]
+    yield ["ospf", "ospf", [], own, [*own, *_MULTICAST]]
+    yield ["ldp", "tcp", _LDP, own, own]
+    yield ["ldp", "udp", _LDP, own, [*own, *_MULTICAST]]
+    yield ["bgp", "tcp", _BGP, own, own]
+    yield ["bfd", "udp", _BFD, own, own]
+    yield from _echoes(own)
+
+
+def _mobile_control(plan: Plan, link: Link) -> Iterator[Rule]:
+    """Carrier B's own protocols between its own nodes; user packets are inside of GTP-U."""
+    own = [*_addresses(plan, link.ends), *_only(plan.mobile.sgw_address)]
+    if link.kind != "SGi":
+        yield ["gtp", "udp", _GTP, own, own]
+    yield from _echoes(own)
+
+
+def core_of_tunnel(plan: Plan, ends: Iterable[Endpoint], network: str) -> Iterator[Rule]:
+    """Yield what may be below the tunnels of `network`, at gateway and hub, while one of them is down.
+
+    Inside the hub's VPN its session with the carrier is seen too: addresses of tunnels' ends, and no LAN's.
+    """
+    tunnels = [one for one in associations(plan) if one.network == network]
+    yield from _protected(plan, tunnels)
+    own = [address for end in ends for address in _both(plan, end)]
+    yield ["bgp", "tcp", _BGP, own, own]
+    yield ["bfd", "udp", _BFD, own, own]
+    yield from _echoes(own)
+
+
+def _both(plan: Plan, end: Endpoint) -> list[str]:
+    """An interface's own network, with the other end in it; a modem has an address and no network."""
+    return [f"{one.network}" for one in plan.device(end.device).interface(end.interface).addresses]
+
+
+def _addresses(plan: Plan, ends: Iterable[Endpoint]) -> list[str]:
+    return [
+        f"{address.ip}/32"
+        for end in ends
+        for address in plan.device(end.device).interface(end.interface).addresses
+    ]
+
+
+def _only(address: IPv4Address) -> list[str]:
+    return [f"{address}/32"]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What every device saw, and the volley that flowed meanwhile."""
+
+    answers: Mapping[str, Answer]
+    volley: Volley
+
+
+def look(plan: Plan, fleet: Fleet) -> Seen:
+    """Look at every line while every path carries packets of both LANs in both directions."""
+    wanted = questions(lines(plan), SECONDS)
+    with ThreadPoolExecutor(1) as side:
+        looking = side.submit(fleet.ask, "capture", wanted, SECONDS + 60)
+        volley = paths.measure(fleet, tuple(paths.legs(plan)))
+        return Seen(looking.result(), volley)
+
+
+def questions(those: Iterable[Line], seconds: float) -> dict[str, dict[str, Any]]:
+    """Return the parameters of probe ``capture`` for each device."""
+    wanted: dict[str, dict[str, Any]] = {}
+    for line in those:
+        for end in line.ends:
+            own = wanted.setdefault(end.device, {"seconds": seconds, "interfaces": {}})
+            own["interfaces"][end.interface] = list(line.rules)
+    return wanted
+
+
+def verdicts(plan: Plan, seen: Seen, keep: Keep) -> Iterator[Verdict]:
+    """Yield a verdict for every line."""
+    flowed = {
+        network: sum(
+            bool(one.heard) for one in seen.volley.outcomes if one.shot.topic.endswith(f":{network}")
+        )
+        for network in "ab"
+    }
+    for line in lines(plan):
+        yield of_line(line, seen.answers, flowed[line.link.network], keep)
+
+
+def of_line(line: Line, answers: Mapping[str, Answer], flowed: int, keep: Keep) -> Verdict:
+    """Return the verdict of one line; `flowed` is how many packets of the LANs crossed it meanwhile."""
+    raw = {end.device: answers[end.device].data or answers[end.device].error for end in line.ends}
+    evidence = (
+        keep(
+            f"trust/wire-{line.link.name.replace(':', '+')}.json",
+            json.dumps(raw, indent=1, default=dict).encode(),
+        ),
+    )
+    subject = wire_subject(line.link)
+    silent = [answers[end.device].error for end in line.ends if answers[end.device].error]
+    if len(silent) == len(line.ends):
+        return unknown(line.requirement, subject, f"nobody could look: {brief(silent)}", evidence)
+    views = {
+        str(end): answers[end.device].data["interfaces"][end.interface]
+        for end in line.ends
+        if not answers[end.device].error
+    }
+    clear = [said for end, view in views.items() for said in _clear(end, view)]
+    if clear:
+        return live(line.requirement, subject, Result.FAIL, brief(clear), evidence)
+    doubts = [said for end, view in views.items() for said in _doubts(end, view)]
+    if silent or doubts or not flowed:
+        doubts += silent if flowed else [*silent, "no packet of the LANs crossed it meanwhile"]
+        return unknown(line.requirement, subject, brief(doubts), evidence)
+    reason = f"{'; '.join(f'{end}: {_counted(view)}' for end, view in views.items())}; nothing else"
+    return live(line.requirement, subject, Result.PASS, reason, evidence)
+
+
+def _clear(end: str, view: Mapping[str, Any]) -> Iterator[str]:
+    if view["else"]:
+        said = "; ".join(f"{count} {text}" for text, count in view["samples"][:2])
+        yield f"{end}: {view['else']} packets that are not what the plan has there: {said}"
+
+
+def _doubts(end: str, view: Mapping[str, Any]) -> Iterator[str]:
+    """Reasons why seeing nothing wrong proves nothing."""
+    for side in ("in", "out"):
+        if not sum(count[side] for name, count in view["classes"].items() if _is_esp(name)):
+            yield f"{end}: no ESP was seen going {side}"
+    if view["dropped"]:
+        yield f"{end}: {view['dropped']} packets went by unseen"
+
+
+def _is_esp(name: str) -> bool:
+    return name.rsplit("/", maxsplit=1)[-1] == "esp"
+
+
+def _counted(view: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{counts['in'] + counts['out']} {name.replace('/', ' with ')}"
+        for name, counts in sorted(view["classes"].items(), key=lambda item: -sum(item[1].values()))
+    )

@@ -1,0 +1,153 @@
+"""Every site reaches DRAS and XMPP server over A and over B, each forced in turn; and how long it takes.
+
+Forced without disturbing anything: the site's gateway on network X sends echo requests with its own LAN
+address by hand out of its interface to X, whatever its routing prefers, and the hub's CE router on X does
+the same towards the controller. Both together show that X carries packets of the LANs in both directions.
+The other end hears on which interface they come in, so that a packet that took another way does not count.
+Answers return by the preferred path; a round trip is therefore an upper bound of the delay over X. No
+route, rule or timer is changed.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from heiiki.plan.model import Plan, SitePlan
+from heiiki.requirements import Result, Verdict
+from heiiki.requirements.verdict import Evidence
+from heiiki.verify.answers import Keep, brief, deaf, live, unknown
+from heiiki.verify.fleet import Fleet
+from heiiki.verify.isolation.packets import Outcome, Shot, Volley, fire
+from heiiki.verify.isolation.sites import listing
+from heiiki.verify.network import NETWORKS, gateway, hub_ce, lan_address, owned, servers, towards, uplink
+
+COUNT = 40
+DELAY_BOUND_S = 2.0
+ENOUGH = 0.9
+"""Share of the echoes that must come back; a probe lost now and then is not a path lost."""
+
+_STAMP = "/usr/local/lib/heiiki/stamp.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One direction of one path: its shots, and where they must come in."""
+
+    site: str
+    network: str
+    shot: Shot
+    entry: tuple[str, str]
+
+
+def legs(plan: Plan) -> Iterator[Leg]:
+    """Yield, for every site and network, up to DRAS and XMPP server and down to the controller."""
+    for site in plan.sites:
+        for network in NETWORKS:
+            yield from _legs(plan, site, network)
+
+
+def _legs(plan: Plan, site: SitePlan, network: str) -> Iterator[Leg]:
+    here, hub = gateway(plan, site, network), hub_ce(plan, network)
+    up, down = uplink(plan, here, network), towards(plan, site, network)
+    topic = f"path:{site.name}:{network}"
+    _, source = lan_address(here, site.lan)
+    for server in servers(plan):
+        shot = Shot(topic, up, source, owned(server)[0], server.name)
+        yield Leg(site.name, network, shot, (hub.name, down.interface))
+    _, source = lan_address(hub, plan.hub_lan)
+    shot = Shot(topic, down, source, site.controller_address, site.controller)
+    yield Leg(site.name, network, shot, (here.name, up.interface))
+
+
+def measure(fleet: Fleet, over: Collection[Leg], patience: int = 1) -> Volley:
+    """Send `COUNT` echo requests on each leg, all legs at once; `patience` as in `shots.fire`."""
+    every = [replace(leg.shot, repeat=index) for index in range(COUNT) for leg in over]
+    return fire(fleet, every, dict.fromkeys(leg.entry[0] for leg in over), patience=patience)
+
+
+def verdicts(plan: Plan, volley: Volley, keep: Keep) -> Iterator[Verdict]:
+    """Yield R-DUAL and R-DELAY for every site and network."""
+    for site in plan.sites:
+        for network in NETWORKS:
+            mine = [leg for leg in legs(plan) if (leg.site, leg.network) == (site.name, network)]
+            outcomes = volley.of(f"path:{site.name}:{network}")
+            evidence = (keep(f"paths/{site.name}-{network}.txt", listing(outcomes)),)
+            subject = f"{site.name} over {network.upper()}"
+            yield _reach(subject, mine, volley, evidence)
+            yield delay(subject, [_round_trip(outcome) for outcome in outcomes], evidence)
+
+
+def _reach(subject: str, mine: list[Leg], volley: Volley, evidence: tuple[Evidence, ...]) -> Verdict:
+    doubts = deaf(volley, (name for leg in mine for name in (leg.shot.out.device, leg.entry[0])))
+    wrong, good = [], []
+    for leg in mine:
+        sent = [one for one in volley.of(leg.shot.topic) if replace(one.shot, repeat=0) == leg.shot]
+        came = [one for one in sent if one.answered and leg.entry[1] in one.heard.get(leg.entry[0], ())]
+        text = f"{leg.shot.out.device} to {leg.shot.target} {len(came)} of {len(sent)}"
+        if not sent or all(one.unsent for one in sent):
+            doubts.append(f"{text}: {sent[0].unsent if sent else 'nothing sent'}")
+        elif len(came) < ENOUGH * len(sent):
+            wrong.append(f"{text} came in on {leg.entry[1]} of {leg.entry[0]} and were answered")
+        else:
+            good.append(text)
+    if wrong and not doubts:
+        return live("R-DUAL", subject, Result.FAIL, brief(wrong), evidence)
+    if doubts or not good:
+        return unknown(
+            "R-DUAL", subject, brief([*doubts, *wrong]) or "no leg of this path is in the plan", evidence
+        )
+    return live("R-DUAL", subject, Result.PASS, f"echoes answered: {', '.join(good)}", evidence)
+
+
+def _round_trip(outcome: Outcome) -> float | None:
+    return next((reply.seconds for reply in outcome.replies if reply.how == "echo"), None)
+
+
+def quantile(ordered: list[float], share: float) -> float:
+    """Return the smallest of the ascending samples that `share` of all do not exceed."""
+    return ordered[max(0, -(-len(ordered) * round(share * 1000) // 1000) - 1)]
+
+
+def delay(subject: str, samples: list[float | None], evidence: tuple[Evidence, ...]) -> Verdict:
+    """Return R-DELAY of one path from its round-trip times, seconds; None is a probe without an answer."""
+    times = sorted(sample for sample in samples if sample is not None)
+    if not times:
+        return unknown("R-DELAY", subject, f"none of {len(samples)} probes was answered", evidence)
+    p50, p99, longest = quantile(times, 0.5), quantile(times, 0.99), times[-1]
+    reason = (
+        f"round trip of {len(times)} of {len(samples)} probes: p50 {p50 * 1000:.1f} ms, "
+        f"p99 {p99 * 1000:.1f} ms, longest {longest * 1000:.1f} ms"
+    )
+    result = Result.PASS if p99 <= DELAY_BOUND_S else Result.FAIL
+    return live("R-DELAY", subject, result, reason, evidence, figure=(round(p99, 6), DELAY_BOUND_S, "s"))
+
+
+def in_service(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
+    """Yield R-DELAY of each controller to DRAS over the path in use, by STAMP (RFC 8762)."""
+    dras = owned(servers(plan)[0])[0]
+    argv = ["python3", _STAMP, "rtt", "--peer", str(dras), "--count", "50", "--interval-ms", "10"]
+    asked = {site.controller: {"commands": {"rtt": argv}} for site in plan.sites}
+    answers = fleet.ask("read", asked)
+    for site in plan.sites:
+        answer = answers[site.controller]
+        evidence = (keep(f"paths/{site.name}-in-service.json", answer.raw),)
+        said = answer.data.get("commands", {}).get("rtt", {})
+        yield _stamp_delay(f"{site.name} in service", answer.error or said.get("err", ""), said, evidence)
+
+
+def _stamp_delay(
+    subject: str, error: str, said: Mapping[str, Any], evidence: tuple[Evidence, ...]
+) -> Verdict:
+    if said.get("rc") != 0:
+        return unknown("R-DELAY", subject, error or "the STAMP program did not run", evidence)
+    figures = json.loads(said["out"])
+    if figures["p99"] is None:
+        return unknown("R-DELAY", subject, f"none of {figures['sent']} STAMP packets came back", evidence)
+    reason = (
+        f"STAMP round trip of {figures['sent'] - figures['lost']} of {figures['sent']} packets: "
+        f"p50 {figures['p50'] * 1000:.1f} ms, p99 {figures['p99'] * 1000:.1f} ms, "
+        f"longest {figures['max'] * 1000:.1f} ms"
+    )
+    result = Result.PASS if figures["p99"] <= DELAY_BOUND_S else Result.FAIL
+    return live("R-DELAY", subject, result, reason, evidence, figure=(figures["p99"], DELAY_BOUND_S, "s"))

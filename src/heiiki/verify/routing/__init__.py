@@ -1,0 +1,1 @@
+"""Routing: what daemons say of their sessions, against what the plan expects."""

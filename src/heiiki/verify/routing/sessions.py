@@ -1,0 +1,78 @@
+"""Both networks are up as planned (R-DUAL), and no gateway knows the way to another site (R-ISO-SITE)."""
+
+import json
+from collections.abc import Iterator, Mapping
+
+from heiiki.plan.model import Device, Plan
+from heiiki.requirements import Result, Verdict
+from heiiki.requirements.verdict import Evidence
+from heiiki.verify.answers import Keep, brief, live, unknown
+from heiiki.verify.fleet import Answer, Fleet
+from heiiki.verify.network import gateways
+from heiiki.verify.routing.expected import (
+    Expected,
+    expectations,
+    foreign_routes,
+    problems,
+    question,
+    unreadable,
+)
+
+_TABLES = {"commands": {"tables": ["ip", "-j", "route", "show", "table", "all"]}}
+
+
+def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
+    """Yield R-DUAL for every router and R-ISO-SITE for every gateway's tables."""
+    expected = expectations(plan)
+    answers = fleet.ask("read", {name: question(one) for name, one in expected.items()})
+    for name, one in expected.items():
+        yield of_device(one, answers[name], keep)
+    yield from _tables(
+        plan, fleet.ask("read", dict.fromkeys((device.name for device in gateways(plan)), _TABLES)), keep
+    )
+
+
+def of_device(expected: Expected, answer: Answer, keep: Keep) -> Verdict:
+    """Return R-DUAL of one router: sessions, BFD, VRRP, core, bearer, and the way that packets leave."""
+    evidence = (keep(f"sessions/{expected.device}.json", answer.raw),)
+    silent = unreadable(answer)
+    if silent:
+        return unknown("R-DUAL", expected.device, brief(silent), evidence)
+    wrong = problems(expected, answer)
+    if wrong:
+        return live("R-DUAL", expected.device, Result.FAIL, brief(wrong), evidence)
+    return live("R-DUAL", expected.device, Result.PASS, _scope(expected), evidence)
+
+
+def _scope(expected: Expected) -> str:
+    parts = [f"{len(expected.sessions)} BGP sessions with BFD up"] if expected.sessions else []
+    if expected.core:
+        parts.append(f"{expected.core} OSPF and LDP neighbours")
+    if expected.virtual is not None:
+        parts.append("VRRP master" if expected.virtual[1] else "VRRP backup")
+    if expected.sim is not None:
+        parts.append(f"attached as {expected.sim}")
+    if expected.exits:
+        parts.append(f"{len(expected.exits)} routes leave where planned")
+    return ", ".join(parts)
+
+
+def _tables(plan: Plan, answers: Mapping[str, Answer], keep: Keep) -> Iterator[Verdict]:
+    for name, answer in answers.items():
+        evidence = (keep(f"tables/{name}.json", answer.raw),)
+        yield _of_table(plan, plan.device(name), answer, evidence)
+
+
+def _of_table(plan: Plan, device: Device, answer: Answer, evidence: tuple[Evidence, ...]) -> Verdict:
+    subject = f"routes of {device.name}"
+    said = answer.data.get("commands", {}).get("tables", {})
+    if answer.error or said.get("rc") != 0:
+        return unknown("R-ISO-SITE", subject, answer.error or f"ip: {said.get('err', '').strip()}", evidence)
+    routes = json.loads(said["out"])
+    leaked = foreign_routes(plan, device, routes)
+    if leaked:
+        return live("R-ISO-SITE", subject, Result.FAIL, brief(leaked), evidence)
+    if not routes:
+        return unknown("R-ISO-SITE", subject, "the device has no route at all", evidence)
+    scope = f"{len(routes)} routes in all tables, none to another site"
+    return live("R-ISO-SITE", subject, Result.PASS, scope, evidence)

@@ -1,0 +1,235 @@
+"""The examination of a running service: configuration, sessions, paths, isolation, access, trust, faults."""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from heiiki.errors import HeiikiError
+from heiiki.plan.model import Plan
+from heiiki.render.model import DeviceBuild
+from heiiki.report.faults import FaultRow, not_measured
+from heiiki.report.verdicts import EVERY_FAULT
+from heiiki.requirements import Result, Verdict
+from heiiki.transport.base import Transport
+from heiiki.verify import access, paths
+from heiiki.verify.answers import Keep, unknown
+from heiiki.verify.config import running as configuration
+from heiiki.verify.faults import campaign
+from heiiki.verify.faults.injector import Injector
+from heiiki.verify.fleet import Fleet, fleet
+from heiiki.verify.ipsec import associations as trust_sas
+from heiiki.verify.ipsec import certificates as trust_certificates
+from heiiki.verify.ipsec import cleartext as trust_clear
+from heiiki.verify.ipsec import refusals as trust_attempts
+from heiiki.verify.ipsec import wire as trust_wire
+from heiiki.verify.ipsec.test_certificates import Authority
+from heiiki.verify.isolation import carrier as intruders
+from heiiki.verify.isolation import group, spoofing
+from heiiki.verify.isolation import sites as separation
+from heiiki.verify.isolation.packets import fire
+from heiiki.verify.routing import sessions
+from heiiki.verify.routing.health import Health, UnhealthyError
+
+CHECKS = ("config", "sessions", "paths", "isolation", "access", "trust", "faults")
+
+SETTLE_LIMIT_S = 30.0
+AGAIN = 2
+"""How often a check is done again for the sake of what could not be told."""
+
+NOT_ASKED = "not asked for: run verify.yml with -e verify_faults=true"
+NO_INJECTOR = "faults are injected in a lab only: nothing here can fail an element on purpose"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What was seen: every verdict, those of the fault rows included, and the fault table."""
+
+    verdicts: tuple[Verdict, ...]
+    fault_rows: tuple[FaultRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    plan: Plan
+    builds: Sequence[DeviceBuild]
+    transport: Transport
+    fleet: Fleet
+    keep: Keep
+    authority: Authority | None
+    trials: access.SimTrials | None
+    patience: int = 1
+    """By how much slower than usual the devices may be."""
+
+
+def silent(_line: str) -> None:
+    """Report nothing."""
+
+
+def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
+    plan: Plan,
+    builds: Sequence[DeviceBuild],
+    transport: Transport,
+    keep: Keep,
+    *,
+    injector: Injector | None = None,
+    restart: Callable[[str], None] | None = None,
+    faults: bool | Collection[str] = False,
+    report: Callable[[str], None] = silent,
+    checks: Collection[str] | None = None,
+    authority: Authority | None = None,
+    sim_trials: access.SimTrials | None = None,
+) -> Observation:
+    """Examine the running service.
+
+    Args:
+        plan: what it should be.
+        builds: what was compiled for it.
+        transport: the way to its devices.
+        keep: where raw output goes.
+        injector: who fails elements; None outside a lab.
+        restart: starts the services of a node after it was killed or switched off.
+        faults: True for every fault of the plan, names or targets for some, False for none.
+        report: is told of each step and of each fault's interruption.
+        checks: names out of `CHECKS`; None for all.
+        authority: makes the certificates that must be refused; None where no CA may be asked for such.
+        sim_trials: commands of a test UE; None outside a lab.
+
+    Raises:
+        HeiikiError: an unknown check or fault was asked for.
+    """
+    wanted = CHECKS if checks is None else tuple(checks)
+    if set(wanted) - set(CHECKS):
+        raise HeiikiError(
+            f"no such check: {', '.join(sorted(set(wanted) - set(CHECKS)))}; known: {', '.join(CHECKS)}"
+        )
+    verdicts: list[Verdict] = []
+    rows: tuple[FaultRow, ...] = ()
+    with fleet(transport, len(plan.devices)) as devices:
+        scene = _Scene(plan, builds, transport, devices, keep, authority, sim_trials)
+        if set(wanted) & {"sessions", "paths", "isolation", "trust"}:
+            report(_settled(scene))
+        for name, check in _HARMLESS:
+            if name in wanted:
+                found = _examined(check, scene)
+                verdicts += found
+                report(summary(name, found))
+        if "trust" in wanted:
+            found = tuple(_tried(scene, may_break=bool(faults) and injector is not None))
+            verdicts += found
+            report(summary("refusals", found))
+        if "faults" in wanted:
+            found, rows = _faults(scene, injector, restart, faults, report)
+            verdicts += found
+    return Observation(tuple(verdicts), rows)
+
+
+def _settled(scene: _Scene) -> str:
+    """Give a service that was just changed the time that its protocols need; then judge it as it is."""
+    try:
+        took = Health(scene.plan, scene.fleet).wait(SETTLE_LIMIT_S)
+    except UnhealthyError as error:
+        return f"examined all the same: {error}"
+    return f"both paths of every site are up ({took:.1f} s)"
+
+
+def _examined(check: Callable[[_Scene], Iterator[Verdict]], scene: _Scene) -> tuple[Verdict, ...]:
+    """Return a check's verdicts; it is done again when something could not be told on a busy machine.
+
+    Each time the devices get twice the time that they had: who was too slow once will be so again.
+    """
+    found = tuple(check(scene))
+    for attempt in range(1, 1 + AGAIN):
+        if all(verdict.result is not Result.UNKNOWN for verdict in found):
+            break
+        with suppress(UnhealthyError):
+            Health(scene.plan, scene.fleet).wait(SETTLE_LIMIT_S)
+        found = tuple(check(replace(scene, patience=2**attempt)))
+    return found
+
+
+def summary(name: str, verdicts: Sequence[Verdict]) -> str:
+    """Return one line on a check: how many verdicts of each result."""
+    counts: dict[str, int] = {}
+    for verdict in verdicts:
+        counts[str(verdict.result)] = counts.get(str(verdict.result), 0) + 1
+    return (
+        f"{name}: {', '.join(f'{count} {result}' for result, count in counts.items()) or 'nothing examined'}"
+    )
+
+
+def _config(scene: _Scene) -> Iterator[Verdict]:
+    return configuration.verdicts(scene.builds, scene.fleet, scene.keep)
+
+
+def _sessions(scene: _Scene) -> Iterator[Verdict]:
+    return sessions.verdicts(scene.plan, scene.fleet, scene.keep)
+
+
+def _paths(scene: _Scene) -> Iterator[Verdict]:
+    volley = paths.measure(scene.fleet, tuple(paths.legs(scene.plan)), scene.patience)
+    yield from paths.verdicts(scene.plan, volley, scene.keep)
+    yield from paths.in_service(scene.plan, scene.fleet, scene.keep)
+
+
+def _isolation(scene: _Scene) -> Iterator[Verdict]:
+    """One volley answers four questions, so every negative has its positive in the same seconds (D20)."""
+    plan, devices = scene.plan, scene.fleet
+    guards = spoofing.guards(plan)
+    before, failures = spoofing.read_counters(devices, guards)
+    everything = (*separation.shots(plan), *group.shots(plan), *intruders.shots(plan), *spoofing.shots(plan))
+    listeners = (*spoofing.listeners(plan), *(one.name for one in intruders.witnesses(plan)))
+    volley = fire(devices, everything, listeners, patience=scene.patience)
+    after, more = spoofing.read_counters(devices, guards)
+    readings = spoofing.Readings(before, after, failures | more)
+    yield from separation.verdicts(plan, volley, scene.keep, devices)
+    yield from group.verdicts(plan, volley, scene.keep)
+    yield from intruders.verdicts(plan, volley, scene.keep)
+    yield from spoofing.verdicts(plan, volley, scene.keep, readings)
+
+
+def _access(scene: _Scene) -> Iterator[Verdict]:
+    return access.verdicts(scene.plan, scene.transport, scene.fleet, scene.keep, scene.trials)
+
+
+def _trust(scene: _Scene) -> Iterator[Verdict]:
+    yield from trust_sas.verdicts(scene.plan, scene.fleet, scene.keep)
+    yield from trust_certificates.verdicts(scene.plan, scene.fleet, scene.keep)
+    yield from trust_wire.verdicts(scene.plan, trust_wire.look(scene.plan, scene.fleet), scene.keep)
+
+
+def _tried(scene: _Scene, *, may_break: bool) -> Iterator[Verdict]:
+    """What IPsec must refuse; and, where faults are allowed, that nothing is in clear without a tunnel."""
+    yield from trust_attempts.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, scene.authority)
+    if may_break:
+        yield from trust_clear.verdicts(scene.plan, scene.transport, scene.fleet, scene.keep)
+    else:
+        yield from trust_clear.not_tried(scene.plan, trust_clear.NOT_ASKED)
+
+
+_HARMLESS: tuple[tuple[str, Callable[[_Scene], Iterator[Verdict]]], ...] = (
+    ("config", _config),
+    ("sessions", _sessions),
+    ("paths", _paths),
+    ("isolation", _isolation),
+    ("access", _access),
+    ("trust", _trust),
+)
+
+
+def _faults(
+    scene: _Scene,
+    injector: Injector | None,
+    restart: Callable[[str], None] | None,
+    faults: bool | Collection[str],
+    report: Callable[[str], None],
+) -> tuple[tuple[Verdict, ...], tuple[FaultRow, ...]]:
+    if not faults:
+        return (unknown("R-GAP", EVERY_FAULT, NOT_ASKED),), ()
+    chosen = campaign.selected(scene.plan, faults if faults is True else tuple(faults))
+    if injector is None:
+        rows = tuple(not_measured(fault, NO_INJECTOR) for fault in chosen)
+        return tuple(row.verdict() for row in rows), rows
+    report(f"faults: {len(chosen)} rows, about {max(1, round(len(chosen) * 15 / 60))} minutes")
+    run = campaign.Campaign(scene.plan, scene.fleet, injector, restart, scene.keep, report)
+    done = run.run(chosen)
+    return tuple(row.verdict for row in done), tuple(row.row for row in done)

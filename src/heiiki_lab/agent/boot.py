@@ -1,0 +1,10 @@
+"""The file that the guest's first shell runs: puts the package on the path and calls init."""
+
+import sys
+
+sys.path.insert(0, "/mnt/source")
+
+from heiiki_lab.agent import init
+
+sys.path[0] = "/opt/heiiki/src"
+init.main(sys.argv[1], sys.argv[2] if sys.argv[2:] else "")

@@ -1,0 +1,128 @@
+"""The guest's own agent: what every node's agent does, and what concerns the machine as a whole."""
+
+import json
+import os
+import socket
+import subprocess
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from heiiki_lab.agent import linux
+from heiiki_lab.agent.server import Agent, AgentError, Answer, Request, clock
+from heiiki_lab.agent.sleeper import Stalls
+
+FIRST_PORT = 7000
+_WORKERS = 8
+_BATCH_TIMEOUT = 20.0
+
+
+class GuestAgent(Agent):
+    """Makes nodes, runs batches of `ip` and `tc` in their network namespaces, knows stalls and memory.
+
+    Args:
+        name: as of every agent.
+        listener: as of every agent.
+        warden: as of every agent.
+        address: the guest's address on the way to the launcher; the nodes' agents listen on it too.
+        stalls: what the sleepers note.
+    """
+
+    def __init__(
+        self, name: str, listener: socket.socket, warden: socket.socket, address: str, stalls: Stalls
+    ) -> None:
+        super().__init__(name, listener, warden)
+        self._address = address
+        self._stalls = stalls
+        self._networks: dict[str, int] = {}
+        self.add("make_nodes", self._make_nodes)
+        self.add("batch", self._batch)
+        self.add("stalls", self._get_stalls)
+        self.add("memory", self._memory)
+        self.add("power_off", self._power_off)
+
+    def _make_nodes(self, _connection: socket.socket, request: Request, _body: bytes) -> Answer:
+        """Make nodes side by side; their ports are FIRST_PORT + 1 and on, in the order given."""
+        started = [
+            (name, self._start_node(name, processor, FIRST_PORT + 1 + n))
+            for n, (name, processor) in enumerate(request["nodes"])
+        ]
+        pids = {}
+        for name, reply in started:
+            with reply:
+                pids[name] = await_node(name, reply)
+            self._networks[name] = os.open(f"/proc/{pids[name]}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        return {"pids": pids}, b""
+
+    def _start_node(self, name: str, processor: int, port: int) -> socket.socket:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs, socket.create_server((self._address, port), backlog=256) as listener:
+            asked = {"kind": "node", "name": name, "processor": processor}
+            self.ask_warden(asked, [theirs.fileno(), listener.fileno()])
+        return ours
+
+    def _batch(self, _connection: socket.socket, request: Request, _body: bytes) -> Answer:
+        """Steps of one node keep their order, nodes go side by side; the time is that of the last end."""
+        steps = request["steps"]
+        unknown = sorted({step["node"] for step in steps} - set(self._networks))
+        if unknown:
+            raise AgentError(f"no such node: {', '.join(unknown)}")
+        by_node = {node: list(group) for node, group in groupby(sorted(steps, key=_node), key=_node)}
+        with ThreadPoolExecutor(min(_WORKERS, len(by_node) or 1)) as pool:
+            failures = [text for text in pool.map(self._run_in, by_node.values()) if text]
+        return {"failures": failures, **clock()}, b""
+
+    def _run_in(self, steps: list[dict[str, Any]]) -> str:
+        linux.setns(self._networks[steps[0]["node"]], linux.CLONE_NEWNET)
+        for step in steps:
+            text = "\n".join(step["lines"]) + "\n"
+            command = [step["tool"], "-batch", "-"]
+            done = subprocess.run(
+                command, input=text, text=True, capture_output=True, timeout=_BATCH_TIMEOUT, check=False
+            )
+            if done.returncode:
+                return f"{step['node']}: {step['tool']}: {done.stderr.strip()}"
+        return ""
+
+    def _get_stalls(self, _connection: socket.socket, request: Request, _body: bytes) -> Answer:
+        return {"stalls": self._stalls.since(float(request.get("since", 0))), **clock()}, b""
+
+    def _memory(self, _connection: socket.socket, _request: Request, _body: bytes) -> Answer:
+        lines = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
+        kib = {words[0].rstrip(":"): int(words[1]) for words in lines}
+        total = kib["MemTotal"]
+        return {"total_mib": total >> 10, "used_mib": (total - kib["MemAvailable"]) >> 10}, b""
+
+    def _power_off(self, _connection: socket.socket, _request: Request, _body: bytes) -> Answer:
+        threading.Thread(target=_power_off_soon, daemon=True).start()
+        return {}, b""
+
+
+def _node(step: dict[str, Any]) -> str:
+    return str(step["node"])
+
+
+def await_node(name: str, reply: socket.socket) -> int:
+    """The pid of the node's PID 1, as the guest sees it, once the node is ready."""
+    reply.settimeout(30.0)
+    # Two processes answer, and the one that comes to be second may be the first to say so.
+    pid, ready = 0, False
+    while not (pid and ready):
+        data = reply.recv(4096)
+        if not data:
+            raise AgentError(f"node {name} ended while it was made: see the guest's console")
+        message = json.loads(data)
+        if "error" in message:
+            raise AgentError(f"node {name}: {message['error']}")
+        pid = int(message.get("pid", pid))
+        ready = ready or bool(message.get("ready"))
+    return pid
+
+
+def _power_off_soon() -> None:
+    """After the answer has left."""
+    time.sleep(0.05)
+    linux.power_off()

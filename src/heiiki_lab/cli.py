@@ -1,0 +1,185 @@
+"""`heiiki lab`: the lab of a service, by hand."""
+
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import click
+
+from heiiki.cli.service import Folder, planned
+from heiiki.errors import LabError
+from heiiki.plan import Plan
+from heiiki_lab import embedding, kernel, root, state, wiring
+from heiiki_lab.spec import Endpoint
+
+_SERVICE = "service-folder"
+_LINK_MANNERS, _NODE_MANNERS = ("silent", "down"), ("kill", "poweroff")
+
+
+@click.group()
+def lab() -> None:
+    r"""Start, look at, break and stop the lab.
+
+    \b
+    Examples:
+      heiiki lab up inventories/lab
+      heiiki lab exec umeda-ce-a -- vtysh -c 'show bfd peers brief'
+      heiiki lab fail umeda-ce-a --how poweroff
+      heiiki lab heal
+    """
+
+
+@lab.command()
+@click.argument("folder", type=Folder(), default="inventories/lab")
+def up(folder: Path) -> None:
+    """Start the lab of the service in FOLDER; a lab of the same service that is up stays.
+
+    The first run builds the lab's kernel and root: some 8 minutes on two cores, kept for later.
+    """
+    plan = planned(folder)
+    if _running(plan, folder):
+        click.echo(f"the lab of {plan.service} is up already")
+        return
+    embedding.bring_up(plan, *_built(_cache()), _say)
+    (state.state_root() / _SERVICE).write_text(str(folder.resolve()), encoding="utf-8")
+    click.echo(
+        f"the lab is up: {len(plan.devices)} nodes, {len(plan.links)} links; "
+        f"next: ansible-playbook -i {folder} playbooks/site.yml"
+    )
+
+
+@lab.command()
+def down() -> None:
+    """Stop the lab; nothing of it stays but the cached kernel and root, and the SIMs' keys."""
+    was_up = wiring.down(state.lab_dir(), _say)
+    (state.state_root() / _SERVICE).unlink(missing_ok=True)
+    click.echo("the lab is down" if was_up else "no lab was up")
+
+
+@lab.command()
+def status() -> None:
+    """Say what is up, and which faults are in force. Exit code 1 when no lab is up."""
+    seen = wiring.status(state.lab_dir())
+    if not seen.running:
+        raise click.ClickException("no lab is up; run `heiiki lab up`")
+    click.echo(
+        f"{seen.name}: up {seen.uptime / 60:.0f} min, {len(seen.nodes)} nodes, {len(seen.links)} links, "
+        f"{seen.memory_used_mib} of {seen.memory_total_mib} MiB used"
+    )
+    faults = {node.name: node.faults for node in seen.nodes} | {link.name: link.faults for link in seen.links}
+    for name, applied in faults.items():
+        if applied:
+            click.echo(f"  {name}: {', '.join(applied)}")
+
+
+@lab.command("exec", context_settings={"ignore_unknown_options": True})
+@click.argument("node")
+@click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.option(
+    "-i", "--interactive", is_flag=True, help="Pass standard input on, as for `sshd -i` or tcpdump."
+)
+def exec_(node: str, argv: tuple[str, ...], interactive: bool) -> None:
+    """Run a command on NODE; its exit code is this command's."""
+    running = wiring.connect(state.lab_dir())
+    with running.node(node) as client:
+        if interactive:
+            stream = client.stream(argv)
+            sys.exit(stream.pump(sys.stdin.fileno(), sys.stdout.fileno(), sys.stderr.fileno()))
+        done = client.exec(argv, timeout=600.0)
+    sys.stdout.buffer.write(done.stdout)
+    sys.stderr.buffer.write(done.stderr)
+    sys.exit(done.rc)
+
+
+@lab.command()
+@click.argument("target")
+@click.option("--how", type=click.Choice((*_LINK_MANNERS, *_NODE_MANNERS)), required=True)
+@click.option("--one-way", metavar="NODE", help="Lose only what this end of the link sends (silent).")
+def fail(target: str, how: str, one_way: str | None) -> None:
+    """Fail TARGET, a link or a node of the lab.
+
+    silent: every packet is lost; down: the link loses carrier; kill: its daemons die at once; poweroff: the
+    node is gone.
+    """
+    running = wiring.connect(state.lab_dir())
+    injector = running.injector()
+    links = {link.name: link for link in running.spec.links}
+    if target in links and how in _LINK_MANNERS:
+        injector.fail_link(target, how, _sending_end(links[target].ends, one_way))  # type: ignore[arg-type]
+    elif target not in links and how in _NODE_MANNERS and one_way is None:
+        injector.fail_node(target, how)  # type: ignore[arg-type]
+    else:
+        word, manners = ("link", _LINK_MANNERS) if target in links else ("node", _NODE_MANNERS)
+        raise click.UsageError(
+            f"{target} is a {word}: it fails by {' or '.join(manners)}; --one-way is for links"
+        )
+    click.echo(f"{target}: {how}; mend it with `heiiki lab heal`")
+
+
+def _sending_end(ends: tuple[Endpoint, Endpoint], one_way: str | None) -> Endpoint | None:
+    if one_way is None:
+        return None
+    for end in ends:
+        if end.node == one_way:
+            return end
+    raise click.UsageError(f"--one-way: the link ends at {ends[0].node} and {ends[1].node}, not at {one_way}")
+
+
+@lab.command()
+@click.argument("target", required=False)
+def heal(target: str | None) -> None:
+    """Mend TARGET, or everything that is failed."""
+    running = wiring.connect(state.lab_dir())
+    plan = _plan_of_lab()
+    injector = running.injector(lambda node: embedding.restart(plan, running, node))
+    if target is None:
+        injector.heal_all()
+    else:
+        injector.heal(target)
+    click.echo("healed")
+
+
+def _running(plan: Plan, folder: Path) -> bool:
+    seen = wiring.status(state.lab_dir())
+    if not seen.running:
+        return False
+    if seen.name != plan.service or _plan_of_lab().digest != plan.digest:
+        raise LabError(
+            f"a lab of another service, or of an older {folder}, is up; run `heiiki lab down` first"
+        )
+    return True
+
+
+def _plan_of_lab() -> Plan:
+    note = state.state_root() / _SERVICE
+    if not note.is_file():
+        raise LabError("the lab's service is not known; run `heiiki lab down` and `heiiki lab up DIR`")
+    return planned(Path(note.read_text(encoding="utf-8")))
+
+
+def _built(cache: Path) -> tuple[Path, Path]:
+    """Return kernel and root, built side by side where the cache has none; a kernel proves itself once."""
+    with ThreadPoolExecutor(2) as pool:
+        builds = (pool.submit(kernel.ensure, cache, _say), pool.submit(root.ensure, cache, _say))
+        linux, debian = (build.result() for build in builds)
+    proven = linux.with_name("self-test")
+    if not proven.exists():
+        failed = [
+            f"{check.name}: {check.detail}" for check in kernel.self_test(linux, debian) if not check.ok
+        ]
+        if failed:
+            raise LabError(
+                f"{linux}: the kernel failed its self-test: {'; '.join(failed)}; remove its folder"
+            )
+        proven.touch()
+    return linux, debian
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "heiiki"
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)

@@ -1,0 +1,486 @@
+"""The way to a node from outside: one class, blocking, standard library only.
+
+`python -m heiiki_lab.client SOCKET -- PROGRAM ARGUMENT...` carries standard input and output to a program on
+the node and back, as OpenSSH wants of a ProxyCommand.
+"""
+
+import os
+import selectors
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from heiiki.errors import LabError
+from heiiki_lab.agent.frames import Frame, FrameError, receive, send
+from heiiki_lab.state import not_up
+
+_MARGIN = 15.0  # seconds that an answer may take beyond the time that was given to the work itself
+_USUAL = 30.0
+_CHUNK = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A process that has ended on a node.
+
+    Attributes:
+        node: where it ran.
+        argv: what ran.
+        rc: its exit code; minus the signal's number if a signal ended it.
+        stdout: what it wrote.
+        stderr: what it complained of.
+    """
+
+    node: str
+    argv: tuple[str, ...]
+    rc: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def text(self) -> str:
+        """Standard output as text."""
+        return self.stdout.decode(errors="replace")
+
+    def check(self) -> Self:
+        """Itself, if the exit code is 0.
+
+        Raises:
+            LabError: it is not.
+        """
+        if self.rc:
+            said = (self.stderr or self.stdout).decode(errors="replace").strip()
+            raise LabError(f"{self.node}: `{' '.join(self.argv)}` ended with {self.rc}: {said}")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process of a node."""
+
+    pid: int
+    ppid: int
+    state: str
+    args: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """The guest stood still for `gap` seconds; the two times are those of its end."""
+
+    monotonic: float
+    realtime: float
+    gap: float
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The guest's clocks, in seconds."""
+
+    monotonic: float
+    realtime: float
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Of the guest, in MiB."""
+
+    total_mib: int
+    used_mib: int
+
+
+class NodeClient:
+    """One node.
+
+    The connection is made on first use and kept. One client serves one thread; a fork makes its own
+    connection.
+
+    Args:
+        socket_path: see `heiiki_lab.state.socket_path`.
+    """
+
+    def __init__(self, socket_path: Path) -> None:
+        self.node = socket_path.stem
+        self._path = socket_path
+        self._connection: socket.socket | None = None
+        self._owner = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        """`lab.node("x").run(...)` is a client for one call."""
+        self.close()
+
+    def close(self) -> None:
+        """Let the connection go; the next call makes a new one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def exec(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        timeout: float = 30.0,
+        env: Mapping[str, str] | None = None,
+        cwd: str = "/",
+    ) -> Completed:
+        """Run a program to its end.
+
+        A daemon that it leaves behind does not hold the call up.
+
+        Args:
+            argv: program and arguments.
+            stdin: what it reads.
+            timeout: seconds; then it and its process group are killed.
+            env: over a plain environment.
+            cwd: folder to start in.
+
+        Raises:
+            LabError: no such program, time-out, more than 64 MiB of output, or the node is out of reach.
+        """
+        request = {"op": "exec", "argv": list(argv), "env": dict(env or {}), "cwd": cwd, "timeout": timeout}
+        return self._completed(tuple(argv), self._call(request, stdin, timeout))
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        timeout: float = 30.0,
+        env: Mapping[str, str] | None = None,
+        cwd: str = "/",
+    ) -> str:
+        """As `exec`, but any exit code other than 0 is a LabError; returns standard output as text."""
+        return self.exec(argv, stdin=stdin, timeout=timeout, env=env, cwd=cwd).check().text
+
+    def python(
+        self,
+        source: str | bytes,
+        *,
+        argv: Sequence[str] = (),
+        stdin: bytes = b"",
+        timeout: float = 120.0,
+        env: Mapping[str, str] | None = None,
+        cwd: str = "/",
+    ) -> Completed:
+        """Run Python source as `__main__` in a fork of a Python that has the usual modules loaded already.
+
+        Args and errors as for `exec`; `argv` are the arguments after the program's name.
+        """
+        text = source.encode() if isinstance(source, str) else source
+        request = {
+            "op": "python",
+            "source_size": len(text),
+            "argv": list(argv),
+            "env": dict(env or {}),
+            "cwd": cwd,
+            "timeout": timeout,
+        }
+        return self._completed(("python3", "-", *argv), self._call(request, text + stdin, timeout))
+
+    def spawn(
+        self,
+        argv: Sequence[str],
+        *,
+        log: str | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: str = "/",
+    ) -> int:
+        """Start a program that lives on, in a session of its own; what it says is appended to `log`.
+
+        Returns:
+            Its pid on the node.
+        """
+        place = log or f"/var/log/{Path(argv[0]).name}.log"
+        request = {"op": "spawn", "argv": list(argv), "env": dict(env or {}), "cwd": cwd, "log": place}
+        return int(self._call(request)[0]["pid"])
+
+    def put(
+        self,
+        path: str,
+        data: bytes,
+        *,
+        mode: int = 0o644,
+        owner: str = "root",
+        group: str = "root",
+        parents: bool = False,
+    ) -> None:
+        """Write a file in one step: whoever reads it sees the old content or the new."""
+        request = {
+            "op": "put",
+            "path": path,
+            "mode": mode,
+            "owner": owner,
+            "group": group,
+            "parents": parents,
+        }
+        self._call(request, data)
+
+    def get(self, path: str) -> bytes:
+        """A file's content.
+
+        Raises:
+            LabError: it cannot be read.
+        """
+        return self._call({"op": "get", "path": path})[1]
+
+    def stream(
+        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: str = "/"
+    ) -> "Stream":
+        """Run a program with its standard streams open both ways, on a connection of its own."""
+        connection = self._connect()
+        send(connection, {"op": "stream", "argv": list(argv), "env": dict(env or {}), "cwd": cwd})
+        return Stream(self.node, tuple(argv), connection)
+
+    def connect(self, host: str, port: int) -> socket.socket:
+        """A socket whose other end is a TCP port that the node reaches, in its own network namespace.
+
+        It is blocking, without a time-out, and the caller's to close. It ends as a whole: after a
+        `shutdown` of one direction nothing comes back any more.
+
+        Args:
+            host: address, or a name that the node knows.
+            port: TCP port there.
+
+        Raises:
+            LabError: nothing listens there, it does not answer, or the node is out of reach.
+        """
+        with NodeClient(self._path) as fresh:
+            fresh._call({"op": "connect", "host": host, "port": port})
+            connection, fresh._connection = fresh._connection, None
+        assert connection is not None  # noqa: S101 - the call was made on it
+        connection.settimeout(None)
+        return connection
+
+    def kill_all(self) -> float:
+        """SIGKILL to every process of the node but its agent.
+
+        Returns:
+            The guest's monotonic time, in seconds.
+        """
+        return float(self._call({"op": "kill_all"})[0]["monotonic"])
+
+    def processes(self) -> tuple[Process, ...]:
+        """What runs on the node, its agent and PID 1 included."""
+        return tuple(Process(**row) for row in self._call({"op": "processes"})[0]["processes"])
+
+    def ping(self) -> float:
+        """The guest's monotonic time, in seconds."""
+        return float(self._call({"op": "ping"})[0]["monotonic"])
+
+    def _completed(self, argv: tuple[str, ...], frame: Frame) -> Completed:
+        answer, body = frame
+        size = int(answer["stdout_size"])
+        return Completed(self.node, argv, int(answer["rc"]), body[:size], body[size:])
+
+    def _call(self, request: Mapping[str, Any], body: bytes = b"", timeout: float = _USUAL) -> Frame:
+        """One request and its answer.
+
+        Raises:
+            LabError: the agent says that it cannot be done, or does not answer.
+        """
+        if self._connection is None or self._owner != os.getpid():
+            self._connection, self._owner = self._connect(), os.getpid()
+        self._connection.settimeout(timeout + _MARGIN)
+        try:
+            send(self._connection, request, body)
+            frame = receive(self._connection)
+        except (OSError, FrameError) as error:
+            self.close()
+            raise LabError(
+                f"{self.node}: its agent stopped answering ({error}); see `heiiki lab status`"
+            ) from error
+        if frame is None:
+            self.close()
+            raise LabError(f"{self.node}: its agent closed the connection; see `heiiki lab status`")
+        if "error" in frame[0]:
+            raise LabError(f"{self.node}: {frame[0]['error']}")
+        return frame
+
+    def _connect(self) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(_USUAL)
+        try:
+            connection.connect(str(self._path))
+        except OSError as error:
+            connection.close()
+            raise LabError(self._unreachable()) from error
+        return connection
+
+    def _unreachable(self) -> str:
+        known = sorted(path.stem for path in self._path.parent.glob("[!_]*.sock"))
+        if not known or self._path.exists():
+            return not_up(self._path.parent.parent)
+        return f"no node {self.node!r} in the lab; known nodes: {', '.join(known)}"
+
+
+class GuestClient(NodeClient):
+    """The guest as a whole."""
+
+    def make_nodes(self, nodes: Mapping[str, int]) -> dict[str, int]:
+        """Make nodes; their agents are reached by ports in the order of `nodes`.
+
+        Args:
+            nodes: name and processor, as in `NodeSpec`.
+
+        Returns:
+            The pid of each node's PID 1, as the guest sees it.
+        """
+        return dict(self._call({"op": "make_nodes", "nodes": list(nodes.items())}, timeout=120.0)[0]["pids"])
+
+    def batch(self, steps: Sequence[tuple[str, Literal["ip", "tc"], Sequence[str]]]) -> float:
+        """Run lines of `ip -batch` or `tc -batch` in nodes' network namespaces, nodes side by side.
+
+        Args:
+            steps: node, tool, lines; the steps of one node keep their order.
+
+        Returns:
+            The guest's monotonic time when all were done.
+
+        Raises:
+            LabError: a line was refused; what stood before it is done.
+        """
+        rows = [{"node": node, "tool": tool, "lines": list(lines)} for node, tool, lines in steps]
+        answer, _ = self._call({"op": "batch", "steps": rows}, timeout=60.0)
+        if answer["failures"]:
+            raise LabError("; ".join(answer["failures"]))
+        return float(answer["monotonic"])
+
+    def stalls(self, since: float = 0.0) -> tuple[Stall, ...]:
+        """Times longer than 0.1 s in which the guest stood still, ended after the monotonic time `since`."""
+        return tuple(Stall(*row) for row in self._call({"op": "stalls", "since": since})[0]["stalls"])
+
+    def clock(self) -> Clock:
+        """The guest's clocks now."""
+        answer, _ = self._call({"op": "ping"})
+        return Clock(answer["monotonic"], answer["realtime"])
+
+    def memory(self) -> Memory:
+        """Memory of the guest."""
+        return Memory(**self._call({"op": "memory"})[0])
+
+    def power_off(self) -> None:
+        """Ask the guest to switch itself off."""
+        self._call({"op": "power_off"}, timeout=1.0)
+
+
+class Stream:
+    """A running program on a node, its streams open. Close it, or use it as a context manager.
+
+    Attributes:
+        rc: exit code once `recv` has returned None.
+    """
+
+    def __init__(self, node: str, argv: tuple[str, ...], connection: socket.socket) -> None:
+        self.rc: int | None = None
+        self._node = node
+        self._argv = argv
+        self._connection = connection
+        self.pid = int(self._frame()["pid"])
+        self._connection.settimeout(None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def fileno(self) -> int:
+        """For select: readable means that `recv` will not wait long."""
+        return self._connection.fileno()
+
+    def send(self, data: bytes) -> None:
+        """To the program's standard input."""
+        send(self._connection, {}, data)
+
+    def close_stdin(self) -> None:
+        """The program reads end of file."""
+        send(self._connection, {"eof": True})
+
+    def recv(self, timeout: float | None = None) -> tuple[Literal["stdout", "stderr"], bytes] | None:
+        """What the program wrote next; None when it has ended.
+
+        Raises:
+            LabError: nothing came in `timeout` seconds, or the node went away.
+        """
+        self._connection.settimeout(timeout)
+        frame = self._receive()
+        self._connection.settimeout(None)
+        if "rc" in frame[0]:
+            self.rc = int(frame[0]["rc"])
+            return None
+        return frame[0]["stream"], frame[1]
+
+    def pump(self, stdin: int = 0, stdout: int = 1, stderr: int = 2) -> int:
+        """Carry three descriptors to the program and back until it ends; returns its exit code."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self, selectors.EVENT_READ)
+            selector.register(stdin, selectors.EVENT_READ)
+            while self.rc is None:
+                for key, _ in selector.select():
+                    if key.fd != stdin:
+                        self._pump_out({"stdout": stdout, "stderr": stderr})
+                    elif not self._pump_in(stdin):
+                        selector.unregister(stdin)
+        return self.rc
+
+    def close(self) -> None:
+        """Let go; a program that still runs is killed."""
+        self._connection.close()
+
+    def _pump_out(self, places: Mapping[str, int]) -> None:
+        if (part := self.recv()) is not None:
+            view = memoryview(part[1])
+            while view:
+                view = view[os.write(places[part[0]], view) :]
+
+    def _pump_in(self, stdin: int) -> bool:
+        data = os.read(stdin, _CHUNK)
+        try:
+            self.send(data) if data else self.close_stdin()
+        except OSError:
+            return False  # the program has ended; its exit code is on the way
+        return bool(data)
+
+    def _frame(self) -> dict[str, Any]:
+        try:
+            return self._receive()[0]
+        except LabError:
+            self.close()
+            raise
+
+    def _receive(self) -> Frame:
+        try:
+            frame = receive(self._connection)
+        except (OSError, FrameError) as error:
+            raise LabError(f"{self._node}: stream of `{' '.join(self._argv)}`: {error}") from error
+        if frame is None:
+            raise LabError(f"{self._node}: stream of `{' '.join(self._argv)}` ended without an exit code")
+        if "error" in frame[0]:
+            raise LabError(f"{self._node}: {frame[0]['error']}")
+        return frame
+
+
+def main(arguments: Sequence[str]) -> int:
+    """SOCKET -- PROGRAM ARGUMENT... with this process's standard streams."""
+    path, _, *argv = arguments
+    with NodeClient(Path(path)).stream(argv) as stream:
+        return stream.pump() & 0xFF
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

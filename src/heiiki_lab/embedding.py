@@ -1,0 +1,243 @@
+"""A service as a lab: devices become nodes, links cables, the carriers' cores running software.
+
+What roles provision stays unprovisioned here. What carriers run themselves (mobile core, radio, the
+witnesses) is set up at once, for nobody else does.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from pathlib import Path
+
+from heiiki.errors import LabError
+from heiiki.plan.model import Device, Function, Interface, Plan, Role
+from heiiki.plan.model import Endpoint as PlannedEnd
+from heiiki.plan.model import Link as PlannedLink
+from heiiki.render import interfaces_json
+from heiiki.secrets import FileSecrets
+from heiiki_lab import mobile, state, wiring
+from heiiki_lab.client import NodeClient
+from heiiki_lab.spec import Endpoint, LabSpec, LinkSpec, NodeKind, NodeSpec
+
+MOST_SIMS = 40
+"""The MME's buffers end at about 50 attached UEs."""
+
+FOREIGN_USIMS = {
+    "wrong_key": "/etc/heiiki-sim/wrong-key.json",
+    "unknown_imsi": "/etc/heiiki-sim/unknown-imsi.json",
+}
+"""SIMs that must be refused, on the stranger's node: a good IMSI with another key, an IMSI no HSS knows."""
+
+_WORKERS = 8
+_MODEM_S = 60
+_PROGRAM = "/opt/heiiki/src/heiiki_agent/links.py"
+_CONFIG = "/etc/heiiki/links.json"
+
+Report = Callable[[str], None]
+
+
+def secrets() -> FileSecrets:
+    """Return the lab's own source of secrets."""
+    return FileSecrets(state.state_root())
+
+
+def spec(plan: Plan) -> LabSpec:
+    """Return the lab of `plan`.
+
+    Raises:
+        LabError: the service has more SIMs than one mobile core of the lab can attach.
+    """
+    sims = sum(device.sim is not None for device in plan.devices)
+    if sims > MOST_SIMS:
+        message = (
+            f"{plan.service} has {sims} SIMs; the lab's mobile core attaches {MOST_SIMS}: try a part of it"
+        )
+        raise LabError(message)
+    return LabSpec(
+        name=plan.service,
+        nodes=tuple(_nodes(plan)),
+        links=tuple(
+            LinkSpec(link.name, Endpoint(*_end(link.a)), Endpoint(*_end(link.b))) for link in plan.links
+        ),
+    )
+
+
+def _nodes(plan: Plan) -> Iterator[NodeSpec]:
+    """Each closed network has processors of its own: what starts again on one delays nothing on the other."""
+    processors = count(0, 2), count(1, 2)
+    for device in plan.devices:
+        kind: NodeKind = "switch" if device.role is Role.LAN_SWITCH else "host"
+        yield NodeSpec(device.name, kind, next(processors["b" in device.networks]))
+
+
+def _end(end: PlannedEnd) -> tuple[str, str]:
+    return end.device, end.interface
+
+
+def bring_up(plan: Plan, kernel: Path, root: Path, report: Report) -> wiring.Lab:
+    """Start the lab of `plan` and everything in it that no role provisions."""
+    described = spec(plan)
+    lab = wiring.up(described, state.lab_dir(), kernel, root, report)
+    try:
+        report("the carriers' side: addresses, SIM cards, mobile core")
+        _make_sims(plan)
+        core = mobile_core(plan)
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            list(pool.map(lambda device: _prepare(lab, plan, device), _hosts(plan)))
+            list(pool.map(lambda node: _put_files(lab, core, node), mobile.files(core)))
+            for node in mobile.start_order(core):
+                _start_mobile(lab, core, node)
+            list(
+                pool.map(
+                    lambda radio: _await_modem(lab, radio.ue.node), (one for one in core.radios if one.modem)
+                )
+            )
+    except BaseException:
+        wiring.down(state.lab_dir(), report)
+        raise
+    return lab
+
+
+def restart(plan: Plan, lab: wiring.Lab, node: str) -> None:
+    """Start everything again that ran on `node`: what its init would do after a power cut or a kill."""
+    device = plan.device(node)
+    with lab.node(node) as client:
+        _addresses(client, device)
+        if not _is_the_carriers(device):
+            started = client.python(_service_manager(), argv=("start-all",), timeout=120.0)
+            if started.rc != 0:
+                message = (
+                    f"{node}: services did not start again: {started.stderr.decode(errors='replace').strip()}"
+                )
+                raise LabError(message)
+    _start_mobile(lab, mobile_core(plan), node)
+
+
+def _service_manager() -> str:
+    """The program that starts units where no systemd runs: the roles' own, so that both do the same."""
+    package = Path(__file__).resolve().parent
+    places = (package / "service_manager.py", package.parents[1] / "plugins/module_utils/service_manager.py")
+    return next(place for place in places if place.is_file()).read_text(encoding="utf-8")
+
+
+def mobile_core(plan: Plan) -> mobile.MobileCore:
+    """Return closed network B's mobile core as the lab runs it."""
+    names, points = (
+        plan.mobile,
+        {link.kind: _mobile_link(plan, link) for link in plan.links if link.network == "b"},
+    )
+    radios = (link for link in plan.links if link.kind == "radio")
+    return mobile.MobileCore(
+        mcc=names.plmn[:3],
+        mnc=names.plmn[3:],
+        tac=names.tac,
+        hss=names.hss,
+        mme=names.mme,
+        sgw=names.sgw,
+        pgw=names.pgw,
+        enb=names.enb,
+        s6a=points["S6a"],
+        s11=points["S11"],
+        s5=points["S5"],
+        s1_mme=points["S1-MME"],
+        s1_u=points["S1-U"],
+        sgw_address=names.sgw_address,
+        radios=tuple(_radio(plan, link) for link in radios),
+    )
+
+
+def _mobile_link(plan: Plan, link: PlannedLink) -> mobile.Link:
+    return mobile.Link(*(_mobile_end(plan, *_end(end)) for end in link.ends))
+
+
+def _mobile_end(plan: Plan, device: str, interface: str) -> mobile.End:
+    return mobile.End(device, interface, plan.device(device).interface(interface).addresses[0].ip)
+
+
+def _radio(plan: Plan, link: PlannedLink) -> mobile.Radio:
+    ends = _mobile_link(plan, link)
+    modem = plan.device(ends.b.node).function is not Function.STRANGER
+    return mobile.Radio(ends.a, ends.b, modem)
+
+
+def _hosts(plan: Plan) -> Iterable[Device]:
+    return (device for device in plan.devices if device.role is not Role.LAN_SWITCH)
+
+
+def _prepare(lab: wiring.Lab, plan: Plan, device: Device) -> None:
+    with lab.node(device.name) as client:
+        _addresses(client, device)
+        if device.sim is not None:
+            _put_sim_cards(client, plan, device)
+
+
+def _is_the_carriers(device: Device) -> bool:
+    """No role sets the addresses of this device; of the HSS, a role provisions the subscribers only."""
+    return not device.managed or device.function is Function.HSS
+
+
+def _addresses(client: NodeClient, device: Device) -> None:
+    if _is_the_carriers(device):
+        client.put(_CONFIG, interfaces_json(device).encode(), parents=True)
+        client.run(["python3", _PROGRAM, "apply", _CONFIG])
+    _radio_addresses(client, device)
+
+
+def _radio_addresses(client: NodeClient, device: Device) -> None:
+    radios = tuple(item for item in device.interfaces if item.kind == "radio")
+    if radios:
+        client.run(["ip", "-batch", "-"], stdin="".join(map(_address_line, radios)).encode())
+
+
+def _address_line(interface: Interface) -> str:
+    return f"address replace {interface.addresses[0]} dev {interface.name}\n"
+
+
+def _await_modem(lab: wiring.Lab, node: str) -> None:
+    """Wait for the modem's interface: before it exists, a role could set no route on it."""
+    script = (
+        f"for i in $(seq {_MODEM_S * 5}); do test -e /sys/class/net/wwan0 && exit 0; sleep 0.2; done; exit 1"
+    )
+    with lab.node(node) as client:
+        if client.exec(["sh", "-c", script], timeout=_MODEM_S * 2.0).rc != 0:
+            raise LabError(
+                f"{node}: the modem made no wwan0 within {_MODEM_S} s; see /var/log/mobile.log there"
+            )
+
+
+def _make_sims(plan: Plan) -> None:
+    source = secrets()
+    for device in plan.devices:
+        if device.sim is not None:
+            source.ensure_sim(device.sim.keys)
+
+
+def _put_sim_cards(client: NodeClient, plan: Plan, device: Device) -> None:
+    sim = device.sim
+    if sim is None:
+        return
+    source = secrets()
+    keys = [bytes.fromhex(source.read(sim.keys, field)) for field in ("k", "opc")]
+    cards = {mobile.USIM_PATH: mobile.usim(sim.imsi, *keys)}
+    if device.function is Function.STRANGER:
+        other = [bytes(byte ^ 0xFF for byte in key) for key in keys]
+        unknown = plan.mobile.plmn + "8" * (len(sim.imsi) - len(plan.mobile.plmn))
+        cards[FOREIGN_USIMS["wrong_key"]] = mobile.usim(sim.imsi, *other)
+        cards[FOREIGN_USIMS["unknown_imsi"]] = mobile.usim(unknown, *keys)
+    for path, card in cards.items():
+        client.put(path, card.content, mode=card.mode, parents=True)
+
+
+def _put_files(lab: wiring.Lab, core: mobile.MobileCore, node: str) -> None:
+    with lab.node(node) as client:
+        for path, file in mobile.files(core)[node].items():
+            client.put(path, file.content, mode=file.mode, parents=True)
+
+
+def _start_mobile(lab: wiring.Lab, core: mobile.MobileCore, node: str) -> None:
+    """Spawn what the mobile network runs on `node`; the PGW is provisioned by its role, and started by it."""
+    if node == core.pgw:
+        return
+    with lab.node(node) as client:
+        for argv in mobile.commands(core).get(node, ()):
+            client.spawn(argv, log="/var/log/mobile.log")

@@ -1,0 +1,409 @@
+"""The modem of an LTE gateway: SIM, NAS, radio link, and the interface ``wwan0``.
+
+Real: EPS-AKA in the SIM, NAS with integrity and ciphering, the APN and the address. Stand-in: the radio.
+
+As a service it waits for the SIM (`/etc/heiiki-sim/usim.json`) and the APN (`/etc/heiiki/wwan.json`),
+attaches, and attaches again whenever the network has lost it. With ``--once`` it makes one attempt and
+prints one JSON line; with ``--forge`` it sends user packets without having attached.
+
+Run on a gateway: ``python3 -m heiiki_lab.mobile.ue CONFIG``.
+"""
+
+import argparse
+import json
+import logging
+import socket
+import struct
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+from heiiki_lab.mobile import radio
+from heiiki_lab.mobile.loop import Loop, write_status
+from heiiki_lab.mobile.nas import NasUe, Refusal, State
+from heiiki_lab.mobile.sim_card import SimError, Usim, load_usim
+from heiiki_lab.mobile.wwan import Wwan
+
+CONFIG = Path("/etc/heiiki-sim/modem.json")
+USIM = Path("/etc/heiiki-sim/usim.json")
+APN = Path("/etc/heiiki/wwan.json")
+MEMORY = Path("/var/lib/heiiki-sim")
+STATUS = Path("/run/heiiki/ue.json")
+INTERFACE = "wwan0"
+MTU = 1400
+
+_LOG = logging.getLogger("ue")
+
+_DATAGRAM = 65536
+_SO_BINDTODEVICE = 25
+_BACK_OFF_SECONDS = 1.0
+_BACK_OFF_MAXIMUM = 4.0
+_ATTEMPT_SECONDS = 6.0
+_ONCE_SECONDS = 10.0
+_DETACH_SECONDS = 1.0
+_POLL_SECONDS = 1.0
+_UDP = 17
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The UE's end of its radio link, and the network it is in."""
+
+    interface: str
+    local: IPv4Address
+    remote: IPv4Address
+    plmn: bytes
+
+
+def parse_config(text: str) -> Config:
+    """Read the configuration file that `core.files` wrote."""
+    data = json.loads(text)
+    addresses = IPv4Address(data["local"]), IPv4Address(data["remote"])
+    return Config(data["interface"], *addresses, bytes.fromhex(data["plmn"]))
+
+
+@dataclass
+class RadioLink:
+    """The UE's end of the radio: sends frames, and keeps the context that the eNB gave."""
+
+    config: Config
+    context: int = 0
+    missed: int = radio.SUPERVISION_LOST
+    in_service: bool = False
+    sock: socket.socket = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Open the socket on the radio link alone."""
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.setsockopt(socket.SOL_SOCKET, _SO_BINDTODEVICE, self.config.interface.encode())
+        self.sock.bind((str(self.config.local), radio.PORT))
+        self.sock.settimeout(0)
+
+    @property
+    def up(self) -> bool:
+        """Whether the eNB answered one of the last three supervision frames."""
+        return self.missed <= radio.SUPERVISION_LOST
+
+    def send(self, kind: radio.Kind, payload: bytes = b"") -> None:
+        """Send a frame; a link that is down loses it."""
+        frame = radio.Frame(kind, self.context, payload)
+        try:
+            self.sock.sendto(frame.encode(), (str(self.config.remote), radio.PORT))
+        except OSError as error:
+            _LOG.debug("radio: %s", error)
+
+    def receive(self) -> radio.Frame | None:
+        """Return the frame that waits, if it is one."""
+        try:
+            return radio.decode(self.sock.recv(_DATAGRAM))
+        except (ValueError, OSError) as error:
+            _LOG.debug("radio: %s", error)
+            return None
+
+    def supervise(self) -> None:
+        """Ask whether the eNB is there; to be called every 200 ms."""
+        self.missed += 1
+        self.send(radio.Kind.SUPERVISE)
+
+    def alive(self, frame: radio.Frame) -> None:
+        """The eNB answered, and says whether it can serve an attach."""
+        self.missed, self.in_service = 0, frame.payload == radio.IN_SERVICE
+
+    def send_nas(self, message: bytes) -> None:
+        """Send a NAS message."""
+        self.send(radio.Kind.NAS, message)
+
+
+@dataclass
+class Status:
+    """What the status file shows."""
+
+    state: str = "off"
+    imsi: str | None = None
+    apn: str | None = None
+    address: str | None = None
+    interface: str = INTERFACE
+    since: float = field(default_factory=time.time)
+    attaches: int = 0
+    refusal: dict[str, Any] | None = None
+
+
+class Modem:
+    """The permanent service: keeps the gateway attached."""
+
+    def __init__(self, config: Config) -> None:
+        self._loop = Loop()
+        self._radio = RadioLink(config)
+        self._plmn = config.plmn
+        self._wwan = Wwan(INTERFACE, MTU)
+        self._status = Status()
+        self._usim: Usim | None = None
+        self._apn: str | None = None
+        self._nas: NasUe | None = None
+        self._attempt = 0
+        self._back_off = _BACK_OFF_SECONDS
+        self._due = 0.0
+
+    def run(self) -> None:
+        """Serve until killed."""
+        self._loop.readable(self._radio.sock, self._on_frame)
+        self._loop.readable(self._wwan, self._on_packet)
+        self._loop.every(_POLL_SECONDS, self._read_files)
+        self._loop.every(radio.SUPERVISION_SECONDS, self._tick)
+        self._loop.every(_POLL_SECONDS, self._report)
+        self._loop.run()
+
+    # --- what it is told ---
+
+    def _read_files(self) -> None:
+        apn = _read_apn(APN)
+        if self._usim is None and USIM.exists():
+            self._usim = _load(USIM)
+        if apn == self._apn:
+            return
+        _LOG.info("APN %s", apn)
+        self._leave()
+        self._apn = apn
+        self._status.apn = apn
+        self._due = 0.0
+
+    def _leave(self) -> None:
+        if self._nas is not None and self._nas.state is State.ATTACHED:
+            self._nas.detach(switch_off=True)
+        self._nas = None
+        self._radio.context = 0
+
+    # --- what it does ---
+
+    def _tick(self) -> None:
+        self._radio.supervise()
+        if self._usim is None or self._apn is None:
+            self._show("off")
+        elif not self._radio.up or (self._nas is None and not self._radio.in_service):
+            self._show("searching")
+        elif self._nas is None and time.monotonic() >= self._due:
+            self._attach(self._usim, self._apn)
+        elif self._nas is not None and self._nas.state is State.ATTACHED:
+            self._show("attached")
+
+    def _attach(self, usim: Usim, apn: str) -> None:
+        self._attempt += 1
+        self._radio.context = 0
+        self._nas = NasUe(usim, apn, self._plmn, self._radio.send_nas)
+        self._status.imsi = usim.imsi
+        self._show("attaching")
+        self._nas.attach()
+        self._loop.later(_ATTEMPT_SECONDS, self._timeout_of(self._attempt))
+
+    def _timeout_of(self, attempt: int) -> Any:
+        def check() -> None:
+            if attempt == self._attempt and self._nas is not None and self._nas.state is not State.ATTACHED:
+                _LOG.warning("no answer to the attach in %s s", _ATTEMPT_SECONDS)
+                self._again(_BACK_OFF_SECONDS)
+
+        return check
+
+    def _again(self, seconds: float) -> None:
+        self._nas = None
+        self._due = time.monotonic() + seconds
+
+    def _on_frame(self) -> None:
+        frame = self._radio.receive()
+        if frame is None:
+            return
+        if frame.kind is radio.Kind.DATA:
+            self._on_user_packet(frame)
+        elif frame.kind is radio.Kind.NAS:
+            self._on_nas(frame)
+        elif frame.kind is radio.Kind.RELEASE:
+            self._on_release(frame.context)
+        elif frame.kind is radio.Kind.ALIVE:
+            self._radio.alive(frame)
+            if self._attached and frame.context != self._radio.context:
+                self._on_release(self._radio.context)
+
+    @property
+    def _attached(self) -> bool:
+        return self._nas is not None and self._nas.state is State.ATTACHED
+
+    def _on_user_packet(self, frame: radio.Frame) -> None:
+        if self._attached and frame.context == self._radio.context:
+            self._wwan.write(frame.payload)
+
+    def _on_packet(self) -> None:
+        packet = self._wwan.read()
+        if self._attached:
+            self._radio.send(radio.Kind.DATA, packet)
+
+    def _on_release(self, context: int) -> None:
+        """The network let go of us: attach anew at once, unless a refusal asks for patience."""
+        if self._nas is None or context != self._radio.context:
+            return
+        if self._nas.state in {State.ATTACHED, State.ATTACHING}:
+            _LOG.info("released by the network")
+            self._again(0.0)
+
+    def _on_nas(self, frame: radio.Frame) -> None:
+        nas = self._nas
+        if nas is None:
+            return
+        self._radio.context = self._radio.context or frame.context
+        if frame.context != self._radio.context:
+            return
+        before = nas.state
+        nas.receive(frame.payload)
+        if nas.state is State.ATTACHED and before is not State.ATTACHED:
+            self._on_attached(nas)
+        elif nas.state is State.REFUSED and before is not State.REFUSED:
+            self._on_refused(nas)
+        elif nas.state is State.DETACHED:
+            self._again(_BACK_OFF_SECONDS)
+
+    def _on_attached(self, nas: NasUe) -> None:
+        self._back_off = _BACK_OFF_SECONDS
+        if nas.address is not None:
+            self._wwan.assign(nas.address)
+            self._status.address = str(nas.address)
+        self._status.attaches += 1
+        self._show("attached")
+
+    def _on_refused(self, nas: NasUe) -> None:
+        if nas.refusal is not None:
+            self._status.refusal = {**asdict(nas.refusal), "at": time.time()}
+        self._again(self._back_off)
+        self._back_off = min(2 * self._back_off, _BACK_OFF_MAXIMUM)
+        self._report()
+
+    def _show(self, state: str) -> None:
+        if state == self._status.state:
+            return
+        _LOG.info("%s (was %s)", state, self._status.state)
+        self._status.state, self._status.since = state, time.time()
+        self._report()
+
+    def _report(self) -> None:
+        write_status(STATUS, asdict(self._status))
+
+
+def _read_apn(path: Path) -> str | None:
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["apn"])
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        _LOG.warning('%s: no APN in it (%s); write {"apn": NAME}', path, error)
+        return None
+
+
+def _load(path: Path) -> Usim | None:
+    try:
+        return load_usim(path, MEMORY)
+    except SimError as error:
+        _LOG.warning("%s", error)
+        return None
+
+
+class Attempt:
+    """One attach, for a test: what the network said, and how long it took."""
+
+    def __init__(self, config: Config, usim: Usim, apn: str) -> None:
+        self._loop = Loop()
+        self._radio = RadioLink(config)
+        self._nas = NasUe(usim, apn, config.plmn, self._radio.send_nas)
+        self._started = 0.0
+        self._ended = False
+        self._result: dict[str, Any] = {
+            "outcome": "no_answer",
+            "procedure": "Attach Request",
+            "protocol": None,
+        }
+
+    def run(self) -> dict[str, Any]:
+        """Attach, leave again, and return the outcome."""
+        self._loop.readable(self._radio.sock, self._on_frame)
+        self._loop.later(_ONCE_SECONDS, self._loop.stop)
+        self._started = time.monotonic()
+        self._nas.attach()
+        self._loop.run()
+        return self._result
+
+    def _on_frame(self) -> None:
+        frame = self._radio.receive()
+        if frame is not None and frame.kind is radio.Kind.RELEASE and self._ended:
+            self._loop.stop()
+        if frame is None or frame.kind is not radio.Kind.NAS:
+            return
+        self._radio.context = frame.context
+        before = self._nas.state
+        self._nas.receive(frame.payload)
+        if self._nas.state is before:
+            return
+        if self._nas.state is State.ATTACHED:
+            self._end("attached", Refusal("Attach Accept", "EMM", 0))
+            self._nas.detach()
+        elif self._nas.state is State.REFUSED:
+            self._end("refused", self._nas.refusal)
+
+    def _end(self, outcome: str, said: Refusal | None) -> None:
+        seconds = round(time.monotonic() - self._started, 3)
+        address = str(self._nas.address) if self._nas.address else None
+        self._result = {"outcome": outcome, **(asdict(said) if said else {})}
+        self._result |= {"address": address, "seconds": seconds}
+        self._ended = True
+        self._loop.later(_DETACH_SECONDS, self._loop.stop)
+
+
+def forge(config: Config, source: IPv4Address, destination: IPv4Address, count: int) -> dict[str, Any]:
+    """Send `count` UDP packets on the radio as an attached UE would, without being one."""
+    link = RadioLink(config)
+    udp = struct.pack("!HHHH", 9, 9, 8, 0)
+    for identity in range(count):
+        header = struct.pack("!BBHHHBBH", 0x45, 0, 28, identity, 0, 64, _UDP, 0)
+        unsummed = header + source.packed + destination.packed
+        checksum = struct.pack("!H", _checksum(unsummed))
+        link.send(radio.Kind.DATA, unsummed[:10] + checksum + unsummed[12:] + udp)
+    return {"sent": count}
+
+
+def _checksum(header: bytes) -> int:
+    total: int = sum(struct.unpack(f"!{len(header) // 2}H", header))
+    total = (total & 0xFFFF) + (total >> 16)
+    return ~(total + (total >> 16)) & 0xFFFF
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="ue", description="The modem of an LTE gateway in the lab.")
+    parser.add_argument("config", nargs="?", type=Path, default=CONFIG)
+    parser.add_argument("--once", action="store_true", help="one attempt, one JSON line")
+    parser.add_argument("--usim", type=Path, default=USIM)
+    parser.add_argument("--apn", default="")
+    parser.add_argument("--forge", nargs=3, metavar=("SOURCE", "DESTINATION", "COUNT"))
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Run the modem, or one of the two tests."""
+    arguments = _arguments()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    config = parse_config(arguments.config.read_text(encoding="utf-8"))
+    if arguments.forge:
+        source, destination, count = arguments.forge
+        result = forge(config, IPv4Address(source), IPv4Address(destination), int(count))
+    elif arguments.once:
+        try:
+            result = Attempt(config, load_usim(arguments.usim, MEMORY), arguments.apn).run()
+        except SimError as error:
+            _LOG.error("%s", error)
+            return 2
+    else:
+        Modem(config).run()
+        return 0
+    sys.stdout.write(json.dumps(result) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,308 @@
+"""lan_watch.py: the verdict by a fake clock, packets, the report, and once the kernel itself (root only)."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+import pytest
+
+from heiiki_agent import lan_watch
+from heiiki_agent.lan_watch import Arp, Config, Port, Watch, WatchError, health, parse
+
+MS = 1_000_000
+OURS, PEER, CONTROLLER = (IPv4Address(f"10.17.0.{host}") for host in (2, 3, 4))
+GOOD = {
+    "interface": "lan0",
+    "prefix": "10.17.0.0/28",
+    "source": "10.17.0.2",
+    "targets": ["10.17.0.3", "10.17.0.4"],
+    "probe_ms": 100,
+    "lost": 6,
+}
+CONFIG = Config("lan0", IPv4Network("10.17.0.0/28"), OURS, (PEER, CONTROLLER), 100 * MS, 6)
+
+
+def test_file_is_read() -> None:
+    assert parse(json.dumps(GOOD), "F") == CONFIG
+
+
+def test_every_mistake_is_named_at_once() -> None:
+    wrong = {"interface": "", "prefix": "10.17.0.2/28", "targets": [], "probe_ms": 5, "lost": 1.5, "more": 1}
+    with pytest.raises(WatchError) as caught:
+        parse(json.dumps(wrong), "F")
+    assert str(caught.value).splitlines() == [
+        "F: more: is not known here; remove it",
+        "F: interface: '' is wrong: an interface name has 1 to 15 characters and no slash",
+        "F: prefix: '10.17.0.2/28' is wrong: 10.17.0.2/28 has host bits set",
+        "F: source: is missing; add it",
+        "F: targets: [] is wrong: give at least one address: without one the LAN would never live",
+        "F: probe_ms: 5 is wrong: must be a whole number from 10 to 60000",
+        "F: lost: 1.5 is wrong: must be a whole number from 2 to 1000",
+    ]
+
+
+# --- the verdict
+
+
+class Clock:
+    """Ticks a watch at its times, or late, and keeps what it said."""
+
+    def __init__(self, *, alive: bool | None = True) -> None:
+        self.now = 0
+        self.watch = Watch(100 * MS, 6, due=0, alive=alive)
+        self.tick()
+
+    def tick(self, *, heard: bool = False, late_ms: int = 0, running: bool = True) -> bool | None:
+        self.now = self.watch.due + late_ms * MS
+        if heard:
+            self.watch.answer(PEER, self.now)
+        self.watch.tick(self.now, running=running)
+        return self.watch.alive
+
+
+def test_six_silent_probes_make_the_lan_dead_and_two_answered_ones_bring_it_back() -> None:
+    clock = Clock()
+    assert [clock.tick() for _ in range(7)] == [True] * 5 + [False] * 2
+    assert clock.now == 700 * MS
+    assert [clock.tick(heard=True) for _ in range(3)] == [False, True, True]
+
+
+def test_one_answer_starts_the_count_anew() -> None:
+    clock = Clock()
+    heard = [False] * 5 + [True] + [False] * 5
+    assert {clock.tick(heard=each) for each in heard} == {True}
+    assert clock.tick() is False
+
+
+def test_a_lone_answer_does_not_bring_it_back() -> None:
+    clock = Clock(alive=False)
+    assert {clock.tick(heard=each) for each in (True, False, True, False)} == {False}
+
+
+def test_before_the_first_verdict_there_is_none() -> None:
+    clock = Clock(alive=None)
+    assert [clock.tick(heard=True) for _ in range(2)] == [None, True]
+    clock = Clock(alive=None)
+    assert [clock.tick() for _ in range(6)] == [None] * 5 + [False]
+
+
+def test_a_stall_of_this_process_restarts_the_count() -> None:
+    clock = Clock()
+    for _ in range(5):
+        clock.tick()
+    assert clock.tick(late_ms=51) is True
+    assert [clock.tick() for _ in range(6)] == [True] * 5 + [False]
+
+
+def test_a_little_late_is_no_stall() -> None:
+    clock = Clock()
+    assert [clock.tick(late_ms=49) for _ in range(6)] == [True] * 5 + [False]
+
+
+def test_answers_that_waited_through_a_stall_count() -> None:
+    clock = Clock(alive=False)
+    assert [clock.tick(heard=True, late_ms=5000) for _ in range(2)] == [False, True]
+
+
+def test_probes_keep_their_pace_and_do_not_catch_up_after_a_stall() -> None:
+    clock = Clock()
+    clock.tick(late_ms=20)
+    assert clock.watch.due == 200 * MS
+    clock.tick(late_ms=5000)
+    assert clock.watch.due == 5300 * MS
+
+
+def test_a_port_without_carrier_is_dead_at_once_and_needs_two_answers() -> None:
+    clock = Clock()
+    assert clock.tick(heard=True, running=False) is False
+    assert [clock.tick(), clock.tick(heard=True), clock.tick(heard=True)] == [False, False, True]
+
+
+# --- packets
+
+MAC, PEER_MAC = b"\x02\0\0\0\0\2", b"\x02\0\0\0\0\3"
+
+
+class FakeSocket:
+    def __init__(self, *packets: Arp) -> None:
+        self.incoming = [packet.pack() for packet in packets]
+        self.sent: list[tuple[Arp | None, bytes]] = []
+
+    def recv(self, _size: int) -> bytes:
+        if not self.incoming:
+            raise BlockingIOError
+        return self.incoming.pop(0)
+
+    def sendto(self, data: bytes, address: tuple[str, int, int, int, bytes]) -> None:
+        self.sent.append((Arp.unpack(data), address[4]))
+
+    def getsockname(self) -> tuple[str, int, int, int, bytes]:
+        return ("lan0", 0x0806, 0, 1, MAC)
+
+
+def port_with(monkeypatch: pytest.MonkeyPatch, *packets: Arp) -> tuple[Port, FakeSocket]:
+    port, fake = Port(CONFIG), FakeSocket(*packets)
+    monkeypatch.setattr(port, "_socket", fake)
+    return port, fake
+
+
+REPLY = Arp(2, PEER_MAC, PEER, MAC, OURS)
+QUESTION = Arp(1, PEER_MAC, PEER, bytes(6), OURS)
+
+
+def test_arp_on_the_wire() -> None:
+    assert QUESTION.pack() == bytes.fromhex("0001080006040001 020000000003 0a110003 000000000000 0a110002")
+    assert Arp.unpack(QUESTION.pack() + bytes(18)) == QUESTION
+    assert Arp.unpack(b"short") is None
+    assert Arp.unpack(b"\0\6" + QUESTION.pack()[2:]) is None
+
+
+def test_only_replies_to_our_own_questions_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    stranger = Arp(2, PEER_MAC, IPv4Address("10.17.0.9"), MAC, OURS)
+    to_another = Arp(2, PEER_MAC, PEER, b"\x02\0\0\0\0\x09", OURS)
+    announcement = Arp(2, PEER_MAC, PEER, PEER_MAC, PEER)
+    poll = Arp(1, PEER_MAC, PEER, MAC, OURS)
+    port, fake = port_with(monkeypatch, stranger, to_another, announcement, QUESTION, poll, REPLY)
+    assert list(port.answers(stand_in=False)) == [PEER]
+    assert fake.sent == []
+
+
+def test_known_neighbour_is_asked_alone_and_a_silent_one_at_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    port, fake = port_with(monkeypatch, REPLY)
+    list(port.answers(stand_in=False))
+    port.probe()
+    port.probe()
+    asked = [(packet.target, mac) for packet, mac in fake.sent if packet]
+    everyone = b"\xff" * 6
+    assert asked == [(PEER, PEER_MAC), (CONTROLLER, everyone), (PEER, everyone), (CONTROLLER, everyone)]
+
+
+def test_questions_are_answered_while_the_route_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    port, fake = port_with(monkeypatch, QUESTION)
+    assert list(port.answers(stand_in=True)) == []
+    assert fake.sent == [(Arp(2, MAC, OURS, PEER_MAC, PEER), PEER_MAC)]
+
+
+def test_missing_port_is_not_running() -> None:
+    port = Port(parse(json.dumps(GOOD | {"interface": "no-such-port"}), "F"))
+    assert port.running() is False
+    assert port.fileno() is None
+    port.probe()
+
+
+def test_route_message_is_what_rtnetlink_expects() -> None:
+    message = lan_watch.route_message(25, 0, CONFIG, 7)
+    length, kind, flags = struct.unpack_from("=IHH", message)
+    assert (length, kind, flags) == (len(message), 25, 5)
+    assert message[16:28] == bytes([socket.AF_INET, 28, 0, 0, 254, 210, 253, 1, 0, 0, 0, 0])
+    assert message[28:] == (
+        struct.pack("=HH4s", 8, 1, CONFIG.prefix.network_address.packed)
+        + struct.pack("=HHI", 8, 4, 7)
+        + struct.pack("=HH4s", 8, 7, OURS.packed)
+    )
+
+
+# --- the report
+
+
+def test_health(tmp_path: Path) -> None:
+    state = tmp_path / "lan_watch.json"
+    assert health(state, 10.0) == f"{state}: no watch has reported yet; start heiiki-lan-watch"
+    state.write_text(json.dumps({"monotonic": 8.0, "pid": os.getpid()}))
+    assert health(state, 10.0) == ""
+    assert health(state, 11.5) == f"{state}: is 3.5 s old; the watch hangs, restart heiiki-lan-watch"
+    with subprocess.Popen(["true"]) as gone:
+        gone.wait()
+    state.write_text(json.dumps({"monotonic": 8.0, "pid": gone.pid}))
+    assert health(state, 10.0) == f"{state}: the watch that wrote it is gone; start heiiki-lan-watch"
+    state.write_text("{}")
+    assert health(state, 10.0) == f"{state}: cannot be read: KeyError('monotonic')"
+
+
+def test_wrong_usage_and_wrong_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert lan_watch.main([]) == 2
+    assert lan_watch.main([str(tmp_path / "none.json")]) == 1
+    assert (
+        capsys.readouterr()
+        .err.splitlines()[1]
+        .endswith("No such file or directory: " + repr(str(tmp_path / "none.json")))
+    )
+
+
+# --- the kernel itself
+
+RUN = """
+import sys, pathlib
+from heiiki_agent import lan_watch
+file, state = map(pathlib.Path, sys.argv[1:])
+lan_watch.Daemon(file, lan_watch.read(file), state).run()
+"""
+
+
+def ip(*words: str) -> str:
+    return subprocess.run(["ip", *words], capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture
+def lan() -> Iterator[tuple[str, str]]:
+    """Two namespaces with a wire between them: ours and the peer's."""
+    ours, peer = (f"heiiki-test-{side}-{os.getpid()}" for side in ("ours", "peer"))
+    try:
+        for name in (ours, peer):
+            ip("netns", "add", name)
+        ip("-n", ours, "link", "add", "lan0", "type", "veth", "peer", "lan0", "netns", peer)
+        for name, address in ((ours, OURS), (peer, PEER)):
+            ip("-n", name, "address", "add", f"{address}/32", "dev", "lan0")
+            ip("-n", name, "link", "set", "lan0", "up")
+        yield ours, peer
+    finally:
+        for name in (ours, peer):
+            subprocess.run(["ip", "netns", "del", name], check=False)
+
+
+def eventually(condition: Callable[[], bool], limit_s: float = 10.0) -> bool:
+    end = time.monotonic() + limit_s
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.02)
+    return condition()
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("ip") is None, reason="needs root and iproute2 for network namespaces"
+)
+def test_route_follows_the_peer_and_outlives_the_watch(lan: tuple[str, str], tmp_path: Path) -> None:
+    ours, peer = lan
+    file, state = tmp_path / "lan_watch.json", tmp_path / "state.json"
+    file.write_text(json.dumps(GOOD | {"probe_ms": 50, "lost": 4}))
+    source = str(Path(lan_watch.__file__).parents[2])
+    command = ["ip", "netns", "exec", ours, sys.executable, "-c", RUN, str(file), str(state)]
+
+    def stands() -> bool:
+        return ip("-n", ours, "route", "show", "10.17.0.0/28") != ""
+
+    with subprocess.Popen(command, env=os.environ | {"PYTHONPATH": source}) as watch:
+        try:
+            assert eventually(stands)
+            ip("-n", peer, "address", "del", f"{PEER}/32", "dev", "lan0")  # nobody answers, the carrier stays
+            assert eventually(lambda: not stands())
+            assert eventually(lambda: json.loads(state.read_text())["alive"] is False)
+            ip("-n", peer, "address", "add", f"{PEER}/32", "dev", "lan0")
+            assert eventually(stands)
+            ip("-n", peer, "link", "set", "lan0", "down")
+            assert eventually(lambda: not stands())
+            ip("-n", peer, "link", "set", "lan0", "up")
+            assert eventually(stands)
+            assert health(state, time.monotonic()) == ""
+        finally:
+            watch.send_signal(signal.SIGTERM)
+    assert watch.returncode == 0
+    assert stands()

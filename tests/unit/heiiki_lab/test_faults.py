@@ -1,0 +1,171 @@
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from heiiki.errors import LabError
+from heiiki_lab import faults, state
+from heiiki_lab.faults import Fault, Injector, Look, look_of, steps_between
+from heiiki_lab.spec import Endpoint, LabSpec, LinkSpec, NodeSpec
+
+A, B = Endpoint("h1", "eth0"), Endpoint("h2", "eth0")
+C, D = Endpoint("h2", "eth1"), Endpoint("h3", "eth0")
+SPEC = LabSpec(
+    "lab", (NodeSpec("h1"), NodeSpec("h2"), NodeSpec("h3")), (LinkSpec("one", A, B), LinkSpec("two", C, D))
+)
+SILENT = "loss 100%"
+
+
+class FakeGuest:
+    """Stands in for both clients: keeps what was asked in order."""
+
+    def __init__(self) -> None:
+        self.calls: list[object] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def batch(self, steps: Sequence[tuple[str, str, Sequence[str]]]) -> float:
+        self.calls.append(list(steps))
+        return 1.5
+
+    def kill_all(self) -> float:
+        self.calls.append("kill_all")
+        return 2.5
+
+
+@pytest.fixture
+def guest(monkeypatch: pytest.MonkeyPatch) -> FakeGuest:
+    fake = FakeGuest()
+    monkeypatch.setattr(faults, "GuestClient", lambda _path: fake)
+    monkeypatch.setattr(faults, "NodeClient", lambda _path: fake)
+    return fake
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Path]:
+    with state.hold(tmp_path):
+        yield tmp_path
+
+
+@pytest.mark.parametrize(
+    ("applied", "expected"),
+    [
+        ((), {}),
+        ((Fault("one", "link", "silent"),), {A: Look(queue=SILENT), B: Look(queue=SILENT)}),
+        ((Fault("one", "link", "silent", str(B)),), {B: Look(queue=SILENT)}),
+        ((Fault("two", "link", "down"),), {C: Look(down=True)}),
+        ((Fault("h2", "node", "kill"),), {}),
+        ((Fault("h2", "node", "poweroff"),), dict.fromkeys((A, B, C, D), Look(queue=SILENT))),
+        (
+            (Fault("one", "link", "impair", None, 20, 1.5), Fault("one", "link", "silent", str(A))),
+            {A: Look(queue=SILENT), B: Look(queue="delay 20ms loss 1.5%")},
+        ),
+        (
+            (Fault("h3", "node", "poweroff"), Fault("two", "link", "down")),
+            {C: Look(down=True, queue=SILENT), D: Look(queue=SILENT)},
+        ),
+    ],
+)
+def test_what_interfaces_must_look_like(applied: faults.Faults, expected: dict[Endpoint, Look]) -> None:
+    assert look_of(SPEC, applied) == expected
+
+
+def test_steps_lead_from_one_look_to_the_other_and_back() -> None:
+    broken = {A: Look(queue=SILENT), C: Look(down=True)}
+    assert steps_between({}, broken) == [
+        ("h1", "tc", ["qdisc replace dev eth0 root netem loss 100%"]),
+        ("h2", "ip", ["link set dev eth1 down"]),
+    ]
+    assert steps_between(broken, {}) == [
+        ("h1", "tc", ["qdisc delete dev eth0 root"]),
+        ("h2", "ip", ["link set dev eth1 up"]),
+    ]
+    assert steps_between(broken, broken) == []
+
+
+def test_overlapping_faults_heal_one_by_one(guest: FakeGuest, running: Path) -> None:
+    injector = Injector(SPEC, running)
+    injector.fail_link("one", "silent")
+    injector.fail_node("h1", "poweroff")
+    assert injector.heal("one") == 1.5
+    assert guest.calls[-1] == []
+    assert [str(fault) for fault in injector.applied()] == ["poweroff"]
+    injector.heal_all()
+    assert guest.calls[-1] == [
+        ("h1", "tc", ["qdisc delete dev eth0 root"]),
+        ("h2", "tc", ["qdisc delete dev eth0 root"]),
+    ]
+    assert injector.applied() == ()
+
+
+def test_a_node_without_power_sends_no_farewell(guest: FakeGuest, running: Path) -> None:
+    assert Injector(SPEC, running).fail_node("h3", "poweroff") == 1.5
+    assert guest.calls == [
+        [
+            ("h2", "tc", ["qdisc replace dev eth1 root netem loss 100%"]),
+            ("h3", "tc", ["qdisc replace dev eth0 root netem loss 100%"]),
+        ],
+        "kill_all",
+    ]
+
+
+def test_a_healed_node_is_started_again_once_its_links_are_back(guest: FakeGuest, running: Path) -> None:
+    injector = Injector(SPEC, running, lambda node: guest.calls.append(f"restart {node}"))
+    assert injector.fail_node("h2", "kill") == 2.5
+    injector.fail_link("two", "down")
+    injector.heal_all()
+    assert guest.calls[-2:] == [[("h2", "ip", ["link set dev eth1 up"])], "restart h2"]
+
+
+def test_a_refused_change_is_not_written_down(
+    guest: FakeGuest, running: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_steps: object) -> float:
+        raise LabError("h1: tc: Cannot find device")
+
+    monkeypatch.setattr(guest, "batch", refuse)
+    injector = Injector(SPEC, running)
+    with pytest.raises(LabError, match="Cannot find device"):
+        injector.fail_link("one", "silent")
+    assert injector.applied() == ()
+
+
+def test_words_for_the_status(guest: FakeGuest, running: Path) -> None:
+    injector = Injector(SPEC, running)
+    injector.fail_link("one", "silent", A)
+    injector.impair("one", delay_ms=10, loss_percent=0.5)
+    injector.fail_node("h2", "kill")
+    applied = injector.applied()
+    assert faults.faults_of_link(applied, "one") == ("silent from h1:eth0", "impair 10 ms 0.5 %")
+    assert faults.faults_of_link(applied, "two") == ()
+    assert faults.faults_of_node(applied, "h2") == ("kill",)
+
+
+@pytest.mark.usefixtures("guest")
+def test_wrong_targets_are_refused_with_the_known_ones(running: Path) -> None:
+    injector = Injector(SPEC, running)
+    with pytest.raises(LabError, match="no link 'x' in the lab; known links: one, two"):
+        injector.fail_link("x", "silent")
+    with pytest.raises(LabError, match="no node 'x' in the lab; known nodes: h1, h2, h3"):
+        injector.fail_node("x", "kill")
+    with pytest.raises(LabError, match="no node or link 'x'; nodes: h1, h2, h3; links: one, two"):
+        injector.heal("x")
+    with pytest.raises(LabError, match="one has no fault to heal; failed now: nothing"):
+        injector.heal("one")
+    with pytest.raises(LabError, match="only silent goes one way, from h1:eth0 or h2:eth0"):
+        injector.fail_link("one", "silent", D)
+    with pytest.raises(LabError, match="only silent goes one way"):
+        injector.fail_link("one", "down", A)
+    with pytest.raises(LabError, match="loss 101 within 0-100 %"):
+        injector.impair("one", loss_percent=101)
+
+
+@pytest.mark.usefixtures("guest")
+def test_no_lab_no_fault(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="is not up; run `heiiki lab up`"):
+        Injector(SPEC, tmp_path).fail_link("one", "silent")

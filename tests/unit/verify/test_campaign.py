@@ -1,0 +1,293 @@
+"""The campaign, on devices that answer as told and with a clock that does not wait."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from heiiki.errors import HeiikiError
+from heiiki.plan.model import Fault, Plan
+from heiiki.requirements import Result
+from heiiki.requirements.verdict import Evidence
+from heiiki.verify import run as verification
+from heiiki.verify.faults import campaign
+from heiiki.verify.faults.campaign import Campaign, selected, streams, watched
+from heiiki.verify.routing import health
+from heiiki.verify.routing.expected import Expected, expectations
+
+Keep = Callable[[str, bytes], Evidence]
+
+
+class Clock:
+    """Sleeping moves it on; nothing waits."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        self.now += 0.001
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class FakeInjector:
+    """Keeps what is failed; may stall now and then."""
+
+    def __init__(self, clock: Clock, stalls: Sequence[float] = ()) -> None:
+        self._clock = clock
+        self._stalls = list(stalls)
+        self.failed: set[str] = set()
+        self.log: list[str] = []
+
+    def fail_link(self, link: str, how: str) -> float:
+        return self._note(f"fail {link} {how}", link)
+
+    def fail_node(self, node: str, how: str) -> float:
+        return self._note(f"fail {node} {how}", node)
+
+    def _note(self, line: str, target: str) -> float:
+        self.log.append(line)
+        self.failed.add(target)
+        return self._clock.now
+
+    def heal(self, target: str) -> float:
+        self.log.append(f"heal {target}")
+        self.failed.discard(target)
+        return self._clock.now
+
+    def heal_all(self) -> float:
+        self.failed.clear()
+        return self._clock.now
+
+    def now(self) -> float:
+        return self._clock.now
+
+    def stalls(self, since: float) -> Sequence[tuple[float, float]]:
+        return ((since + 1.5, self._stalls.pop(0)),) if self._stalls else ()
+
+
+def healthy(one: Expected) -> dict[str, Any]:
+    """What probe ``read`` finds on a device that is as planned."""
+    peers: dict[str, Any] = {}
+    for session in one.sessions:
+        family = peers.setdefault(session.vrf, {"ipv4Unicast": {"peers": {}}})
+        family["ipv4Unicast"]["peers"][session.address] = {"state": "Established"}
+    bfd = [{"peer": session.address, "vrf": session.vrf, "status": "up"} for session in one.sessions]
+    addresses = [{"addr_info": [{"local": str(one.virtual[0])}]}] if one.virtual and one.virtual[1] else []
+    routes = [{"dst": str(address), "dev": interface} for address, interface in one.exits]
+    said = {"vtysh": campaign.json.dumps(peers) + "\n" + campaign.json.dumps(bfd)}
+    said |= {"addresses": campaign.json.dumps(addresses), "routes": campaign.json.dumps(routes)}
+    ue = campaign.json.dumps({"state": "attached", "address": str(one.sim)})
+    commands = {name: {"rc": 0, "out": out, "err": ""} for name, out in said.items()}
+    return {"commands": commands, "files": {"/run/heiiki/ue.json": ue}}
+
+
+class Network:
+    """Every device of the plan: healthy while nothing is failed; `gap` seconds of silence at a failure."""
+
+    def __init__(self, plan: Plan, injector: FakeInjector, gap: float = 0.9, traffic: int = 5) -> None:
+        self._expected = expectations(plan)
+        self._injector = injector
+        self.gap = gap
+        self.traffic = traffic
+        self.asked: list[dict[str, Any]] = []
+
+    def __call__(self, device: str, probe: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        if probe == "traffic":
+            counts = dict.fromkeys(parameters["elements"], 10)
+            return {"before": counts, "after": dict.fromkeys(counts, 10 + self.traffic), "seconds": 0.25}
+        if probe == "stamp_client":
+            self.asked += parameters["questions"]
+            return {"answers": [self._stamp(device, question) for question in parameters["questions"]]}
+        if device == "b-enb":
+            radios = {f"ue{number}": {"attached": not self._injector.failed} for number in range(3)}
+            state = {"s1": True, "s1_u_echo": True, "radios": radios}
+            return {"commands": {}, "files": {"/run/heiiki/enb.json": campaign.json.dumps(state)}}
+        found = healthy(self._expected[device])
+        if self._injector.failed:
+            found["commands"]["vtysh"]["out"] = "bgpd is not running"
+        return found
+
+    def _stamp(self, device: str, question: dict[str, Any]) -> dict[str, Any]:
+        if question["do"] != "gaps":
+            return {"now": 0.0}
+        quiet = self.gap if question["until"] - question["since"] >= campaign.HOLD_S else 0.04
+        peers = ("10.15.0.4", "10.16.1.20", "10.16.1.116", "10.16.2.164")
+        gaps = {peer: {"gap": quiet, "start": question["since"] + 0.5, "truncated": False} for peer in peers}
+        return {
+            "peers": gaps | {"10.15.0.5": {"gap": 0.03, "start": question["since"], "truncated": False}},
+            "stalls": [],
+        } | (
+            {"peers": {"10.15.0.4": {"gap": 0.03, "start": question["since"], "truncated": False}}}
+            if device == "xmpp"
+            else {}
+        )
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+    made = Clock()
+    monkeypatch.setattr(campaign, "time", made)
+    monkeypatch.setattr(health, "time", made)
+    return made  # type: ignore[return-value]
+
+
+def run(
+    plan: Plan,
+    network: Network,
+    injector: FakeInjector,
+    fleet_of: Any,
+    kept: Keep,
+    faults: Sequence[Fault],
+    *,
+    restarted: list[str] | None = None,
+    lines: list[str] | None = None,
+) -> tuple[campaign.Row, ...]:
+    restart = (restarted if restarted is not None else []).append
+    report = (lines if lines is not None else []).append
+    return Campaign(plan, fleet_of(network), injector, restart, kept, report).run(faults)
+
+
+def test_a_row_is_gated_failed_held_healed_restarted_and_measured(
+    plan: Plan, clock: Clock, fleet_of: Any, kept: Keep
+) -> None:
+    injector, restarted, lines = FakeInjector(clock), [], []  # type: ignore[var-annotated]
+    network = Network(plan, injector)
+    faults = selected(plan, ("a-p1/kill", "a-pe1--a-p1/silent"))
+    rows = run(plan, network, injector, fleet_of, kept, faults, restarted=restarted, lines=lines)
+    assert [row.row.name for row in rows] == ["a-p1/kill", "a-pe1--a-p1/silent"]
+    assert {row.verdict.result for row in rows} == {Result.PASS}
+    assert {row.row.longest for row in rows} == {0.9}
+    assert len(rows[0].row.gaps) == 2 * 2 * len(plan.sites)
+    assert injector.log == ["fail a-p1 kill", "heal a-p1", "fail a-pe1--a-p1 silent", "heal a-pe1--a-p1"]
+    assert restarted == ["a-p1"]
+    assert lines[0].startswith("[1/2] a-p1/kill: 0.90 s down at umeda on failure: ok (")
+    assert network.asked[0]["do"] == "start"
+    assert network.asked[-1]["do"] == "stop"
+
+
+def test_an_interruption_above_the_bound_fails(plan: Plan, clock: Clock, fleet_of: Any, kept: Keep) -> None:
+    injector = FakeInjector(clock)
+    rows = run(
+        plan, Network(plan, injector, gap=2.4), injector, fleet_of, kept, selected(plan, ("a-p1/kill",))
+    )
+    assert (rows[0].verdict.result, rows[0].verdict.measured, rows[0].verdict.bound) == (
+        Result.FAIL,
+        2.4,
+        2.0,
+    )
+
+
+def test_a_stall_repeats_and_the_voided_value_is_kept(
+    plan: Plan, clock: Clock, fleet_of: Any, kept: Keep
+) -> None:
+    injector, lines = FakeInjector(clock, [0.5]), []  # type: ignore[var-annotated]
+    network = Network(plan, injector)
+    rows = run(plan, network, injector, fleet_of, kept, selected(plan, ("a-p1/kill",)), lines=lines)
+    assert (rows[0].row.result, rows[0].row.voided) == (Result.PASS, (0.9,))
+    assert "void (guest stood still for 0.500 s)" in lines[0]
+
+
+def test_stalls_without_end_are_unknown_after_three_repeats(
+    plan: Plan, clock: Clock, fleet_of: Any, kept: Keep
+) -> None:
+    injector = FakeInjector(clock, [0.5] * 9)
+    rows = run(plan, Network(plan, injector), injector, fleet_of, kept, selected(plan, ("a-p1/kill",)))
+    assert (rows[0].row.result, rows[0].row.voided) == (Result.UNKNOWN, (0.9, 0.9, 0.9, 0.9))
+    assert injector.log.count("fail a-p1 kill") == 4
+
+
+def test_without_traffic_on_the_element_nothing_is_failed(
+    plan: Plan, clock: Clock, fleet_of: Any, kept: Keep
+) -> None:
+    injector = FakeInjector(clock)
+    network = Network(plan, injector, traffic=0)
+    rows = run(plan, network, injector, fleet_of, kept, selected(plan, ("a-p1/kill",)))
+    assert rows[0].row.result is Result.UNKNOWN
+    assert "no traffic on a-p1" in rows[0].row.reason
+    assert injector.log == []
+
+
+def test_a_gate_that_stays_shut_ends_the_run_with_unknown_rows(
+    plan: Plan, clock: Clock, fleet_of: Any, kept: Keep
+) -> None:
+    injector = FakeInjector(clock)
+    injector.failed.add("something else")
+    injector.heal_all = injector.now  # type: ignore[method-assign]
+    faults = plan.faults[:5]
+    rows = run(plan, Network(plan, injector), injector, fleet_of, kept, faults)
+    assert [row.row.name for row in rows] == [fault.name for fault in faults]
+    assert {row.row.result for row in rows} == {Result.UNKNOWN}
+    assert "paths unhealthy for 60 s" in rows[0].row.reason
+    assert rows[4].row.reason.startswith("not tried")
+    assert injector.log == []
+
+
+def test_whatever_ends_the_run_everything_is_healed_and_started_again(
+    plan: Plan, clock: Clock, fleet_of: Any, kept: Keep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    injector, restarted = FakeInjector(clock), []  # type: ignore[var-annotated]
+    network = Network(plan, injector)
+
+    def interrupted(seconds: float) -> None:
+        if seconds == campaign.HOLD_S:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(clock, "sleep", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(plan, network, injector, fleet_of, kept, selected(plan, ("a-p1/poweroff",)), restarted=restarted)
+    assert injector.failed == set()
+    assert restarted == ["a-p1"]
+    assert network.asked[-1]["do"] == "stop"
+
+
+def test_faults_are_chosen_by_name_or_target_and_typing_errors_are_told(plan: Plan) -> None:
+    assert selected(plan, faults=True) == plan.faults
+    assert [fault.name for fault in selected(plan, ("a-p1", "b-mme/kill"))] == [
+        "a-p1/kill",
+        "a-p1/poweroff",
+        "b-mme/kill",
+    ]
+    with pytest.raises(HeiikiError, match="no such fault: a-p9"):
+        selected(plan, ("a-p9",))
+
+
+def test_traffic_is_watched_at_an_end_that_is_no_switch(plan: Plan) -> None:
+    by_name = {fault.name: fault for fault in plan.faults}
+    assert watched(plan, by_name["umeda-lan--umeda-ce-a/down"]) == ("umeda-ce-a", ["lan0"])
+    assert watched(plan, by_name["a-p1/kill"]) == ("a-p1", ["core-pe1", "core-pe2"])
+
+
+def test_every_site_is_heard_in_both_directions_and_the_control_stream_too(plan: Plan) -> None:
+    found = {(stream.listener, stream.site, stream.direction) for stream in streams(plan)}
+    assert found == {
+        ("umeda-bems", "umeda", "down"),
+        ("dras", "umeda", "up"),
+        ("namba-erc", "namba", "down"),
+        ("dras", "namba", "up"),
+        ("sakai-bems", "sakai", "down"),
+        ("dras", "sakai", "up"),
+        ("dras", "", ""),
+        ("xmpp", "", ""),
+    }
+
+
+def test_what_was_not_asked_for_is_unknown(plan: Plan, kept: Keep) -> None:
+    seen = verification.verify(plan, (), None, kept, checks=("faults",))  # type: ignore[arg-type]
+    assert [(one.requirement, one.result, one.reason) for one in seen.verdicts] == [
+        ("R-GAP", Result.UNKNOWN, verification.NOT_ASKED)
+    ]
+    assert seen.fault_rows == ()
+
+
+def test_outside_a_lab_every_fault_asked_for_is_unknown(plan: Plan, kept: Keep) -> None:
+    seen = verification.verify(plan, (), None, kept, checks=("faults",), faults=True)  # type: ignore[arg-type]
+    assert [row.name for row in seen.fault_rows] == [fault.name for fault in plan.faults]
+    assert {verdict.reason for verdict in seen.verdicts} == {verification.NO_INJECTOR}
+
+
+def test_an_unknown_check_is_refused(plan: Plan, kept: Keep) -> None:
+    with pytest.raises(HeiikiError, match="no such check: colour; known: config, sessions"):
+        verification.verify(plan, (), None, kept, checks=("colour",))  # type: ignore[arg-type]

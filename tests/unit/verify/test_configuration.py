@@ -1,0 +1,192 @@
+"""What runs against what was compiled: by file, by meaning, and unknown where nobody can read."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import heiiki.render
+from heiiki.plan.model import Plan
+from heiiki.render.model import DeviceBuild, RenderedFile
+from heiiki.requirements import Result, Stage
+from heiiki.requirements.verdict import Evidence
+from heiiki.verify.config import running as configuration
+from heiiki.verify.fleet import Answer
+from heiiki.verify.probes import running
+from heiiki.verify.routing import frr
+
+Keep = Callable[[str, bytes], Evidence]
+FILE = RenderedFile(
+    "/etc/frr/frr.conf", "x\n", "0640", "frr", service="frr", requirements=("R-GAP", "R-AVAIL")
+)
+UNIT = RenderedFile("/etc/frr/daemons", "y\n", "0640", "frr", service="frr")
+BUILD = DeviceBuild("x", (FILE, UNIT), ())
+
+
+def verdicts(
+    kept: Keep, different: Any = None, unreadable: Any = None, error: str = "", show: str = "x\n"
+) -> list[tuple[str, Result, str]]:
+    shown = {"/etc/frr/frr.conf": {"rc": 0 if show else 1, "out": show, "err": "vtysh: no"}}
+    data = {} if error else {"different": different or {}, "unreadable": unreadable or {}, "shown": shown}
+    found = list(configuration.of_device(BUILD, Answer("x", data, error, b""), kept))
+    assert all(one.stage is Stage.CONFIG and one.subject == "x" for one in found)
+    return [(one.requirement, one.result, one.reason) for one in found]
+
+
+def test_a_device_as_compiled_passes_each_requirement_of_the_stage(kept: Keep) -> None:
+    assert verdicts(kept) == [("R-GAP", Result.PASS, "as compiled: /etc/frr/frr.conf")]
+
+
+def test_a_difference_fails_and_is_shown(kept: Keep) -> None:
+    assert verdicts(kept, {"/etc/frr/frr.conf": ["FRR runs something else: missing: bfd"]}) == [
+        ("R-GAP", Result.FAIL, "/etc/frr/frr.conf FRR runs something else: missing: bfd")
+    ]
+
+
+def test_what_frr_runs_counts_and_not_only_its_file(kept: Keep) -> None:
+    assert verdicts(kept, show="x\nz\n") == [
+        ("R-GAP", Result.FAIL, "/etc/frr/frr.conf, running: too much: z")
+    ]
+    assert verdicts(kept, show="")[0][1] is Result.UNKNOWN
+
+
+def test_another_file_of_the_same_service_counts_too(kept: Keep) -> None:
+    assert verdicts(kept, {"/etc/frr/daemons": ["is missing"]})[0][1] is Result.FAIL
+
+
+def test_what_cannot_be_read_is_unknown(kept: Keep) -> None:
+    assert verdicts(kept, None, {"/etc/frr/frr.conf": ["frr-reload: gone"]})[0][1] is Result.UNKNOWN
+    assert verdicts(kept, error="x: not reachable") == [("R-GAP", Result.UNKNOWN, "x: not reachable")]
+
+
+def test_a_secret_is_matched_around_and_never_sent(tmp_path: Any) -> None:
+    content = '{"imsi": "440", "k": "{{secret:sim/440:k}}", "apns": ["a"]}\n'
+    asked = configuration._file(RenderedFile("/etc/s.json", content, "0600", secret=True))
+    assert "secret" not in asked["pattern"]
+    assert running._same(asked, b'{"imsi": "440", "k": "00ff", "apns": ["a"]}\n')
+    assert not running._same(asked, b'{"imsi": "441", "k": "00ff", "apns": ["a"]}\n')
+    assert not running._same(asked, b'{"imsi": "440", "k": "", "apns": ["a"]}\n')
+
+
+def test_every_requirement_of_the_stage_is_held_by_some_device(plan: Plan, kept: Keep) -> None:
+    answer = Answer("x", {"different": {}, "unreadable": {}, "shown": {}}, "", b"")
+    found = [
+        verdict
+        for build in heiiki.render.compile_plan(plan)
+        for verdict in configuration.of_device(build, answer, kept)
+    ]
+    assert {one.requirement for one in found} >= {
+        "R-GAP",
+        "R-DUAL",
+        "R-ISO-GROUP",
+        "R-ISO-SITE",
+        "R-ISO-MALICE",
+    }
+    asked = [configuration.question(build) for build in heiiki.render.compile_plan(plan)]
+    assert any(one["shown"] for one in asked)
+    assert all(path for one in asked for path, _ in one["health"])
+
+
+INTENDED = """!
+bfd
+ profile active
+  detect-multiplier 3
+  receive-interval 300
+  transmit-interval 200
+ exit
+exit
+!
+router bgp 64601 vrf second
+ address-family ipv4 unicast
+  rt vpn import 64601:3
+  rt vpn export 64601:3
+ exit-address-family
+exit
+!
+route-map ACCEPT permit 10
+ match ip address prefix-list HUB
+exit
+"""
+
+RUNNING = """frr version 10.3
+hostname x
+!
+route-map ACCEPT permit 10
+ match ip address prefix-list HUB
+exit
+!
+vrf second
+exit-vrf
+!
+router bgp 64601 vrf second
+ !
+ address-family ipv4 unicast
+  rt vpn both 64601:3
+ exit-address-family
+exit
+!
+bfd
+ profile active
+  transmit-interval 200
+ exit
+ !
+exit
+!
+end
+"""
+
+
+def test_order_defaults_and_short_forms_are_no_difference() -> None:
+    assert frr.differences(INTENDED, RUNNING) == []
+
+
+def test_a_changed_timer_and_a_lost_rule_are_differences_in_their_context() -> None:
+    drifted = RUNNING.replace("transmit-interval 200", "receive-interval 900").replace(
+        " match ip", " match ipv6"
+    )
+    assert frr.differences(INTENDED, drifted) == [
+        "missing: bfd / profile active / transmit-interval 200",
+        "missing: route-map ACCEPT permit 10 / match ip address prefix-list HUB",
+        "too much: bfd / profile active / receive-interval 900",
+        "too much: route-map ACCEPT permit 10 / match ipv6 address prefix-list HUB",
+    ]
+
+
+def test_the_same_line_in_another_context_is_a_difference() -> None:
+    assert frr.differences("router a\n x\n", "router b\n x\n") == [
+        "missing: router a / x",
+        "too much: router b / x",
+    ]
+
+
+def nft(*rules: str, handle: int = 1) -> str:
+    objects: list[dict[str, Any]] = [
+        {"metainfo": {"version": "1.1.3"}},
+        {"table": {"family": "inet", "name": "heiiki", "handle": handle}},
+        {"counter": {"family": "inet", "name": "spoofed", "table": "heiiki", "handle": 2, "packets": handle}},
+    ]
+    objects += [
+        {"rule": {"family": "inet", "table": "heiiki", "handle": handle, "expr": [rule]}} for rule in rules
+    ]
+    return json.dumps({"nftables": objects})
+
+
+def test_packet_filters_are_compared_without_handles_and_counts() -> None:
+    only = running.tables(nft())
+    assert running.ruleset(nft("a", "b"), None) == running.ruleset(nft("a", "b", handle=9), only)
+    assert running.ruleset(nft("a", "b"), None) != running.ruleset(nft("b", "a"), only)
+    other = {"table": {"family": "ip", "name": "other", "handle": 5}}
+    more = json.dumps({"nftables": [*json.loads(nft("a"))["nftables"], other]})
+    assert running.ruleset(more, only) == running.ruleset(nft("a"), None)
+    assert len(running._between(running.ruleset(nft("a"), None), running.ruleset(nft("b"), None))) == 2
+
+
+@pytest.mark.parametrize(("content", "kind"), [(b"x\n", ""), (b"z\n", "different"), (None, "different")])
+def test_files_are_read(tmp_path: Any, content: bytes | None, kind: str) -> None:
+    path = tmp_path / "frr.conf"
+    if content is not None:
+        path.write_bytes(content)
+        path.chmod(0o640)
+    wanted = configuration._file(RenderedFile(str(path), "x\n", "0640", path.owner() if content else "root"))
+    assert running._file(wanted)[0] == kind

@@ -1,0 +1,177 @@
+"""The control socket of the IKE daemon: messages, and a connection that is tried and taken away again."""
+
+import socket
+import struct
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heiiki.verify.probes import vici
+
+MESSAGE = {
+    "hub-b": {
+        "version": "2",
+        "local_addrs": ["10.112.0.17"],
+        "empty": [],
+        "children": {"hub-b": {"local_ts": ["10.112.0.17/32[gre]", "b"], "mode": "transport"}},
+    },
+    "last": "x" * 300,
+}
+
+
+def test_a_message_comes_back_as_it_was() -> None:
+    assert vici.decode(vici.encode(MESSAGE)) == MESSAGE
+
+
+def test_a_file_is_sent_by_content(tmp_path: Path) -> None:
+    path = tmp_path / "a.pem"
+    path.write_text("PEM")
+    assert vici.decode(vici.encode({"certs": [{"file": str(path)}], "key": {"file": "x"}})) == {
+        "certs": ["PEM"],
+        "key": {"file": "x"},
+    }
+
+
+def test_what_is_no_text_is_shown_in_hexadecimal() -> None:
+    assert vici.decode(vici.encode({"data": b"\xff\x00"})) == {"data": "ff00"}
+
+
+class Daemon(threading.Thread):
+    """Answers each command by a table, after the events that belong to it; remembers what it was asked."""
+
+    def __init__(self, path: Path, answers: dict[str, Any], events: dict[str, list[tuple[str, Any]]]) -> None:
+        super().__init__(daemon=True)
+        self._answers, self._events = answers, events
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
+
+    def run(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with connection:
+                self._serve(connection)
+
+    def stop(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.join()
+
+    def _serve(self, connection: socket.socket) -> None:
+        while head := connection.recv(4):
+            packet = connection.recv(struct.unpack("!I", head)[0])
+            kind, name = packet[0], packet[2 : 2 + packet[1]].decode()
+            if kind == 3:
+                self._send(connection, bytes([5]))
+                continue
+            self.asked.append((name, vici.decode(packet[2 + packet[1] :])))
+            for event, said in self._events.get(name, ()):
+                self._send(connection, bytes([7, len(event)]) + event.encode() + vici.encode(said))
+            answer = self._answers.get(name)
+            self._send(connection, bytes([2]) if answer is None else bytes([1]) + vici.encode(answer))
+
+    @staticmethod
+    def _send(connection: socket.socket, packet: bytes) -> None:
+        connection.sendall(struct.pack("!I", len(packet)) + packet)
+
+
+@pytest.fixture
+def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    started = []
+
+    def start(answers: dict[str, Any], events: dict[str, list[tuple[str, Any]]]) -> Daemon:
+        path = tmp_path / "charon.vici"
+        monkeypatch.setattr(vici.Session.__init__, "__defaults__", (str(path),))
+        started.append(Daemon(path, answers, events))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
+
+
+SA = {"hub-b": {"uniqueid": "1", "state": "ESTABLISHED"}}
+
+
+def test_lists_are_what_the_events_say(daemon: Any) -> None:
+    daemon({"list-sas": {}, "get-shared": {"keys": []}}, {"list-sas": [("list-sa", SA), ("list-sa", SA)]})
+    asked = {"lists": {"sas": ["list-sas", "list-sa", {}], "shared": ["get-shared"]}}
+    assert vici.main(asked) == {"sas": [SA, SA], "shared": {"keys": []}}
+
+
+def test_a_command_that_the_daemon_does_not_know_is_an_error(daemon: Any) -> None:
+    daemon({}, {})
+    with pytest.raises(ConnectionError, match="knows no command list-sas"):
+        vici.main({"lists": {"sas": ["list-sas", "list-sa", {}]}})
+
+
+ATTEMPT = {
+    "name": "foreign CA",
+    "connection": {"probe-foreign": {"children": {"probe-foreign": {"mode": "transport"}}}},
+    "key": "KEY",
+    "terminate": {"ike": "probe-foreign"},
+    "timeout_ms": 100,
+}
+ANSWERS = {
+    "load-key": {"success": "yes", "id": "77"},
+    "load-conn": {"success": "yes"},
+    "initiate": {"success": "no", "errmsg": "establishing CHILD_SA 'probe-foreign' failed"},
+    "unload-conn": {"success": "yes"},
+    "unload-key": {"success": "yes"},
+    "terminate": {"success": "yes"},
+    "list-sas": {},
+    "rekey": {"success": "yes"},
+}
+
+
+def tried(daemon: Any, answers: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    log = [("control-log", {"msg": "received AUTHENTICATION_FAILED notify error"})]
+    one = daemon(answers, {"initiate": log})
+    done = vici.main({"do": "attempt", "attempts": [ATTEMPT], "pause_s": 0, "again": "hub-b"})
+    return done, [name for name, _ in one.asked]
+
+
+def test_an_attempt_leaves_nothing_behind(daemon: Any) -> None:
+    done, asked = tried(daemon, ANSWERS)
+    assert asked == ["load-key", "load-conn", "initiate", "unload-conn", "unload-key", "list-sas"]
+    attempt = done["attempts"]["foreign CA"]
+    assert not attempt["up"]
+    assert attempt["log"] == ["received AUTHENTICATION_FAILED notify error"]
+    assert done["again"] == {"error": "hub-b is not up"}
+
+
+def test_who_is_let_in_is_thrown_out(daemon: Any) -> None:
+    done, asked = tried(daemon, ANSWERS | {"initiate": {"success": "yes"}})
+    assert done["attempts"]["foreign CA"]["up"]
+    assert asked[3:6] == ["terminate", "unload-conn", "unload-key"]
+
+
+def test_a_connection_that_is_not_taken_is_an_error(daemon: Any) -> None:
+    done, asked = tried(daemon, ANSWERS | {"load-conn": {"success": "no", "errmsg": "no such option"}})
+    assert done["attempts"]["foreign CA"] == {"error": "the connection was not taken: no such option"}
+    assert asked[2:4] == ["unload-conn", "unload-key"]
+
+
+def test_a_connection_is_forgotten_and_its_sas_ended(daemon: Any) -> None:
+    one = daemon(ANSWERS, {})
+    done = vici.main({"do": "without", "connection": "hub-b"})
+    assert done["left"] == []
+    assert one.asked[:2] == [
+        ("unload-conn", {"name": "hub-b"}),
+        ("terminate", {"ike": "hub-b", "timeout": "3000"}),
+    ]
+
+
+def test_the_log_is_read_for_as_long_as_asked(daemon: Any) -> None:
+    one = daemon({"flush-certs": {"success": "yes"}}, {"flush-certs": [("log", {"msg": "flushed"})]})
+    done = vici.main({"do": "listen", "seconds": 0.2})
+    assert [line for _, line in done["lines"]] == ["flushed"]
+    assert 0.2 <= done["ended"] - done["began"] < 1.0
+    assert one.asked == [("flush-certs", {"type": "x509"})]
