@@ -1,0 +1,66 @@
+"""Frozen models of the plan, by subject.
+
+No module below the plan computes an address or invents a name.
+"""
+
+from heiiki.plan.model.device import Device, Function, Role, StampStream
+from heiiki.plan.model.faults import Availability, Fault, Manner
+from heiiki.plan.model.firewall import AllowedSource, Firewall, ForwardPair, InputService, Transit
+from heiiki.plan.model.interfaces import Gre, Interface, Xfrm
+from heiiki.plan.model.ipsec import EspMode, IpsecConnection, TrafficSelector
+from heiiki.plan.model.lan import LanWatch, Vrrp
+from heiiki.plan.model.mobile import MobilePlan, Pgw, Sim
+from heiiki.plan.model.pki import DeviceClass, Identity, Lifetimes, RevocationList, Suite, Trust, VaultServer
+from heiiki.plan.model.routing import BgpInstance, BgpNeighbor, PrefixSet, Router, StaticRoute, VpnTargets
+from heiiki.plan.model.service import ClosedNetwork, Management, Plan, SitePlan
+from heiiki.plan.model.timers import BfdProfile, IkeTimers, Timers
+from heiiki.plan.model.topology import Endpoint, Link, Path
+
+__all__ = [
+    "AllowedSource",
+    "Availability",
+    "BfdProfile",
+    "BgpInstance",
+    "BgpNeighbor",
+    "ClosedNetwork",
+    "Device",
+    "DeviceClass",
+    "Endpoint",
+    "EspMode",
+    "Fault",
+    "Firewall",
+    "ForwardPair",
+    "Function",
+    "Gre",
+    "Identity",
+    "IkeTimers",
+    "InputService",
+    "Interface",
+    "IpsecConnection",
+    "LanWatch",
+    "Lifetimes",
+    "Link",
+    "Management",
+    "Manner",
+    "MobilePlan",
+    "Path",
+    "Pgw",
+    "Plan",
+    "PrefixSet",
+    "RevocationList",
+    "Role",
+    "Router",
+    "Sim",
+    "SitePlan",
+    "StampStream",
+    "StaticRoute",
+    "Suite",
+    "Timers",
+    "TrafficSelector",
+    "Transit",
+    "Trust",
+    "VaultServer",
+    "VpnTargets",
+    "Vrrp",
+    "Xfrm",
+]

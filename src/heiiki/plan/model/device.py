@@ -1,0 +1,110 @@
+"""A device, and everything its configuration needs."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address
+
+from heiiki.plan.model.firewall import Firewall
+from heiiki.plan.model.interfaces import Interface
+from heiiki.plan.model.ipsec import IpsecConnection
+from heiiki.plan.model.lan import LanWatch, Vrrp
+from heiiki.plan.model.mobile import Pgw, Sim
+from heiiki.plan.model.pki import Identity, RevocationList, VaultServer
+from heiiki.plan.model.routing import Router, StaticRoute
+
+
+class Role(StrEnum):
+    """What a device does; the name of the Ansible role that provisions it, where one does."""
+
+    PE_ROUTER = "pe_router"
+    CE_ROUTER = "ce_router"
+    LTE_GATEWAY = "lte_gateway"
+    APN_GATEWAY = "apn_gateway"
+    CLOSED_GROUP_HOST = "closed_group_host"
+    EMS = "ems"
+    VAULT_SERVER = "vault_server"
+    MOBILE_CORE = "mobile_core"
+    LAN_SWITCH = "lan_switch"
+    WITNESS = "witness"
+
+
+class Function(StrEnum):
+    """The network function of a device, in the field's own word; finer than the role."""
+
+    PE = "PE"
+    P = "P"
+    EDGE = "edge"
+    CE = "CE"
+    GATEWAY = "GW"
+    PGW = "PGW"
+    SGW = "SGW"
+    MME = "MME"
+    HSS = "HSS"
+    ENB = "eNB"
+    DRAS = "DRAS"
+    XMPP = "XMPP"
+    VAULT = "Vault"
+    BEMS = "BEMS"
+    ERC = "ERC"
+    SWITCH = "switch"
+    SECOND_CUSTOMER = "second customer"
+    STRANGER = "stranger UE"
+
+
+@dataclass(frozen=True, slots=True)
+class StampStream:
+    """A stream of STAMP packets (RFC 8762) to `address`, for the site named; no site: the control."""
+
+    site: str
+    address: IPv4Address
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One device of the service, with everything its configuration needs.
+
+    Attributes:
+        managed: a role of ours provisions it; otherwise it is a carrier's, the customer's, or the lab's.
+        site: name of the site it stands at, or None.
+        networks: the closed networks whose path it is on, of ``a`` and ``b``.
+        host: name used in certificates and on the console.
+        revoked: since when and why the device is shut out, in words; empty when it is not.
+        revoked_sim: IMSI of the SIM that was in it then.
+    """
+
+    name: str
+    role: Role
+    function: Function
+    platform: str
+    networks: tuple[str, ...]
+    managed: bool = True
+    site: str | None = None
+    interfaces: tuple[Interface, ...] = ()
+    router: Router | None = None
+    firewall: Firewall | None = None
+    vrrp: Vrrp | None = None
+    lan_watch: LanWatch | None = None
+    routes: tuple[StaticRoute, ...] = ()
+    pgw: Pgw | None = None
+    subscribers: tuple[Sim, ...] = ()
+    sim: Sim | None = None
+    stamp: tuple[StampStream, ...] = ()
+    identity: Identity | None = None
+    ipsec: tuple[IpsecConnection, ...] = ()
+    vault: VaultServer | None = None
+    revocation: RevocationList | None = None
+    revoked: str = ""
+    revoked_sim: str | None = None
+
+    def interface(self, name: str) -> Interface:
+        """Return the interface called `name`; KeyError when the device has none of that name."""
+        for interface in self.interfaces:
+            if interface.name == name:
+                return interface
+        raise KeyError(name)
+
+    @property
+    def addresses(self) -> tuple[IPv4Address, ...]:
+        """Every address that the device owns; the virtual gateway and the stand-in for radio are left out."""
+        owned = (interface for interface in self.interfaces if interface.kind != "radio")
+        return tuple(address.ip for interface in owned for address in interface.addresses)

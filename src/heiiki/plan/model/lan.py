@@ -1,0 +1,30 @@
+"""What a gateway does for its LAN: the virtual gateway, and the watch over the LAN's route."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+
+@dataclass(frozen=True, slots=True)
+class Vrrp:
+    """The virtual gateway of a LAN (RFC 9568)."""
+
+    interface: str
+    virtual_interface: str
+    router_id: int
+    priority: int
+    address: IPv4Address
+    peer: IPv4Address
+    advert_ms: int
+    preempt_delay_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class LanWatch:
+    """The LAN route stands only while somebody on the LAN answers ARP (D4)."""
+
+    interface: str
+    prefix: IPv4Network
+    source: IPv4Address
+    targets: tuple[IPv4Address, ...]
+    probe_ms: int
+    lost: int

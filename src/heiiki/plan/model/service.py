@@ -1,0 +1,118 @@
+"""The whole service, resolved."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import IPv4Address, IPv4Network
+
+from heiiki.plan.model.device import Device
+from heiiki.plan.model.faults import Availability, Fault
+from heiiki.plan.model.mobile import MobilePlan
+from heiiki.plan.model.pki import Identity, Trust
+from heiiki.plan.model.timers import Timers
+from heiiki.plan.model.topology import Link, Path
+
+
+@dataclass(frozen=True, slots=True)
+class SitePlan:
+    """What a site is, resolved."""
+
+    number: int
+    name: str
+    customer: str
+    redundancy: str
+    primary: str
+    lan: IPv4Network
+    virtual_gateway: IPv4Address
+    controller: str
+    controller_address: IPv4Address
+    gateways: tuple[str, ...]
+    sim_address: IPv4Address
+    resources: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedNetwork:
+    """One of the two closed networks, as the checks need it."""
+
+    letter: str
+    kind: str
+    carrier: str
+    monthly_yen: int
+    included_mb: int | None
+    yen_per_extra_mb: float
+
+
+@dataclass(frozen=True, slots=True)
+class Management:
+    """How devices are reached: ``lab`` or ``ssh``; `sources` are where SSH may come from."""
+
+    kind: str
+    user: str = ""
+    host_suffix: str = ""
+    sources: tuple[IPv4Network, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The whole service, resolved.
+
+    Attributes:
+        service: name of the service.
+        digest: SHA-256 of the intent's files, for evidence.
+    """
+
+    service: str
+    title: str
+    digest: str
+    timers: Timers
+    networks: tuple[ClosedNetwork, ...]
+    mobile: MobilePlan
+    hub_lan: IPv4Network
+    hub_virtual_gateway: IPv4Address
+    devices: tuple[Device, ...]
+    links: tuple[Link, ...]
+    sites: tuple[SitePlan, ...]
+    paths: tuple[Path, ...]
+    faults: tuple[Fault, ...]
+    trust: Trust
+    reliability: tuple[Availability, ...] = ()
+    management: Management = Management("lab")
+
+    @cached_property
+    def _by_name(self) -> dict[str, Device]:
+        return {device.name: device for device in self.devices}
+
+    @cached_property
+    def _links_by_name(self) -> dict[str, Link]:
+        return {link.name: link for link in self.links}
+
+    def device(self, name: str) -> Device:
+        """Return the device called `name`; KeyError when there is none."""
+        return self._by_name[name]
+
+    def link(self, name: str) -> Link:
+        """Return the link called `name`; KeyError when there is none."""
+        return self._links_by_name[name]
+
+    def site(self, name: str) -> SitePlan:
+        """Return the site called `name`; KeyError when there is none."""
+        for site in self.sites:
+            if site.name == name:
+                return site
+        raise KeyError(name)
+
+    def identities(self) -> Iterator[Identity]:
+        """Every identity that the plan gives a device, in plan order."""
+        return (device.identity for device in self.devices if device.identity is not None)
+
+    def managed(self) -> Iterator[Device]:
+        """Every device that a role of ours provisions, in plan order."""
+        return (device for device in self.devices if device.managed)
+
+    def path(self, site: str, network: str) -> Path:
+        """Return the path of `site` over `network`; KeyError when there is none."""
+        for path in self.paths:
+            if path.site == site and path.network == network:
+                return path
+        raise KeyError(f"{site} over {network}")

@@ -1,0 +1,70 @@
+"""Timers of the service, as its profile resolves them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class BfdProfile:
+    """Timers of one BFD session type (RFC 5880); detection is interval times multiplier, milliseconds."""
+
+    name: str
+    interval_ms: int
+    multiplier: int
+
+    @property
+    def detection_ms(self) -> int:
+        """Longest time until a silent peer is noticed, milliseconds."""
+        return self.interval_ms * self.multiplier
+
+
+@dataclass(frozen=True, slots=True)
+class IkeTimers:
+    """Timers of IKEv2 (RFC 7296): how soon a tunnel is back; BFD, not these, decides the switch-over.
+
+    Attributes:
+        dpd_delay_s: a peer not heard for so long is asked for liveness.
+        retransmit_s: wait before the first retransmission; each next one is `retransmit_base` times as long.
+        retransmit_tries: retransmissions before the peer is given up.
+        rekey_ike_s: life of an IKE SA before it is made anew.
+        rekey_esp_s: life of an ESP SA before it is made anew, with a key exchange of its own (PFS).
+    """
+
+    dpd_delay_s: int
+    retransmit_s: float
+    retransmit_base: float
+    retransmit_tries: int
+    rekey_ike_s: int
+    rekey_esp_s: int
+
+    @property
+    def give_up_s(self) -> float:
+        """Longest time until a dead peer is given up, seconds: silence, then every retransmission."""
+        waits = (self.retransmit_s * self.retransmit_base**turn for turn in range(self.retransmit_tries + 1))
+        return self.dpd_delay_s + sum(waits)
+
+
+@dataclass(frozen=True, slots=True)
+class Timers:
+    """Every timer of the service, resolved from its profile.
+
+    Attributes:
+        active: BFD of the path that carries traffic, of each access line and of the LAN.
+        standby: BFD of the path that waits.
+        vrrp_advert_ms: VRRPv3 advertisement interval (RFC 9568).
+        vrrp_preempt_delay_s: how long a returning master waits before it takes over again.
+        lan_probe_ms: interval of the LAN watch's ARP probes.
+        lan_probe_lost: how many lost probes in a row make the LAN dead.
+        bgp_connect_s: BGP connect retry.
+        ospf_spf_ms: hold-down of the carrier's shortest-path computation.
+    """
+
+    profile: str
+    active: BfdProfile
+    standby: BfdProfile
+    vrrp_advert_ms: int
+    vrrp_preempt_delay_s: int
+    lan_probe_ms: int
+    lan_probe_lost: int
+    bgp_connect_s: int
+    ospf_spf_ms: int
+    ike: IkeTimers
