@@ -30,7 +30,7 @@ export ANSIBLE_HOME := $(CURDIR)/.ansible
 # Progress of long work shows at once, in a file or a pipe too.
 export PYTHONUNBUFFERED := 1
 export MOLECULE_GLOB := tests/molecule/*/molecule.yml
-lint types unit test long demo bench changelog clean: export PATH := $(BIN):$(PATH)
+lint types unit test long demo bench docs changelog clean: export PATH := $(BIN):$(PATH)
 
 say = printf '\n==> %s\n'
 
@@ -123,6 +123,16 @@ demo: setup ## Build the lab, provision it, break it, prove it, report (about 30
 bench: setup ## Measure 1,000 generated sites: load, validate, plan, compile; and 1,000 certificates (about a minute)
 	python tests/bench/bench.py
 	python tests/bench/identities.py
+
+.PHONY: docs
+docs: setup ## Build the documentation as a site: build/site/index.html (half a minute)
+	rm -rf build/docs build/site
+	mkdir -p build
+	cp -r docs build/docs
+	# Modules, plugins and roles describe themselves.
+	antsibull-docs collection --use-current --fail-on-error --dest-dir build/docs heiiki.network
+	sphinx-build --quiet --fail-on-warning --keep-going build/docs build/site
+	echo "build/site/index.html"
 
 .PHONY: lock
 lock: setup ## Resolve the dependencies anew and write requirements.lock (seconds)

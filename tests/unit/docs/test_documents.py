@@ -127,14 +127,18 @@ def test_every_decision_that_the_code_cites_is_written_down() -> None:
     assert cited - decided == set()
 
 
-def test_the_readme_lists_what_needs_root() -> None:
+def test_the_documents_list_what_needs_root() -> None:
     lab = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("src/heiiki_lab/**/*.py"))
     used = set(re.findall(r"privileged\.([a-z]+)\(", lab)) - {
         "hook"
     }  # text of a command that another one runs
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "machine.md").read_text(encoding="utf-8")
     assert used == {"bootstrap", "inside", "remove"}
-    assert {name for name in used if f"`{name}`" not in readme} == set()
+    assert {name for name in used if f"`{name}`" not in page} == set()
+
+
+def test_the_readme_is_read_in_one_sitting() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
 
 
 def test_nothing_else_asks_for_root() -> None:
