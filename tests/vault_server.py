@@ -29,7 +29,7 @@ from heiiki.pki.server.bootstrap import CA, INIT, Access, access, apply, logged_
 from heiiki.pki.server.connection import Server, Vault
 from heiiki.pki.server.policies import Purpose
 from heiiki.plan import build
-from heiiki.plan.model import Identity, Plan, Trust
+from heiiki.plan.model import Identity, Pki, Plan
 from heiiki.secrets import FileSecrets
 
 HOST = "vault.lab.internal"
@@ -193,7 +193,7 @@ class Issued:
     chain: tuple[str, ...]
 
 
-def obtain(vault: Vault, wrapped: WrappedToken, csr_pem: str, trust: Trust, identity: Identity) -> Issued:
+def obtain(vault: Vault, wrapped: WrappedToken, csr_pem: str, trust: Pki, identity: Identity) -> Issued:
     """Do what a device does with a wrapped token: open it and have the request signed.
 
     Raises:
@@ -215,8 +215,8 @@ class SetUpVault:
     enroller: Vault
 
     @property
-    def trust(self) -> Trust:
-        return self.plan.trust
+    def trust(self) -> Pki:
+        return self.plan.pki
 
     def certificate(self, device: str, key: ec.EllipticCurvePrivateKey | None = None) -> Issued:
         """Return a certificate of a device, made as a device does it."""
@@ -247,7 +247,7 @@ def set_up_vault(running: RunningVault, plan: Plan, state: Path) -> Iterator[Set
     made = running.root.write("auth/token/create", {"policies": ["root"], "no_parent": True})
     token = made["auth"]["client_token"]
     store.write(INIT, {**keys, "threshold": str(len(keys)), "root_token": token})
-    way = access(plan.trust, store, {"VAULT_ADDR": running.server.url})
+    way = access(plan.pki, store, {"VAULT_ADDR": running.server.url})
     apply(way, plan, unsealing=True)
     with logged_in(way, Purpose.ENROLLER) as enroller:
         yield SetUpVault(running, plan, way, enroller)

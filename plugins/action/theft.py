@@ -76,7 +76,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
             except AnsibleError as error:  # the other doors are shut all the same
                 raise package("heiiki.errors").TheftError(str(error)) from error
             with package("heiiki.pki.server.bootstrap").logged_in(access, purpose) as vault:
-                serials = package("heiiki.pki.revoke").revoke_device(vault, plan.trust, device.identity)
+                serials = package("heiiki.pki.revoke").revoke_device(vault, plan.pki, device.identity)
                 return [f"certificate {serial}" for serial in serials]
 
         def mark() -> Sequence[str]:

@@ -74,7 +74,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
 
     @staticmethod
     def _warnings(access: "Access", plan: "Plan") -> tuple[str, ...]:
-        return tuple(package("heiiki.pki.authorities").expiring(access.vault, plan.trust))
+        return tuple(package("heiiki.pki.authorities").expiring(access.vault, plan.pki))
 
     def _seeded(self, access: "Access", plan: "Plan") -> tuple[str, ...]:
         """Write the secrets that the server lacks; one that cannot be asked yet lacks all of them."""
@@ -83,5 +83,5 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         if self._task.check_mode and not bootstrap.usable(access, custodian):
             return tuple(kv.named(plan))
         with bootstrap.logged_in(access, custodian) as session:
-            secrets = kv.VaultSecrets(session, plan.trust.secrets_mount)
+            secrets = kv.VaultSecrets(session, plan.pki.secrets_mount)
             return tuple(kv.seed(secrets, kv.named(plan), access.store, check=self._task.check_mode))

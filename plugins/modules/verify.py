@@ -26,7 +26,7 @@ options:
     description:
       - V(false) injects nothing, and leaves open whether the service survives a failure.
       - V(true) injects every single failure of the plan, one after the other; only the lab can.
-      - Names, as a list or with commas between, inject some; a name is C(target) or C(target/manner).
+      - Names, as a list or with commas between, inject some; a name is C(target) or C(target/mode).
     type: raw
     default: false
 attributes:

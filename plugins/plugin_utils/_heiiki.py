@@ -114,7 +114,7 @@ def secrets_for(service: Path | None, state: Path | None) -> Iterator[Any]:
             access = vault_access(plan, state, "reading a device's secrets")
             purpose = package("heiiki.pki.server.policies").Purpose.SUBSCRIBER
             session = stack.enter_context(package("heiiki.pki.server.bootstrap").logged_in(access, purpose))
-            return package("heiiki.pki.server.secrets").VaultSecrets(session, plan.trust.secrets_mount)
+            return package("heiiki.pki.server.secrets").VaultSecrets(session, plan.pki.secrets_mount)
 
         yield lambda path, field: source().read(path, field)
 
@@ -133,7 +133,7 @@ def vault_access(plan: "Plan", state: Path | None, step: str) -> "Access":
     Raises:
         AnsibleError: nothing says which CA to trust for it.
     """
-    trust = plan.trust
+    trust = plan.pki
     lab = plan.management.kind == "lab"
 
     def connect() -> Any:

@@ -191,9 +191,9 @@ class Enrolment:
             return {
                 **planned,
                 **enrol.facts(access.vault, plan),
-                "revoked": list(package("heiiki.pki.revoke").revoked_serials(access.vault, plan.trust)),
-                "warnings": list(package("heiiki.pki.authorities").expiring(access.vault, plan.trust)),
-                "server": {**server, "node": plan.trust.vault if found.connect else ""},
+                "revoked": list(package("heiiki.pki.revoke").revoked_serials(access.vault, plan.pki)),
+                "warnings": list(package("heiiki.pki.authorities").expiring(access.vault, plan.pki)),
+                "server": {**server, "node": plan.pki.vault if found.connect else ""},
                 # A token that somebody gave us stays where it is: in the environment.
                 "token": "" if access.environment.get("VAULT_TOKEN") else enrol.log_in(access),
                 "problem": "",

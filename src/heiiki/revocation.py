@@ -62,7 +62,7 @@ def find(plan: Plan, name: str) -> Device:
     Raises:
         TheftError: there is none, it has neither a certificate nor a SIM, or it is who would do the revoking.
     """
-    if name == plan.trust.vault:
+    if name == plan.pki.vault:
         raise TheftError(
             f"{name} is the Vault server, whose CA everybody trusts: nobody is shut out by revoking its "
             "certificate. Set up another with a CA of its own (roles vault_server and pki), and run site.yml"
@@ -152,7 +152,7 @@ def shut(plan: Plan, device: Device, revoke: Act, fleet: Fleet, mark: Act) -> It
         yield from _sim(plan, device.sim.imsi, fleet)
     yield timed("mark in the intent", mark)
     if device.identity is not None:
-        others = [one.name for one in plan.managed() if one.revocation and one.name not in peers]
+        others = [one.name for one in plan.managed() if one.crl_source and one.name not in peers]
         told = {name: {"pull": True} for name in others if name != device.name}
         yield from _ask(fleet, "CRL at", told, needed=False)
 

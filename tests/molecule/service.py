@@ -40,11 +40,11 @@ class Service:
         self.plan: Plan = build(load(inventory))
         self.transport = LabTransport(lab_dir())
         self._lab, self._inventory, self.artifacts = lab, inventory, folder
-        trust = self.plan.trust
+        trust = self.plan.pki
         self.access = bootstrap.access(trust, FileSecrets(lab.state), {}, self._connect)
 
     def _connect(self) -> Any:
-        trust = self.plan.trust
+        trust = self.plan.pki
         return NodeClient(socket_path(lab_dir(), trust.vault)).connect(str(trust.address), trust.port)
 
     def start(self, playbook: str, *arguments: str) -> "subprocess.Popen[str]":
@@ -95,11 +95,11 @@ class Service:
         return {name: (one["certificate"]["serial"], not one["problems"]) for name, one in found.items()}
 
     def server_dies(self) -> None:
-        self.run(self.plan.trust.vault, "sh", "-c", "kill -KILL $(cat /run/heiiki-vault/pid)")
+        self.run(self.plan.pki.vault, "sh", "-c", "kill -KILL $(cat /run/heiiki-vault/pid)")
 
     def server_returns(self, root: Path) -> None:
         program = (root / "plugins/module_utils/service_manager.py").read_text(encoding="utf-8")
-        self.run(self.plan.trust.vault, "python3", "-", "start-all", stdin=program)
+        self.run(self.plan.pki.vault, "python3", "-", "start-all", stdin=program)
         awaited("the server answers", self._answers)
         bootstrap.unseal(self.access)
 

@@ -44,7 +44,7 @@ def test_what_was_revoked_at_the_server_alone_is_gone_after_the_next_pull(servic
     assert identity
     with uninterrupted(service, SITE, "tun-b"):
         with logged_in(service.access, Purpose.REVOKER) as vault:
-            assert revoke_device(vault, service.plan.trust, identity)
+            assert revoke_device(vault, service.plan.pki, identity)
         service.pull(HUB)
         awaited("the hub lets it in no more", lambda: not service.associations(HUB, "s0023"), 45)
     service.run(stolen, "python3", PROGRAM, "pull")

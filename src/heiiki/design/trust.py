@@ -178,8 +178,8 @@ def _suites(plan: Plan, sent: Mapping[str, _Sent]) -> Iterator[Verdict]:
         for connection in device.ipsec:
             said = _objections(there.get(connection.name))
             wrong[connection.protects] += [f"{device.name}/{connection.name}: {one}" for one in said]
-    words = {word for text in (plan.trust.suite.ike,) for offer in proposals(text) for word in offer}
-    more = {word for offer in proposals(plan.trust.suite.esp) for word in offer}
+    words = {word for text in (plan.pki.suite.ike,) for offer in proposals(text) for word in offer}
+    more = {word for offer in proposals(plan.pki.suite.esp) for word in offer}
     levels = [f"{word} {IKE_ALGORITHMS[word].status}" for word in sorted(words) if word in IKE_ALGORITHMS]
     levels += [f"{word} {ESP_ALGORITHMS[word].status}" for word in sorted(more) if word in ESP_ALGORITHMS]
     for identifier, found in wrong.items():
@@ -249,7 +249,7 @@ def _decides(plan: Plan, one: Association, sent: Mapping[str, _Sent]) -> str:
 
 def _lifetimes(plan: Plan) -> Verdict:
     """Certificates are renewed in time, and their CAs outlive them."""
-    lives = plan.trust.lifetimes
+    lives = plan.pki.lifetimes
     margin = lives.certificate_h * (1 - lives.renew_share)
     wrong = []
     if margin < RENEWAL_MARGIN_H:
@@ -267,8 +267,8 @@ def _lifetimes(plan: Plan) -> Verdict:
 
 def _theft(plan: Plan) -> Verdict:
     """Every verifier asks for CRLs by itself, often enough, whether or not somebody tells it to."""
-    wrong = [item for device in guarded(plan) for item in _deaf(device, plan.trust.lifetimes.crl_h)]
-    slowest = max((one.revocation.every_s for one in guarded(plan) if one.revocation), default=0)
+    wrong = [item for device in guarded(plan) for item in _deaf(device, plan.pki.lifetimes.crl_h)]
+    slowest = max((one.crl_source.every_s for one in guarded(plan) if one.crl_source), default=0)
     reason = (
         f"{len(guarded(plan))} verifiers ask for CRLs every {slowest} s at most; told by revoke.yml before"
     )
@@ -276,7 +276,7 @@ def _theft(plan: Plan) -> Verdict:
 
 
 def _deaf(device: Device, crl_h: int) -> Iterator[str]:
-    source = device.revocation
+    source = device.crl_source
     if source is None:
         yield f"{device.name} asks for no CRL, and takes a stolen device's certificate until it expires"
     elif source.every_s > THEFT_POLL_S:

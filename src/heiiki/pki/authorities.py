@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from heiiki.errors import VaultError, VaultFault
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.desired import issuer_urls, serial_text
-from heiiki.plan.model import Plan, Trust
+from heiiki.plan.model import Pki, Plan
 
 _SIGNS = "read-only,issuing-certificates,crl-signing,ocsp-signing"
 _SIGNED_ONCE = "read-only,crl-signing,ocsp-signing"
@@ -94,7 +94,7 @@ def authorities(vault: Vault, mount: str) -> tuple[Authority, ...]:
     return tuple(sorted(every, key=lambda one: (one.number, one.name)))
 
 
-def trust_anchors(vault: Vault, trust: Trust) -> str:
+def trust_anchors(vault: Vault, trust: Pki) -> str:
     """Return the certificates of every root that is to be trusted, PEM, the newest first; needs no token.
 
     Raises:
@@ -112,7 +112,7 @@ def _begins(certificate: x509.Certificate) -> datetime:
     return certificate.not_valid_before_utc
 
 
-def expiring(vault: Vault, trust: Trust, now: datetime | None = None) -> Iterator[str]:
+def expiring(vault: Vault, trust: Pki, now: datetime | None = None) -> Iterator[str]:
     """Yield a warning for each CA that is to be rotated by now; needs no token.
 
     A CA signs nothing that outlives it: the issuing CA must be good for the life of a device's certificate,
@@ -141,7 +141,7 @@ def complete(vault: Vault, plan: Plan, *, check: bool = False) -> tuple[Authorit
     The newest CA of each kind becomes the one that signs, whatever the older are called and may do; a key
     that belongs to no CA is removed.
     """
-    trust = plan.trust
+    trust = plan.pki
     found = []
     for mount, kind in ((trust.root_mount, "root"), (trust.issuing_mount, "issuing")):
         able = [one for one in authorities(vault, mount) if one.key]
@@ -163,7 +163,7 @@ def _age(authority: Authority) -> tuple[datetime, int]:
     return _begins(authority.certificate), authority.number
 
 
-def _is_settled(vault: Vault, trust: Trust, one: Authority) -> bool:
+def _is_settled(vault: Vault, trust: Pki, one: Authority) -> bool:
     stands = vault.read(one.path)
     wanted = issuer_urls(trust, one.mount, one.id)
     told = all((stands or {}).get(key) == value for key, value in wanted.items())
@@ -174,7 +174,7 @@ def _uses(issuer: Mapping[str, Any] | None) -> set[str]:
     return set((issuer or {}).get("usage", "").split(","))
 
 
-def _end_signing(vault: Vault, trust: Trust, older: Iterable[Authority]) -> None:
+def _end_signing(vault: Vault, trust: Pki, older: Iterable[Authority]) -> None:
     """Let issuing CAs sign revocation lists and nothing else, where they still do more."""
     for one in older:
         if _uses(vault.read(one.path)) != set(_SIGNED_ONCE.split(",")):
@@ -182,13 +182,13 @@ def _end_signing(vault: Vault, trust: Trust, older: Iterable[Authority]) -> None
             vault.read(f"{one.mount}/crl/rotate")
 
 
-def drop_orphans(vault: Vault, trust: Trust) -> None:
+def drop_orphans(vault: Vault, trust: Pki) -> None:
     """Remove the keys that `orphans` names."""
     for path in orphans(vault, trust):
         vault.delete(path)
 
 
-def orphans(vault: Vault, trust: Trust) -> tuple[str, ...]:
+def orphans(vault: Vault, trust: Pki) -> tuple[str, ...]:
     """Return the paths of keys that a rotation made and that no CA uses; those of others are not named."""
     return tuple(
         f"{mount}/key/{key}"
@@ -203,7 +203,7 @@ def rotate_root(vault: Vault, plan: Plan) -> Authority:
 
     It signs nothing before `rotate_issuing`; distribute `trust_anchors` in between.
     """
-    trust = plan.trust
+    trust = plan.pki
     number = _next_number(vault, trust.root_mount)
     made = vault.write(
         f"{trust.root_mount}/issuers/generate/root/internal",
@@ -228,7 +228,7 @@ def rotate_issuing(vault: Vault, plan: Plan) -> Authority:
     The certificate permits host names below the service's domain and no others (RFC 5280 4.2.1.10), and no CA
     below itself.
     """
-    trust = plan.trust
+    trust = plan.pki
     mount, number = trust.issuing_mount, _next_number(vault, trust.issuing_mount)
     root = _current(vault, trust.root_mount)
     subject = {"common_name": common_name(plan, "issuing", number), "exclude_cn_from_sans": True}
@@ -250,7 +250,7 @@ def rotate_issuing(vault: Vault, plan: Plan) -> Authority:
     return _install(vault, trust, (signed["data"]["certificate"], root), number)
 
 
-def _install(vault: Vault, trust: Trust, chain: tuple[str, Authority], number: int) -> Authority:
+def _install(vault: Vault, trust: Pki, chain: tuple[str, Authority], number: int) -> Authority:
     """Take a signed issuing CA and its root into the issuing engine, and let the older ones only revoke."""
     mount, (pem, root) = trust.issuing_mount, chain
     older = [one for one in authorities(vault, mount) if one.key]
@@ -273,7 +273,7 @@ def retire(vault: Vault, plan: Plan) -> tuple[Authority, ...]:
     Only when no device uses a certificate of theirs: those are worth nothing afterwards. An issuing CA whose
     root stays is revoked by that root, for its certificate is good for a while yet.
     """
-    trust = plan.trust
+    trust = plan.pki
     removed = retirable(vault, trust)
     for one in removed:
         if one.mount == trust.issuing_mount and one.key:
@@ -290,7 +290,7 @@ def retire(vault: Vault, plan: Plan) -> tuple[Authority, ...]:
     return removed
 
 
-def retirable(vault: Vault, trust: Trust) -> tuple[Authority, ...]:
+def retirable(vault: Vault, trust: Pki) -> tuple[Authority, ...]:
     """Return the CAs that `retire` would remove: neither current, nor above a current one."""
     issuing, roots = authorities(vault, trust.issuing_mount), authorities(vault, trust.root_mount)
     above = {one.certificate.issuer for one in issuing if one.current}
@@ -299,7 +299,7 @@ def retirable(vault: Vault, trust: Trust) -> tuple[Authority, ...]:
     )
 
 
-def ensure_urls(vault: Vault, trust: Trust, *, check: bool) -> Iterator[tuple[str, str, str]]:
+def ensure_urls(vault: Vault, trust: Pki, *, check: bool) -> Iterator[tuple[str, str, str]]:
     """Bring the addresses that certificates will bear to the plan's; yields path, before, after."""
     for mount in (trust.root_mount, trust.issuing_mount):
         for one in authorities(vault, mount):
@@ -334,7 +334,7 @@ def _make_current(vault: Vault, mount: str, issuer: str) -> None:
     vault.write(f"{mount}/config/issuers", {"default": issuer})
 
 
-def _settle(vault: Vault, trust: Trust, mount: str, issuer: str, name: str, usage: str) -> Authority:
+def _settle(vault: Vault, trust: Pki, mount: str, issuer: str, name: str, usage: str) -> Authority:
     """Write what an issuer is called, may do, and says of itself; the API replaces all of it at once."""
     values = {"issuer_name": name, "leaf_not_after_behavior": "err", "usage": usage}
     said = vault.write(f"{mount}/issuer/{issuer}", {**values, **issuer_urls(trust, mount, issuer)})["data"]

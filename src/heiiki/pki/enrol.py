@@ -28,7 +28,7 @@ _PEM = re.compile(r"-----BEGIN CERTIFICATE-----\s+([A-Za-z0-9+/=\s]+?)-----END C
 
 def planned(plan: Plan) -> Document:
     """Return what the plan says of every device's certificate, as a document of JSON."""
-    trust = plan.trust
+    trust = plan.pki
     devices = {
         device.name: {
             "identity": _identity(device.identity),
@@ -48,9 +48,9 @@ def _identity(identity: Identity) -> Document:
 
 def _url(plan: Plan, device: Device) -> str:
     """Return where the device reaches the server: outside of its tunnels, if it has any."""
-    if device.revocation is not None:
-        return device.revocation.url
-    return f"https://{plan.trust.address}:{plan.trust.port}"
+    if device.crl_source is not None:
+        return device.crl_source.url
+    return f"https://{plan.pki.address}:{plan.pki.port}"
 
 
 def facts(vault: Vault, plan: Plan) -> Document:
@@ -59,9 +59,9 @@ def facts(vault: Vault, plan: Plan) -> Document:
     Raises:
         VaultError: the server is away or sealed, or has no CA.
     """
-    issuing = vault.fetch(f"{plan.trust.issuing_mount}/ca/pem").decode("ascii")
+    issuing = vault.fetch(f"{plan.pki.issuing_mount}/ca/pem").decode("ascii")
     return {
-        "anchors": pems(authorities.trust_anchors(vault, plan.trust)),
+        "anchors": pems(authorities.trust_anchors(vault, plan.pki)),
         "server_anchors": pems(vault.server.ca_pem),
         "issuer_sha256": fingerprint(issuing),
     }

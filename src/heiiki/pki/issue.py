@@ -22,7 +22,7 @@ from heiiki.pki.server.policies import (
     device_policy_name,
     signing_parameters,
 )
-from heiiki.plan.model import Identity, Trust
+from heiiki.plan.model import Identity, Pki
 
 WRAP_S = 90
 """Life of a wrapped token, seconds: the device unwraps it at once, over a network that may be converging."""
@@ -129,6 +129,6 @@ def mint(vault: Vault, identity: Identity, wrap_s: int = WRAP_S) -> WrappedToken
     return WrappedToken(info["token"], info["ttl"])
 
 
-def signing_call(trust: Trust, identity: Identity) -> tuple[str, dict[str, str]]:
+def signing_call(trust: Pki, identity: Identity) -> tuple[str, dict[str, str]]:
     """Return the path and the parameters, ``csr`` apart, of the one call that a device's token allows."""
     return f"{trust.issuing_mount}/sign/{identity.kind}", signing_parameters(identity) | {"format": "pem"}

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from heiiki.errors import CertificateError
 from heiiki.pki.server.connection import Vault
-from heiiki.plan.model import Identity, Trust
+from heiiki.plan.model import Identity, Pki
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Certificate:
     revoked: datetime | None
 
 
-def certificates(vault: Vault, trust: Trust) -> Iterator[Certificate]:
+def certificates(vault: Vault, trust: Pki) -> Iterator[Certificate]:
     """Yield every certificate that the issuing CA has made and not yet tidied away.
 
     The session is that of AppRole revoker or auditor.
@@ -66,7 +66,7 @@ def _bears(certificate: x509.Certificate, identity: Identity) -> bool:
     return bool({*uris, *names.get_values_for_type(x509.DNSName)} & {*identity.uris, *identity.dns})
 
 
-def revoke_device(vault: Vault, trust: Trust, identity: Identity) -> tuple[str, ...]:
+def revoke_device(vault: Vault, trust: Pki, identity: Identity) -> tuple[str, ...]:
     """Revoke every certificate of a device that is still good; returns the serials that were revoked now.
 
     Older ones count: whoever stole the device may hold keys of before a renewal. The lists are published even
@@ -79,7 +79,7 @@ def revoke_device(vault: Vault, trust: Trust, identity: Identity) -> tuple[str, 
     return tuple(good)
 
 
-def revoke(vault: Vault, trust: Trust, serials: Iterable[str]) -> None:
+def revoke(vault: Vault, trust: Pki, serials: Iterable[str]) -> None:
     """Revoke certificates by serial, and publish the lists that say so.
 
     Raises:
@@ -91,7 +91,7 @@ def revoke(vault: Vault, trust: Trust, serials: Iterable[str]) -> None:
     publish(vault, trust)
 
 
-def publish(vault: Vault, trust: Trust) -> None:
+def publish(vault: Vault, trust: Pki) -> None:
     """Have the complete and the delta CRL of every issuing CA made anew, now."""
     vault.read(f"{trust.issuing_mount}/crl/rotate")
     vault.read(f"{trust.issuing_mount}/crl/rotate-delta")
@@ -120,7 +120,7 @@ class RevocationList:
         return any(one.get_revoked_certificate_by_serial_number(serial) is not None for one in lists)
 
 
-def crls(vault: Vault, trust: Trust) -> tuple[RevocationList, ...]:
+def crls(vault: Vault, trust: Pki) -> tuple[RevocationList, ...]:
     """Fetch the CRL of every CA, those that were rotated out included; needs no token.
 
     Raises:
@@ -132,14 +132,14 @@ def crls(vault: Vault, trust: Trust) -> tuple[RevocationList, ...]:
     )
 
 
-def revoked_serials(vault: Vault, trust: Trust) -> tuple[str, ...]:
+def revoked_serials(vault: Vault, trust: Pki) -> tuple[str, ...]:
     """Return the serial of every revoked certificate that has not expired; errors as for `crls`."""
     lists = [part for found in crls(vault, trust) for part in (found.complete, found.delta) if part]
     numbers = {entry.serial_number for part in lists for entry in part}
     return tuple(sorted(number.to_bytes(-(-number.bit_length() // 8), "big").hex(":") for number in numbers))
 
 
-def _crls(vault: Vault, trust: Trust, mount: str) -> Iterator[RevocationList]:
+def _crls(vault: Vault, trust: Pki, mount: str) -> Iterator[RevocationList]:
     for issuer in vault.names(f"{mount}/issuers"):
         path = f"{mount}/issuer/{issuer}"
         ca = x509.load_pem_x509_certificate(vault.fetch(f"{path}/pem"))

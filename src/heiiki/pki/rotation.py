@@ -19,7 +19,7 @@ from heiiki.pki.enrol import fingerprint
 from heiiki.pki.server.bootstrap import Access, logged_in, root
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.policies import Purpose
-from heiiki.plan.model import Plan, Trust
+from heiiki.plan.model import Pki, Plan
 from heiiki.report.store import write_atomically
 from heiiki.verify.fleet import Answer, Fleet
 from heiiki.verify.ipsec.certificates import QUESTION
@@ -85,7 +85,7 @@ class State:
     replaced: tuple[Authority, ...]
 
     @classmethod
-    def read(cls, vault: Vault, trust: Trust) -> "State":
+    def read(cls, vault: Vault, trust: Pki) -> "State":
         """Ask the server; a session of AppRole configurator is enough."""
         roots, issuing = ca.authorities(vault, trust.root_mount), ca.authorities(vault, trust.issuing_mount)
         return cls(_with_key(roots), _with_key(issuing), ca.retirable(vault, trust))
@@ -168,7 +168,7 @@ class Rotation:
         """
         self.access.vault.require_ready()
         with logged_in(self.access, Purpose.CONFIGURATOR) as session:
-            state = State.read(session, self.plan.trust)
+            state = State.read(session, self.plan.pki)
         acts: Mapping[Step, Callable[[State], Done]] = {
             Step.BEGIN: self._begin,
             Step.SIGN: self._sign,
@@ -237,10 +237,10 @@ class Rotation:
     def _tidy(self) -> None:
         """Remove the key of a CA that is gone, where a run was cut off in between."""
         with logged_in(self.access, Purpose.CONFIGURATOR) as session:
-            left = ca.orphans(session, self.plan.trust)
+            left = ca.orphans(session, self.plan.pki)
         if left:
             with root(self.access) as session:
-                ca.drop_orphans(session, self.plan.trust)
+                ca.drop_orphans(session, self.plan.pki)
 
     def _completed(self, state: State) -> tuple[tuple[str, str, str], ...]:
         """Make good what a run that was cut off has left; without the rights of root if nothing is."""
@@ -265,7 +265,7 @@ class Rotation:
         if self.check:
             return before
         with logged_in(self.access, Purpose.CONFIGURATOR) as session:
-            return State.read(session, self.plan.trust)
+            return State.read(session, self.plan.pki)
 
     def _published(
         self,
@@ -282,7 +282,7 @@ class Rotation:
             return self._done(step, state, changes, seen or {})
         self._pull()
         issuer = state.current(Kind.ISSUING).certificate.subject.rfc4514_string()
-        verifiers = {device.name for device in self.plan.managed() if device.revocation}
+        verifiers = {device.name for device in self.plan.managed() if device.crl_source}
         listed = {
             name: _listed(status, issuer) for name, status in self._statuses().items() if name in verifiers
         }
@@ -297,7 +297,7 @@ class Rotation:
 
     def _pull(self) -> None:
         """Have every verifier fetch the lists; whether that worked shows in what it tells afterwards."""
-        out = {device.name for device in self.plan.managed() if device.revocation and not device.revoked}
+        out = {device.name for device in self.plan.managed() if device.crl_source and not device.revoked}
         self.fleet.ask("shut", {name: {"pull": True} for name in out})
 
     def _statuses(self) -> Statuses:

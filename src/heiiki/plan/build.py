@@ -45,7 +45,7 @@ def build(intent: Intent) -> Plan:
         sites=tuple(site.site_plan(context, item) for item in intent.sites),
         paths=ways,
         faults=tuple(paths.faults(ways, by_name, {link.name: link for link in links})),
-        trust=identities.trust(context),
+        pki=identities.pki(context),
         reliability=_reliability(intent.service),
         management=management,
     )

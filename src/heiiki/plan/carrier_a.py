@@ -174,7 +174,7 @@ def _edge(context: Context, router: CarrierRouter) -> Device:
         routes=(_to_vault(context),) if at_hub else (),
         identity=identities.identity(context, name, DeviceClass.ROUTER) if at_hub else None,
         ipsec=(ipsec.of_edge(context, "a", name),) if at_hub else (),
-        revocation=identities.revocation(context) if at_hub else None,
+        crl_source=identities.crl_source(context) if at_hub else None,
     )
 
 

@@ -230,5 +230,5 @@ def _edge(context: Context) -> Device:
         ),
         identity=identities.identity(context, names.EDGE, DeviceClass.ROUTER),
         ipsec=(ipsec.of_edge(context, "b", names.EDGE),),
-        revocation=identities.revocation(context),
+        crl_source=identities.crl_source(context),
     )

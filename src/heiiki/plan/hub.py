@@ -231,7 +231,7 @@ def _ce(context: Context, line: _Line) -> Device:
             ipsec.to_edge(context, network, to_edge.device),
             *(ipsec.to_site(context, site, network) for site in context.sites),
         ),
-        revocation=identities.revocation(context),
+        crl_source=identities.crl_source(context),
     )
 
 

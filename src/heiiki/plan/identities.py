@@ -2,7 +2,7 @@
 
 from heiiki.plan import names
 from heiiki.plan.context import Context
-from heiiki.plan.model import DeviceClass, Identity, Lifetimes, RevocationList, Suite, Trust
+from heiiki.plan.model import CrlSource, DeviceClass, Identity, Lifetimes, Pki, Suite
 
 PORT = 8200
 SUITE = Suite(
@@ -50,14 +50,14 @@ def identity(context: Context, device: str, kind: DeviceClass) -> Identity:
     )
 
 
-def revocation(context: Context) -> RevocationList:
+def crl_source(context: Context) -> CrlSource:
     """Return where a verifier outside of the closed group gets CRLs, and how often it asks."""
-    return RevocationList(f"https://{context.vault_service}:{PORT}", CRL_POLL_S)
+    return CrlSource(f"https://{context.vault_service}:{PORT}", CRL_POLL_S)
 
 
-def trust(context: Context) -> Trust:
+def pki(context: Context) -> Pki:
     """Return who vouches for whom."""
-    return Trust(
+    return Pki(
         domain=domain(context),
         vault=names.VAULT,
         host=host(context, names.VAULT),

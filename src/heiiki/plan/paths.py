@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from heiiki.intent import Site
 from heiiki.plan import names
 from heiiki.plan.context import Context
-from heiiki.plan.model import Device, Fault, Link, Manner, Path
+from heiiki.plan.model import Device, FailureMode, Fault, Link, Path
 
 _CONTROL_PLANE = (names.MME,)
 """Nodes that carry no user packet, but whose loss must not interrupt one."""
 
-_LINK_MANNERS = (Manner.SILENT, Manner.DOWN)
-_NODE_MANNERS = (Manner.KILL, Manner.POWEROFF)
+_LINK_MODES = (FailureMode.SILENT, FailureMode.DOWN)
+_NODE_MODES = (FailureMode.KILL, FailureMode.POWEROFF)
 _ONE_GATEWAY = "figure 5.18 (a): the site's one gateway stands on both paths; its loss counts in R-AVAIL"
 
 
@@ -43,15 +43,15 @@ def faults(paths: Iterable[Path], devices: dict[str, Device], links: dict[str, L
 
 
 def _link_faults(link: Link, sites: tuple[str, ...]) -> Iterator[Fault]:
-    for manner in _LINK_MANNERS:
-        yield Fault(link.name, "link", manner, link.network, sites)
+    for mode in _LINK_MODES:
+        yield Fault(link.name, "link", mode, link.network, sites)
 
 
 def _node_faults(device: Device, sites: tuple[str, ...]) -> Iterator[Fault]:
     network = device.networks[0]
     exempt = _ONE_GATEWAY if device.networks == ("a", "b") else ""
-    for manner in _NODE_MANNERS:
-        yield Fault(device.name, "node", manner, network, sites, exempt)
+    for mode in _NODE_MODES:
+        yield Fault(device.name, "node", mode, network, sites, exempt)
 
 
 class _CoreWays:

@@ -283,7 +283,7 @@ def _ce_a(context: Context, site: Site, own: SiteAddresses) -> Device:
         lan_watch=_watch(context, own, here, peer),
         identity=identities.identity(context, names.gateway_a(site), DeviceClass.GATEWAY),
         ipsec=(ipsec.of_site(context, site, "a"),),
-        revocation=identities.revocation(context),
+        crl_source=identities.crl_source(context),
     )
 
 
@@ -319,7 +319,7 @@ def _gateway_b(context: Context, site: Site, own: SiteAddresses) -> Device:
         sim=sim(context, site),
         identity=identities.identity(context, names.gateway_b(site), DeviceClass.GATEWAY),
         ipsec=(ipsec.of_site(context, site, "b"),),
-        revocation=identities.revocation(context),
+        crl_source=identities.crl_source(context),
     )
 
 
@@ -344,7 +344,7 @@ def _gateway_both(context: Context, site: Site, own: SiteAddresses) -> Device:
         sim=sim(context, site),
         identity=identities.identity(context, names.gateway_b(site), DeviceClass.GATEWAY),
         ipsec=tuple(ipsec.of_site(context, site, network) for network in _BOTH),
-        revocation=identities.revocation(context),
+        crl_source=identities.crl_source(context),
     )
 
 

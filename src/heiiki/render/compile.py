@@ -259,7 +259,7 @@ _PARTS: tuple[tuple[Callable[[Device], bool], Callable[[Plan, Device], _Part]], 
     (lambda device: device.pgw is not None, _pgw),
     (lambda device: bool(device.stamp), _stamp),
     (lambda device: device.vault is not None, vault.parts),
-    (lambda device: device.revocation is not None, credentials.revocation),
+    (lambda device: device.crl_source is not None, credentials.revocation),
 )
 """Parts of a device in the order in which their services start."""
 

@@ -49,7 +49,7 @@ def _unit() -> RenderedFile:
 
 
 def _service(device: Device) -> str:
-    return SERVICE if device.revocation is not None else ""
+    return SERVICE if device.crl_source is not None else ""
 
 
 def names(identity: Identity) -> dict[str, list[str]]:
@@ -76,12 +76,12 @@ def settings(plan: Plan, device: Device) -> dict[str, Any]:
         sources = (device.sim.address,) if device.sim is not None else ends
         document["sources"] = list(dict.fromkeys(map(str, sources)))
         document |= _strongswan()
-    if device.revocation is not None:
+    if device.crl_source is not None:
         document["revocation"] = {
-            "url": device.revocation.url,
-            "host": plan.trust.host,
-            "mounts": [plan.trust.issuing_mount, plan.trust.root_mount],
-            "every_s": device.revocation.every_s,
+            "url": device.crl_source.url,
+            "host": plan.pki.host,
+            "mounts": [plan.pki.issuing_mount, plan.pki.root_mount],
+            "every_s": device.crl_source.every_s,
         }
     return document
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from heiiki.plan.model import Fault, Manner
+from heiiki.plan.model import FailureMode, Fault
 from heiiki.requirements import Result, Stage, Verdict, requirement
 from heiiki.requirements.verdict import Evidence
 
@@ -61,7 +61,7 @@ class FaultRow:
 
     target: str
     kind: str
-    manner: Manner
+    mode: FailureMode
     network: str
     exempt: str
     result: Result
@@ -71,8 +71,8 @@ class FaultRow:
 
     @property
     def name(self) -> str:
-        """``target/manner``, the subject of the verdict."""
-        return f"{self.target}/{self.manner}"
+        """``target/mode``, the subject of the verdict."""
+        return f"{self.target}/{self.mode}"
 
     @property
     def longest(self) -> float | None:
@@ -97,13 +97,11 @@ class FaultRow:
 
 def not_measured(fault: Fault, reason: str) -> FaultRow:
     """Return the row of a fault of the plan that was not measured: unknown, with the reason."""
-    return FaultRow(
-        fault.target, fault.kind, fault.manner, fault.network, fault.exempt, Result.UNKNOWN, reason
-    )
+    return FaultRow(fault.target, fault.kind, fault.mode, fault.network, fault.exempt, Result.UNKNOWN, reason)
 
 
 def merge_rows(old: Iterable[FaultRow], new: Iterable[FaultRow]) -> tuple[FaultRow, ...]:
-    """Return the rows of `old` and `new`; a new row replaces an old one of the same target and manner."""
+    """Return the rows of `old` and `new`; a new row replaces an old one of the same name."""
     rows = {row.name: row for row in old}
     rows.update({row.name: row for row in new})
     return tuple(rows.values())

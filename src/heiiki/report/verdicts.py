@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from heiiki.errors import EvidenceError
-from heiiki.plan.model import Manner
+from heiiki.plan.model import FailureMode
 from heiiki.report.faults import GAP_BOUND_S, FaultRow, Gap, merge_rows
 from heiiki.report.faults import REQUIREMENT as GAP
 from heiiki.report.header import Header, Totals
@@ -192,8 +192,10 @@ def read_faults(path: Path) -> tuple[FaultRow, ...]:
 
 
 def _row(row: dict[str, Any]) -> FaultRow:
+    # Version 0.1 wrote `manner`.
+    mode = row.pop("manner") if "manner" in row else row["mode"]
     typed = {
-        "manner": Manner(row["manner"]),
+        "mode": FailureMode(mode),
         "result": Result(row["result"]),
         "gaps": tuple(Gap(**gap) for gap in row["gaps"]),
         "voided": tuple(row["voided"]),

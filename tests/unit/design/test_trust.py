@@ -106,17 +106,17 @@ def test_the_return_of_a_tunnel_is_summed_from_the_text() -> None:
 
 def test_a_renewal_without_margin_is_noticed() -> None:
     plan = example()[0]
-    lives = replace(plan.trust.lifetimes, certificate_h=72)
-    late = found(replace(plan, trust=replace(plan.trust, lifetimes=lives)))
+    lives = replace(plan.pki.lifetimes, certificate_h=72)
+    late = found(replace(plan, pki=replace(plan.pki, lifetimes=lives)))
     assert failed(late) == {("R-SEC-ACCESS", "lifetimes")}
-    brief = replace(plan.trust.lifetimes, issuing_h=plan.trust.lifetimes.certificate_h)
-    assert failed(found(replace(plan, trust=replace(plan.trust, lifetimes=brief)))) == {
+    brief = replace(plan.pki.lifetimes, issuing_h=plan.pki.lifetimes.certificate_h)
+    assert failed(found(replace(plan, pki=replace(plan.pki, lifetimes=brief)))) == {
         ("R-SEC-ACCESS", "lifetimes")
     }
 
 
 def test_a_verifier_that_asks_for_no_crl_is_noticed() -> None:
-    verdicts = found(with_device("b-edge", lambda device: replace(device, revocation=None)))
+    verdicts = found(with_device("b-edge", lambda device: replace(device, crl_source=None)))
     assert failed(verdicts) == {("R-THEFT", "revocation")}
     assert "b-edge asks for no CRL" in verdicts["R-THEFT", "revocation"].reason
 
@@ -124,8 +124,8 @@ def test_a_verifier_that_asks_for_no_crl_is_noticed() -> None:
 @pytest.mark.parametrize("every_s", [301, 3600 * 4])
 def test_a_verifier_that_asks_too_seldom_is_noticed(every_s: int) -> None:
     def lazy(device: Device) -> Device:
-        assert device.revocation is not None
-        return replace(device, revocation=replace(device.revocation, every_s=every_s))
+        assert device.crl_source is not None
+        return replace(device, crl_source=replace(device.crl_source, every_s=every_s))
 
     assert failed(found(with_device("b-edge", lazy))) == {("R-THEFT", "revocation")}
 

@@ -30,7 +30,7 @@ SHARES = Shares(3, 2)
 def way(running: RunningVault, plan: Plan, state: Path) -> Access:
     store = FileSecrets(state)
     store.write(CA, {"pem": running.server.ca_pem})
-    return access(plan.trust, store, {"VAULT_ADDR": running.server.url})
+    return access(plan.pki, store, {"VAULT_ADDR": running.server.url})
 
 
 def paths(found: Access, plan: Plan, *, shares: Shares | None, check: bool = False) -> list[str]:
@@ -143,13 +143,13 @@ def test_credentials_of_the_environment(lab_vault: SetUpVault, tmp_path: Path) -
 
 def test_nothing_says_which_ca(lab_plan: Plan, tmp_path: Path) -> None:
     with pytest.raises(VaultError) as caught:
-        access(lab_plan.trust, FileSecrets(tmp_path), {})
+        access(lab_plan.pki, FileSecrets(tmp_path), {})
     assert str(caught.value) == (
         "nothing says which CA vouches for the Vault server: set VAULT_CACERT, or run role vault_server, "
         "which keeps it as secret vault/ca"
     )
     with pytest.raises(VaultError, match=f"VAULT_CACERT names {tmp_path}/none, which cannot be read as PEM"):
-        access(lab_plan.trust, FileSecrets(tmp_path), {"VAULT_CACERT": f"{tmp_path}/none"})
+        access(lab_plan.pki, FileSecrets(tmp_path), {"VAULT_CACERT": f"{tmp_path}/none"})
 
 
 def test_keys_of_another_server_do_not_unseal(lab_plan: Plan, tmp_path: Path) -> None:

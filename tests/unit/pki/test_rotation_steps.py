@@ -105,7 +105,7 @@ def test_the_issuing_ca_from_one_end_to_the_other(own: SetUpVault, devices: Devi
     assert [change[0] for change in begun.changes] == ["issuing-2"]
     assert begun.phase == "1 of 3: the new issuing CA signs"
     assert names(own) == ["root-1*", "issuing-1", "issuing-2*"]
-    assert devices.pulled == sorted(one.name for one in own.plan.managed() if one.revocation)
+    assert devices.pulled == sorted(one.name for one in own.plan.managed() if one.crl_source)
     rotation.keep(tmp_path, own.plan, Step.BEGIN, begun)
     assert turn.take(Step.BEGIN).changes == (), "it goes on with what was begun"
     with pytest.raises(RotationError) as caught:

@@ -78,7 +78,7 @@ def test_whoever_speaks_ipsec_has_a_certificate_by_the_name_it_claims(plan: Plan
         for connection in device.ipsec:
             assert device.identity is not None
             assert connection.local_id == device.identity.common_name
-            assert device.revocation is not None, "who verifies needs revocation lists"
+            assert device.crl_source is not None, "who verifies needs revocation lists"
 
 
 def test_no_two_devices_share_a_name(plan: Plan) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from heiiki.intent import Intent, load
 from heiiki.intent.generate import generate
 from heiiki.plan import Plan, build
-from heiiki.plan.model import Device, Link, Manner, SitePlan
+from heiiki.plan.model import Device, FailureMode, Link, SitePlan
 from heiiki.plan.model import Path as Way
 
 EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
@@ -288,24 +288,24 @@ def broken(plan: Plan, path: Way) -> list[str]:
     ]
 
 
-def test_faults_are_every_element_in_every_manner(plans: tuple[Plan, ...]) -> None:
+def test_faults_are_every_element_in_every_mode(plans: tuple[Plan, ...]) -> None:
     for plan in plans:
-        wanted: dict[tuple[str, Manner], set[str]] = {}
+        wanted: dict[tuple[str, FailureMode], set[str]] = {}
         for path in plan.paths:
             for element in path.elements:
-                for manner in manners(plan, element):
-                    wanted.setdefault((element, manner), set()).add(path.site)
-        for manner in (Manner.KILL, Manner.POWEROFF):
-            wanted["b-mme", manner] = {site.name for site in plan.sites}
-        assert {(fault.target, fault.manner): set(fault.sites) for fault in plan.faults} == wanted
+                for mode in modes(plan, element):
+                    wanted.setdefault((element, mode), set()).add(path.site)
+        for mode in (FailureMode.KILL, FailureMode.POWEROFF):
+            wanted["b-mme", mode] = {site.name for site in plan.sites}
+        assert {(fault.target, fault.mode): set(fault.sites) for fault in plan.faults} == wanted
         assert len(plan.faults) == len(wanted)
 
 
-def manners(plan: Plan, element: str) -> tuple[Manner, ...]:
+def modes(plan: Plan, element: str) -> tuple[FailureMode, ...]:
     if element in {link.name for link in plan.links}:
-        return (Manner.SILENT, Manner.DOWN)
+        return (FailureMode.SILENT, FailureMode.DOWN)
     # The LAN switches are out of scope (D8).
-    return () if plan.device(element).function == "switch" else (Manner.KILL, Manner.POWEROFF)
+    return () if plan.device(element).function == "switch" else (FailureMode.KILL, FailureMode.POWEROFF)
 
 
 def test_only_the_one_gateway_of_configuration_a_is_exempt(plans: tuple[Plan, ...]) -> None:

@@ -336,7 +336,7 @@ def test_a_certificate_that_its_ca_has_revoked_is_replaced_though_the_device_doe
 ) -> None:
     """An EMS verifies nobody, and a gateway that was cut off has an old list."""
     first = fleet.run()
-    revoke.revoke(fleet.server.root, plan.trust, [first["certificate"]["serial"]])
+    revoke.revoke(fleet.server.root, plan.pki, [first["certificate"]["serial"]])
     assert not fleet.status["certificate"].get("revoked")
     would = fleet.run(check=True)
     assert (would["changed"], would["reasons"]) == (True, ["its CA has revoked it"])
@@ -457,10 +457,10 @@ def test_while_the_server_is_away_only_who_has_days_left_goes_on(
     fleet.run()
 
     def due(share: float) -> None:
-        lifetimes = replace(plan.trust.lifetimes, renew_share=share)
+        lifetimes = replace(plan.pki.lifetimes, renew_share=share)
         other = replace(
             plan,
-            trust=replace(plan.trust, lifetimes=lifetimes),
+            pki=replace(plan.pki, lifetimes=lifetimes),
             management=replace(plan.management, kind="ssh"),
         )
         monkeypatch.setattr(enrolment, "load_plan", lambda _: other)
@@ -483,9 +483,9 @@ def test_while_the_server_is_away_only_who_has_days_left_goes_on(
 
 def test_a_ca_that_ends_soon_is_warned_of(fleet: Fleet, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not fleet.run().get("warnings")
-    longer = replace(plan.trust.lifetimes, certificate_h=plan.trust.lifetimes.issuing_h)
+    longer = replace(plan.pki.lifetimes, certificate_h=plan.pki.lifetimes.issuing_h)
     other = replace(
-        plan, trust=replace(plan.trust, lifetimes=longer), management=replace(plan.management, kind="ssh")
+        plan, pki=replace(plan.pki, lifetimes=longer), management=replace(plan.management, kind="ssh")
     )
     monkeypatch.setattr(enrolment, "load_plan", lambda _: other)
     (warning,) = fleet.run()["warnings"]

@@ -76,7 +76,7 @@ def plan() -> Plan:
     made = build(load(EXAMPLE))
     timers = replace(made.timers, ike=IkeTimers(3, 0.5, 1.5, 2, 7200, 1800))
     suite = Suite("aes256gcm16-prfsha384-ecp384", "aes256gcm16-ecp384")
-    return replace(made, timers=timers, trust=replace(made.trust, suite=suite))
+    return replace(made, timers=timers, pki=replace(made.pki, suite=suite))
 
 
 @pytest.fixture(scope="module")

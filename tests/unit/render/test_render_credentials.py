@@ -47,11 +47,11 @@ def test_the_names_are_those_of_the_plan(plan: Plan, builds: dict[str, DeviceBui
 def test_who_verifies_peers_pulls_the_crls_of_both_cas(plan: Plan, builds: dict[str, DeviceBuild]) -> None:
     for device in plan.managed():
         pulls = any(service.name == SERVICE for service in builds[device.name].services)
-        assert pulls == (device.revocation is not None)
+        assert pulls == (device.crl_source is not None)
         if pulls:
             where = config(builds[device.name]).revocation
             assert where is not None
-            assert where.mounts == (plan.trust.issuing_mount, plan.trust.root_mount)
+            assert where.mounts == (plan.pki.issuing_mount, plan.pki.root_mount)
             assert (where.url, where.host) == ("https://10.96.3.253:8200", "vault.lab.internal")
 
 

@@ -25,7 +25,7 @@ def plan() -> Plan:
 
 @pytest.fixture(scope="module")
 def made(plan: Plan) -> DeviceBuild:
-    return compile_device(plan, plan.device(plan.trust.vault))
+    return compile_device(plan, plan.device(plan.pki.vault))
 
 
 def text(made: DeviceBuild, path: str) -> str:
@@ -58,7 +58,7 @@ def test_the_server_knows_every_line_but_the_other_products(made: DeviceBuild, t
 
 def test_nothing_but_tls_on_the_servers_own_addresses(plan: Plan, made: DeviceBuild) -> None:
     config = text(made, "/etc/heiiki/vault.hcl")
-    trust = plan.trust
+    trust = plan.pki
     wanted = [f"{address}:{trust.port}" for address in (trust.address, trust.service_address)]
     assert re.findall(r'^  address = "(.*)"$', config, re.MULTILINE) == wanted
     assert config.count('tls_min_version = "tls12"') == len(wanted)
@@ -88,12 +88,12 @@ def test_config_unit_and_program_name_the_same_places(made: DeviceBuild) -> None
 
 
 def test_the_first_certificate_bears_the_names_of_the_plan(plan: Plan, made: DeviceBuild) -> None:
-    identity = plan.device(plan.trust.vault).identity
+    identity = plan.device(plan.pki.vault).identity
     assert identity is not None
     assert identity.kind is DeviceClass.SERVER
     read = vault_server.parse(text(made, "/etc/heiiki/vault_server.json"), "F")
-    assert (read.host, read.addresses) == (plan.trust.host, tuple(map(str, identity.addresses)))
-    assert {str(plan.trust.address), str(plan.trust.service_address)} <= set(read.addresses)
+    assert (read.host, read.addresses) == (plan.pki.host, tuple(map(str, identity.addresses)))
+    assert {str(plan.pki.address), str(plan.pki.service_address)} <= set(read.addresses)
 
 
 def test_the_audit_log_is_bounded(made: DeviceBuild) -> None:

@@ -57,7 +57,7 @@ def _row(fault: Fault, rank: int) -> FaultRow:
 
 
 def _measured(fault: Fault, result: Result, reason: str, gaps: tuple[Gap, ...]) -> FaultRow:
-    return FaultRow(fault.target, fault.kind, fault.manner, fault.network, fault.exempt, result, reason, gaps)
+    return FaultRow(fault.target, fault.kind, fault.mode, fault.network, fault.exempt, result, reason, gaps)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from heiiki.plan.model import Manner, Plan
+from heiiki.plan.model import FailureMode, Plan
 from heiiki.report import (
     EvidenceStore,
     FaultRow,
@@ -120,7 +120,7 @@ def test_everything_from_outside_is_escaped(
     devices = tuple(replace(d, site=ATTACK) if d.site == plan.sites[0].name else d for d in devices)
     links = (replace(plan.links[0], kind=ATTACK), *plan.links[1:])
     service = replace(plan, title=ATTACK, sites=(site, *plan.sites[1:]), devices=devices, links=links)
-    rows = (FaultRow(ATTACK, ATTACK, Manner.KILL, ATTACK, ATTACK, Result.FAIL, ATTACK,
+    rows = (FaultRow(ATTACK, ATTACK, FailureMode.KILL, ATTACK, ATTACK, Result.FAIL, ATTACK,
                      (Gap(ATTACK, "down", "failure", 3.0),)), *faults)  # fmt: skip
     top = replace(header, service=ATTACK, machine=ATTACK, intent_sha256=ATTACK)
     written = write_report(tmp_path, service, top, (evil, negative, delay, budget), rows)
@@ -170,7 +170,7 @@ def test_each_fault_of_the_plan_has_a_row(
 
 def test_a_row_beyond_the_plan_is_shown_too(plan: Plan) -> None:
     extra = FaultRow(
-        "moon", "node", Manner.KILL, "z", "", Result.PASS, "", (Gap("umeda", "up", "failure", 0.1),)
+        "moon", "node", FailureMode.KILL, "z", "", Result.PASS, "", (Gap("umeda", "up", "failure", 0.1),)
     )
     groups = timeline(plan, (extra,), ()).groups
     assert [row.fault for row in groups[-1].rows] == [extra]
@@ -178,7 +178,7 @@ def test_a_row_beyond_the_plan_is_shown_too(plan: Plan) -> None:
 
 def test_the_part_beyond_the_bound_is_marked(plan: Plan) -> None:
     gaps = tuple(Gap("umeda", "down", "failure", seconds) for seconds in (1.0, 2.25, 9.0))
-    row = FaultRow("a-p1", "node", Manner.KILL, "a", "", Result.FAIL, "too long", gaps)
+    row = FaultRow("a-p1", "node", FailureMode.KILL, "a", "", Result.FAIL, "too long", gaps)
     (found,) = [r for g in timeline(plan, (row,), ()).groups for r in g.rows if r.fault is row]
     assert [(bar.width, bar.over, bar.cut) for bar in found.lanes[0].bars] == [
         (40.0, 0.0, False),
@@ -190,7 +190,7 @@ def test_the_part_beyond_the_bound_is_marked(plan: Plan) -> None:
 
 def test_many_bars_are_counted_where_not_drawn(plan: Plan) -> None:
     gaps = tuple(Gap(f"s{rank}", "down", "failure", rank / 10) for rank in range(20))
-    row = FaultRow("a-p1", "node", Manner.KILL, "a", "", Result.PASS, "", gaps)
+    row = FaultRow("a-p1", "node", FailureMode.KILL, "a", "", Result.PASS, "", gaps)
     (found,) = [r for g in timeline(plan, (row,), ()).groups for r in g.rows if r.fault is row]
     assert (len(found.lanes[0].bars), found.lanes[0].note) == (8, "1.9 s (+12 shorter)")
 

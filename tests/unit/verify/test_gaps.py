@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from heiiki.plan.model import Fault, Manner
+from heiiki.plan.model import FailureMode, Fault
 from heiiki.requirements import Result
 from heiiki.verify.faults.gaps import Stream, Window, measured, row
 
@@ -14,7 +14,7 @@ STREAMS = (
     Stream("dras", "10.16.1.20", "umeda", "up"),
     Stream("dras", "10.15.0.5"),
 )
-FAULT = Fault("a-p1", "node", Manner.SILENT, "a", ("umeda",))
+FAULT = Fault("a-p1", "node", FailureMode.SILENT, "a", ("umeda",))
 
 
 def phase(gap: float | None, *, truncated: bool = False, start: float = 100.5) -> dict[str, Any]:
@@ -86,10 +86,10 @@ def test_a_recorder_that_forgot_is_unknown() -> None:
 
 
 def test_the_one_gateway_is_exempt_for_its_own_site_only() -> None:
-    exempt = Fault("umeda-gw", "node", Manner.KILL, "a", ("umeda",), "figure 5.18 (a)")
+    exempt = Fault("umeda-gw", "node", FailureMode.KILL, "a", ("umeda",), "figure 5.18 (a)")
     found = row(exempt, measured(STREAMS, recorded(down=(3.2, 0.1)), WINDOW, ()), ())
     assert (found.result, found.reason, found.longest) == (Result.NOT_APPLICABLE, "figure 5.18 (a)", 3.2)
-    other = Fault("namba-gw", "node", Manner.KILL, "a", ("namba",), "figure 5.18 (a)")
+    other = Fault("namba-gw", "node", FailureMode.KILL, "a", ("namba",), "figure 5.18 (a)")
     assert row(other, measured(STREAMS, recorded(down=(3.2, 0.1)), WINDOW, ()), ()).result is Result.FAIL
 
 

@@ -62,7 +62,7 @@ def answer(change: Any = None, watch: Any = None, rc: int = 0) -> Answer:
 
 def certificate(plan: Plan, change: Any = None) -> Verdict:
     device = plan.device("umeda-gw-b")
-    return trust_certificates.of_device("R-SEC-ACCESS", plan.trust.lifetimes, device, answer(change), ())
+    return trust_certificates.of_device("R-SEC-ACCESS", plan.pki.lifetimes, device, answer(change), ())
 
 
 def test_a_certificate_as_planned_is_a_pass_with_its_days(plan: Plan) -> None:
@@ -101,14 +101,14 @@ def test_a_device_that_tells_nothing_leaves_it_unknown(plan: Plan) -> None:
         Answer("x", {"commands": {"status": {"rc": 1, "out": "", "err": "no configuration"}}}, "", b""),
         Answer("x", {"commands": {"status": {"rc": 0, "out": "?", "err": ""}}}, "", b""),
     ):
-        verdict = trust_certificates.of_device("R-SEC-ACCESS", plan.trust.lifetimes, device, silent, ())
+        verdict = trust_certificates.of_device("R-SEC-ACCESS", plan.pki.lifetimes, device, silent, ())
         assert verdict.result is Result.UNKNOWN
 
 
 def revocation(plan: Plan, found: Answer) -> Verdict:
     device = plan.device("umeda-gw-b")
-    assert device.revocation is not None
-    return trust_certificates.revocation(device, device.revocation, found, ())
+    assert device.crl_source is not None
+    return trust_certificates.revocation(device, device.crl_source, found, ())
 
 
 def test_fresh_lists_of_every_ca_are_a_pass(plan: Plan) -> None:
@@ -157,5 +157,5 @@ def test_what_a_lab_said_is_understood(plan: Plan) -> None:
     path = Path(__file__).parent / "recorded" / "credentials.json"
     found = Answer("umeda-gw-b", json.loads(path.read_text(encoding="utf-8")), "", b"")
     device = plan.device("umeda-gw-b")
-    verdict = trust_certificates.of_device("R-SEC-ACCESS", plan.trust.lifetimes, device, found, ())
+    verdict = trust_certificates.of_device("R-SEC-ACCESS", plan.pki.lifetimes, device, found, ())
     assert (verdict.result, verdict.measured) == (Result.PASS, 29.995)

@@ -131,7 +131,7 @@ def judged(plan: Plan, subject: str, change: Any = None) -> Verdict:
     daemon, kernel = deepcopy(daemon), deepcopy(kernel)
     if change:
         change(daemon, kernel)
-    return trust_sas.of_association(association(plan, subject), plan.trust.suite, daemon, kernel, ())
+    return trust_sas.of_association(association(plan, subject), plan.pki.suite, daemon, kernel, ())
 
 
 SITE, LINE = "umeda-gw-b to hub-ce-b", "hub-ce-b to b-edge"
@@ -297,7 +297,7 @@ RECORDED = json.loads((Path(__file__).parent / "recorded" / "associations.json")
 def test_what_a_lab_said_is_understood(plan: Plan, subject: str) -> None:
     daemon = {name: Answer(name, said["daemon"], "", b"") for name, said in RECORDED.items()}
     kernel = {name: Answer(name, said["kernel"], "", b"") for name, said in RECORDED.items()}
-    verdict = trust_sas.of_association(association(plan, subject), plan.trust.suite, daemon, kernel, ())
+    verdict = trust_sas.of_association(association(plan, subject), plan.pki.suite, daemon, kernel, ())
     assert verdict.result is Result.PASS, verdict.reason
     for name, answered in daemon.items():
         for found in trust_sas.loaded(plan.device(name), answered, ()):

@@ -25,7 +25,7 @@ from heiiki.pki.authorities import retirable, retire, rotate_issuing, rotate_roo
 from heiiki.pki.server.connection import Connector, Server, Vault
 from heiiki.pki.server.policies import Purpose
 from heiiki.pki.server.reconcile import Change, ensure
-from heiiki.plan.model import Plan, Trust
+from heiiki.plan.model import Pki, Plan
 from heiiki.secrets import FileSecrets
 
 CA = "vault/ca"
@@ -69,7 +69,7 @@ class Access:
 
 
 def access(
-    trust: Trust, store: FileSecrets, environment: Mapping[str, str], connect: Connector | None = None
+    trust: Pki, store: FileSecrets, environment: Mapping[str, str], connect: Connector | None = None
 ) -> Access:
     """Return the way to the server of a service; nothing is sent yet.
 
@@ -358,16 +358,16 @@ def rotate(access: Access, plan: Plan, step: Rotation, *, check: bool = False) -
     """
     access.vault.require_ready()
     if step is not Rotation.RETIRE and check:
-        return (Change(f"{_mount(plan.trust, step)}/issuers", "", f"a new {step} CA\n"),)
+        return (Change(f"{_mount(plan.pki, step)}/issuers", "", f"a new {step} CA\n"),)
     with root(access) as session:
         if step is Rotation.RETIRE:
-            gone = retirable(session, plan.trust) if check else retire(session, plan)
+            gone = retirable(session, plan.pki) if check else retire(session, plan)
             return tuple(Change(one.path, f"{one.name}\n", "") for one in gone)
         made = rotate_root(session, plan) if step is Rotation.ROOT else rotate_issuing(session, plan)
     return (Change(made.path, "", f"{made.name}\n"),)
 
 
-def _mount(trust: Trust, step: Rotation) -> str:
+def _mount(trust: Pki, step: Rotation) -> str:
     return trust.root_mount if step is Rotation.ROOT else trust.issuing_mount
 
 

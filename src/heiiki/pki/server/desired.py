@@ -14,7 +14,7 @@ from heiiki.pki.server.policies import (
     device_policy_name,
     purpose_policies,
 )
-from heiiki.plan.model import DeviceClass, Identity, Plan, Trust
+from heiiki.plan.model import DeviceClass, Identity, Pki, Plan
 
 _HOUR = 3600
 _LOGIN_S = 1200
@@ -67,10 +67,10 @@ class Mount:
 
 def identities(plan: Plan) -> tuple[Identity, ...]:
     """Return everybody who may hold a certificate: the plan's devices, then the operator."""
-    return (*plan.identities(), plan.trust.operator)
+    return (*plan.identities(), plan.pki.operator)
 
 
-def base_url(trust: Trust, mount: str) -> str:
+def base_url(trust: Pki, mount: str) -> str:
     """Return the address of an engine inside the closed networks."""
     return f"https://{trust.service_address}:{trust.port}/v1/{mount}"
 
@@ -81,7 +81,7 @@ def serial_text(number: int) -> str:
     return ":".join(f"{octet:02x}" for octet in data)
 
 
-def mounts(trust: Trust) -> tuple[Mount, ...]:
+def mounts(trust: Pki) -> tuple[Mount, ...]:
     """Return the engines that the service needs."""
     life = trust.lifetimes
     return (
@@ -92,7 +92,7 @@ def mounts(trust: Trust) -> tuple[Mount, ...]:
     )
 
 
-def engine_settings(trust: Trust) -> Iterator[Setting]:
+def engine_settings(trust: Pki) -> Iterator[Setting]:
     """Yield how the engines work, apart from CAs, roles and policies."""
     life = trust.lifetimes
     for mount in (trust.root_mount, trust.issuing_mount):
@@ -115,7 +115,7 @@ def engine_settings(trust: Trust) -> Iterator[Setting]:
     yield Setting(f"{trust.secrets_mount}/config", {"max_versions": _KEPT_VERSIONS})
 
 
-def issuer_urls(trust: Trust, mount: str, issuer: str) -> dict[str, Any]:
+def issuer_urls(trust: Pki, mount: str, issuer: str) -> dict[str, Any]:
     """Return where a certificate of `issuer` (its id) says that CRL, OCSP and the issuer itself are.
 
     They are kept with each issuer, not with the engine, so that after a rotation every certificate names the
@@ -134,9 +134,9 @@ def role_settings(plan: Plan) -> Iterator[Setting]:
     of: dict[DeviceClass, list[Identity]] = defaultdict(list)
     for identity in identities(plan):
         of[identity.kind].append(identity)
-    life = plan.trust.lifetimes.certificate_h * _HOUR
+    life = plan.pki.lifetimes.certificate_h * _HOUR
     for kind in DeviceClass:
-        path = f"{plan.trust.issuing_mount}/roles/{kind}"
+        path = f"{plan.pki.issuing_mount}/roles/{kind}"
         yield Setting(path, {**_names(of[kind]), **_usage(USAGES[kind]), **_common(life)})
 
 
@@ -221,9 +221,9 @@ def access_settings() -> Iterator[Setting]:
 def policies(plan: Plan) -> dict[str, str]:
     """Return every policy by its name."""
     return {
-        **{str(purpose): text for purpose, text in purpose_policies(plan.trust).items()},
+        **{str(purpose): text for purpose, text in purpose_policies(plan.pki).items()},
         **{
-            device_policy_name(identity.device): device_policy(plan.trust, identity)
+            device_policy_name(identity.device): device_policy(plan.pki, identity)
             for identity in identities(plan)
         },
     }

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 
-from heiiki.plan.model import Identity, Trust
+from heiiki.plan.model import Identity, Pki
 
 TOKEN_ROLE = "device"  # noqa: S105  # the name of a role, not a token
 DEVICE_TOKEN_S = 300
@@ -52,7 +52,7 @@ def signing_parameters(identity: Identity) -> dict[str, str]:
     return {key: ",".join(values) for key, values in names.items() if values}
 
 
-def device_policy(trust: Trust, identity: Identity) -> str:
+def device_policy(trust: Pki, identity: Identity) -> str:
     """Return the policy of a device's token: to have one CSR signed, under the plan's names alone."""
     names = signing_parameters(identity)
     allowed: dict[str, Sequence[str]] = {key: [value] for key, value in names.items()}
@@ -63,7 +63,7 @@ def device_policy(trust: Trust, identity: Identity) -> str:
     )
 
 
-def purpose_policies(trust: Trust) -> dict[Purpose, str]:
+def purpose_policies(trust: Pki) -> dict[Purpose, str]:
     """Return the policy of each AppRole."""
     rules = {
         Purpose.CONFIGURATOR: _configurator(trust),
@@ -84,7 +84,7 @@ def _own_token() -> Iterator[str]:
     yield _rule("auth/token/revoke-self", "update")
 
 
-def _configurator(trust: Trust) -> Iterator[str]:
+def _configurator(trust: Pki) -> Iterator[str]:
     """Re-run role pki: reads all that it compares, writes what a plan changes, and uses no CA's key."""
     for path in ("sys/mounts", "sys/auth", "auth/approle/role/+", f"auth/token/roles/{TOKEN_ROLE}"):
         yield _rule(path, "read")
@@ -118,7 +118,7 @@ def _enroller() -> Iterator[str]:
     )
 
 
-def _revoker(trust: Trust) -> Iterator[str]:
+def _revoker(trust: Pki) -> Iterator[str]:
     mount = trust.issuing_mount
     yield _rule(f"{mount}/revoke", "update")
     yield _rule(f"{mount}/certs", "list")
@@ -126,7 +126,7 @@ def _revoker(trust: Trust) -> Iterator[str]:
     yield _rule(f"{mount}/crl/rotate-delta", "read")
 
 
-def _auditor(trust: Trust) -> Iterator[str]:
+def _auditor(trust: Pki) -> Iterator[str]:
     for mount in (trust.root_mount, trust.issuing_mount):
         yield _rule(f"{mount}/certs", "list")
         yield _rule(f"{mount}/certs/revoked", "list")

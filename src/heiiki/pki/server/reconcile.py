@@ -41,15 +41,15 @@ def ensure(vault: Vault, plan: Plan, *, check: bool = False) -> tuple[Change, ..
     """
     _check_audit(vault)
     found = [
-        *_mounts(vault, desired.mounts(plan.trust), check=check),
-        *_settings(vault, desired.engine_settings(plan.trust), check=check),
+        *_mounts(vault, desired.mounts(plan.pki), check=check),
+        *_settings(vault, desired.engine_settings(plan.pki), check=check),
         *_authorities(vault, plan, check=check),
         *_settings(vault, desired.role_settings(plan), check=check),
         *_policies(vault, desired.policies(plan), check=check),
         *_settings(vault, desired.access_settings(), check=check),
     ]
     if not check and any(change.path.endswith("/config/crl") for change in found):
-        for mount in (plan.trust.root_mount, plan.trust.issuing_mount):
+        for mount in (plan.pki.root_mount, plan.pki.issuing_mount):
             vault.read(f"{mount}/crl/rotate")  # the CRLs that stand were made for the lives of before
     return tuple(found)
 
@@ -161,8 +161,8 @@ def _write_policy(vault: Vault, change: Change) -> None:
 
 def _authorities(vault: Vault, plan: Plan, *, check: bool) -> Iterator[Change]:
     makers = (
-        (plan.trust.root_mount, "root", ca.rotate_root),
-        (plan.trust.issuing_mount, "issuing", ca.rotate_issuing),
+        (plan.pki.root_mount, "root", ca.rotate_root),
+        (plan.pki.issuing_mount, "issuing", ca.rotate_issuing),
     )
     for mount, kind, make in makers:
         current = [one for one in ca.authorities(vault, mount) if one.current]
@@ -170,7 +170,7 @@ def _authorities(vault: Vault, plan: Plan, *, check: bool) -> Iterator[Change]:
             if not check:
                 make(vault, plan)
             yield Change(f"{mount}/issuers", "", f"{ca.common_name(plan, kind, 1)}: EC P-256\n")
-    yield from (Change(*found) for found in ca.ensure_urls(vault, plan.trust, check=check))
+    yield from (Change(*found) for found in ca.ensure_urls(vault, plan.pki, check=check))
 
 
 def _text(values: Mapping[str, Any]) -> str:

@@ -4,13 +4,13 @@ No module below the plan computes an address or invents a name.
 """
 
 from heiiki.plan.model.device import Device, Function, Role, StampStream
-from heiiki.plan.model.faults import Availability, Fault, Manner
+from heiiki.plan.model.faults import Availability, FailureMode, Fault
 from heiiki.plan.model.firewall import AllowedSource, Firewall, ForwardPair, InputService, Transit
 from heiiki.plan.model.interfaces import Gre, Interface, Xfrm
 from heiiki.plan.model.ipsec import EspMode, IpsecConnection, TrafficSelector
 from heiiki.plan.model.lan import LanWatch, Vrrp
 from heiiki.plan.model.mobile import MobilePlan, Pgw, Sim
-from heiiki.plan.model.pki import DeviceClass, Identity, Lifetimes, RevocationList, Suite, Trust, VaultServer
+from heiiki.plan.model.pki import CrlSource, DeviceClass, Identity, Lifetimes, Pki, Suite, VaultServer
 from heiiki.plan.model.routing import BgpInstance, BgpNeighbor, PrefixSet, Router, StaticRoute, VpnTargets
 from heiiki.plan.model.service import ClosedNetwork, Management, Plan, SitePlan
 from heiiki.plan.model.timers import BfdProfile, IkeTimers, Timers
@@ -23,10 +23,12 @@ __all__ = [
     "BgpInstance",
     "BgpNeighbor",
     "ClosedNetwork",
+    "CrlSource",
     "Device",
     "DeviceClass",
     "Endpoint",
     "EspMode",
+    "FailureMode",
     "Fault",
     "Firewall",
     "ForwardPair",
@@ -41,13 +43,12 @@ __all__ = [
     "Lifetimes",
     "Link",
     "Management",
-    "Manner",
     "MobilePlan",
     "Path",
     "Pgw",
+    "Pki",
     "Plan",
     "PrefixSet",
-    "RevocationList",
     "Role",
     "Router",
     "Sim",
@@ -58,7 +59,6 @@ __all__ = [
     "Timers",
     "TrafficSelector",
     "Transit",
-    "Trust",
     "VaultServer",
     "VpnTargets",
     "Vrrp",

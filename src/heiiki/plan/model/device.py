@@ -9,7 +9,7 @@ from heiiki.plan.model.interfaces import Interface
 from heiiki.plan.model.ipsec import IpsecConnection
 from heiiki.plan.model.lan import LanWatch, Vrrp
 from heiiki.plan.model.mobile import Pgw, Sim
-from heiiki.plan.model.pki import Identity, RevocationList, VaultServer
+from heiiki.plan.model.pki import CrlSource, Identity, VaultServer
 from heiiki.plan.model.routing import Router, StaticRoute
 
 
@@ -92,7 +92,7 @@ class Device:
     identity: Identity | None = None
     ipsec: tuple[IpsecConnection, ...] = ()
     vault: VaultServer | None = None
-    revocation: RevocationList | None = None
+    crl_source: CrlSource | None = None
     revoked: str = ""
     revoked_sim: str | None = None
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Manner(StrEnum):
+class FailureMode(StrEnum):
     """How an element is failed: see `docs/decisions` D17."""
 
     SILENT = "silent"
@@ -26,15 +26,15 @@ class Fault:
 
     target: str
     kind: str
-    manner: Manner
+    mode: FailureMode
     network: str
     sites: tuple[str, ...]
     exempt: str = ""
 
     @property
     def name(self) -> str:
-        """``target/manner``, the subject of the verdict."""
-        return f"{self.target}/{self.manner}"
+        """``target/mode``, the subject of the verdict."""
+        return f"{self.target}/{self.mode}"
 
 
 @dataclass(frozen=True, slots=True)

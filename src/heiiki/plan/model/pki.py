@@ -51,7 +51,7 @@ class VaultServer:
 
 
 @dataclass(frozen=True, slots=True)
-class RevocationList:
+class CrlSource:
     """Where a verifier of certificates gets the CRL of the issuing CA, and how often it asks."""
 
     url: str
@@ -87,7 +87,7 @@ class Lifetimes:
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
+class Pki:
     """Who vouches for whom: the Vault API server, its CAs, and what they are asked for.
 
     Attributes:

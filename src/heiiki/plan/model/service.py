@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Network
 from heiiki.plan.model.device import Device
 from heiiki.plan.model.faults import Availability, Fault
 from heiiki.plan.model.mobile import MobilePlan
-from heiiki.plan.model.pki import Identity, Trust
+from heiiki.plan.model.pki import Identity, Pki
 from heiiki.plan.model.timers import Timers
 from heiiki.plan.model.topology import Link, Path
 
@@ -75,7 +75,7 @@ class Plan:
     sites: tuple[SitePlan, ...]
     paths: tuple[Path, ...]
     faults: tuple[Fault, ...]
-    trust: Trust
+    pki: Pki
     reliability: tuple[Availability, ...] = ()
     management: Management = Management("lab")
 

@@ -1,4 +1,4 @@
-"""R-GAP, live: fail every element of every path in every manner, one at a time, and measure the interruption.
+"""R-GAP, live: fail every element of every path in every mode, one at a time, and measure the interruption.
 
 Each row: both paths of all sites healthy (the gate), traffic on the element just before, failure, hold,
 return, both paths healthy again, then the longest silence of every site in both directions, for the
@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any
 
 from heiiki.errors import HeiikiError
-from heiiki.plan.model import Fault, Manner, Plan, Role
+from heiiki.plan.model import FailureMode, Fault, Plan, Role
 from heiiki.report.faults import FaultRow
 from heiiki.requirements import Result, Verdict
 from heiiki.verify.answers import Keep
@@ -143,7 +143,7 @@ class Campaign:
         return self._kept(row(fault, last, voided), notes)
 
     def _kept(self, found: FaultRow, notes: Mapping[str, Any]) -> Row:
-        name = f"faults/{found.target}-{found.manner}.json".replace(":", "+")
+        name = f"faults/{found.target}-{found.mode}.json".replace(":", "+")
         evidence = self._keep(
             name, json.dumps({"row": asdict(found), **notes}, indent=1, default=str).encode()
         )
@@ -171,9 +171,11 @@ class Campaign:
         self._open = fault
         if fault.kind == "link":
             return self._injector.fail_link(
-                fault.target, "silent" if fault.manner is Manner.SILENT else "down"
+                fault.target, "silent" if fault.mode is FailureMode.SILENT else "down"
             )
-        return self._injector.fail_node(fault.target, "kill" if fault.manner is Manner.KILL else "poweroff")
+        return self._injector.fail_node(
+            fault.target, "kill" if fault.mode is FailureMode.KILL else "poweroff"
+        )
 
     def _heal(self, fault: Fault) -> None:
         self._injector.heal(fault.target)

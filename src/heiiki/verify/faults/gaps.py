@@ -189,7 +189,7 @@ def row(fault: Fault, last: Measured, voided: Sequence[float]) -> FaultRow:
     return FaultRow(
         fault.target,
         fault.kind,
-        fault.manner,
+        fault.mode,
         fault.network,
         fault.exempt,
         result,
@@ -227,7 +227,7 @@ def unmeasured(fault: Fault, reason: str, voided: Sequence[float] = ()) -> Fault
     return FaultRow(
         plain.target,
         plain.kind,
-        plain.manner,
+        plain.mode,
         plain.network,
         plain.exempt,
         plain.result,

@@ -61,7 +61,7 @@ def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
     }
     for one in associations(plan):
         seen = tuple(found for side in one.sides for found in evidence[side.device])
-        yield of_association(one, plan.trust.suite, daemon, kernel, seen)
+        yield of_association(one, plan.pki.suite, daemon, kernel, seen)
     for device in guarded(plan):
         yield from loaded(device, daemon[device.name], evidence[device.name])
 

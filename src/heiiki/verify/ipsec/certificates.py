@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from heiiki.design.associations import THEFT, certificate_subject, guarded, held, revocation_subject
-from heiiki.plan.model import Device, Identity, Lifetimes, Plan, RevocationList
+from heiiki.plan.model import CrlSource, Device, Identity, Lifetimes, Plan
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
 from heiiki.verify.answers import Keep, brief, live, unknown
@@ -41,9 +41,9 @@ def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
         answer = answers[device.name]
         evidence = (keep(f"trust/credentials-{device.name}.json", answer.raw),)
         for identifier in held(device):
-            yield of_device(identifier, plan.trust.lifetimes, device, answer, evidence)
-        if device.revocation is not None:
-            yield revocation(device, device.revocation, answer, evidence)
+            yield of_device(identifier, plan.pki.lifetimes, device, answer, evidence)
+        if device.crl_source is not None:
+            yield revocation(device, device.crl_source, answer, evidence)
 
 
 def of_device(
@@ -128,9 +128,7 @@ def _list(names: Sequence[str]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-def revocation(
-    device: Device, wanted: RevocationList, answer: Answer, evidence: tuple[Evidence, ...]
-) -> Verdict:
+def revocation(device: Device, wanted: CrlSource, answer: Answer, evidence: tuple[Evidence, ...]) -> Verdict:
     """Return R-THEFT of one verifier: the lists that it has, and when it last got them."""
     subject = revocation_subject(device.name)
     status = _status(answer)

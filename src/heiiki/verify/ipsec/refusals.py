@@ -222,7 +222,7 @@ def _elsewhere(plan: Plan, door: Association) -> str:
         and one.network == door.network
         and one.initiator.device != door.initiator.device
     )
-    return str(next(others, plan.trust.address))
+    return str(next(others, plan.pki.address))
 
 
 def _name(trial: Trial) -> str:

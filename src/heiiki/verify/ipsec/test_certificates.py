@@ -38,7 +38,7 @@ class VaultAuthority:
 
     def __init__(self, plan: Plan, access: Access) -> None:
         """Ask the server that `access` leads to."""
-        self._trust = plan.trust
+        self._trust = plan.pki
         self._access = access
 
     def sign(self, identity: Identity, csr: str, life: str) -> str:
@@ -94,7 +94,7 @@ def _other(plan: Plan, own: Device) -> Identity:
         for item in plan.identities()
         if own.identity is not None and item.kind is own.identity.kind and item.device != own.name
     )
-    return next(others, plan.trust.operator)
+    return next(others, plan.pki.operator)
 
 
 def _key() -> ec.EllipticCurvePrivateKey:

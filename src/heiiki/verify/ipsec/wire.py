@@ -94,7 +94,7 @@ def _protected(plan: Plan, tunnels: Iterable[Association]) -> Iterator[Rule]:
         yield ["esp", "esp", [], here, there]
         yield ["ike", "udp", _IKE, here, there]
         asks = here if one.protects == ACCESS else there
-        yield ["tls", "tcp", [plan.trust.port], asks, _only(plan.trust.service_address)]
+        yield ["tls", "tcp", [plan.pki.port], asks, _only(plan.pki.service_address)]
 
 
 def _too_long(plan: Plan, every: tuple[Association, ...], tunnels: Iterable[Association]) -> Iterator[Rule]:
