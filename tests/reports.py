@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from heiiki.report.completion import NOTHING_EXAMINED
+from heiiki.report.completion import NOT_RUN
 
 # What Ansible prints of a task that failed: of an item of a loop or of the whole, then the result as YAML.
 _FAILED = re.compile(r"^(?:fatal|failed): \[(?P<host>[^\]]+)\].*$")
@@ -43,7 +43,7 @@ def failures(said: str) -> str:
 
 def _rows(verdicts: list[dict[str, Any]]) -> str:
     """One line each: first how many rows nobody asked for, then what is unknown, fails last."""
-    unasked = [row for row in verdicts if row["reason"] == NOTHING_EXAMINED and row["result"] == "unknown"]
+    unasked = [row for row in verdicts if row["reason"] == NOT_RUN and row["result"] == "unknown"]
     bad = [row for row in verdicts if row["result"] in {"fail", "unknown"} and row not in unasked]
     lines = [f"{len(verdicts)} rows, {len(unasked)} of them of what was not chosen"]
     for result in ("unknown", "fail"):

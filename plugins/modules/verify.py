@@ -12,7 +12,7 @@ description:
     from the devices themselves; writes C(verdicts.json), C(faults.json), C(junit.xml), C(report.html) and the
     evidence.
   - Fails when a verdict is V(fail) or V(unknown). Where faults are named, those that were not are shown as
-    unknown and do not make the run fail.
+    not run and do not make the run fail.
   - Runs wholly on the controller; use C(run_once).
 extends_documentation_fragment:
   - heiiki.network.service
@@ -26,6 +26,7 @@ options:
     description:
       - V(false) injects nothing, and leaves open whether the service survives a failure.
       - V(true) injects every single failure of the plan, one after the other; only the lab can.
+      - V(sample) injects a handful that the plan chooses, with every network, failure mode and kind of it.
       - Names, as a list or with commas between, inject some; a name is C(target) or C(target/mode).
     type: raw
     default: false

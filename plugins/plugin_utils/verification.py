@@ -94,15 +94,13 @@ def measure(service: Path, artifacts: Path, faults: Faults, report: Callable[[st
 def bad_ones(verdicts: "Sequence[Verdict]", faults: Faults) -> "tuple[Verdict, ...]":
     """Return the verdicts that decide against a run.
 
-    Whoever names some faults is answered about those: the report shows the others as unknown all the same.
+    Where some faults are named, the others do not decide: the report shows them as not run all the same.
     """
-    nobody = package("heiiki.report.completion").NOTHING_EXAMINED
-    left_out = ("R-GAP", "live", nobody) if isinstance(faults, tuple) else ()
-    return tuple(
-        verdict
-        for verdict in verdicts
-        if verdict.result in BAD and (verdict.requirement, verdict.stage, verdict.reason) != left_out
-    )
+    found = tuple(verdict for verdict in verdicts if verdict.result in BAD)
+    if not isinstance(faults, tuple):
+        return found
+    is_not_run = package("heiiki.report.completion").is_not_run
+    return tuple(verdict for verdict in found if not is_not_run(verdict))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Any
 
 from reports import failures, shortcomings
 
-from heiiki.report.completion import NOTHING_EXAMINED
+from heiiki.report.completion import NOT_RUN
 
 
 def row(result: str, subject: str, reason: str = "measured") -> dict[str, Any]:
@@ -21,7 +21,7 @@ def row(result: str, subject: str, reason: str = "measured") -> dict[str, Any]:
 
 def test_fails_come_last_and_what_was_not_chosen_is_counted(tmp_path: Path) -> None:
     rows = [row("fail", "a", "3.1 s"), row("pass", "b"), row("unknown", "c", "no answer")]
-    rows += [row("unknown", f"x{number}", NOTHING_EXAMINED) for number in range(60)]
+    rows += [row("unknown", f"x{number}", NOT_RUN) for number in range(60)]
     (tmp_path / "verdicts.json").write_text(json.dumps({"verdicts": rows}))
     assert shortcomings(tmp_path).splitlines() == [
         "verdicts-first.json: was not written",

@@ -22,8 +22,13 @@ from heiiki.requirements import REQUIREMENTS, Result, Stage, Verdict, requiremen
 NOTHING_EXAMINED = "nothing examined it"
 """Reason of the verdicts that stand in for an examination that did not take place."""
 
+NOT_RUN = "not run"
+"""Reason of the verdict of a fault that was not injected."""
+
 WHOLE_SERVICE = "the service"
 """Subject of a stand-in where the stage has no verdict at all and no subject is expected by name."""
+
+_FAULTS = ("R-GAP", Stage.LIVE)
 
 Expected = Mapping[tuple[str, Stage], Iterable[str]]
 """Subjects that must have a verdict, by requirement and stage."""
@@ -31,7 +36,7 @@ Expected = Mapping[tuple[str, Stage], Iterable[str]]
 
 def expected_faults(plan: Plan) -> Expected:
     """Return the subjects of live R-GAP: every fault of the plan, so that a missing row is unknown (D17)."""
-    return {("R-GAP", Stage.LIVE): tuple(fault.name for fault in plan.faults)}
+    return {_FAULTS: tuple(fault.name for fault in plan.faults)}
 
 
 def expected_trust(plan: Plan) -> Expected:
@@ -57,7 +62,7 @@ def completeness(
     that has none at all. `stages` narrows it, for a command that runs one stage only. Stand-ins of an earlier
     call are taken out first, so that calling it again changes nothing.
     """
-    found = tuple(verdict for verdict in verdicts if verdict.reason != NOTHING_EXAMINED)
+    found = tuple(verdict for verdict in verdicts if verdict.reason not in {NOTHING_EXAMINED, NOT_RUN})
     subjects: defaultdict[tuple[str, Stage], set[str]] = defaultdict(set)
     for verdict in found:
         subjects[verdict.requirement, verdict.stage].add(verdict.subject)
@@ -84,7 +89,13 @@ def _whole(subjects: set[str]) -> tuple[str, ...]:
 def _stand_in(pair: tuple[str, Stage], subject: str) -> Verdict:
     identifier, stage = pair
     clause = requirement(identifier).clause
-    return Verdict(identifier, clause, subject, stage, Result.UNKNOWN, NOTHING_EXAMINED)
+    reason = NOT_RUN if pair == _FAULTS and subject != WHOLE_SERVICE else NOTHING_EXAMINED
+    return Verdict(identifier, clause, subject, stage, Result.UNKNOWN, reason)
+
+
+def is_not_run(verdict: Verdict) -> bool:
+    """Tell whether `verdict` stands for a fault that was not injected."""
+    return (verdict.requirement, verdict.stage) == _FAULTS and verdict.reason == NOT_RUN
 
 
 def exit_code(verdicts: Iterable[Verdict]) -> int:

@@ -15,7 +15,14 @@ from markupsafe import Markup
 
 from heiiki.plan.model import Plan
 from heiiki.report import scope
-from heiiki.report.completion import Expected, completeness, exit_code, expected_faults, expected_trust
+from heiiki.report.completion import (
+    Expected,
+    completeness,
+    exit_code,
+    expected_faults,
+    expected_trust,
+    is_not_run,
+)
 from heiiki.report.faults import REQUIREMENT, FaultRow
 from heiiki.report.figures import against, number, quantity
 from heiiki.report.header import Header
@@ -171,6 +178,7 @@ def page(
         "header": header,
         "totals": header.totals,
         "proven": exit_code(verdicts) == 0,
+        "not_run": sum(is_not_run(verdict) for verdict in verdicts),
         "matrix": table,
         "figures": _key_figures(table),
         "picture": draw(plan, verdicts),

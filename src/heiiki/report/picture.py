@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from heiiki.design.associations import ACCESS, ESP, associations, is_hub_line, wires
 from heiiki.plan.model import Device, Function, Link, Plan, Role
+from heiiki.report.completion import is_not_run
 from heiiki.report.table import worst
 from heiiki.requirements import Result, Verdict
 
@@ -150,11 +151,16 @@ def _jackets(plan: Plan) -> dict[str, int]:
 
 
 def _marks(plan: Plan, verdicts: tuple[Verdict, ...]) -> dict[str, Result]:
-    """Return the worst result of each element and site, by the names that stand in the subjects."""
+    """Return the worst result of each element and site, by the names that stand in the subjects.
+
+    A fault that was not run says nothing about its element.
+    """
     names = {device.name for device in plan.devices}
     names |= {link.name for link in plan.links} | {site.name for site in plan.sites}
     about: defaultdict[str, list[Verdict]] = defaultdict(list)
     for verdict in verdicts:
+        if is_not_run(verdict):
+            continue
         for name in names & _named(verdict.subject):
             about[name].append(verdict)
     results = {name: worst(found) for name, found in about.items()}

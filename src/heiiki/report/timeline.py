@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from heiiki.plan.model import Plan
+from heiiki.report.completion import NOT_RUN
 from heiiki.report.faults import GAP_BOUND_S, REQUIREMENT, FaultRow, Gap, not_measured
 from heiiki.report.figures import quantity
 from heiiki.requirements import Result, Stage, Verdict
@@ -61,6 +62,11 @@ class TimelineRow:
     longest: str
     voided: str
 
+    @property
+    def was_run(self) -> bool:
+        """Whether the fault was injected, or at least tried."""
+        return self.reason != NOT_RUN
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -69,6 +75,11 @@ class Group:
     network: str
     title: str
     rows: tuple[TimelineRow, ...]
+
+    @property
+    def run(self) -> int:
+        """How many of the faults were run."""
+        return sum(row.was_run for row in self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +96,7 @@ class Timeline:
 def timeline(plan: Plan, faults: Iterable[FaultRow], verdicts: Iterable[Verdict]) -> Timeline:
     """Return the fault table: every fault of the plan, in its order, and every row measured beyond them.
 
-    A fault of the plan without a row is shown as not measured. Where a row has a verdict, the result of the
+    A fault of the plan without a row is shown as not run. Where a row has a verdict, the result of the
     verdict counts.
     """
     colours = {site.name: rank % _COLOURS for rank, site in enumerate(plan.sites)}
@@ -97,7 +108,7 @@ def timeline(plan: Plan, faults: Iterable[FaultRow], verdicts: Iterable[Verdict]
 
 def _all_rows(plan: Plan, faults: Iterable[FaultRow]) -> list[FaultRow]:
     measured = {row.name: row for row in faults}
-    rows = [measured.pop(fault.name, not_measured(fault, "not measured")) for fault in plan.faults]
+    rows = [measured.pop(fault.name, not_measured(fault, NOT_RUN)) for fault in plan.faults]
     return rows + list(measured.values())
 
 

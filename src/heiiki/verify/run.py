@@ -33,6 +33,9 @@ from heiiki.verify.routing.health import Health, UnhealthyError
 CHECKS = ("config", "sessions", "paths", "isolation", "access", "trust", "faults")
 
 SETTLE_LIMIT_S = 30.0
+ROW_S = 15
+"""How long one fault takes, about: failure, hold, return, and both paths healthy again."""
+
 AGAIN = 2
 """How often a check is done again for the sake of what could not be told."""
 
@@ -229,7 +232,14 @@ def _faults(
     if injector is None:
         rows = tuple(not_measured(fault, NO_INJECTOR) for fault in chosen)
         return tuple(row.verdict() for row in rows), rows
-    report(f"faults: {len(chosen)} rows, about {max(1, round(len(chosen) * 15 / 60))} minutes")
+    report(f"faults: {_extent(len(chosen), len(scene.plan.faults))}")
     run = campaign.Campaign(scene.plan, scene.fleet, injector, restart, scene.keep, report)
     done = run.run(chosen)
     return tuple(row.verdict for row in done), tuple(row.row for row in done)
+
+
+def _extent(chosen: int, total: int) -> str:
+    """Return how many of the plan's faults are run, and about how long that takes."""
+    minutes = max(1, round(chosen * ROW_S / 60))
+    others = f"; {total - chosen} are not run" if chosen < total else ""
+    return f"{chosen} of {total}, about {minutes} minute{'s' if minutes > 1 else ''}{others}"

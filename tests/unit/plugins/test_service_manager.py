@@ -256,10 +256,11 @@ def test_a_forking_service_is_known_by_its_pid_file(tmp_path: Path) -> None:
         f"[Service]\nType=forking\nNice=2\nPIDFile=/run/fork.pid\nExecStart={fork.replace('$', '$$')}\n",
     )
     manager = UnitFileManager(tmp_path)
+    own = os.getpriority(os.PRIO_PROCESS, 0)
     manager.start("fork")
     assert manager.is_active("fork")
-    assert os.getpriority(os.PRIO_PROCESS, int((tmp_path / "run/fork.pid").read_text())) == 2
-    assert os.getpriority(os.PRIO_PROCESS, 0) == 0
+    assert os.getpriority(os.PRIO_PROCESS, int((tmp_path / "run/fork.pid").read_text())) == own + 2
+    assert os.getpriority(os.PRIO_PROCESS, 0) == own
     manager.stop("fork")
     assert not manager.is_active("fork")
 

@@ -7,7 +7,7 @@ from ansible.errors import AnsibleError
 from ansible_collections.heiiki.network.plugins.action.design import line
 from ansible_collections.heiiki.network.plugins.plugin_utils.verification import bad_ones, chosen_faults
 
-from heiiki.report.completion import NOTHING_EXAMINED
+from heiiki.report.completion import NOT_RUN, NOTHING_EXAMINED
 from heiiki.requirements.verdict import Result, Stage, Verdict
 
 
@@ -19,6 +19,7 @@ from heiiki.requirements.verdict import Result, Stage, Verdict
         (True, True),
         ("yes", True),
         ("a-p1", ("a-p1",)),
+        ("sample", ("sample",)),
         ("a-p1/kill, umeda-ce-a/poweroff", ("a-p1/kill", "umeda-ce-a/poweroff")),
         (["a-p1"], ("a-p1",)),
     ],
@@ -37,7 +38,7 @@ def verdict(requirement: str, result: Result, reason: str = "because") -> Verdic
     return Verdict(requirement, "5.7", "x", Stage.LIVE, result, reason)
 
 
-MISSING = verdict("R-GAP", Result.UNKNOWN, NOTHING_EXAMINED)
+MISSING = verdict("R-GAP", Result.UNKNOWN, NOT_RUN)
 VERDICTS = (
     verdict("R-REACH", Result.PASS),
     verdict("R-AVAIL", Result.NOT_APPLICABLE),
@@ -53,7 +54,7 @@ def test_what_is_unknown_decides_against_a_run(faults: bool) -> None:
     assert bad_ones(VERDICTS, faults) == VERDICTS[2:]
 
 
-def test_whoever_names_faults_is_answered_about_those() -> None:
+def test_where_faults_are_named_the_others_do_not_decide() -> None:
     assert bad_ones(VERDICTS, ("a-p1",)) == VERDICTS[2:-1]
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from heiiki.plan.model import Plan
 from heiiki.report import completeness, exit_code, expected_faults
-from heiiki.report.completion import NOTHING_EXAMINED, WHOLE_SERVICE
+from heiiki.report.completion import NOT_RUN, NOTHING_EXAMINED, WHOLE_SERVICE, is_not_run
 from heiiki.requirements import REQUIREMENTS, Result, Stage, Verdict
 
 PASS = Verdict("R-COST", "TR-1072 5.3.1", "network a", Stage.DESIGN, Result.PASS)
@@ -48,15 +48,15 @@ def test_a_stand_in_gives_way_to_what_was_examined_later() -> None:
     assert len(completeness((*completeness(()), PASS))) == len(examined())
 
 
-def test_each_fault_of_the_plan_without_a_row_is_unknown(plan: Plan) -> None:
+def test_each_fault_of_the_plan_without_a_row_is_unknown_and_not_run(plan: Plan) -> None:
     live = [verdict for verdict in completeness((), expected_faults(plan)) if is_live_gap(verdict)]
     assert [verdict.subject for verdict in live] == [fault.name for fault in plan.faults]
-    assert {verdict.result for verdict in live} == {Result.UNKNOWN}
+    assert {(verdict.result, verdict.reason) for verdict in live} == {(Result.UNKNOWN, NOT_RUN)}
 
 
 def test_one_missing_fault_is_unknown(plan: Plan, verdicts: tuple[Verdict, ...]) -> None:
     found = completeness(verdicts, expected_faults(plan))
-    added = [verdict for verdict in found if is_live_gap(verdict) and verdict.reason == NOTHING_EXAMINED]
+    added = [verdict for verdict in found if is_not_run(verdict)]
     assert [verdict.subject for verdict in added] == ["b-mme/kill"]
 
 

@@ -20,6 +20,7 @@ from heiiki.report import (
     scope,
     write_report,
 )
+from heiiki.report.completion import NOT_RUN
 from heiiki.report.picture import BOX_HEIGHT, BOX_WIDTH, draw
 from heiiki.report.timeline import timeline
 from heiiki.requirements import REQUIREMENTS, Result, Stage, Verdict
@@ -165,7 +166,34 @@ def test_each_fault_of_the_plan_has_a_row(
     rows = [row for group in table.groups for row in group.rows]
     assert sorted(row.fault.name for row in rows) == sorted(fault.name for fault in plan.faults)
     (missing,) = [row for row in rows if row.fault.name == "b-mme/kill"]
-    assert (missing.result, missing.reason) == (Result.UNKNOWN, "not measured")
+    assert (missing.result, missing.reason) == (Result.UNKNOWN, NOT_RUN)
+    assert [row.was_run for row in rows].count(False) == 1
+    assert sum(group.run for group in table.groups) == len(rows) - 1
+
+
+def test_a_fault_that_was_not_run_is_shown_as_such_and_marks_no_element(
+    tmp_path: pathlib.Path, plan: Plan, header: Header, faults: tuple[FaultRow, ...]
+) -> None:
+    run = [row for row in faults if row.name in {"a-p1/poweroff", "a-pe1/poweroff"}]
+    once = write_report(tmp_path, plan, header, [row.verdict() for row in run], run)
+    missing = len(plan.faults) - len(run)
+    page = once.page.read_text()
+    assert page.count('<span class="chip not_run">') == missing
+    picture = draw(
+        plan, [one for one in once.settled if one.requirement == "R-GAP" and one.stage is Stage.LIVE]
+    )
+    assert {box.name: box.result for box in picture.boxes if box.result} == {
+        "a-p1": Result.PASS,
+        "a-pe1": Result.PASS,
+    }
+    # The one thing that is left open is said at the top, whatever else there is passed.
+    others = [
+        one if one.reason == NOT_RUN else replace(one, result=Result.PASS, evidence=(), reason="examined")
+        for one in once.settled
+    ]
+    again = write_report(tmp_path, plan, header, others, run)
+    assert again.exit_code == 1
+    assert f"Nothing failed; {missing} faults were not run" in again.page.read_text()
 
 
 def test_a_row_beyond_the_plan_is_shown_too(plan: Plan) -> None:

@@ -12,6 +12,7 @@ from heiiki.requirements.verdict import Evidence
 from heiiki.verify import run as verification
 from heiiki.verify.faults import campaign
 from heiiki.verify.faults.campaign import Campaign, selected, streams, watched
+from heiiki.verify.faults.sample import sample
 from heiiki.verify.routing import health
 from heiiki.verify.routing.expected import Expected, expectations
 
@@ -250,7 +251,10 @@ def test_faults_are_chosen_by_name_or_target_and_typing_errors_are_told(plan: Pl
         "a-p1/poweroff",
         "b-mme/kill",
     ]
-    with pytest.raises(HeiikiError, match="no such fault: a-p9"):
+    assert selected(plan, ("sample", "b-mme/kill")) == tuple(
+        fault for fault in plan.faults if fault in sample(plan) or fault.name == "b-mme/kill"
+    )
+    with pytest.raises(HeiikiError, match="no such fault: a-p9; known: sample, umeda-lan--umeda-ce-a/silent"):
         selected(plan, ("a-p9",))
 
 

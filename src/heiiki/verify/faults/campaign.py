@@ -22,6 +22,7 @@ from heiiki.requirements import Result, Verdict
 from heiiki.verify.answers import Keep
 from heiiki.verify.faults.gaps import REPEATS, Measured, Stream, Window, measured, row, said, unmeasured
 from heiiki.verify.faults.injector import Injector
+from heiiki.verify.faults.sample import SAMPLE, sample
 from heiiki.verify.fleet import Fleet
 from heiiki.verify.network import owned, servers
 from heiiki.verify.routing.health import Health
@@ -48,17 +49,21 @@ class Row:
 def selected(plan: Plan, faults: bool | Sequence[str]) -> tuple[Fault, ...]:
     """Return the faults asked for: all of them, or those whose name or target is listed.
 
+    The name ``sample`` stands for the few that `sample` chooses.
+
     Raises:
         HeiikiError: a name is in no fault of the plan.
     """
     if faults is True:
         return plan.faults
     wanted = set(faults or ())
+    if SAMPLE in wanted:
+        wanted = wanted - {SAMPLE} | {fault.name for fault in sample(plan)}
     known = {name for fault in plan.faults for name in (fault.name, fault.target)}
     if wanted - known:
         raise HeiikiError(
             f"no such fault: {', '.join(sorted(wanted - known))}; "
-            f"known: {', '.join(fault.name for fault in plan.faults)}"
+            f"known: {SAMPLE}, {', '.join(fault.name for fault in plan.faults)}"
         )
     return tuple(fault for fault in plan.faults if {fault.name, fault.target} & wanted)
 

@@ -1,0 +1,29 @@
+"""A handful of faults that stands for all of them: what `make demo` shows in a minute."""
+
+from heiiki.plan.model import Fault, Plan
+
+SAMPLE = "sample"
+"""Name by which a user asks for these faults."""
+
+Trait = str | tuple[str, str]
+
+
+def sample(plan: Plan) -> tuple[Fault, ...]:
+    """Return few faults with every trait that a fault of the plan has, in plan order.
+
+    The traits are the failure mode, and the network together with the kind of element. Of two faults with
+    equally many traits that are still missing, the one that concerns more sites is taken, then the earlier
+    in the plan. Exempt faults are left out: no bound applies to them.
+    """
+    candidates = [fault for fault in plan.faults if not fault.exempt]
+    missing = {trait for fault in candidates for trait in _traits(fault)}
+    chosen: list[Fault] = []
+    while missing:
+        best = max(candidates, key=lambda fault: (len(_traits(fault) & missing), len(fault.sites)))
+        missing -= _traits(best)
+        chosen.append(best)
+    return tuple(fault for fault in candidates if fault in chosen)
+
+
+def _traits(fault: Fault) -> frozenset[Trait]:
+    return frozenset({str(fault.mode), (fault.network, fault.kind)})
