@@ -138,10 +138,10 @@ def _injection(plan: "Plan", state: Path, *, faults: bool) -> dict[str, Any]:
     if not faults:
         return {}
     lab = package("heiiki_lab.wiring").connect(state)
-    embedding = package("heiiki_lab.embedding")
+    from_plan = package("heiiki_lab.from_plan")
     return {
         "injector": package("heiiki_lab.injector").LabInjector(lab),
-        "restart": lambda node: embedding.restart(plan, lab, node),
+        "restart": lambda node: from_plan.restart(plan, lab, node),
     }
 
 

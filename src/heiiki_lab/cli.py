@@ -10,7 +10,7 @@ import click
 from heiiki.cli.service import Folder, planned
 from heiiki.errors import LabError
 from heiiki.plan import Plan
-from heiiki_lab import embedding, kernel, root, state, wiring
+from heiiki_lab import from_plan, kernel, root, state, wiring
 from heiiki_lab.spec import Endpoint
 
 _SERVICE = "service-folder"
@@ -41,7 +41,7 @@ def up(folder: Path) -> None:
     if _running(plan, folder):
         click.echo(f"the lab of {plan.service} is up already")
         return
-    embedding.bring_up(plan, *_built(_cache()), _say)
+    from_plan.bring_up(plan, *_built(_cache()), _say)
     (state.state_root() / _SERVICE).write_text(str(folder.resolve()), encoding="utf-8")
     click.echo(
         f"the lab is up: {len(plan.devices)} nodes, {len(plan.links)} links; "
@@ -132,7 +132,7 @@ def heal(target: str | None) -> None:
     """Mend TARGET, or everything that is failed."""
     running = wiring.connect(state.lab_dir())
     plan = _plan_of_lab()
-    injector = running.injector(lambda node: embedding.restart(plan, running, node))
+    injector = running.injector(lambda node: from_plan.restart(plan, running, node))
     if target is None:
         injector.heal_all()
     else:

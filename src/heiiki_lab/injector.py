@@ -35,5 +35,5 @@ class LabInjector:
         return self._guest.clock().monotonic
 
     def stalls(self, since: float) -> Sequence[tuple[float, float]]:
-        """Return the stalls that the guest's sleepers noticed."""
+        """Return the stalls that the guest's stall detectors noticed."""
         return tuple((stall.monotonic, stall.gap) for stall in self._guest.stalls(since))

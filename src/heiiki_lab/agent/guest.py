@@ -13,7 +13,7 @@ from typing import Any
 
 from heiiki_lab.agent import linux
 from heiiki_lab.agent.server import Agent, AgentError, Answer, Request, clock
-from heiiki_lab.agent.sleeper import Stalls
+from heiiki_lab.agent.stall_detector import Stalls
 
 FIRST_PORT = 7000
 _WORKERS = 8
@@ -26,15 +26,15 @@ class GuestAgent(Agent):
     Args:
         name: as of every agent.
         listener: as of every agent.
-        warden: as of every agent.
+        control: as of every agent.
         address: the guest's address on the way to the launcher; the nodes' agents listen on it too.
-        stalls: what the sleepers note.
+        stalls: what the stall detectors note.
     """
 
     def __init__(
-        self, name: str, listener: socket.socket, warden: socket.socket, address: str, stalls: Stalls
+        self, name: str, listener: socket.socket, control: socket.socket, address: str, stalls: Stalls
     ) -> None:
-        super().__init__(name, listener, warden)
+        super().__init__(name, listener, control)
         self._address = address
         self._stalls = stalls
         self._networks: dict[str, int] = {}
@@ -61,7 +61,7 @@ class GuestAgent(Agent):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, socket.create_server((self._address, port), backlog=256) as listener:
             asked = {"kind": "node", "name": name, "processor": processor}
-            self.ask_warden(asked, [theirs.fileno(), listener.fileno()])
+            self.ask_fork_server(asked, [theirs.fileno(), listener.fileno()])
         return ours
 
     def _batch(self, _connection: socket.socket, request: Request, _body: bytes) -> Answer:

@@ -1,4 +1,4 @@
-"""PID 1 of the guest: a writable root in RAM over the read-only one, the way out, the sleepers, the agent."""
+"""PID 1 of the guest: its writable root over the read-only one, network, stall detectors, agent."""
 
 import os
 import resource
@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 
 from heiiki_lab.agent import linux, node
+from heiiki_lab.agent.fork_server import BASE_ENVIRONMENT, ForkServer, Request, become, open_standard_streams
 from heiiki_lab.agent.guest import FIRST_PORT, GuestAgent
 from heiiki_lab.agent.preload import CODE_CACHE, preload
-from heiiki_lab.agent.sleeper import Stalls, sleep_and_note
-from heiiki_lab.agent.warden import BASE_ENVIRONMENT, Request, Warden, become, open_standard_streams
+from heiiki_lab.agent.stall_detector import Stalls, detect_stalls
 
 STAGE = Path("/mnt")
 _OPEN_FILES = 65536
@@ -98,15 +98,15 @@ def _serve(address: str) -> None:
         # Before the fork: what runs a process on the machine outside stays where the process was forked.
         os.sched_setaffinity(0, {processor})
         if os.fork() == 0:
-            become(partial(sleep_and_note, ring))
+            become(partial(detect_stalls, ring))
     os.sched_setaffinity(0, stalls.rings)
     listener = socket.create_server((address, FIRST_PORT), backlog=256)
-    agent = node.fork_agent(lambda warden: GuestAgent("_guest", listener, warden, address, stalls))
+    agent = node.fork_agent(lambda control: GuestAgent("_guest", listener, control, address, stalls))
     listener.close()
-    Warden(*agent, {"node": _start_node}).run()
+    ForkServer(*agent, {"node": _start_node}).run()
 
 
-def _start_node(_warden: Warden, request: Request, descriptors: list[int]) -> None:
+def _start_node(_fork_server: ForkServer, request: Request, descriptors: list[int]) -> None:
     reply, listener = (socket.socket(fileno=os.dup(descriptor)) for descriptor in descriptors)
     with reply, listener:
         node.start_node(request["name"], request["processor"], listener, reply)

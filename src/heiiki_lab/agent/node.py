@@ -10,9 +10,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from heiiki_lab.agent import linux
+from heiiki_lab.agent.fork_server import ForkServer, become
 from heiiki_lab.agent.preload import CODE_CACHE
 from heiiki_lab.agent.server import Agent
-from heiiki_lab.agent.warden import Warden, become
 
 # Places in the guest's own root.
 HEIIKI = Path("/run/heiiki")
@@ -64,16 +64,16 @@ def _become_node(name: str, listener: socket.socket, reply: socket.socket) -> No
         Path("/proc/sys", path).write_text(value)
     reply.send(b'{"ready": true}')
     reply.close()
-    agent = fork_agent(lambda warden: Agent(name, listener, warden, alone=True))
+    agent = fork_agent(lambda control: Agent(name, listener, control, alone=True))
     listener.close()
-    Warden(*agent).run()
+    ForkServer(*agent).run()
 
 
 def fork_agent(make: Callable[[socket.socket], Agent]) -> tuple[socket.socket, int]:
     """Fork an agent.
 
     Returns:
-        The warden's end of the socket pair between them, and the agent's pid.
+        The fork server's end of the socket pair between them, and the agent's pid.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     pid = os.fork()

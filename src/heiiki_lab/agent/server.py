@@ -1,6 +1,6 @@
 """The agent of a node: answers requests on a TCP port that only the launcher outside can reach.
 
-One thread a connection. Processes are started by the warden, so that the agent itself never waits for a
+One thread a connection. Processes are started by the fork server, so that the agent itself never waits for a
 child.
 """
 
@@ -42,19 +42,19 @@ class Agent:
     Args:
         name: the node's name.
         listener: a listening socket; it was opened in the guest's own network namespace and stays there.
-        warden: the agent's end of the socket pair to PID 1.
+        control: the agent's end of the socket pair to PID 1.
         alone: the PID namespace holds nothing but this node, so that killing all in it kills the node's
             processes.
     """
 
     def __init__(
-        self, name: str, listener: socket.socket, warden: socket.socket, *, alone: bool = False
+        self, name: str, listener: socket.socket, control: socket.socket, *, alone: bool = False
     ) -> None:
         self.name = name
         self._alone = alone
         self._listener = listener
-        self._warden = warden
-        self._warden_lock = threading.Lock()
+        self._fork_server = control
+        self._fork_server_lock = threading.Lock()
         self._idle_lock = threading.Lock()
         self._idle = 0
         self._operations: dict[str, Callable[[socket.socket, Request, bytes], Answer]] = {
@@ -123,18 +123,18 @@ class Agent:
     # ------------------------------------------------------------------------------------------------
 
     def start(self, request: Request, descriptors: list[int]) -> "Child":
-        """Have the warden start a process with these standard streams and, for Python, this source."""
+        """Have the fork server start a process with these standard streams and, for Python, this source."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            self.ask_warden(request, [theirs.fileno(), *descriptors])
+            self.ask_fork_server(request, [theirs.fileno(), *descriptors])
         child = Child(ours)
         child.await_start()
         return child
 
-    def ask_warden(self, request: Request, descriptors: list[int]) -> None:
+    def ask_fork_server(self, request: Request, descriptors: list[int]) -> None:
         """Hand PID 1 a request; the first descriptor is where its answers go."""
-        with self._warden_lock:
-            socket.send_fds(self._warden, [json.dumps(request).encode()], descriptors)
+        with self._fork_server_lock:
+            socket.send_fds(self._fork_server, [json.dumps(request).encode()], descriptors)
 
     def _exec(self, connection: socket.socket, request: Request, body: bytes) -> Answer:
         with ExitStack() as stack:
@@ -278,7 +278,7 @@ def clock() -> dict[str, float]:
 
 
 class Child:
-    """A process that the warden has started."""
+    """A process that the fork server has started."""
 
     def __init__(self, reply: socket.socket) -> None:
         self.reply = reply
@@ -307,7 +307,7 @@ class Child:
             os.killpg(self.pid, signal.SIGKILL)
 
     def close(self) -> None:
-        """Let go of the warden's answers."""
+        """Let go of the fork server's answers."""
         self.reply.close()
 
     def _message(self) -> dict[str, Any]:

@@ -21,15 +21,15 @@ PROGRAM = """
 import socket, sys
 from heiiki_lab.agent.node import fork_agent
 from heiiki_lab.agent.server import Agent
-from heiiki_lab.agent.warden import Warden
+from heiiki_lab.agent.fork_server import ForkServer
 from heiiki_lab.agent.preload import preload
 listener = socket.socket(socket.AF_UNIX)
 listener.bind(sys.argv[1])
 listener.listen()
 preload()
-agent = fork_agent(lambda warden: Agent("trial", listener, warden))
+agent = fork_agent(lambda control: Agent("trial", listener, control))
 print(agent[1], flush=True)
-Warden(*agent).run()
+ForkServer(*agent).run()
 """
 
 
@@ -133,7 +133,7 @@ def test_python_ends_as_an_interpreter_would(
     done = node.python(source)
     assert (done.rc, done.stdout) == (code, b"")
     assert done.stderr.decode().endswith(complaint)
-    assert "warden" not in done.stderr.decode()
+    assert "fork_server" not in done.stderr.decode()
 
 
 def test_python_children_share_nothing(node: NodeClient) -> None:

@@ -8,7 +8,7 @@ import pytest
 from heiiki.errors import LabError
 from heiiki_lab import guest
 from heiiki_lab.agent.guest import await_node
-from heiiki_lab.agent.sleeper import StallRing, Stalls
+from heiiki_lab.agent.stall_detector import StallRing, Stalls
 
 MACHINE = guest.Machine(
     kernel=Path("/cache/linux"),

@@ -20,15 +20,15 @@ from pathlib import Path
 from heiiki_lab.agent import preload
 from heiiki_lab.agent.node import fork_agent
 from heiiki_lab.agent.server import Agent
-from heiiki_lab.agent.warden import Warden
+from heiiki_lab.agent.fork_server import ForkServer
 preload.CODE_CACHE = Path(sys.argv[2])
 preload.preload(Path(sys.argv[3]), "7.8.9")
 listener = socket.socket(socket.AF_UNIX)
 listener.bind(sys.argv[1])
 listener.listen()
-agent = fork_agent(lambda warden: Agent("trial", listener, warden))
+agent = fork_agent(lambda control: Agent("trial", listener, control))
 print(agent[1], flush=True)
-Warden(*agent).run()
+ForkServer(*agent).run()
 """
 SAME_RELEASE = """PARAMS = '"_ansible_version": "7.8.9"'\n"""
 OTHER_RELEASE = """PARAMS = '"_ansible_version": "7.8.8"'\n"""

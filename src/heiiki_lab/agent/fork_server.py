@@ -1,4 +1,4 @@
-"""PID 1 of a node (and of the guest): starts every process, reaps every process, and is the fork server.
+"""The fork server, PID 1 of a node and of the guest: starts and reaps every process that the agent asks for.
 
 It has one thread, so that a fork of it is a clean Python with what modules want already
 loaded. The agent, its only client, hands it requests with file descriptors over a socket pair; each
@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 from heiiki_lab.agent.preload import forget_other_release
 
 Request = dict[str, Any]
-Handler = Callable[["Warden", Request, list[int]], None]
+Handler = Callable[["ForkServer", Request, list[int]], None]
 
 BASE_ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -39,13 +39,13 @@ _MAX_REQUEST = 1 << 18
 _MAX_DESCRIPTORS = 16
 
 
-class Warden:
+class ForkServer:
     """The loop of PID 1.
 
     Args:
-        control: the warden's end of the socket pair to the agent.
+        control: the fork server's end of the socket pair to the agent.
         handlers: further kinds of request, beside `exec` and `python`.
-        agent: the agent's pid; when it ends, so does the warden, and with PID 1 the node.
+        agent: the agent's pid; when it ends, so does the fork server, and with PID 1 the node.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ def environment(request: Request) -> dict[str, str]:
     return BASE_ENVIRONMENT | (request.get("env") or {})
 
 
-def _start_program(warden: Warden, request: Request, descriptors: list[int]) -> None:
+def _start_program(server: ForkServer, request: Request, descriptors: list[int]) -> None:
     """Start `argv` in a session of its own with the given standard streams."""
     reply, stdin, stdout, stderr = descriptors
     process = subprocess.Popen(
@@ -139,15 +139,15 @@ def _start_program(warden: Warden, request: Request, descriptors: list[int]) -> 
         start_new_session=True,
     )
     process.returncode = 0  # the loop reaps it; Popen must not
-    warden.watch(process.pid, socket.socket(fileno=os.dup(reply)))
+    server.watch(process.pid, socket.socket(fileno=os.dup(reply)))
 
 
-def _start_python(warden: Warden, request: Request, descriptors: list[int]) -> None:
+def _start_python(server: ForkServer, request: Request, descriptors: list[int]) -> None:
     """Fork, and run the Python source behind the last descriptor as `__main__` in the child."""
     pid = os.fork()
     if pid == 0:
         become(lambda: _run_source(request, descriptors))
-    warden.watch(pid, socket.socket(fileno=os.dup(descriptors[0])))
+    server.watch(pid, socket.socket(fileno=os.dup(descriptors[0])))
 
 
 def become(main: Callable[[], int | None]) -> NoReturn:

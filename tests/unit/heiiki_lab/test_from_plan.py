@@ -4,7 +4,7 @@ from pathlib import Path
 
 from heiiki.intent import load
 from heiiki.plan import build
-from heiiki_lab.embedding import spec
+from heiiki_lab.from_plan import spec
 
 
 def test_each_closed_network_has_processors_of_its_own(lab_inventory: Path) -> None:

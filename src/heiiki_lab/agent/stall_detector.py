@@ -2,7 +2,7 @@
 
 When the machine under the guest is busy, the guest may stand still for some tenths of a second, and routing
 timers run out. A measurement taken across such a stall says nothing about the network, so it must be known.
-Each of the guest's processors is a thread of the machine and stands still by itself: a sleeper that is free
+Each of the guest's processors is a thread of the machine and stands still by itself: a detector that is free
 to move wakes up on the other one and sees nothing, while a daemon that was running there has missed its time.
 It is as nice as Debian's unit has FRRouting be: what makes BFD late is a stall, what waits behind it is none.
 """
@@ -22,7 +22,7 @@ _SLOT = struct.Struct("ddd")
 
 
 class StallRing:
-    """The latest stalls of a processor, in memory shared by its sleeper, which writes, and the agent."""
+    """The latest stalls of a processor, in memory shared by its detector, which writes, and the agent."""
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, _COUNT.size + _SLOTS * _SLOT.size)
@@ -57,7 +57,7 @@ class Stalls:
         return sorted(stall for ring in self.rings.values() for stall in ring.since(monotonic))
 
 
-def sleep_and_note(ring: StallRing) -> None:
+def detect_stalls(ring: StallRing) -> None:
     """Watch the processor that this process has; never returns."""
     os.setpriority(os.PRIO_PROCESS, 0, NICE)
     before = time.monotonic()
