@@ -17,7 +17,6 @@ LAB := inventories/lab
 MACHINE := ip=iproute2 unshare=util-linux perl=perl ssh=openssh-client
 
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
-STATE := $(or $(HEIIKI_STATE),$(or $(XDG_STATE_HOME),$(HOME)/.local/state)/heiiki)
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/heiiki
 
 # Ansible reads no other settings than the project's, wherever it is started.
@@ -155,12 +154,16 @@ changelog: setup ## Release: fold changelogs/fragments into CHANGELOG.md under t
 	antsibull-changelog release
 
 .PHONY: clean
-clean: ## Take the lab down and remove all that was made, except the shared cache of kernel and root
-	if [ -x $(BIN)/heiiki ]; then $(BIN)/heiiki lab down; fi
+clean: ## Remove what this checkout and its labs made, except the shared cache of kernel and root
+	if "$(BIN)/heiiki" --version >/dev/null 2>&1; then
+	    "$(BIN)/heiiki" lab clean "$(CURDIR)"
+	else
+	    echo "no .venv: a lab that is up, and the keys that labs left, stay (make setup, then make clean)"
+	fi
 	$(SUDO) rm -rf -- $(VENV) .ansible artifacts build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -not -path './.git/*' -prune -exec $(SUDO) rm -rf -- {} +
-	$(SUDO) rm -rf -- "$(STATE)"
 
 .PHONY: distclean
 distclean: clean ## As clean, and remove the shared cache too
-	$(SUDO) rm -rf -- "$(CACHE)"
+	$(SUDO) rm -rf -- $(foreach part,kernel root logs pip uv,"$(CACHE)/$(part)")
+	if [ -d "$(CACHE)" ]; then rmdir --ignore-fail-on-non-empty -- "$(CACHE)"; fi

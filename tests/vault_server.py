@@ -30,7 +30,7 @@ from heiiki.pki.server.connection import Server, Vault
 from heiiki.pki.server.policies import Purpose
 from heiiki.plan import build
 from heiiki.plan.model import Identity, Pki, Plan
-from heiiki.secrets import FileSecrets
+from heiiki.state import FileSecrets
 
 HOST = "vault.lab.internal"
 _START_S = 20.0

@@ -7,6 +7,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
+    kept,
     load_plan,
     package,
     translated,
@@ -35,12 +36,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         """Take the step if it is due and the devices are ready for it; see the module's documentation."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _, arguments = self.validate_argument_spec(ARGUMENTS)
-        plan, state = load_plan(Path(arguments["service_dir"])), arguments["secret_state"]
-        folder = Path(state) if state else None
+        service, state = Path(arguments["service_dir"]), arguments["secret_state"]
+        plan = load_plan(service)
+        own = kept(plan, service, Path(state) if state else None)
         kind, check = arguments["authority"], self._task.check_mode
         rotation, fleet = package("heiiki.pki.rotation"), package("heiiki.verify.fleet").fleet
         step = rotation.Step(arguments["step"])
-        access = vault_access(plan, folder, f"replacing the {kind} CA")
+        access = vault_access(plan, own, f"replacing the {kind} CA")
         with translated(), way_to(plan) as transport, fleet(transport, len(plan.devices)) as asked:
             way = rotation.Rotation(
                 plan, access, asked, rotation.Kind(kind), again=arguments["again"], check=check
@@ -49,7 +51,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
                 done = way.take(step)
             finally:
                 if not check:
-                    forget(folder)  # even a step that failed may have made a CA
+                    forget(own.run)  # even a step that failed may have made a CA
             evidence = None if check else rotation.keep(Path(arguments["artifacts"]), plan, step, done)
         return {**result, **_answer(done), **({"evidence": str(evidence)} if evidence else {})}
 

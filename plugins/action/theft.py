@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
+    kept,
     load_plan,
     package,
     translated,
@@ -72,7 +73,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         def revoke() -> Sequence[str]:
             purpose = package("heiiki.pki.server.policies").Purpose.REVOKER
             try:
-                access = vault_access(plan, state, f"revoking the certificates of {device.name}")
+                own = kept(plan, Path(arguments["service_dir"]), state)
+                access = vault_access(plan, own, f"revoking the certificates of {device.name}")
             except AnsibleError as error:  # the other doors are shut all the same
                 raise package("heiiki.errors").TheftError(str(error)) from error
             with package("heiiki.pki.server.bootstrap").logged_in(access, purpose) as vault:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import secret_source, translated
+from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import kept, translated
 
 ARGUMENTS = {
     "path": {"type": "path", "default": "/run/heiiki-vault/anchors.pem"},
+    "service_dir": {"type": "path", "required": True},
     "secret_state": {"type": "path"},
 }
 SECRET, FIELD = "vault/ca", "pem"
@@ -37,8 +38,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         if BEGIN not in found:
             msg = f"{arguments['path']} holds no certificate: see whether heiiki-vault runs"
             return {**result, "failed": True, "msg": msg}
-        state = arguments["secret_state"]
-        return {**result, **self._keep(found, secret_source(Path(state) if state else None))}
+        service, state = Path(arguments["service_dir"]), arguments["secret_state"]
+        own = kept(None, service, Path(state) if state else None)
+        return {**result, **self._keep(found, own.secrets)}
 
     def _unread(self, path: str, read: dict[str, Any]) -> dict[str, Any]:
         if self._task.check_mode:

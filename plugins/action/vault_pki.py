@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
+    kept,
     load_plan,
     package,
     translated,
@@ -39,9 +40,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         """Apply the plan to the server; see the module's documentation."""
         super().run(tmp, task_vars)
         _, arguments = self.validate_argument_spec(ARGUMENTS)
-        plan = load_plan(Path(arguments["service_dir"]))
-        state = arguments["secret_state"]
-        access = vault_access(plan, Path(state) if state else None, "setting up certificates and secrets")
+        service, state = Path(arguments["service_dir"]), arguments["secret_state"]
+        plan = load_plan(service)
+        own = kept(plan, service, Path(state) if state else None)
+        access = vault_access(plan, own, "setting up certificates and secrets")
         bootstrap = package("heiiki.pki.server.bootstrap")
         with translated():
             shares = bootstrap.Shares(arguments["key_shares"], arguments["key_threshold"])

@@ -17,7 +17,9 @@ options:
     SECRETS = r"""
 options:
   secret_state:
-    description: State folder of the secret source on the controller; its own default when left out.
+    description:
+      - Folder on the controller for the CA, log-ins and keys of this service. Left out, it is
+        C(services/NAME) in the state folder, which C(HEIIKI_STATE) or C(XDG_STATE_HOME) moves.
     type: path
 """
 

@@ -12,6 +12,7 @@ description:
     keeps them as the secret C(vault/ca) of the controller. Every session is then pinned to them.
   - Nothing is learned from the server's port, so nobody in between can give a certificate of his own.
 extends_documentation_fragment:
+  - heiiki.network.service
   - heiiki.network.service.secrets
 options:
   path:
@@ -37,6 +38,7 @@ attributes:
 EXAMPLES = r"""
 - name: Ensure that the server's certificate is known
   heiiki.network.vault_ca:
+    service_dir: "{{ heiiki_service_dir }}"
 """
 
 RETURN = r"""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from heiiki.plan.model import Plan
     from heiiki.render.model import DeviceBuild
     from heiiki.requirements.verdict import Verdict
+    from heiiki.state import ServiceState
     from heiiki_lab.client import NodeClient
 
 
@@ -83,11 +84,24 @@ def design_verdicts(plan: "Plan", builds: "Sequence[DeviceBuild] | None" = None)
         return tuple(package("heiiki.design").design(plan, rendered))
 
 
-def secret_source(state: Path | None) -> Any:
-    """Return the source of secrets whose files stand in `state`, or in the lab's own state folder."""
+def kept(plan: "Plan | None", service: Path, state: Path | None) -> "ServiceState":
+    """Return what the controller keeps of a service: in the folder `state`, or in the service's own.
+
+    Args:
+        plan: the service, where the caller has it already.
+        service: its folder.
+        state: named by the user.
+
+    Raises:
+        AnsibleError: that belongs to another folder with a service of the same name.
+    """
+    states = package("heiiki.state")
+    if state is not None:
+        return cast("ServiceState", states.ServiceState(state))
+    if plan is None:
+        plan = load_plan(service)
     with translated():
-        folder = state or package("heiiki_lab.state").state_root()
-        return package("heiiki.secrets").FileSecrets(folder)
+        return cast("ServiceState", states.of_service(plan.service, service))
 
 
 def node_client(state: Path | None, node: str) -> "NodeClient":
@@ -101,17 +115,20 @@ def node_client(state: Path | None, node: str) -> "NodeClient":
 def secrets_for(service: Path | None, state: Path | None) -> Iterator[Any]:
     """Give the function that reads a secret's field from the service's Vault server, which is asked at need.
 
-    Without a service it reads the files of the controller.
+    Without a service it reads the files in `state`.
+
+    Raises:
+        AnsibleError: neither is named, and a secret is asked for.
     """
     if service is None:
-        yield secret_source(state).read
+        yield _files(state)
         return
     with ExitStack() as stack:
 
         @cache
         def source() -> Any:
             plan = load_plan(service)
-            access = vault_access(plan, state, "reading a device's secrets")
+            access = vault_access(plan, kept(plan, service, state), "reading a device's secrets")
             purpose = package("heiiki.pki.server.policies").Purpose.SUBSCRIBER
             session = stack.enter_context(package("heiiki.pki.server.bootstrap").logged_in(access, purpose))
             return package("heiiki.pki.server.secrets").VaultSecrets(session, plan.pki.secrets_mount)
@@ -119,7 +136,17 @@ def secrets_for(service: Path | None, state: Path | None) -> Iterator[Any]:
         yield lambda path, field: source().read(path, field)
 
 
-def vault_access(plan: "Plan", state: Path | None, step: str) -> "Access":
+def _files(state: Path | None) -> Any:
+    if state is not None:
+        return package("heiiki.state").FileSecrets(state).read
+
+    def refuse(path: str, _field: str) -> str:
+        raise AnsibleError(f"secret {path} is wanted: name service_dir, or the folder secret_state")
+
+    return refuse
+
+
+def vault_access(plan: "Plan", state: "ServiceState", step: str) -> "Access":
     """Return the way to the service's Vault server; nothing is sent yet.
 
     The lab's is reached through its node, and the environment has no say in it; another's by VAULT_ADDR or
@@ -127,7 +154,7 @@ def vault_access(plan: "Plan", state: Path | None, step: str) -> "Access":
 
     Args:
         plan: the service.
-        state: state folder of the secret source; the lab's own when None.
+        state: what the controller keeps of it.
         step: what it is for, in words that begin an error's sentence.
 
     Raises:
@@ -141,7 +168,7 @@ def vault_access(plan: "Plan", state: Path | None, step: str) -> "Access":
 
     with translated():
         access: Access = package("heiiki.pki.server.bootstrap").access(
-            trust, secret_source(state), {} if lab else os.environ, connect if lab else None
+            trust, state.secrets, {} if lab else os.environ, connect if lab else None
         )
         access.vault.for_step(step)
     return access

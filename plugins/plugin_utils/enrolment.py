@@ -16,10 +16,10 @@ from urllib.parse import SplitResult, urlsplit
 
 from ansible.errors import AnsibleError
 from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
+    kept,
     load_plan,
     node_client,
     package,
-    secret_source,
     translated,
     vault_access,
 )
@@ -66,9 +66,8 @@ def shared(folder: Path, key: str, make: Callable[[], Document], pid: int | None
     return document
 
 
-def forget(state: Path | None) -> None:
+def forget(folder: Path) -> None:
     """Have the next device of this run ask anew what all share, for a CA was replaced meanwhile."""
-    folder = (state or package("heiiki_lab.state").state_root()) / "run"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (folder / "lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -112,14 +111,17 @@ class Enrolment:
     """
 
     def __init__(self, service: Path, state: Path | None) -> None:
-        """Share what is needed for the service in folder `service`; `state` is the secrets' state folder."""
-        self._state = state
-        root = state or package("heiiki_lab.state").state_root()
+        """Share what is needed for the service in folder `service`.
+
+        Args:
+            service: with its ``service.yml``.
+            state: holds what the controller keeps of it; None for the service's own state folder.
+        """
+        plan = load_plan(service)
+        self._state = kept(plan, service, state)
         key = hashlib.sha256(str(service.resolve()).encode()).hexdigest()[:12]
-        folder = root / "run"
-        self._shared = shared(
-            folder, key, lambda: self._prepare(load_plan(service), beside(folder, key, os.getppid()))
-        )
+        folder = self._state.run
+        self._shared = shared(folder, key, lambda: self._prepare(plan, beside(folder, key, os.getppid())))
         self.problem: str = self._shared["problem"]
         self.warnings: list[str] = self._shared["warnings"]
         self._refresh()
@@ -129,7 +131,7 @@ class Enrolment:
         server = self._shared["server"]
         if server.get("kept"):
             with translated():
-                server["ca_pem"] = secret_source(self._state).read("vault/ca", "pem")
+                server["ca_pem"] = self._state.secrets.read("vault/ca", "pem")
         if server:
             self._shared["server_anchors"] = package("heiiki.pki.enrol").pems(server["ca_pem"])
 

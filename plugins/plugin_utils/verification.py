@@ -13,6 +13,7 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import BOOLEANS, boolean
 from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
     design_verdicts,
+    kept,
     load_plan,
     package,
     translated,
@@ -74,7 +75,7 @@ def measure(service: Path, artifacts: Path, faults: Faults, report: Callable[[st
     """
     plan = load_plan(service)
     evidence = package("heiiki.report")
-    with translated(), _outside(plan, faults=bool(faults)) as (transport, more):
+    with translated(), _outside(plan, service, faults=bool(faults)) as (transport, more):
         builds = tuple(package("heiiki.render").compile_plan(plan))
         keep = evidence.EvidenceStore(artifacts).keep
         seen = package("heiiki.verify").verify(
@@ -104,7 +105,7 @@ def bad_ones(verdicts: "Sequence[Verdict]", faults: Faults) -> "tuple[Verdict, .
 
 
 @contextmanager
-def _outside(plan: "Plan", *, faults: bool) -> Iterator[tuple[Any, dict[str, Any]]]:
+def _outside(plan: "Plan", service: Path, *, faults: bool) -> Iterator[tuple[Any, dict[str, Any]]]:
     """Give the way to the devices and, in the lab alone, who breaks them and signs what must be refused."""
     with way_to(plan) as transport:
         if plan.management.kind != "lab":
@@ -115,7 +116,7 @@ def _outside(plan: "Plan", *, faults: bool) -> Iterator[tuple[Any, dict[str, Any
                 transport,
                 {
                     **_injection(plan, state, faults=faults),
-                    "authority": _authority(plan),
+                    "authority": _authority(plan, service),
                     "sim_trials": package("heiiki_lab.mobile"),
                 },
             )
@@ -145,10 +146,10 @@ def _injection(plan: "Plan", state: Path, *, faults: bool) -> dict[str, Any]:
     }
 
 
-def _authority(plan: "Plan") -> Any:
+def _authority(plan: "Plan", service: Path) -> Any:
     """Return the lab's CA, or None where no server was set up: the verdicts say what that leaves open."""
     try:
-        access = vault_access(plan, None, "making certificates that must be refused")
+        access = vault_access(plan, kept(plan, service, None), "making certificates that must be refused")
     except AnsibleError:
         return None
     return package("heiiki.verify.ipsec.test_certificates").VaultAuthority(plan, access)

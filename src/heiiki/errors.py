@@ -41,6 +41,10 @@ class SecretError(HeiikiError):
     """A secret named in the intent could not be had from its source."""
 
 
+class StateError(HeiikiError):
+    """The state of a service on the controller belongs to another service's folder, or cannot be written."""
+
+
 class VaultError(HeiikiError):
     """The Vault server could not be reached, or would not do what a step needs of it.
 

@@ -10,10 +10,10 @@ import click
 from heiiki.cli.service import Folder, planned
 from heiiki.errors import LabError
 from heiiki.plan import Plan
+from heiiki.state import of_service
 from heiiki_lab import from_plan, kernel, root, state, wiring
 from heiiki_lab.spec import Endpoint
 
-_SERVICE = "service-folder"
 _LINK_MANNERS, _NODE_MANNERS = ("silent", "down"), ("kill", "poweroff")
 
 
@@ -41,8 +41,10 @@ def up(folder: Path) -> None:
     if _running(plan, folder):
         click.echo(f"the lab of {plan.service} is up already")
         return
-    from_plan.bring_up(plan, *_built(_cache()), _say)
-    (state.state_root() / _SERVICE).write_text(str(folder.resolve()), encoding="utf-8")
+    kept = of_service(plan.service, folder)
+    from_plan.bring_up(plan, kept.secrets, *_built(_cache()), _say)
+    state.mark(kept.folder)
+    (state.lab_dir() / state.SERVICE_FOLDER).write_text(str(folder.resolve()), encoding="utf-8")
     click.echo(
         f"the lab is up: {len(plan.devices)} nodes, {len(plan.links)} links; "
         f"next: ansible-playbook -i {folder} playbooks/site.yml"
@@ -53,8 +55,21 @@ def up(folder: Path) -> None:
 def down() -> None:
     """Stop the lab; nothing of it stays but the cached kernel and root, and the SIMs' keys."""
     was_up = wiring.down(state.lab_dir(), _say)
-    (state.state_root() / _SERVICE).unlink(missing_ok=True)
     click.echo("the lab is down" if was_up else "no lab was up")
+
+
+@lab.command()
+@click.argument("checkout", type=Folder(), default=".")
+def clean(checkout: Path) -> None:
+    """Stop the lab of a service in CHECKOUT, and remove what labs of its services have left.
+
+    That is the running lab's files, and the SIM keys, unseal keys and log-ins of services that were a lab.
+    The state of a service without a lab stays, and so does what is not Heiiki's.
+    """
+    if wiring.status(state.lab_dir()).running and _folder_of_lab().is_relative_to(checkout.resolve()):
+        wiring.down(state.lab_dir(), _say)
+    for place in state.forget(checkout):
+        click.echo(f"{place}: removed")
 
 
 @lab.command()
@@ -152,10 +167,14 @@ def _running(plan: Plan, folder: Path) -> bool:
 
 
 def _plan_of_lab() -> Plan:
-    note = state.state_root() / _SERVICE
+    return planned(_folder_of_lab())
+
+
+def _folder_of_lab() -> Path:
+    note = state.lab_dir() / state.SERVICE_FOLDER
     if not note.is_file():
         raise LabError("the lab's service is not known; run `heiiki lab down` and `heiiki lab up DIR`")
-    return planned(Path(note.read_text(encoding="utf-8")))
+    return Path(note.read_text(encoding="utf-8"))
 
 
 def _built(cache: Path) -> tuple[Path, Path]:

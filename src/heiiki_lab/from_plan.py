@@ -4,6 +4,7 @@ What roles provision stays unprovisioned here. What carriers run themselves (mob
 witnesses) is set up at once, for nobody else does.
 """
 
+import secrets
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -14,7 +15,7 @@ from heiiki.plan.model import Device, Function, Interface, Plan, Role
 from heiiki.plan.model import Endpoint as PlannedEnd
 from heiiki.plan.model import Link as PlannedLink
 from heiiki.render import interfaces_json
-from heiiki.secrets import FileSecrets
+from heiiki.state import FileSecrets
 from heiiki_lab import mobile, state, wiring
 from heiiki_lab.client import NodeClient
 from heiiki_lab.spec import Endpoint, LabSpec, LinkSpec, NodeKind, NodeSpec
@@ -29,16 +30,12 @@ FOREIGN_USIMS = {
 """SIMs that must be refused, on the stranger's node: a good IMSI with another key, an IMSI no HSS knows."""
 
 _WORKERS = 8
+_KEY_BYTES = 16
 _MODEM_S = 60
 _PROGRAM = "/opt/heiiki/src/heiiki_agent/links.py"
 _CONFIG = "/etc/heiiki/links.json"
 
 Report = Callable[[str], None]
-
-
-def secrets() -> FileSecrets:
-    """Return the lab's own source of secrets."""
-    return FileSecrets(state.state_root())
 
 
 def spec(plan: Plan) -> LabSpec:
@@ -74,16 +71,24 @@ def _end(end: PlannedEnd) -> tuple[str, str]:
     return end.device, end.interface
 
 
-def bring_up(plan: Plan, kernel: Path, root: Path, report: Report) -> wiring.Lab:
-    """Start the lab of `plan` and everything in it that no role provisions."""
+def bring_up(plan: Plan, keys: FileSecrets, kernel: Path, root: Path, report: Report) -> wiring.Lab:
+    """Start the lab of `plan` and everything in it that no role provisions.
+
+    Args:
+        plan: the service.
+        keys: the service's own secrets; those of SIMs that are not there yet are made.
+        kernel: what the guest boots.
+        root: its file system.
+        report: is told of each step.
+    """
     described = spec(plan)
     lab = wiring.up(described, state.lab_dir(), kernel, root, report)
     try:
         report("the carriers' side: addresses, SIM cards, mobile core")
-        _make_sims(plan)
+        _make_sims(plan, keys)
         core = mobile_core(plan)
         with ThreadPoolExecutor(_WORKERS) as pool:
-            list(pool.map(lambda device: _prepare(lab, plan, device), _hosts(plan)))
+            list(pool.map(lambda device: _prepare(lab, plan, device, keys), _hosts(plan)))
             list(pool.map(lambda node: _put_files(lab, core, node), mobile.files(core)))
             for node in mobile.start_order(core):
                 _start_mobile(lab, core, node)
@@ -164,11 +169,11 @@ def _hosts(plan: Plan) -> Iterable[Device]:
     return (device for device in plan.devices if device.role is not Role.LAN_SWITCH)
 
 
-def _prepare(lab: wiring.Lab, plan: Plan, device: Device) -> None:
+def _prepare(lab: wiring.Lab, plan: Plan, device: Device, keys: FileSecrets) -> None:
     with lab.node(device.name) as client:
         _addresses(client, device)
         if device.sim is not None:
-            _put_sim_cards(client, plan, device)
+            _put_sim_cards(client, plan, device, keys)
 
 
 def _is_the_carriers(device: Device) -> bool:
@@ -205,18 +210,22 @@ def _await_modem(lab: wiring.Lab, node: str) -> None:
             )
 
 
-def _make_sims(plan: Plan) -> None:
-    source = secrets()
+def _make_sims(plan: Plan, source: FileSecrets) -> None:
     for device in plan.devices:
         if device.sim is not None:
-            source.ensure_sim(device.sim.keys)
+            ensure_sim(source, device.sim.keys)
 
 
-def _put_sim_cards(client: NodeClient, plan: Plan, device: Device) -> None:
+def ensure_sim(source: FileSecrets, path: str) -> None:
+    """Make the keys K and OPc (TS 35.206) of a SIM at random where there are none yet."""
+    if not source.has(path):
+        source.create(path, {name: secrets.token_hex(_KEY_BYTES) for name in ("k", "opc")})
+
+
+def _put_sim_cards(client: NodeClient, plan: Plan, device: Device, source: FileSecrets) -> None:
     sim = device.sim
     if sim is None:
         return
-    source = secrets()
     keys = [bytes.fromhex(source.read(sim.keys, field)) for field in ("k", "opc")]
     cards = {mobile.USIM_PATH: mobile.usim(sim.imsi, *keys)}
     if device.function is Function.STRANGER:

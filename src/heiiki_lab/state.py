@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import IO
 
 from heiiki.errors import LabError
+from heiiki.state import OWNER, owners, root
 
 GUEST = "_guest"
+SERVICE_FOLDER = "service-folder"
+"""The file that names the folder of the service whose lab is up."""
 _TRIES = 10
 _SOCKET_PATH_LIMIT = 107  # sun_path of unix(7), less its final zero
 
@@ -25,21 +28,15 @@ _FILES = (
     "ready.json",
     "launcher.log",
     "console.log",
+    SERVICE_FOLDER,
 )
 _FOLDERS = ("nodes", "uml")
-
-
-def state_root() -> Path:
-    """What Heiiki keeps between runs stands here: HEIIKI_STATE, or heiiki under XDG_STATE_HOME."""
-    if chosen := os.environ.get("HEIIKI_STATE"):
-        return Path(chosen)
-    home = os.environ.get("XDG_STATE_HOME")
-    return (Path(home) if home else Path.home() / ".local/state") / "heiiki"
+_OF_A_LAB = "of-a-lab"
 
 
 def lab_dir() -> Path:
     """The state folder of the lab that commands mean when they name none."""
-    return state_root() / "lab"
+    return root() / "lab"
 
 
 def socket_path(state_dir: Path, node: str) -> Path:
@@ -116,6 +113,29 @@ def not_up(state_dir: Path) -> str:
 
 def _crashed(state_dir: Path) -> bool:
     return (state_dir / "console.log").exists() and not is_running(state_dir)
+
+
+def mark(place: Path) -> None:
+    """Note that what stands in a service's state is that of a lab: it is worth nothing without it."""
+    (place / _OF_A_LAB).touch()
+
+
+def forget(checkout: Path) -> tuple[Path, ...]:
+    """Remove the state of every service below `checkout` that a lab was made of; returns its folders.
+
+    What Heiiki did not put there stays, and so does the state of every service that has no lab.
+    """
+    within = checkout.resolve()
+    mine = [place for place, owner in owners().items() if owner.is_relative_to(within)]
+    gone = tuple(place for place in mine if (place / _OF_A_LAB).exists())
+    for place in gone:
+        for name in ("secrets", "run"):
+            shutil.rmtree(place / name, ignore_errors=True)
+        for name in (OWNER, _OF_A_LAB):
+            (place / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            place.rmdir()
+    return gone
 
 
 def clean(state_dir: Path) -> None:

@@ -95,7 +95,7 @@ class Bench:
     def parts(self, identities: list[Identity]) -> None:
         """Measure key with CSR, then signature."""
         made = self._each("key and CSR", lambda one: credentials.new_key(_names(one))[1], identities)
-        calls = [signing_call(self._plan.trust, one) for one in identities]
+        calls = [signing_call(self._plan.pki, one) for one in identities]
         kept = threading.local()
 
         def sign(call: tuple[tuple[str, dict[str, str]], str]) -> None:

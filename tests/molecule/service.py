@@ -17,7 +17,7 @@ from heiiki.intent import load
 from heiiki.pki.server import bootstrap
 from heiiki.plan import Plan, build
 from heiiki.report.faults import GAP_BOUND_S
-from heiiki.secrets import FileSecrets
+from heiiki.state import of_service
 from heiiki.verify.faults.campaign import streams
 from heiiki.verify.fleet import fleet
 from heiiki_lab.client import NodeClient
@@ -41,7 +41,9 @@ class Service:
         self.transport = LabTransport(lab_dir())
         self._lab, self._inventory, self.artifacts = lab, inventory, folder
         trust = self.plan.pki
-        self.access = bootstrap.access(trust, FileSecrets(lab.state), {}, self._connect)
+        self.access = bootstrap.access(
+            trust, of_service(self.plan.service, inventory).secrets, {}, self._connect
+        )
 
     def _connect(self) -> Any:
         trust = self.plan.pki

@@ -18,8 +18,14 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from .conftest import Provisioned, guest_client
 
 MEANT = (
-    Place("controller/secrets/*", "the controller's own secrets (D10): SIM keys, unseal keys, log-ins"),
-    Place("controller/run/*.json", "the log-in that the processes of one run share; the next run removes it"),
+    Place(
+        "controller/services/*/secrets/*",
+        "the controller's own secrets (D10): SIM keys, unseal keys, log-ins",
+    ),
+    Place(
+        "controller/services/*/run/*.json",
+        "the log-in that the processes of one run share; the next run removes it",
+    ),
     Place("*:/etc/heiiki/pki/generations/*/key.pem", "a device's own key"),
     Place("vault:/*/key.pem", "the Vault server's own key for TLS"),
     Place("b-hss:/etc/heiiki/subscribers.json", "what the home subscriber server authenticates by"),
@@ -76,7 +82,7 @@ def keys(lab: Provisioned) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def needles(lab: Provisioned, keys: dict[str, str]) -> tuple[Needle, ...]:
-    return (*_kept(lab.state / "secrets"), *_private(keys))
+    return (*_kept(lab.state / "services/lab/secrets"), *_private(keys))
 
 
 def _kept(folder: Path) -> Iterator[Needle]:
@@ -126,7 +132,7 @@ def test_no_file_of_the_controller_holds_one(lab: Provisioned, needles: tuple[Ne
         for finding in canaries.in_folder(needles, folder, name)
     ]
     assert canaries.leaks(findings, MEANT) == []
-    assert any(finding.place.startswith("controller/secrets/sim") for finding in findings)
+    assert any(finding.place.startswith("controller/services/lab/secrets/sim") for finding in findings)
 
 
 def test_no_file_of_a_node_holds_one(lab: Provisioned, needles: tuple[Needle, ...]) -> None:

@@ -22,6 +22,7 @@ from heiiki.intent.reference import pages
 from heiiki.plan.reference import timers_page
 from heiiki.render import compile_plan, write
 from heiiki.report import exit_code
+from heiiki.state import of_service
 
 BAD_INPUT = 2
 
@@ -134,6 +135,22 @@ def compile_(folder: Path, out: Path) -> None:
     plan = planned(folder)
     changed = write(compile_plan(plan), out)
     click.echo(f"{out}: {sum(1 for _ in plan.managed())} devices, {len(changed)} changed")
+
+
+@cli.command("state")
+@click.argument("folder", type=Folder())
+@click.option("--take-over", is_flag=True, help="Let FOLDER have the state that another folder has.")
+def state_(folder: Path, take_over: bool) -> None:
+    r"""Say where the controller keeps the CA, the log-ins and the keys of the service in FOLDER.
+
+    A service has one folder. When a copy of it is to be used from now on, say --take-over.
+
+    \b
+    Examples:
+      heiiki state inventories/osaka
+      heiiki state /srv/new-checkout/osaka --take-over
+    """
+    click.echo(of_service(planned(folder).service, folder, take_over=take_over).folder)
 
 
 @cli.command()

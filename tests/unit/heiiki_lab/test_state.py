@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from heiiki.errors import LabError
+from heiiki.state import of_service
 from heiiki_lab import state, wiring
 from heiiki_lab.client import NodeClient
 from heiiki_lab.spec import LabSpec
@@ -54,6 +55,33 @@ def test_cleaning_leaves_what_others_keep(tmp_path: Path) -> None:
     (folder / "sim-keys.json").unlink()
     state.clean(folder)
     assert not folder.exists()
+
+
+def lab_service(folder: Path, name: str) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "service.yml").write_text(f"service: {name}\n")
+    kept = of_service(name, folder)
+    kept.secrets.write("vault/init", {"key-1": "00"})
+    return kept.folder
+
+
+def test_forgetting_touches_the_labs_of_one_checkout_only(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HEIIKI_STATE", str(tmp_path / "state"))
+    checkout = tmp_path / "checkout"
+    lab, real = (lab_service(checkout / name, name) for name in ("example", "osaka"))
+    elsewhere = lab_service(tmp_path / "checkout2" / "kobe", "kobe")
+    mixed = lab_service(checkout / "mixed", "mixed")
+    for place in (lab, elsewhere, mixed):
+        state.mark(place)
+    (mixed / "thesis.txt").write_text("mine")
+    (tmp_path / "state/secrets.txt").write_text("mine")
+    assert set(state.forget(checkout)) == {lab, mixed}
+    assert not lab.exists()
+    assert [path.name for path in mixed.iterdir()] == ["thesis.txt"]
+    assert all((place / "secrets/vault/init.json").exists() for place in (real, elsewhere))
+    assert (tmp_path / "state/secrets.txt").exists()
 
 
 def test_too_long_a_path_is_refused_with_the_way_out(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from heiiki.pki.server.bootstrap import (
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.policies import Purpose
 from heiiki.plan.model import Plan
-from heiiki.secrets import FileSecrets
+from heiiki.state import FileSecrets
 
 SHARES = Shares(3, 2)
 
@@ -130,13 +130,17 @@ def test_without_credentials(lab_vault: SetUpVault, tmp_path: Path) -> None:
         pass
     assert str(caught.value) == (
         f"this step needs {bare.vault.server}, which wants a log-in as revoker, for which no credentials are "
-        "kept; run role pki with pki_unseal, or set HEIIKI_VAULT_ROLE_ID and HEIIKI_VAULT_SECRET_ID"
+        "kept; run role pki with pki_unseal, or set HEIIKI_VAULT_REVOKER_ROLE_ID and "
+        "HEIIKI_VAULT_REVOKER_SECRET_ID"
     )
 
 
-def test_credentials_of_the_environment(lab_vault: SetUpVault, tmp_path: Path) -> None:
+@pytest.mark.parametrize("prefix", ["HEIIKI_VAULT", "HEIIKI_VAULT_REVOKER"])
+def test_credentials_of_the_environment(lab_vault: SetUpVault, tmp_path: Path, prefix: str) -> None:
     kept = lab_vault.access.store.fields("vault/approle/revoker")
-    given = {f"HEIIKI_VAULT_{key.upper()}": value for key, value in kept.items()}
+    given = {f"{prefix}_{key.upper()}": value for key, value in kept.items()}
+    # Those of the purpose come first.
+    given = {f"HEIIKI_VAULT_{key.upper()}": "wrong" for key in kept} | given
     with logged_in(Access(lab_vault.access.vault, FileSecrets(tmp_path), given), Purpose.REVOKER) as session:
         session.names("pki-issuing/certs")
 

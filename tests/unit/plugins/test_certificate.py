@@ -30,7 +30,7 @@ from heiiki.pki import enrol, revoke
 from heiiki.pki.server import reconcile as pki
 from heiiki.plan import Plan, build
 from heiiki.render.credentials import settings
-from heiiki.secrets import FileSecrets
+from heiiki.state import FileSecrets
 from heiiki_agent import credentials
 
 EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
@@ -390,7 +390,7 @@ def test_of_two_runs_at_once_the_second_says_so_and_issues_nothing(fleet: Fleet,
         f"another run (process {os.getpid()}) issues certificates of this service: let it end, then run again"
     )
     (tmp_path / "run" / held.name).unlink()
-    enrolment.forget(fleet.folder)
+    enrolment.forget(fleet.folder / "run")
     assert enrolment.Enrolment(*arguments).problem == ""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ansible_collections.heiiki.network.plugins.action.vault_ca import ActionModule
 
-from heiiki.secrets import FileSecrets
+from heiiki.state import FileSecrets
 
 ONE, TWO = (f"-----BEGIN CERTIFICATE-----\n{word}\n-----END CERTIFICATE-----\n" for word in ("one", "two"))
 
@@ -16,7 +16,11 @@ class _Action(ActionModule):
     """The action without Ansible around it: the node answers as told."""
 
     def __init__(self, state: Path, answer: dict[str, Any], *, check: bool) -> None:
-        self._arguments = {"path": "/run/heiiki-vault/anchors.pem", "secret_state": str(state)}
+        self._arguments = {
+            "path": "/run/heiiki-vault/anchors.pem",
+            "service_dir": "/nowhere",
+            "secret_state": str(state),
+        }
         self._answer = answer
         self._task = type("Task", (), {"check_mode": check})()
 

@@ -1,6 +1,6 @@
 """From a server that was just started to one that serves: initialise, unseal, set up, log in.
 
-What the controller keeps, in files that only its user can read (`heiiki.secrets.FileSecrets`):
+What the controller keeps, in files that only its user can read (`heiiki.state.FileSecrets`):
 
 - ``vault/ca``: field ``pem``, the CA of the server's own TLS certificate;
 - ``vault/init``: the unseal keys, ``key-1``..., and ``threshold``; during the first set-up also the root
@@ -26,10 +26,11 @@ from heiiki.pki.server.connection import Connector, Server, Vault
 from heiiki.pki.server.policies import Purpose
 from heiiki.pki.server.reconcile import Change, ensure
 from heiiki.plan.model import Pki, Plan
-from heiiki.secrets import FileSecrets
+from heiiki.state import FileSecrets
 
 CA = "vault/ca"
 INIT = "vault/init"
+_CREDENTIALS = ("role_id", "secret_id")
 
 _OPEN_WAY = "sys/generate-root"
 """HashiCorp Vault, and OpenBao where its listener allows it: the unseal keys alone make a root token."""
@@ -76,7 +77,9 @@ def access(
     Args:
         trust: the plan's.
         store: holds ``vault/ca``, unless the environment names a file.
-        environment: may name another address, CA and credentials.
+        environment: may name another address and CA (VAULT_ADDR, VAULT_CACERT), a token (VAULT_TOKEN), and
+            credentials: those of one purpose (HEIIKI_VAULT_ENROLLER_ROLE_ID and _SECRET_ID, and so on), or
+            one pair for every purpose (HEIIKI_VAULT_ROLE_ID and HEIIKI_VAULT_SECRET_ID).
         connect: the lab's way, where no address is named.
 
     Raises:
@@ -151,18 +154,17 @@ def log_in(access: Access, purpose: Purpose) -> str:
 
 
 def _credentials(access: Access, purpose: Purpose) -> dict[str, str]:
-    given = {
-        key: access.environment.get(f"HEIIKI_VAULT_{key.upper()}", "") for key in ("role_id", "secret_id")
-    }
-    if all(given.values()):
-        return given
+    for prefix in (own := f"HEIIKI_VAULT_{purpose.upper()}", "HEIIKI_VAULT"):
+        given = {key: access.environment.get(f"{prefix}_{key.upper()}", "") for key in _CREDENTIALS}
+        if all(given.values()):
+            return given
     try:
-        return {key: access.store.read(_role_path(purpose), key) for key in given}
+        return {key: access.store.read(_role_path(purpose), key) for key in _CREDENTIALS}
     except SecretError as error:
         raise access.vault.error(
             VaultFault.TOKEN,
             f"wants a log-in as {purpose}, for which no credentials are kept",
-            "run role pki with pki_unseal, or set HEIIKI_VAULT_ROLE_ID and HEIIKI_VAULT_SECRET_ID",
+            f"run role pki with pki_unseal, or set {own}_ROLE_ID and {own}_SECRET_ID",
         ) from error
 
 

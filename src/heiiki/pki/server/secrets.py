@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from heiiki.errors import SecretError, VaultError, VaultFault
 from heiiki.pki.server.connection import Vault
 from heiiki.plan.model import Plan
-from heiiki.secrets import FileSecrets
+from heiiki.state import FileSecrets
 
 
 class VaultSecrets:
-    """A `heiiki.secrets.SecretSource` whose secrets are in the KV engine.
+    """A `heiiki.state.SecretSource` whose secrets are in the KV engine.
 
     Args:
         vault: a session that may read them (AppRole subscriber), or write them (custodian).

@@ -1,29 +1,25 @@
-"""The lab's keys: made once, readable by their owner alone, and never half."""
+"""Secrets of the controller: written once, readable by their owner alone, and never half."""
 
-import json
 import stat
 from pathlib import Path
 
 import pytest
 
 from heiiki.errors import SecretError
-from heiiki.secrets import FileSecrets
+from heiiki.state import FileSecrets
 
 SIM = "sim/440100000000017"
 
 
-def test_keys_are_random_hexadecimal_and_stay(tmp_path: Path) -> None:
+def test_of_two_that_create_a_secret_the_first_wins(tmp_path: Path) -> None:
     source = FileSecrets(tmp_path)
-    source.ensure_sim(SIM)
-    keys = [source.read(SIM, field) for field in ("k", "opc")]
-    source.ensure_sim(SIM)
-    assert [source.read(SIM, field) for field in ("k", "opc")] == keys
-    assert keys[0] != keys[1]
-    assert [len(bytes.fromhex(key)) for key in keys] == [16, 16]
+    assert source.create(SIM, {"k": "00", "opc": "11"})
+    assert not source.create(SIM, {"k": "22", "opc": "33"})
+    assert source.fields(SIM) == {"k": "00", "opc": "11"}
 
 
-def test_nobody_else_can_read_them(tmp_path: Path) -> None:
-    FileSecrets(tmp_path).ensure_sim(SIM)
+def test_other_users_cannot_read_them(tmp_path: Path) -> None:
+    FileSecrets(tmp_path).create(SIM, {"k": "00"})
     file = tmp_path / "secrets" / f"{SIM}.json"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
@@ -38,17 +34,7 @@ def test_what_cannot_be_read_says_where_and_what_to_do(tmp_path: Path, text: str
         file.write_text(text)
     with pytest.raises(SecretError) as caught:
         FileSecrets(tmp_path).read(SIM, "k")
-    assert str(caught.value) == (
-        f"secret {SIM}: k cannot be read from {tmp_path}/secrets; `heiiki lab up` makes the lab's keys"
-    )
-
-
-def test_another_key_file_is_not_overwritten(tmp_path: Path) -> None:
-    file = tmp_path / "secrets" / f"{SIM}.json"
-    file.parent.mkdir(parents=True)
-    file.write_text(json.dumps({"k": "00", "opc": "11"}))
-    FileSecrets(tmp_path).ensure_sim(SIM)
-    assert FileSecrets(tmp_path).read(SIM, "opc") == "11"
+    assert str(caught.value) == f"secret {SIM}: k cannot be read from {tmp_path}/secrets"
 
 
 def test_what_is_written_takes_the_place_of_what_was_there(tmp_path: Path) -> None:
