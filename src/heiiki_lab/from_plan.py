@@ -27,7 +27,7 @@ FOREIGN_USIMS = {
     "wrong_key": "/etc/heiiki-sim/wrong-key.json",
     "unknown_imsi": "/etc/heiiki-sim/unknown-imsi.json",
 }
-"""SIMs that must be refused, on the stranger's node: a good IMSI with another key, an IMSI no HSS knows."""
+"""SIMs that must be refused, on the test UE's node: a good IMSI with another key, an IMSI no HSS knows."""
 
 _WORKERS = 8
 _KEY_BYTES = 16
@@ -129,7 +129,7 @@ def mobile_core(plan: Plan) -> mobile.MobileCore:
     """Return closed network B's mobile core as the lab runs it."""
     names, points = (
         plan.mobile,
-        {link.kind: _mobile_link(plan, link) for link in plan.links if link.network == "b"},
+        {str(link.kind): _mobile_link(plan, link) for link in plan.links if link.network == "b"},
     )
     radios = (link for link in plan.links if link.kind == "radio")
     return mobile.MobileCore(
@@ -161,7 +161,7 @@ def _mobile_end(plan: Plan, device: str, interface: str) -> mobile.End:
 
 def _radio(plan: Plan, link: PlannedLink) -> mobile.Radio:
     ends = _mobile_link(plan, link)
-    modem = plan.device(ends.b.node).function is not Function.STRANGER
+    modem = plan.device(ends.b.node).function is not Function.TEST_UE
     return mobile.Radio(ends.a, ends.b, modem)
 
 
@@ -228,7 +228,7 @@ def _put_sim_cards(client: NodeClient, plan: Plan, device: Device, source: FileS
         return
     keys = [bytes.fromhex(source.read(sim.keys, field)) for field in ("k", "opc")]
     cards = {mobile.USIM_PATH: mobile.usim(sim.imsi, *keys)}
-    if device.function is Function.STRANGER:
+    if device.function is Function.TEST_UE:
         other = [bytes(byte ^ 0xFF for byte in key) for key in keys]
         unknown = plan.mobile.plmn + "8" * (len(sim.imsi) - len(plan.mobile.plmn))
         cards[FOREIGN_USIMS["wrong_key"]] = mobile.usim(sim.imsi, *other)

@@ -46,12 +46,12 @@ def supervision_mb(profile: BfdProfile, network: str) -> float:
 
 
 def _profile(site: SitePlan, network: ClosedNetwork, timers: Timers) -> BfdProfile:
-    return timers.active if site.primary == network.letter else timers.standby
+    return timers.active if site.primary == network.name else timers.standby
 
 
 def _monthly_mb(site: SitePlan, network: ClosedNetwork, timers: Timers) -> float:
-    served = service_mb(site) if site.primary == network.letter else 0.0
-    return supervision_mb(_profile(site, network, timers), network.letter) + served
+    served = service_mb(site) if site.primary == network.name else 0.0
+    return supervision_mb(_profile(site, network, timers), network.name) + served
 
 
 def _yen(network: ClosedNetwork, volume: float) -> float:
@@ -65,7 +65,7 @@ def _cost(plan: Plan, site: SitePlan, network: ClosedNetwork) -> Verdict:
     return Verdict(
         "R-COST",
         requirement("R-COST").clause,
-        f"{site.name} on network {network.letter}",
+        f"{site.name} on network {network.name}",
         Stage.DESIGN,
         Result.PASS if yen <= BOUND_YEN else Result.FAIL,
         reason=both,
@@ -85,7 +85,7 @@ def _offer(site: SitePlan, network: ClosedNetwork, timers: Timers) -> str:
 
 
 def _fit(plan: Plan, site: SitePlan) -> Verdict:
-    network = next(item for item in plan.networks if item.letter == site.primary)
+    network = next(item for item in plan.networks if item.name == site.primary)
     volume = service_mb(site)
     fits = network.included_mb is None or volume <= network.included_mb
     return Verdict(
@@ -96,7 +96,7 @@ def _fit(plan: Plan, site: SitePlan) -> Verdict:
         Result.PASS if fits else Result.FAIL,
         reason="the line has no volume limit"
         if network.included_mb is None
-        else f"primary is network {network.letter}",
+        else f"primary is network {network.name}",
         measured=round(volume, 3),
         bound=None if network.included_mb is None else float(network.included_mb),
         unit="MB a month",

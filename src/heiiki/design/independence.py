@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from heiiki.plan.model import Function, Plan, SitePlan
+from heiiki.plan.model import Function, Network, Plan, SitePlan
 from heiiki.requirements import Result, Stage, Verdict, requirement
 
 _NETWORKS = 2
@@ -14,7 +14,7 @@ def verdicts(plan: Plan) -> Iterator[Verdict]:
     switches = frozenset(device.name for device in plan.devices if device.function is Function.SWITCH)
     ways = {(path.site, path.network): path.elements for path in plan.paths}
     for site in plan.sites:
-        over_a, over_b = ways.get((site.name, "a"), ()), ways.get((site.name, "b"), ())
+        over_a, over_b = ways.get((site.name, Network.A), ()), ways.get((site.name, Network.B), ())
         if not over_a or not over_b:
             yield _verdict(site, Result.UNKNOWN, "the plan has no path over one of the networks", None)
             continue

@@ -62,7 +62,7 @@ def _closed(plan: Plan) -> Iterator[Verdict]:
         yield Verdict(
             "R-CLOSED",
             requirement("R-CLOSED").clause,
-            f"network {network.letter}",
+            f"network {network.name}",
             Stage.DESIGN,
             Result.PASS if closed else Result.FAIL,
             reason=_CLOSED.get(network.kind, f"{network.kind} is not a closed network"),

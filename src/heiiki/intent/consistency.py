@@ -11,7 +11,7 @@ from heiiki.intent.yaml_source import YamlSource
 _Written = tuple[YamlSource, Site]
 
 RESERVED_NAMES = frozenset(
-    {"hub", "dras", "xmpp", "second", "stranger", "a", "b", "all", "ungrouped", "unmanaged", "localhost"}
+    {"hub", "dras", "xmpp", "second", "test_ue", "a", "b", "all", "ungrouped", "unmanaged", "localhost"}
     | {
         "pe_router",
         "ce_router",
@@ -22,7 +22,7 @@ RESERVED_NAMES = frozenset(
         "mobile_core",
         "sites",
     }
-    | {"lan_switch", "witness", "network_a", "network_b"}
+    | {"lan_switch", "test_equipment", "network_a", "network_b"}
 )
 """Names of devices and groups that no site may take."""
 

@@ -7,11 +7,11 @@ from heiiki.errors import IntentError
 from heiiki.intent import Intent, Service
 from heiiki.intent.collector import held
 from heiiki.intent.model import Mark
-from heiiki.plan import carrier_a, carrier_b, hub, identities, paths, site, witnesses
+from heiiki.plan import epc, hub, identities, ip_vpn, paths, site, test_equipment
 from heiiki.plan.addresses import LAN_GATEWAY, host
 from heiiki.plan.context import Context
 from heiiki.plan.firewall import ssh_from
-from heiiki.plan.model import Availability, ClosedNetwork, Device, Link, Management, Plan
+from heiiki.plan.model import Availability, ClosedNetwork, Device, Link, Management, Network, Plan
 from heiiki.plan.timers import PROFILES
 
 
@@ -37,7 +37,7 @@ def build(intent: Intent) -> Plan:
         digest=intent.digest,
         timers=context.timers,
         networks=_networks(intent.service),
-        mobile=carrier_b.mobile(context),
+        mobile=epc.mobile(context),
         hub_lan=context.hub_lan,
         hub_virtual_gateway=host(context.hub_lan, LAN_GATEWAY),
         devices=devices,
@@ -53,11 +53,11 @@ def build(intent: Intent) -> Plan:
 
 def _devices(context: Context) -> tuple[Device, ...]:
     return (
-        *carrier_a.devices(context),
-        *carrier_b.devices(context),
+        *ip_vpn.devices(context),
+        *epc.devices(context),
         *hub.devices(context),
         *(device for item in context.sites for device in site.devices(context, item)),
-        *witnesses.devices(context),
+        *test_equipment.devices(context),
     )
 
 
@@ -91,25 +91,25 @@ def _out(device: Device, mark: Mark | None) -> Device:
 
 def _links(context: Context) -> tuple[Link, ...]:
     return (
-        *carrier_a.links(context),
-        *carrier_b.links(context),
+        *ip_vpn.links(context),
+        *epc.links(context),
         *hub.links(context),
         *(link for item in context.sites for link in site.links(item)),
-        *witnesses.links(context),
+        *test_equipment.links(context),
     )
 
 
 def _networks(service: Service) -> tuple[ClosedNetwork, ...]:
     return tuple(
         ClosedNetwork(
-            letter=letter,
+            name=name,
             kind=network.kind,
             carrier=network.carrier,
             monthly_yen=network.tariff.monthly_yen,
             included_mb=network.tariff.included_mb,
             yen_per_extra_mb=network.tariff.yen_per_extra_mb,
         )
-        for letter, network in (("a", service.networks.a), ("b", service.networks.b))
+        for name, network in ((Network.A, service.networks.a), (Network.B, service.networks.b))
     )
 
 

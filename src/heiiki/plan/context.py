@@ -6,7 +6,8 @@ from ipaddress import IPv4Address, IPv4Network
 
 from heiiki.intent import Service, Site
 from heiiki.plan import addresses as addr
-from heiiki.plan.model import BfdProfile, BgpInstance, BgpNeighbor, PrefixSet, Router, Timers
+from heiiki.plan import names
+from heiiki.plan.model import BfdProfile, BgpInstance, BgpNeighbor, Network, PrefixSet, Router, Timers
 
 PRIMARY_PREFERENCE, STANDBY_PREFERENCE = 200, 100
 EDGE_LINK = 6
@@ -53,15 +54,15 @@ class SiteAddresses:
         """The SIM's address, as a prefix."""
         return addr.only(self.sim)
 
-    def tunnel(self, network: str) -> IPv4Network:
+    def tunnel(self, network: Network) -> IPv4Network:
         """Return the /30 inside the tunnel over `network`."""
-        return self.tunnel_a if network == "a" else self.tunnel_b
+        return self.tunnel_a if network is Network.A else self.tunnel_b
 
-    def tunnel_hub(self, network: str) -> IPv4Address:
+    def tunnel_hub(self, network: Network) -> IPv4Address:
         """Return the hub's end inside the tunnel over `network`."""
         return addr.host(self.tunnel(network), 1)
 
-    def tunnel_site(self, network: str) -> IPv4Address:
+    def tunnel_site(self, network: Network) -> IPv4Address:
         """Return the site's end inside the tunnel over `network`."""
         return addr.host(self.tunnel(network), 2)
 
@@ -72,10 +73,12 @@ class SiteAddresses:
 
 
 _RADIO = IPv4Network("169.254.0.0/16")
+TEST_UE_NUMBER = 0
+"""Number of the test UE among the simulated radio links; sites begin at 1."""
 
 
 def radio_network(number: int) -> IPv4Network:
-    """Return the /30 that stands in for radio to site `number`; 0: the stranger's (RFC 3927)."""
+    """Return the /30 that stands in for radio to site `number`, or to the test UE (RFC 3927)."""
     return addr.block(_RADIO, number + 1, addr.ACCESS)
 
 
@@ -98,7 +101,7 @@ class Context:
     """The service and what follows from it alone.
 
     Attributes:
-        revoked: devices that are shut out.
+        revoked: devices whose certificates and subscriptions are revoked.
     """
 
     service: Service
@@ -131,19 +134,9 @@ class Context:
         return addr.host(pool, addr.hub_index(pool))
 
     @cached_property
-    def only_hub_loopback(self) -> IPv4Network:
-        """That loopback as a prefix."""
-        return addr.only(self.hub_loopback)
-
-    @cached_property
     def tunnel_endpoint(self) -> IPv4Address:
         """Address of the hub's CE-B to which every site's tunnel leads."""
         return addr.host(self.service.networks.b.infrastructure, 1)
-
-    @cached_property
-    def only_endpoint(self) -> IPv4Network:
-        """That endpoint as a prefix."""
-        return addr.only(self.tunnel_endpoint)
 
     @cached_property
     def vault(self) -> IPv4Address:
@@ -152,7 +145,7 @@ class Context:
 
     @cached_property
     def vault_service(self) -> IPv4Address:
-        """Where gateways and edges reach the Vault server, outside of their tunnels."""
+        """The address of the Vault server for gateways and edges: it is reached outside of their tunnels."""
         pool = self.service.addresses.loopback_a
         return addr.host(pool, addr.service_index(pool))
 
@@ -161,22 +154,41 @@ class Context:
         """That address as a prefix."""
         return addr.only(self.vault_service)
 
-    def tunnel_pool(self, network: str) -> IPv4Network:
+    def tunnel_pool(self, network: Network) -> IPv4Network:
         """Return the addresses inside tunnels over `network`: block 0 the hub's VPN, then a block a site."""
         pools = self.service.addresses
-        return pools.tunnel_a if network == "a" else pools.tunnel_b
+        return pools.tunnel_a if network is Network.A else pools.tunnel_b
 
-    def inside_esp(self, network: str) -> IPv4Network:
+    def inside_esp(self, network: Network) -> IPv4Network:
         """Return the /30 inside the IPsec VPN between the hub and the edge of `network`."""
         return addr.block(self.tunnel_pool(network), 0, addr.ACCESS)
 
-    def hub_end(self, network: str) -> IPv4Address:
+    def hub_end(self, network: Network) -> IPv4Address:
         """Return the hub's end of every site's tunnel over `network`."""
-        return self.hub_loopback if network == "a" else self.tunnel_endpoint
+        return self.hub_loopback if network is Network.A else self.tunnel_endpoint
 
-    def line(self, network: str) -> IPv4Network:
+    def far_pool(self, network: Network) -> IPv4Network:
+        """Return the pool of the sites' ends of their tunnels over `network`."""
+        pools = self.service.addresses
+        return pools.loopback_a if network is Network.A else pools.sim_b
+
+    def far_set(self, network: Network) -> PrefixSet:
+        """Return that pool as the carrier announces it."""
+        return self.loopback_set if network is Network.A else self.sim_set
+
+    def carrier_as(self, network: Network) -> int:
+        """Return the AS number of the carrier of `network`."""
+        networks = self.service.networks
+        return networks.a.as_number if network is Network.A else networks.b.as_number
+
+    def edge(self, network: Network) -> str:
+        """Return the carrier's device at the other end of the hub's line."""
+        hub_pe = self.service.networks.a.hub_pe
+        return names.core_router(hub_pe) if network is Network.A else names.EDGE
+
+    def line(self, network: Network) -> IPv4Network:
         """Return the /30 of the hub's line to the edge of `network`."""
-        return self.hub_access_a if network == "a" else self.infrastructure_b(EDGE_LINK)
+        return self.hub_access_a if network is Network.A else self.infrastructure_b(EDGE_LINK)
 
     @cached_property
     def hub_access_a(self) -> IPv4Network:
@@ -188,11 +200,11 @@ class Context:
         first = int(self.service.networks.b.infrastructure.network_address) + 64
         return IPv4Network((first + 4 * index, addr.ACCESS))
 
-    def bfd(self, site: Site, network: str) -> BfdProfile:
+    def bfd(self, site: Site, network: Network) -> BfdProfile:
         """Return the BFD profile of the site's overlay session on `network`."""
         return self.timers.active if site.primary == network else self.timers.standby
 
-    def preference(self, site: Site, network: str) -> int:
+    def preference(self, site: Site, network: Network) -> int:
         """Return the local preference of the site's routes over `network`."""
         return PRIMARY_PREFERENCE if site.primary == network else STANDBY_PREFERENCE
 
@@ -217,7 +229,7 @@ class Context:
         """The hub LAN, and nothing else."""
         return PrefixSet("HUB-LAN", (self.hub_lan,))
 
-    def underlay_set(self, network: str) -> PrefixSet:
+    def underlay_set(self, network: Network) -> PrefixSet:
         """Return what the hub shows to a carrier: its end of the tunnels, and the Vault server."""
         return PrefixSet("HUB-UNDERLAY", (addr.only(self.hub_end(network)), self.only_vault_service))
 

@@ -1,11 +1,11 @@
-"""The hub: DRAS, XMPP server, and a CE router to each carrier, in one closed group."""
+"""The hub: DRAS, XMPP server, Vault server, and a CE router to each carrier, in one closed group."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 from heiiki.plan import addresses as addr
-from heiiki.plan import firewall, identities, ipsec, names
+from heiiki.plan import firewall, identities, ipsec, lan, names
 from heiiki.plan.context import HUB_VRID, Context
 from heiiki.plan.model import (
     AllowedSource,
@@ -16,62 +16,33 @@ from heiiki.plan.model import (
     Firewall,
     ForwardPair,
     Function,
+    InputService,
     Interface,
-    LanWatch,
+    InterfaceKind,
     Link,
+    LinkKind,
+    Network,
     PrefixSet,
     Role,
+    Router,
     StampStream,
     StaticRoute,
     VaultServer,
-    Vrrp,
 )
 
 CONTROL_STREAM = ""
 """Site of the stream between the hub's own hosts: it crosses nothing that is failed (D19)."""
 
-_MASTER, _BACKUP = 200, 100
 _PORTS = (names.HUB_CE_A, names.HUB_CE_B, names.DRAS, names.XMPP, names.VAULT)
-"""Who hangs on the hub's switch, in the order of its ports."""
+"""The devices at the hub's switch, in the order of its ports."""
 _HOSTS = ((names.DRAS, addr.HUB_DRAS, Function.DRAS), (names.XMPP, addr.HUB_XMPP, Function.XMPP))
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """The hub's line to one carrier, and the CE router on it."""
-
-    network: str
-    device: str
-    other: str
-    interface: str
-    index: int
-    other_index: int
-
-    def edge(self, context: Context) -> str:
-        """The carrier's device at the other end."""
-        hub_pe = context.service.networks.a.hub_pe
-        return names.carrier_a(hub_pe) if self.network == "a" else names.EDGE
-
-    def as_number(self, context: Context) -> int:
-        """The carrier's AS."""
-        networks = context.service.networks
-        return networks.a.as_number if self.network == "a" else networks.b.as_number
-
-    def underlay(self, context: Context) -> PrefixSet:
-        """Where the sites' tunnels end, as the carrier announces it."""
-        return context.loopback_set if self.network == "a" else context.sim_set
-
-
-_LINES = (
-    _Line("a", names.HUB_CE_A, names.HUB_CE_B, names.ACCESS_A_IF, addr.LAN_FIRST, addr.LAN_SECOND),
-    _Line("b", names.HUB_CE_B, names.HUB_CE_A, names.ACCESS_B_IF, addr.LAN_SECOND, addr.LAN_FIRST),
-)
+_OTHER_CE = {Network.A: names.HUB_CE_B, Network.B: names.HUB_CE_A}
 
 
 def devices(context: Context) -> Iterator[Device]:
     """Yield the hub's devices."""
-    for line in _LINES:
-        yield _ce(context, line)
+    for network in Network:
+        yield _ce(_Ce.of(context, network))
     yield _switch()
     for name, index, function in _HOSTS:
         yield _host(context, name, index, function)
@@ -80,36 +51,134 @@ def devices(context: Context) -> Iterator[Device]:
 
 def links(context: Context) -> Iterator[Link]:
     """Yield the hub's access lines and the legs of its LAN."""
-    for line in _LINES:
-        edge = line.edge(context)
-        yield Link(
-            names.link(edge, line.device),
-            Endpoint(edge, names.EDGE_LINE_IF),
-            Endpoint(line.device, line.interface),
-            line.network,
-            "access",
-        )
+    for network in Network:
+        edge, ce = context.edge(network), names.ON[network].hub_ce
+        ends = Endpoint(edge, names.EDGE_LINE_IF), Endpoint(ce, names.ON[network].hub_line)
+        yield Link(names.link(edge, ce), *ends, network, LinkKind.ACCESS)
     for port, device in enumerate(_PORTS, start=1):
         ends = Endpoint(names.HUB_LAN, f"port{port}"), Endpoint(device, names.LAN_IF)
-        yield Link(names.link(names.HUB_LAN, device), *ends, "lan", "lan")
+        yield Link(names.link(names.HUB_LAN, device), *ends, None, LinkKind.LAN)
 
 
-def _ce_address(context: Context, index: int) -> IPv4Address:
-    return addr.host(context.hub_lan, index)
+def _lan(context: Context) -> lan.Lan:
+    hosts = tuple(addr.host(context.hub_lan, index) for _, index, _ in _HOSTS)
+    return lan.Lan(context.hub_lan, context.service.hub.as_number, HUB_VRID, context.sites_set, hosts)
 
 
-def _site_sets(context: Context) -> tuple[PrefixSet, ...]:
-    """One set a site, so that no site can announce the addresses of another."""
-    return tuple(PrefixSet(f"SITE-{site.number:04d}", (context.own(site).lan,)) for site in context.sites)
+@dataclass(frozen=True, slots=True)
+class _Ce:
+    """The CE router to one carrier, and what the parts of its configuration share.
+
+    Attributes:
+        own: the router's end of every site's tunnel.
+        outside: the edge's end of the line.
+        inside: the edge's end inside of the VPN on that line.
+        far: the sites' ends of their tunnels, as the carrier announces them.
+        tunnels: a tunnel to each site.
+    """
+
+    context: Context
+    network: Network
+    leg: lan.Leg
+    own: IPv4Network
+    outside: IPv4Address
+    inside: IPv4Address
+    far: PrefixSet
+    vpn: Interface
+    tunnels: tuple[Interface, ...]
+
+    @classmethod
+    def of(cls, context: Context, network: Network) -> "_Ce":
+        """Return the router to the carrier of `network`."""
+        return cls(
+            context=context,
+            network=network,
+            leg=lan.leg(_lan(context), network, _OTHER_CE[network]),
+            own=addr.only(context.hub_end(network)),
+            outside=addr.host(context.line(network), 1),
+            inside=addr.host(context.inside_esp(network), 1),
+            far=context.far_set(network),
+            vpn=ipsec.hub_interface(context, network, context.edge(network)),
+            tunnels=tuple(ipsec.hub_tunnel(context, site, network) for site in context.sites),
+        )
+
+    @property
+    def name(self) -> str:
+        """Name of the router."""
+        return names.ON[self.network].hub_ce
+
+    @property
+    def line(self) -> str:
+        """Its interface to the carrier."""
+        return names.ON[self.network].hub_line
 
 
-def _overlay(context: Context, network: str) -> Iterator[BgpNeighbor]:
+def _ce(ce: _Ce) -> Device:
+    """The CE router to one carrier: all sites' tunnels over it, inside the VPN to the carrier's edge."""
+    context, network = ce.context, ce.network
+    return Device(
+        name=ce.name,
+        role=Role.CE_ROUTER,
+        function=Function.CE,
+        platform="frr",
+        networks=(network,),
+        interfaces=_ce_interfaces(ce),
+        router=_ce_router(ce),
+        # By interface: the LAN's own route comes later, and the server answers ARP for both of its addresses.
+        routes=(StaticRoute(context.only_vault_service, interface=names.LAN_IF),),
+        firewall=_ce_firewall(ce),
+        vrrp=lan.vrrp(context, ce.leg, master=network is Network.A),
+        lan_watch=lan.watch(context, ce.leg),
+        identity=identities.identity(context, ce.name, DeviceClass.ROUTER),
+        ipsec=(
+            ipsec.to_edge(context, network, context.edge(network)),
+            *(ipsec.to_site(context, site, network) for site in context.sites),
+        ),
+        crl_source=identities.crl_source(context),
+    )
+
+
+def _ce_interfaces(ce: _Ce) -> tuple[Interface, ...]:
+    line = addr.on(ce.context.line(ce.network), 2)
+    return (
+        Interface(names.LOOPBACK_IF, InterfaceKind.LOOPBACK, (addr.single(ce.own.network_address),)),
+        Interface(ce.line, InterfaceKind.ETHERNET, (line,), peer=ce.context.edge(ce.network)),
+        ce.vpn,
+        ce.leg.interface(),
+        *ce.tunnels,
+    )
+
+
+def _ce_router(ce: _Ce) -> Router:
+    context, shown = ce.context, ce.context.underlay_set(ce.network)
+    return context.router(
+        context.service.hub.as_number,
+        ce.own.network_address,
+        (_session_edge(ce, shown), lan.session(context, ce.leg), *_overlay(context, ce.network)),
+        (context.hub_lan, ce.own, context.only_vault_service),
+        (context.hub_set, context.sites_set, ce.far, shown, *_site_sets(context)),
+    )
+
+
+def _session_edge(ce: _Ce, shown: PrefixSet) -> BgpNeighbor:
+    """The carrier announces the sites' ends of their tunnels; it is shown the hub's, and nothing behind."""
+    return BgpNeighbor(
+        address=ce.inside,
+        remote_as=ce.context.carrier_as(ce.network),
+        device=ce.context.edge(ce.network),
+        bfd=ce.context.timers.active.name,
+        accept=ce.far.name,
+        announce=shown.name,
+    )
+
+
+def _overlay(context: Context, network: Network) -> Iterator[BgpNeighbor]:
     """One session a site, inside its tunnel: it decides whether the path over `network` is good (D4)."""
     for site in context.sites:
         yield BgpNeighbor(
             address=context.own(site).tunnel_site(network),
             remote_as=context.service.sites_as_number,
-            device=ipsec.gateway(site, network),
+            device=names.gateway(site, network),
             bfd=context.bfd(site, network).name,
             accept=f"SITE-{site.number:04d}",
             announce=context.hub_set.name,
@@ -117,42 +186,32 @@ def _overlay(context: Context, network: str) -> Iterator[BgpNeighbor]:
         )
 
 
-def _session_lan(context: Context, here: IPv4Address, peer: IPv4Address, device: str) -> BgpNeighbor:
-    """Session to the other CE router; its source is named, or BFD and BGP of a restarted one deadlock."""
-    return BgpNeighbor(
-        address=peer,
-        update_source=str(here),
-        remote_as=context.service.hub.as_number,
-        device=device,
-        bfd=context.timers.active.name,
-        accept=context.sites_set.name,
-        announce=context.sites_set.name,
-        next_hop_self=True,
-    )
+def _site_sets(context: Context) -> tuple[PrefixSet, ...]:
+    """One set a site, so that no site can announce the addresses of another."""
+    return tuple(PrefixSet(f"SITE-{site.number:04d}", (context.own(site).lan,)) for site in context.sites)
 
 
-def _vrrp(context: Context, peer: IPv4Address, priority: int) -> Vrrp:
-    return Vrrp(
-        interface=names.LAN_IF,
-        virtual_interface=names.LAN_VIRTUAL_IF,
-        router_id=HUB_VRID,
-        priority=priority,
-        address=context.hub_gateway,
-        peer=peer,
-        advert_ms=context.timers.vrrp_advert_ms,
-        preempt_delay_s=context.timers.vrrp_preempt_delay_s,
-    )
-
-
-def _watch(context: Context, source: IPv4Address, peer: IPv4Address) -> LanWatch:
-    hosts = tuple(addr.host(context.hub_lan, index) for _, index, _ in _HOSTS)
-    return LanWatch(
-        interface=names.LAN_IF,
-        prefix=context.hub_lan,
-        source=source,
-        targets=(peer, *hosts),
-        probe_ms=context.timers.lan_probe_ms,
-        lost=context.timers.lan_probe_lost,
+def _ce_firewall(ce: _Ce) -> Firewall:
+    context, far = ce.context, ce.far.prefixes[0]
+    return Firewall(
+        services=(
+            *firewall.routing_from(ce.inside, context.tunnel_pool(ce.network), ce.leg.peer),
+            *firewall.ipsec_from(ce.outside, far),
+            firewall.gre_from(far),
+            firewall.vrrp_from(ce.leg.peer),
+            firewall.echo_from(context.hub_lan, ce.outside),
+        ),
+        pairs=(
+            _pair(context, tuple(tunnel.name for tunnel in ce.tunnels)),
+            _vault_pair(context, (far, addr.only(ce.outside)), (ce.vpn.name, ce.line)),
+        ),
+        sources=(
+            *_lan_sources(context),
+            AllowedSource(ce.line, (addr.only(ce.outside),)),
+            AllowedSource(ce.vpn.name, (far, addr.only(ce.inside), addr.only(ce.outside))),
+            *_tunnel_sources(context, ce.network),
+        ),
+        encrypted=(ce.line, ce.vpn.name),
     )
 
 
@@ -164,78 +223,7 @@ def _lan_sources(context: Context) -> Iterator[AllowedSource]:
         )
 
 
-def _ce(context: Context, line: _Line) -> Device:
-    """The CE router to one carrier: all sites' tunnels over it, inside the VPN to the carrier's edge."""
-    here, peer = _ce_address(context, line.index), _ce_address(context, line.other_index)
-    network = line.network
-    end, vault = addr.only(context.hub_end(network)), context.only_vault_service
-    outside, inside = (addr.host(net, 1) for net in (context.line(network), context.inside_esp(network)))
-    underlay, shown = line.underlay(context), context.underlay_set(network)
-    to_edge = BgpNeighbor(
-        address=inside,
-        remote_as=line.as_number(context),
-        device=line.edge(context),
-        bfd=context.timers.active.name,
-        accept=underlay.name,
-        announce=shown.name,
-    )
-    tunnels = tuple(ipsec.hub_tunnel(context, site, network) for site in context.sites)
-    vpn = ipsec.hub_interface(context, network, to_edge.device)
-    far = underlay.prefixes[0]
-    return Device(
-        name=line.device,
-        role=Role.CE_ROUTER,
-        function=Function.CE,
-        platform="frr",
-        networks=(network,),
-        interfaces=(
-            Interface("lo", "loopback", (addr.single(end.network_address),)),
-            Interface(line.interface, "ethernet", (addr.on(context.line(network), 2),), peer=to_edge.device),
-            vpn,
-            Interface(names.LAN_IF, "ethernet", (addr.single(here),)),
-            *tunnels,
-        ),
-        router=context.router(
-            context.service.hub.as_number,
-            end.network_address,
-            (to_edge, _session_lan(context, here, peer, line.other), *_overlay(context, network)),
-            (context.hub_lan, end, vault),
-            (context.hub_set, context.sites_set, underlay, shown, *_site_sets(context)),
-        ),
-        # By interface: the LAN's own route comes later, and the server answers ARP for both of its addresses.
-        routes=(StaticRoute(vault, interface=names.LAN_IF),),
-        firewall=Firewall(
-            services=(
-                *firewall.routing_from(inside, context.tunnel_pool(network), peer),
-                *firewall.ipsec_from(outside, far),
-                firewall.gre_from(far),
-                firewall.vrrp_from(peer),
-                firewall.echo_from(context.hub_lan, outside),
-            ),
-            pairs=(
-                _pair(context, tuple(tunnel.name for tunnel in tunnels)),
-                _vault_pair(context, (far, addr.only(outside)), (vpn.name, line.interface)),
-            ),
-            sources=(
-                *_lan_sources(context),
-                AllowedSource(line.interface, (addr.only(outside),)),
-                AllowedSource(vpn.name, (far, addr.only(inside), addr.only(outside))),
-                *_tunnel_sources(context, network),
-            ),
-            encrypted=(line.interface, vpn.name),
-        ),
-        vrrp=_vrrp(context, peer, _MASTER if network == "a" else _BACKUP),
-        lan_watch=_watch(context, here, peer),
-        identity=identities.identity(context, line.device, DeviceClass.ROUTER),
-        ipsec=(
-            ipsec.to_edge(context, network, to_edge.device),
-            *(ipsec.to_site(context, site, network) for site in context.sites),
-        ),
-        crl_source=identities.crl_source(context),
-    )
-
-
-def _tunnel_sources(context: Context, network: str) -> Iterator[AllowedSource]:
+def _tunnel_sources(context: Context, network: Network) -> Iterator[AllowedSource]:
     for site in context.sites:
         own = context.own(site)
         yield AllowedSource(names.tunnel(site, network), (own.lan, addr.only(own.tunnel_site(network))))
@@ -256,6 +244,7 @@ def _pair(context: Context, uplinks: tuple[str, ...]) -> ForwardPair:
 
 
 def _switch() -> Device:
+    ports = range(1, len(_PORTS) + 1)
     return Device(
         name=names.HUB_LAN,
         role=Role.LAN_SWITCH,
@@ -263,16 +252,16 @@ def _switch() -> Device:
         platform="bridge",
         networks=(),
         managed=False,
-        interfaces=tuple(Interface(f"port{port}", "ethernet") for port, _ in enumerate(_PORTS, start=1)),
+        interfaces=tuple(Interface(f"port{port}", InterfaceKind.ETHERNET) for port in ports),
     )
+
+
+def _on_lan(context: Context, index: int) -> Interface:
+    return Interface(names.LAN_IF, InterfaceKind.ETHERNET, (addr.on(context.hub_lan, index),))
 
 
 def _vault(context: Context) -> Device:
     """One more host of the closed group; its service address is for those that have no tunnel yet."""
-    pools = context.service.addresses
-    sites = [context.own(site) for site in context.sites]
-    lines = tuple(context.line(network) for network in "ab")
-    ways = ((_LINES[0], pools.loopback_a), (_LINES[1], pools.sim_b))
     return Device(
         name=names.VAULT,
         role=Role.VAULT_SERVER,
@@ -280,40 +269,39 @@ def _vault(context: Context) -> Device:
         platform="linux_host",
         networks=(),
         interfaces=(
-            Interface(names.LAN_IF, "ethernet", (addr.on(context.hub_lan, addr.HUB_VAULT),)),
-            Interface("lo", "loopback", (addr.single(context.vault_service),)),
+            _on_lan(context, addr.HUB_VAULT),
+            Interface(names.LOOPBACK_IF, InterfaceKind.LOOPBACK, (addr.single(context.vault_service),)),
         ),
-        routes=(
-            StaticRoute(pools.site_lan, via=context.hub_gateway),
-            *(
-                StaticRoute(prefix, via=_ce_address(context, line.index))
-                for line, pool in ways
-                for prefix in (pool, context.line(line.network))
-            ),
-        ),
-        firewall=Firewall(
-            services=(
-                firewall.vault_from(
-                    context.hub_lan,
-                    pools.site_lan,
-                    *lines,
-                    *(prefix for own in sites for prefix in (own.only_loopback, own.only_sim)),
-                ),
-                firewall.echo_from(context.hub_lan),
-            )
-        ),
+        routes=tuple(_vault_routes(context)),
+        firewall=Firewall(services=(_vault_clients(context), firewall.echo_from(context.hub_lan))),
         identity=identities.identity(context, names.VAULT, DeviceClass.SERVER),
         vault=VaultServer(context.vault, context.vault_service, identities.PORT, names.VAULT),
     )
 
 
+def _vault_routes(context: Context) -> Iterator[StaticRoute]:
+    """What a carrier's addresses ask goes back through the CE router on that carrier's line."""
+    yield StaticRoute(context.service.addresses.site_lan, via=context.hub_gateway)
+    members = _lan(context)
+    for network in Network:
+        for prefix in (context.far_pool(network), context.line(network)):
+            yield StaticRoute(prefix, via=members.address(network))
+
+
+def _vault_clients(context: Context) -> InputService:
+    sites = (context.own(site) for site in context.sites)
+    return firewall.vault_from(
+        context.hub_lan,
+        context.service.addresses.site_lan,
+        *(context.line(network) for network in Network),
+        *(prefix for own in sites for prefix in (own.only_loopback, own.only_sim)),
+    )
+
+
 def _host(context: Context, name: str, index: int, function: Function) -> Device:
     pool = context.service.addresses.site_lan
-    control = next(
-        StampStream(CONTROL_STREAM, addr.host(context.hub_lan, other))
-        for _, other, _ in _HOSTS
-        if other != index
-    )
+    other = next(other for _, other, _ in _HOSTS if other != index)
+    control = StampStream(CONTROL_STREAM, addr.host(context.hub_lan, other))
     streams = tuple(StampStream(site.name, context.own(site).controller) for site in context.sites)
     return Device(
         name=name,
@@ -321,7 +309,7 @@ def _host(context: Context, name: str, index: int, function: Function) -> Device
         function=function,
         platform="linux_host",
         networks=(),
-        interfaces=(Interface(names.LAN_IF, "ethernet", (addr.on(context.hub_lan, index),)),),
+        interfaces=(_on_lan(context, index),),
         routes=(StaticRoute(pool, via=context.hub_gateway),),
         firewall=Firewall(
             services=(firewall.echo_from(context.hub_lan, pool), firewall.stamp_from(context.hub_lan, pool))

@@ -1,36 +1,78 @@
 """Names of devices and interfaces: decided here once."""
 
+from dataclasses import dataclass
+
 from heiiki.intent import Site
+from heiiki.plan.model import Network
 
-HUB_CE_A, HUB_CE_B, HUB_LAN = "hub-ce-a", "hub-ce-b", "hub-lan"
-DRAS, XMPP, VAULT = "dras", "xmpp", "vault"
-EDGE, PGW, SGW, MME, HSS, ENB = "b-edge", "b-pgw", "b-sgw", "b-mme", "b-hss", "b-enb"
-SECOND_HQ, SECOND_BRANCH, STRANGER = "second-hq", "second-branch", "stranger"
+HUB_CE_A = "hub-ce-a"
+HUB_CE_B = "hub-ce-b"
+HUB_LAN = "hub-lan"
+DRAS = "dras"
+XMPP = "xmpp"
+VAULT = "vault"
 
-LAN_IF, LAN_VIRTUAL_IF, ACCESS_A_IF, ACCESS_B_IF, WWAN_IF, RADIO_IF = (
-    "lan0",
-    "lan0-v",
-    "access-a",
-    "access-b",
-    "wwan0",
-    "radio0",
-)
-TUNNEL_A_IF, TUNNEL_B_IF = "tun-a", "tun-b"
-"""A site's end of its tunnel over each network."""
+EDGE = "b-edge"
+PGW = "b-pgw"
+SGW = "b-sgw"
+MME = "b-mme"
+HSS = "b-hss"
+ENB = "b-enb"
 
-ESP_A_IF, ESP_B_IF = "esp-a", "esp-b"
-"""The hub's end of the IPsec VPN to each carrier's edge (R-SEC-ESP)."""
+SECOND_HQ = "second-hq"
+SECOND_BRANCH = "second-branch"
+TEST_UE = "test-ue"
 
-EDGE_LINE_IF, EDGE_ESP_IF = "ac-hub", "esp-hub"
-"""A carrier's edge towards the hub: the line, and the IPsec VPN on it."""
-
+LOOPBACK_IF = "lo"
+LAN_IF = "lan0"
+LAN_VIRTUAL_IF = "lan0-v"
+ACCESS_A_IF = "access-a"
+WWAN_IF = "wwan0"
+RADIO_IF = "radio0"
 LAN_IFS = (LAN_IF, LAN_VIRTUAL_IF)
 """The leg to a LAN, and the interface of its virtual gateway: what hosts send arrives on the second."""
 
-HUB_VRF, SECOND_VRF = "hub", "second"
+EDGE_LINE_IF = "ac-hub"
+"""A carrier's edge towards the hub: the attachment circuit (RFC 4026)."""
+
+EDGE_ESP_IF = "esp-hub"
+"""The same edge's end of the IPsec VPN on that line."""
+
+SECOND_HQ_IF = "ac-second-hq"
+SECOND_BRANCH_IF = "ac-second-br"
+TEST_UE_IF = "ue-test"
+
+HUB_VRF = "hub"
+SECOND_VRF = "second"
 
 
-def carrier_a(router: str) -> str:
+@dataclass(frozen=True, slots=True)
+class NetworkNames:
+    """Names that a device has once for each closed network.
+
+    Attributes:
+        uplink: a site's gateway towards the carrier.
+        tunnel: a site's end of its tunnel.
+        hub_ce: the hub's router to the carrier.
+        hub_line: that router's interface towards the carrier.
+        hub_esp: that router's end of the IPsec VPN to the carrier's edge (R-SEC-ESP).
+    """
+
+    uplink: str
+    tunnel: str
+    hub_ce: str
+    hub_line: str
+    hub_esp: str
+
+
+ON = {
+    Network.A: NetworkNames(ACCESS_A_IF, "tun-a", HUB_CE_A, ACCESS_A_IF, "esp-a"),
+    Network.B: NetworkNames(WWAN_IF, "tun-b", HUB_CE_B, "access-b", "esp-b"),
+}
+"""The names on each network."""
+
+
+def core_router(router: str) -> str:
     """Name of a router of carrier A."""
     return f"a-{router}"
 
@@ -41,18 +83,15 @@ def doubled(site: Site) -> bool:
 
 
 def _host(site: Site) -> str:
-    """Host names know no ``_`` (RFC 1123), site names no ``-``: so the change is without collision."""
+    """A host name has no ``_`` (RFC 1123) and a site name no ``-``, so no two sites share a name."""
     return site.name.replace("_", "-")
 
 
-def gateway_a(site: Site) -> str:
-    """Name of the site's gateway on network A."""
-    return f"{_host(site)}-ce-a" if doubled(site) else f"{_host(site)}-gw"
-
-
-def gateway_b(site: Site) -> str:
-    """Name of the site's gateway on network B."""
-    return f"{_host(site)}-gw-b" if doubled(site) else f"{_host(site)}-gw"
+def gateway(site: Site, network: Network) -> str:
+    """Name of the site's gateway on `network`; one gateway may serve both."""
+    if not doubled(site):
+        return f"{_host(site)}-gw"
+    return f"{_host(site)}-ce-a" if network is Network.A else f"{_host(site)}-gw-b"
 
 
 def controller(site: Site) -> str:
@@ -75,7 +114,7 @@ def attachment(site: Site) -> str:
     return f"ac{site.number:04d}"
 
 
-def tunnel(site: Site, network: str) -> str:
+def tunnel(site: Site, network: Network) -> str:
     """Interface on the hub's CE router to `network` that leads to the site."""
     return f"gre-{network}{site.number:04d}"
 

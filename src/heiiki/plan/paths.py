@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from heiiki.intent import Site
 from heiiki.plan import names
 from heiiki.plan.context import Context
-from heiiki.plan.model import Device, FailureMode, Fault, Link, Path
+from heiiki.plan.model import Device, ElementKind, FailureMode, Fault, Link, Network, Path
 
 _CONTROL_PLANE = (names.MME,)
 """Nodes that carry no user packet, but whose loss must not interrupt one."""
@@ -21,7 +21,7 @@ def paths(context: Context, links: Iterable[Link]) -> Iterator[Path]:
     between = {frozenset((link.a.device, link.b.device)): link.name for link in links}
     core = _CoreWays(context)
     for site in context.sites:
-        for network, devices in (("a", _over_a(core, site)), ("b", _over_b(site))):
+        for network, devices in ((Network.A, _over_a(core, site)), (Network.B, _over_b(site))):
             yield Path(site.name, network, tuple(_with_links(devices, between)))
 
 
@@ -44,14 +44,14 @@ def faults(paths: Iterable[Path], devices: dict[str, Device], links: dict[str, L
 
 def _link_faults(link: Link, sites: tuple[str, ...]) -> Iterator[Fault]:
     for mode in _LINK_MODES:
-        yield Fault(link.name, "link", mode, link.network, sites)
+        yield Fault(link.name, ElementKind.LINK, mode, link.network, sites)
 
 
 def _node_faults(device: Device, sites: tuple[str, ...]) -> Iterator[Fault]:
     network = device.networks[0]
-    exempt = _ONE_GATEWAY if device.networks == ("a", "b") else ""
+    exempt = _ONE_GATEWAY if device.networks == tuple(Network) else ""
     for mode in _NODE_MODES:
-        yield Fault(device.name, "node", mode, network, sites, exempt)
+        yield Fault(device.name, ElementKind.NODE, mode, network, sites, exempt)
 
 
 class _CoreWays:
@@ -75,10 +75,10 @@ class _CoreWays:
 
     def to_hub(self, edge: str) -> Iterator[str]:
         """Yield the routers from `edge` to the hub's PE."""
-        yield names.carrier_a(edge)
+        yield names.core_router(edge)
         while edge != self._hub_pe:
             edge = self._came_from[edge]
-            yield names.carrier_a(edge)
+            yield names.core_router(edge)
 
 
 def _lan(site: Site) -> tuple[str, ...]:
@@ -86,12 +86,18 @@ def _lan(site: Site) -> tuple[str, ...]:
 
 
 def _over_a(core: _CoreWays, site: Site) -> tuple[str, ...]:
-    return (*_lan(site), names.gateway_a(site), *core.to_hub(site.a.pe), names.HUB_CE_A, names.HUB_LAN)
+    return (
+        *_lan(site),
+        names.gateway(site, Network.A),
+        *core.to_hub(site.a.pe),
+        names.HUB_CE_A,
+        names.HUB_LAN,
+    )
 
 
 def _over_b(site: Site) -> tuple[str, ...]:
     carrier = (names.ENB, names.SGW, names.PGW, names.EDGE)
-    return (*_lan(site), names.gateway_b(site), *carrier, names.HUB_CE_B, names.HUB_LAN)
+    return (*_lan(site), names.gateway(site, Network.B), *carrier, names.HUB_CE_B, names.HUB_LAN)
 
 
 def _with_links(devices: tuple[str, ...], between: dict[frozenset[str], str]) -> Iterator[str]:

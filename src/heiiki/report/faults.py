@@ -97,7 +97,7 @@ class FaultRow:
 
 def not_measured(fault: Fault, reason: str) -> FaultRow:
     """Return the row of a fault of the plan that was not measured: unknown, with the reason."""
-    return FaultRow(fault.target, fault.kind, fault.mode, fault.network, fault.exempt, Result.UNKNOWN, reason)
+    return FaultRow(fault.target, fault.kind, fault.mode, fault.segment, fault.exempt, Result.UNKNOWN, reason)
 
 
 def merge_rows(old: Iterable[FaultRow], new: Iterable[FaultRow]) -> tuple[FaultRow, ...]:

@@ -239,7 +239,7 @@ def _carrier(device: Device) -> str:
     if device.function in {Function.PE, Function.P, Function.SECOND_CUSTOMER}:
         return "a"
     mobile = {Function.EDGE, Function.PGW, Function.SGW, Function.MME, Function.HSS, Function.ENB}
-    return "b" if device.function in mobile | {Function.STRANGER} else ""
+    return "b" if device.function in mobile | {Function.TEST_UE} else ""
 
 
 def _place_carriers(plan: Plan, height: float, places: Places) -> None:
@@ -334,12 +334,18 @@ def _is_at_hub(device: Device) -> bool:
 def _regions(plan: Plan, height: float) -> tuple[Frame, ...]:
     half = (height - _TOP) / 2
     left, width = _CARRIER_LEFT - 76, _CARRIER_RIGHT - _CARRIER_LEFT + 152
-    carriers = {network.letter: network.carrier for network in plan.networks}
+    carriers: dict[str, str] = {network.name: network.carrier for network in plan.networks}
     hub_left = _CARRIER_RIGHT + 104
     return (
         Frame(f"Closed network A · {carriers.get('a', '')}", "IP-VPN", "a", left, _TOP, width, half - 8),
         Frame(
-            f"Closed network B · {carriers.get('b', '')}", "LTE", "b", left, _TOP + half + 8, width, half - 8
+            f"Closed network B · {carriers.get('b', '')}",
+            "LTE",
+            "b",
+            left,
+            _TOP + half + 8,
+            width,
+            half - 8,
         ),
         Frame("Energy service provider", "hub", "hub", hub_left, _TOP, _WIDTH - hub_left - 14, height - _TOP),
     )
@@ -385,7 +391,7 @@ def _line(link: Link, places: Places, side_step: float, result: Result | None, j
     path, x, y = _curve(x1, y1, x2, y2)
     label = "" if link.kind in _PLAIN_KINDS else link.kind
     told = f"{link.name} ({link.kind})\n{link.a} to {link.b}\n{_PROTECTION[jackets]}\n{_told(result)}"
-    return Line(link.name, path, link.network, link.kind == "radio", label, x, y, result, told, jackets)
+    return Line(link.name, path, link.segment, link.kind == "radio", label, x, y, result, told, jackets)
 
 
 def _curve(x1: float, y1: float, x2: float, y2: float) -> tuple[str, float, float]:

@@ -60,16 +60,16 @@ class SimTrials(Protocol):
         """Return the command that sends `count` user packets without a bearer."""
 
 
-def stranger(plan: Plan) -> Device | None:
+def test_ue(plan: Plan) -> Device | None:
     """Return the UE that belongs to no site, or None."""
-    return next((device for device in plan.devices if device.function is Function.STRANGER), None)
+    return next((device for device in plan.devices if device.function is Function.TEST_UE), None)
 
 
 def verdicts(
     plan: Plan, transport: Transport, fleet: Fleet, keep: Keep, trials: SimTrials | None
 ) -> Iterator[Verdict]:
     """Yield one verdict for each refusal, one for the good SIM, and one for the UE that did not attach."""
-    device = stranger(plan)
+    device = test_ue(plan)
     if device is None or trials is None:
         missing = "the service names no witnesses" if device is None else "there is no test UE here"
         yield unknown("R-SEC-ACCESS", "SIM on mobile", f"{missing} to try it with")

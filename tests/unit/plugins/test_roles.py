@@ -18,7 +18,7 @@ ON_THE_CONTROLLER = {"pki"}
 LOOKS_FIRST = {"vault_server"}
 WITHOUT_ENROLMENT = {"apn_gateway", "vault_server"}
 """The carrier's own, and the server, which is enrolled when it knows the service."""
-UNPROVISIONED = {Role.MOBILE_CORE, Role.LAN_SWITCH, Role.WITNESS}
+UNPROVISIONED = {Role.MOBILE_CORE, Role.LAN_SWITCH, Role.TEST_EQUIPMENT}
 
 
 def readme() -> ModuleType:

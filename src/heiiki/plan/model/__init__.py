@@ -4,17 +4,18 @@ No module below the plan computes an address or invents a name.
 """
 
 from heiiki.plan.model.device import Device, Function, Role, StampStream
-from heiiki.plan.model.faults import Availability, FailureMode, Fault
+from heiiki.plan.model.faults import Availability, ElementKind, FailureMode, Fault
 from heiiki.plan.model.firewall import AllowedSource, Firewall, ForwardPair, InputService, Transit
-from heiiki.plan.model.interfaces import Gre, Interface, Xfrm
+from heiiki.plan.model.interfaces import Gre, Interface, InterfaceKind, Xfrm
 from heiiki.plan.model.ipsec import EspMode, IpsecConnection, TrafficSelector
 from heiiki.plan.model.lan import LanWatch, Vrrp
 from heiiki.plan.model.mobile import MobilePlan, Pgw, Sim
+from heiiki.plan.model.networks import ClosedNetwork, Network
 from heiiki.plan.model.pki import CrlSource, DeviceClass, Identity, Lifetimes, Pki, Suite, VaultServer
 from heiiki.plan.model.routing import BgpInstance, BgpNeighbor, PrefixSet, Router, StaticRoute, VpnTargets
-from heiiki.plan.model.service import ClosedNetwork, Management, Plan, SitePlan
+from heiiki.plan.model.service import Management, Plan, SitePlan
 from heiiki.plan.model.timers import BfdProfile, IkeTimers, Timers
-from heiiki.plan.model.topology import Endpoint, Link, Path
+from heiiki.plan.model.topology import Endpoint, Link, LinkKind, Path
 
 __all__ = [
     "AllowedSource",
@@ -26,6 +27,7 @@ __all__ = [
     "CrlSource",
     "Device",
     "DeviceClass",
+    "ElementKind",
     "Endpoint",
     "EspMode",
     "FailureMode",
@@ -38,12 +40,15 @@ __all__ = [
     "IkeTimers",
     "InputService",
     "Interface",
+    "InterfaceKind",
     "IpsecConnection",
     "LanWatch",
     "Lifetimes",
     "Link",
+    "LinkKind",
     "Management",
     "MobilePlan",
+    "Network",
     "Path",
     "Pgw",
     "Pki",

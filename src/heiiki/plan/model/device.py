@@ -5,10 +5,11 @@ from enum import StrEnum
 from ipaddress import IPv4Address
 
 from heiiki.plan.model.firewall import Firewall
-from heiiki.plan.model.interfaces import Interface
+from heiiki.plan.model.interfaces import Interface, InterfaceKind
 from heiiki.plan.model.ipsec import IpsecConnection
 from heiiki.plan.model.lan import LanWatch, Vrrp
 from heiiki.plan.model.mobile import Pgw, Sim
+from heiiki.plan.model.networks import Network
 from heiiki.plan.model.pki import CrlSource, Identity, VaultServer
 from heiiki.plan.model.routing import Router, StaticRoute
 
@@ -25,7 +26,7 @@ class Role(StrEnum):
     VAULT_SERVER = "vault_server"
     MOBILE_CORE = "mobile_core"
     LAN_SWITCH = "lan_switch"
-    WITNESS = "witness"
+    TEST_EQUIPMENT = "test_equipment"
 
 
 class Function(StrEnum):
@@ -48,7 +49,7 @@ class Function(StrEnum):
     ERC = "ERC"
     SWITCH = "switch"
     SECOND_CUSTOMER = "second customer"
-    STRANGER = "stranger UE"
+    TEST_UE = "test UE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,9 @@ class Device:
     Attributes:
         managed: a role of ours provisions it; otherwise it is a carrier's, the customer's, or the lab's.
         site: name of the site it stands at, or None.
-        networks: the closed networks whose path it is on, of ``a`` and ``b``.
+        networks: the closed networks whose path it is on.
         host: name used in certificates and on the console.
-        revoked: since when and why the device is shut out, in words; empty when it is not.
+        revoked: why and since when the device is revoked, as human-readable text; empty when it is not.
         revoked_sim: IMSI of the SIM that was in it then.
     """
 
@@ -76,7 +77,7 @@ class Device:
     role: Role
     function: Function
     platform: str
-    networks: tuple[str, ...]
+    networks: tuple[Network, ...]
     managed: bool = True
     site: str | None = None
     interfaces: tuple[Interface, ...] = ()
@@ -106,5 +107,5 @@ class Device:
     @property
     def addresses(self) -> tuple[IPv4Address, ...]:
         """Every address that the device owns; the virtual gateway and the stand-in for radio are left out."""
-        owned = (interface for interface in self.interfaces if interface.kind != "radio")
+        owned = (interface for interface in self.interfaces if interface.kind is not InterfaceKind.RADIO)
         return tuple(address.ip for interface in owned for address in interface.addresses)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from heiiki.plan.model.networks import Network
+
 
 class FailureMode(StrEnum):
     """How an element is failed: see `docs/decisions` D17."""
@@ -13,23 +15,35 @@ class FailureMode(StrEnum):
     POWEROFF = "poweroff"
 
 
+class ElementKind(StrEnum):
+    """What fails: a link between two devices, or a device."""
+
+    LINK = "link"
+    NODE = "node"
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One single failure that R-GAP must survive (D17).
 
     Attributes:
         target: a link's or device's name.
-        kind: ``link`` or ``node``.
+        network: the closed network that the element is part of; None for a leg of a LAN.
         sites: the sites whose path the element is on.
         exempt: why R-GAP does not apply (clause), or the empty string.
     """
 
     target: str
-    kind: str
+    kind: ElementKind
     mode: FailureMode
-    network: str
+    network: Network | None
     sites: tuple[str, ...]
     exempt: str = ""
+
+    @property
+    def segment(self) -> str:
+        """``a``, ``b`` or ``lan``, for reports."""
+        return self.network or "lan"
 
     @property
     def name(self) -> str:

@@ -1,6 +1,7 @@
 """Interfaces of a device, and the tunnels that end there."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface
 
 
@@ -20,14 +21,27 @@ class Xfrm:
     underlay: str
 
 
+class InterfaceKind(StrEnum):
+    """What an interface is.
+
+    A link of the plan ends at `ETHERNET`. The modem makes `WWAN`, and owns `RADIO`, which is never routed.
+    """
+
+    ETHERNET = "ethernet"
+    LOOPBACK = "loopback"
+    VRF = "vrf"
+    GRE = "gre"
+    XFRM = "xfrm"
+    WWAN = "wwan"
+    RADIO = "radio"
+
+
 @dataclass(frozen=True, slots=True)
 class Interface:
     """One interface of a device.
 
     Attributes:
         name: name on the device, at most 15 characters.
-        kind: ``ethernet`` (a link of the plan ends here), ``loopback``, ``vrf``, ``gre``, ``xfrm``, ``wwan``
-            (made by the modem), ``radio`` (the lab's stand-in for radio; the modem's own, never routed).
         addresses: addresses the device owns there.
         peer: what stands at the other end, for descriptions.
         vrf: the VRF the interface is in.
@@ -36,7 +50,7 @@ class Interface:
     """
 
     name: str
-    kind: str
+    kind: InterfaceKind
     addresses: tuple[IPv4Interface, ...] = ()
     peer: str = ""
     vrf: str | None = None

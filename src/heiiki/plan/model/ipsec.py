@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 
+from heiiki.plan.model.networks import Network
+
 
 class EspMode(StrEnum):
     """Mode of an ESP security association (RFC 4303 3.1)."""
@@ -29,7 +31,6 @@ class IpsecConnection:
         name: name of the connection and of its child SA on the device.
         peer: the other device.
         protects: ``R-SEC-ESP`` for hub CE and carrier edge, ``R-SEC-ACCESS`` for a site gateway and the hub.
-        network: ``a`` or ``b``.
         local_id: ID_FQDN of this device.
         remote_id: ID_FQDN that the peer's certificate must bear.
         if_id: the IPsec interface that the SA belongs to; 0: none.
@@ -39,7 +40,7 @@ class IpsecConnection:
     name: str
     peer: str
     protects: str
-    network: str
+    network: Network
     local: IPv4Address
     remote: IPv4Address
     local_id: str

@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv4Network
 from heiiki.plan.model.device import Device
 from heiiki.plan.model.faults import Availability, Fault
 from heiiki.plan.model.mobile import MobilePlan
+from heiiki.plan.model.networks import ClosedNetwork, Network
 from heiiki.plan.model.pki import Identity, Pki
 from heiiki.plan.model.timers import Timers
 from heiiki.plan.model.topology import Link, Path
@@ -21,7 +22,7 @@ class SitePlan:
     name: str
     customer: str
     redundancy: str
-    primary: str
+    primary: Network
     lan: IPv4Network
     virtual_gateway: IPv4Address
     controller: str
@@ -29,18 +30,6 @@ class SitePlan:
     gateways: tuple[str, ...]
     sim_address: IPv4Address
     resources: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ClosedNetwork:
-    """One of the two closed networks, as the checks need it."""
-
-    letter: str
-    kind: str
-    carrier: str
-    monthly_yen: int
-    included_mb: int | None
-    yen_per_extra_mb: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +99,7 @@ class Plan:
         """Every device that a role of ours provisions, in plan order."""
         return (device for device in self.devices if device.managed)
 
-    def path(self, site: str, network: str) -> Path:
+    def path(self, site: str, network: Network) -> Path:
         """Return the path of `site` over `network`; KeyError when there is none."""
         for path in self.paths:
             if path.site == site and path.network == network:

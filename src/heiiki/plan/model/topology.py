@@ -1,6 +1,9 @@
 """How devices are joined: links, and each site's paths over them."""
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+from heiiki.plan.model.networks import Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,23 +18,42 @@ class Endpoint:
         return f"{self.device}:{self.interface}"
 
 
+class LinkKind(StrEnum):
+    """What a link is; in the mobile core the reference point that it carries (TS 23.401 4.2)."""
+
+    CORE = "core"
+    ACCESS = "access"
+    LAN = "lan"
+    RADIO = "radio"
+    S1_MME = "S1-MME"
+    S1_U = "S1-U"
+    S5 = "S5"
+    S6A = "S6a"
+    S11 = "S11"
+    SGI = "SGi"
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """A link between two devices.
 
     Attributes:
         name: unique name, ``<device>--<device>`` or the 3GPP reference point with the devices.
-        network: ``a``, ``b``, or ``lan`` for a leg of a LAN.
-        kind: ``core``, ``access``, ``lan``, ``radio`` or a 3GPP reference point such as ``S1-U``.
+        network: the closed network that it is part of; None for a leg of a LAN.
         site: the site that it serves alone, or None.
     """
 
     name: str
     a: Endpoint
     b: Endpoint
-    network: str
-    kind: str
+    network: Network | None
+    kind: LinkKind
     site: str | None = None
+
+    @property
+    def segment(self) -> str:
+        """``a``, ``b`` or ``lan``, for reports."""
+        return self.network or "lan"
 
     @property
     def ends(self) -> tuple[Endpoint, Endpoint]:
@@ -48,5 +70,5 @@ class Path:
     """
 
     site: str
-    network: str
+    network: Network
     elements: tuple[str, ...]

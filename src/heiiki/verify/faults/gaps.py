@@ -190,7 +190,7 @@ def row(fault: Fault, last: Measured, voided: Sequence[float]) -> FaultRow:
         fault.target,
         fault.kind,
         fault.mode,
-        fault.network,
+        fault.segment,
         fault.exempt,
         result,
         reason,

@@ -26,4 +26,4 @@ def sample(plan: Plan) -> tuple[Fault, ...]:
 
 
 def _traits(fault: Fault) -> frozenset[Trait]:
-    return frozenset({str(fault.mode), (fault.network, fault.kind)})
+    return frozenset({str(fault.mode), (fault.segment, fault.kind)})

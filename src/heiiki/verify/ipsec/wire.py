@@ -221,7 +221,7 @@ def verdicts(plan: Plan, seen: Seen, keep: Keep) -> Iterator[Verdict]:
         for network in "ab"
     }
     for line in lines(plan):
-        yield of_line(line, seen.answers, flowed[line.link.network], keep)
+        yield of_line(line, seen.answers, flowed[line.link.segment], keep)
 
 
 def of_line(line: Line, answers: Mapping[str, Answer], flowed: int, keep: Keep) -> Verdict:

@@ -58,7 +58,7 @@ def doors(plan: Plan) -> Iterator[tuple[Exit, IPv4Address, Device, IPv4Address]]
                 and carrier.function in (Function.PE, Function.EDGE)
                 and there.device in routers
             ):
-                yield _door(plan, link.network, here, there)
+                yield _door(plan, link.segment, here, there)
 
 
 def _door(

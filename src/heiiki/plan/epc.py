@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv4Interface
 
 from heiiki.plan import addresses as addr
 from heiiki.plan import firewall, identities, ipsec, names
-from heiiki.plan.context import Context, radio_network
+from heiiki.plan.context import TEST_UE_NUMBER, Context, radio_network
 from heiiki.plan.model import (
     AllowedSource,
     BgpInstance,
@@ -18,8 +18,11 @@ from heiiki.plan.model import (
     Function,
     InputService,
     Interface,
+    InterfaceKind,
     Link,
+    LinkKind,
     MobilePlan,
+    Network,
     Pgw,
     Role,
     Router,
@@ -27,19 +30,19 @@ from heiiki.plan.model import (
     StaticRoute,
 )
 from heiiki.plan.site import sim
-from heiiki.plan.witnesses import test_sim
+from heiiki.plan.test_equipment import test_sim
 
 GTP_C, GTP_U = 2123, 2152
 USER_PLANE = "gtp0"
 LAST_RESORT = 240
 """Distance of the edge's own way to the Vault server: until the VPN is up and BGP knows a better one."""
 _POINTS = (
-    ("S6a", 0, names.HSS, names.MME),
-    ("S11", 1, names.MME, names.SGW),
-    ("S5", 2, names.SGW, names.PGW),
-    ("S1-MME", 3, names.ENB, names.MME),
-    ("S1-U", 4, names.ENB, names.SGW),
-    ("SGi", 5, names.PGW, names.EDGE),
+    (LinkKind.S6A, 0, names.HSS, names.MME),
+    (LinkKind.S11, 1, names.MME, names.SGW),
+    (LinkKind.S5, 2, names.SGW, names.PGW),
+    (LinkKind.S1_MME, 3, names.ENB, names.MME),
+    (LinkKind.S1_U, 4, names.ENB, names.SGW),
+    (LinkKind.SGI, 5, names.PGW, names.EDGE),
 )
 """Reference points of TS 23.401, the /30 of each, and its two ends."""
 
@@ -79,7 +82,7 @@ def links(_context: Context) -> Iterator[Link]:
     """Yield the reference points."""
     for point, _, one, other in _POINTS:
         ends = Endpoint(one, _interface(point)), Endpoint(other, _interface(point))
-        yield Link(f"{point}:{names.link(one, other)}", *ends, "b", point)
+        yield Link(f"{point}:{names.link(one, other)}", *ends, Network.B, point)
 
 
 def subscriptions(context: Context) -> tuple[Sim, ...]:
@@ -119,7 +122,8 @@ def _peer(context: Context, point: str, device: str) -> IPv4Address:
 
 def _core(context: Context, name: str, function: Function) -> Device:
     points = tuple(
-        Interface(interface, "ethernet", (own,), peer) for interface, own, peer in _ends(context, name)
+        Interface(interface, InterfaceKind.ETHERNET, (own,), peer)
+        for interface, own, peer in _ends(context, name)
     )
     radios = tuple(_radios(context)) if name == names.ENB else ()
     return Device(
@@ -127,7 +131,7 @@ def _core(context: Context, name: str, function: Function) -> Device:
         role=Role.APN_GATEWAY if name == names.HSS else Role.MOBILE_CORE,
         function=function,
         platform="nextepc" if name != names.ENB else "lab",
-        networks=("b",),
+        networks=(Network.B,),
         managed=name == names.HSS,
         interfaces=(*points, *radios),
         subscribers=subscriptions(context) if name == names.HSS else (),
@@ -137,29 +141,37 @@ def _core(context: Context, name: str, function: Function) -> Device:
 def _radios(context: Context) -> Iterator[Interface]:
     for site in context.sites:
         address = addr.on(context.own(site).radio, 1)
-        yield Interface(names.radio(site), "radio", (address,), peer=names.gateway_b(site))
+        yield Interface(
+            names.radio(site), InterfaceKind.RADIO, (address,), peer=names.gateway(site, Network.B)
+        )
     if context.service.witnesses is not None:
-        yield Interface("ue-stranger", "radio", (addr.on(radio_network(0), 1),), peer=names.STRANGER)
+        yield Interface(
+            names.TEST_UE_IF,
+            InterfaceKind.RADIO,
+            (addr.on(radio_network(TEST_UE_NUMBER), 1),),
+            peer=names.TEST_UE,
+        )
 
 
 def _pgw(context: Context) -> Device:
-    edge = _peer(context, "SGi", names.PGW)
+    edge = _peer(context, LinkKind.SGI, names.PGW)
     pool, sgw = context.service.addresses.sim_b, _sgw_address(context)
     points = tuple(
-        Interface(interface, "ethernet", (own,), peer) for interface, own, peer in _ends(context, names.PGW)
+        Interface(interface, InterfaceKind.ETHERNET, (own,), peer)
+        for interface, own, peer in _ends(context, names.PGW)
     )
-    underlay = context.underlay_set("b").prefixes
+    underlay = context.underlay_set(Network.B).prefixes
     s5 = next(item for item in points if item.name == "s5")
     return Device(
         name=names.PGW,
         role=Role.APN_GATEWAY,
         function=Function.PGW,
         platform="linux_pgw",
-        networks=("b",),
+        networks=(Network.B,),
         interfaces=points,
         routes=(
             *(StaticRoute(prefix, via=edge) for prefix in underlay),
-            StaticRoute(addr.only(sgw), via=_peer(context, "S5", names.PGW)),
+            StaticRoute(addr.only(sgw), via=_peer(context, LinkKind.S5, names.PGW)),
         ),
         firewall=Firewall(
             services=(
@@ -179,10 +191,10 @@ def _pgw(context: Context) -> Device:
 
 
 def _edge(context: Context) -> Device:
-    network, line = context.service.networks.b, context.line("b")
-    outside, ce = addr.host(line, 2), addr.host(context.inside_esp("b"), 2)
+    network, line = context.service.networks.b, context.line(Network.B)
+    outside, ce = addr.host(line, 2), addr.host(context.inside_esp(Network.B), 2)
     router_id = addr.host(network.infrastructure, 2)
-    pool, underlay = context.service.addresses.sim_b, context.underlay_set("b")
+    pool, underlay = context.service.addresses.sim_b, context.underlay_set(Network.B)
     neighbor = BgpNeighbor(
         address=ce,
         remote_as=context.service.hub.as_number,
@@ -197,12 +209,12 @@ def _edge(context: Context) -> Device:
         role=Role.PE_ROUTER,
         function=Function.EDGE,
         platform="frr",
-        networks=("b",),
+        networks=(Network.B,),
         interfaces=(
-            Interface("lo", "loopback", (addr.single(router_id),)),
-            Interface(interface, "ethernet", (own,), peer),
-            Interface(names.EDGE_LINE_IF, "ethernet", (addr.on(line, 1),), peer=names.HUB_CE_B),
-            ipsec.edge_interface(context, "b"),
+            Interface(names.LOOPBACK_IF, InterfaceKind.LOOPBACK, (addr.single(router_id),)),
+            Interface(interface, InterfaceKind.ETHERNET, (own,), peer),
+            Interface(names.EDGE_LINE_IF, InterfaceKind.ETHERNET, (addr.on(line, 1),), peer=names.HUB_CE_B),
+            ipsec.edge_interface(context, Network.B),
         ),
         router=Router(
             router_id=router_id,
@@ -211,7 +223,7 @@ def _edge(context: Context) -> Device:
             bfd_profiles=(context.timers.active,),
         ),
         routes=(
-            StaticRoute(pool, via=_peer(context, "SGi", names.EDGE)),
+            StaticRoute(pool, via=_peer(context, LinkKind.SGI, names.EDGE)),
             StaticRoute(context.only_vault_service, via=outside, distance=LAST_RESORT),
         ),
         firewall=Firewall(
@@ -229,6 +241,6 @@ def _edge(context: Context) -> Device:
             ),
         ),
         identity=identities.identity(context, names.EDGE, DeviceClass.ROUTER),
-        ipsec=(ipsec.of_edge(context, "b", names.EDGE),),
+        ipsec=(ipsec.of_edge(context, Network.B, names.EDGE),),
         crl_source=identities.crl_source(context),
     )

@@ -20,7 +20,10 @@ from heiiki.plan.model import (
     Function,
     InputService,
     Interface,
+    InterfaceKind,
     Link,
+    LinkKind,
+    Network,
     PrefixSet,
     Role,
     Router,
@@ -59,13 +62,13 @@ def devices(context: Context) -> Iterator[Device]:
 def links(context: Context) -> Iterator[Link]:
     """Yield the core links."""
     for link in context.service.networks.a.links:
-        one, other = (names.carrier_a(name) for name in link.between)
+        one, other = (names.core_router(name) for name in link.between)
         yield Link(
             names.link(one, other),
             Endpoint(one, _core_if(link, one)),
             Endpoint(other, _core_if(link, other)),
-            "a",
-            "core",
+            Network.A,
+            LinkKind.CORE,
         )
 
 
@@ -85,7 +88,7 @@ def second_targets(context: Context) -> tuple[str, str]:
 
 
 def _core_if(link: CoreLink, device: str) -> str:
-    one, other = (names.carrier_a(name) for name in link.between)
+    one, other = (names.core_router(name) for name in link.between)
     return f"core-{(other if device == one else one).removeprefix('a-')}"[:15]
 
 
@@ -94,16 +97,16 @@ def _core_network(context: Context, link: CoreLink) -> IPv4Network:
 
 
 def _core_interfaces(context: Context, router: CarrierRouter) -> Iterator[Interface]:
-    yield Interface("lo", "loopback", (addr.single(loopback(context, router)),))
+    yield Interface(names.LOOPBACK_IF, InterfaceKind.LOOPBACK, (addr.single(loopback(context, router)),))
     for link in context.service.networks.a.links:
         if router.name in link.between:
             index = 1 + link.between.index(router.name)
             peer = link.between[1 - link.between.index(router.name)]
             yield Interface(
-                _core_if(link, names.carrier_a(router.name)),
-                "ethernet",
+                _core_if(link, names.core_router(router.name)),
+                InterfaceKind.ETHERNET,
                 (addr.on(_core_network(context, link), index),),
-                peer=names.carrier_a(peer),
+                peer=names.core_router(peer),
                 mpls=True,
             )
 
@@ -123,11 +126,11 @@ def _core(context: Context, router: CarrierRouter) -> Device:
     interfaces = tuple(_core_interfaces(context, router))
     own = loopback(context, router)
     return Device(
-        name=names.carrier_a(router.name),
+        name=names.core_router(router.name),
         role=Role.PE_ROUTER,
         function=Function.P,
         platform="frr",
-        networks=("a",),
+        networks=(Network.A,),
         interfaces=interfaces,
         router=Router(
             router_id=own,
@@ -143,13 +146,13 @@ def _edge(context: Context, router: CarrierRouter) -> Device:
     attached = [site for site in context.sites if site.a.pe == router.name]
     core = tuple(_core_interfaces(context, router))
     customers = tuple(_customers(context, router, attached))
-    name, at_hub = names.carrier_a(router.name), router.name == context.service.networks.a.hub_pe
+    name, at_hub = names.core_router(router.name), router.name == context.service.networks.a.hub_pe
     return Device(
         name=name,
         role=Role.PE_ROUTER,
         function=Function.PE,
         platform="frr",
-        networks=("a",),
+        networks=(Network.A,),
         interfaces=(*core, *_lines(customers), *(item for one in customers for item in one.interfaces)),
         router=Router(
             router_id=own,
@@ -165,7 +168,7 @@ def _edge(context: Context, router: CarrierRouter) -> Device:
             services=(
                 *_core_services(context),
                 *firewall.routing_from(*(peer for customer in customers for peer in customer.peers)),
-                *(firewall.ipsec_from(addr.host(context.line("a"), 2)) if at_hub else ()),
+                *(firewall.ipsec_from(addr.host(context.line(Network.A), 2)) if at_hub else ()),
             ),
             sources=tuple(source for customer in customers for source in customer.sources),
             transits=(_CORE_TRANSIT, *_customer_transits(customers, attached)),
@@ -173,7 +176,7 @@ def _edge(context: Context, router: CarrierRouter) -> Device:
         ),
         routes=(_to_vault(context),) if at_hub else (),
         identity=identities.identity(context, name, DeviceClass.ROUTER) if at_hub else None,
-        ipsec=(ipsec.of_edge(context, "a", name),) if at_hub else (),
+        ipsec=(ipsec.of_edge(context, Network.A, name),) if at_hub else (),
         crl_source=identities.crl_source(context) if at_hub else None,
     )
 
@@ -184,7 +187,7 @@ def _lines(customers: tuple[_Customer, ...]) -> Iterator[Interface]:
 
 def _to_vault(context: Context) -> StaticRoute:
     """The hub's PE asks the Vault server from its own table, outside of every VRF."""
-    return StaticRoute(context.only_vault_service, via=addr.host(context.line("a"), 2))
+    return StaticRoute(context.only_vault_service, via=addr.host(context.line(Network.A), 2))
 
 
 _CORE_TRANSIT = Transit("core", ("core-*",), ("core-*",))
@@ -206,7 +209,7 @@ def _other_edges(context: Context, router: CarrierRouter) -> Iterator[BgpNeighbo
             yield BgpNeighbor(
                 address=loopback(context, other),
                 remote_as=network.as_number,
-                device=names.carrier_a(other.name),
+                device=names.core_router(other.name),
                 update_source="lo",
                 bfd=context.timers.active.name,
                 vpn=True,
@@ -221,12 +224,12 @@ def _customers(context: Context, router: CarrierRouter, attached: list[Site]) ->
     if context.service.witnesses is not None:
         hub_pe, site_pe = second_targets(context)
         if router.name == hub_pe:
-            yield _second(context, router, "ac-second-hq", context.hub_lan)
+            yield _second(context, router, names.SECOND_HQ_IF, context.hub_lan)
         if router.name == site_pe:
             overlapped = next(
                 site for site in context.sites if site.name == context.service.witnesses.overlaps
             )
-            yield _second(context, router, "ac-second-br", context.own(overlapped).lan)
+            yield _second(context, router, names.SECOND_BRANCH_IF, context.own(overlapped).lan)
 
 
 def _targets(context: Context, number: int, imports: int, exports: int) -> VpnTargets:
@@ -236,8 +239,8 @@ def _targets(context: Context, number: int, imports: int, exports: int) -> VpnTa
 
 def _hub(context: Context, router: CarrierRouter) -> _Customer:
     """The hub's line is a VPN: it stands in the router's own table, what comes out of it in the VRF."""
-    line, own = context.line("a"), context.underlay_set("a")
-    ce = addr.host(context.inside_esp("a"), 2)
+    line, own = context.line(Network.A), context.underlay_set(Network.A)
+    ce = addr.host(context.inside_esp(Network.A), 2)
     neighbor = BgpNeighbor(
         address=ce,
         remote_as=context.service.hub.as_number,
@@ -248,8 +251,8 @@ def _hub(context: Context, router: CarrierRouter) -> _Customer:
     )
     return _Customer(
         (
-            Interface(names.HUB_VRF, "vrf", table=HUB_TABLE),
-            ipsec.edge_interface(context, "a", names.HUB_VRF),
+            Interface(names.HUB_VRF, InterfaceKind.VRF, table=HUB_TABLE),
+            ipsec.edge_interface(context, Network.A, names.HUB_VRF),
         ),
         BgpInstance(
             context.service.networks.a.as_number,
@@ -263,17 +266,17 @@ def _hub(context: Context, router: CarrierRouter) -> _Customer:
             AllowedSource(names.EDGE_ESP_IF, (*own.prefixes, addr.only(ce))),
             AllowedSource(names.EDGE_LINE_IF, (addr.only(addr.host(line, 2)), context.only_vault_service)),
         ),
-        Interface(names.EDGE_LINE_IF, "ethernet", (addr.on(line, 1),), peer=names.HUB_CE_A),
+        Interface(names.EDGE_LINE_IF, InterfaceKind.ETHERNET, (addr.on(line, 1),), peer=names.HUB_CE_A),
     )
 
 
 def _spoke(context: Context, router: CarrierRouter, site: Site) -> _Customer:
     own = context.own(site)
-    vrf, underlay = names.vrf(site), context.underlay_set("a")
+    vrf, underlay = names.vrf(site), context.underlay_set(Network.A)
     neighbor = BgpNeighbor(
         address=own.ce,
         remote_as=context.service.sites_as_number,
-        device=names.gateway_a(site),
+        device=names.gateway(site, Network.A),
         bfd=context.timers.active.name,
         accept=f"FROM-{vrf.upper()}",
         announce=underlay.name,
@@ -281,12 +284,12 @@ def _spoke(context: Context, router: CarrierRouter, site: Site) -> _Customer:
     sets = (PrefixSet(f"FROM-{vrf.upper()}", (own.only_loopback,)), underlay)
     return _Customer(
         (
-            Interface(vrf, "vrf", table=FIRST_SITE_TABLE + site.number),
+            Interface(vrf, InterfaceKind.VRF, table=FIRST_SITE_TABLE + site.number),
             Interface(
                 names.attachment(site),
-                "ethernet",
+                InterfaceKind.ETHERNET,
                 (addr.on(own.access, 1),),
-                peer=names.gateway_a(site),
+                peer=names.gateway(site, Network.A),
                 vrf=vrf,
             ),
         ),
@@ -305,8 +308,8 @@ def _spoke(context: Context, router: CarrierRouter, site: Site) -> _Customer:
 def _second(context: Context, router: CarrierRouter, interface: str, lan: IPv4Network) -> _Customer:
     """The second customer: addresses like ours, its own VRF on both PE routers, any to any inside it."""
     here = (
-        Interface(names.SECOND_VRF, "vrf", table=SECOND_TABLE),
-        Interface(interface, "ethernet", (addr.on(lan, addr.LAN_GATEWAY),), vrf=names.SECOND_VRF),
+        Interface(names.SECOND_VRF, InterfaceKind.VRF, table=SECOND_TABLE),
+        Interface(interface, InterfaceKind.ETHERNET, (addr.on(lan, addr.LAN_GATEWAY),), vrf=names.SECOND_VRF),
     )
     return _Customer(
         here,
@@ -316,7 +319,10 @@ def _second(context: Context, router: CarrierRouter, interface: str, lan: IPv4Ne
             (),
             vrf=names.SECOND_VRF,
             vpn=_targets(
-                context, _SECOND_DISTINGUISHER + (interface == "ac-second-br"), _SECOND_TARGET, _SECOND_TARGET
+                context,
+                _SECOND_DISTINGUISHER + (interface == names.SECOND_BRANCH_IF),
+                _SECOND_TARGET,
+                _SECOND_TARGET,
             ),
             redistribute_connected=True,
         ),

@@ -1,0 +1,94 @@
+"""What a gateway does for a LAN that it shares with another: virtual gateway, watch, and their session."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+from heiiki.plan import addresses as addr
+from heiiki.plan import names
+from heiiki.plan.context import Context
+from heiiki.plan.model import BgpNeighbor, Interface, InterfaceKind, LanWatch, Network, PrefixSet, Vrrp
+
+_MASTER, _BACKUP = 200, 100
+_INDEX = {Network.A: addr.LAN_FIRST, Network.B: addr.LAN_SECOND}
+
+
+@dataclass(frozen=True, slots=True)
+class Lan:
+    """A LAN with a gateway on each closed network.
+
+    Attributes:
+        as_number: AS of both gateways.
+        router_id: virtual router ID (RFC 9568).
+        exchanged: what the gateways announce to each other.
+        hosts: the hosts that the watch expects to answer ARP.
+    """
+
+    prefix: IPv4Network
+    as_number: int
+    router_id: int
+    exchanged: PrefixSet
+    hosts: tuple[IPv4Address, ...]
+
+    def address(self, network: Network) -> IPv4Address:
+        """Return the address of the gateway on `network`."""
+        return addr.host(self.prefix, _INDEX[network])
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """The leg of one gateway to its LAN, and the gateway at the other one."""
+
+    lan: Lan
+    here: IPv4Address
+    peer: IPv4Address
+    other: str
+
+    def interface(self) -> Interface:
+        """Return the interface; the length is /32, for the LAN's route depends on the watch (D4)."""
+        return Interface(names.LAN_IF, InterfaceKind.ETHERNET, (addr.single(self.here),))
+
+
+def leg(lan: Lan, network: Network, other: str) -> Leg:
+    """Return the leg of the gateway on `network`; the gateway on the other network is called `other`."""
+    beyond = Network.B if network is Network.A else Network.A
+    return Leg(lan, lan.address(network), lan.address(beyond), other)
+
+
+def session(context: Context, leg: Leg) -> BgpNeighbor:
+    """Return the session to the other gateway; without a source BFD and BGP deadlock when one restarts."""
+    return BgpNeighbor(
+        address=leg.peer,
+        remote_as=leg.lan.as_number,
+        device=leg.other,
+        update_source=str(leg.here),
+        bfd=context.timers.active.name,
+        accept=leg.lan.exchanged.name,
+        announce=leg.lan.exchanged.name,
+        next_hop_self=True,
+    )
+
+
+def vrrp(context: Context, leg: Leg, *, master: bool) -> Vrrp:
+    """Return the virtual gateway as this gateway runs it."""
+    return Vrrp(
+        interface=names.LAN_IF,
+        virtual_interface=names.LAN_VIRTUAL_IF,
+        router_id=leg.lan.router_id,
+        priority=_MASTER if master else _BACKUP,
+        address=addr.host(leg.lan.prefix, addr.LAN_GATEWAY),
+        peer=leg.peer,
+        advert_ms=context.timers.vrrp_advert_ms,
+        preempt_delay_s=context.timers.vrrp_preempt_delay_s,
+    )
+
+
+def watch(context: Context, leg: Leg) -> LanWatch:
+    """Return the watch over the LAN: the other gateway and the hosts answer ARP."""
+    return LanWatch(
+        interface=names.LAN_IF,
+        prefix=leg.lan.prefix,
+        source=leg.here,
+        targets=(leg.peer, *leg.lan.hosts),
+        probe_ms=context.timers.lan_probe_ms,
+        lost=context.timers.lan_probe_lost,
+    )
