@@ -22,6 +22,7 @@ from heiiki.intent.reference import pages
 from heiiki.plan.reference import timers_page
 from heiiki.render import compile_plan, write
 from heiiki.report import exit_code
+from heiiki.report.verdicts import verdict_json
 from heiiki.state import of_service
 
 BAD_INPUT = 2
@@ -114,7 +115,9 @@ def check(ctx: click.Context, folder: Path, as_json: bool) -> None:
     verdicts = design(plan, compile_plan(plan))
     if as_json:
         click.echo(
-            json.dumps({"service": plan.service, "verdicts": [asdict(item) for item in verdicts]}, indent=1)
+            json.dumps(
+                {"service": plan.service, "verdicts": [verdict_json(item) for item in verdicts]}, indent=1
+            )
         )
     else:
         click.echo(verdict_table(verdicts))

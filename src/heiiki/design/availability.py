@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from heiiki.plan.model import Plan, SitePlan
-from heiiki.requirements import Result, Stage, Verdict, requirement
+from heiiki.requirements import Result, Stage, Verdict
 
 BOUND = 2e-5
 _PATH_A, _PATH_B = ("ip_access", "ip_core", "ip_access"), ("lte_radio", "lte_core", "ip_access")
@@ -28,8 +28,7 @@ def verdicts(plan: Plan) -> Iterator[Verdict]:
 
 
 def _verdict(site: SitePlan, result: Result, reason: str, measured: float | None) -> Verdict:
-    clause = requirement("R-AVAIL").clause
-    return Verdict("R-AVAIL", clause, site.name, Stage.DESIGN, result, reason, measured, BOUND)
+    return Verdict("R-AVAIL", site.name, Stage.DESIGN, result, reason, measured, BOUND)
 
 
 def unavailability(site: SitePlan, figures: dict[str, float]) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from heiiki.plan.model import BfdProfile, ClosedNetwork, Plan, SitePlan, Timers
 from heiiki.plan.timers import PROFILES
-from heiiki.requirements import Result, Stage, Verdict, requirement
+from heiiki.requirements import Result, Stage, Verdict
 
 BOUND_YEN = 1000.0
 _MONTH_DAYS = 31
@@ -64,7 +64,6 @@ def _cost(plan: Plan, site: SitePlan, network: ClosedNetwork) -> Verdict:
     both = "; ".join(_offer(site, network, timers) for timers in PROFILES.values())
     return Verdict(
         "R-COST",
-        requirement("R-COST").clause,
         f"{site.name} on network {network.name}",
         Stage.DESIGN,
         Result.PASS if yen <= BOUND_YEN else Result.FAIL,
@@ -90,7 +89,6 @@ def _fit(plan: Plan, site: SitePlan) -> Verdict:
     fits = network.included_mb is None or volume <= network.included_mb
     return Verdict(
         "R-FIT",
-        requirement("R-FIT").clause,
         site.name,
         Stage.DESIGN,
         Result.PASS if fits else Result.FAIL,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from heiiki.plan.model import Function, Network, Plan, SitePlan
-from heiiki.requirements import Result, Stage, Verdict, requirement
+from heiiki.requirements import Result, Stage, Verdict
 
 _NETWORKS = 2
 
@@ -27,10 +27,7 @@ def verdicts(plan: Plan) -> Iterator[Verdict]:
 
 
 def _verdict(site: SitePlan, result: Result, reason: str, measured: float | None) -> Verdict:
-    clause = requirement("R-DUAL").clause
-    return Verdict(
-        "R-DUAL", clause, site.name, Stage.DESIGN, result, reason, measured, 0.0, "shared elements"
-    )
+    return Verdict("R-DUAL", site.name, Stage.DESIGN, result, reason, measured, 0.0, "shared elements")
 
 
 def _permitted(site: SitePlan, switches: frozenset[str]) -> frozenset[str]:

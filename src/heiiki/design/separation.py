@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from heiiki.plan.model import BgpInstance, BgpNeighbor, Device, Function, Plan, Role
-from heiiki.requirements import Result, Stage, Verdict, requirement
+from heiiki.requirements import Result, Stage, Verdict
 
 _ROUTERS = (Role.PE_ROUTER, Role.CE_ROUTER, Role.LTE_GATEWAY)
 _SHOWN = 3
@@ -29,7 +29,6 @@ def verdicts(plan: Plan) -> Iterator[Verdict]:
             )
             yield Verdict(
                 "R-ISO-SITE",
-                requirement("R-ISO-SITE").clause,
                 device.name,
                 Stage.DESIGN,
                 Result.FAIL if faults else Result.PASS,

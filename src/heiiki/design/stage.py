@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from heiiki.design import availability, cost, independence, separation, switchover, trust
 from heiiki.plan.model import Plan
 from heiiki.render.model import DeviceBuild
-from heiiki.requirements import REQUIREMENTS, Result, Stage, Verdict, requirement
+from heiiki.requirements import REQUIREMENTS, Result, Stage, Verdict
 
 _MOST_SITES = 1000
 _CLOSED = {"ip_vpn": "IP-VPN", "lte_apn": "carrier APN"}
@@ -37,7 +37,7 @@ def _not_examined(plan: Plan, found: Iterable[Verdict]) -> Iterator[Verdict]:
     for item in REQUIREMENTS:
         if Stage.DESIGN in item.stages and item.id not in seen:
             reason = "the plan holds nothing that could be examined"
-            yield Verdict(item.id, item.clause, plan.service, Stage.DESIGN, Result.UNKNOWN, reason)
+            yield Verdict(item.id, plan.service, Stage.DESIGN, Result.UNKNOWN, reason)
 
 
 def _scale(plan: Plan) -> Iterator[Verdict]:
@@ -45,7 +45,6 @@ def _scale(plan: Plan) -> Iterator[Verdict]:
     if count:
         yield Verdict(
             "R-SCALE",
-            requirement("R-SCALE").clause,
             plan.service,
             Stage.DESIGN,
             Result.PASS if count <= _MOST_SITES else Result.FAIL,
@@ -61,7 +60,6 @@ def _closed(plan: Plan) -> Iterator[Verdict]:
         closed = network.kind in _CLOSED
         yield Verdict(
             "R-CLOSED",
-            requirement("R-CLOSED").clause,
             f"network {network.name}",
             Stage.DESIGN,
             Result.PASS if closed else Result.FAIL,

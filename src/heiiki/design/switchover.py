@@ -9,7 +9,7 @@ from functools import lru_cache
 from heiiki.plan import names
 from heiiki.plan.model import Device, Plan, SitePlan
 from heiiki.render.model import DeviceBuild
-from heiiki.requirements import Result, Stage, Verdict, requirement
+from heiiki.requirements import Result, Stage, Verdict
 
 BOUND_S = 2.0
 CONVERGENCE_S = 0.4
@@ -70,8 +70,7 @@ def _verdict(site: SitePlan, lines: tuple[Line, ...]) -> Verdict:
 
 
 def _answer(site: SitePlan, result: Result, reason: str, measured: float | None) -> Verdict:
-    clause = requirement("R-GAP").clause
-    return Verdict("R-GAP", clause, site.name, Stage.DESIGN, result, reason, measured, BOUND_S, "s")
+    return Verdict("R-GAP", site.name, Stage.DESIGN, result, reason, measured, BOUND_S, "s")
 
 
 def _site_lines(plan: Plan, site: SitePlan, texts: Mapping[str, Mapping[str, str]]) -> Iterator[Line]:

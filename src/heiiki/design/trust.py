@@ -26,7 +26,7 @@ from heiiki.design.suites import objections, proposals
 from heiiki.design.switchover import bfd_detection
 from heiiki.plan.model import Device, Link, Path, Plan
 from heiiki.render.model import DeviceBuild
-from heiiki.requirements import Result, Stage, Verdict, requirement
+from heiiki.requirements import Result, Stage, Verdict
 
 RETURN_BOUND_S = 30.0
 """A tunnel should stand again so soon after its path does: until then the site has one path."""
@@ -91,8 +91,7 @@ def _verdict(
     measured, bound, unit = figure or (None, None, "")
     result = Result.FAIL if wrong else Result.PASS
     said = "; ".join(wrong[:3]) + (f" (and {len(wrong) - 3} more)" if wrong[3:] else "") or reason
-    clause = requirement(identifier).clause
-    return Verdict(identifier, clause, subject, Stage.DESIGN, result, said, measured, bound, unit)
+    return Verdict(identifier, subject, Stage.DESIGN, result, said, measured, bound, unit)
 
 
 def _coverage(plan: Plan, every: tuple[Association, ...]) -> Iterator[Verdict]:
@@ -214,8 +213,7 @@ def _returns(plan: Plan, every: tuple[Association, ...], sent: Mapping[str, _Sen
         missing = [name for name, wait in waits.items() if wait is None]
         if missing:
             reason = f"the rendered texts have no IKE timers of {', '.join(missing)}"
-            clause = requirement(one.protects).clause
-            yield Verdict(one.protects, clause, subject, Stage.DESIGN, Result.UNKNOWN, reason)
+            yield Verdict(one.protects, subject, Stage.DESIGN, Result.UNKNOWN, reason)
             continue
         longest = round(max(wait for wait in waits.values() if wait is not None), 2)
         text = "; ".join(f"{name} gives its peer up after {wait:.2f} s" for name, wait in waits.items())

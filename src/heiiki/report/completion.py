@@ -17,7 +17,7 @@ from heiiki.design.associations import (
     wires,
 )
 from heiiki.plan.model import Plan
-from heiiki.requirements import REQUIREMENTS, Result, Stage, Verdict, requirement
+from heiiki.requirements import REQUIREMENTS, Result, Stage, Verdict
 
 NOTHING_EXAMINED = "nothing examined it"
 """Reason of the verdicts that stand in for an examination that did not take place."""
@@ -88,9 +88,8 @@ def _whole(subjects: set[str]) -> tuple[str, ...]:
 
 def _stand_in(pair: tuple[str, Stage], subject: str) -> Verdict:
     identifier, stage = pair
-    clause = requirement(identifier).clause
     reason = NOT_RUN if pair == _FAULTS and subject != WHOLE_SERVICE else NOTHING_EXAMINED
-    return Verdict(identifier, clause, subject, stage, Result.UNKNOWN, reason)
+    return Verdict(identifier, subject, stage, Result.UNKNOWN, reason)
 
 
 def is_not_run(verdict: Verdict) -> bool:

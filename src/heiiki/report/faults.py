@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from heiiki.plan.model import FailureMode, Fault
-from heiiki.requirements import Result, Stage, Verdict, requirement
+from heiiki.requirements import Result, Stage, Verdict
 from heiiki.requirements.verdict import Evidence
 
 GAP_BOUND_S = 2.0
@@ -83,7 +83,6 @@ class FaultRow:
         """Return the R-GAP verdict that this row stands for."""
         return Verdict(
             REQUIREMENT,
-            requirement(REQUIREMENT).clause,
             self.name,
             Stage.LIVE,
             self.result,

@@ -75,8 +75,8 @@ def matrix(verdicts: Iterable[Verdict]) -> Matrix:
     """Return the matrix of `verdicts`; a requirement that the catalogue lacks gets a row of its own."""
     found = ordered(verdicts)
     known = {item.id for item in REQUIREMENTS}
-    strangers = {item.requirement: item.clause for item in found if item.requirement not in known}
-    extra = tuple(Requirement(name, clause, "not in the catalogue", ()) for name, clause in strangers.items())
+    unknown = dict.fromkeys(item.requirement for item in found if item.requirement not in known)
+    extra = tuple(Requirement(name, "", "not in the catalogue", ()) for name in unknown)
     rows = tuple(_row(item, found) for item in (*REQUIREMENTS, *extra))
     return Matrix(rows, Totals.of(found))
 

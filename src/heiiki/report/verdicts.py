@@ -69,7 +69,7 @@ def write_verdicts(path: Path, header: Header, verdicts: Iterable[Verdict]) -> N
         EvidenceError: the file cannot be written, or a figure is infinite or not a number.
     """
     rows = ordered(verdicts)
-    document = header_json(header.counting(rows)) | {"verdicts": [_verdict_json(verdict) for verdict in rows]}
+    document = header_json(header.counting(rows)) | {"verdicts": [verdict_json(verdict) for verdict in rows]}
     _write(path, document)
 
 
@@ -85,7 +85,8 @@ def header_json(header: Header) -> dict[str, Any]:
     return asdict(header) | {"totals": totals}
 
 
-def _verdict_json(verdict: Verdict) -> dict[str, Any]:
+def verdict_json(verdict: Verdict) -> dict[str, Any]:
+    """Return `verdict` as it stands in a file; the clause is written for readers without the catalogue."""
     return {
         "requirement": verdict.requirement,
         "clause": verdict.clause,
@@ -158,8 +159,9 @@ def _check_totals(path: Path, header: Header, verdicts: tuple[Verdict, ...]) -> 
 
 def _verdict(row: dict[str, Any]) -> Verdict:
     evidence = tuple(Evidence(**item) for item in row["evidence"])
+    given = {name: value for name, value in row.items() if name != "clause"}
     typed = {"stage": Stage(row["stage"]), "result": Result(row["result"]), "evidence": evidence}
-    return Verdict(**(row | typed))
+    return Verdict(**(given | typed))
 
 
 def write_faults(path: Path, header: Header, rows: Iterable[FaultRow]) -> None:

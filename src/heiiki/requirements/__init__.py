@@ -1,6 +1,7 @@
 """Requirements as data: what TR-1072 asks, with its clause, and the stages that this release examines."""
 
 from heiiki.requirements.catalogue import REQUIREMENTS, Requirement, requirement
-from heiiki.requirements.verdict import Result, Stage, Verdict
+from heiiki.requirements.stage import Stage
+from heiiki.requirements.verdict import Result, Verdict
 
 __all__ = ["REQUIREMENTS", "Requirement", "Result", "Stage", "Verdict", "requirement"]

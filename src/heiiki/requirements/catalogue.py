@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from heiiki.requirements.verdict import Stage
+from heiiki.requirements.stage import Stage
 
 _D, _C, _L = Stage.DESIGN, Stage.CONFIG, Stage.LIVE
 
@@ -69,3 +69,9 @@ def requirement(identifier: str) -> Requirement:
         KeyError: the catalogue has no such requirement.
     """
     return _BY_ID[identifier]
+
+
+def clause_of(identifier: str) -> str:
+    """Return the clause of a requirement; empty when the catalogue has no such requirement."""
+    found = _BY_ID.get(identifier)
+    return found.clause if found is not None else ""

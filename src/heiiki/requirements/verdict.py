@@ -3,19 +3,14 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-
-class Stage(StrEnum):
-    """Where a requirement is examined."""
-
-    DESIGN = "design"
-    CONFIG = "config"
-    LIVE = "live"
+from heiiki.requirements.catalogue import clause_of
+from heiiki.requirements.stage import Stage
 
 
 class Result(StrEnum):
     """What an examination found.
 
-    ``unknown`` means that nobody could tell: it is never a pass. ``not_applicable`` is counted apart.
+    ``unknown`` means that it could not be examined: it is never a pass. ``not_applicable`` is counted apart.
     """
 
     PASS = "pass"  # noqa: S105 - a result, no password
@@ -47,7 +42,6 @@ class Verdict:
 
     Attributes:
         requirement: ID of the catalogue, such as ``R-GAP``.
-        clause: where the requirement is written.
         subject: what was examined: a site, a device, a fault, a pair.
         reason: why; mandatory unless the result is ``pass``.
         measured: figure found, in `unit`; None when there is none.
@@ -58,7 +52,6 @@ class Verdict:
     """
 
     requirement: str
-    clause: str
     subject: str
     stage: Stage
     result: Result
@@ -67,6 +60,11 @@ class Verdict:
     bound: float | None = None
     unit: str = ""
     evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def clause(self) -> str:
+        """Where the requirement is written; empty when this release's catalogue does not have it."""
+        return clause_of(self.requirement)
 
     def __post_init__(self) -> None:
         """Refuse a result other than pass that says no reason."""

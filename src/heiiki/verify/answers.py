@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
-from heiiki.requirements import Result, Stage, Verdict, requirement
+from heiiki.requirements import Result, Stage, Verdict
 from heiiki.requirements.verdict import Evidence
 from heiiki.verify.isolation.packets import Outcome, Volley
 
@@ -24,7 +24,6 @@ def live(
     measured, bound, unit = figure or (None, None, "")
     return Verdict(
         identifier,
-        requirement(identifier).clause,
         subject,
         Stage.LIVE,
         result,

@@ -35,7 +35,7 @@ def test_anything_else_is_refused(value: Any) -> None:
 
 
 def verdict(requirement: str, result: Result, reason: str = "because") -> Verdict:
-    return Verdict(requirement, "5.7", "x", Stage.LIVE, result, reason)
+    return Verdict(requirement, "x", Stage.LIVE, result, reason)
 
 
 MISSING = verdict("R-GAP", Result.UNKNOWN, NOT_RUN)
@@ -59,5 +59,5 @@ def test_where_faults_are_named_the_others_do_not_decide() -> None:
 
 
 def test_a_line_of_the_table_shows_figure_bound_and_reason() -> None:
-    found = Verdict("R-GAP", "5.7", "umeda", Stage.DESIGN, Result.FAIL, "too slow", 2.5, 2.0, "s")
+    found = Verdict("R-GAP", "umeda", Stage.DESIGN, Result.FAIL, "too slow", 2.5, 2.0, "s")
     assert line(found).split() == ["fail", "R-GAP", "umeda", "2.5", "s", "(bound", "2)", "too", "slow"]

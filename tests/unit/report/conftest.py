@@ -10,7 +10,7 @@ from heiiki.intent import load
 from heiiki.plan import build
 from heiiki.plan.model import Fault, Plan
 from heiiki.report import FaultRow, Gap, Header
-from heiiki.requirements import Result, Stage, Verdict, requirement
+from heiiki.requirements import Result, Stage, Verdict
 from heiiki.requirements.verdict import Evidence
 
 NOON = datetime(2026, 10, 1, 12, 0, 0, tzinfo=UTC)
@@ -70,7 +70,7 @@ def verdict(
     name: str, subject: str, stage: Stage, result: Result = Result.PASS, reason: str = "", **more: object
 ) -> Verdict:
     """Return a verdict with the clause of the catalogue."""
-    return Verdict(name, requirement(name).clause, subject, stage, result, reason, **more)  # type: ignore[arg-type]
+    return Verdict(name, subject, stage, result, reason, **more)  # type: ignore[arg-type]
 
 
 def _negatives() -> list[Verdict]:

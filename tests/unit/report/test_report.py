@@ -110,7 +110,7 @@ def test_everything_from_outside_is_escaped(
     tmp_path: pathlib.Path, plan: Plan, header: Header, faults: tuple[FaultRow, ...]
 ) -> None:
     evil = Verdict(
-        ATTACK, ATTACK, ATTACK, Stage.LIVE, Result.FAIL, ATTACK, 1.0, 2.0, ATTACK,
+        ATTACK, ATTACK, Stage.LIVE, Result.FAIL, ATTACK, 1.0, 2.0, ATTACK,
         (Evidence(ATTACK, "javascript:alert(1)", ATTACK, ATTACK), Evidence("", ATTACK, "", "")),
     )  # fmt: skip
     negative = replace(evil, requirement="R-ISO-SITE")
@@ -138,7 +138,7 @@ def test_the_policy_names_the_only_script(written: Paths) -> None:
 
 def test_evidence_is_linked_with_its_digest(tmp_path: pathlib.Path, plan: Plan, header: Header) -> None:
     kept = EvidenceStore(tmp_path).keep("p1.txt", b"lost 3")
-    verdict = Verdict("R-COST", "5.3.1", "network a", Stage.DESIGN, Result.PASS, evidence=(kept,))
+    verdict = Verdict("R-COST", "network a", Stage.DESIGN, Result.PASS, evidence=(kept,))
     page = write_report(tmp_path, plan, header, (verdict,)).page
     assert "evidence/p1.txt" in read(page).links
     assert kept.sha256 in page.read_text()
@@ -147,7 +147,7 @@ def test_evidence_is_linked_with_its_digest(tmp_path: pathlib.Path, plan: Plan, 
 def test_altered_evidence_is_told_on_the_page(tmp_path: pathlib.Path, plan: Plan, header: Header) -> None:
     kept = EvidenceStore(tmp_path).keep("p1.txt", b"lost 3")
     (tmp_path / kept.file).write_bytes(b"lost 0")
-    verdict = Verdict("R-COST", "5.3.1", "network a", Stage.DESIGN, Result.PASS, evidence=(kept,))
+    verdict = Verdict("R-COST", "network a", Stage.DESIGN, Result.PASS, evidence=(kept,))
     written = write_report(tmp_path, plan, header, (verdict,))
     assert "was altered: its SHA-256 differs" in written.page.read_text()
     assert [v.result for v in written.settled if v.requirement == "R-COST"] == [Result.UNKNOWN]
@@ -275,7 +275,7 @@ def test_what_is_said_of_reading_is_of_what_is_examined(written: Paths) -> None:
 def test_a_service_too_large_to_draw_shows_trouble_first(plan: Plan) -> None:
     names = [f"site{rank}" for rank in range(30)]
     sites = tuple(replace(plan.sites[0], number=rank, name=name) for rank, name in enumerate(names))
-    trouble = Verdict("R-FIT", "7.2", "site29", Stage.DESIGN, Result.FAIL, "does not fit")
+    trouble = Verdict("R-FIT", "site29", Stage.DESIGN, Result.FAIL, "does not fit")
     picture = draw(replace(plan, sites=sites), (trouble,))
     labels = [frame.label for frame in picture.frames if frame.kind == "site"]
     assert (len(labels), labels[0], picture.left_out) == (12, "0029 site29", 18)
@@ -283,7 +283,7 @@ def test_a_service_too_large_to_draw_shows_trouble_first(plan: Plan) -> None:
 
 def test_a_byte_that_was_no_text_harms_no_file(tmp_path: pathlib.Path, plan: Plan, header: Header) -> None:
     odd = Verdict(
-        "R-FIT", "7.2", "umeda", Stage.DESIGN, Result.FAIL, b"not \xff text".decode(errors="surrogateescape")
+        "R-FIT", "umeda", Stage.DESIGN, Result.FAIL, b"not \xff text".decode(errors="surrogateescape")
     )
     written = write_report(tmp_path, plan, header, (odd,))
     assert odd in read_verdicts(written.verdicts)[1]

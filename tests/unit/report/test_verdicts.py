@@ -30,17 +30,17 @@ def fixed_header() -> Header:
 
 @pytest.fixture
 def few() -> tuple[Verdict, ...]:
-    gap, cost = ("R-GAP", "TR-1072 5.3.1"), ("R-COST", "TR-1072 5.3.1")
+    gap, cost = "R-GAP", "R-COST"
     evidence = Evidence("2026-10-01T11:59:00+00:00", "evidence/p1.txt", "ab" * 32, 'probes <lost> & "found"')
     stalled = "the guest stalled\x07"
     return (
         Verdict(
-            *gap, "p1/kill", Stage.LIVE, Result.FAIL, "2.31 s is more than 2 s", 2.31, 2.0, "s", (evidence,)
+            gap, "p1/kill", Stage.LIVE, Result.FAIL, "2.31 s is more than 2 s", 2.31, 2.0, "s", (evidence,)
         ),
-        Verdict(*gap, "p1/poweroff", Stage.LIVE, Result.UNKNOWN, stalled, None, 2.0, "s"),
-        Verdict(*gap, "gw/kill", Stage.LIVE, Result.NOT_APPLICABLE, "figure 5.18 (a)", 8.4, 2.0, "s"),
-        Verdict(*gap, "pe1", Stage.CONFIG, Result.PASS),
-        Verdict(*cost, "network a", Stage.DESIGN, Result.PASS, "", 900, 1000, "yen"),
+        Verdict(gap, "p1/poweroff", Stage.LIVE, Result.UNKNOWN, stalled, None, 2.0, "s"),
+        Verdict(gap, "gw/kill", Stage.LIVE, Result.NOT_APPLICABLE, "figure 5.18 (a)", 8.4, 2.0, "s"),
+        Verdict(gap, "pe1", Stage.CONFIG, Result.PASS),
+        Verdict(cost, "network a", Stage.DESIGN, Result.PASS, "", 900, 1000, "yen"),
     )
 
 

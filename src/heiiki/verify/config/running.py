@@ -86,8 +86,7 @@ def _verdict(
         result, reason = Result.UNKNOWN, brief(unreadable)
     else:
         result, reason = Result.PASS, f"as compiled: {', '.join(dict.fromkeys(file.path for file in files))}"
-    clause = requirement(identifier).clause
-    return Verdict(identifier, clause, build.device, Stage.CONFIG, result, reason, evidence=evidence)
+    return Verdict(identifier, build.device, Stage.CONFIG, result, reason, evidence=evidence)
 
 
 def _shown(build: DeviceBuild, paths: Sequence[str], answer: Answer) -> tuple[list[str], list[str]]:

@@ -12,7 +12,7 @@ from typing import Any
 from heiiki.design.associations import Association, Side, associations, guarded, held
 from heiiki.design.suites import negotiated
 from heiiki.plan.model import Device, IpsecConnection, Plan, Suite, TrafficSelector
-from heiiki.requirements import Result, Stage, Verdict, requirement
+from heiiki.requirements import Result, Stage, Verdict
 from heiiki.requirements.verdict import Evidence
 from heiiki.verify.answers import Keep, brief, live, unknown
 from heiiki.verify.fleet import Answer, Fleet
@@ -278,8 +278,7 @@ def configured(
     identifier: str, subject: str, result: Result, reason: str, evidence: tuple[Evidence, ...]
 ) -> Verdict:
     """Return a verdict of stage ``config``."""
-    clause = requirement(identifier).clause
-    return Verdict(identifier, clause, subject, Stage.CONFIG, result, reason, evidence=evidence)
+    return Verdict(identifier, subject, Stage.CONFIG, result, reason, evidence=evidence)
 
 
 def _surplus(device: Device, said: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
