@@ -43,19 +43,19 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         if settled and enrolment.revoked(assessed["certificate"]):
             assessed = {**self._module({**assess, "force": True}, variables), "reasons": [REVOKED]}
         if assessed.get("failed") or not assessed["reasons"]:
-            return {**result, **_warned(assessed, enrolment)}
+            return {**result, **warned(assessed, enrolment)}
         if enrolment.problem and assessed["margin"]:
             return {**result, **_postponed(device, assessed, enrolment.problem)}
         if enrolment.problem:
             why = "; ".join(assessed["reasons"])
             raise AnsibleError(f"{device} needs a certificate: {why}. {enrolment.problem}")
         if self._task.check_mode:
-            return {**result, **_warned(assessed, enrolment)}
+            return {**result, **warned(assessed, enrolment)}
         made = assessed["made"]
         token, order = enrolment.order(device, made["csr"])
         order["generation"] = made["generation"]
         installed = self._module({**passed, "step": "install", "order": order, "token": token}, variables)
-        return {**result, "reasons": assessed["reasons"], **_warned(installed, enrolment)}
+        return {**result, "reasons": assessed["reasons"], **warned(installed, enrolment)}
 
     def _module(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = self._execute_module(
@@ -65,7 +65,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         return answer
 
 
-def _warned(answer: dict[str, Any], enrolment: Enrolment) -> dict[str, Any]:
+def warned(answer: dict[str, Any], enrolment: Enrolment) -> dict[str, Any]:
+    """Return an answer about a certificate that may stay, with what is to be said beside it."""
     told = list(enrolment.warnings)
     if enrolment.problem:
         why = enrolment.problem

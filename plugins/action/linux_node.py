@@ -7,7 +7,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import secrets_for, translated
-from ansible_collections.heiiki.network.plugins.plugin_utils.build import Consignment, consignment, folder_for
+from ansible_collections.heiiki.network.plugins.plugin_utils.build import DevicePayload, folder_for, payload
 
 ARGUMENTS = {
     "device": {"type": "str"},
@@ -28,7 +28,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         result: dict[str, Any] = super().run(tmp, variables)
         _, arguments = self.validate_argument_spec(ARGUMENTS)
         device = arguments["device"] or variables["inventory_hostname"]
-        sent = self._consignment(arguments, device)
+        sent = self._payload(arguments, device)
         answer = self._execute_module(
             module_name="heiiki.network.linux_node",
             module_args={
@@ -43,10 +43,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         answer.pop("invocation", None)
         return {**result, **answer}
 
-    def _consignment(self, arguments: dict[str, Any], device: str) -> Consignment:
+    def _payload(self, arguments: dict[str, Any], device: str) -> DevicePayload:
         service, state = (
             Path(arguments[key]) if arguments[key] else None for key in ("service_dir", "secret_state")
         )
         build = folder_for(Path(arguments["build"]), check_mode=self._task.check_mode)
         with translated(), secrets_for(service, state) as read:
-            return consignment(build, device, read)
+            return payload(build, device, read)

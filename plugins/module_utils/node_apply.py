@@ -7,7 +7,6 @@ whatever goes wrong after that brings the old files and the old services back.
 """
 
 import hashlib
-import json
 import os
 import re
 import shlex
@@ -15,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ansible_collections.heiiki.network.plugins.module_utils.journal import (
     Change,
@@ -25,6 +23,11 @@ from ansible_collections.heiiki.network.plugins.module_utils.journal import (
     Stat,
     ownership,
     read,
+)
+from ansible_collections.heiiki.network.plugins.module_utils.node_manifest import (
+    ManagedFile,
+    ManagedService,
+    Owned,
 )
 from ansible_collections.heiiki.network.plugins.module_utils.service_manager import (
     OWNED,
@@ -40,56 +43,6 @@ PLACEHOLDER = re.compile(r"\{\{secret:[^{}]+:[^{}:]+\}\}")
 READ_AT_START = ("/etc/frr/daemons", "/usr/local/lib/")
 HEALTH_POLL_S = 0.2
 DIGEST = 12
-
-
-@dataclass(frozen=True, slots=True)
-class ManagedFile:
-    """One file of the manifest; see `heiiki.render.model.RenderedFile`, whose fields these are."""
-
-    path: str
-    content: str
-    mode: str = "0644"
-    owner: str = "root"
-    validate: tuple[str, ...] = ()
-    service: str = ""
-    secret: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ManagedService:
-    """One service of the manifest; see `heiiki.render.model.Service`, whose fields these are."""
-
-    name: str
-    on_change: str = "restart"
-    health: tuple[str, ...] = ()
-    health_s: float = 60.0
-    running: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Owned:
-    """What the last successful run left on the node.
-
-    Attributes:
-        files: service and secrecy of each file, by path.
-        services: names in the order in which they are started.
-        running: digest of the running configuration, by service.
-    """
-
-    files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    services: tuple[Mapping[str, str], ...] = ()
-    running: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def parse(cls, data: bytes) -> "Owned":
-        """Read the record of an earlier run."""
-        record = json.loads(data)
-        return cls(record["files"], tuple(record["services"]), record["running"])
-
-    def render(self) -> bytes:
-        """Return the record as it is kept."""
-        record = {"files": self.files, "services": self.services, "running": self.running}
-        return json.dumps(record, indent=1, sort_keys=True).encode() + b"\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +104,29 @@ def apply(
     )
 
 
+def first_difference(
+    files: Sequence[ManagedFile],
+    services: Sequence[ManagedService],
+    *,
+    manager: ServiceManager,
+    root: Path = Path("/"),
+) -> str:
+    """Return the first thing that `apply` would change, or an empty text; nothing is changed.
+
+    The files need no content, only the digest of what they have to hold.
+
+    Raises:
+        NodeError: a file or its owner cannot be read.
+        ServiceError: a running configuration cannot be read.
+    """
+    journal = Journal(root)
+    if journal.found():
+        return "an earlier run was cut off"
+    work = _Run(tuple(files), tuple(services), {}, manager, journal)
+    work.compare()
+    return work.first_difference()
+
+
 _DONE = {"start": "started", "reload": "reloaded", "restart": "restarted", "stop": "stopped"}
 
 
@@ -199,6 +175,15 @@ class _Run:
         self._drift = dict(self._drifted())
         self.due = dict(self._due())
 
+    def first_difference(self) -> str:
+        """Return the first thing that is due, or that the record of the last run does not say yet."""
+        for change in self.changes:
+            return f"{change.path} differs"
+        for name, verb in self.due.items():
+            return f"service {name} is to be {verb}"
+        same = self._new_record().render() == self._owned.render()
+        return "" if same else "the record of the last run names other files or services"
+
     def change(self) -> None:
         """Do what is due; on any failure bring the old state back and say so."""
         if not self.is_due:
@@ -232,10 +217,10 @@ class _Run:
 
     def _wanted(self) -> Iterator[Change]:
         for path, file in self._files.items():
-            after = Content(self._resolved(file), self._ownership(file))
-            before = read(self._journal.at(path))
-            if before != after:
-                yield Change(path, before, after)
+            stat, before = self._ownership(file), read(self._journal.at(path))
+            same = before is not None and before.stat == stat and _sha256(before.data) == self._digest(file)
+            if not same:
+                yield Change(path, before, Content(self._resolved(file), stat))
 
     def _leftover(self) -> Iterator[Change]:
         for path in self._owned.files:
@@ -243,12 +228,17 @@ class _Run:
             if before:
                 yield Change(path, before, None)
 
+    def _digest(self, file: ManagedFile) -> str:
+        return file.sha256 or _sha256(self._resolved(file))
+
     def _resolved(self, file: ManagedFile) -> bytes:
+        """Return what a file has to hold; nothing for one that is only compared."""
+
         def value(match: re.Match[str]) -> str:
             return self._secrets[match.group()]
 
         try:
-            return PLACEHOLDER.sub(value, file.content).encode()
+            return PLACEHOLDER.sub(value, file.content or "").encode()
         except KeyError as error:
             raise NodeError(f"{file.path}: no value was sent for {error.args[0]}") from error
 
@@ -411,9 +401,13 @@ def _attempt(name: str, action: Callable[[str], None]) -> str:
     return ""
 
 
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
 def is_secret(file: ManagedFile) -> bool:
     """Tell whether a file is shown in no diff."""
-    return file.secret or bool(PLACEHOLDER.search(file.content))
+    return file.secret or bool(PLACEHOLDER.search(file.content or ""))
 
 
 def _header(path: str, content: Content | None) -> str:
@@ -424,16 +418,16 @@ def _shown(content: Content | None, *, hidden: bool) -> str:
     if content is None:
         return ""
     if hidden:
-        return f"(secret, sha256 {hashlib.sha256(content.data).hexdigest()[:DIGEST]})\n"
+        return f"(secret, sha256 {_sha256(content.data)[:DIGEST]})\n"
     try:
         return content.data.decode()
     except UnicodeDecodeError:
-        return f"(not text, sha256 {hashlib.sha256(content.data).hexdigest()[:DIGEST]})\n"
+        return f"(not text, sha256 {_sha256(content.data)[:DIGEST]})\n"
 
 
 def running_digest(service: ManagedService) -> str:
     """Return the digest of the running configuration; ServiceError when it cannot be had."""
-    return hashlib.sha256(run(service.running).encode()).hexdigest()
+    return _sha256(run(service.running).encode())
 
 
 def _healthy(service: ManagedService) -> None:

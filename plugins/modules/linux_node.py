@@ -29,69 +29,15 @@ options:
         alone.
     type: path
   files:
-    description: The device's files. The action plugin reads them from O(build).
+    description: For the action plugin. Entries of the device's C(manifest.json), each with its C(content).
     type: list
     elements: dict
     default: []
-    suboptions:
-      path:
-        description: Absolute path on the node.
-        type: path
-        required: true
-      content:
-        description: Text of the file; a secret stands in it as a placeholder.
-        type: str
-        required: true
-      mode:
-        description: Octal mode.
-        type: str
-        default: "0644"
-      owner:
-        description: Owning user, and group where there is one of that name.
-        type: str
-        default: root
-      validate:
-        description: Command that must exit 0 for the candidate, whose path replaces C({path}).
-        type: list
-        elements: str
-        default: []
-      service:
-        description: Service that must notice a change.
-        type: str
-        default: ""
-      secret:
-        description: Show the file in no diff.
-        type: bool
-        default: false
   services:
-    description: The device's services, in the order in which they are started.
+    description: Entries of the device's C(manifest.json), in the order in which services are started.
     type: list
     elements: dict
     default: []
-    suboptions:
-      name:
-        description: Unit name without C(.service).
-        type: str
-        required: true
-      on_change:
-        description: What a changed file asks for.
-        type: str
-        choices: [reload, restart]
-        default: restart
-      health:
-        description: Command that must exit 0 after a start, reload or restart.
-        type: list
-        elements: str
-        default: []
-      health_s:
-        description: Seconds within which it must.
-        type: float
-        default: 60.0
-      running:
-        description: Command that prints the running configuration.
-        type: list
-        elements: str
-        default: []
   service_dir:
     description:
       - Folder of the service whose Vault server holds the secrets; without it they are files of the
@@ -141,52 +87,27 @@ recovered:
   type: bool
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.heiiki.network.plugins.module_utils.journal import NodeError
-from ansible_collections.heiiki.network.plugins.module_utils.node_apply import (
+from ansible_collections.heiiki.network.plugins.module_utils.node_apply import Outcome, apply
+from ansible_collections.heiiki.network.plugins.module_utils.node_manifest import (
     ManagedFile,
     ManagedService,
-    Outcome,
-    apply,
+    parse,
 )
 from ansible_collections.heiiki.network.plugins.module_utils.service_manager import ServiceError, find
 
-FILE = {
-    "path": {"type": "path", "required": True},
-    "content": {"type": "str", "required": True},
-    "mode": {"type": "str", "default": "0644"},
-    "owner": {"type": "str", "default": "root"},
-    "validate": {"type": "list", "elements": "str", "default": []},
-    "service": {"type": "str", "default": ""},
-    "secret": {"type": "bool", "default": False, "no_log": False},
-}
-SERVICE = {
-    "name": {"type": "str", "required": True},
-    "on_change": {"type": "str", "choices": ["reload", "restart"], "default": "restart"},
-    "health": {"type": "list", "elements": "str", "default": []},
-    "health_s": {"type": "float", "default": 60.0},
-    "running": {"type": "list", "elements": "str", "default": []},
-}
 ARGUMENTS = {
     "device": {"type": "str"},
     "build": {"type": "path"},
     "secret_state": {"type": "path", "no_log": False},
-    "files": {"type": "list", "elements": "dict", "options": FILE, "default": []},
-    "services": {"type": "list", "elements": "dict", "options": SERVICE, "default": []},
+    "files": {"type": "list", "elements": "dict", "default": []},
+    "services": {"type": "list", "elements": "dict", "default": []},
     "service_dir": {"type": "path"},
     "secrets": {"type": "dict", "no_log": True, "default": {}},
 }
-
-
-def _file(entry: Mapping[str, Any]) -> ManagedFile:
-    return ManagedFile(**{**entry, "validate": tuple(entry["validate"])})
-
-
-def _service(entry: Mapping[str, Any]) -> ManagedService:
-    return ManagedService(**{**entry, "health": tuple(entry["health"]), "running": tuple(entry["running"])})
 
 
 def _answer(outcome: Outcome) -> dict[str, Any]:
@@ -204,13 +125,13 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
         outcome = apply(
-            [_file(entry) for entry in module.params["files"]],
-            [_service(entry) for entry in module.params["services"]],
+            parse(ManagedFile, module.params["files"]),
+            parse(ManagedService, module.params["services"]),
             secrets=module.params["secrets"],
             manager=find(),
             check=module.check_mode,
         )
-    except (NodeError, ServiceError, OSError) as error:
+    except (NodeError, ServiceError, OSError, ValueError) as error:
         module.fail_json(msg=f"{module.params['device']}: {error}")
     else:
         if outcome.recovered:

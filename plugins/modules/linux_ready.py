@@ -66,50 +66,9 @@ waited_s:
   type: float
 """
 
-import json
-import time
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.heiiki.network.plugins.module_utils.bgp_sessions import SUMMARY, pending, states
-from ansible_collections.heiiki.network.plugins.module_utils.service_manager import (
-    OWNED,
-    ServiceError,
-    ServiceManager,
-    find,
-    run,
-)
-
-POLL_S = 1.0
-SLOWEST_S = 4.0
-"""Of the time between two looks: each is a process that speaks to every daemon, while those are busy."""
-
-
-def applied_services(root: Path = Path("/")) -> list[str]:
-    """Return the services of the last successful run."""
-    owned = root / OWNED
-    if not owned.is_file():
-        return []
-    return [service["name"] for service in json.loads(owned.read_text(encoding="utf-8"))["services"]]
-
-
-def inactive(manager: ServiceManager, names: Sequence[str]) -> list[str]:
-    """Return the services among `names` that do not run."""
-    return [name for name in names if not manager.is_active(name)]
-
-
-def wait(sessions: Sequence[Mapping[str, str]], wait_s: float) -> list[str]:
-    """Return the sessions that are not established after at most `wait_s` seconds."""
-    deadline, pause = time.monotonic() + wait_s, POLL_S
-    while sessions:
-        left = list(pending(sessions, states(json.loads(run(SUMMARY)))))
-        if not left or time.monotonic() > deadline:
-            return left
-        time.sleep(pause)
-        pause = min(1.5 * pause, SLOWEST_S)
-    return []
+from ansible_collections.heiiki.network.plugins.module_utils.readiness import examine
+from ansible_collections.heiiki.network.plugins.module_utils.service_manager import ServiceError
 
 
 def main() -> None:
@@ -129,28 +88,9 @@ def main() -> None:
     if module.check_mode:
         module.exit_json(changed=False, skipped=True, msg="not examined in check mode")
     try:
-        module.exit_json(changed=False, **_examine(module.params["sessions"], module.params["wait_s"]))
+        module.exit_json(changed=False, **examine(module.params["sessions"], module.params["wait_s"]))
     except (ServiceError, ValueError) as error:
         module.fail_json(msg=str(error))
-
-
-def _examine(sessions: Sequence[Mapping[str, str]], wait_s: float) -> dict[str, Any]:
-    """Return what was found in order.
-
-    Raises:
-        ServiceError: a service does not run, or a session is not established in time.
-        ValueError: the routing daemon's answer is not JSON.
-    """
-    services, began = applied_services(), time.monotonic()
-    stopped = inactive(find(), services)
-    if stopped:
-        raise ServiceError(
-            f"does not run: {', '.join(stopped)}; see /var/log/heiiki or the journal of systemd"
-        )
-    left = wait(sessions, wait_s)
-    if left:
-        raise ServiceError(f"not established after {wait_s:g} s: {'; '.join(left)}")
-    return {"services": services, "waited_s": round(time.monotonic() - began, 1)}
 
 
 if __name__ == "__main__":

@@ -13,18 +13,27 @@ from typing import Any
 from ansible.errors import AnsibleError
 
 PLACEHOLDER = re.compile(r"\{\{secret:(?P<path>[^{}]+):(?P<field>[^{}:]+)\}\}")
-FILE_KEYS = ("path", "mode", "owner", "validate", "service", "secret")
-RECORD_KEYS = ("path", "sha256", "mode", "owner", "service", "secret")
-SERVICE_KEYS = ("name", "on_change", "health", "health_s", "running")
+LEFT_OUT = frozenset({"requirements", "sha256"})
+"""Of an entry of the manifest: what a device needs not know of a file whose content it is sent."""
 
 
 @dataclass(frozen=True, slots=True)
-class Consignment:
+class DevicePayload:
     """What one device is sent; secrets stand in the files as placeholders, and their values apart."""
 
     files: tuple[Mapping[str, Any], ...]
     services: tuple[Mapping[str, Any], ...]
     secrets: Mapping[str, str]
+
+    def compared(self) -> list[dict[str, Any]]:
+        """Return the files without content: with the digest of what each has to hold on the device."""
+        return [self._compared(file) for file in self.files]
+
+    def _compared(self, file: Mapping[str, Any]) -> dict[str, Any]:
+        resolved = PLACEHOLDER.sub(lambda found: self.secrets[found.group()], file["content"])
+        more = {key: value for key, value in file.items() if key not in ("content", "validate")}
+        secret = file["secret"] or resolved != file["content"]
+        return {**more, "secret": secret, "sha256": hashlib.sha256(resolved.encode()).hexdigest()}
 
 
 def folder_for(build: Path, *, check_mode: bool) -> Path:
@@ -45,7 +54,7 @@ def listing(folder: Path) -> dict[str, str]:
     }
 
 
-def consignment(build: Path, device: str, read_secret: Callable[[str, str], str]) -> Consignment:
+def payload(build: Path, device: str, read_secret: Callable[[str, str], str]) -> DevicePayload:
     """Return what `device` is sent.
 
     Args:
@@ -58,32 +67,15 @@ def consignment(build: Path, device: str, read_secret: Callable[[str, str], str]
     """
     manifest = _manifest(build, device)
     files = tuple(_files(build / device, manifest["files"]))
-    return Consignment(
+    return DevicePayload(
         files=files,
-        services=tuple({key: service[key] for key in SERVICE_KEYS} for service in manifest["services"]),
+        services=tuple(manifest["services"]),
         secrets={
             found.group(): read_secret(found["path"], found["field"])
             for file in files
             for found in PLACEHOLDER.finditer(file["content"])
         },
     )
-
-
-def expected(build: Path, device: str) -> tuple[list[dict[str, Any]] | None, list[dict[str, Any]]]:
-    """Return digest and record of each of a device's files, and its services.
-
-    Instead of the files there is None where one of them holds secrets, since its digest is not known here.
-
-    Raises:
-        AnsibleError: the folder has no such device.
-    """
-    manifest = _manifest(build, device)
-    files = [{key: entry[key] for key in RECORD_KEYS} for entry in manifest["files"]]
-    holding = any(
-        entry["secret"] or PLACEHOLDER.search((build / device / entry["path"].lstrip("/")).read_text("utf-8"))
-        for entry in manifest["files"]
-    )
-    return None if holding else files, manifest["services"]
 
 
 def _manifest(build: Path, device: str) -> dict[str, Any]:
@@ -110,4 +102,7 @@ def _files(folder: Path, entries: list[Mapping[str, Any]]) -> Iterator[dict[str,
             raise AnsibleError(
                 f"{path} was changed after it was compiled: change the intent and compile again"
             )
-        yield {**{key: entry[key] for key in FILE_KEYS}, "content": data.decode()}
+        yield {
+            **{key: value for key, value in entry.items() if key not in LEFT_OUT},
+            "content": data.decode(),
+        }

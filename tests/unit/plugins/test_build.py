@@ -12,7 +12,7 @@ from ansible_collections.heiiki.network.plugins.action import compile as compile
 from ansible_collections.heiiki.network.plugins.action.linux_node import ActionModule
 from ansible_collections.heiiki.network.plugins.modules import linux_node
 from ansible_collections.heiiki.network.plugins.plugin_utils import _heiiki
-from ansible_collections.heiiki.network.plugins.plugin_utils.build import consignment, folder_for, listing
+from ansible_collections.heiiki.network.plugins.plugin_utils.build import folder_for, listing, payload
 
 VALUE = "00112233445566778899aabbccddeeff"
 TEXT = "k={{secret:sims/umeda:k}}\n"
@@ -44,7 +44,7 @@ def build(tmp_path: Path) -> Path:
 
 
 def test_secrets_travel_beside_the_files_not_in_them(build: Path) -> None:
-    sent = consignment(build, "b-hss", secret)
+    sent = payload(build, "b-hss", secret)
     assert sent.secrets == {"{{secret:sims/umeda:k}}": VALUE}
     assert sent.files[0]["content"] == TEXT
     assert VALUE not in repr((sent.files, sent.services))
@@ -52,7 +52,7 @@ def test_secrets_travel_beside_the_files_not_in_them(build: Path) -> None:
 
 def test_a_device_without_a_build_is_told_what_to_do(build: Path) -> None:
     with pytest.raises(AnsibleError) as caught:
-        consignment(build, "b-mme", secret)
+        payload(build, "b-mme", secret)
     # Ansible puts the text of the cause behind.
     assert str(caught.value).partition(": [Errno")[0] == (
         f"b-mme: there is no {build}/b-mme/manifest.json: "
@@ -63,7 +63,7 @@ def test_a_device_without_a_build_is_told_what_to_do(build: Path) -> None:
 def test_a_build_that_was_edited_is_refused(build: Path) -> None:
     (build / "b-hss/etc/keys").write_text("k=1\n")
     with pytest.raises(AnsibleError, match="was changed after it was compiled"):
-        consignment(build, "b-hss", secret)
+        payload(build, "b-hss", secret)
 
 
 def test_check_mode_has_a_folder_of_its_own() -> None:

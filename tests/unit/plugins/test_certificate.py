@@ -14,13 +14,18 @@ import pytest
 from ansible.errors import AnsibleError
 from ansible_collections.heiiki.network.plugins.action.certificate import ActionModule
 from ansible_collections.heiiki.network.plugins.module_utils import device_certificate
+from ansible_collections.heiiki.network.plugins.module_utils.certificate_assessment import (
+    assess,
+    diff,
+    lines,
+)
 from ansible_collections.heiiki.network.plugins.module_utils.device_certificate import (
     DeviceError,
     Program,
     reasons,
 )
 from ansible_collections.heiiki.network.plugins.modules import certificate
-from ansible_collections.heiiki.network.plugins.modules.certificate import assess, diff, install, lines
+from ansible_collections.heiiki.network.plugins.modules.certificate import install
 from ansible_collections.heiiki.network.plugins.plugin_utils import enrolment
 from fake_vault import Authority
 from vault_server import RunningVault, make_tls, unsealed_vault

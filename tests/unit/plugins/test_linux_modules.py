@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from ansible_collections.heiiki.network.plugins.module_utils.bgp_sessions import pending, states
+from ansible_collections.heiiki.network.plugins.module_utils import preflight, readiness
+from ansible_collections.heiiki.network.plugins.module_utils.readiness import pending, states
 from ansible_collections.heiiki.network.plugins.module_utils.service_manager import OWNED
-from ansible_collections.heiiki.network.plugins.modules import linux_preflight, linux_ready
 
 SUMMARY = {
     "default": {
@@ -27,7 +27,7 @@ SESSIONS = [
 def test_a_missing_program_is_named_with_its_package(tmp_path: Path) -> None:
     (tmp_path / "there").write_text("#!/bin/sh\n")
     (tmp_path / "there").chmod(0o755)
-    found = linux_preflight.missing_programs({"there": "a", "gone": "b"}, path=str(tmp_path))
+    found = preflight.missing_programs({"there": "a", "gone": "b"}, path=str(tmp_path))
     assert list(found) == ["program gone: install package b"]
 
 
@@ -39,7 +39,7 @@ def test_features_are_tried_in_one_call_and_the_missing_named(monkeypatch: pytes
         return type("Done", (), {"returncode": 0, "stdout": "vrf\n", "stderr": ""})()
 
     monkeypatch.setattr("subprocess.run", run)
-    assert list(linux_preflight.missing_features(["vrf", "gre"])) == [
+    assert list(preflight.missing_features(["vrf", "gre"])) == [
         "kernel feature vrf: load module vrf (CONFIG_NET_VRF)"
     ]
     assert len(calls) == 1
@@ -50,7 +50,7 @@ def test_features_that_cannot_be_tried_are_no_pass(monkeypatch: pytest.MonkeyPat
         return type("Done", (), {"returncode": 1, "stdout": "", "stderr": "not permitted\n"})()
 
     monkeypatch.setattr("subprocess.run", run)
-    assert list(linux_preflight.missing_features(["vrf"])) == [
+    assert list(preflight.missing_features(["vrf"])) == [
         "kernel features cannot be tried (not permitted): run as root"
     ]
 
@@ -65,18 +65,18 @@ def test_sessions_are_told_apart_by_vrf_and_every_family_counts() -> None:
 
 def test_waiting_ends_when_all_are_up(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter(["{}", json.dumps(SUMMARY)])
-    monkeypatch.setattr(linux_ready, "run", lambda _argv: next(answers))
-    monkeypatch.setattr(linux_ready, "POLL_S", 0.0)
-    assert linux_ready.wait(SESSIONS[:1], 5.0) == []
+    monkeypatch.setattr(readiness, "run", lambda _argv: next(answers))
+    monkeypatch.setattr(readiness, "POLL_S", 0.0)
+    assert readiness.wait(SESSIONS[:1], 5.0) == []
 
 
 def test_waiting_ends_in_time_and_names_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(linux_ready, "run", lambda _argv: json.dumps(SUMMARY))
-    assert linux_ready.wait(SESSIONS[1:2], -1.0) == ["two (10.0.0.2, VRF default): Active"]
+    monkeypatch.setattr(readiness, "run", lambda _argv: json.dumps(SUMMARY))
+    assert readiness.wait(SESSIONS[1:2], -1.0) == ["two (10.0.0.2, VRF default): Active"]
 
 
 def test_the_services_looked_at_are_those_applied_last(tmp_path: Path) -> None:
-    assert linux_ready.applied_services(tmp_path) == []
+    assert readiness.applied_services(tmp_path) == []
     (tmp_path / OWNED).parent.mkdir(parents=True)
     (tmp_path / OWNED).write_text(json.dumps({"services": [{"name": "frr"}]}))
-    assert linux_ready.applied_services(tmp_path) == ["frr"]
+    assert readiness.applied_services(tmp_path) == ["frr"]

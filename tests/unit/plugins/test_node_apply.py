@@ -5,19 +5,24 @@ import getpass
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import pytest
 from ansible_collections.heiiki.network.plugins.module_utils import service_manager
 from ansible_collections.heiiki.network.plugins.module_utils.journal import Journal, NodeError
 from ansible_collections.heiiki.network.plugins.module_utils.node_apply import (
-    ManagedFile,
-    ManagedService,
     Outcome,
     apply,
 )
+from ansible_collections.heiiki.network.plugins.module_utils.node_manifest import (
+    ManagedFile,
+    ManagedService,
+    parse,
+)
 from ansible_collections.heiiki.network.plugins.module_utils.service_manager import ServiceError
+
+from heiiki.render.model import RenderedFile, Service
 
 ME = getpass.getuser()
 KEY = "{{secret:sims/umeda:k}}"
@@ -101,6 +106,24 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def node(tmp_path: Path) -> Node:
     return Node(tmp_path, Manager(tmp_path))
+
+
+def test_the_schema_of_the_manifest_is_the_compilers() -> None:
+    def known(kind: type) -> dict[str, object]:
+        return {found.name: found.default for found in fields(kind)}
+
+    compiled = {name: default for name, default in known(RenderedFile).items() if name != "requirements"}
+    assert known(ManagedFile) == compiled | {"content": None, "sha256": ""}
+    assert known(ManagedService) == known(Service)
+
+
+def test_an_entry_of_a_manifest_is_read_by_the_same_fields() -> None:
+    entry = {"path": "/etc/a", "content": "x", "validate": ["true", "{path}"], "requirements": ["R-GAP"]}
+    assert parse(ManagedFile, [entry]) == [ManagedFile("/etc/a", "x", validate=("true", "{path}"))]
+    with pytest.raises(
+        ValueError, match=r"^an entry of the manifest is incomplete \(.*'path'.*compile again$"
+    ):
+        parse(ManagedFile, [{"content": "x"}])
 
 
 def test_a_bare_node_gets_its_files_and_services(node: Node) -> None:

@@ -1,8 +1,10 @@
 """Roles: defaults equal specifications, tables are fresh, and every role of the plan is there."""
 
+import re
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import yaml
@@ -10,14 +12,16 @@ import yaml
 from heiiki.plan.model import Role
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
-OF_ITS_OWN = {"vault_server": {"apply.yml": 4, "verify.yml": 2}}
-"""Steps of a file that has more than one: the server's account, its program, whom to trust for it."""
 ON_THE_CONTROLLER = {"pki"}
 """Roles that reach no node: they run once, for the service."""
-# Its play is no free one: for every other role the play itself looks first.
-LOOKS_FIRST = {"vault_server"}
-WITHOUT_ENROLMENT = {"apn_gateway", "vault_server"}
-"""The carrier's own, and the server, which is enrolled when it knows the service."""
+OF_ITS_OWN = {
+    "pki": ["heiiki.network.vault_pki"],
+    "vault_server": ["heiiki.network.device", "heiiki.network.vault_ca"],
+}
+EXPRESSION = re.compile(r"{{(.*?)}}")
+NAME = re.compile(r"\b[a-z_]\w*\b")
+STRING = re.compile(r"'[^']*'|\|\s*\w+")
+OF_JINJA = {"omit", "true"}
 UNPROVISIONED = {Role.MOBILE_CORE, Role.LAN_SWITCH, Role.TEST_EQUIPMENT}
 
 
@@ -30,9 +34,14 @@ def readme() -> ModuleType:
     return module
 
 
-def load(path: Path) -> dict[str, object]:
-    found: dict[str, object] = yaml.safe_load(path.read_text(encoding="utf-8"))
+def load(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     return found
+
+
+def private_variables(role: Path) -> dict[str, Any]:
+    path = role / "vars/main.yml"
+    return load(path) if path.exists() else {}
 
 
 @pytest.fixture(params=sorted(path.name for path in ROLES.iterdir() if path.is_dir()))
@@ -56,27 +65,28 @@ def test_public_variables_carry_the_roles_name_and_private_ones_a_line_before_it
     assert {
         name for name in load(role / "defaults/main.yml") if not name.startswith(f"{role.name}_")
     } == set()
-    private = role / "vars/main.yml"
-    names = load(private) if private.exists() else {}
-    assert {name for name in names if not name.startswith(f"_{role.name}_")} == set()
+    assert {name for name in private_variables(role) if not name.startswith(f"_{role.name}_")} == set()
 
 
 def test_the_table_of_variables_is_fresh(role: Path) -> None:
     assert (role / "README.md").read_text(encoding="utf-8") == readme().rendered(role)
 
 
-def test_a_role_reaches_a_node_four_times_at_most(role: Path) -> None:
+def test_every_entry_point_is_specified(role: Path) -> None:
+    entries = {path.stem for path in (role / "tasks").iterdir()}
+    assert set(load(role / "meta/argument_specs.yml")["argument_specs"]) == entries
+
+
+def test_a_role_uses_no_variable_that_is_not_its_own(role: Path) -> None:
+    """Variables of the inventory are named in the defaults, where a user of the role alone sets them."""
+    known = {*load(role / "defaults/main.yml"), *private_variables(role), *OF_JINJA}
+    text = "".join(path.read_text(encoding="utf-8") for path in sorted((role / "tasks").iterdir()))
+    used = {name for found in EXPRESSION.findall(text) for name in NAME.findall(STRING.sub("", found))}
+    assert used - known == set()
+
+
+def test_a_device_is_provisioned_in_one_task(role: Path) -> None:
     steps = yaml.safe_load((role / "tasks/main.yml").read_text(encoding="utf-8"))
-    files = [step["ansible.builtin.import_tasks"] for step in steps]
-    wanted = ["preflight.yml", "apply.yml", "enrol.yml", "verify.yml"]
-    if role.name in ON_THE_CONTROLLER:
-        wanted = ["apply.yml"]
-    elif role.name in WITHOUT_ENROLMENT:
-        wanted.remove("enrol.yml")
-    if role.name in LOOKS_FIRST:
-        wanted = ["settled.yml", *wanted]
-    assert files == wanted
-    steps_of = {
-        file: len(yaml.safe_load((role / "tasks" / file).read_text(encoding="utf-8"))) for file in files
-    }
-    assert steps_of == {**dict.fromkeys(files, 1), **OF_ITS_OWN.get(role.name, {})}
+    modules = [next(key for key in step if "." in key) for step in steps]
+    assert modules == OF_ITS_OWN.get(role.name, ["heiiki.network.device"])
+    assert all(step["tags"] == [role.name] for step in steps)

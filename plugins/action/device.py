@@ -1,0 +1,194 @@
+# Copyright: Heiiki contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Action plugin of heiiki.network.device: one look at the node, then the steps that are due."""
+
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible_collections.heiiki.network.plugins.action.certificate import REVOKED, warned
+from ansible_collections.heiiki.network.plugins.modules.device import ARGUMENTS
+from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import secrets_for, translated
+from ansible_collections.heiiki.network.plugins.plugin_utils.build import folder_for, payload
+from ansible_collections.heiiki.network.plugins.plugin_utils.enrolment import Enrolment
+
+Answer = dict[str, Any]
+LOOKED_FOR = ("steps", "programs", "features", "account", "links", "program", "config")
+NOT_APPLIED = "the certificate is not examined: the build is not applied yet"
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
+    """Provision one device: compare it in one call, and take the steps for which there is a reason."""
+
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> Answer:
+        """Look, then apply, enrol and await as far as that is due; see the module's documentation."""
+        self._variables = task_vars or {}
+        result: Answer = super().run(tmp, self._variables)
+        _, self._given = self.validate_argument_spec(ARGUMENTS)
+        self._device: str = self._given["device"] or self._variables["inventory_hostname"]
+        self._check: bool = self._task.check_mode
+        answers = []
+        for answer in self._steps():
+            answers.append(answer)
+            if answer.get("failed"):
+                break
+        return {**result, **_merged(answers)}
+
+    def _steps(self) -> Iterator[Answer]:
+        """Yield the answer of the look, then that of each step that is due."""
+        enrolment = self._enrolment()
+        looked = self._call("heiiki.network.device", self._looked_for(enrolment))
+        seen = looked.pop("seen", None)
+        if seen is None:
+            yield looked
+            return
+        due = _due(seen, enrolment)
+        yield {**looked, "due": due}
+        if "apply" in due:
+            yield from self._apply(seen["missing"])
+        if enrolment:
+            yield self._certificate(seen["certificate"], due, enrolment)
+        if due and "ready" in self._given["steps"] and not self._check:
+            yield self._await()
+
+    # -- the look
+
+    def _enrolment(self) -> Enrolment | None:
+        if not self._given["certificate"] or "certificate" not in self._given["steps"]:
+            return None
+        if not self._given["service_dir"]:
+            raise AnsibleError(
+                f"{self._device}: service_dir is missing: it says what the certificate must be"
+            )
+        state = self._given["secret_state"]
+        return Enrolment(Path(self._given["service_dir"]), Path(state) if state else None)
+
+    def _looked_for(self, enrolment: Enrolment | None) -> Answer:
+        wanted = {key: self._given[key] for key in LOOKED_FOR}
+        return {
+            **wanted,
+            **(self._build() if "apply" in self._given["steps"] else {}),
+            "device": self._device,
+            "sessions": self._awaited(),
+            "certificate_wanted": enrolment.wanted(self._device) if enrolment else {},
+        }
+
+    def _build(self) -> Answer:
+        if not self._given["build"]:
+            raise AnsibleError(
+                f"{self._device}: build is missing: the folder that heiiki.network.compile wrote"
+            )
+        service, state = (
+            Path(self._given[key]) if self._given[key] else None for key in ("service_dir", "secret_state")
+        )
+        build = folder_for(Path(self._given["build"]), check_mode=self._check)
+        with translated(), secrets_for(service, state) as read:
+            sent = payload(build, self._device, read)
+        return {"files": sent.compared(), "services": list(sent.services)}
+
+    def _awaited(self) -> list[dict[str, str]]:
+        """Return the sessions with devices that come earlier in the play: those are further already."""
+        hosts: list[str] = self._variables.get("ansible_play_hosts_all", [])
+        name = self._variables["inventory_hostname"]
+        earlier = hosts[: hosts.index(name)] if name in hosts else []
+        return [session for session in self._given["sessions"] if session["peer"] in earlier]
+
+    # -- the steps
+
+    def _apply(self, missing: list[str]) -> Iterator[Answer]:
+        if missing:
+            lacks = f"nothing was changed; this node lacks: {'; '.join(missing)}"
+            yield {"failed": True, "msg": f"{self._device}: {lacks}", "missing": missing}
+            return
+        prepared = list(self._prepare())
+        yield from prepared
+        if self._check and any(answer.get("changed") for answer in prepared):
+            return  # files that belong to an account which is not there yet cannot be compared
+        passed = {key: self._given[key] for key in ("build", "service_dir", "secret_state")}
+        yield self._action("heiiki.network.linux_node", {"device": self._device, **passed})
+
+    def _prepare(self) -> Iterator[Answer]:
+        """Make the account and the links that the build relies on."""
+        if self._given["account"]:
+            account = {
+                "system": True,
+                "create_home": False,
+                "home": "/nonexistent",
+                "shell": "/usr/sbin/nologin",
+            }
+            yield self._call("ansible.builtin.user", {"name": self._given["account"], **account})
+        for path, target in self._given["links"].items():
+            folder = {"path": str(PurePosixPath(path).parent), "state": "directory", "mode": "0755"}
+            yield self._call("ansible.builtin.file", folder)
+            yield self._call("ansible.builtin.file", {"path": path, "src": target, "state": "link"})
+
+    def _certificate(self, seen: Answer, due: Answer, enrolment: Enrolment) -> Answer:
+        """Have the certificate seen to, unless the look has found it good and nothing was applied since."""
+        if self._check and seen.get("unexamined"):
+            return {"changed": False, "warnings": [f"{self._device}: {NOT_APPLIED}"]}
+        if "certificate" not in due and ("apply" not in due or self._check):
+            return warned({"certificate": seen["certificate"]}, enrolment)
+        passed = {key: self._given[key] for key in ("service_dir", "secret_state", "program", "config")}
+        return self._action("heiiki.network.certificate", {"device": self._device, **passed})
+
+    def _await(self) -> Answer:
+        sessions = {"sessions": self._awaited(), "wait_s": self._given["wait_s"]}
+        answer = self._call("heiiki.network.linux_ready", sessions)
+        return {key: value for key, value in answer.items() if key != "services"}
+
+    def _call(self, module: str, arguments: Answer) -> Answer:
+        answer: Answer = self._execute_module(
+            module_name=module, module_args=arguments, task_vars=self._variables
+        )
+        # What was sent is the build, which stands on the controller: it would only drown the answer.
+        answer.pop("invocation", None)
+        return answer
+
+    def _action(self, name: str, arguments: Answer) -> Answer:
+        """Run another action of the collection for this device, as a task of its own would."""
+        task = self._task.copy()
+        task.args = {key: value for key, value in arguments.items() if value is not None}
+        action = self._shared_loader_obj.action_loader.get(
+            name,
+            task=task,
+            connection=self._connection,
+            play_context=self._play_context,
+            loader=self._loader,
+            templar=self._templar,
+            shared_loader_obj=self._shared_loader_obj,
+        )
+        answer: Answer = action.run(task_vars=self._variables)
+        return answer
+
+
+def _due(seen: Answer, enrolment: Enrolment | None) -> dict[str, list[str]]:
+    """Return why each step is to be taken; a step without a reason is left out."""
+    certificate = seen["certificate"]
+    reasons = list(certificate.get("reasons", ()))
+    if certificate.get("changed") and not reasons:
+        reasons = ["its trust anchors, or what uses it, are not up to date"]
+    if enrolment and not reasons and enrolment.revoked(certificate.get("certificate")):
+        reasons = [REVOKED]
+    due = {"apply": [seen["apply"]] if seen["apply"] else [], "certificate": reasons, "ready": seen["ready"]}
+    return {step: why for step, why in due.items() if why}
+
+
+def _merged(answers: list[Answer]) -> Answer:
+    """Return the answers of all steps as that of one task."""
+    merged: Answer = {}
+    for answer in answers:
+        merged.update(answer)
+    merged["changed"] = any(answer.get("changed") for answer in answers)
+    merged["diff"] = [entry for answer in answers for entry in _entries(answer.get("diff"))]
+    warnings = [text for answer in answers for text in answer.get("warnings", ())]
+    return {**merged, **({"warnings": warnings} if warnings else {})}
+
+
+def _entries(diff: Any) -> list[Any]:
+    if not diff:
+        return []
+    return list(diff) if isinstance(diff, list) else [diff]

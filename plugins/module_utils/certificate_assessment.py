@@ -1,0 +1,90 @@
+# Copyright: Heiiki contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Whether a device needs a certificate, what a diff shows of it, and what is repaired without a server.
+
+Standard library only.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.heiiki.network.plugins.module_utils.device_certificate import (
+    DeviceError,
+    Program,
+    anchors_differ,
+    reasons,
+    shown,
+    sorted_names,
+)
+
+LATE = 0.5
+"""Share of the time between renewal and end that must be left, else the renewal is late."""
+
+
+def has_margin(status: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Tell whether nothing but age asks for a new certificate, and that less than late."""
+    late = 1 - (1 - wanted["renew_share"]) * LATE
+    return not any(reasons(status, {**wanted, "renew_share": late}))
+
+
+def lines(certificate: Mapping[str, Any] | None) -> str:
+    """Return what a diff shows of a certificate."""
+    if certificate is None:
+        return ""
+    rows = [
+        ("serial", certificate["serial"]),
+        ("issuer", certificate["issuer"]),
+        ("not before", certificate["not_before"]),
+        ("not after", certificate["not_after"]),
+        *((kind, name) for kind, values in certificate["names"].items() for name in values),
+    ]
+    return "".join(f"{key}: {value}\n" for key, value in rows)
+
+
+def expected(wanted: Mapping[str, Any]) -> str:
+    """Return what a diff shows of a certificate that is still to come."""
+    rows = [(kind, name) for kind, values in sorted_names(wanted["names"]).items() for name in values]
+    return "serial: (a new one)\n" + "".join(f"{key}: {value}\n" for key, value in rows)
+
+
+def diff(device: str, before: str, after: str) -> list[dict[str, str]]:
+    """Return an entry for Ansible's diff, none when nothing differs."""
+    header = f"certificate of {device}"
+    if before == after:
+        return []
+    return [{"before": before, "after": after, "before_header": header, "after_header": header}]
+
+
+def check_names(status: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Refuse a device that was not told its names yet; DeviceError says what to do."""
+    if status["wanted"] != sorted_names(wanted["names"]):
+        raise DeviceError(
+            f"the plan's names are {shown(wanted['names'])}, the device's configuration says "
+            f"{shown(status['wanted'])}: apply the device's build first (heiiki.network.linux_node)"
+        )
+
+
+def assess(program: Program, wanted: Mapping[str, Any], *, check: bool) -> dict[str, Any]:
+    """Say whether a certificate is needed; make key and request when asked to, mend what needs no server."""
+    status = program("status")
+    found = list(reasons(status, wanted))
+    certificate = status["certificate"]
+    answer = {"changed": False, "reasons": found, "certificate": certificate, "reloaded": []}
+    answer["margin"] = has_margin(status, wanted)
+    if found:
+        after = expected(wanted)
+        answer |= {"changed": check, "diff": diff(wanted["device"], lines(certificate), after)}
+        if wanted["request"] and not check:
+            check_names(status, wanted)
+            # First: a device that finds no way to the server keeps what it has, and a token ends soon.
+            program("reach", {key: wanted[key] for key in ("url", "wait_s")})
+            answer["made"] = program("request")
+        return answer
+    trust = anchors_differ(status, wanted)
+    if not check:
+        if trust:
+            program("anchors", {kind: wanted[kind] for kind in ("anchors", "server_anchors")})
+        if trust or not status["loaded"]:
+            answer["reloaded"] = program("reload")["users"]
+    answer["changed"] = trust or not status["loaded"]
+    return answer

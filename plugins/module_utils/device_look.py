@@ -1,0 +1,113 @@
+# Copyright: Heiiki contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One look at a whole Linux node: what each step of provisioning would find to do there. Nothing is changed.
+
+Each answer is that of the step's own comparison. What cannot be examined counts as due, so that the step
+itself says what is wrong. Standard library only.
+"""
+
+import json
+import pwd
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.heiiki.network.plugins.module_utils.certificate_assessment import assess
+from ansible_collections.heiiki.network.plugins.module_utils.device_certificate import DeviceError, Program
+from ansible_collections.heiiki.network.plugins.module_utils.journal import NodeError
+from ansible_collections.heiiki.network.plugins.module_utils.node_apply import first_difference
+from ansible_collections.heiiki.network.plugins.module_utils.node_manifest import (
+    ManagedFile,
+    ManagedService,
+    parse,
+)
+from ansible_collections.heiiki.network.plugins.module_utils.preflight import (
+    missing_features,
+    missing_programs,
+)
+from ansible_collections.heiiki.network.plugins.module_utils.readiness import SUMMARY, pending, states
+from ansible_collections.heiiki.network.plugins.module_utils.service_manager import (
+    ServiceError,
+    ServiceManager,
+    run,
+)
+
+FAILURES = (NodeError, ServiceError, DeviceError, OSError, ValueError)
+
+
+def look(
+    wanted: Mapping[str, Any], manager: ServiceManager, *, check: bool, root: Path = Path("/")
+) -> dict[str, Any]:
+    """Return what each step would find to do.
+
+    Args:
+        wanted: the parameters of module `device`.
+        manager: knows which services run.
+        check: the steps will change nothing, so each is answered now; else what follows an application of
+            files is left to the steps themselves.
+        root: where the node's files are.
+
+    Returns:
+        `apply`: why files or services are to be applied, empty when they are not; `missing`: programs and
+        kernel features that the node lacks for it; `certificate`: what its assessment says; `ready`: sessions
+        that are not up.
+    """
+    steps = wanted["steps"]
+    due = _reason(lambda: next(_preparation(wanted, root), "")) if "apply" in steps else ""
+    due = due or (_reason(lambda: _difference(wanted, manager, root)) if "apply" in steps else "")
+    answer = {"apply": due, "missing": list(_missing(wanted)) if due else [], "certificate": {}, "ready": []}
+    if due and not check:
+        return answer
+    if wanted["certificate_wanted"]:
+        answer["certificate"] = _certificate(wanted)
+    if "ready" in steps and not due:
+        answer["ready"] = _sessions(wanted["sessions"])
+    return answer
+
+
+def _reason(examine: Callable[[], str]) -> str:
+    try:
+        return examine()
+    except FAILURES as error:
+        return str(error)
+
+
+def _preparation(wanted: Mapping[str, Any], root: Path) -> Iterator[str]:
+    """Yield what the files of the build rely on and the node does not have."""
+    if wanted["account"]:
+        try:
+            pwd.getpwnam(wanted["account"])
+        except KeyError:
+            yield f"there is no account {wanted['account']}"
+    for path, target in wanted["links"].items():
+        link = root / path.lstrip("/")
+        if not link.is_symlink() or str(link.readlink()) != target:
+            yield f"{path} does not lead to {target}"
+
+
+def _difference(wanted: Mapping[str, Any], manager: ServiceManager, root: Path) -> str:
+    files, services = parse(ManagedFile, wanted["files"]), parse(ManagedService, wanted["services"])
+    return first_difference(files, services, manager=manager, root=root)
+
+
+def _missing(wanted: Mapping[str, Any]) -> Iterator[str]:
+    yield from missing_programs(wanted["programs"])
+    yield from missing_features(wanted["features"])
+
+
+def _certificate(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    program = Program(wanted["program"], wanted["config"])
+    asked = {**wanted["certificate_wanted"], "device": wanted["device"], "request": False, "force": False}
+    try:
+        return assess(program, asked, check=True)
+    except FAILURES as error:
+        return {"changed": True, "reasons": [str(error)], "certificate": None, "unexamined": True}
+
+
+def _sessions(sessions: Sequence[Mapping[str, str]]) -> list[str]:
+    if not sessions:
+        return []
+    try:
+        return list(pending(sessions, states(json.loads(run(SUMMARY)))))
+    except FAILURES as error:
+        return [str(error)]
