@@ -112,7 +112,7 @@ def host_variables(
         "heiiki_role": str(device.role),
         "heiiki_function": str(device.function),
         "heiiki_site": device.site,
-        "heiiki_networks": list(device.networks),
+        "heiiki_networks": [str(network) for network in device.networks],
         "heiiki_sessions": sessions(device, out),
         "heiiki_certificate": device.identity is not None,
         **way_to(device, management),

@@ -63,6 +63,23 @@ def test_a_host_carries_what_its_role_needs(lab: InventoryData) -> None:
     assert {session["peer"] for session in found["heiiki_sessions"]} == {"a-pe2", "hub-ce-a", "umeda-gw-b"}
 
 
+def other_types(value: object) -> set[type]:
+    """The types in a variable that Ansible does not store: subclasses of the plain ones among them."""
+    if type(value) is dict:
+        return {kind for pair in value.items() for part in pair for kind in other_types(part)}
+    if type(value) is list:
+        return {kind for item in value for kind in other_types(item)}
+    return set() if type(value) in {str, int, float, bool, type(None)} else {type(value)}
+
+
+def test_every_variable_is_of_a_plain_type(lab: InventoryData) -> None:
+    variables = [host.get_vars() for host in lab.hosts.values()] + [lab.groups["all"].get_vars()]
+    # What Ansible itself adds to a host is its own affair.
+    own = [{key: value for key, value in found.items() if key.startswith("heiiki")} for found in variables]
+    assert len(own) > 20
+    assert other_types(own) == set()
+
+
 def test_real_devices_are_reached_over_ssh() -> None:
     device = next(iter(_plan().managed()))
     assert intent.way_to(device, Management("ssh", "operator", ".mgmt.example")) == {
