@@ -117,7 +117,7 @@ def main(sites: int, seed: int, runs: int, measured: tuple[str, str] | None) -> 
     if measured is not None:
         click.echo(json.dumps(measure(measured[0], Path(measured[1]))))
         return
-    from heiiki.intent.generate import generate  # noqa: PLC0415 - not before a fresh process measures its imports
+    from heiiki.cli.new_service import generate  # noqa: PLC0415 - not before a fresh process measures its imports
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -29,7 +29,7 @@ from typing import Any
 import click
 
 from heiiki import intent
-from heiiki.intent.generate import generate
+from heiiki.cli.new_service import generate
 from heiiki.pki import enrol
 from heiiki.pki.issue import signing_call
 from heiiki.pki.server import reconcile as pki

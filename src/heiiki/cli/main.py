@@ -12,14 +12,13 @@ from pathlib import Path
 
 import click
 
+from heiiki.cli.new_service import generate, template
+from heiiki.cli.reference import reference_files
 from heiiki.cli.service import Folder, planned
 from heiiki.cli.table import verdict_table
 from heiiki.design import design
 from heiiki.errors import HeiikiError, IntentError
 from heiiki.intent.collector import held
-from heiiki.intent.generate import generate, template
-from heiiki.intent.reference import pages
-from heiiki.plan.reference import timers_page
 from heiiki.render import compile_plan, write
 from heiiki.report import exit_code
 from heiiki.report.verdicts import verdict_json
@@ -87,7 +86,8 @@ def new(folder: Path, sites: int | None, seed: int) -> None:
     """
     if folder.exists() and any(folder.iterdir()):
         raise click.UsageError(f"{folder} is not empty: name a new folder, nothing is overwritten")
-    files = template(folder.name) if sites is None else generate(folder.name, sites, seed)
+    name = folder.resolve().name
+    files = template(name) if sites is None else generate(name, sites, seed)
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -169,11 +169,6 @@ def reference(folder: Path) -> None:
     for name, text in reference_files().items():
         (folder / name).write_text(text, encoding="utf-8")
         click.echo(folder / name)
-
-
-def reference_files() -> dict[str, str]:
-    """Return every file of the reference, by name."""
-    return {**pages(), "timers.md": timers_page()}
 
 
 for _command in entry_points(group="heiiki.commands"):

@@ -1,47 +1,26 @@
 """What no single file can tell: numbers and SIMs used twice, pools that overlap, names nobody defined."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from ipaddress import IPv4Network
 from itertools import combinations
 
 from heiiki.errors import Problem
-from heiiki.intent.model import AddressPools, IpVpn, Mark, Retired, Revoked, Service, Site
+from heiiki.intent import pools as address_pools
+from heiiki.intent.model import AddressPools, IpVpn, Mark, Networks, Retired, Revoked, Service, Site
 from heiiki.intent.yaml_source import YamlSource
 
 _Written = tuple[YamlSource, Site]
 
 RESERVED_NAMES = frozenset(
-    {"hub", "dras", "xmpp", "second", "test_ue", "a", "b", "all", "ungrouped", "unmanaged", "localhost"}
-    | {
-        "pe_router",
-        "ce_router",
-        "lte_gateway",
-        "apn_gateway",
-        "closed_group_host",
-        "ems",
-        "mobile_core",
-        "sites",
-    }
-    | {"lan_switch", "test_equipment", "network_a", "network_b"}
+    {"a", "b", "hub", "second", "dras", "xmpp", "vault", "stranger", "test_ue"}
+    | {"all", "ungrouped", "localhost", "managed", "unmanaged", "sites", "none", "controller"}
+    | {"pe_router", "ce_router", "lte_gateway", "apn_gateway", "closed_group_host", "ems", "vault_server"}
+    | {"mobile_core", "lan_switch", "witness", "test_equipment"}
 )
-"""Names of devices and groups that no site may take."""
+"""Names that no site may take: first parts of other devices' names, devices, and groups of the inventory."""
 
-_UNUSABLE = tuple(
-    IPv4Network(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4")
-)
-"""This network, loopback, link local, multicast, reserved (RFC 6890)."""
+_RESERVED_BEGINNINGS = ("function_", "network_")
+
 _IMSI_DIGITS, _SHOWN = 15, 12
-_INFRASTRUCTURE = 24
-_SMALLEST = {
-    "hub_lan": 28,
-    "site_lan": 27,
-    "access_a": 29,
-    "loopback_a": 29,
-    "sim_b": 29,
-    "tunnel_a": 29,
-    "tunnel_b": 29,
-}
-"""Longest prefix of each pool that holds a hub and a site."""
 _ADDRESSES_A_SITE = {"site_lan": 16, "access_a": 4, "loopback_a": 1, "sim_b": 1, "tunnel_a": 4, "tunnel_b": 4}
 
 
@@ -65,12 +44,15 @@ def across(
     yield from _twice(sites, "name", lambda site: site.name, ("name",))
     yield from _twice(sites, "SIM", lambda site: site.b.sim, ("b", "sim"))
     yield from _twice(sites, "circuit", lambda site: site.a.circuit, ("a", "circuit"))
+    yield from _cut_short(sites, ("customer",))
     if retired is not None:
         yield from _retired(sites, retired[1])
     if service is not None:
-        yield from _pools(*service)
+        yield from address_pools.problems(*service)
+        yield from _cut_short([service], ("title",))
         yield from _core(service[0], service[1].networks.a)
         yield from _as_numbers(*service)
+        yield from _tariffs(*service)
         yield from _references(service, sites)
         yield from _witness(*service, [*(site.name for _, site in sites), *named])
         yield from _capacity(service[1].addresses, sites)
@@ -78,6 +60,8 @@ def across(
 
 def marks(source: YamlSource, revoked: Revoked, problems: list[Problem]) -> tuple[Mark, ...]:
     """Return the devices that are shut out, each with its place; one that is named twice is a problem."""
+    for index in range(len(revoked.devices)):
+        problems += _cut_short([(source, revoked)], ("devices", index, "reason"))
     named = [one.device for one in revoked.devices]
     for index, name in enumerate(named):
         if name in named[:index]:
@@ -100,10 +84,9 @@ def _file_names(sites: Iterable[_Written]) -> Iterator[Problem]:
 
 def _reserved(sites: Iterable[_Written]) -> Iterator[Problem]:
     for source, site in sites:
-        if site.name in RESERVED_NAMES:
-            yield source.problem(
-                ("name",), f"`{site.name}` is a name of the hub or of a group", "choose another name"
-            )
+        if site.name in RESERVED_NAMES or site.name.startswith(_RESERVED_BEGINNINGS):
+            what = f"`{site.name}` is a name of the hub or of a group"
+            yield source.problem(("name",), what, "choose another name")
 
 
 def _twice(
@@ -112,11 +95,21 @@ def _twice(
     first: dict[object, YamlSource] = {}
     for source, site in sites:
         value = key(site)
-        if value in first:
-            what = f"{word} {value} is used twice; the first is in {first[value].file.name}"
+        # A carrier's number of a line is one whether it is written in capitals or not.
+        same = value.casefold() if isinstance(value, str) else value
+        if same in first:
+            what = f"{word} {value} is used twice; the first is in {first[same].file.name}"
             yield source.problem(loc, what, f"give this site its own {word}")
         else:
-            first[value] = source
+            first[same] = source
+
+
+def _cut_short(written: Iterable[tuple[YamlSource, object]], loc: tuple[str | int, ...]) -> Iterator[Problem]:
+    """A text that ends where YAML sees a comment: `ACME #2` is read as `ACME`."""
+    for source, _ in written:
+        if rest := source.comment_behind(loc):
+            what = f"the text ends before `{rest}`, which YAML takes for a comment"
+            yield source.problem(loc, what, "put the whole text in quotes, or a blank behind the `#`")
 
 
 def _retired(sites: Iterable[_Written], retired: Retired) -> Iterator[Problem]:
@@ -125,39 +118,6 @@ def _retired(sites: Iterable[_Written], retired: Retired) -> Iterator[Problem]:
         if site.number in gone:
             what = f"number {site.number} is retired: its addresses must not come back"
             yield source.problem(("number",), what, "take a number that was never used")
-
-
-def _named_pools(service: Service) -> dict[tuple[str, ...], IPv4Network]:
-    pools: dict[tuple[str, ...], IPv4Network] = {
-        ("addresses", name): getattr(service.addresses, name) for name in AddressPools.model_fields
-    }
-    pools["networks", "a", "infrastructure"] = service.networks.a.infrastructure
-    pools["networks", "b", "infrastructure"] = service.networks.b.infrastructure
-    return pools
-
-
-def _pools(source: YamlSource, service: Service) -> Iterator[Problem]:
-    pools = _named_pools(service)
-    for (one, first), (other, second) in combinations(pools.items(), 2):
-        if first.overlaps(second):
-            what = f"{second} overlaps {first} of {'.'.join(one)}"
-            yield source.problem(other, what, "give each pool addresses of its own")
-    for loc, pool in pools.items():
-        yield from _pool(source, loc, pool)
-
-
-def _pool(source: YamlSource, loc: tuple[str, ...], pool: IPv4Network) -> Iterator[Problem]:
-    if any(pool.overlaps(network) for network in _UNUSABLE):
-        fix = "take private addresses, such as a part of 10.0.0.0/8"
-        yield source.problem(loc, f"{pool} holds addresses that no device may own", fix)
-    if loc[-1] == "infrastructure":
-        if pool.prefixlen != _INFRASTRUCTURE:
-            what = f"{pool} is not a /{_INFRASTRUCTURE}"
-            yield source.problem(loc, what, f"give the carrier's infrastructure a /{_INFRASTRUCTURE}")
-    elif pool.prefixlen > _SMALLEST[loc[-1]]:
-        yield source.problem(
-            loc, f"the pool {pool} is too small", f"give it at least a /{_SMALLEST[loc[-1]]}"
-        )
 
 
 def _core(source: YamlSource, network: IpVpn) -> Iterator[Problem]:
@@ -217,6 +177,20 @@ def _as_numbers(source: YamlSource, service: Service) -> Iterator[Problem]:
     if service.networks.a.carrier == service.networks.b.carrier:
         what = f"both networks are of carrier `{service.networks.a.carrier}`"
         yield source.problem(("networks", "b", "carrier"), what, "name two independent carriers (R-DUAL)")
+
+
+def _tariffs(source: YamlSource, service: Service) -> Iterator[Problem]:
+    """What is included, and the price of more, belong together: neither says anything alone."""
+    for name in Networks.model_fields:
+        tariff = getattr(service.networks, name).tariff
+        priced, limited = "yen_per_extra_mb" in tariff.model_fields_set, tariff.included_mb is not None
+        loc = ("networks", name, "tariff")
+        if limited and not priced:
+            what = "`included_mb` limits the volume, and nothing says what more costs"
+            yield source.problem(loc, what, "add `yen_per_extra_mb:`, 0 if it is free")
+        if priced and not limited:
+            what = "`yen_per_extra_mb` is the price of more than `included_mb`, which is missing"
+            yield source.problem(loc, what, "add `included_mb:`, or leave the price out")
 
 
 def _references(service: tuple[YamlSource, Service], sites: Sequence[_Written]) -> Iterator[Problem]:

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from heiiki.errors import IntentError, Problem
 from heiiki.intent.collector import held
 from heiiki.intent.consistency import across, marks
-from heiiki.intent.explain import explain, misspells
+from heiiki.intent.explain import Finding, explain, misspells
 from heiiki.intent.model import Intent, Model, Retired, Revoked, Service, Site
 from heiiki.intent.yaml_source import MAX_CHARACTERS, YamlSource
 
@@ -160,7 +160,7 @@ def _first(found: Iterator[tuple[YamlSource, M]]) -> tuple[YamlSource, M] | None
 
 def _problem(source: YamlSource, model: type[Model], detail: ErrorDetails) -> Problem:
     loc = tuple(step for step in detail["loc"] if not _is_tag(step, detail["loc"]))
-    what, fix = explain(detail, model, loc, source.value)
+    what, fix = explain(Finding.of(detail, source.written(loc)), model, loc, source.value)
     return source.problem(loc, what, fix)
 
 

@@ -4,66 +4,30 @@ Nothing derivable is written: addresses, AS paths, names of devices and routes f
 """
 
 from dataclasses import dataclass
-from ipaddress import IPv4Network
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from heiiki.errors import Problem
-
-_NAME = r"^[a-z][a-z0-9_]{0,15}$"
-_ROUTER_NAME = r"^[a-z][a-z0-9]{0,9}$"
-# No control character of either set, no separator of lines, no mark that turns the direction of writing.
-_TEXT = r"^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+$"
-_IMSI = r"^[0-9]{15}$"
-_PLMN = r"^[0-9]{5,6}$"
-_APN = r"^[a-z0-9][a-z0-9.-]{0,61}[a-z0-9]$"
-_CIRCUIT = r"^[A-Za-z0-9][A-Za-z0-9./-]{0,31}$"
-_SUFFIX = r"^(\.[a-z0-9-]+)*$"
-_DEVICE = r"^[a-z][a-z0-9-]{0,62}$"
-_DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-
-FORMS = {
-    _NAME: "a small letter, then small letters, digits or `_`, 16 at the most",
-    _ROUTER_NAME: "a small letter, then small letters or digits, 10 at the most",
-    _TEXT: "one line of printable text",
-    _IMSI: "15 digits in quotes",
-    _PLMN: "5 or 6 digits in quotes",
-    _APN: "small letters, digits, `.` or `-`, such as dr.carrier.example",
-    _CIRCUIT: "letters, digits, `.`, `/` or `-`, 32 at the most",
-    _DEVICE: "the name of a device, such as umeda-gw-b",
-    _DAY: "a day, such as 2026-11-24",
-    _SUFFIX: "a domain with a leading point, such as .mgmt.example",
-}
-"""What each pattern asks for, in words."""
-
-Name = Annotated[str, Field(pattern=_NAME)]
-"""A name of a site or carrier: a small letter, then small letters, digits or ``_``; 16 at the most."""
-
-RouterName = Annotated[str, Field(pattern=_ROUTER_NAME)]
-"""A name of a carrier's router; short, for it stands in the names of interfaces (15 characters in Linux)."""
-
-Text = Annotated[str, Field(min_length=1, max_length=80, pattern=_TEXT)]
-"""A line of text for people."""
-
-
-def _as_written(value: object) -> object:
-    """Refuse what `ipaddress` takes for a prefix though nobody writes one so: a number, an address alone."""
-    if not isinstance(value, str | IPv4Network) or "/" not in str(value):
-        raise ValueError("not a prefix")
-    return value
-
-
-Prefix = Annotated[IPv4Network, BeforeValidator(_as_written)]
-"""An IPv4 prefix such as ``10.16.0.0/18``."""
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
-
-PrivateAs = Annotated[int, Field(ge=64512, le=65534, strict=True)]
-"""A private two-byte AS number (RFC 6996): routers on sites may know two bytes only."""
-
-SiteNumber = Annotated[int, Field(ge=1, le=9999, strict=True)]
-Yen = Annotated[int, Field(ge=0, strict=True)]
+from heiiki.intent.forms import (
+    Apn,
+    Circuit,
+    Day,
+    DeviceName,
+    Figure,
+    HostSuffix,
+    Imsi,
+    Name,
+    Plmn,
+    Positive,
+    Prefix,
+    PrivateAs,
+    RouterName,
+    SiteNumber,
+    Text,
+    User,
+    Yen,
+)
 
 
 class Model(BaseModel):
@@ -79,8 +43,8 @@ class Tariff(Model):
     included_mb: Annotated[int, Field(ge=0, strict=True)] | None = Field(
         default=None, description="Volume included, megabytes (10⁶ B) a month; left out: unlimited."
     )
-    yen_per_extra_mb: Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)] = Field(
-        default=0.0, description="Price of each further megabyte, yen."
+    yen_per_extra_mb: Figure = Field(
+        default=0.0, description="Price of each further megabyte, yen; due beside `included_mb`."
     )
 
 
@@ -123,9 +87,9 @@ class LteApn(Model):
     carrier: Name
     as_number: PrivateAs
     infrastructure: Prefix = Field(description="A /24 for the tunnel endpoint and the core's links.")
-    plmn: Annotated[str, Field(pattern=_PLMN)] = Field(description="MCC and MNC (TS 23.003), quoted.")
+    plmn: Plmn = Field(description="MCC and MNC (TS 23.003), quoted.")
     tac: Annotated[int, Field(ge=1, le=65535, strict=True)] = Field(description="Tracking area code.")
-    apn: Annotated[str, Field(pattern=_APN)] = Field(description="Access point name.")
+    apn: Apn = Field(description="Access point name.")
     tariff: Tariff
 
 
@@ -194,8 +158,8 @@ class SshManagement(Model):
         min_length=1,
         description="Where SSH may come from: every device's packet filter opens port 22 to these.",
     )
-    user: Name
-    host_suffix: Annotated[str, Field(pattern=_SUFFIX)] = Field(
+    user: User = Field(description="The user to log in as; needs no password.")
+    host_suffix: HostSuffix = Field(
         default="", description="Appended to a device's name to make its management host name."
     )
 
@@ -232,7 +196,7 @@ class AccessA(Model):
     """How a site is attached to network A."""
 
     access: Literal["ethernet"]
-    circuit: Annotated[str, Field(pattern=_CIRCUIT)] = Field(description="The carrier's number of the line.")
+    circuit: Circuit = Field(description="The carrier's number of the line.")
     pe: RouterName = Field(description="The PE to which the line leads.")
     platform: Literal["frr"] = "frr"
 
@@ -240,7 +204,7 @@ class AccessA(Model):
 class AccessB(Model):
     """How a site is attached to network B."""
 
-    sim: Annotated[str, Field(pattern=_IMSI)] = Field(description="IMSI (TS 23.003), 15 digits, quoted.")
+    sim: Imsi = Field(description="IMSI (TS 23.003), 15 digits, quoted.")
     platform: Literal["linux_lte"] = "linux_lte"
 
 
@@ -277,12 +241,10 @@ class Retired(Model):
 class RevokedDevice(Model):
     """A device that is shut out."""
 
-    device: Annotated[str, Field(pattern=_DEVICE)] = Field(description="Its name.")
-    since: Annotated[str, Field(pattern=_DAY)] = Field(description="The day on which it was shut out.")
+    device: DeviceName = Field(description="Its name.")
+    since: Day = Field(description="The day on which it was shut out.")
     reason: Text = Field(description="Why, for people.")
-    sim: Annotated[str, Field(pattern=_IMSI)] | None = Field(
-        default=None, description="IMSI of the SIM that was in it."
-    )
+    sim: Imsi | None = Field(default=None, description="IMSI of the SIM that was in it.")
 
 
 class Revoked(Model):

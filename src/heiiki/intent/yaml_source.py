@@ -11,13 +11,17 @@ from typing import Any
 import yaml
 
 from heiiki.errors import Problem
+from heiiki.intent.numbers import plainly
+from heiiki.intent.yaml_faults import fault, place
 
 MAX_CHARACTERS = 256 << 10
 _MAX_DEPTH = 16
 """Deeper than any file of ours by far, and shallow enough for every recursion."""
 _FEW_BRACKETS = 5
-_INDENTED = re.compile(r"(?:^|[\r\n\x85\u2028\u2029])[ \t?:-]{8}")
+_INDENTED = re.compile(r"(?:^|[\r\n])[ \t?:-]{8}")
 """With fewer brackets and no such line, no more than 14 collections can stand inside each other."""
+_SHOWN = 40
+"""Characters of a value that a message repeats."""
 _MOST = 50
 """Mistakes of form that are looked for in one file."""
 
@@ -27,10 +31,13 @@ _STR, _NULL, _INT, _FLOAT, _BOOL, _TIMESTAMP = (
 _PLAIN_COLLECTIONS = frozenset({"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
 _BOOLS = {"true": True, "false": False}
 _WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
-_DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})(\.[0-9]{0,17})?([eE][-+]?[0-9]{1,2})?")
+_DECIMAL = re.compile(r"[-+]?((0|[1-9][0-9]{0,17})(\.[0-9]{0,17})?|\.[0-9]{1,17})([eE][-+]?[0-9]{1,2})?")
+_COMMENT = re.compile(r"[ \t]+(#[^\s#][^\r\n]*)")
 
-_Mark = Any
-"""A place in the text; the C parser has a class of its own for it."""
+_NO_BREAKS = {0x85: "\ufdd0", 0x2028: "\ufdd1", 0x2029: "\ufdd2"}
+"""Breaks of lines in YAML 1.1 only (YAML 1.2 5.4): hidden from the parser, for editors do not count them."""
+_BREAKS = {ord(hidden): chr(char) for char, hidden in _NO_BREAKS.items()}
+_ANY_BREAK = re.compile("[\x85\u2028\u2029]")
 
 
 class YamlSource:
@@ -39,9 +46,10 @@ class YamlSource:
     def __init__(self, file: Path, text: str) -> None:
         """Parse `text`; mistakes of form are kept in `problems`, never raised."""
         self.file = file
+        self._text = _without_breaks(text.removeprefix("\ufeff"))
         self.problems: list[Problem] = []
         self._seen: set[int] = set()
-        self.root: yaml.Node | None = self._compose(text)
+        self.root: yaml.Node | None = self._compose(self._text)
         self.value: Any = self._plain(self.root, ()) if self.root is not None else None
 
     def position(self, loc: tuple[str | int, ...]) -> tuple[int, int]:
@@ -52,7 +60,29 @@ class YamlSource:
             if found is None:
                 break
             mark, node = found
-        return _place(mark)
+        return place(mark)
+
+    def written(self, loc: tuple[str | int, ...]) -> str | None:
+        """Return the text of the plain or quoted value at `loc`; None where there is none."""
+        node = self._node(loc)
+        return _read(node) if isinstance(node, yaml.ScalarNode) else None
+
+    def comment_behind(self, loc: tuple[str | int, ...]) -> str:
+        """Return the comment without a blank behind the unquoted value at `loc`, such as ``#2 (east)``."""
+        node = self._node(loc)
+        if not isinstance(node, yaml.ScalarNode) or node.style:
+            return ""
+        found = _COMMENT.match(self._text, node.end_mark.index)
+        return found[1] if found else ""
+
+    def _node(self, loc: tuple[str | int, ...]) -> yaml.Node | None:
+        node = self.root
+        for step in loc:
+            found = _child(node, step)
+            if found is None:
+                return None
+            node = found[1]
+        return node
 
     def problem(self, loc: tuple[str | int, ...], what: str, fix: str) -> Problem:
         """Return a problem at `loc`."""
@@ -66,10 +96,11 @@ class YamlSource:
             )
             return None
         try:
-            too_deep = next((_place(mark) for mark, depth in _collections(text) if depth > _MAX_DEPTH), None)
+            too_deep = next((place(mark) for mark, depth in _collections(text) if depth > _MAX_DEPTH), None)
             root = _root(text) if too_deep is None else None
         except yaml.YAMLError as error:
-            self._add(*_not_yaml(error))
+            where, what, fix = fault(error, text)
+            self._add(where, (), what, fix)
             return None
         if too_deep is not None:
             what = f"more than {_MAX_DEPTH} lists or mappings stand inside each other"
@@ -82,13 +113,13 @@ class YamlSource:
             return root
         return None
 
-    def _add(self, place: tuple[int, int], loc: tuple[str | int, ...], what: str, fix: str) -> None:
+    def _add(self, where: tuple[int, int], loc: tuple[str | int, ...], what: str, fix: str) -> None:
         if len(self.problems) == _MOST:
             return
-        self.problems.append(Problem(self.file, *place, dotted(loc), what, fix))
+        self.problems.append(Problem(self.file, *where, dotted(loc), what, fix))
         if len(self.problems) == _MOST:
             self.problems[-1] = Problem(
-                self.file, *place, "", "there may be more mistakes below", "mend those above first"
+                self.file, *where, "", "there may be more mistakes below", "mend those above first"
             )
 
     def _plain(self, node: yaml.Node, loc: tuple[str | int, ...]) -> Any:
@@ -96,8 +127,8 @@ class YamlSource:
             return None
         if id(node) in self._seen:
             fix = "write the values out where they belong"
-            place = self.position(loc[:-1] if loc and isinstance(loc[-1], int) else loc)
-            self._add(place, loc, "an alias (`*name`) stands for what is written elsewhere", fix)
+            here = self.position(loc[:-1] if loc and isinstance(loc[-1], int) else loc)
+            self._add(here, loc, "an alias (`*name`) stands for what is written elsewhere", fix)
             return None
         self._seen.add(id(node))
         if isinstance(node, yaml.ScalarNode):
@@ -111,20 +142,20 @@ class YamlSource:
     def _pairs(self, node: yaml.Node, loc: tuple[str | int, ...]) -> Iterator[tuple[str, Any]]:
         first: dict[str, int] = {}
         for key_node, value_node in node.value:
-            place = _place(key_node.start_mark)
+            here = place(key_node.start_mark)
             if not isinstance(key_node, yaml.ScalarNode):
-                self._add(place, loc, "a list or mapping stands where a key is due", "write `key: value`")
+                self._add(here, loc, "a list or mapping stands where a key is due", "write `key: value`")
                 continue
-            key = key_node.value
+            key = _read(key_node)
             if key in first:
                 what = f"the key stands twice; the first is on line {first[key]}"
-                self._add(place, (*loc, key), what, "keep one of them")
+                self._add(here, (*loc, key), what, "keep one of them")
                 continue
-            first[key] = place[0]
+            first[key] = here[0]
             yield key, self._plain(value_node, (*loc, key))
 
     def _scalar(self, node: yaml.ScalarNode, loc: tuple[str | int, ...]) -> Any:
-        tag, text = node.tag, node.value
+        tag, text = node.tag, _read(node)
         if tag in (_STR, _TIMESTAMP):
             return text
         if tag == _BOOL:
@@ -140,11 +171,13 @@ class YamlSource:
     def _odd_number(self, node: yaml.ScalarNode, loc: tuple[str | int, ...]) -> None:
         """Refuse what YAML 1.1 reads otherwise than people do: 017 is 15 there, 1:30 is 90, 1_000 is 1000."""
         fix = "write plain digits without zeros in front, or put a name made of digits in quotes"
-        self._add(_place(node.start_mark), loc, f"`{node.value[:40]}` is not a plain number", fix)
+        if "_" in node.value and (digits := plainly(node.value[:_SHOWN])):
+            fix = f"write {digits}"
+        self._add(place(node.start_mark), loc, f"`{node.value[:_SHOWN]}` is not a plain number", fix)
 
     def _unknown_tag(self, node: yaml.Node, loc: tuple[str | int, ...]) -> None:
         self._add(
-            _place(node.start_mark),
+            place(node.start_mark),
             loc,
             f"the tag `{node.tag[:40]}` is not known here",
             "write a plain value",
@@ -159,7 +192,7 @@ def _root(text: str) -> yaml.Node | None:
         loader.dispose()
 
 
-def _collections(text: str) -> Iterator[tuple[_Mark | None, int]]:
+def _collections(text: str) -> Iterator[tuple[Any, int]]:
     """Yield the place and depth of each list or mapping, by events; nothing where the text cannot be deep.
 
     Composing is recursive, and in C: a file of 10,000 brackets would end the process.
@@ -175,18 +208,13 @@ def _collections(text: str) -> Iterator[tuple[_Mark | None, int]]:
             depth -= 1
 
 
-def _not_yaml(error: yaml.YAMLError) -> tuple[tuple[int, int], tuple[str | int, ...], str, str]:
-    if isinstance(error, yaml.MarkedYAMLError):
-        mark = error.problem_mark or error.context_mark
-        reason = ", ".join(part for part in (error.context, error.problem) if part)
-        fix = "mend the line; keys are `key: value`, indented by spaces"
-        return _place(mark), (), f"this is not YAML: {reason}", fix
-    reason = str(error).partition("\n")[0]
-    return (1, 1), (), f"this is not YAML: {reason}", "write plain UTF-8 text without control characters"
+def _without_breaks(text: str) -> str:
+    return text.translate(_NO_BREAKS) if _ANY_BREAK.search(text) else text
 
 
-def _place(mark: _Mark | None) -> tuple[int, int]:
-    return (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
+def _read(node: yaml.ScalarNode) -> str:
+    text: str = node.value
+    return text if text.isascii() else text.translate(_BREAKS)
 
 
 def dotted(loc: tuple[str | int, ...]) -> str:

@@ -8,7 +8,8 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from heiiki.cli.main import cli, reference_files
+from heiiki.cli.main import cli
+from heiiki.cli.reference import reference_files
 from heiiki.cli.table import verdict_table
 from heiiki.requirements import Result as Found
 from heiiki.requirements import Stage, Verdict
@@ -187,3 +188,32 @@ def test_every_key_of_the_template_is_in_the_reference(tmp_path: Path) -> None:
         if isinstance(value, dict):
             assert [key for key in value if f"| `{key}` |" not in page] == []
         here += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+@pytest.mark.parametrize(
+    ("folder", "service"),
+    [
+        ("true", "true"),
+        ("False", "false"),
+        ("null", "null"),
+        ("no", "no"),
+        ("2026", "s2026"),
+        ("1e5", "s1e5"),
+        ("大阪", "service"),
+        ("Zürich", "zurich"),
+        ("demand-response-osaka", "demand_response"),
+        ("xn--base", "xn_base"),
+        ("_a__b_", "a_b"),
+    ],
+)
+def test_new_in_a_folder_of_any_name_passes(tmp_path: Path, folder: str, service: str) -> None:
+    assert run("new", tmp_path / folder).exit_code == 0
+    result = run("check", tmp_path / folder, "--json")
+    assert (result.exit_code, json.loads(result.stdout)["service"]) == (0, service)
+
+
+def test_new_here_is_called_as_the_folder_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "osaka").mkdir()
+    monkeypatch.chdir(tmp_path / "osaka")
+    assert run("new", ".").stdout == ".: 2 files; next: heiiki check .\n"
+    assert json.loads(run("check", ".", "--json").stdout)["service"] == "osaka"

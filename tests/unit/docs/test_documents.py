@@ -12,8 +12,8 @@ import click
 import pytest
 
 from heiiki.cli.main import cli
+from heiiki.cli.new_service import template
 from heiiki.intent import load
-from heiiki.intent.generate import template
 from heiiki.plan import build
 from heiiki.report import network_svg
 

@@ -9,7 +9,11 @@ import pytest
 from heiiki.errors import printable
 from heiiki.intent import load
 from heiiki.intent.collector import held
+from heiiki.intent.consistency import RESERVED_NAMES
+from heiiki.intent.numbers import plainly
 from heiiki.intent.yaml_source import YamlSource, dotted
+from heiiki.plan import build
+from heiiki.plan.model import Role
 
 EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
 
@@ -111,3 +115,64 @@ def _fail_while_held() -> None:
     with held():
         assert not gc.isenabled()
         raise KeyError
+
+
+@pytest.mark.parametrize(
+    ("written", "value"), [(".5", 0.5), ("2.6e+5", 260000.0), ("yes", "yes"), ("2.6e5", "2.6e5")]
+)
+def test_figures_as_yaml_reads_them(written: str, value: object) -> None:
+    assert source(f"a: {written}\n").value == {"a": value}
+
+
+@pytest.mark.parametrize("written", ["2.6e5", "26e4", "260000.", "2.6e+5", "2.6E5"])
+def test_a_figure_may_have_an_exponent(tmp_path: Path, written: str) -> None:
+    copy = shutil.copytree(EXAMPLE, tmp_path / "copy")
+    service = copy / "service.yml"
+    text = service.read_text()
+    service.write_text(text.replace("ce_router: {mtbf_h: 260000", f"ce_router: {{mtbf_h: {written}"))
+    assert load(copy).service.reliability == load(EXAMPLE).service.reliability
+
+
+@pytest.mark.parametrize(
+    ("written", "digits"),
+    [
+        ("2.6e5", "260000"),
+        ("260,000", "260000"),
+        ("260 000 h", "260000"),
+        ("1,234,567.50", "1234567.5"),
+        ("２６０", "260"),  # noqa: RUF001 - full-width digits are meant
+        (".5", "0.5"),
+        ("1e99", "1" + "0" * 99),
+        ("26,00", None),
+        ("many", None),
+        ("", None),
+    ],
+)
+def test_a_number_in_plain_digits(written: str, digits: str | None) -> None:
+    assert plainly(written) == digits
+
+
+@pytest.mark.parametrize("char", ["\u2028", "\u2029", "\x85"])
+def test_what_no_editor_counts_as_a_line_is_no_line(char: str) -> None:
+    read = source(f"# a{char}b\na: 1{char}2\nb:\n- c: 'x{char}y'\n")
+    assert (read.problems, read.value) == ([], {"a": f"1{char}2", "b": [{"c": f"x{char}y"}]})
+    assert read.position(("b", 0, "c")) == (4, 3)
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_byte_order_mark_and_windows_lines_move_nothing(mark: str, ending: str) -> None:
+    read = source(f"{mark}a: 1{ending}b: 'x'  #y{ending}c: x #2 (east){ending}")
+    assert (read.value, read.position(("a",)), read.position(("c",))) == (
+        {"a": 1, "b": "x", "c": "x"},
+        (1, 1),
+        (3, 1),
+    )
+    assert [read.comment_behind((key,)) for key in "abc"] == ["", "", "#2 (east)"]
+
+
+def test_every_device_and_group_of_a_service_is_reserved() -> None:
+    """What the plan calls something else may not be a site's name: the inventory knows one group a site."""
+    plan = build(load(EXAMPLE))
+    hosts = {device.name for device in plan.devices if device.name.isidentifier()}
+    assert hosts | {str(role) for role in Role} <= RESERVED_NAMES

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from heiiki.cli.new_service import generate
 from heiiki.intent import load
-from heiiki.intent.generate import generate
 from heiiki.plan import Plan, build
 from heiiki.plan.model import Device, DeviceClass, EspMode, IpsecConnection
 from heiiki.plan.timers import PROFILES

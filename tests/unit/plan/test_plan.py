@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from heiiki.cli.new_service import generate
 from heiiki.intent import Intent, load
-from heiiki.intent.generate import generate
 from heiiki.plan import Plan, build
 from heiiki.plan.model import Device, FailureMode, Link, SitePlan
 from heiiki.plan.model import Path as Way

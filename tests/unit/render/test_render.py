@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from heiiki.cli.new_service import generate
 from heiiki.errors import RenderError
 from heiiki.intent import load
-from heiiki.intent.generate import generate
 from heiiki.plan import Plan, build
 from heiiki.render import DeviceBuild, compile_plan, manifest, write
 from heiiki.render.templates import braces, identifier, quoted, render

@@ -2,8 +2,13 @@
 
 import random
 import re
+import unicodedata
 from collections.abc import Iterator
 
+import yaml
+
+_LONGEST = 16
+"""Characters of a service's name."""
 _CONTROLLERS = ("bems", "erc")
 _KINDS = ("battery", "heat_storage")
 _CONTROLS = ("direct", "indirect")
@@ -110,7 +115,7 @@ def _service(name: str, edges: int) -> str:
         *(("p", "p", index) for index in (1, 2)),
     ]
     return _SERVICE.format(
-        name=_as_name(name),
+        name=_quoted(_as_name(name)),
         routers="\n".join(
             f"      - {{name: {kind}{index}, function: {function}, number: {index + 50 * (kind == 'p')}}}"
             for kind, function, index in routers
@@ -144,5 +149,13 @@ def _site(choice: random.Random, number: int, name: str, edges: int) -> str:
 
 
 def _as_name(text: str) -> str:
-    name = re.sub(r"[^a-z0-9_]", "_", text.lower())[:16]
-    return name if name[:1].isalpha() else f"s{name}"[:16]
+    """Return the name of a service after that of its folder: letters, digits and single `_` between them."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    name = re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")
+    name = name if not name or name[0].isalpha() else f"s{name}"
+    return name[:_LONGEST].rstrip("_") or "service"
+
+
+def _quoted(name: str) -> str:
+    """Return a name as YAML that every reader takes for text: `true`, `no` and `null` need quotes."""
+    return name if yaml.safe_load(name) == name else f'"{name}"'

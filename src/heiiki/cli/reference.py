@@ -1,10 +1,14 @@
-"""The reference of what a person writes, from the models: a page, and JSON Schemas for editors."""
+"""The reference of what a person writes, from the models and timer profiles: pages, and JSON Schemas."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from operator import attrgetter
 from typing import Any
 
-from heiiki.intent.model import FORMS, Model, Retired, Revoked, Service, Site
+from heiiki.intent.forms import FORMS
+from heiiki.intent.model import Model, Retired, Revoked, Service, Site
+from heiiki.plan.model import Timers
+from heiiki.plan.timers import PROFILES
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _FILES: dict[str, tuple[str, type[Model]]] = {
@@ -39,10 +43,10 @@ Units: times in milliseconds (`_ms`), seconds (`_s`) or hours (`_h`); volumes in
 """
 
 
-def pages() -> dict[str, str]:
-    """Return the files of the reference, by name."""
+def reference_files() -> dict[str, str]:
+    """Return every file of the reference, by name."""
     schemas = {f"{name}.schema.json": schema(name) for name in _FILES}
-    return {"intent.md": _page(), **schemas}
+    return {"intent.md": _page(), **schemas, "timers.md": timers_page()}
 
 
 def schema(name: str) -> str:
@@ -100,7 +104,8 @@ def _text(value: Mapping[str, Any]) -> str:
     if value.get("format") == "ipv4network":
         return "IPv4 prefix, such as 10.16.0.0/18"
     longest = f", {value['maxLength']} characters at the most" if "maxLength" in value else ""
-    return f"{FORMS[value['pattern']]}{longest}" if "pattern" in value else f"text{longest}"
+    form = FORMS[value["pattern"]] if "pattern" in value else "text"
+    return form if "at the most" in form else f"{form}{longest}"
 
 
 def _range(word: str, value: Mapping[str, Any]) -> str:
@@ -126,3 +131,54 @@ _PLAIN: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "boolean": lambda _: "`true` or `false`",
 }
 """Words by the type that a schema names."""
+
+
+_TIMERS_HEAD = """\
+# Timer profiles
+
+Made from the profiles by `heiiki reference docs/reference`; do not edit. `timers:` in `service.yml` chooses.
+
+`laboratory` watches every path quickly. `production` watches the active path so, and the standby slowly:
+on LTE every packet of supervision counts against the SIM's volume (R-COST). `heiiki check` sums the
+switch-over budget (R-GAP) from the timers in what devices are sent, and shows volume and price of both.
+"""
+
+_MEANINGS: dict[str, tuple[str, str]] = {
+    "bfd_active": (
+        "BFD of the active path, of access lines and LANs (RFC 5880): interval × multiplier",
+        "ms",
+    ),
+    "bfd_standby": ("BFD of the standby path: interval × multiplier", "ms"),
+    "vrrp_advert_ms": ("VRRP advertisement interval (RFC 9568)", "ms"),
+    "vrrp_preempt_delay_s": ("wait of a returning VRRP master before it takes over again", "s"),
+    "lan_probe_ms": ("interval of the LAN watch's ARP probes", "ms"),
+    "lan_probe_lost": ("lost probes in a row after which the LAN counts as dead", "probes"),
+    "bgp_connect_s": ("BGP connect retry (RFC 4271)", "s"),
+    "ospf_spf_ms": ("hold-down of the carrier's shortest-path computation", "ms"),
+    "ike.dpd_delay_s": ("IKEv2 liveness: silence after which a peer is asked (RFC 7296 2.4)", "s"),
+    "ike.retransmit_tries": ("IKEv2 retransmissions before a peer is given up", "messages"),
+    "ike.give_up_s": ("from the last packet of a dead IKEv2 peer until it is given up", "s"),
+    "ike.rekey_ike_s": ("life of an IKE SA", "s"),
+    "ike.rekey_esp_s": ("life of an ESP SA, with a key exchange of its own (PFS)", "s"),
+}
+
+
+def timers_page() -> str:
+    """Return the page, one column a profile."""
+    profiles = tuple(PROFILES.values())
+    names = " | ".join(f"`{item.profile}`" for item in profiles)
+    rows = [
+        f"| {meaning} | {unit} | {' | '.join(_timer(item, name) for item in profiles)} |"
+        for name, (meaning, unit) in _MEANINGS.items()
+    ]
+    return "\n".join(
+        [_TIMERS_HEAD, f"| timer | unit | {names} |", f"|---|---|{'---|' * len(profiles)}", *rows, ""]
+    )
+
+
+def _timer(timers: Timers, name: str) -> str:
+    bfd = {"bfd_active": timers.active, "bfd_standby": timers.standby}.get(name)
+    if bfd is not None:
+        return f"{bfd.interval_ms} × {bfd.multiplier} = {bfd.detection_ms}"
+    value = attrgetter(name)(timers)
+    return f"{value:.1f}" if isinstance(value, float) else str(value)
