@@ -196,6 +196,8 @@ _CORE_TRANSIT = Transit("core", ("core-*",), ("core-*",))
 def _customer_transits(customers: tuple[_Customer, ...], attached: list[Site]) -> Iterator[Transit]:
     """Each customer to the core; the hub to the sites on the same PE, where no core lies between."""
     every = tuple(dict.fromkeys(item.name for customer in customers for item in customer.interfaces))
+    if not every:
+        return
     yield Transit("customers", every, ("core-*",))
     if attached and names.EDGE_ESP_IF in every:
         sites = tuple(name for site in attached for name in (names.vrf(site), names.attachment(site)))

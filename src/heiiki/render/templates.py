@@ -127,10 +127,20 @@ def identifier(interface: str) -> str:
 
 def braces(items: Iterable[object]) -> str:
     """Return an nftables set of addresses, prefixes or numbers."""
-    return f"{{ {', '.join(map(str, items))} }}"
+    return f"{{ {', '.join(_some(items))} }}"
 
 
 def quoted(items: Iterable[str]) -> str:
     """Return an nftables set of interface names."""
-    names = '", "'.join(items)
+    names = '", "'.join(_some(items))
     return f'{{ "{names}" }}'
+
+
+def _some(items: Iterable[object]) -> tuple[str, ...]:
+    """Refuse what nft refuses, an empty set or name: the plan leaves such a rule out."""
+    words = tuple(map(str, items))
+    if not all(words) or not words:
+        raise jinja2.TemplateRuntimeError(
+            "a rule needs a set of addresses or names, and this is an empty set"
+        )
+    return words
