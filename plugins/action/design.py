@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import design_verdicts, load_plan
+from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
+    design_verdicts,
+    load_plan,
+    package,
+)
 
 if TYPE_CHECKING:
     from heiiki.requirements.verdict import Verdict
@@ -21,10 +25,13 @@ GOOD = frozenset({"pass", "not_applicable"})
 
 def line(verdict: "Verdict") -> str:
     """Return a verdict as one line of a table: result, requirement, subject, figures, reason."""
-    figure = "" if verdict.measured is None else f"{verdict.measured:g} {verdict.unit}"
-    bound = "" if verdict.bound is None else f" (bound {verdict.bound:g})"
+    figures = package("heiiki.requirements.figures")
+    figure = figures.quantity(verdict.measured, verdict.unit)
+    if verdict.measured is not None and verdict.bound is not None:
+        figure, bound = figures.pair(verdict.measured, verdict.bound)
+        figure = f"{figure} {verdict.unit} (bound {bound})"
     head = f"{verdict.result:<14} {verdict.requirement:<14} {verdict.subject:<28}"
-    return f"{head} {figure}{bound} {verdict.reason}".rstrip()
+    return f"{head} {figure} {verdict.reason}".rstrip()
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed

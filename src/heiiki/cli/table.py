@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from heiiki.report.figures import is_floor
 from heiiki.requirements import Result, Verdict
+from heiiki.requirements.figures import is_floor, pair, quantity
 
 _MARKS = {Result.PASS: "pass", Result.FAIL: "FAIL", Result.UNKNOWN: "UNKNOWN", Result.NOT_APPLICABLE: "n/a"}
 
@@ -27,6 +27,7 @@ def verdict_table(verdicts: Sequence[Verdict]) -> str:
 def _figure(verdict: Verdict) -> str:
     if verdict.measured is None:
         return ""
+    if verdict.bound is None:
+        return quantity(verdict.measured, verdict.unit)
     sign = "≥" if is_floor(verdict.unit) else "≤"
-    bound = f" {sign} {verdict.bound:g}" if verdict.bound is not None else ""
-    return f"{verdict.measured:.4g}{bound} {verdict.unit}".strip()
+    return f"{f' {sign} '.join(pair(verdict.measured, verdict.bound))} {verdict.unit}".strip()

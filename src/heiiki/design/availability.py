@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from heiiki.plan.model import Plan, SitePlan
 from heiiki.requirements import Result, Stage, Verdict
+from heiiki.requirements.figures import settled
 
 BOUND = 2e-5
 _PATH_A, _PATH_B = ("ip_access", "ip_core", "ip_access"), ("lte_radio", "lte_core", "ip_access")
@@ -19,7 +20,7 @@ def verdicts(plan: Plan) -> Iterator[Verdict]:
             reason = f"nobody states the reliability of {', '.join(missing)}"
             yield _verdict(site, Result.UNKNOWN, reason, None)
             continue
-        value = unavailability(site, figures)
+        value = settled(unavailability(site, figures))
         if value <= BOUND:
             yield _verdict(site, Result.PASS, "", value)
         else:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from heiiki.plan.model import BfdProfile, ClosedNetwork, Plan, SitePlan, Timers
 from heiiki.plan.timers import PROFILES
 from heiiki.requirements import Result, Stage, Verdict
+from heiiki.requirements.figures import pair, settled
 
 BOUND_YEN = 1000.0
 _MONTH_DAYS = 31
@@ -60,7 +61,7 @@ def _yen(network: ClosedNetwork, volume: float) -> float:
 
 
 def _cost(plan: Plan, site: SitePlan, network: ClosedNetwork) -> Verdict:
-    yen = _yen(network, _monthly_mb(site, network, plan.timers))
+    yen = settled(_yen(network, _monthly_mb(site, network, plan.timers)))
     both = "; ".join(_offer(site, network, timers) for timers in PROFILES.values())
     return Verdict(
         "R-COST",
@@ -68,7 +69,7 @@ def _cost(plan: Plan, site: SitePlan, network: ClosedNetwork) -> Verdict:
         Stage.DESIGN,
         Result.PASS if yen <= BOUND_YEN else Result.FAIL,
         reason=both,
-        measured=round(yen, 1),
+        measured=yen,
         bound=BOUND_YEN,
         unit="yen a month",
     )
@@ -79,13 +80,19 @@ def _offer(site: SitePlan, network: ClosedNetwork, timers: Timers) -> str:
     detection = _profile(site, network, timers).detection_ms
     return (
         f"profile {timers.profile}: detection {detection} ms, {volume:,.0f} MB, "
-        f"{_yen(network, volume):,.0f} yen a month"
+        f"{_whole(settled(_yen(network, volume)))} yen a month"
     )
+
+
+def _whole(yen: float) -> str:
+    """Return whole yen, but for an amount that would read as the bound."""
+    text = f"{yen:,.0f}"
+    return pair(yen, BOUND_YEN)[0] if text == f"{BOUND_YEN:,.0f}" else text
 
 
 def _fit(plan: Plan, site: SitePlan) -> Verdict:
     network = next(item for item in plan.networks if item.name == site.primary)
-    volume = service_mb(site)
+    volume = round(service_mb(site), 3)
     fits = network.included_mb is None or volume <= network.included_mb
     return Verdict(
         "R-FIT",
@@ -95,7 +102,7 @@ def _fit(plan: Plan, site: SitePlan) -> Verdict:
         reason="the line has no volume limit"
         if network.included_mb is None
         else f"primary is network {network.name}",
-        measured=round(volume, 3),
+        measured=volume,
         bound=None if network.included_mb is None else float(network.included_mb),
         unit="MB a month",
     )

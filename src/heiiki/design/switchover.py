@@ -10,6 +10,7 @@ from heiiki.plan import names
 from heiiki.plan.model import Device, Plan, SitePlan
 from heiiki.render.model import DeviceBuild
 from heiiki.requirements import Result, Stage, Verdict
+from heiiki.requirements.figures import settled
 
 BOUND_S = 2.0
 CONVERGENCE_S = 0.4
@@ -63,10 +64,10 @@ def _verdict(site: SitePlan, lines: tuple[Line, ...]) -> Verdict:
             else "nothing watches the paths"
         )
         return _answer(site, Result.UNKNOWN, what, None)
-    total = max(seconds for _, seconds in known) + CONVERGENCE_S
+    total = settled(max(seconds for _, seconds in known) + CONVERGENCE_S)
     text = "; ".join(f"{what} {seconds:.2f} s" for what, seconds in known)
     result = Result.PASS if total <= BOUND_S else Result.FAIL
-    return _answer(site, result, f"{text}; convergence {CONVERGENCE_S:.2f} s", round(total, 3))
+    return _answer(site, result, f"{text}; convergence {CONVERGENCE_S:.2f} s", total)
 
 
 def _answer(site: SitePlan, result: Result, reason: str, measured: float | None) -> Verdict:

@@ -27,6 +27,7 @@ from heiiki.design.switchover import bfd_detection
 from heiiki.plan.model import Device, Link, Path, Plan
 from heiiki.render.model import DeviceBuild
 from heiiki.requirements import Result, Stage, Verdict
+from heiiki.requirements.figures import number, pair, settled
 
 RETURN_BOUND_S = 30.0
 """A tunnel should stand again so soon after its path does: until then the site has one path."""
@@ -215,7 +216,7 @@ def _returns(plan: Plan, every: tuple[Association, ...], sent: Mapping[str, _Sen
             reason = f"the rendered texts have no IKE timers of {', '.join(missing)}"
             yield Verdict(one.protects, subject, Stage.DESIGN, Result.UNKNOWN, reason)
             continue
-        longest = round(max(wait for wait in waits.values() if wait is not None), 2)
+        longest = settled(max(wait for wait in waits.values() if wait is not None))
         text = "; ".join(f"{name} gives its peer up after {wait:.2f} s" for name, wait in waits.items())
         reason = f"{text}; {_decides(plan, one, sent)}"
         wrong = [] if longest <= RETURN_BOUND_S else [reason]
@@ -248,19 +249,18 @@ def _decides(plan: Plan, one: Association, sent: Mapping[str, _Sent]) -> str:
 def _lifetimes(plan: Plan) -> Verdict:
     """Certificates are renewed in time, and their CAs outlive them."""
     lives = plan.pki.lifetimes
-    margin = lives.certificate_h * (1 - lives.renew_share)
+    margin = settled(lives.certificate_h * (1 - lives.renew_share))
     wrong = []
     if margin < RENEWAL_MARGIN_H:
-        wrong.append(f"certificates are renewed {margin:.0f} h before they expire, not {RENEWAL_MARGIN_H} h")
+        found, least = pair(margin, RENEWAL_MARGIN_H)
+        wrong.append(f"certificates are renewed {found} h before they expire, not {least} h")
     if lives.issuing_h < 2 * lives.certificate_h or lives.root_h < 2 * lives.issuing_h:
         wrong.append("a CA does not outlive two of what it signs: it could not be replaced in time")
     reason = (
-        f"certificates {lives.certificate_h} h, renewed {margin:.0f} h before the end; "
+        f"certificates {lives.certificate_h} h, renewed {number(margin)} h before the end; "
         f"issuing CA {lives.issuing_h} h, root {lives.root_h} h, CRL {lives.crl_h} h"
     )
-    return _verdict(
-        ACCESS, "lifetimes", wrong, reason, (round(margin, 1), float(RENEWAL_MARGIN_H), "h margin")
-    )
+    return _verdict(ACCESS, "lifetimes", wrong, reason, (margin, float(RENEWAL_MARGIN_H), "h margin"))
 
 
 def _theft(plan: Plan) -> Verdict:

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from heiiki.report.figures import against
 from heiiki.report.header import Header
 from heiiki.report.store import write_atomically
 from heiiki.report.verdicts import ordered
 from heiiki.requirements import Result, Verdict
+from heiiki.requirements.figures import against
 
 # XML 1.0 section 2.2: these characters may not stand in a document, not even as references.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

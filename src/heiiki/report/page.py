@@ -24,7 +24,6 @@ from heiiki.report.completion import (
     is_not_run,
 )
 from heiiki.report.faults import REQUIREMENT, FaultRow
-from heiiki.report.figures import against, number, quantity
 from heiiki.report.header import Header
 from heiiki.report.junit import write_junit
 from heiiki.report.picture import BOX_HEIGHT, BOX_WIDTH, KEY, draw
@@ -33,6 +32,7 @@ from heiiki.report.table import NOT_EXAMINED, SEVERITY, Matrix, matrix
 from heiiki.report.timeline import timeline
 from heiiki.report.verdicts import FAULTS_FILE, VERDICTS_FILE, ordered, write_faults, write_verdicts
 from heiiki.requirements import REQUIREMENTS, Result, Stage, Verdict
+from heiiki.requirements.figures import against, compared, number, quantity
 from heiiki.requirements.verdict import Evidence
 
 JUNIT_FILE = "junit.xml"
@@ -266,10 +266,10 @@ def _key_figure(table: Matrix, title: str, name: str, stage: Stage) -> KeyFigure
     cell = table.cell(name, stage)
     if cell.figure is None or cell.worst is None:
         return None
-    text = quantity(cell.figure.measured, cell.figure.unit)
-    return KeyFigure(
-        title, text, quantity(cell.figure.bound, cell.figure.unit), cell.worst, _anchor(name, stage)
-    )
+    measured, bound, unit = cell.figure.measured, cell.figure.bound, cell.figure.unit
+    if measured is None or bound is None:
+        return KeyFigure(title, quantity(measured, unit), "", cell.worst, _anchor(name, stage))
+    return KeyFigure(title, *compared(measured, bound, unit), cell.worst, _anchor(name, stage))
 
 
 def _is_delay(verdict: Verdict) -> bool:

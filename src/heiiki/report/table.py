@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import click
 
-from heiiki.report.figures import against, is_floor
 from heiiki.report.header import Totals
 from heiiki.report.verdicts import ordered
 from heiiki.requirements import REQUIREMENTS, Requirement, Result, Stage, Verdict
+from heiiki.requirements.figures import against, is_floor
 
 SEVERITY = (Result.FAIL, Result.UNKNOWN, Result.PASS, Result.NOT_APPLICABLE)
 """Results, worst first."""

@@ -7,8 +7,8 @@ from typing import Literal
 from heiiki.plan.model import Plan
 from heiiki.report.completion import NOT_RUN
 from heiiki.report.faults import GAP_BOUND_S, REQUIREMENT, FaultRow, Gap, not_measured
-from heiiki.report.figures import quantity
 from heiiki.requirements import Result, Stage, Verdict
+from heiiki.requirements.figures import quantity
 
 SPAN_S = 2.5
 """Length of the time line, seconds; a longer bar is cut and says so."""

@@ -129,9 +129,9 @@ def test_check_says_fail_and_why(tmp_path: Path) -> None:
         "on",
         "network",
         "a",
-        "1200",
+        "1,200",
         "≤",
-        "1000",
+        "1,000",
         "yen",
         "a",
         "month",
@@ -217,3 +217,33 @@ def test_new_here_is_called_as_the_folder_is(tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path / "osaka")
     assert run("new", ".").stdout == ".: 2 files; next: heiiki check .\n"
     assert json.loads(run("check", ".", "--json").stdout)["service"] == "osaka"
+
+
+@pytest.mark.parametrize(
+    ("price", "extra", "figure", "result"),
+    [
+        (12_000, "0.2", "12,000 ≤ 1,000 yen a month", "FAIL"),
+        (1_234_567, "0.2", "1,234,567 ≤ 1,000 yen a month", "FAIL"),
+        (1_000, "0.2", "1,000 ≤ 1,000 yen a month", "pass"),
+        (1_000, "0.0001", "1,000.01 ≤ 1,000 yen a month", "FAIL"),
+        (1_000, "0.0000001", "1,000.00001 ≤ 1,000 yen a month", "FAIL"),
+    ],
+)
+def test_a_price_reads_as_it_is_judged(
+    tmp_path: Path, price: int, extra: str, figure: str, result: str
+) -> None:
+    """1,000 yen and a fraction are more than 1,000 yen, and read so."""
+    run("new", tmp_path / "made")
+    service = tmp_path / "made" / "service.yml"
+    volume = 3000 if extra == "0.2" else 0
+    tariff = f"monthly_yen: {price}, included_mb: {volume}, yen_per_extra_mb: {extra}"
+    text = service.read_text()
+    old = "monthly_yen: 600, included_mb: 3000, yen_per_extra_mb: 0.2"
+    assert old in text
+    service.write_text(text.replace(old, tariff))
+    lines = run("check", tmp_path / "made").stdout.splitlines()
+    (line,) = (line for line in lines if line.startswith("R-COST") and "network b" in line)
+    assert " ".join(line.split()) == f"R-COST first on network b {figure} {result}"
+    document = json.loads(run("check", tmp_path / "made", "--json").stdout)
+    (found,) = (item for item in document["verdicts"] if item["subject"] == "first on network b")
+    assert (found["measured"] > found["bound"]) is (found["result"] == "fail")

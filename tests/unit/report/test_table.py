@@ -5,9 +5,9 @@ import pytest
 
 from heiiki.plan.model import Plan
 from heiiki.report import Matrix, Totals, findings, matrix, settle, text
-from heiiki.report.figures import against, number, quantity
 from heiiki.report.table import Cell, worst_figure
 from heiiki.requirements import REQUIREMENTS, Result, Stage, Verdict
+from heiiki.requirements.figures import against, number, quantity
 
 PASS = Verdict("R-GAP", "x", Stage.LIVE, Result.PASS, "", 1.0, 2.0, "s")
 

@@ -12,6 +12,7 @@ from typing import Any
 from heiiki.design.associations import THEFT, certificate_subject, guarded, held, revocation_subject
 from heiiki.plan.model import CrlSource, Device, Identity, Lifetimes, Plan
 from heiiki.requirements import Result, Verdict
+from heiiki.requirements.figures import settled
 from heiiki.requirements.verdict import Evidence
 from heiiki.verify.answers import Keep, brief, live, unknown
 from heiiki.verify.fleet import Answer, Fleet
@@ -62,7 +63,7 @@ def of_device(
         )
     needed = lifetimes.certificate_h * (1 - lifetimes.renew_share) * LATE / 24
     wrong = problems(device.identity, status, needed)
-    figure = (found["days_left"], round(needed, 1), "days left")
+    figure = (found["days_left"], settled(needed), "days left")
     if wrong:
         return live(identifier, subject, Result.FAIL, brief(wrong), evidence, figure=figure)
     key = found["key"]
