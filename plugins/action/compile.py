@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Action plugin of heiiki.network.compile; its documentation stands beside the module of that name."""
 
-import shutil
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ ARGUMENTS = {
 }
 
 
-def _lines(files: Mapping[str, str]) -> str:
-    return "".join(f"{digest[:12]}  {path}\n" for path, digest in files.items())
+def _lines(files: Mapping[str, str], chosen: AbstractSet[str]) -> str:
+    return "".join(f"{files[path][:12]}  {path}\n" for path in sorted(chosen & files.keys()))
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
@@ -31,32 +31,23 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         """Write every device's build; see the module's documentation."""
         super().run(tmp, task_vars)
         _, arguments = self.validate_argument_spec(ARGUMENTS)
-        applied = Path(arguments["build"])
+        applied, service = Path(arguments["build"]), Path(arguments["service_dir"])
         build = folder_for(applied, check_mode=self._task.check_mode)
         before = listing(applied)
-        plan = load_plan(Path(arguments["service_dir"]))
-        fresh = build.with_name(f".{build.name}.new")
-        shutil.rmtree(fresh, ignore_errors=True)
-        compile_to(plan, fresh)
-        after = listing(fresh)
-        _replace(build, fresh)
+        plan = load_plan(service)
+        update = compile_to(plan, build, service.resolve())
+        differing = {
+            path for path in before.keys() | update.after.keys() if before.get(path) != update.after.get(path)
+        }
+        warnings = {"warnings": list(update.kept)} if update.kept else {}
         return {
-            "changed": before != after,
+            **warnings,
+            "changed": bool(differing),
             "devices": sum(1 for _ in plan.managed()),
             "diff": {
                 "before_header": f"{applied} (compiled before)",
                 "after_header": f"{build} (compiled now)",
-                "before": _lines(before),
-                "after": _lines(after),
+                "before": _lines(before, differing),
+                "after": _lines(update.after, differing),
             },
         }
-
-
-def _replace(build: Path, fresh: Path) -> None:
-    """Put a folder in the place of another."""
-    old = build.with_name(f".{build.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if build.exists():
-        build.rename(old)
-    fresh.rename(build)
-    shutil.rmtree(old, ignore_errors=True)

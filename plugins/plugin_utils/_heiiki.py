@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ansible.errors import AnsibleError
 
 if TYPE_CHECKING:
+    from heiiki.output import Update
     from heiiki.pki.server.bootstrap import Access
     from heiiki.plan.model import Plan
     from heiiki.render.model import DeviceBuild
@@ -66,15 +67,28 @@ def load_plan(service: Path) -> "Plan":
         return cast("Plan", package("heiiki.plan").build(package("heiiki.intent").load(service)))
 
 
-def compile_to(plan: "Plan", out: Path) -> None:
-    """Write every managed device's build below `out`.
+def compile_to(plan: "Plan", out: Path, service: Path) -> "Update":
+    """Write every managed device's build below `out`; returns what changed there.
+
+    Args:
+        plan: the service.
+        out: an owned folder: see `heiiki.output`.
+        service: the folder of the service; another one's builds are not overwritten while that one exists.
 
     Raises:
-        AnsibleError: a device cannot be rendered.
+        AnsibleError: a device cannot be rendered, or `out` is not the service's, or cannot be written.
     """
     render = package("heiiki.render")
     with translated():
-        render.write(render.compile_plan(plan), out)
+        known = package("heiiki.output").OwnedFolder(out).about() or {}
+        other = known.get("service_dir", str(service))
+        if other != str(service) and (Path(other) / "service.yml").is_file():
+            raise AnsibleError(
+                f"{out}: holds the builds of the service in {other}, and this one is in {service}: "
+                "give one of them another name (service.yml), or set heiiki_build"
+            )
+        facts = {**render.facts(plan), "service_dir": str(service)}
+        return cast("Update", render.write(render.compile_plan(plan), out, facts).update)
 
 
 def design_verdicts(plan: "Plan", builds: "Sequence[DeviceBuild] | None" = None) -> "tuple[Verdict, ...]":

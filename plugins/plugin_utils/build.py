@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleError
+from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import package, translated
 
 PLACEHOLDER = re.compile(r"\{\{secret:(?P<path>[^{}]+):(?P<field>[^{}:]+)\}\}")
 LEFT_OUT = frozenset({"requirements", "sha256"})
@@ -37,21 +38,19 @@ class DevicePayload:
 
 
 def folder_for(build: Path, *, check_mode: bool) -> Path:
-    """Return the build folder of a run: check mode has its own and leaves what was applied alone.
-
-    A link is followed, since a new folder takes the place of the old one by its name.
-    """
+    """Return the build folder of a run: check mode has its own and leaves what was applied alone."""
     found = build.resolve()
     return found.with_name(f"{found.name}.check") if check_mode else found
 
 
 def listing(folder: Path) -> dict[str, str]:
-    """Return the digest of every file below a build folder, by path; none when there is no such folder."""
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
+    """Return the digest of every compiled file in a build folder, by path; none where nothing was compiled.
+
+    Raises:
+        AnsibleError: the folder cannot be read.
+    """
+    with translated():
+        return dict(package("heiiki.output").OwnedFolder(folder).found())
 
 
 def payload(build: Path, device: str, read_secret: Callable[[str, str], str]) -> DevicePayload:
@@ -65,8 +64,9 @@ def payload(build: Path, device: str, read_secret: Callable[[str, str], str]) ->
     Raises:
         AnsibleError: the folder has no such device, or is not what its manifest says.
     """
-    manifest = _manifest(build, device)
-    files = tuple(_files(build / device, manifest["files"]))
+    with translated(), package("heiiki.output").OwnedFolder(build).reading():
+        manifest = _manifest(build, device)
+        files = tuple(_files(build, device, manifest["files"]))
     return DevicePayload(
         files=files,
         services=tuple(manifest["services"]),
@@ -91,9 +91,15 @@ def _manifest(build: Path, device: str) -> dict[str, Any]:
     return manifest
 
 
-def _files(folder: Path, entries: list[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+def _place(build: Path, device: str, entry: Mapping[str, Any]) -> Path:
+    """Return where a file stands: a text that several devices have stands once, named by its digest."""
+    shared = build / "shared" / str(entry["sha256"])
+    return shared if shared.is_file() else build / device / str(entry["path"]).lstrip("/")
+
+
+def _files(build: Path, device: str, entries: list[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     for entry in entries:
-        path = folder / entry["path"].lstrip("/")
+        path = _place(build, device, entry)
         try:
             data = path.read_bytes()
         except FileNotFoundError as error:

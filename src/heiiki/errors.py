@@ -70,6 +70,10 @@ class RotationError(HeiikiError):
     """The replacement of a CA cannot go on: devices are not ready for it, or another one is in progress."""
 
 
+class FolderError(HeiikiError):
+    """An output folder holds what a person wrote, is in use by another run, or cannot be written."""
+
+
 class EvidenceError(HeiikiError):
     """Verdicts or their evidence could not be written, or what was read is not what was written."""
 

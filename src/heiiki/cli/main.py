@@ -19,7 +19,7 @@ from heiiki.cli.table import verdict_table
 from heiiki.design import design
 from heiiki.errors import HeiikiError, IntentError
 from heiiki.intent.collector import held
-from heiiki.render import compile_plan, write
+from heiiki.render import compile_plan, facts, write
 from heiiki.report import exit_code
 from heiiki.report.verdicts import verdict_json
 from heiiki.state import of_service
@@ -136,8 +136,10 @@ def compile_(folder: Path, out: Path) -> None:
       heiiki compile inventories/lab --out build && less build/umeda-ce-a/etc/frr/frr.conf
     """
     plan = planned(folder)
-    changed = write(compile_plan(plan), out)
-    click.echo(f"{out}: {sum(1 for _ in plan.managed())} devices, {len(changed)} changed")
+    done = write(compile_plan(plan), out, facts(plan))
+    for line in done.update.kept:
+        click.echo(line, err=True)
+    click.echo(f"{out}: {sum(1 for _ in plan.managed())} devices, {len(done.changed)} changed")
 
 
 @cli.command("state")

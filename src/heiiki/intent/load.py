@@ -61,6 +61,14 @@ def load(folder: Path) -> Intent:
     )
 
 
+def digest(folder: Path) -> str:
+    """Return the digest of the files of the service in `folder` as they are now; mistakes do not matter.
+
+    It is that of `Intent.digest` as long as no file has changed since.
+    """
+    return _digest(folder, _read(_files(folder, []), []))
+
+
 def _read(paths: Iterable[Path], problems: list[Problem]) -> dict[Path, str]:
     texts: dict[Path, str] = {}
     for path in paths:

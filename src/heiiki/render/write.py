@@ -1,102 +1,136 @@
-"""Builds as files: one folder a device, with a manifest that says what each file is for."""
+"""Builds as files: one folder a device, with a manifest that says what each file is for.
 
-import hashlib
+A text that several devices have, such as a program, stands once in ``shared/``, named by its SHA-256, which
+the manifest gives; what is a device's own stands at its path in the device's folder.
+"""
+
 import json
-import os
-import shutil
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 
-from heiiki.errors import RenderError
-from heiiki.render.model import DeviceBuild, RenderedFile
+import heiiki
+from heiiki.intent.place import refuse_inside_service
+from heiiki.output import OwnedFolder, Update, digest
+from heiiki.plan.model import Plan
+from heiiki.render.model import DeviceBuild, RenderedFile, Service
 
 MANIFEST = "manifest.json"
+SHARED = "shared"
+
+_encode = json.JSONEncoder().encode
+_ENTRY = tuple(field.name for field in fields(RenderedFile) if field.name != "content")
 
 
-def write(builds: Iterable[DeviceBuild], out: Path) -> tuple[str, ...]:
-    """Write every build below `out`; a device that is no longer there loses its folder.
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What writing builds came to.
 
-    Returns:
-        Names of the devices whose folder changed or went.
+    Attributes:
+        changed: names of the devices whose build is another one now, or went.
+        update: the same, file by file.
+    """
+
+    changed: tuple[str, ...]
+    update: Update
+
+
+def facts(plan: Plan) -> dict[str, str]:
+    """Return what is noted of the builds of `plan`: a build of another intent or release is out of date."""
+    return {"service": plan.service, "intent_sha256": plan.digest, "tool_version": heiiki.__version__}
+
+
+def write(builds: Iterable[DeviceBuild], out: Path, about: Mapping[str, str] | None = None) -> Written:
+    """Write every build below `out`; what an earlier run wrote and this one does not is removed.
+
+    Args:
+        builds: every device's.
+        out: a folder that is new, empty, or was written by an earlier run.
+        about: what the builds are: see `facts`.
 
     Raises:
-        RenderError: a folder with a device's name holds what no earlier run wrote.
+        FolderError: `out` holds what no earlier run wrote where a build belongs, is in a service's folder, or
+            cannot be written.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    changed: list[str] = []
-    kept: set[str] = set()
-    for build in builds:
-        kept.add(build.device)
-        if _write_device(build, out / build.device):
-            changed.append(build.device)
-    for stale in sorted(_devices(out) - kept):
-        shutil.rmtree(out / stale)
-        changed.append(stale)
-    return tuple(changed)
+    refuse_inside_service(out)
+    digests = _Digests()
+    manifests: dict[str, str] = {}
+    files: dict[str, str] = {}
+    folder = OwnedFolder(out)
+    everything = tuple(builds)
+    many = _in_several(everything, digests)
+    for build in everything:
+        manifests[build.device] = manifest(build, digests)
+        files[f"{build.device}/{MANIFEST}"] = manifests[build.device]
+        files.update(_placed(build, digests, many))
+    update = folder.replace(files, about)
+    return Written(_devices(update, manifests), update)
 
 
-def manifest(build: DeviceBuild) -> str:
-    """Return the manifest of a build."""
-    return json.dumps(
-        {
-            "device": build.device,
-            "files": [_entry(file) for file in build.files],
-            "services": [asdict(service) for service in build.services],
-        },
-        indent=1,
-    )
+def manifest(build: DeviceBuild, digests: Mapping[str, str] | None = None) -> str:
+    """Return the manifest of a build, one line a file and a service.
+
+    Args:
+        build: the device's.
+        digests: SHA-256 of each text; computed where it is not given.
+    """
+    known = _Digests() if digests is None else digests
+    files = ",\n".join(f'  {_described(file)}, "sha256": "{known[file.content]}"}}' for file in build.files)
+    services = ",\n".join(f"  {_service(service)}" for service in build.services)
+    head = f'{{\n "device": {_encode(build.device)},\n'
+    return f'{head} "files": [\n{files}\n ],\n "services": [\n{services}\n ]\n}}\n'
 
 
-def _entry(file: RenderedFile) -> dict[str, object]:
-    entry = {name: value for name, value in asdict(file).items() if name != "content"}
-    return entry | {"sha256": _digest(file.content)}
+class _Digests(dict[str, str]):
+    """SHA-256 of texts; each is computed once."""
+
+    def __missing__(self, content: str) -> str:
+        self[content] = digest(content)
+        return self[content]
 
 
-@lru_cache(maxsize=64)
-def _digest(content: str) -> str:
-    """Digest of a file; programs are the same on every device."""
-    return hashlib.sha256(content.encode()).hexdigest()
+def _in_several(builds: Iterable[DeviceBuild], digests: Mapping[str, str]) -> frozenset[str]:
+    """Return the digests of texts that more than one device has."""
+    counts = Counter(name for build in builds for name in {digests[file.content] for file in build.files})
+    return frozenset(name for name, count in counts.items() if count > 1)
 
 
-def _devices(out: Path) -> set[str]:
-    """Folders that carry a manifest: only what an earlier run wrote is ever removed."""
-    return {path.parent.name for path in out.glob(f"*/{MANIFEST}")}
-
-
-def _write_device(build: DeviceBuild, folder: Path) -> bool:
-    text = manifest(build)
-    if _same(build, folder, text):
-        return False
-    _clear(build, folder)
-    made: set[str] = set()
+def _placed(
+    build: DeviceBuild, digests: Mapping[str, str], many: frozenset[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield the place in the folder, and the text, of each file of a device."""
     for file in build.files:
-        target = f"{folder}{file.path}"
-        parent = target.rpartition("/")[0]
-        if parent not in made:
-            os.makedirs(parent, exist_ok=True)  # noqa: PTH103 - thousands of files
-            made.add(parent)
-        with open(target, "w", encoding="utf-8") as stream:  # noqa: PTH123 - thousands of files
-            stream.write(file.content)
-    (folder / MANIFEST).write_text(text, encoding="utf-8")
-    return True
+        name = digests[file.content]
+        yield f"{SHARED}/{name}" if name in many else f"{build.device}{file.path}", file.content
 
 
-def _same(build: DeviceBuild, folder: Path, text: str) -> bool:
-    """Tell whether every file stands there as it would be written; a hand may have changed one."""
-    wanted = {f"{folder}{file.path}": file.content for file in build.files} | {f"{folder}/{MANIFEST}": text}
-    try:
-        return all(Path(path).read_text(encoding="utf-8") == content for path, content in wanted.items())
-    except (OSError, UnicodeDecodeError):
-        return False
+def _devices(update: Update, manifests: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the devices of which something changed; those that are gone come last.
+
+    A text that moves to or from ``shared/``, because another device came or went, changes no device.
+    """
+    moved = update.before.keys() ^ update.after.keys()
+    touched = {
+        path.partition("/")[0]
+        for path in update.changed
+        if path not in moved or path.endswith(f"/{MANIFEST}")
+    } - {SHARED}
+    return (*(name for name in manifests if name in touched), *sorted(touched - manifests.keys()))
 
 
-def _clear(build: DeviceBuild, folder: Path) -> None:
-    """Remove what an earlier run wrote, and nothing else."""
-    ours = {Path(file.path).parts[1] for file in build.files} | {MANIFEST}
-    strange = sorted({path.name for path in folder.iterdir()} - ours) if folder.is_dir() else []
-    if strange and not (folder / MANIFEST).is_file():
-        raise RenderError(f"{folder}: {strange[0]} is none of ours; name another --out, or remove the folder")
-    if folder.exists():
-        shutil.rmtree(folder)
+def _described(file: RenderedFile) -> str:
+    """Return the beginning of a file's entry, up to its digest."""
+    return _line(tuple(getattr(file, name) for name in _ENTRY))
+
+
+@lru_cache(maxsize=1024)
+def _line(values: tuple[object, ...]) -> str:
+    """Hundreds of devices have a file with the same values."""
+    return _encode(dict(zip(_ENTRY, values, strict=True)))[:-1]
+
+
+@lru_cache(maxsize=1024)
+def _service(service: Service) -> str:
+    return _encode(asdict(service))

@@ -157,7 +157,7 @@ def test_compile_where_a_file_stands(tmp_path: Path) -> None:
     out.write_text("")
     result = run("compile", EXAMPLE, "--out", out)
     assert result.exit_code == 1
-    assert result.stderr == f"Error: {out}: File exists; name a place that can be written\n"
+    assert result.stderr == f"Error: {out}: Not a directory; name a place that can be written\n"
 
 
 def test_a_bound_from_below_is_told_as_such() -> None:

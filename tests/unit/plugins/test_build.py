@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from ansible_collections.heiiki.network.plugins.action import compile as compile
 from ansible_collections.heiiki.network.plugins.action.linux_node import ActionModule
 from ansible_collections.heiiki.network.plugins.modules import linux_node
 from ansible_collections.heiiki.network.plugins.plugin_utils import _heiiki
-from ansible_collections.heiiki.network.plugins.plugin_utils.build import folder_for, listing, payload
+from ansible_collections.heiiki.network.plugins.plugin_utils.build import folder_for, payload
+
+from heiiki.cli.new_service import template
 
 VALUE = "00112233445566778899aabbccddeeff"
 TEXT = "k={{secret:sims/umeda:k}}\n"
@@ -77,14 +80,67 @@ def test_a_link_to_the_builds_stays_a_link(tmp_path: Path) -> None:
     assert folder_for(tmp_path / "link", check_mode=True) == tmp_path / "kept.check"
 
 
-def test_a_build_replaces_the_one_before_wholly(tmp_path: Path) -> None:
-    old, new = tmp_path / "build", tmp_path / ".build.new"
-    for folder, name in ((old, "gone"), (new, "kept")):
-        folder.mkdir()
-        (folder / name).write_text(name)
-    compile_action._replace(old, new)
-    assert list(listing(old)) == ["kept"]
-    assert [path.name for path in tmp_path.iterdir()] == ["build"]
+def test_a_text_that_several_devices_have_is_read_from_where_it_stands_once(build: Path) -> None:
+    digest = hashlib.sha256(TEXT.encode()).hexdigest()
+    (build / "shared").mkdir()
+    (build / "b-hss/etc/keys").rename(build / "shared" / digest)
+    assert payload(build, "b-hss", secret).files[0]["content"] == TEXT
+    (build / "shared" / digest).write_text("k=1\n")
+    with pytest.raises(AnsibleError, match="was changed after it was compiled"):
+        payload(build, "b-hss", secret)
+
+
+class _Compile(compile_action.ActionModule):
+    """The action without Ansible around it."""
+
+    def __init__(self, build: Path, service: Path, *, check: bool = False) -> None:
+        self._arguments = {"build": str(build), "service_dir": str(service)}
+        self._task = type("Task", (), {"check_mode": check})()
+
+    def validate_argument_spec(self, *_: Any, **__: Any) -> tuple[None, dict[str, Any]]:
+        return None, self._arguments
+
+
+@pytest.fixture
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("ansible.plugins.action.ActionBase.run", lambda *_: {})
+    for name, text in template("probe").items():
+        (tmp_path / "svc" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "svc" / name).write_text(text)
+    return tmp_path / "svc"
+
+
+def test_check_mode_says_what_would_change_and_leaves_the_build_alone(tmp_path: Path, service: Path) -> None:
+    build = tmp_path / "build"
+    assert _Compile(build, service, check=True).run()["changed"] is True
+    assert not build.exists()
+    assert _Compile(build, service).run()["changed"] is True
+    assert _Compile(build, service, check=True).run()["changed"] is False
+    assert _Compile(build, service).run()["changed"] is False
+
+
+def test_a_folder_without_a_build_in_it_is_refused(tmp_path: Path, service: Path) -> None:
+    (tmp_path / "build/configs").mkdir(parents=True)
+    (tmp_path / "build/configs/core.cfg").write_text("mine")
+    with pytest.raises(AnsibleError, match="holds configs, which heiiki did not write"):
+        _Compile(tmp_path / "build", service).run()
+    assert (tmp_path / "build/configs/core.cfg").read_text() == "mine"
+
+
+def test_the_builds_of_another_service_are_not_overwritten_while_it_exists(
+    tmp_path: Path, service: Path
+) -> None:
+    build, moved = tmp_path / "build", tmp_path / "moved"
+    _Compile(build, service).run()
+    shutil.copytree(service, moved)
+    with pytest.raises(AnsibleError) as caught:
+        _Compile(build, moved).run()
+    assert str(caught.value) == (
+        f"{build}: holds the builds of the service in {service}, and this one is in {moved}: "
+        "give one of them another name (service.yml), or set heiiki_build"
+    )
+    shutil.rmtree(service)
+    assert _Compile(build, moved).run()["changed"] is False
 
 
 class _Action(ActionModule):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from heiiki.cli.new_service import generate
-from heiiki.errors import RenderError
+from heiiki.errors import FolderError, RenderError
 from heiiki.intent import load
 from heiiki.plan import Plan, build
 from heiiki.render import DeviceBuild, compile_plan, manifest, write
@@ -120,41 +120,97 @@ def test_words_of_nftables() -> None:
 
 
 def test_second_write_changes_nothing(tmp_path: Path, builds: tuple[DeviceBuild, ...]) -> None:
-    assert write(builds[:4], tmp_path) == tuple(item.device for item in builds[:4])
-    assert write(builds[:4], tmp_path) == ()
+    assert write(builds[:4], tmp_path).changed == tuple(item.device for item in builds[:4])
+    assert write(builds[:4], tmp_path).changed == ()
+
+
+def own(build: DeviceBuild) -> str:
+    """The path of a file whose text no other device has."""
+    return next(file.path for file in build.files if file.path == "/etc/heiiki/links.json")
 
 
 def test_a_file_changed_or_lost_by_hand_is_written_again(
     tmp_path: Path, builds: tuple[DeviceBuild, ...]
 ) -> None:
     write(builds[:2], tmp_path)
-    one, other = (f"{tmp_path}/{item.device}{item.files[0].path}" for item in builds[:2])
-    Path(one).write_text("by hand")
-    Path(other).unlink()
-    assert write(builds[:2], tmp_path) == (builds[0].device, builds[1].device)
-    assert Path(one).read_text(encoding="utf-8") == builds[0].files[0].content
+    one, other = (Path(f"{tmp_path}/{item.device}{own(item)}") for item in builds[:2])
+    written = one.read_text(encoding="utf-8")
+    one.write_text("by hand")
+    other.unlink()
+    assert write(builds[:2], tmp_path).changed == (builds[0].device, builds[1].device)
+    assert one.read_text(encoding="utf-8") == written
+    assert other.is_file()
 
 
 def test_a_device_that_is_gone_loses_its_folder(tmp_path: Path, builds: tuple[DeviceBuild, ...]) -> None:
     write(builds[:2], tmp_path)
-    assert write(builds[:1], tmp_path) == (builds[1].device,)
-    assert [path.name for path in tmp_path.iterdir()] == [builds[0].device]
+    assert write(builds[:1], tmp_path).changed == (builds[1].device,)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".heiiki", builds[0].device]
 
 
 def test_only_the_device_that_differs_is_written(tmp_path: Path, builds: tuple[DeviceBuild, ...]) -> None:
     write(builds[:2], tmp_path)
     file = replace(builds[1].files[0], content="new")
     changed = replace(builds[1], files=(file, *builds[1].files[1:]))
-    assert write((builds[0], changed), tmp_path) == (changed.device,)
+    assert write((builds[0], changed), tmp_path).changed == (changed.device,)
+
+
+def test_a_text_that_several_devices_have_stands_once(
+    tmp_path: Path, builds: tuple[DeviceBuild, ...]
+) -> None:
+    several = {item.device: item for item in builds}
+    write(several.values(), tmp_path)
+    for name, item in several.items():
+        entries = json.loads((tmp_path / name / "manifest.json").read_text())["files"]
+        for file, entry in zip(item.files, entries, strict=True):
+            places = [tmp_path / "shared" / entry["sha256"], Path(f"{tmp_path}/{name}{file.path}")]
+            found = [place for place in places if place.exists()]
+            assert [place.read_text(encoding="utf-8") for place in found] == [file.content]
+    texts = [path.read_text(encoding="utf-8") for path in (tmp_path / "shared").iterdir()]
+    assert (
+        sum("def main" in text for text in texts) == len({text for text in texts if "def main" in text}) > 2
+    )
+
+
+def test_a_secret_is_in_no_file(tmp_path: Path, builds: tuple[DeviceBuild, ...]) -> None:
+    write(builds, tmp_path)
+    hss = next(build for build in builds if any(file.secret for file in build.files))
+    file = next(file for file in hss.files if file.secret)
+    assert "{{secret:" in Path(f"{tmp_path}/{hss.device}{file.path}").read_text(encoding="utf-8")
 
 
 def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path, builds: tuple[DeviceBuild, ...]) -> None:
     theirs = tmp_path / builds[0].device / "thesis.txt"
     theirs.parent.mkdir()
     theirs.write_text("years of work")
-    with pytest.raises(RenderError) as caught:
+    with pytest.raises(FolderError, match=f"holds {builds[0].device}, which heiiki did not write"):
         write(builds[:1], tmp_path)
-    assert str(caught.value) == (
-        f"{theirs.parent}: thesis.txt is none of ours; name another --out, or remove the folder"
-    )
     assert theirs.read_text() == "years of work"
+
+
+@pytest.mark.parametrize("out", [".", "sites", "build", "deep/er", "link"])
+def test_a_services_folder_takes_no_builds(tmp_path: Path, builds: tuple[DeviceBuild, ...], out: str) -> None:
+    service, elsewhere = tmp_path / "svc", tmp_path / "elsewhere"
+    (service / "sites").mkdir(parents=True)
+    elsewhere.mkdir()
+    (service / "service.yml").write_text("service: svc\n")
+    (service / "link").symlink_to(elsewhere)
+    with pytest.raises(FolderError, match=f"is in the folder of the service in {service}"):
+        write(builds[:1], service / out)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == [
+        "elsewhere",
+        "link",
+        "service.yml",
+        "sites",
+        "svc",
+    ]
+
+
+def test_a_link_into_a_services_folder_takes_no_builds(
+    tmp_path: Path, builds: tuple[DeviceBuild, ...]
+) -> None:
+    (tmp_path / "svc").mkdir()
+    (tmp_path / "svc/service.yml").write_text("service: svc\n")
+    (tmp_path / "out").symlink_to("svc")
+    with pytest.raises(FolderError, match="is in the folder of the service"):
+        write(builds[:1], tmp_path / "out")
