@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ("vault_server",)
+pytest_plugins = ("installed", "vault_server")
 
 ROOT = Path(__file__).parent.parent
 LAB_TIMEOUT = 40 * 60

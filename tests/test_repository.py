@@ -57,14 +57,28 @@ def text_of(path: Path) -> str | None:
         return None
 
 
+def version(text: str) -> list[int]:
+    return [int(number) for number in text.split(".")]
+
+
 def test_one_version_everywhere() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     collection = load_yaml(ROOT / "galaxy.yml")["version"]
-    newest = max(
-        load_yaml(ROOT / "changelogs" / "changelog.yaml")["releases"],
-        key=lambda text: [int(number) for number in text.split(".")],
-    )
-    assert [heiiki.__version__, collection, newest] == [project] * 3
+    environment = (ROOT / "requirements.txt").read_text().strip()
+    assert [heiiki.__version__, collection, environment] == [project, project, f"heiiki=={project}"]
+    newest = max(load_yaml(ROOT / "changelogs" / "changelog.yaml")["releases"], key=version)
+    assert version(newest) <= version(project)
+
+
+def test_no_plugin_is_of_a_later_version() -> None:
+    text = {path: path.read_text() for path in sorted(ROOT.glob("plugins/*/*.py"))}
+    added = {
+        path.name: found[1]
+        for path, source in text.items()
+        if (found := re.search(r"^version_added: (\S+)$", source, re.MULTILINE))
+    }
+    assert len(added) == sum("\nDOCUMENTATION = " in source for source in text.values())
+    assert [name for name, one in added.items() if version(one) > version(heiiki.__version__)] == []
 
 
 def test_the_checkout_is_the_collection() -> None:
