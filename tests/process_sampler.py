@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Protocol
 
 ALL_EVERY = 50
 
@@ -27,7 +28,14 @@ def shown(pid: str) -> list[bytes]:
     return texts
 
 
-def main(stop: Path, result: Path, every_s: float) -> None:
+class Stop(Protocol):
+    """What ends the sampler."""
+
+    def exists(self) -> bool:
+        """Tell whether it has come."""
+
+
+def main(stop: Stop, result: Path, every_s: float) -> None:
     """Look until `stop` is there."""
     seen: set[bytes] = set()
     known: set[str] = set()

@@ -2,9 +2,10 @@
 
 import base64
 import json
+import math
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ import process_sampler
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from waiting import awaited
 
 KEY = "00112233445566778899aabbccddeeff"
 SECRET = "p+1/ä\"quoted\" and 'long enough'"  # noqa: S105
@@ -111,20 +113,38 @@ def test_a_planted_canary_in_a_log_is_a_leak_and_its_own_place_is_not(tmp_path: 
     )
 
 
+class Looks:
+    """Stands for the file that ends the sampler: it is there after so many looks."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.last: float = math.inf
+
+    def exists(self) -> bool:
+        self.count += 1
+        return self.count > self.last
+
+
 def test_a_secret_on_a_command_line_or_in_an_environment_is_seen(tmp_path: Path) -> None:
-    stop, result = tmp_path / "stop", tmp_path / "result"
-    sampler = subprocess.Popen([sys.executable, process_sampler.__file__, stop, result, "0.05"])
-    wait = "import time; time.sleep(30)"
+    looks, result = Looks(), tmp_path / "result"
+    sampler = threading.Thread(target=process_sampler.main, args=(looks, result, 0.005))
+    sampler.start()
+    wait = "import time; time.sleep(3600)"
     shown = [
         subprocess.Popen([sys.executable, "-c", wait, KEY]),
         subprocess.Popen([sys.executable, "-c", wait], env={"SECRET": SECRET}),
     ]
     try:
-        time.sleep(1)  # what is tested is that it looks often enough
-        stop.touch()
-        assert sampler.wait(20) == 0
+        for one in shown:
+            awaited(
+                "the program runs",
+                lambda pid=one.pid: wait.encode() in Path(f"/proc/{pid}/cmdline").read_bytes(),
+            )
     finally:
-        for one in (*shown, sampler):
+        # On a busy machine both looks at a new process may come too soon: then the look at all finds it.
+        looks.last = looks.count + process_sampler.ALL_EVERY + 1
+        sampler.join()
+        for one in shown:
             one.kill()
             one.wait()
     assert result.stat().st_mode & 0o777 == 0o600

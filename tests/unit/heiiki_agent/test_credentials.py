@@ -810,7 +810,7 @@ def test_a_way_to_the_server_is_waited_for(device: Device) -> None:
 # --- the daemon
 
 
-def _waits(done: Callable[[], object], seconds: float = 15.0) -> None:
+def _waits(done: Callable[[], object], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < deadline

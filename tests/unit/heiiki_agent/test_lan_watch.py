@@ -9,11 +9,12 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
+from waiting import awaited
 
 from heiiki_agent import lan_watch
 from heiiki_agent.lan_watch import Arp, Config, Port, Watch, WatchError, health, parse
@@ -269,13 +270,6 @@ def lan() -> Iterator[tuple[str, str]]:
             subprocess.run(["ip", "netns", "del", name], check=False)
 
 
-def eventually(condition: Callable[[], bool], limit_s: float = 10.0) -> bool:
-    end = time.monotonic() + limit_s
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.02)
-    return condition()
-
-
 @pytest.mark.skipif(
     os.geteuid() != 0 or shutil.which("ip") is None, reason="needs root and iproute2 for network namespaces"
 )
@@ -291,16 +285,16 @@ def test_route_follows_the_peer_and_outlives_the_watch(lan: tuple[str, str], tmp
 
     with subprocess.Popen(command, env=os.environ | {"PYTHONPATH": source}) as watch:
         try:
-            assert eventually(stands)
+            awaited("the route stands", stands)
             ip("-n", peer, "address", "del", f"{PEER}/32", "dev", "lan0")  # nobody answers, the carrier stays
-            assert eventually(lambda: not stands())
-            assert eventually(lambda: json.loads(state.read_text())["alive"] is False)
+            awaited("the route is gone", lambda: not stands())
+            awaited("the state says so", lambda: json.loads(state.read_text())["alive"] is False)
             ip("-n", peer, "address", "add", f"{PEER}/32", "dev", "lan0")
-            assert eventually(stands)
+            awaited("the route stands", stands)
             ip("-n", peer, "link", "set", "lan0", "down")
-            assert eventually(lambda: not stands())
+            awaited("the route is gone", lambda: not stands())
             ip("-n", peer, "link", "set", "lan0", "up")
-            assert eventually(stands)
+            awaited("the route stands", stands)
             assert health(state, time.monotonic()) == ""
         finally:
             watch.send_signal(signal.SIGTERM)

@@ -6,12 +6,11 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from waiting import awaited
 
 from heiiki.errors import LabError
 from heiiki_lab.client import NodeClient
@@ -44,7 +43,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeClient]:
         with NodeClient(path) as client:
             yield client
         os.kill(agent, signal.SIGKILL)
-        assert process.wait(10) == 0, "PID 1 outlives its agent"
+        assert process.wait(60) == 0, "PID 1 outlives its agent"
 
 
 def test_exec_keeps_both_streams_apart(node: NodeClient) -> None:
@@ -68,16 +67,14 @@ def test_large_input_and_output_pass_whole(node: NodeClient) -> None:
 
 
 def test_a_daemon_left_behind_does_not_hold_the_call(node: NodeClient) -> None:
-    before = time.monotonic()
-    pid = int(node.run(["sh", "-c", "sleep 30 & echo $!"]))
-    assert time.monotonic() - before < 10
+    pid = int(node.run(["sh", "-c", "sleep 3600 & echo $!"]))
     os.kill(pid, signal.SIGKILL)
 
 
 def test_a_program_that_takes_too_long_is_killed(node: NodeClient, tmp_path: Path) -> None:
     script = f"echo $$ > {tmp_path}/pid; sleep 60"
-    with pytest.raises(LabError, match=r"trial: sh -c .* did not end within 0.3 s and was killed"):
-        node.exec(["sh", "-c", script], timeout=0.3)
+    with pytest.raises(LabError, match=r"trial: sh -c .* did not end within 2 s and was killed"):
+        node.exec(["sh", "-c", script], timeout=2)
     assert gone(int((tmp_path / "pid").read_text()))
 
 
@@ -88,15 +85,15 @@ def test_a_program_whose_client_goes_away_is_killed(node: NodeClient, tmp_path: 
 
 
 def gone(pid: int) -> bool:
-    """Within five seconds."""
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        with suppress(ProcessLookupError):
-            os.kill(pid, 0)
-            time.sleep(0.02)
-            continue
-        return True
-    return False
+    return awaited(f"process {pid} is gone", lambda: not is_there(pid))
+
+
+def is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_no_such_program_and_no_such_folder_are_errors(node: NodeClient) -> None:
@@ -170,10 +167,7 @@ def test_a_spawned_program_lives_on_and_logs(node: NodeClient, tmp_path: Path) -
     log = tmp_path / "log/out"
     pid = node.spawn(["sh", "-c", "echo hello; exec sleep 60"], log=str(log))
     assert os.getsid(pid) == pid
-    deadline = time.monotonic() + 5
-    while not (log.exists() and log.read_text()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert log.read_text() == "hello\n"
+    awaited("it says hello", lambda: log.exists() and log.read_text() == "hello\n")
     os.kill(pid, signal.SIGKILL)
     assert gone(pid), "PID 1 reaps what it spawned"
 

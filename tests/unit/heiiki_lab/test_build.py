@@ -1,10 +1,10 @@
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
+from waiting import awaited
 
 from heiiki.errors import LabError
 from heiiki_lab import build
@@ -90,11 +90,9 @@ def test_a_second_run_waits_for_the_first_and_says_so(tmp_path: Path) -> None:
     with build.exclusive(tmp_path, lines.append):
         thread = threading.Thread(target=second)
         thread.start()
-        deadline = time.monotonic() + 5
-        while not lines and time.monotonic() < deadline:
-            time.sleep(0.01)
+        awaited("the second says that it waits", lambda: lines)
         order.append("first")
-    thread.join(timeout=5)
+    thread.join()
     assert order == ["first", "second"]
     assert lines == [f"another run is building in {tmp_path}; waiting for it"]
 

@@ -7,10 +7,11 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from waiting import awaited
 
 from heiiki.errors import LabError
 from heiiki_lab import kernel, root, state, wiring
@@ -58,13 +59,6 @@ def lab(parts: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> I
 
 def pings(lab: Lab, *, patience: float = 1.0) -> bool:
     return lab.node("h1").exec(["ping", "-c1", f"-W{patience}", "192.0.2.2"]).rc == 0
-
-
-def eventually(holds: Callable[[], bool], patience: float = 30.0) -> None:
-    end = time.monotonic() + patience
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.1)
 
 
 def test_nodes_are_machines_of_their_own(lab: Lab) -> None:
@@ -142,16 +136,29 @@ def received(lab: Lab) -> int:
 
 
 def test_a_lost_carrier_is_told_at_once(lab: Lab) -> None:
+    # The best of a few: a kernel that defers the news defers it each time, a busy machine does not.
+    assert min(carrier_loss_told(lab) for _ in range(3)) < 0.8
+    assert pings(lab, patience=5)
+
+
+def carrier_loss_told(lab: Lab) -> float:
+    """Seconds from the loss of a carrier to the line of a program that listens for it."""
     with lab.node("h2").stream(["ip", "-o", "monitor", "link"]) as monitor:
-        time.sleep(0.3)
+        awaited("the monitor listens", lambda: netlink_listeners(lab))
         before = time.monotonic()
         lab.node("lan").run(["ip", "link", "set", "p2", "down"])
         told = b""
         while b"NO-CARRIER" not in told:
-            told += (monitor.recv(5) or ("stdout", b""))[1]
-        assert time.monotonic() - before < 0.8
+            told += (monitor.recv(60) or ("stdout", b""))[1]
+        took = time.monotonic() - before
     lab.node("lan").run(["ip", "link", "set", "p2", "up"])
-    assert pings(lab, patience=5)
+    return took
+
+
+def netlink_listeners(lab: Lab) -> list[str]:
+    """The sockets of node h2 that are members of a group of route netlink (protocol 0)."""
+    sockets = [line.split() for line in lab.node("h2").run(["cat", "/proc/net/netlink"]).splitlines()[1:]]
+    return [pid for _, protocol, pid, groups, *_ in sockets if protocol == "0" and int(groups, 16)]
 
 
 def test_a_node_is_killed_and_its_services_come_back(lab: Lab) -> None:
@@ -173,8 +180,11 @@ def test_a_daemon_started_by_a_module_lives_on_and_is_reaped(lab: Lab) -> None:
     node = lab.node("h1")
     node.python(DAEMON).check()
     # What started the daemon is reaped a moment after the module has answered.
-    eventually(lambda: [process.ppid for process in node.processes() if process.pid > 2] == [1])
-    eventually(lambda: {process.pid for process in node.processes()} == {1, 2})
+    awaited(
+        "what started it is reaped",
+        lambda: [process.ppid for process in node.processes() if process.pid > 2] == [1],
+    )
+    awaited("the daemon is reaped", lambda: {process.pid for process in node.processes()} == {1, 2})
 
 
 def test_a_standstill_of_the_guest_is_recorded(lab: Lab) -> None:
@@ -182,10 +192,9 @@ def test_a_standstill_of_the_guest_is_recorded(lab: Lab) -> None:
     since = guest.clock().monotonic
     pid = json_of(lab)["guest_pid"]
     os.kill(pid, signal.SIGSTOP)
-    time.sleep(0.6)
+    time.sleep(0.6)  # how long the guest stands still
     os.kill(pid, signal.SIGCONT)
-    time.sleep(0.3)
-    assert max(stall.gap for stall in guest.stalls(since)) > 0.4
+    awaited("the standstill is recorded", lambda: any(stall.gap > 0.4 for stall in guest.stalls(since)))
     assert guest.stalls(guest.clock().monotonic) == ()
 
 
@@ -215,10 +224,7 @@ def test_closed_connections_are_closed_in_the_guest_too(lab: Lab) -> None:
     for _ in range(20):
         lab.node("h1").ping()
     node = lab.node("h1")
-    deadline = time.monotonic() + 10
-    while (sockets := open_connections(lab)) > 2 and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert sockets <= 2
+    awaited("connections are closed", lambda: open_connections(lab) <= 2)
     data = os.urandom(5 << 20)
     node.put("/tmp/large", data)
     assert node.get("/tmp/large") == data
@@ -276,14 +282,8 @@ def descendants(folder: Path) -> set[str]:
     return found
 
 
-def wait_for_end(processes: set[str]) -> set[str]:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        left = {pid for pid in processes if Path("/proc", pid).exists()}
-        if not left:
-            return left
-        time.sleep(0.05)
-    return left
+def wait_for_end(processes: set[str]) -> None:
+    awaited("every process has ended", lambda: not any(Path("/proc", pid).exists() for pid in processes))
 
 
 def test_down_leaves_nothing(parts: tuple[Path, Path], folder: Path) -> None:
@@ -293,7 +293,7 @@ def test_down_leaves_nothing(parts: tuple[Path, Path], folder: Path) -> None:
     assert len(processes) > 2
     with lab.node("h1").stream(["sleep", "1000"]):
         assert wiring.down(lab.state_dir) is True
-    assert wait_for_end(processes) == set()
+    wait_for_end(processes)
     assert traces(folder) == before
     assert not folder.exists()
 
@@ -305,7 +305,7 @@ def test_a_killed_launcher_takes_everything_with_it(parts: tuple[Path, Path], fo
     pid = state.launcher_pid(folder)
     assert pid
     os.kill(pid, signal.SIGKILL)
-    assert wait_for_end(processes) == set()
+    wait_for_end(processes)
     with pytest.raises(LabError, match="is not up"):
         lab.node("h1").ping()
     again = start(folder, parts)
@@ -318,7 +318,7 @@ def test_a_guest_that_dies_is_reported(parts: tuple[Path, Path], folder: Path) -
     lab = start(folder, parts)
     processes = descendants(folder)
     os.kill(json_of(lab)["guest_pid"], signal.SIGKILL)
-    assert wait_for_end(processes) == set()
+    wait_for_end(processes)
     with pytest.raises(
         LabError, match=r"its guest ended unexpectedly: see .*console\.log.*run `heiiki lab up`"
     ):

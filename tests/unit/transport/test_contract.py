@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import awaited
 
 from heiiki.errors import LabError, TransportError
 from heiiki.transport import SshTransport, Transport
@@ -101,11 +102,7 @@ def test_an_unknown_device_is_an_error_that_names_it(transport: Transport) -> No
 
 def test_spawn_starts_the_program(transport: Transport, tmp_path: Path) -> None:
     transport.spawn("here", ("touch", str(tmp_path / "made")))
-    for _ in range(100):
-        if (tmp_path / "made").exists():
-            break
-        subprocess.run(["sleep", "0.02"], check=True)
-    assert (tmp_path / "made").exists()
+    awaited("the program has run", (tmp_path / "made").exists)
 
 
 def test_a_program_that_takes_too_long_is_given_up(
@@ -113,7 +110,7 @@ def test_a_program_that_takes_too_long_is_given_up(
 ) -> None:
     monkeypatch.setattr("heiiki.transport.ssh._CONNECT_S", 0)
     with pytest.raises(TransportError, match="did not end"):
-        transport.run("here", ("sleep", "5"), timeout=0.2)
+        transport.run("here", ("sleep", "3600"), timeout=0.2)
 
 
 def test_a_refused_connection_is_an_error_not_an_answer(
@@ -144,7 +141,7 @@ def test_the_lab_transport_keeps_a_connection_and_drops_it_on_an_error(
     made.run("here", ("true",))
     first = made._client("here")
     with pytest.raises(TransportError):
-        made.run("here", ("sleep", "5"), timeout=0.1)
+        made.run("here", ("sleep", "3600"), timeout=0.1)
     assert first.closed  # type: ignore[attr-defined]
     assert made._client("here") is not first
     made.close()

@@ -2,12 +2,11 @@
 
 import os
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from waiting import awaited
 
 from heiiki_lab.mobile import respawn
 from heiiki_lab.mobile.respawn import Config, Daemon, Process, Respawner, connected
@@ -21,26 +20,17 @@ def daemon(tmp_path: Path) -> Daemon:
     return Daemon("d", (sys.executable, "-S", "-c", SERVE), log, ready="serving", ready_log=log)
 
 
-def until(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
-
-
 def test_daemon_is_ready_when_it_says_so_and_started_again_when_killed(daemon: Daemon) -> None:
     process = Process(daemon, Config())
     try:
         assert process.tick()
-        assert until(lambda: process.ready)
+        awaited("it is ready", lambda: process.ready)
         assert not process.tick()
         process.kill()
         assert not process.ready
         assert process.tick()
         assert process.starts == 2
-        assert until(lambda: process.ready)
+        awaited("it is ready", lambda: process.ready)
     finally:
         process.kill()
 
@@ -52,7 +42,7 @@ def test_daemon_takes_its_place_once_it_serves(daemon: Daemon, says_so: bool) ->
     )
     try:
         process.tick()
-        assert until(lambda: process.ready)
+        awaited("it is ready", lambda: process.ready)
         assert process.pid
         assert os.getpriority(os.PRIO_PROCESS, process.pid) == 3
         assert Path(f"/proc/{process.pid}/timerslack_ns").read_text() == "7000\n"
@@ -63,7 +53,7 @@ def test_daemon_takes_its_place_once_it_serves(daemon: Daemon, says_so: bool) ->
 def test_daemon_that_ends_at_once_is_not_started_in_a_rush(tmp_path: Path) -> None:
     process = Process(Daemon("d", ("false",), str(tmp_path / "d.log")), Config())
     assert process.tick()
-    assert until(lambda: not process.ready)
+    awaited("it has ended", lambda: not process.ready)
     assert [process.tick() for _ in range(3)] == [False] * 3
 
 
@@ -73,8 +63,7 @@ def test_daemon_that_never_serves_is_started_again(tmp_path: Path) -> None:
     process = Process(daemon, Config())
     try:
         process.tick()
-        time.sleep(0.1)
-        assert process.tick()
+        awaited("it is started again", process.tick)
         assert process.starts == 2
     finally:
         process.kill()
