@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -147,6 +148,32 @@ MUTANTS = (
 )
 
 
+REPRESENTATIVE = frozenset(
+    {
+        "a VRF's import",
+        "the PGW's rule between subscribers",
+        "a subscription",
+        "an address",
+        "revocation that need not be known",
+        "another device's certificate",
+        "revocation lists that have expired",
+    }
+)
+"""Those of `make test`; `make long` has all.
+
+The state of a routing daemon, a packet filter as compared and as tried, a file with secrets, the kernel's
+state; the state of the IKE daemon, a certificate, a revocation list.
+"""
+
+
+def chosen(mutants: "Sequence[Mutant | TrustMutant]") -> list[Any]:
+    """Each mutant as a parameter of a test, marked for `make test` or `make long`."""
+    marks = {True: pytest.mark.representative, False: pytest.mark.long}
+    return [
+        pytest.param(mutant, id=mutant.name, marks=marks[mutant.name in REPRESENTATIVE]) for mutant in mutants
+    ]
+
+
 class Bench:
     """The provisioned lab, and what its verification says."""
 
@@ -219,7 +246,7 @@ def bench(provisioned: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     transport.close()
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("mutant", chosen(MUTANTS))
 def test_a_mutant_flips_what_is_meant_for_it_and_nothing_else(
     bench: Bench, mutant: Mutant, root: Path
 ) -> None:
@@ -438,7 +465,7 @@ TRUST_MUTANTS = (
 )
 
 
-@pytest.mark.parametrize("mutant", TRUST_MUTANTS, ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("mutant", chosen(TRUST_MUTANTS))
 def test_a_mutant_of_trust_flips_what_is_meant_for_it_and_nothing_else(
     bench: Bench, mutant: TrustMutant
 ) -> None:
@@ -460,6 +487,11 @@ def test_a_mutant_of_trust_flips_what_is_meant_for_it_and_nothing_else(
     } == {}
 
 
+def test_the_representatives_are_mutants() -> None:
+    assert {mutant.name for mutant in (*MUTANTS, *TRUST_MUTANTS)} >= REPRESENTATIVE
+
+
+@pytest.mark.representative
 @pytest.mark.parametrize("checks", [("config",), ("associations", "certificates")], ids=" and ".join)
 def test_after_the_mutants_all_is_as_before(bench: Bench, checks: tuple[str, ...]) -> None:
     assert differing(bench.baseline(checks), bench.verdicts(checks)) == set()

@@ -59,7 +59,7 @@ def short_lived(service: Service, device: str) -> None:
     with logged_in(service.access, Purpose.ENROLLER) as vault:
         token, document = order(vault, shared, device, made["csr"])
     document |= {"token": token, "generation": made["generation"]}
-    document["parameters"] = document["parameters"] | {"ttl": "40s"}
+    document["parameters"] = document["parameters"] | {"ttl": "20s"}
     service.run(device, "python3", PROGRAM, "install", stdin=json.dumps(document))
 
 
