@@ -34,7 +34,6 @@ from ansible_collections.heiiki.network.plugins.module_utils.service_manager imp
     ServiceError,
     ServiceManager,
     run,
-    settle,
 )
 
 PLACEHOLDER = re.compile(r"\{\{secret:[^{}]+:[^{}:]+\}\}")
@@ -320,9 +319,7 @@ class _Run:
             done = self.due.get(service.name)
             if done:
                 verbs[done](service.name)
-                # Whoever has settled has just answered.
-                if done == _DONE["reload"] or not settle(service.name):
-                    _healthy(service)
+                _healthy(service)
 
     def _keep_record(self) -> None:
         """Note what belongs to the manifest now, although nothing else had to be changed."""

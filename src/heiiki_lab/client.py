@@ -8,6 +8,7 @@ import os
 import selectors
 import socket
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from heiiki_lab.state import not_up
 
 _MARGIN = 15.0  # seconds that an answer may take beyond the time that was given to the work itself
 _USUAL = 30.0
+_BOOT_POLL = 0.5
 _CHUNK = 1 << 16
 
 
@@ -264,8 +266,33 @@ class NodeClient:
         connection.settimeout(None)
         return connection
 
+    def boot(self) -> None:
+        """Start the node's systemd, unless it runs; see `booted` for when its services are up."""
+        self._call({"op": "boot"})
+
+    def booted(self, timeout: float) -> None:
+        """Wait until systemd has started every enabled service.
+
+        Raises:
+            LabError: it has not within `timeout` seconds, or a service failed; the message names which.
+        """
+        deadline = time.monotonic() + timeout
+        state = self._state()
+        while state in {"", "initializing", "starting"} and time.monotonic() < deadline:
+            time.sleep(_BOOT_POLL)
+            state = self._state()
+        if state != "running":
+            failed = self.exec(["systemctl", "list-units", "--failed", "--plain", "--no-legend"]).text.split(
+                "\n"
+            )
+            names = ", ".join(line.split()[0] for line in failed if line) or "none failed"
+            raise LabError(f"{self.node}: systemd is {state or 'silent'} after a boot; services: {names}")
+
+    def _state(self) -> str:
+        return self.exec(["systemctl", "show", "--value", "--property=SystemState"]).text.strip()
+
     def kill_all(self) -> float:
-        """SIGKILL to every process of the node but its agent.
+        """SIGKILL to every process of the node but its agent: what a power cut does.
 
         Returns:
             The guest's monotonic time, in seconds.

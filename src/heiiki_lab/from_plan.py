@@ -32,6 +32,7 @@ FOREIGN_USIMS = {
 _WORKERS = 8
 _KEY_BYTES = 16
 _MODEM_S = 60
+_BOOT_S = 120.0
 _PROGRAM = "/opt/heiiki/src/heiiki_agent/links.py"
 _CONFIG = "/etc/heiiki/links.json"
 
@@ -64,7 +65,7 @@ def _nodes(plan: Plan) -> Iterator[NodeSpec]:
     processors = count(0, 2), count(1, 2)
     for device in plan.devices:
         kind: NodeKind = "switch" if device.role is Role.LAN_SWITCH else "host"
-        yield NodeSpec(device.name, kind, next(processors["b" in device.networks]))
+        yield NodeSpec(device.name, kind, next(processors["b" in device.networks]), kind == "host")
 
 
 def _end(end: PlannedEnd) -> tuple[str, str]:
@@ -89,6 +90,7 @@ def bring_up(plan: Plan, keys: FileSecrets, kernel: Path, root: Path, report: Re
         core = mobile_core(plan)
         with ThreadPoolExecutor(_WORKERS) as pool:
             list(pool.map(lambda device: _prepare(lab, plan, device, keys), _hosts(plan)))
+            list(pool.map(lambda device: lab.node(device.name).booted(_BOOT_S), _hosts(plan)))
             list(pool.map(lambda node: _put_files(lab, core, node), mobile.files(core)))
             for node in mobile.start_order(core):
                 _start_mobile(lab, core, node)
@@ -104,25 +106,16 @@ def bring_up(plan: Plan, keys: FileSecrets, kernel: Path, root: Path, report: Re
 
 
 def restart(plan: Plan, lab: wiring.Lab, node: str) -> None:
-    """Start everything again that ran on `node`: what its init would do after a power cut or a kill."""
-    device = plan.device(node)
+    """Boot `node` after a power cut or a kill: systemd starts its enabled services, the lab the carriers'.
+
+    Raises:
+        LabError: a service did not start.
+    """
     with lab.node(node) as client:
-        _addresses(client, device)
-        if not _is_the_carriers(device):
-            started = client.python(_service_manager(), argv=("start-all",), timeout=120.0)
-            if started.rc != 0:
-                message = (
-                    f"{node}: services did not start again: {started.stderr.decode(errors='replace').strip()}"
-                )
-                raise LabError(message)
-    _start_mobile(lab, mobile_core(plan), node)
-
-
-def _service_manager() -> str:
-    """The program that starts units where no systemd runs: the roles' own, so that both do the same."""
-    package = Path(__file__).resolve().parent
-    places = (package / "service_manager.py", package.parents[1] / "plugins/module_utils/service_manager.py")
-    return next(place for place in places if place.is_file()).read_text(encoding="utf-8")
+        _addresses(client, plan.device(node))
+        client.boot()
+        _start_mobile(lab, mobile_core(plan), node)
+        client.booted(_BOOT_S)
 
 
 def mobile_core(plan: Plan) -> mobile.MobileCore:

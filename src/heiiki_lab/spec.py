@@ -39,11 +39,13 @@ class NodeSpec:
         name: unique in the lab.
         kind: which of both.
         processor: the guest's processor that it has, counted round as often as need be.
+        systemd: whether systemd runs its services; else nothing runs on it but what is started by hand.
     """
 
     name: str
     kind: NodeKind = "host"
     processor: int = 0
+    systemd: bool = False
 
 
 @dataclass(frozen=True, slots=True)

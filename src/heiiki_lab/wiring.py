@@ -200,6 +200,9 @@ def _build(lab: Lab, report: Report) -> None:
         report(f"wiring {len(lab.spec.links)} links")
         guest.batch(creation_steps(lab.spec, pids))
         guest.batch(tuple(setup_steps(lab.spec)))
+    for node in lab.spec.nodes:
+        if node.systemd:
+            lab.node(node.name).boot()
 
 
 def creation_steps(spec: LabSpec, pids: dict[str, int]) -> tuple[Step, ...]:

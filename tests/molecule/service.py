@@ -27,6 +27,7 @@ from heiiki_lab.transport import LabTransport
 from .commands import BIN, Commands
 
 SITE, HUB = "umeda-gw-b", "hub-ce-b"
+VAULT_SERVICE = "heiiki-vault.service"
 PROGRAM = "/usr/local/lib/heiiki/credentials.py"
 RECAP = re.compile(
     r"^(?P<host>[\w-]+) +: ok=\d+ +changed=(?P<changed>\d+) .* failed=(?P<failed>\d+)", re.MULTILINE
@@ -73,6 +74,10 @@ class Service:
         assert done.rc == 0, f"{device}: {argv}: {done.stdout.decode()}{done.stderr.decode()}"
         return done.stdout.decode()
 
+    def lab(self, *arguments: str) -> str:
+        """Call `heiiki lab`."""
+        return self._lab.run("heiiki", "lab", *arguments)
+
     def status(self, device: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.run(device, "python3", PROGRAM, "status"))
         return found
@@ -87,7 +92,7 @@ class Service:
     def pull(self, *devices: str) -> None:
         """Have the watch do now what it does every minute."""
         for device in devices:
-            self.run(device, "pkill", "-HUP", "-f", f"{PROGRAM} watch")
+            self.run(device, "systemctl", "reload", "heiiki-revocation.service")
 
     def held(self) -> dict[str, tuple[str, bool]]:
         """Serial number of each certificate, and whether it is whole."""
@@ -97,11 +102,12 @@ class Service:
         return {name: (one["certificate"]["serial"], not one["problems"]) for name, one in found.items()}
 
     def server_dies(self) -> None:
-        self.run(self.plan.pki.vault, "sh", "-c", "kill -KILL $(cat /run/heiiki-vault/pid)")
+        """It ends without a farewell, and systemd does not start it again."""
+        self.run(self.plan.pki.vault, "systemctl", "kill", "--signal=KILL", VAULT_SERVICE)
+        self.run(self.plan.pki.vault, "systemctl", "stop", VAULT_SERVICE)
 
-    def server_returns(self, root: Path) -> None:
-        program = (root / "plugins/module_utils/service_manager.py").read_text(encoding="utf-8")
-        self.run(self.plan.pki.vault, "python3", "-", "start-all", stdin=program)
+    def server_returns(self) -> None:
+        self.run(self.plan.pki.vault, "systemctl", "start", VAULT_SERVICE)
         awaited("the server answers", self._answers)
         bootstrap.unseal(self.access)
 

@@ -109,8 +109,8 @@ MUTANTS = (
     Mutant(
         "the LAN watch",
         "umeda-ce-a",
-        (("pkill", "-f", "lan_watch.py"),),
-        (("python3", "-", "start-all"),),
+        (("systemctl", "stop", "heiiki-lan-watch"),),
+        (("systemctl", "start", "heiiki-lan-watch"),),
         frozenset({("R-GAP", "config", "umeda-ce-a")}),
     ),
     Mutant(
@@ -210,12 +210,9 @@ class Bench:
         with fleet(self.transport, len(self.plan.devices)) as devices:
             Health(self.plan, devices).wait(30.0)
 
-    def run(self, device: str, commands: tuple[Argv, ...], root: Path) -> None:
+    def run(self, device: str, commands: tuple[Argv, ...]) -> None:
         for argv in commands:
-            stdin = b""
-            if argv[:2] == ("python3", "-"):
-                stdin = (root / "plugins/module_utils/service_manager.py").read_bytes()
-            self.call(device, argv, stdin)
+            self.call(device, argv)
 
     def call(self, device: str, argv: Argv, stdin: bytes = b"") -> bytes:
         done = self.transport.run(device, argv, stdin=stdin)
@@ -247,16 +244,14 @@ def bench(provisioned: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.mark.parametrize("mutant", chosen(MUTANTS))
-def test_a_mutant_flips_what_is_meant_for_it_and_nothing_else(
-    bench: Bench, mutant: Mutant, root: Path
-) -> None:
+def test_a_mutant_flips_what_is_meant_for_it_and_nothing_else(bench: Bench, mutant: Mutant) -> None:
     before = bench.baseline(mutant.checks)
     assert results(before, mutant.flips) == {"pass"}
-    bench.run(mutant.device, mutant.breaks, root)
+    bench.run(mutant.device, mutant.breaks)
     try:
         after = bench.verdicts(mutant.checks)
     finally:
-        bench.run(mutant.device, mutant.mends, root)
+        bench.run(mutant.device, mutant.mends)
     flipped = differing(before, after)
     on_paper = {key for key in flipped if key[1] == "config"}
     assert on_paper == mutant.flips
@@ -330,7 +325,7 @@ def loads(device: str, edit: str) -> Act:
 
 def watch_is(signal: str) -> Argv:
     """The watch is held while a mutant lives: it would load, or mend, what it finds within the minute."""
-    return ("pkill", f"-{signal}", "-f", f"{CREDENTIALS} watch")
+    return ("systemctl", "kill", f"--signal={signal}", "heiiki-revocation")
 
 
 def wears_the_certificate_of(thief: str, victim: str) -> Act:
@@ -367,15 +362,6 @@ def has_old_lists(device: str) -> Act:
         bench.call(device, ("cp", "-p", f"{PKI}/crl.pem", MUTANT))
         bench.call(device, sh(f"cat > {PKI}/crl.pem"), outlived(bench.call(device, ("cat", MUTANT))))
         bench.call(device, LOADED)
-
-    return act
-
-
-def starts_all(device: str) -> Act:
-    program = Path(__file__).parents[2] / "plugins/module_utils/service_manager.py"
-
-    def act(bench: Bench) -> None:
-        bench.call(device, ("python3", "-", "start-all"), program.read_bytes())
 
     return act
 
@@ -445,8 +431,8 @@ TRUST_MUTANTS = (
     ),
     TrustMutant(
         "the watch of revocation lists",
-        at("umeda-ce-a", watch_is("TERM")),
-        starts_all("umeda-ce-a"),
+        at("umeda-ce-a", ("systemctl", "stop", "heiiki-revocation")),
+        at("umeda-ce-a", ("systemctl", "start", "heiiki-revocation")),
         ("associations", "certificates"),
         {(THEFT, "live", "revocation at umeda-ce-a"): "no watch fetches them"},
     ),

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -23,9 +22,7 @@ def test_the_issuing_ca(service: Service, record_property: Record) -> None:
     assert set(changed(service.play("rotate")).values()) == {0}
 
 
-def test_the_root_and_a_server_that_is_gone_in_the_middle(
-    service: Service, root: Path, record_property: Record
-) -> None:
+def test_the_root_and_a_server_that_is_gone_in_the_middle(service: Service, record_property: Record) -> None:
     before = service.held()
     with in_service(service) as silence:
         run = service.start("rotate", "-e", "authority=root")
@@ -34,7 +31,7 @@ def test_the_root_and_a_server_that_is_gone_in_the_middle(
         said = run.communicate()[0]
         assert run.returncode, said
         assert all(whole for _, whole in service.held().values())
-        service.server_returns(root)
+        service.server_returns()
         said = service.play("rotate", "-e", "authority=root")
     record_property("longest silence, s", round(silence[0], 2))
     assert "4 of 4: nobody knows the old CAs any more" in said

@@ -18,7 +18,7 @@ def has(service: Service, device: str, path: str) -> bool:
     return service.transport.run(device, ("test", "-e", path)).rc == 0
 
 
-def test_the_first_issue(service: Service, root: Path) -> None:
+def test_the_first_issue(service: Service) -> None:
     devices = ("namba-erc", "sakai-bems", "umeda-bems")
     for device in devices:
         service.run(device, "rm", "-r", FOLDER)
@@ -35,13 +35,13 @@ def test_the_first_issue(service: Service, root: Path) -> None:
     assert "needs a certificate: there is no certificate. issuing certificates needs the Vault server" in (
         " ".join(said.split())
     )
-    service.server_returns(root)
+    service.server_returns()
     service.play("site", "--limit", ",".join(devices))
     assert not [one for one in devices if service.status(one)["problems"]]
     assert set(changed(service.play("site", "--limit", ",".join(devices))).values()) == {0}
 
 
-def test_a_theft(lab: Commands, lab_inventory: Path, root: Path, tmp_path: Path) -> None:
+def test_a_theft(lab: Commands, lab_inventory: Path, tmp_path: Path) -> None:
     # A copy: revoke.yml and enrol.yml write into the service.
     shutil.copytree(lab_inventory, tmp_path / "service")
     service = Service(lab, tmp_path / "service", tmp_path / "artifacts")
@@ -58,7 +58,7 @@ def test_a_theft(lab: Commands, lab_inventory: Path, root: Path, tmp_path: Path)
     awaited("it is out", lambda: not any(service.associations(hub, connection) for hub in hubs))
     said = service.play("enrol", "-e", f"device={stolen}", "-e", "same_sim=true", code=2)
     assert "has not shut every door: run it again, then this" in " ".join(said.split())
-    service.server_returns(root)
+    service.server_returns()
     service.play("revoke", "-e", f"device={stolen}")
     assert all(door["problem"] == "" for door in doors(service) if door["needed"])
     lists = service.run(HUB, "openssl", "storeutl", "-crls", "-text", "-noout", f"{FOLDER}/crl.pem")

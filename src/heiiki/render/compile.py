@@ -113,6 +113,13 @@ def _unit(name: str) -> RenderedFile:
     return RenderedFile(f"{_UNITS}/{name}.service", render(f"linux/{name}.service.j2"), service=name)
 
 
+@cache
+def _drop_in(name: str) -> RenderedFile:
+    """Return what is added to Debian's own unit of a service."""
+    text = render(f"linux/{name}.service.j2")
+    return RenderedFile(f"{_UNITS}/{name}.service.d/heiiki.conf", text, service=name)
+
+
 def _links(_plan: Plan, device: Device) -> _Part:
     name = "heiiki-links"
     config = RenderedFile(
@@ -139,6 +146,7 @@ def _nftables(plan: Plan, device: Device) -> _Part:
 
 def _frr(plan: Plan, device: Device) -> _Part:
     files = (
+        _drop_in("frr"),
         RenderedFile(
             "/etc/frr/daemons", render("frr/daemons.j2", plan, device), "0640", "frr", service="frr"
         ),
@@ -167,7 +175,8 @@ def _keepalived(plan: Plan, device: Device) -> _Part:
         service="keepalived",
         requirements=("R-GAP",),
     )
-    return (file,), Service("keepalived", "reload")
+    unit = _drop_in("keepalived")
+    return (unit, file), Service("keepalived", "reload")
 
 
 def _lan_watch(_plan: Plan, device: Device) -> _Part:

@@ -58,7 +58,7 @@ class ForkServer:
             "python": _start_python,
             **(handlers or {}),
         }
-        self._waiting: dict[int, socket.socket] = {}
+        self._waiting: dict[int, Callable[[int], None]] = {}
 
     def run(self) -> None:
         """Serve until the agent is gone."""
@@ -81,7 +81,16 @@ class ForkServer:
     def watch(self, pid: int, reply: socket.socket) -> None:
         """Tell `reply` the pid now, and the exit code when the process has ended."""
         _answer(reply, {"pid": pid})
-        self._waiting[pid] = reply
+
+        def ended(code: int) -> None:
+            _answer(reply, {"rc": code})
+            reply.close()
+
+        self.on_end(pid, ended)
+
+    def on_end(self, pid: int, call: Callable[[int], None]) -> None:
+        """Have `call` called with the exit code of the child `pid` when it has ended."""
+        self._waiting[pid] = call
 
     def _take(self) -> bool:
         data, descriptors, _, _ = socket.recv_fds(self._control, _MAX_REQUEST, _MAX_DESCRIPTORS)
@@ -109,10 +118,8 @@ class ForkServer:
                 return False
             if pid == self._agent:
                 return True
-            reply = self._waiting.pop(pid, None)
-            if reply is not None:
-                _answer(reply, {"rc": os.waitstatus_to_exitcode(status)})
-                reply.close()
+            if pid in self._waiting:
+                self._waiting.pop(pid)(os.waitstatus_to_exitcode(status))
 
 
 def _answer(reply: socket.socket, message: Request) -> None:

@@ -65,7 +65,7 @@ def _build_root() -> None:
     linux.mount("nodes", str(heiiki), "tmpfs", linux.MS_NOSUID, "mode=755,size=90%")
     for name in ("base", "nodes"):
         (heiiki / name).mkdir()
-    (root / CODE_CACHE.relative_to("/")).mkdir()
+    (root / CODE_CACHE.relative_to("/")).mkdir(parents=True, exist_ok=True)
     source = root / node.SOURCE.relative_to("/")
     source.mkdir(parents=True, exist_ok=True)
     linux.mount("/", str(heiiki / "base"), flags=linux.MS_BIND)

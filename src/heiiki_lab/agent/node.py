@@ -4,6 +4,7 @@ import grp
 import os
 import pwd
 import socket
+import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
@@ -13,15 +14,22 @@ from heiiki_lab.agent import linux
 from heiiki_lab.agent.fork_server import ForkServer, become
 from heiiki_lab.agent.preload import CODE_CACHE
 from heiiki_lab.agent.server import Agent
+from heiiki_lab.agent.systemd import Init
 
 # Places in the guest's own root.
 HEIIKI = Path("/run/heiiki")
 BASE = HEIIKI / "base"
 NODES = HEIIKI / "nodes"
+CGROUPS = Path("/sys/fs/cgroup")
 SOURCE = Path("/opt/heiiki/src")
 
 _NAMESPACES = (
-    linux.CLONE_NEWNS | linux.CLONE_NEWNET | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC | linux.CLONE_NEWPID
+    linux.CLONE_NEWNS
+    | linux.CLONE_NEWNET
+    | linux.CLONE_NEWUTS
+    | linux.CLONE_NEWIPC
+    | linux.CLONE_NEWPID
+    | linux.CLONE_NEWCGROUP
 )
 _NO_FIELDS = "-" * 5  # what tmpfiles.d(5) means by a field left out
 _SAFE = linux.MS_NOSUID | linux.MS_NODEV
@@ -46,6 +54,7 @@ def _between(name: str, processor: int, listener: socket.socket, reply: socket.s
     processors = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {processors[processor % len(processors)]})
     close_all_but(0, 1, 2, listener.fileno(), reply.fileno())
+    join_cgroup(name)
     linux.unshare(_NAMESPACES)
     pid = os.fork()
     if pid:
@@ -66,7 +75,14 @@ def _become_node(name: str, listener: socket.socket, reply: socket.socket) -> No
     reply.close()
     agent = fork_agent(lambda control: Agent(name, listener, control, alone=True))
     listener.close()
-    ForkServer(*agent).run()
+    ForkServer(*agent, Init(fresh_run).handlers()).run()
+
+
+def join_cgroup(name: str) -> None:
+    """A control group of the node's own: it becomes the root of what the node's systemd sees of them."""
+    group = CGROUPS / name
+    group.mkdir(exist_ok=True)
+    (group / "cgroup.procs").write_text("0")  # this process
 
 
 def fork_agent(make: Callable[[socket.socket], Agent]) -> tuple[socket.socket, int]:
@@ -103,7 +119,7 @@ def build_root(name: str) -> None:
     linux.mount(str(SOURCE), str(root / "opt/heiiki/src"), flags=linux.MS_BIND)
     mount_system(root)
     cache = root / CODE_CACHE.relative_to("/")
-    cache.mkdir()
+    cache.mkdir(exist_ok=True)
     linux.mount(str(CODE_CACHE), str(cache), flags=linux.MS_BIND)
     linux.mount("/dev", str(root / "dev"), flags=linux.MS_BIND)
     mount_devices(root)
@@ -113,11 +129,19 @@ def build_root(name: str) -> None:
 
 
 def mount_system(root: Path) -> None:
-    """/proc, /sys, /run, /tmp of the calling process's namespaces under `root`."""
+    """/proc, /sys with its control groups, /run, /tmp of the calling process's namespaces under `root`."""
     linux.mount("proc", str(root / "proc"), "proc", _SAFE)
     linux.mount("sysfs", str(root / "sys"), "sysfs", _SAFE)
+    linux.mount("cgroup", str(root / CGROUPS.relative_to("/")), "cgroup2", _SAFE)
     linux.mount("run", str(root / "run"), "tmpfs", _SAFE, "mode=755")
     linux.mount("tmp", str(root / "tmp"), "tmpfs", _SAFE, "mode=1777")
+
+
+def fresh_run() -> None:
+    """Empty /run, as a machine finds it when it boots."""
+    linux.detach("/run")
+    linux.mount("run", "/run", "tmpfs", _SAFE, "mode=755")
+    make_runtime_folders()
 
 
 def mount_devices(root: Path) -> None:
@@ -129,7 +153,11 @@ def mount_devices(root: Path) -> None:
 
 
 def write_identity(name: str) -> None:
-    """Names of the node in /etc; no resolver, for nothing in a closed network asks the world for names."""
+    """Names of the node in /etc; no resolver, for nothing in a closed network asks the world for names.
+
+    Without a machine ID systemd takes this for its first boot and enables every service that is installed.
+    """
+    Path("/etc/machine-id").write_text(f"{uuid.uuid5(uuid.NAMESPACE_DNS, name).hex}\n")
     Path("/etc/hostname").write_text(f"{name}\n")
     Path("/etc/hosts").write_text(f"127.0.0.1 localhost\n::1 localhost ip6-localhost\n127.0.1.1 {name}\n")
     Path("/etc/resolv.conf").unlink(missing_ok=True)

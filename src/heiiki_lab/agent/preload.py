@@ -103,7 +103,7 @@ ANSIBLE = (
     "ansible.module_utils._internal._json._profiles._module_legacy_c2m",
     "ansible.module_utils._internal._json._profiles._module_legacy_m2c",
 )
-CODE_CACHE = Path("/run/heiiki-code")
+CODE_CACHE = Path("/opt/heiiki/code")
 
 _loaded_release = ""
 

@@ -65,6 +65,7 @@ class Agent:
             "put": self._put,
             "get": self._get,
             "processes": self._processes,
+            "boot": self._boot,
             "kill_all": self._kill_all,
         }
         self._carriers = {"stream": self._stream, "connect": self._connect}
@@ -247,6 +248,11 @@ class Agent:
     def _processes(self, _connection: socket.socket, _request: Request, _body: bytes) -> Answer:
         return {"processes": [row for row in map(_process_row, Path("/proc").glob("[0-9]*")) if row]}, b""
 
+    def _boot(self, _connection: socket.socket, _request: Request, _body: bytes) -> Answer:
+        """Answers when systemd has been started, long before its services are."""
+        self.start({"kind": "boot"}, []).close()
+        return clock(), b""
+
     def _kill_all(self, _connection: socket.socket, _request: Request, _body: bytes) -> Answer:
         """Answers when they are all gone."""
         if not self._alone:
@@ -254,14 +260,14 @@ class Agent:
                 f"{self.name} is no node of its own: killing everything here would end other nodes too"
             )
         deadline = time.monotonic() + _KILL_TIMEOUT
-        while True:
-            with suppress(ProcessLookupError):
-                os.kill(-1, signal.SIGKILL)  # of this PID namespace: all but PID 1 and the agent itself
-            if not (left := _living_others()):
-                return clock(), b""
-            if time.monotonic() > deadline:
-                raise AgentError(f"these processes outlive SIGKILL: {', '.join(left)}")
-            time.sleep(0.002)
+        # Of this PID namespace, and systemd's inside it: all but PID 1 and the agent itself.
+        with suppress(ProcessLookupError):
+            while True:
+                os.kill(-1, signal.SIGKILL)
+                if time.monotonic() > deadline:
+                    raise AgentError(f"these processes outlive SIGKILL: {', '.join(_living_others())}")
+                time.sleep(0.002)
+        return clock(), b""
 
 
 def _living_others() -> list[str]:

@@ -13,6 +13,18 @@ rm -f "$root/etc/machine-id" "$root/var/lib/dbus/machine-id"
 # A setuid `mount` would lose guest root when the guest runs in a user namespace.
 find "$root" -xdev -type f -perm /6000 -exec chmod a-s {} +
 
+# In a node systemd runs what is provisioned, and nothing of Debian's own: no logins, no udev, no timers.
+rm -rf "$root"/etc/systemd/system/*.wants "$root"/usr/lib/systemd/system/*.wants
+rm -f "$root"/usr/lib/systemd/system-generators/*
+
+# No journal runs there: what a service says is in a file of its own.
+mkdir -p "$root/var/log/heiiki" "$root/usr/lib/systemd/system/service.d"
+cat >"$root/usr/lib/systemd/system/service.d/50-log.conf" <<'END'
+[Service]
+StandardOutput=append:/var/log/heiiki/%p.log
+StandardError=inherit
+END
+
 # The root is read-only at run time: what is not compiled now is compiled at every import.
 mkdir -p "$root/opt/heiiki/site-packages"
 cp -R "$python/." "$root/opt/heiiki/site-packages"

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.heiiki.network.plugins.module_utils import service_manager
 from ansible_collections.heiiki.network.plugins.module_utils.journal import Journal, NodeError
 from ansible_collections.heiiki.network.plugins.module_utils.node_apply import (
     Outcome,
@@ -175,10 +174,7 @@ def test_a_changed_file_asks_of_its_service_what_the_manifest_says(node: Node) -
 
 
 @pytest.mark.parametrize("path", ["/etc/frr/daemons", "/usr/local/lib/heiiki/program.py"])
-def test_what_is_read_at_the_start_only_asks_for_a_restart(
-    node: Node, path: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(service_manager, "SETTLED", {})
+def test_what_is_read_at_the_start_only_asks_for_a_restart(node: Node, path: str) -> None:
     service = node.service("frr", on_change="reload", running=())
     read_once = ManagedFile(path, "bgpd=yes\n", owner=ME, service="frr")
     node.manager._do("start", "frr", "")

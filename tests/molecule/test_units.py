@@ -1,0 +1,63 @@
+"""Every daemon that is killed is back by its unit alone: systemd runs in the lab what real hosts get."""
+
+import json
+
+import pytest
+
+from .service import Service, awaited
+
+DEVICES = ("umeda-ce-a", "sakai-gw-b", "hub-ce-b", "a-pe1", "b-pgw", "dras", "vault")
+"""One of each kind of device; together they run every service that the product ships or configures."""
+
+
+def properties(service: Service, device: str, unit: str) -> dict[str, str]:
+    wanted = "MainPID,ActiveState,SubState,NRestarts,Type"
+    shown = service.run(device, "systemctl", "show", f"--property={wanted}", unit)
+    return dict(line.split("=", 1) for line in shown.splitlines())
+
+
+def daemons(service: Service, device: str) -> list[str]:
+    owned = json.loads(service.run(device, "cat", "/var/lib/heiiki/owned.json"))
+    names = [f"{entry['name']}.service" for entry in owned["services"]]
+    return [name for name in names if properties(service, device, name)["Type"] != "oneshot"]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_killed_daemon_is_back_by_its_unit(service: Service, device: str) -> None:
+    units = daemons(service, device)
+    assert units
+    for unit in units:
+        before = properties(service, device, unit)
+        assert (before["ActiveState"], before["SubState"]) == ("active", "running"), unit
+        service.run(device, "kill", "-KILL", before["MainPID"])
+
+        def back(unit: str = unit, before: dict[str, str] = before) -> bool:
+            now = properties(service, device, unit)
+            return now["SubState"] == "running" and now["MainPID"] not in {"0", before["MainPID"]}
+
+        awaited(f"{unit} of {device} runs again", back, 60.0)
+        assert int(properties(service, device, unit)["NRestarts"]) > int(before["NRestarts"])
+    if device == service.plan.pki.vault:
+        service.server_returns()
+
+
+def test_a_routing_daemon_is_back_by_its_watchdog(service: Service) -> None:
+    before = service.run("umeda-ce-a", "pidof", "bgpd")
+    service.run("umeda-ce-a", "kill", "-KILL", *before.split())
+    awaited(
+        "bgpd runs again",
+        lambda: service.transport.run("umeda-ce-a", ("pidof", "bgpd")).stdout.decode() not in {"", before},
+        60.0,
+    )
+
+
+def test_what_is_enabled_runs_after_a_power_cut(service: Service) -> None:
+    units = daemons(service, "sakai-gw-b")
+    service.lab("fail", "sakai-gw-b", "--how", "poweroff")
+    try:
+        running = service.transport.run("sakai-gw-b", ("pidof", "systemd")).rc == 0
+    finally:
+        service.lab("heal", "sakai-gw-b")
+    assert not running
+    states = {unit: properties(service, "sakai-gw-b", unit)["SubState"] for unit in units}
+    assert states == dict.fromkeys(units, "running")
