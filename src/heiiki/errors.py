@@ -79,10 +79,21 @@ class EvidenceError(HeiikiError):
 
 
 def printable(text: str) -> str:
-    r"""Return `text` with characters that could steer a terminal written as escapes, such as ``\x1b``."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text
-    )
+    r"""Return `text` with characters that could steer a terminal written as escapes, such as ``\x1b``.
+
+    A byte of a file's name that is not of the system's encoding is written as one, such as ``\x8a``.
+    """
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(char: str) -> str:
+    if _FIRST_BYTE <= ord(char) <= _LAST_BYTE:
+        return f"\\x{ord(char) - _BYTES:02x}"
+    return char.encode("unicode_escape", "surrogatepass").decode()
+
+
+_BYTES, _FIRST_BYTE, _LAST_BYTE = 0xDC00, 0xDC80, 0xDCFF
+"""Where `os.fsdecode` puts bytes that it cannot decode (PEP 383)."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from heiiki.cli.group import examples
 from heiiki.cli.service import Folder, planned
 from heiiki.errors import LabError
 from heiiki.plan import Plan
@@ -17,26 +18,30 @@ from heiiki_lab.spec import Endpoint
 _LINK_MANNERS, _NODE_MANNERS = ("silent", "down"), ("kill", "poweroff")
 
 
-@click.group()
+@click.group(
+    help="Start, look at, break and stop the lab.",
+    epilog=examples(
+        "heiiki lab up inventories/lab",
+        "heiiki lab exec umeda-ce-a -- vtysh -c 'show bfd peers brief'",
+        "heiiki lab fail umeda-ce-a --how poweroff",
+        "heiiki lab heal",
+    ),
+)
 def lab() -> None:
-    r"""Start, look at, break and stop the lab.
-
-    \b
-    Examples:
-      heiiki lab up inventories/lab
-      heiiki lab exec umeda-ce-a -- vtysh -c 'show bfd peers brief'
-      heiiki lab fail umeda-ce-a --how poweroff
-      heiiki lab heal
-    """
+    """Start, look at, break and stop the lab."""
 
 
-@lab.command()
+@lab.command(
+    short_help="Start the lab of a service.",
+    help=(
+        "Start the lab of the service in FOLDER; a lab of the same service that is up stays.\n\n"
+        "The first run builds the lab's kernel and root: some 8 minutes on two cores, kept for "
+        "later."
+    ),
+)
 @click.argument("folder", type=Folder(), default="inventories/lab")
 def up(folder: Path) -> None:
-    """Start the lab of the service in FOLDER; a lab of the same service that is up stays.
-
-    The first run builds the lab's kernel and root: some 8 minutes on two cores, kept for later.
-    """
+    """Start the lab of the service in FOLDER; a lab of the same service that is up stays."""
     plan = planned(folder)
     if _running(plan, folder):
         click.echo(f"the lab of {plan.service} is up already")
@@ -51,28 +56,35 @@ def up(folder: Path) -> None:
     )
 
 
-@lab.command()
+@lab.command(
+    short_help="Stop the lab.",
+    help="Stop the lab; nothing of it stays but the cached kernel and root, and the SIMs' keys.",
+)
 def down() -> None:
     """Stop the lab; nothing of it stays but the cached kernel and root, and the SIMs' keys."""
     was_up = wiring.down(state.lab_dir(), _say)
     click.echo("the lab is down" if was_up else "no lab was up")
 
 
-@lab.command()
+@lab.command(
+    short_help="Stop the lab, and remove what labs have left.",
+    help=(
+        "Stop the lab of a service in CHECKOUT, and remove what labs of its services have left.\n\n"
+        "That is the running lab's files, and the SIM keys, unseal keys and log-ins of services "
+        "that were a lab. The state of a service without a lab stays, and so does what is not "
+        "Heiiki's."
+    ),
+)
 @click.argument("checkout", type=Folder(), default=".")
 def clean(checkout: Path) -> None:
-    """Stop the lab of a service in CHECKOUT, and remove what labs of its services have left.
-
-    That is the running lab's files, and the SIM keys, unseal keys and log-ins of services that were a lab.
-    The state of a service without a lab stays, and so does what is not Heiiki's.
-    """
+    """Stop the lab of a service in CHECKOUT, and remove what labs of its services have left."""
     if wiring.status(state.lab_dir()).running and _folder_of_lab().is_relative_to(checkout.resolve()):
         wiring.down(state.lab_dir(), _say)
     for place in state.forget(checkout):
         click.echo(f"{place}: removed")
 
 
-@lab.command()
+@lab.command(help="Say what is up, and which faults are in force. Exit code 1 when no lab is up.")
 def status() -> None:
     """Say what is up, and which faults are in force. Exit code 1 when no lab is up."""
     seen = wiring.status(state.lab_dir())
@@ -88,7 +100,11 @@ def status() -> None:
             click.echo(f"  {name}: {', '.join(applied)}")
 
 
-@lab.command("exec", context_settings={"ignore_unknown_options": True})
+@lab.command(
+    "exec",
+    context_settings={"ignore_unknown_options": True},
+    help="Run a command on NODE; its exit code is this command's.",
+)
 @click.argument("node")
 @click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.option(
@@ -107,16 +123,18 @@ def exec_(node: str, argv: tuple[str, ...], interactive: bool) -> None:
     sys.exit(done.rc)
 
 
-@lab.command()
+@lab.command(
+    help=(
+        "Fail TARGET, a link or a node of the lab.\n\n"
+        "silent: every packet is lost; down: the link loses carrier; kill: its daemons die at once; "
+        "poweroff: the node is gone."
+    )
+)
 @click.argument("target")
 @click.option("--how", type=click.Choice((*_LINK_MANNERS, *_NODE_MANNERS)), required=True)
 @click.option("--one-way", metavar="NODE", help="Lose only what this end of the link sends (silent).")
 def fail(target: str, how: str, one_way: str | None) -> None:
-    """Fail TARGET, a link or a node of the lab.
-
-    silent: every packet is lost; down: the link loses carrier; kill: its daemons die at once; poweroff: the
-    node is gone.
-    """
+    """Fail TARGET, a link or a node of the lab."""
     running = wiring.connect(state.lab_dir())
     injector = running.injector()
     links = {link.name: link for link in running.spec.links}
@@ -141,7 +159,7 @@ def _sending_end(ends: tuple[Endpoint, Endpoint], one_way: str | None) -> Endpoi
     raise click.UsageError(f"--one-way: the link ends at {ends[0].node} and {ends[1].node}, not at {one_way}")
 
 
-@lab.command()
+@lab.command(help="Mend TARGET, or everything that is failed.")
 @click.argument("target", required=False)
 def heal(target: str | None) -> None:
     """Mend TARGET, or everything that is failed."""
