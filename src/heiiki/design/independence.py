@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from heiiki.design.revoked import explained, lost
 from heiiki.plan.model import Function, Network, Plan, SitePlan
 from heiiki.requirements import Result, Stage, Verdict
 
@@ -22,8 +23,10 @@ def verdicts(plan: Plan) -> Iterator[Verdict]:
         reasons = [f"both paths use {name}" for name in sorted(shared)]
         if len(carriers) < _NETWORKS:
             reasons.append("both networks are of one carrier")
+        if gone := lost(plan, site):
+            reasons.append(explained(gone))
         result = Result.FAIL if reasons else Result.PASS
-        yield _verdict(site, result, "; ".join(reasons) or _scope(site), float(len(shared)))
+        yield _verdict(site, result, "; ".join(reasons) or _scope(site), None if gone else float(len(shared)))
 
 
 def _verdict(site: SitePlan, result: Result, reason: str, measured: float | None) -> Verdict:

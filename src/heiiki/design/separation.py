@@ -19,21 +19,21 @@ def verdicts(plan: Plan) -> Iterator[Verdict]:
     addresses = _SiteAddresses.of(plan)
     exported = _exported_by_sites(plan)
     for device in plan.devices:
-        if device.role in _ROUTERS or device.function is Function.PGW:
-            faults = (
-                *_missing(device),
-                *_targets(plan, device, exported),
-                *_announcements(plan, device, addresses),
-                *_pairs(device, addresses),
-                *_separated(plan, device),
-            )
-            yield Verdict(
-                "R-ISO-SITE",
-                device.name,
-                Stage.DESIGN,
-                Result.FAIL if faults else Result.PASS,
-                reason="; ".join(faults),
-            )
+        if device.role not in _ROUTERS and device.function is not Function.PGW:
+            continue
+        if device.revoked:
+            reason = "it is revoked, and sent nothing: what it could join is refused at the others"
+            yield Verdict("R-ISO-SITE", device.name, Stage.DESIGN, Result.NOT_APPLICABLE, reason)
+            continue
+        faults = (
+            *_missing(device),
+            *_targets(plan, device, exported),
+            *_announcements(plan, device, addresses),
+            *_pairs(device, addresses),
+            *_separated(plan, device),
+        )
+        result = Result.FAIL if faults else Result.PASS
+        yield Verdict("R-ISO-SITE", device.name, Stage.DESIGN, result, reason="; ".join(faults))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from heiiki.design.revoked import explained, lost
 from heiiki.plan import names
 from heiiki.plan.model import Device, Plan, SitePlan
 from heiiki.render.model import DeviceBuild
@@ -51,7 +52,10 @@ def verdicts(plan: Plan, builds: Iterable[DeviceBuild]) -> Iterator[Verdict]:
         line for device in _hub_routers(plan) for line in _lan_lines(device, texts.get(device.name, {}))
     )
     for site in plan.sites:
-        yield _verdict(site, (*hub, *_site_lines(plan, site, texts)))
+        if gone := lost(plan, site):
+            yield _answer(site, Result.FAIL, explained(gone), None)
+        else:
+            yield _verdict(site, (*hub, *_site_lines(plan, site, texts)))
 
 
 def _verdict(site: SitePlan, lines: tuple[Line, ...]) -> Verdict:

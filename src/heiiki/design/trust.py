@@ -19,6 +19,7 @@ from heiiki.design.associations import (
     unanswered,
     wires,
 )
+from heiiki.design.revoked import ended, revoked
 from heiiki.design.strongswan import Section, connections, daemon, seconds
 from heiiki.design.suites import ESP as ESP_ALGORITHMS
 from heiiki.design.suites import IKE as IKE_ALGORITHMS
@@ -69,6 +70,7 @@ def verdicts(plan: Plan, builds: Iterable[DeviceBuild]) -> Iterator[Verdict]:
     """Yield the design verdicts on trust."""
     concerned = {device.name for device in guarded(plan)}
     sent = {build.device: _Sent.of(build) for build in builds if build.device in concerned}
+    gone = revoked(plan)
     every = tuple(associations(plan))
     for side in unanswered(plan):
         wrong = [f"{side.connection.peer} answers no connection of {side.device}"]
@@ -77,7 +79,8 @@ def verdicts(plan: Plan, builds: Iterable[DeviceBuild]) -> Iterator[Verdict]:
     if not every:
         return
     yield from _suites(plan, sent)
-    yield from _returns(plan, every, sent)
+    for one in every:
+        yield _not_applicable(one, end) if (end := ended(gone, one)) else _return(plan, one, sent)
     yield _lifetimes(plan)
     yield _theft(plan)
 
@@ -98,10 +101,14 @@ def _verdict(
 def _coverage(plan: Plan, every: tuple[Association, ...]) -> Iterator[Verdict]:
     """Each path has a tunnel from the site's gateway to the hub's router; each line of the hub is a VPN."""
     tunnels = {(one.initiator.device, one.network): one for one in every if one.protects == ACCESS}
-    carried = _gre(plan)
+    carried, gone = _gre(plan), revoked(plan)
     for path in plan.paths:
         subject = f"{path.site} over {path.network.upper()}"
-        yield _verdict(ACCESS, subject, *_path(plan, path, tunnels, carried))
+        if out := gone.intersection(path.elements):
+            reason = f"{min(out)} is revoked: nothing of the service is sent over this path"
+            yield Verdict(ACCESS, subject, Stage.DESIGN, Result.NOT_APPLICABLE, reason)
+        else:
+            yield _verdict(ACCESS, subject, *_path(plan, path, tunnels, carried))
     for link in wires(plan):
         if is_hub_line(link):
             ends = {end.device for end in link.ends}
@@ -173,7 +180,7 @@ def _open_uplinks(plan: Plan, tunnel: Association) -> Iterator[str]:
 def _suites(plan: Plan, sent: Mapping[str, _Sent]) -> Iterator[Verdict]:
     """Algorithms, and who is believed, in what every device is sent."""
     wrong: dict[str, list[str]] = {ACCESS: [], ESP: []}
-    for device in guarded(plan):
+    for device in _in_service(plan):
         there = sent[device.name].connections if device.name in sent else {}
         for connection in device.ipsec:
             said = _objections(there.get(connection.name))
@@ -186,6 +193,11 @@ def _suites(plan: Plan, sent: Mapping[str, _Sent]) -> Iterator[Verdict]:
         yield _verdict(
             identifier, "algorithms", found, f"RFC 8247, RFC 8221: {', '.join(dict.fromkeys(levels))}"
         )
+
+
+def _in_service(plan: Plan) -> tuple[Device, ...]:
+    """Return the devices with IPsec that are sent a configuration: a revoked one is not."""
+    return tuple(device for device in guarded(plan) if not device.revoked)
 
 
 def _objections(connection: Section | None) -> Iterator[str]:
@@ -206,21 +218,27 @@ def _objections(connection: Section | None) -> Iterator[str]:
         yield "takes a certificate whose revocation cannot be looked up"
 
 
-def _returns(plan: Plan, every: tuple[Association, ...], sent: Mapping[str, _Sent]) -> Iterator[Verdict]:
+def _return_subject(one: Association) -> str:
+    return f"return of {one.subject} over {one.network.upper()}"
+
+
+def _not_applicable(one: Association, end: str) -> Verdict:
+    reason = f"{end} is revoked: no tunnel of it may return"
+    return Verdict(one.protects, _return_subject(one), Stage.DESIGN, Result.NOT_APPLICABLE, reason)
+
+
+def _return(plan: Plan, one: Association, sent: Mapping[str, _Sent]) -> Verdict:
     """How long a tunnel is away at most, beside the BFD that decides which path is used."""
-    for one in every:
-        subject = f"return of {one.subject} over {one.network.upper()}"
-        waits = {side.device: _give_up(sent.get(side.device), side.connection.name) for side in one.sides}
-        missing = [name for name, wait in waits.items() if wait is None]
-        if missing:
-            reason = f"the rendered texts have no IKE timers of {', '.join(missing)}"
-            yield Verdict(one.protects, subject, Stage.DESIGN, Result.UNKNOWN, reason)
-            continue
-        longest = settled(max(wait for wait in waits.values() if wait is not None))
-        text = "; ".join(f"{name} gives its peer up after {wait:.2f} s" for name, wait in waits.items())
-        reason = f"{text}; {_decides(plan, one, sent)}"
-        wrong = [] if longest <= RETURN_BOUND_S else [reason]
-        yield _verdict(one.protects, subject, wrong, reason, (longest, RETURN_BOUND_S, "s"))
+    waits = {side.device: _give_up(sent.get(side.device), side.connection.name) for side in one.sides}
+    missing = [name for name, wait in waits.items() if wait is None]
+    if missing:
+        reason = f"the rendered texts have no IKE timers of {', '.join(missing)}"
+        return Verdict(one.protects, _return_subject(one), Stage.DESIGN, Result.UNKNOWN, reason)
+    longest = settled(max(wait for wait in waits.values() if wait is not None))
+    text = "; ".join(f"{name} gives its peer up after {wait:.2f} s" for name, wait in waits.items())
+    reason = f"{text}; {_decides(plan, one, sent)}"
+    wrong = [] if longest <= RETURN_BOUND_S else [reason]
+    return _verdict(one.protects, _return_subject(one), wrong, reason, (longest, RETURN_BOUND_S, "s"))
 
 
 def _give_up(sent: _Sent | None, name: str) -> float | None:
@@ -265,11 +283,10 @@ def _lifetimes(plan: Plan) -> Verdict:
 
 def _theft(plan: Plan) -> Verdict:
     """Every verifier asks for CRLs by itself, often enough, whether or not somebody tells it to."""
-    wrong = [item for device in guarded(plan) for item in _deaf(device, plan.pki.lifetimes.crl_h)]
-    slowest = max((one.crl_source.every_s for one in guarded(plan) if one.crl_source), default=0)
-    reason = (
-        f"{len(guarded(plan))} verifiers ask for CRLs every {slowest} s at most; told by revoke.yml before"
-    )
+    verifiers = _in_service(plan)
+    wrong = [item for device in verifiers for item in _deaf(device, plan.pki.lifetimes.crl_h)]
+    slowest = max((one.crl_source.every_s for one in verifiers if one.crl_source), default=0)
+    reason = f"{len(verifiers)} verifiers ask for CRLs every {slowest} s at most; told by revoke.yml before"
     return _verdict(THEFT, "revocation", wrong, reason, (float(slowest), float(THEFT_POLL_S), "s"))
 
 

@@ -1,0 +1,31 @@
+"""What revoked devices take away: a gateway without certificate and SIM carries nothing until replaced."""
+
+from collections.abc import Mapping
+
+from heiiki.design.associations import Association
+from heiiki.plan.model import Network, Plan, SitePlan
+
+
+def revoked(plan: Plan) -> frozenset[str]:
+    """Return the names of the devices that are revoked."""
+    return frozenset(device.name for device in plan.devices if device.revoked)
+
+
+def lost(plan: Plan, site: SitePlan) -> Mapping[Network, str]:
+    """Return the networks over which a site has no path left, each with the gateway that is revoked."""
+    gone = revoked(plan)
+    gateways = {Network.A: site.gateways[0], Network.B: site.gateways[-1]}
+    return {network: name for network, name in gateways.items() if name in gone}
+
+
+def ended(gone: frozenset[str], one: Association) -> str:
+    """Return the end of an association that is revoked; empty when neither is."""
+    return next((side.device for side in one.sides if side.device in gone), "")
+
+
+def explained(lost: Mapping[Network, str]) -> str:
+    """Return what is lost and what mends it, as human-readable text."""
+    names = " and ".join(dict.fromkeys(lost.values()))
+    verb = "are" if " and " in names else "is"
+    left = "one path is left" if len(lost) == 1 else "no path is left"
+    return f"{names} {verb} revoked, {left}: replace it and run enrol.yml"
