@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from heiiki.design import availability, cost, independence, separation, switchover, trust
+from heiiki.design.sent import read
 from heiiki.plan.model import Plan
 from heiiki.render.model import DeviceBuild
 from heiiki.requirements import REQUIREMENTS, Result, Stage, Verdict
@@ -18,7 +19,7 @@ def design(plan: Plan, builds: Iterable[DeviceBuild]) -> tuple[Verdict, ...]:
         plan: the service.
         builds: what its devices are sent; the switch-over budget is summed from these texts (D21).
     """
-    sent = tuple(builds)
+    sent = read(plan, builds)
     found = (
         *availability.verdicts(plan),
         *switchover.verdicts(plan, sent),

@@ -4,8 +4,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from heiiki.render.model import DeviceBuild
-
 Section = dict[str, Any]
 
 _TOKEN = re.compile(r"#[^\n]*|([\w.*-]+)\s*\{|(\})|([\w.*-]+)\s*=[ \t]*([^\n#}]*)")
@@ -49,16 +47,16 @@ def _merge(into: Section, more: Mapping[str, Any]) -> None:
             into[key] = value
 
 
-def connections(build: DeviceBuild) -> Section:
-    """Return the connections that a device is sent, by name; empty when it is sent none."""
-    texts = (file.content for file in build.files if file.path.startswith("/etc/swanctl/"))
+def connections(files: Mapping[str, str]) -> Section:
+    """Return the connections in the files that a device is sent, by name; empty when it is sent none."""
+    texts = (content for path, content in files.items() if path.startswith("/etc/swanctl/"))
     found: Section = merged(texts).get("connections", {})
     return found
 
 
-def daemon(build: DeviceBuild) -> Section:
-    """Return the settings of the daemon that a device is sent."""
-    texts = (file.content for file in build.files if file.path.startswith("/etc/strongswan"))
+def daemon(files: Mapping[str, str]) -> Section:
+    """Return the settings of the daemon in the files that a device is sent."""
+    texts = (content for path, content in files.items() if path.startswith("/etc/strongswan"))
     settings = merged(texts)
     found: Section = {**settings.get("charon", {}), **settings.get("charon-systemd", {})}
     return found

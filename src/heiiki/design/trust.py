@@ -3,10 +3,8 @@
 What devices do is read from the texts that they are sent (D21), not from the plan that the texts came from.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
-from typing import Self
 
 from heiiki.design.associations import (
     ACCESS,
@@ -20,13 +18,12 @@ from heiiki.design.associations import (
     wires,
 )
 from heiiki.design.revoked import ended, revoked
-from heiiki.design.strongswan import Section, connections, daemon, seconds
+from heiiki.design.sent import Sent
+from heiiki.design.strongswan import Section, seconds
 from heiiki.design.suites import ESP as ESP_ALGORITHMS
 from heiiki.design.suites import IKE as IKE_ALGORITHMS
 from heiiki.design.suites import objections, proposals
-from heiiki.design.switchover import bfd_detection
 from heiiki.plan.model import Device, Link, Path, Plan
-from heiiki.render.model import DeviceBuild
 from heiiki.requirements import Result, Stage, Verdict
 from heiiki.requirements.figures import number, pair, settled
 
@@ -42,8 +39,6 @@ POLLS_PER_CRL = 24
 THEFT_POLL_S = 300
 """A verifier that nobody could tell of a theft finds out by itself within so long."""
 
-_FRR = "/etc/frr/frr.conf"
-
 _Tunnel = tuple[str, IPv4Network, IPv4Network]
 
 _CARRIER = {
@@ -52,24 +47,8 @@ _CARRIER = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """What a device is sent, read once: a hub's text holds every site's connection."""
-
-    connections: Section
-    daemon: Section
-    routing: str
-
-    @classmethod
-    def of(cls, build: DeviceBuild) -> Self:
-        routing = next((file.content for file in build.files if file.path == _FRR), "")
-        return cls(connections(build), daemon(build), routing)
-
-
-def verdicts(plan: Plan, builds: Iterable[DeviceBuild]) -> Iterator[Verdict]:
+def verdicts(plan: Plan, sent: Mapping[str, Sent]) -> Iterator[Verdict]:
     """Yield the design verdicts on trust."""
-    concerned = {device.name for device in guarded(plan)}
-    sent = {build.device: _Sent.of(build) for build in builds if build.device in concerned}
     gone = revoked(plan)
     every = tuple(associations(plan))
     for side in unanswered(plan):
@@ -80,7 +59,7 @@ def verdicts(plan: Plan, builds: Iterable[DeviceBuild]) -> Iterator[Verdict]:
         return
     yield from _suites(plan, sent)
     for one in every:
-        yield _not_applicable(one, end) if (end := ended(gone, one)) else _return(plan, one, sent)
+        yield _not_applicable(one, end) if (end := ended(gone, one)) else _return(one, sent)
     yield _lifetimes(plan)
     yield _theft(plan)
 
@@ -177,11 +156,11 @@ def _open_uplinks(plan: Plan, tunnel: Association) -> Iterator[str]:
             yield f"{side.device}: its filter lets GRE leave in clear when the tunnel is down"
 
 
-def _suites(plan: Plan, sent: Mapping[str, _Sent]) -> Iterator[Verdict]:
+def _suites(plan: Plan, sent: Mapping[str, Sent]) -> Iterator[Verdict]:
     """Algorithms, and who is believed, in what every device is sent."""
     wrong: dict[str, list[str]] = {ACCESS: [], ESP: []}
     for device in _in_service(plan):
-        there = sent[device.name].connections if device.name in sent else {}
+        there = sent[device.name].connections
         for connection in device.ipsec:
             said = _objections(there.get(connection.name))
             wrong[connection.protects] += [f"{device.name}/{connection.name}: {one}" for one in said]
@@ -227,39 +206,36 @@ def _not_applicable(one: Association, end: str) -> Verdict:
     return Verdict(one.protects, _return_subject(one), Stage.DESIGN, Result.NOT_APPLICABLE, reason)
 
 
-def _return(plan: Plan, one: Association, sent: Mapping[str, _Sent]) -> Verdict:
+def _return(one: Association, sent: Mapping[str, Sent]) -> Verdict:
     """How long a tunnel is away at most, beside the BFD that decides which path is used."""
-    waits = {side.device: _give_up(sent.get(side.device), side.connection.name) for side in one.sides}
+    waits = {side.device: _give_up(sent[side.device], side.connection.name) for side in one.sides}
     missing = [name for name, wait in waits.items() if wait is None]
     if missing:
         reason = f"the rendered texts have no IKE timers of {', '.join(missing)}"
         return Verdict(one.protects, _return_subject(one), Stage.DESIGN, Result.UNKNOWN, reason)
     longest = settled(max(wait for wait in waits.values() if wait is not None))
     text = "; ".join(f"{name} gives its peer up after {wait:.2f} s" for name, wait in waits.items())
-    reason = f"{text}; {_decides(plan, one, sent)}"
+    reason = f"{text}; {_decides(one, sent)}"
     wrong = [] if longest <= RETURN_BOUND_S else [reason]
     return _verdict(one.protects, _return_subject(one), wrong, reason, (longest, RETURN_BOUND_S, "s"))
 
 
-def _give_up(sent: _Sent | None, name: str) -> float | None:
+def _give_up(sent: Sent, name: str) -> float | None:
     """Liveness check, then every retransmission (RFC 7296 2.4), seconds; None where a text is silent.
 
     `dpd_timeout` does nothing in IKEv2: the retransmissions decide.
     """
-    connection = sent.connections.get(name, {}) if sent else {}
+    connection = sent.connections.get(name, {})
     keys = ("retransmit_timeout", "retransmit_base", "retransmit_tries")
-    if sent is None or "dpd_delay" not in connection or any(key not in sent.daemon for key in keys):
+    if "dpd_delay" not in connection or any(key not in sent.daemon for key in keys):
         return None
     first, base, tries = (float(sent.daemon[key]) for key in keys)
     return seconds(connection["dpd_delay"]) + sum(first * base**turn for turn in range(int(tries) + 1))
 
 
-def _decides(plan: Plan, one: Association, sent: Mapping[str, _Sent]) -> str:
+def _decides(one: Association, sent: Mapping[str, Sent]) -> str:
     """Say how soon routing leaves the path: long before IKE notices."""
-    found = [
-        bfd_detection(plan.device(here.device), there.device, sent[here.device].routing)
-        for here, there in (one.sides, one.sides[::-1])
-    ]
+    found = [sent[here.device].bfd_detection(there.device) for here, there in (one.sides, one.sides[::-1])]
     known = [item for item in found if item is not None]
     return f"BFD decides after {max(known):.2f} s" if known else "no BFD between its ends"
 

@@ -54,3 +54,8 @@ class DeviceBuild:
     device: str
     files: tuple[RenderedFile, ...]
     services: tuple[Service, ...]
+
+    @property
+    def contents(self) -> dict[str, str]:
+        """Content of each file, by its path."""
+        return {file.path: file.content for file in self.files}

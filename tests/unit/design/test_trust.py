@@ -7,18 +7,21 @@ import pytest
 from tests.unit.design.test_design import example, with_device, with_text
 
 from heiiki.design import suites, trust
+from heiiki.design.sent import read
 from heiiki.design.strongswan import parse, seconds
 from heiiki.plan.model import Device, Plan
+from heiiki.render import DeviceBuild
 from heiiki.requirements import Result, Verdict
 
 SWANCTL, CHARON = "/etc/swanctl/swanctl.conf", "/etc/strongswan.d/heiiki.conf"
 
 
 def found(
-    plan: Plan | None = None, builds: tuple[object, ...] | None = None
+    plan: Plan | None = None, builds: tuple[DeviceBuild, ...] | None = None
 ) -> dict[tuple[str, str], Verdict]:
-    sent = example()[1] if builds is None else builds
-    return {(one.requirement, one.subject): one for one in trust.verdicts(plan or example()[0], sent)}  # type: ignore[arg-type]
+    plan = plan or example()[0]
+    sent = read(plan, example()[1] if builds is None else builds)
+    return {(one.requirement, one.subject): one for one in trust.verdicts(plan, sent)}
 
 
 def failed(verdicts: dict[tuple[str, str], Verdict]) -> set[tuple[str, str]]:

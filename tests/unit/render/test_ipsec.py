@@ -85,7 +85,7 @@ def made(plan: Plan) -> DeviceBuild:
 
 
 def test_each_connection_is_between_two_named_peers_by_certificates(made: DeviceBuild) -> None:
-    connections = strongswan.connections(made)
+    connections = strongswan.connections(made.contents)
     assert list(connections) == ["edge", "s0017"]
     for planned in HUB.ipsec:
         found = connections[planned.name]
@@ -101,14 +101,14 @@ def test_each_connection_is_between_two_named_peers_by_certificates(made: Device
 
 
 def test_a_vpn_takes_everything_on_its_interface(made: DeviceBuild) -> None:
-    found = strongswan.connections(made)["edge"]
+    found = strongswan.connections(made.contents)["edge"]
     assert (found["if_id_in"], found["if_id_out"]) == ("7", "7")
     child = found["children"]["edge"]
     assert (child["mode"], child["local_ts"], child["remote_ts"]) == ("tunnel", "0.0.0.0/0", "0.0.0.0/0")
 
 
 def test_a_tunnel_takes_gre_between_its_ends_and_nothing_else(made: DeviceBuild) -> None:
-    found = strongswan.connections(made)["s0017"]
+    found = strongswan.connections(made.contents)["s0017"]
     assert "if_id_in" not in found
     child = found["children"]["s0017"]
     assert child["mode"] == "transport"
@@ -117,7 +117,7 @@ def test_a_tunnel_takes_gre_between_its_ends_and_nothing_else(made: DeviceBuild)
 
 
 def test_one_side_asks_for_ever_the_other_waits(made: DeviceBuild) -> None:
-    connections = strongswan.connections(made)
+    connections = strongswan.connections(made.contents)
     keys = ("start_action", "close_action", "dpd_action")
     asks, waits = (connections[name]["children"][name] for name in ("edge", "s0017"))
     assert [asks[key] for key in keys] == ["trap|start", "trap", "restart"], (
@@ -128,7 +128,7 @@ def test_one_side_asks_for_ever_the_other_waits(made: DeviceBuild) -> None:
 
 
 def test_timers_are_the_plans(plan: Plan, made: DeviceBuild) -> None:
-    daemon, found = strongswan.daemon(made), strongswan.connections(made)["edge"]
+    daemon, found = strongswan.daemon(made.contents), strongswan.connections(made.contents)["edge"]
     assert [daemon[f"retransmit_{word}"] for word in ("timeout", "base", "tries")] == ["0.5", "1.5", "2"]
     assert (found["dpd_delay"], found["rekey_time"]) == ("3s", "7200s")
     assert found["children"]["edge"]["rekey_time"] == "1800s"
@@ -137,7 +137,7 @@ def test_timers_are_the_plans(plan: Plan, made: DeviceBuild) -> None:
 
 
 def test_the_daemon_makes_no_routes_and_writes_no_secrets(made: DeviceBuild) -> None:
-    daemon = strongswan.daemon(made)
+    daemon = strongswan.daemon(made.contents)
     assert (daemon["load_modular"], daemon["install_routes"]) == ("no", "no")
     plugins = daemon["load"].split()
     assert {"revocation", "constraints"} <= set(plugins)

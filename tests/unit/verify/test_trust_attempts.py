@@ -60,7 +60,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def base(plan: Plan) -> Any:
     build = heiiki.render.compile_device(plan, plan.device("umeda-gw-b"))
-    return connections(build)["hub-b"]
+    return connections(build.contents)["hub-b"]
 
 
 def door(plan: Plan) -> Any:

@@ -116,7 +116,10 @@ def _at(
     authority: Authority | None,
     door: Association,
 ) -> Iterator[Verdict]:
-    conf = next((connections(build) for build in builds if build.device == door.initiator.device), {})
+    conf = next(
+        (connections(build.contents) for build in builds if build.device == door.initiator.device),
+        {},
+    )
     base = conf.get(door.initiator.connection.name)
     if base is None:
         for trial in TRIALS:
