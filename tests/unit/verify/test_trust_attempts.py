@@ -52,11 +52,6 @@ class Ca:
         self.revoked.append(certificate)
 
 
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trust_attempts.time, "sleep", lambda _seconds: None)
-
-
 @pytest.fixture(scope="session")
 def base(plan: Plan) -> Any:
     build = heiiki.render.compile_device(plan, plan.device("umeda-gw-b"))
@@ -213,6 +208,8 @@ def outcome(
     def reply(device: str, probe: str, parameters: dict[str, Any]) -> dict[str, Any]:
         if probe == "read":
             return {"commands": {"pull": {"rc": 1, "out": "", "err": "timed out\n"}}, "files": {}}
+        if parameters["do"] == "tell":
+            return {"listens": True}
         if parameters["do"] == "listen":
             lines = [[10.0 + at, LOG[trial]] for at, trial in enumerate(TRIALS)]
             return {"began": 0.0, "ended": 30.0, "lines": lines}

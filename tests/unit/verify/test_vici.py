@@ -1,8 +1,10 @@
 """The control socket of the IKE daemon: messages, and a connection that is tried and taken away again."""
 
+import os
 import socket
 import struct
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -169,9 +171,26 @@ def test_a_connection_is_forgotten_and_its_sas_ended(daemon: Any) -> None:
     ]
 
 
-def test_the_log_is_read_for_as_long_as_asked(daemon: Any) -> None:
-    one = daemon({"flush-certs": {"success": "yes"}}, {"flush-certs": [("log", {"msg": "flushed"})]})
-    done = vici.main({"do": "listen", "seconds": 0.2})
+FLUSHED = {"flush-certs": {"success": "yes"}}, {"flush-certs": [("log", {"msg": "flushed"})]}
+
+
+def test_the_log_is_read_until_the_listener_is_told_that_it_is_enough(daemon: Any) -> None:
+    one = daemon(*FLUSHED)
+    name = f"test-{os.getpid()}"
+    tell = {"do": "tell", "name": name, "seconds": 60, "enough": False}
+    with ThreadPoolExecutor(1) as side:
+        listening = side.submit(vici.main, {"do": "listen", "name": name, "seconds": 3600})
+        assert vici.main(tell) == {"listens": True}
+        assert not listening.done()
+        assert vici.main(tell | {"enough": True}) == {"listens": True}
+        done = listening.result(60)
     assert [line for _, line in done["lines"]] == ["flushed"]
-    assert 0.2 <= done["ended"] - done["began"] < 1.0
+    assert done["ended"] > done["began"]
     assert one.asked == [("flush-certs", {"type": "x509"})]
+    assert vici.main(tell | {"seconds": 0}) == {"listens": False}
+
+
+def test_a_listener_that_is_told_nothing_ends_by_itself(daemon: Any) -> None:
+    daemon(*FLUSHED)
+    done = vici.main({"do": "listen", "name": f"test-{os.getpid()}", "seconds": 0.2})
+    assert done["ended"] - done["began"] >= 0.2

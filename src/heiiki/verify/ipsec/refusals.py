@@ -7,7 +7,7 @@ reason that was provoked, and when the same device, with its own certificate, is
 
 import json
 import re
-import time
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -26,7 +26,9 @@ from heiiki.verify.ipsec.test_certificates import Authority, Credential, credent
 
 OUTSIDE_LAB = "certificates that must be refused are made for, and tried in, a lab only"
 
-_LISTEN_S, _PAUSE_S, _START_S = 16.0, 0.3, 1.5
+_LISTEN_S, _READY_S, _PAUSE_S = 120.0, 15.0, 0.3
+"""The listener ends when all was tried; the limit is for a controller that is gone by then."""
+
 _TIMEOUT_MS = 4000
 _FOLDERS = {"certs": "/etc/swanctl/x509", "cacerts": "/etc/swanctl/x509ca"}
 _LISTS = frozenset(
@@ -157,10 +159,14 @@ def _tried(fleet: Fleet, door: Association, tries: Sequence[dict[str, Any]]) -> 
         "pause_s": _PAUSE_S,
         "again": door.initiator.connection.name,
     }
+    name = secrets.token_hex(8)
+    listen = {"do": "listen", "name": name, "seconds": _LISTEN_S}
+    tell = {"do": "tell", "name": name, "seconds": _READY_S, "enough": False}
     with ThreadPoolExecutor(1) as side:
-        listening = side.submit(fleet.ask, "vici", {there: {"do": "listen", "seconds": _LISTEN_S}}, 60.0)
-        time.sleep(_START_S)
+        listening = side.submit(fleet.ask, "vici", {there: listen}, _LISTEN_S + 30)
+        fleet.ask("vici", {there: tell}, _READY_S + 30)
         tried = fleet.ask("vici", {here: asked}, 90.0)[here]
+        fleet.ask("vici", {there: tell | {"enough": True}}, _READY_S + 30)
         return behind, tried, listening.result()[there]
 
 

@@ -17,11 +17,12 @@ _REQUEST, _RESPONSE, _UNKNOWN, _REGISTER, _CONFIRM, _NO_EVENT, _EVENT = 0, 1, 2,
 _SECTION, _SECTION_END, _VALUE, _LIST, _ITEM, _LIST_END = 1, 2, 3, 4, 5, 6
 _TIMEOUT_S = 20.0
 _POLL_S = 0.1
+_ENOUGH = b"enough"
 
 
 def main(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Do what ``do`` says: ``ask`` (default), ``listen``, ``attempt`` or ``without``."""
-    work = {"ask": _ask, "listen": _listen, "attempt": _attempts, "without": _without}
+    """Do what ``do`` says: ``ask`` (default), ``listen``, ``tell``, ``attempt`` or ``without``."""
+    work = {"ask": _ask, "listen": _listen, "tell": _tell, "attempt": _attempts, "without": _without}
     return work[parameters.get("do", "ask")](parameters)
 
 
@@ -145,12 +146,15 @@ class Session:
         self.request(name, message)
         return [said for _, kind, said in self.events[before:] if kind == event]
 
-    def wait(self, seconds: float) -> None:
-        """Note the events of so many seconds."""
+    def wait(self, seconds: float, told: socket.socket) -> None:
+        """Note the events of so many seconds, or until `told` that there are enough of them."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            if select.select([self._socket], [], [], left)[0]:
+            ready = select.select([self._socket, told], [], [], left)[0]
+            if self._socket in ready:
                 self._packet()
+            elif told in ready and told.recv(len(_ENOUGH)) == _ENOUGH:
+                return
 
 
 def _ask(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -163,17 +167,39 @@ def _ask(parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def _listen(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return what the daemon logs in ``seconds``, with the time (CLOCK_MONOTONIC) of each line.
+    """Return what the daemon logs, with the time (CLOCK_MONOTONIC) of each line.
 
-    Peers' certificates of before are forgotten first: the daemon would try, and log, those too.
+    It ends after ``seconds``, or when ``tell`` tells the listener called ``name``. Peers' certificates of
+    before are forgotten first: the daemon would try, and log, those too.
     """
-    with closing(Session()) as session:
+    with closing(Session()) as session, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
         session.request("flush-certs", {"type": "x509"})
         session.register("log")
         began = time.monotonic()
-        session.wait(parameters["seconds"])
+        told.bind(_listener(parameters["name"]))
+        session.wait(parameters["seconds"], told)
         lines = [[at, said.get("msg", "")] for at, name, said in session.events if name == "log"]
         return {"began": began, "ended": time.monotonic(), "lines": lines}
+
+
+def _listener(name: str) -> str:
+    """Return the address of a listener: abstract, so that no file is left behind."""
+    return f"\0heiiki-vici-{name}"
+
+
+def _tell(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Wait until the listener called ``name`` listens; with ``enough``, tell it to end."""
+    until = time.monotonic() + parameters["seconds"]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+        while True:
+            try:
+                line.sendto(_ENOUGH if parameters["enough"] else b"", _listener(parameters["name"]))
+            except ConnectionRefusedError:
+                if time.monotonic() > until:
+                    return {"listens": False}
+                time.sleep(_POLL_S)
+            else:
+                return {"listens": True}
 
 
 def _attempts(parameters: dict[str, Any]) -> dict[str, Any]:
