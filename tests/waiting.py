@@ -11,9 +11,10 @@ T = TypeVar("T")
 
 
 def awaited(what: str, condition: Callable[[], T], seconds: float = PATIENCE_S) -> T:
-    """Return the first true value of `condition`; fail when there is none within `seconds`."""
-    end = time.monotonic() + seconds
+    """Return the first true value of `condition`, asked ever less often; fail when none comes in `seconds`."""
+    end, pause = time.monotonic() + seconds, 0.01
     while not (found := condition()):
         assert time.monotonic() < end, f"not within {seconds:g} s: {what}"
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(2 * pause, 0.2)
     return found

@@ -4,13 +4,14 @@ import json
 import re
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
-from time import monotonic
 from typing import Any
+
+from waiting import awaited
 
 from heiiki.errors import VaultError
 from heiiki.intent import load
@@ -121,13 +122,6 @@ class Service:
 def changed(said: str) -> dict[str, int]:
     assert "PLAY RECAP" in said, said
     return {found["host"]: int(found["changed"]) for found in RECAP.finditer(said)}
-
-
-def awaited(what: str, done: Callable[[], object], seconds: float = 20.0) -> None:
-    until = monotonic() + seconds
-    while not done():
-        assert monotonic() < until, f"not within {seconds} s: {what}"
-        threading.Event().wait(0.2)
 
 
 @contextmanager

@@ -4,8 +4,9 @@ import json
 from collections.abc import Callable
 
 import pytest
+from waiting import awaited
 
-from .service import Service, awaited, changed, in_service
+from .service import Service, changed, in_service
 
 pytestmark = pytest.mark.long
 

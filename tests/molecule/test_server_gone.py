@@ -5,9 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from waiting import awaited
 
 from .commands import Commands
-from .service import HUB, Service, awaited, changed
+from .service import HUB, Service, changed
 
 pytestmark = pytest.mark.long
 
@@ -50,7 +51,7 @@ def test_a_theft(lab: Commands, lab_inventory: Path, tmp_path: Path) -> None:
     assert all(service.associations(hub, connection) for hub in hubs)
     serial = service.serial(stolen)
     run = service.start("revoke", "-e", f"device={stolen}")
-    awaited("the first door is shut", lambda: doors(service), 60)
+    awaited("the first door is shut", lambda: doors(service))
     service.server_dies()
     said = run.communicate()[0]
     assert run.returncode == 2, said
@@ -64,7 +65,7 @@ def test_a_theft(lab: Commands, lab_inventory: Path, tmp_path: Path) -> None:
     lists = service.run(HUB, "openssl", "storeutl", "-crls", "-text", "-noout", f"{FOLDER}/crl.pem")
     assert serial.upper().replace(":", "") in lists
     service.play("enrol", "-e", f"device={stolen}", "-e", "same_sim=true")
-    awaited("it is in again", lambda: all(service.associations(hub, connection) for hub in hubs), 60)
+    awaited("it is in again", lambda: all(service.associations(hub, connection) for hub in hubs))
     service.transport.close()
 
 

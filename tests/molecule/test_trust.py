@@ -6,12 +6,14 @@ Every test leaves the lab as it found it, but for newer certificates.
 import json
 from collections.abc import Sequence
 
+from waiting import awaited
+
 from heiiki.pki.enrol import facts, order, planned
 from heiiki.pki.revoke import revoke_device
 from heiiki.pki.server.bootstrap import logged_in
 from heiiki.pki.server.policies import Purpose
 
-from .service import HUB, PROGRAM, SITE, Service, awaited, changed, uninterrupted
+from .service import HUB, PROGRAM, SITE, Service, changed, uninterrupted
 
 
 def in_use(service: Service, ends: Sequence[str]) -> bool:
@@ -30,7 +32,7 @@ def test_renewal_of_both_ends_interrupts_nothing(service: Service) -> None:
         said = service.play("renew", "-e", "force=true", "--limit", ",".join(ends))
         assert changed(said) == dict.fromkeys(ends, 1)
         service.pull(*ends)
-        awaited("both ends use the new certificates", lambda: in_use(service, ends), 60)
+        awaited("both ends use the new certificates", lambda: in_use(service, ends))
     assert all(service.serial(end) != before[end] for end in ends)
     assert not old & service.associations(HUB, "s0017")
     assert len(service.associations(HUB, "s0017")) == 1, "none that is begun anew for ever"
@@ -45,10 +47,10 @@ def test_what_was_revoked_at_the_server_alone_is_gone_after_the_next_pull(servic
         with logged_in(service.access, Purpose.REVOKER) as vault:
             assert revoke_device(vault, service.plan.pki, identity)
         service.pull(HUB)
-        awaited("the hub lets it in no more", lambda: not service.associations(HUB, "s0023"), 45)
+        awaited("the hub lets it in no more", lambda: not service.associations(HUB, "s0023"))
     service.run(stolen, "python3", PROGRAM, "pull")
     assert changed(service.play("renew", "--limit", f"{stolen},dras")) == {stolen: 1, "dras": 0}
-    awaited("it is let in with its new certificate", lambda: service.associations(HUB, "s0023"), 45)
+    awaited("it is let in with its new certificate", lambda: service.associations(HUB, "s0023"))
 
 
 def short_lived(service: Service, device: str) -> None:

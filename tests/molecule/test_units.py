@@ -3,8 +3,9 @@
 import json
 
 import pytest
+from waiting import awaited
 
-from .service import Service, awaited
+from .service import Service
 
 DEVICES = ("umeda-ce-a", "sakai-gw-b", "hub-ce-b", "a-pe1", "b-pgw", "dras", "vault")
 """One of each kind of device; together they run every service that the product ships or configures."""
