@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def awaited(what: str, condition: Callable[[], T], seconds: float = PATIENCE_S) -> T:
-    """Return the first true value of `condition`, asked ever less often; fail when none comes in `seconds`."""
+    """Return the first true value of `condition`, asked less and less often; fail if none comes."""
     end, pause = time.monotonic() + seconds, 0.01
     while not (found := condition()):
         assert time.monotonic() < end, f"not within {seconds:g} s: {what}"
