@@ -117,7 +117,7 @@ define on_the_lab
 	ansible-playbook -i $(LAB) playbooks/site.yml
 	$(say) "3 of 3: $(2)"
 	result=0
-	ansible-playbook -i $(LAB) playbooks/verify.yml -e verify_faults=$(1) || result=$$?
+	ansible-playbook -i $(LAB) playbooks/verify.yml -e heiiki_verify_faults=$(1) || result=$$?
 	$(say) "$$((SECONDS / 60)) min $$((SECONDS % 60)) s in all. The report: artifacts/lab/report.html. The lab is still up: $(VENV)/bin/heiiki lab status"
 	exit $$result
 endef

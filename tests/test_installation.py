@@ -75,3 +75,20 @@ def test_a_device_that_is_not_there_is_unreachable_and_nothing_else(
     said = installation.ansible(*play, code=4)
     assert said.count("unreachable=1") == 3
     assert "failed=1" not in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("heiiki.network.revoke",), "Name the device: -e heiiki_device=NAME"),
+        (("heiiki.network.enrol",), "Name the device: -e heiiki_device=NAME"),
+        (
+            ("heiiki.network.verify", "--limit", "umeda"),
+            "works for the whole service; run it without --limit",
+        ),
+    ],
+)
+def test_a_forgotten_variable_and_a_limit_are_errors(
+    installation: Installation, service: str, arguments: tuple[str, ...], said: str
+) -> None:
+    assert said in installation.ansible("playbook", "-i", service, *arguments, code=2)

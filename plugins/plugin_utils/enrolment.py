@@ -148,7 +148,7 @@ class Enrolment:
         if why := self._shared["devices"][device]["revoked"]:
             raise AnsibleError(
                 f"{device} is shut out ({why}) and gets no certificate: see revoked.yml; "
-                f"for its replacement run enrol.yml -e device={device}"
+                f"for its replacement run enrol.yml -e heiiki_device={device}"
             )
         names = package("heiiki.pki.enrol").names(self._shared["devices"][device])
         known = {key: self._shared[key] for key in ("anchors", "server_anchors", "issuer_sha256")}

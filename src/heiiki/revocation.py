@@ -73,7 +73,7 @@ def find(plan: Plan, name: str) -> Device:
     near = difflib.get_close_matches(name, known, n=5) or sorted(known)
     listed = ", ".join(near[:12])
     if not name:
-        raise TheftError(f"say which device: -e device=NAME, such as {listed}")
+        raise TheftError(f"say which device: -e heiiki_device=NAME, such as {listed}")
     raise TheftError(f"there is no device `{name}` with a certificate or a SIM; near it: {listed}")
 
 
@@ -106,7 +106,7 @@ def readmit(
     if sim and sim == device.revoked_sim and not same_sim:
         raise TheftError(
             f"{name}: SIM {sim} was in the device that is shut out: write the new card's IMSI into the file "
-            f"of site {device.site} (b.sim), or say -e same_sim=true when you hold that very card"
+            f"of site {device.site} (b.sim), or say -e heiiki_same_sim=true when you hold that very card"
         )
     return True if check else remove(folder, name)
 

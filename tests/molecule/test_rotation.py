@@ -26,21 +26,21 @@ def test_the_issuing_ca(service: Service, record_property: Record) -> None:
 def test_the_root_and_a_server_that_is_gone_in_the_middle(service: Service, record_property: Record) -> None:
     before = service.held()
     with in_service(service) as silence:
-        run = service.start("rotate", "-e", "authority=root")
+        run = service.start("rotate", "-e", "heiiki_authority=root")
         awaited("it has begun", lambda: len(service.status("dras")["anchors"]) == 2, 120)
         service.server_dies()
         said = run.communicate()[0]
         assert run.returncode, said
         assert all(whole for _, whole in service.held().values())
         service.server_returns()
-        said = service.play("rotate", "-e", "authority=root")
+        said = service.play("rotate", "-e", "heiiki_authority=root")
     record_property("longest silence, s", round(silence[0], 2))
     assert "4 of 4: nobody knows the old CAs any more" in said
     everybody_has_another(service, before)
     assert {len(service.status(name)["anchors"]) for name in before} == {1}
     (evidence,) = (service.artifacts / "rotation").glob("root-*.json")
     assert json.loads(evidence.read_text(encoding="utf-8"))["over"]
-    assert set(changed(service.play("rotate", "-e", "authority=root")).values()) == {0}
+    assert set(changed(service.play("rotate", "-e", "heiiki_authority=root")).values()) == {0}
 
 
 def everybody_has_another(service: Service, before: dict[str, tuple[str, bool]]) -> None:

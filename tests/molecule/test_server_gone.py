@@ -50,21 +50,21 @@ def test_a_theft(lab: Commands, lab_inventory: Path, tmp_path: Path) -> None:
     hubs = (HUB, "hub-ce-a")
     assert all(service.associations(hub, connection) for hub in hubs)
     serial = service.serial(stolen)
-    run = service.start("revoke", "-e", f"device={stolen}")
+    run = service.start("revoke", "-e", f"heiiki_device={stolen}")
     awaited("the first door is shut", lambda: doors(service))
     service.server_dies()
     said = run.communicate()[0]
     assert run.returncode == 2, said
     assert "namba-gw is not shut out everywhere, run again:" in " ".join(said.split())
     awaited("it is out", lambda: not any(service.associations(hub, connection) for hub in hubs))
-    said = service.play("enrol", "-e", f"device={stolen}", "-e", "same_sim=true", code=2)
+    said = service.play("enrol", "-e", f"heiiki_device={stolen}", "-e", "heiiki_same_sim=true", code=2)
     assert "has not shut every door: run it again, then this" in " ".join(said.split())
     service.server_returns()
-    service.play("revoke", "-e", f"device={stolen}")
+    service.play("revoke", "-e", f"heiiki_device={stolen}")
     assert all(door["problem"] == "" for door in doors(service) if door["needed"])
     lists = service.run(HUB, "openssl", "storeutl", "-crls", "-text", "-noout", f"{FOLDER}/crl.pem")
     assert serial.upper().replace(":", "") in lists
-    service.play("enrol", "-e", f"device={stolen}", "-e", "same_sim=true")
+    service.play("enrol", "-e", f"heiiki_device={stolen}", "-e", "heiiki_same_sim=true")
     awaited("it is in again", lambda: all(service.associations(hub, connection) for hub in hubs))
     service.transport.close()
 

@@ -29,7 +29,7 @@ def test_renewal_of_both_ends_interrupts_nothing(service: Service) -> None:
     ends = (SITE, HUB)
     before, old = {end: service.serial(end) for end in ends}, service.associations(HUB, "s0017")
     with uninterrupted(service, SITE, "tun-b"):
-        said = service.play("renew", "-e", "force=true", "--limit", ",".join(ends))
+        said = service.play("renew", "-e", "heiiki_force=true", "--limit", ",".join(ends))
         assert changed(said) == dict.fromkeys(ends, 1)
         service.pull(*ends)
         awaited("both ends use the new certificates", lambda: in_use(service, ends))
@@ -84,7 +84,7 @@ def test_a_server_that_is_gone_in_the_middle_of_a_renewal(service: Service) -> N
     limit = ("--limit", ",".join(devices))
     before = service.held()
     with uninterrupted(service, SITE, "tun-b"):
-        run = service.start("renew", "-e", "force=true", *limit)
+        run = service.start("renew", "-e", "heiiki_force=true", *limit)
         awaited("the first is renewed", lambda: any(service.serial(one) != before[one][0] for one in devices))
         service.server_dies()
         run.communicate()
@@ -92,11 +92,11 @@ def test_a_server_that_is_gone_in_the_middle_of_a_renewal(service: Service) -> N
         assert all(whole for _, whole in between.values()), "nobody has a key without its certificate"
         # Nothing is due, so nothing fails; what is asked for all the same says what it needs.
         assert set(changed(service.play("renew", *limit)).values()) == {0}
-        said = service.play("renew", "-e", "force=true", *limit, code=2)
+        said = service.play("renew", "-e", "heiiki_force=true", *limit, code=2)
         assert "needs a certificate: asked for. issuing certificates needs the Vault server" in " ".join(
             said.split()
         )
         assert service.held() == between
     service.server_returns()
     left = [one for one in devices if between[one] == before[one]]
-    assert changed(service.play("renew", "-e", "force=true", "--limit", ",".join(left or devices)))
+    assert changed(service.play("renew", "-e", "heiiki_force=true", "--limit", ",".join(left or devices)))

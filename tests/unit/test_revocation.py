@@ -178,7 +178,7 @@ def test_the_server_itself_cannot_be_shut_out(lab_plan: Plan) -> None:
 
 
 def test_no_device_at_all(lab_plan: Plan) -> None:
-    with pytest.raises(TheftError, match=r"say which device: -e device=NAME, such as a-pe1"):
+    with pytest.raises(TheftError, match=r"say which device: -e heiiki_device=NAME, such as a-pe1"):
         theft.find(lab_plan, "")
 
 

@@ -181,7 +181,7 @@ class Rotation:
         if state.running not in {None, self.kind}:
             raise RotationError(
                 f"the rotation of the {state.running} CA is in progress: bring it to its end first, "
-                f"rotate.yml -e authority={state.running}"
+                f"rotate.yml -e heiiki_authority={state.running}"
             )
         changes = self._completed(state)
         state = self._state(state)
@@ -313,7 +313,8 @@ class Rotation:
             raise RotationError(
                 f"{len(lacking)} of {len(seen)} devices are not known to {what}, so {hence}: "
                 f"{'; '.join(lacking[:_SHOWN])}{more}. Mend these, or shut out for good what is gone "
-                f"(revoke.yml), then run rotate.yml -e authority={self.kind} again: it goes on from here"
+                f"(revoke.yml), then run rotate.yml "
+                f"-e heiiki_authority={self.kind} again: it goes on from here"
             )
 
     def _done(
@@ -329,7 +330,7 @@ class Rotation:
             one = state.current(self.kind).certificate
             since = one.not_valid_before_utc.strftime("%Y-%m-%dT%H:%M:%SZ")
             phase = f"over: {one.subject.rfc4514_string()} took the other's place on {since}"
-            after = "nothing; -e again=true replaces it once more"
+            after = "nothing; -e heiiki_again=true replaces it once more"
         return Done(state.current(self.kind).name, changes, phase, after, seen or {}, warnings)
 
 

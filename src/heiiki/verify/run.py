@@ -39,7 +39,7 @@ ROW_S = 15
 AGAIN = 2
 """How often a check is done again for the sake of what could not be told."""
 
-NOT_ASKED = "not asked for: run verify.yml with -e verify_faults=true"
+NOT_ASKED = "not asked for: run verify.yml with -e heiiki_verify_faults=true"
 NO_INJECTOR = "faults are injected in a lab only: nothing here can fail an element on purpose"
 
 

@@ -115,7 +115,9 @@ def test_the_issuing_ca_from_one_end_to_the_other(own: SetUpVault, devices: Devi
         f"{count} of {count} devices are not known to use a certificate of issuing-2, so issuing-1 is not "
         "withdrawn: a-pe1 has one of CN=some CA; "
     )
-    assert str(caught.value).endswith("then run rotate.yml -e authority=issuing again: it goes on from here")
+    assert str(caught.value).endswith(
+        "then run rotate.yml -e heiiki_authority=issuing again: it goes on from here"
+    )
     devices.renew("dras")
     with pytest.raises(RotationError, match=rf"^1 of {count} devices .*: dras has one of CN=some CA\. Mend"):
         turn.take(Step.RETIRE)
@@ -150,7 +152,9 @@ def test_the_root_from_one_end_to_the_other(own: SetUpVault, devices: Devices) -
     turn = way(own, devices, Kind.ROOT)
     assert turn.take(Step.BEGIN).changes[0][0] == "root-2"
     assert names(own) == ["root-1", "root-2*", "issuing-1*"]
-    with pytest.raises(RotationError, match=r"rotation of the root CA is in progress: .*-e authority=root$"):
+    with pytest.raises(
+        RotationError, match=r"rotation of the root CA is in progress: .*-e heiiki_authority=root$"
+    ):
         way(own, devices, Kind.ISSUING).take(Step.BEGIN)
     devices.anchors("xmpp")
     with pytest.raises(RotationError, match=r"known to trust root-2.*: xmpp does not trust it yet\. Mend"):

@@ -26,7 +26,7 @@ from heiiki.verify.routing.health import Health, UnhealthyError
 
 SECONDS = 8.0
 BACK_LIMIT_S = 60.0
-NOT_ASKED = "a tunnel is taken away with the faults only: run verify.yml with -e verify_faults=true"
+NOT_ASKED = "a tunnel is taken away with the faults only: run verify.yml with -e heiiki_verify_faults=true"
 
 _RELOAD = ("swanctl", "--load-conns")
 
