@@ -28,7 +28,7 @@ def across(
     service: tuple[YamlSource, Service] | None,
     sites: Sequence[_Written],
     retired: tuple[YamlSource, Retired] | None,
-    named: Sequence[str] = (),
+    named: Sequence[str] | None = (),
 ) -> Iterator[Problem]:
     """Yield every problem that shows only when the files are read together.
 
@@ -36,7 +36,7 @@ def across(
         service: the service, unless its file has mistakes.
         sites: the sites whose files have none.
         retired: the retired numbers, if there are any.
-        named: names of all sites by their files; one whose file has mistakes exists all the same.
+        named: names of all sites by their files, with mistakes too; None when their folder is unreadable.
     """
     yield from _file_names(sites)
     yield from _reserved(sites)
@@ -54,7 +54,8 @@ def across(
         yield from _as_numbers(*service)
         yield from _tariffs(*service)
         yield from _references(service, sites)
-        yield from _witness(*service, [*(site.name for _, site in sites), *named])
+        if named is not None:
+            yield from _witness(*service, [*(site.name for _, site in sites), *named])
         yield from _capacity(service[1].addresses, sites)
 
 

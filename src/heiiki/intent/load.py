@@ -47,7 +47,8 @@ def load(folder: Path) -> Intent:
     revoked = _first(_validated(Revoked, _named(sources, folder / "revoked.yml"), problems))
     sites = list(_validated(Site, _in_sites(sources, folder), problems))
     named = [path.stem[5:] for path in paths if path.parent == folder / "sites"]
-    problems += across(service, sites, retired, named)
+    seen = not any(problem.file == folder / "sites" for problem in problems)
+    problems += across(service, sites, retired, named if seen else None)
     marked = marks(*revoked, problems) if revoked else ()
     if problems or service is None:
         raise IntentError(problems)
@@ -153,12 +154,17 @@ def _validated(
 
 
 def _causes(details: list[ErrorDetails]) -> list[ErrorDetails]:
-    """Leave out a missing key that stands there misspelt: one mistake, one message."""
+    """Leave out what follows from another finding: one mistake, one message.
+
+    A missing key stands there misspelt; a list is too short because of an item that is wrong.
+    """
     strange = [detail["loc"] for detail in details if detail["type"] == "extra_forbidden"]
+    holders = {detail["loc"][:-1] for detail in details}
     return [
         detail
         for detail in details
-        if detail["type"] != "missing" or not any(misspells(loc, detail["loc"]) for loc in strange)
+        if not (detail["type"] == "missing" and any(misspells(loc, detail["loc"]) for loc in strange))
+        and not (detail["type"] == "too_short" and detail["loc"] in holders)
     ]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from heiiki.errors import IntentError, TheftError
 from heiiki.intent.load import load
+from heiiki.intent.yaml_faults import lines_of
 from heiiki.intent.yaml_source import YamlSource
 
 FILE = "revoked.yml"
@@ -29,16 +30,18 @@ def add(folder: Path, device: str, reason: str, sim: str | None, since: date | N
     Raises:
         TheftError: the file cannot be written, or would have mistakes; it stays as it was.
     """
-    if device in _named(folder):
+    named = _named(folder)
+    if device in named:
         return False
     path = folder / FILE
     entry = {"device": device, "since": str(since or date.today()), "reason": reason}  # noqa: DTZ011
     entry |= {"sim": sim} if sim else {}
     # Quoted as in JSON, which is YAML too, whatever the text is.
     fields = ", ".join(f"{key}: {json.dumps(text, ensure_ascii=False)}" for key, text in entry.items())
-    text = path.read_text(encoding="utf-8") if path.exists() else _HEAD
-    kept = text if text.endswith("\n") else f"{text}\n"
-    _replace(folder, f"{kept}{_indent(path, kept)}- {{{fields}}}\n")
+    text = path.read_bytes().decode("utf-8") if path.exists() else _HEAD
+    ending = "\r\n" if "\r\n" in text else "\n"
+    kept = text if text.endswith("\n") else f"{text}{ending}"
+    _replace(folder, f"{kept}{_indent(path, kept)}- {{{fields}}}{ending}", [*named, device])
     return True
 
 
@@ -52,13 +55,14 @@ def remove(folder: Path, device: str) -> bool:
     if device not in named:
         return False
     path = folder / FILE
-    text = path.read_text(encoding="utf-8")
-    lines = text.splitlines(keepends=True)
+    text = path.read_bytes().decode("utf-8")
+    lines = lines_of(text)
     first = YamlSource(path, text).position(("devices", named.index(device)))[0] - 1
     end = first + 1
     while end < len(lines) and _depth(lines[end]) > _depth(lines[first]):
         end += 1
-    _replace(folder, "".join((*lines[:first], *lines[end:])))
+    left = [name for name in named if name != device]
+    _replace(folder, "".join((*lines[:first], *lines[end:])), left)
     return True
 
 
@@ -74,20 +78,26 @@ def _depth(line: str) -> int:
 
 def _indent(path: Path, text: str) -> str:
     line = YamlSource(path, text).position(("devices", 0))[0] - 1
-    found = text.splitlines()[line]
+    found = lines_of(text)[line]
     return " " * _depth(found) if found.lstrip().startswith("- ") else "  "
 
 
-def _replace(folder: Path, text: str) -> None:
-    """Write the file, and take that back when the service cannot be read with it."""
+def _replace(folder: Path, text: str, wanted: list[str]) -> None:
+    """Write the file, and take that back when the service is not read with the `wanted` devices then."""
     path = folder / FILE
     before = path.read_bytes() if path.exists() else None
     try:
-        path.write_text(text, encoding="utf-8")
-        load(folder)
-    except (IntentError, OSError) as error:
+        path.write_bytes(text.encode("utf-8"))
+        _check(folder, wanted)
+    except (IntentError, TheftError, OSError) as error:
         if before is None:
             path.unlink(missing_ok=True)
         else:
             path.write_bytes(before)
         raise TheftError(f"{path} cannot be changed, do it by hand: {error}") from error
+
+
+def _check(folder: Path, wanted: list[str]) -> None:
+    """Refuse a change of lines that took more away than one device."""
+    if _named(folder) != wanted:
+        raise TheftError("its devices do not stand on lines of their own")

@@ -17,6 +17,7 @@ _ENTRY = re.compile(r"""\s*(?:-(?:\s|$)|["']?[^\s:#"']+["']?\s*:(?:\s|$))""")
 _KEY_ONLY = re.compile(r"""\s*(?:- +)*["']?[\w.-]+["']?\s*$""")
 _OPEN_QUOTE = re.compile(r"""(?:^|[:,\[{-])\s+(?:"[^"]*|'[^']*)$""")
 _QUOTE = re.compile("[\"']")
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _FIX = "mend the line; keys are `key: value`, indented by spaces"
 
 
@@ -25,12 +26,17 @@ def place(mark: _Mark | None) -> tuple[int, int]:
     return (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
 
 
+def lines_of(text: str) -> list[str]:
+    """Return the lines as marks count them, each with its end: `str.splitlines` knows other ends as well."""
+    return _LINE.findall(text)
+
+
 def fault(error: yaml.YAMLError, text: str) -> Fault:
     """Return the mistake behind `error`, at the line that has to be mended."""
     if not isinstance(error, yaml.MarkedYAMLError):
         reason = str(error).partition("\n")[0]
         return (1, 1), f"this is not YAML: {reason}", "write plain UTF-8 text without control characters"
-    lines = re.split(r"\r\n|\r|\n", text)
+    lines = [line.rstrip("\r\n") for line in lines_of(text)]
     line, column = _guilty(error, lines)
     if found := out_of_place(_line(lines, line)):
         return (line, found[0]), f"this is not YAML: {found[1]}", found[2]

@@ -114,3 +114,49 @@ def test_a_new_card_is_let_in(service: Path, out: Plan) -> None:
     (file,) = (service / "sites").glob("*-umeda.yml")
     file.write_text(file.read_text().replace(SIM, "440100000000917"))
     assert theft.readmit(service, build(load(service)), DEVICE, service, same_sim=False)
+
+
+@pytest.mark.parametrize("char", ["\u2028", "\u2029", "\x85"])
+def test_a_character_that_only_python_takes_for_the_end_of_a_line_moves_nothing(
+    service: Path, char: str
+) -> None:
+    entries = [
+        f"- {{device: {name}, since: 2026-11-20, reason: lost}}" for name in ("namba-gw", "umeda-ce-a")
+    ]
+    (service / revoked.FILE).write_text(
+        f"# a{char}b{char}c\ndevices:\n" + "\n".join(entries), encoding="utf-8"
+    )
+    assert revoked.remove(service, "umeda-ce-a")
+    assert text(service) == f"# a{char}b{char}c\ndevices:\n{entries[0]}\n"
+
+
+def test_windows_lines_and_a_byte_order_mark_stay(service: Path) -> None:
+    before = b"\xef\xbb\xbfdevices:\r\n- {device: namba-gw, since: 2026-11-20, reason: lost}\r\n"
+    (service / revoked.FILE).write_bytes(before)
+    assert revoked.add(service, DEVICE, "stolen", None, DAY)
+    added = b'- {device: "umeda-gw-b", since: "2026-11-24", reason: "stolen"}\r\n'
+    assert (service / revoked.FILE).read_bytes() == before + added
+    assert revoked.remove(service, DEVICE)
+    assert (service / revoked.FILE).read_bytes() == before
+
+
+@pytest.mark.parametrize("between", [", ", ",\n  "])
+def test_taking_one_mark_away_never_takes_another(service: Path, between: str) -> None:
+    entries = (f"{{device: {name}, since: 2026-11-20, reason: a}}" for name in ("namba-gw", "umeda-ce-a"))
+    written = f"devices: [{between.join(entries)}]\n"
+    (service / revoked.FILE).write_text(written)
+    for change in (
+        lambda: revoked.remove(service, "namba-gw"),
+        lambda: revoked.add(service, DEVICE, "x", None),
+    ):
+        with pytest.raises(TheftError, match="cannot be changed, do it by hand: "):
+            change()
+        assert text(service) == written
+    assert [mark.written.device for mark in load(service).revoked] == ["namba-gw", "umeda-ce-a"]
+
+
+@pytest.mark.parametrize("day", [date(2099, 1, 1)])
+def test_a_day_to_come_is_not_written(service: Path, day: date) -> None:
+    with pytest.raises(TheftError, match="has not come yet"):
+        revoked.add(service, DEVICE, "stolen", None, day)
+    assert not (service / revoked.FILE).exists()
