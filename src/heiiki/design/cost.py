@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from heiiki.plan.model import BfdProfile, ClosedNetwork, Plan, SitePlan, Timers
 from heiiki.plan.timers import PROFILES
 from heiiki.requirements import Result, Stage, Verdict
-from heiiki.requirements.figures import pair, settled
+from heiiki.requirements.figures import apart, settled
 
 BOUND_YEN = 1000.0
 _MONTH_DAYS = 31
@@ -77,17 +77,12 @@ def _cost(plan: Plan, site: SitePlan, network: ClosedNetwork) -> Verdict:
 
 def _offer(site: SitePlan, network: ClosedNetwork, timers: Timers) -> str:
     volume = _monthly_mb(site, network, timers)
+    yen = settled(_yen(network, volume))
     detection = _profile(site, network, timers).detection_ms
     return (
         f"profile {timers.profile}: detection {detection} ms, {volume:,.0f} MB, "
-        f"{_whole(settled(_yen(network, volume)))} yen a month"
+        f"{apart(f'{yen:,.0f}', yen, BOUND_YEN)} yen a month"
     )
-
-
-def _whole(yen: float) -> str:
-    """Return whole yen, but for an amount that would read as the bound."""
-    text = f"{yen:,.0f}"
-    return pair(yen, BOUND_YEN)[0] if text == f"{BOUND_YEN:,.0f}" else text
 
 
 def _fit(plan: Plan, site: SitePlan) -> Verdict:

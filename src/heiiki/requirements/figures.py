@@ -33,6 +33,11 @@ def pair(value: float, other: float) -> tuple[str, str]:
     return texts
 
 
+def apart(text: str, value: float, bound: float) -> str:
+    """Return `text`, a rounded `value`, with as many digits more as tell it from the bound."""
+    return pair(value, bound)[0] if float(text.replace(",", "")) == bound != value else text
+
+
 def _text(value: float, digits: int, most_plain: float = _MOST_COUNTED) -> str:
     """Return `value` with `digits` significant digits and all before the point: yen are counted."""
     if value == int(value) and abs(value) < most_plain:

@@ -114,13 +114,13 @@ def delay(subject: str, samples: list[float | None], evidence: tuple[Evidence, .
     times = sorted(sample for sample in samples if sample is not None)
     if not times:
         return unknown("R-DELAY", subject, f"none of {len(samples)} probes was answered", evidence)
-    p50, p99, longest = quantile(times, 0.5), quantile(times, 0.99), times[-1]
+    p50, p99, longest = quantile(times, 0.5), round(quantile(times, 0.99), 6), times[-1]
     reason = (
         f"round trip of {len(times)} of {len(samples)} probes: p50 {p50 * 1000:.1f} ms, "
         f"p99 {p99 * 1000:.1f} ms, longest {longest * 1000:.1f} ms"
     )
     result = Result.PASS if p99 <= DELAY_BOUND_S else Result.FAIL
-    return live("R-DELAY", subject, result, reason, evidence, figure=(round(p99, 6), DELAY_BOUND_S, "s"))
+    return live("R-DELAY", subject, result, reason, evidence, figure=(p99, DELAY_BOUND_S, "s"))
 
 
 def in_service(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:

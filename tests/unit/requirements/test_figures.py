@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heiiki.requirements.figures import against, compared, number, pair, quantity, settled
+from heiiki.requirements.figures import against, apart, compared, number, pair, quantity, settled
 
 
 @pytest.mark.parametrize(
@@ -93,6 +93,21 @@ def test_against(figures: tuple[float | None, float | None, str], text: str) -> 
 def test_head_figures_differ_too() -> None:
     assert compared(1000.01, 1000.0, "yen a month") == ("1,000.01 yen a month", "1,000 yen a month")
     assert quantity(1_234_567.0, "yen a month") == "1,234,567 yen a month"
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "bound", "shown"),
+    [
+        ("2.00", 2.0043, 2.0, "2.0043"),
+        ("2.00", 2.0, 2.0, "2.00"),
+        ("1.84", 1.8412, 2.0, "1.84"),
+        ("1,000", 1000.4, 1000.0, "1,000.4"),
+    ],
+)
+def test_a_rounded_figure_does_not_read_as_the_bound(
+    text: str, value: float, bound: float, shown: str
+) -> None:
+    assert apart(text, value, bound) == shown
 
 
 def test_noise_of_binary_fractions_decides_nothing() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from heiiki.plan.model import Fault
 from heiiki.report.faults import GAP_BOUND_S, FaultRow, Gap, not_measured
 from heiiki.requirements import Result
+from heiiki.requirements.figures import apart
 
 STALL_S = 0.170
 REPEATS = 3
@@ -218,7 +219,8 @@ def _judged(fault: Fault, last: Measured) -> tuple[Result, str]:
 
 def said(gap: Gap) -> str:
     """Return a gap in words."""
-    return f"{gap.seconds:.2f} s {gap.direction} at {gap.site} on {gap.phase}"
+    seconds = apart(f"{gap.seconds:.2f}", gap.seconds, GAP_BOUND_S)
+    return f"{seconds} s {gap.direction} at {gap.site} on {gap.phase}"
 
 
 def unmeasured(fault: Fault, reason: str, voided: Sequence[float] = ()) -> FaultRow:
