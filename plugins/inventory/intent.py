@@ -93,6 +93,7 @@ def way_to(device: "Device", management: "Management") -> dict[str, Any]:
     return {
         "ansible_user": management.user,
         "ansible_host": f"{device.name}{management.host_suffix}",
+        **({"ansible_become": True} if management.become else {}),
         **python,
     }
 

@@ -131,7 +131,8 @@ def way_to(plan: "Plan") -> Iterator[Any]:
             yield transport
         return
     hosts = {device.name: f"{device.name}{plan.management.host_suffix}" for device in plan.managed()}
-    with transports.SshTransport(hosts, user=plan.management.user) as transport:
+    management = plan.management
+    with transports.SshTransport(hosts, user=management.user, become=management.become) as transport:
         yield transport
 
 

@@ -159,6 +159,10 @@ class SshManagement(Model):
         description="Where SSH may come from: every device's packet filter opens port 22 to these.",
     )
     user: User = Field(description="The user to log in as; needs no password.")
+    become: bool = Field(
+        default=False,
+        description="The user is not root and becomes it by `sudo`, which must ask for no password.",
+    )
     host_suffix: HostSuffix = Field(
         default="", description="Appended to a device's name to make its management host name."
     )

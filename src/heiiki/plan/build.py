@@ -124,4 +124,6 @@ def _management(service: Service) -> Management:
     management = service.management
     if management.kind == "lab":
         return Management("lab")
-    return Management("ssh", management.user, management.host_suffix, management.sources)
+    return Management(
+        "ssh", management.user, management.host_suffix, management.sources, become=management.become
+    )

@@ -19,16 +19,25 @@ _CONNECT_S = 10
 class SshTransport:
     """Runs programs over SSH with keys only: it never asks, and a host whose key is unknown is refused."""
 
-    def __init__(self, hosts: Mapping[str, str], *, user: str = "root", options: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        hosts: Mapping[str, str],
+        *,
+        user: str = "root",
+        become: bool = False,
+        options: Sequence[str] = (),
+    ) -> None:
         """Reach device NAME at ``hosts[NAME]``.
 
         Args:
             hosts: host name or address of each device.
             user: user to log in as.
+            become: run programs as root by ``sudo``, which must ask for no password.
             options: further arguments of ``ssh``, such as ``("-F", "ssh_config")``.
         """
         self._hosts = dict(hosts)
         self._user = user
+        self._root = ("sudo", "--non-interactive", "--") if become else ()
         self._options = tuple(options)
         self._sockets = Path(tempfile.mkdtemp(prefix="heiiki-ssh-"))
 
@@ -38,7 +47,7 @@ class SshTransport:
         """Run `argv` on `device` and wait until it ends; status 255 is taken as a failed connection."""
         try:
             done = subprocess.run(
-                [*self._ssh(device), shlex.join(argv)],
+                [*self._ssh(device), shlex.join((*self._root, *argv))],
                 input=stdin,
                 capture_output=True,
                 timeout=timeout + _CONNECT_S,

@@ -80,6 +80,12 @@ def test_every_variable_is_of_a_plain_type(lab: InventoryData) -> None:
     assert other_types(own) == set()
 
 
+def test_a_user_who_is_not_root_becomes_root() -> None:
+    device = next(iter(_plan().managed()))
+    assert intent.way_to(device, Management("ssh", "ops", become=True))["ansible_become"] is True
+    assert "ansible_become" not in intent.way_to(device, Management("ssh", "root"))
+
+
 def test_real_devices_are_reached_over_ssh() -> None:
     device = next(iter(_plan().managed()))
     assert intent.way_to(device, Management("ssh", "operator", ".mgmt.example")) == {

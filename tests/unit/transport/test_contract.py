@@ -133,6 +133,24 @@ def test_ssh_never_asks_and_shares_one_connection() -> None:
     assert words[words.index("-F") + 1] == "config"
 
 
+def test_a_user_who_is_not_root_becomes_root_without_being_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[list[str]] = []
+
+    def run(argv: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
+        said.append(argv)
+        return subprocess.CompletedProcess(argv, 0, b"", b"")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    with SshTransport({"here": "192.0.2.1"}, user="ops", become=True) as made:
+        made.run("here", ("vtysh", "-c", "show version"))
+        made.spawn("here", ("sleep", "1"))
+    first, second = (argv[-1] for argv in said[:2])
+    assert first == "sudo --non-interactive -- vtysh -c 'show version'"
+    assert second.startswith("sudo --non-interactive -- sh -c ")
+
+
 def test_the_lab_transport_keeps_a_connection_and_drops_it_on_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

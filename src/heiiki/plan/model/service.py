@@ -34,12 +34,18 @@ class SitePlan:
 
 @dataclass(frozen=True, slots=True)
 class Management:
-    """How devices are reached: ``lab`` or ``ssh``; `sources` are where SSH may come from."""
+    """How devices are reached: ``lab`` or ``ssh``.
+
+    Attributes:
+        sources: where SSH may come from.
+        become: the user becomes root by ``sudo``.
+    """
 
     kind: str
     user: str = ""
     host_suffix: str = ""
     sources: tuple[IPv4Network, ...] = ()
+    become: bool = False
 
 
 @dataclass(frozen=True)
