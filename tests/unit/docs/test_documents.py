@@ -147,8 +147,8 @@ def test_nothing_else_asks_for_root() -> None:
         for path in ROOT.glob("src/*/**/*.py")
         if re.search(r"[\"']sudo[\"']", path.read_text(encoding="utf-8"))
     }
-    # In a policy the word is a capability of the Vault server's, over SSH it is said to a device: neither asks anything
-    # of this machine.
+    # In a policy the word is a capability of the Vault server, over SSH it is said to a device: neither asks
+    # anything of this machine.
     elsewhere = {"src/heiiki/pki/server/policies.py", "src/heiiki/transport/ssh.py"}
     assert asking - elsewhere == {"src/heiiki_lab/root/privileged.py"}
 
