@@ -156,7 +156,7 @@ def test_programs_on_nodes_need_the_standard_library_only(program: Path) -> None
             imported |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             imported.add(str(node.module).split(".")[0])
-    assert imported - sys.stdlib_module_names == set()
+    assert imported - sys.stdlib_module_names <= {"heiiki_agent"}
 
 
 def test_the_wheel_carries_the_templates(tmp_path: Path) -> None:

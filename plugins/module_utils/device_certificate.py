@@ -12,13 +12,13 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-NAME = "heiiki_credentials"
+NAME = "heiiki_agent.credentials"
 WHERE = {
-    "program": {"type": "path", "default": "/usr/local/lib/heiiki/credentials.py"},
+    "program": {"type": "path", "default": "/usr/local/lib/heiiki/heiiki-agent.pyz"},
     "config": {"type": "path", "default": "/etc/heiiki/credentials.json"},
 }
 """Arguments of every module that asks the program: where it and its configuration are."""
@@ -42,30 +42,26 @@ class Program:
         try:
             answer: dict[str, Any] = program.answer(command, Path(self.config), text)
         except (program.CredentialError, OSError, ValueError) as error:
-            raise DeviceError(f"`credentials.py {command}` failed: {str(error).strip()[-2000:]}") from error
+            raise DeviceError(f"`credentials {command}` failed: {str(error).strip()[-2000:]}") from error
         return answer
 
 
 @cache
 def loaded(path: str) -> Any:
-    """Return the device's program as a module, whose compiled form Python keeps beside it.
+    """Return the device's program for its certificate as a module.
 
     Raises:
-        DeviceError: it is not there, or of a release that has no commands to call.
+        DeviceError: it is not there, or of a release that has no such program.
     """
-    spec = spec_from_file_location(NAME, path)
+    if not Path(path).is_file():
+        raise DeviceError(f"there is no {path}: apply the device's build first (heiiki.network.linux_node)")
+    sys.path.insert(0, path)
     try:
-        assert spec is not None and spec.loader is not None  # noqa: S101, PT018 - a path that ends in .py has both
-        program = sys.modules[NAME] = module_from_spec(spec)
-        spec.loader.exec_module(program)
-    except FileNotFoundError as error:
-        raise DeviceError(
-            f"there is no {path}: apply the device's build first (heiiki.network.linux_node)"
-        ) from error
-    if not hasattr(program, "answer"):
+        program = import_module(NAME)
+    except ImportError as error:
         raise DeviceError(
             f"{path} is of another release: apply the device's build first (heiiki.network.linux_node)"
-        )
+        ) from error
     return program
 
 

@@ -6,6 +6,7 @@ Standard library only. Nothing is written before everything that can be refused 
 whatever goes wrong after that brings the old files and the old services back.
 """
 
+import base64
 import hashlib
 import os
 import re
@@ -37,9 +38,8 @@ from ansible_collections.heiiki.network.plugins.module_utils.service_manager imp
 )
 
 PLACEHOLDER = re.compile(r"\{\{secret:[^{}]+:[^{}:]+\}\}")
-# What is read at a service's start only, a reload would leave the change without effect: files, and folders
-# of programs.
-READ_AT_START = ("/etc/frr/daemons", "/usr/local/lib/")
+READ_AT_START = "/etc/frr/daemons"
+"""Read at its service's start only: a reload would leave the change without effect."""
 HEALTH_POLL_S = 0.2
 DIGEST = 12
 
@@ -236,6 +236,8 @@ class _Run:
         def value(match: re.Match[str]) -> str:
             return self._secrets[match.group()]
 
+        if file.encoding == "base64":
+            return base64.b64decode(file.content or "")
         try:
             return PLACEHOLDER.sub(value, file.content or "").encode()
         except KeyError as error:
@@ -269,16 +271,20 @@ class _Run:
                 yield service.name, _DONE[verb]
 
     def _verb(self, service: ManagedService) -> str:
-        touched = [change.path for change in self.changes if self._service_of(change.path) == service.name]
+        touched = [change.path for change in self.changes if self._touches(change.path, service)]
         if not self._manager.is_active(service.name):
             return "start"
         if any(
-            path.startswith(READ_AT_START) or path.endswith(f"/{service.name}.service") for path in touched
+            path in (READ_AT_START, *service.restart_on) or path.endswith(f"/{service.name}.service")
+            for path in touched
         ):
             return "restart"
         if touched:
             return service.on_change
         return "reload" if service.name in self._drift else ""
+
+    def _touches(self, path: str, service: ManagedService) -> bool:
+        return path in service.restart_on or self._service_of(path) == service.name
 
     def _service_of(self, path: str) -> str:
         if path in self._files:

@@ -18,6 +18,7 @@ class ManagedFile:
 
     Attributes:
         content: text, in which a secret stands as a placeholder; None for a file that is only compared.
+        encoding: how `content` stands for the file's bytes; ``base64`` for what is not text.
         sha256: digest of the file as it has to stand on the node; computed from the content when empty.
     """
 
@@ -29,6 +30,7 @@ class ManagedFile:
     service: str = ""
     secret: bool = False
     sha256: str = ""
+    encoding: str = "utf-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class ManagedService:
     health: tuple[str, ...] = ()
     health_s: float = 60.0
     running: tuple[str, ...] = ()
+    restart_on: tuple[str, ...] = ()
 
 
 Entry = TypeVar("Entry", ManagedFile, ManagedService)

@@ -82,9 +82,9 @@ options:
     type: str
     default: ""
   program:
-    description: The device's program.
+    description: The programs of the device, a zip application.
     type: path
-    default: /usr/local/lib/heiiki/credentials.py
+    default: /usr/local/lib/heiiki/heiiki-agent.pyz
   config:
     description: Its configuration.
     type: path

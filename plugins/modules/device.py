@@ -84,9 +84,9 @@ options:
     type: dict
     default: {}
   program:
-    description: The device's program for its certificate.
+    description: The programs of the device, a zip application.
     type: path
-    default: /usr/local/lib/heiiki/credentials.py
+    default: /usr/local/lib/heiiki/heiiki-agent.pyz
   config:
     description: Its configuration.
     type: path

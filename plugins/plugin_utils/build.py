@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The folder of compiled devices: where it stands, what is in it, and what one device is sent of it."""
 
+import base64
 import hashlib
 import json
 import re
@@ -32,9 +33,10 @@ class DevicePayload:
 
     def _compared(self, file: Mapping[str, Any]) -> dict[str, Any]:
         resolved = PLACEHOLDER.sub(lambda found: self.secrets[found.group()], file["content"])
-        more = {key: value for key, value in file.items() if key not in ("content", "validate")}
+        data = base64.b64decode(resolved) if file["encoding"] == "base64" else resolved.encode()
+        more = {key: value for key, value in file.items() if key not in ("content", "encoding", "validate")}
         secret = file["secret"] or resolved != file["content"]
-        return {**more, "secret": secret, "sha256": hashlib.sha256(resolved.encode()).hexdigest()}
+        return {**more, "secret": secret, "sha256": hashlib.sha256(data).hexdigest()}
 
 
 def folder_for(build: Path, *, check_mode: bool) -> Path:

@@ -1,1 +1,1 @@
-"""Programs that run on the nodes; each is one self-contained file that needs Python 3.11 and nothing else."""
+"""What runs on a device: one zip application with a part for each task; needs Python 3.11."""

@@ -1,19 +1,18 @@
-#!/usr/bin/env python3
 """A device's key, certificate and revocation lists: made and kept here, replaced whole or not at all.
 
-One self-contained program: Python's standard library and the `openssl` command.
+Needs Python's standard library and the `openssl` command.
 
-    credentials.py request     make a key and a CSR in a new generation; prints {"generation", "csr"}
-    credentials.py reach       read {"url", "wait_s"} on standard input, wait until something answers there
-    credentials.py install     read an order on standard input, have the CSR signed by Vault, install
-    credentials.py anchors     read {"anchors", "server_anchors"} on standard input, install them
-    credentials.py reload      have whoever uses them load what is there
-    credentials.py rollback    go back to the generation before
-    credentials.py status      print what is there, and what is wrong with it
-    credentials.py glance      print what is there, key and chain unexamined
-    credentials.py pull        fetch the CRLs now; prints what changed
-    credentials.py watch       pull for ever (SIGHUP pulls at once)
-    credentials.py check       exit status 0 if a watch runs and has reported in time
+    credentials request     make a key and a CSR in a new generation; prints {"generation", "csr"}
+    credentials reach       read {"url", "wait_s"} on standard input, wait until something answers there
+    credentials install     read an order on standard input, have the CSR signed by Vault, install
+    credentials anchors     read {"anchors", "server_anchors"} on standard input, install them
+    credentials reload      have whoever uses them load what is there
+    credentials rollback    go back to the generation before
+    credentials status      print what is there, and what is wrong with it
+    credentials glance      print what is there, key and chain unexamined
+    credentials pull        fetch the CRLs now; prints what changed
+    credentials watch       pull for ever (SIGHUP pulls at once)
+    credentials check       exit status 0 if a watch runs and has reported in time
 
 The configuration, /etc/heiiki/credentials.json unless `--config FILE` comes first, holds the names of the
 device and where its CRLs are; an order holds the wrapped token and what is to be signed where (`Order`).
@@ -2015,7 +2014,7 @@ def answer(command: str, file: Path, given: str = "") -> dict[str, Any]:
 def main(arguments: Sequence[str]) -> int:
     """Run from the command line and return the exit status; 3 means that Vault is away or refuses."""
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
-    parser = argparse.ArgumentParser(prog="credentials.py", description="See the head of this file.")
+    parser = argparse.ArgumentParser(prog="heiiki-agent credentials", description=__doc__)
     parser.add_argument("--config", type=Path, default=CONFIG)
     parser.add_argument("--state", type=Path, default=STATE)
     parser.add_argument("command", choices=[*_COMMANDS, "watch", "check"])
@@ -2041,7 +2040,3 @@ def _run(chosen: argparse.Namespace) -> int:
     given = sys.stdin.read() if chosen.command in _READING else ""
     print(json.dumps(answer(chosen.command, chosen.config, given)))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

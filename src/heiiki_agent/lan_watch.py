@@ -1,8 +1,7 @@
-#!/usr/bin/python3
 """Keep the route to the LAN only while somebody on the LAN answers.
 
-    lan_watch.py FILE      probe until stopped (SIGHUP reads FILE again, SIGTERM leaves the route as it is)
-    lan_watch.py status    exit status 0 if a watch runs and has reported within 3 s
+    lan-watch FILE      probe until stopped (SIGHUP reads FILE again, SIGTERM leaves the route as it is)
+    lan-watch status    exit status 0 if a watch runs and has reported within 3 s
 
 A gateway whose leg to the LAN fails silently would go on announcing the LAN and draw its traffic into a black
 hole. So its LAN address is a /32 and the LAN's route is this program's: ``PREFIX dev INTERFACE scope link src
@@ -24,6 +23,7 @@ a controller would never hear each other again. So this program itself answers f
 rp_filter must be 0: it drops questions from a LAN that has no route.
 """
 
+import argparse
 import fcntl
 import json
 import logging
@@ -34,7 +34,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
@@ -568,22 +568,18 @@ def health(state: Path, now: float) -> str:
     return "" if age < FRESH_S else f"{state}: is {age:.1f} s old; the watch hangs, restart heiiki-lan-watch"
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Run from the command line and return the exit status."""
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
-    if len(arguments) != 1:
-        print("usage: lan_watch.py FILE | lan_watch.py status", file=sys.stderr)
-        return 2
-    if arguments[0] == "status":
+    parser = argparse.ArgumentParser(prog="heiiki-agent lan-watch")
+    parser.add_argument("file", help="the configuration, or `status`")
+    file = parser.parse_args(arguments).file
+    if file == "status":
         problem = health(STATE, time.monotonic())
         print(problem or STATE.read_text())
         return 1 if problem else 0
     try:
-        Daemon(Path(arguments[0]), read(Path(arguments[0]))).run()
+        Daemon(Path(file), read(Path(file))).run()
     except WatchError as error:
         print(error, file=sys.stderr)
         return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

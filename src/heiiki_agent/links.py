@@ -1,9 +1,8 @@
-#!/usr/bin/python3
 """Make the kernel's interfaces, addresses, static routes and settings match a file.
 
-    links.py apply FILE    make them match; prints every change
-    links.py check FILE    print the differences only; exit status 1 if there is one
-    links.py keep FILE     make them match, and again whenever a link changes: the kernel drops the static
+    links apply FILE    make them match; prints every change
+    links check FILE    print the differences only; exit status 1 if there is one
+    links keep FILE     make them match, and again whenever a link changes: the kernel drops the static
                            routes of a link that goes down, and nobody else puts them back
 
 The kernel is read once, the difference is worked out, and one ``ip -batch`` writes it: a second run changes
@@ -32,7 +31,7 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
@@ -772,26 +771,22 @@ def _load_mpls(wanted: Wanted) -> None:
             print(f"modprobe: {error}", file=sys.stderr)
 
 
-def main() -> NoReturn:
-    """Run from the command line."""
+def main(arguments: Sequence[str]) -> int:
+    """Run from the command line and return the exit status."""
     parser = argparse.ArgumentParser(
-        description="Make interfaces, addresses, static routes and settings match FILE."
+        prog="heiiki-agent links",
+        description="Make interfaces, addresses, static routes and settings match FILE.",
     )
     parser.add_argument("action", choices=("apply", "check", "keep"))
     parser.add_argument("file", type=Path)
     parser.add_argument(
         "--owned", type=Path, default=OWNED, help="where the interfaces made by us are remembered"
     )
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if options.action == "keep":
         keep(options.file, options.owned)
     try:
-        status = run(options.action, options.file, options.owned)
+        return run(options.action, options.file, options.owned)
     except LinksError as error:
         print(error, file=sys.stderr)
-        status = 1
-    sys.exit(status)
-
-
-if __name__ == "__main__":
-    main()
+        return 1

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Packet gateway of an APN with one fixed address for each SIM (3GPP TS 23.401), standard library only.
 
 Control plane: GTPv2-C (TS 29.274) here. User plane: the kernel's ``gtp`` device (TS 29.281), which also
@@ -7,14 +6,15 @@ configuration does not know are refused with a cause. A user packet whose tunnel
 belong together is counted and dropped by the nftables table ``ip heiiki_pgw`` before the kernel, which
 would drop it unseen, gets it.
 
-Run as root: ``pgw.py /etc/heiiki/pgw.json``. The file is looked at every second and read again when it has
-changed, whoever changed it; no signal is needed:
+Run as root: ``heiiki-agent pgw /etc/heiiki/pgw.json``. The file is looked at every
+second and read again when it has changed; no signal is needed:
 
     {"address": "192.0.2.1", "interface": "gtp0", "mtu": 1400,
      "apns": [{"name": "der-a", "pool": "10.64.0.0/24"}],
      "subscribers": [{"imsi": "440100000000001", "apn": "der-a", "address": "10.64.0.11"}]}
 """
 
+import argparse
 import contextlib
 import json
 import logging
@@ -24,9 +24,8 @@ import secrets
 import socket
 import struct
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -649,10 +648,12 @@ def _tick(pgw: Pgw, watched: Watched) -> bool:
     return True
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """Run the gateway with the configuration file named on the command line."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    watched = Watched(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(prog="heiiki-agent pgw")
+    parser.add_argument("file", type=Path)
+    watched = Watched(parser.parse_args(arguments).file)
     config = _wait_for_config(watched)
     spoof_filter = SpoofFilter(config.interface)
     _run("nft", "-f", "-", text=spoof_filter.text())
@@ -663,7 +664,3 @@ def main() -> int:
         serve(pgw, sock, watched)
     _LOG.info("address or interface changed: start again")
     return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

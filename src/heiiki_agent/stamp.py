@@ -1,13 +1,10 @@
-#!/usr/bin/env python3
 """STAMP test packets (RFC 8762, unauthenticated mode) between the hub's hosts and the sites' controllers.
 
-One self-contained program, standard library only:
-
-    stamp.py serve CONFIG                    the daemon: reflects for known peers, streams, records
-    stamp.py stream start|stop               one-way streams to every peer
-    stamp.py gaps --since T --until T        longest silence from each peer; T is CLOCK_MONOTONIC, seconds
-    stamp.py rtt --peer ADDRESS --count N    round-trip times, seconds
-    stamp.py status                          exit 0 when the daemon answers
+    stamp serve CONFIG                    the daemon: reflects for known peers, streams, records
+    stamp stream start|stop               one-way streams to every peer
+    stamp gaps --since T --until T        longest silence from each peer; T is CLOCK_MONOTONIC, seconds
+    stamp rtt --peer ADDRESS --count N    round-trip times, seconds
+    stamp status                          exit 0 when the daemon answers
 
 The configuration is JSON: {"address": own address, "interval_ms": 20, "peers": [{"site", "address"}, ...]}.
 
@@ -466,7 +463,7 @@ def _serve(path: str) -> None:
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="stamp.py", description="STAMP test packets (RFC 8762) of this host"
+        prog="heiiki-agent stamp", description="STAMP test packets (RFC 8762) of this host"
     )
     commands = parser.add_subparsers(dest="command", required=True)
     serve = commands.add_parser("serve", help="run the daemon")
@@ -507,7 +504,3 @@ def main(argv: Sequence[str]) -> int:
             return 1
     print(json.dumps(answer))
     return 1 if "error" in answer else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

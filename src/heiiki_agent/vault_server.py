@@ -1,11 +1,8 @@
-#!/usr/bin/env python3
 """What the Vault API server of this node needs beside itself: its TLS certificate, checks, a reload.
 
-One self-contained program, standard library and openssl only:
-
-    vault_server.py prepare CONFIG           put in place what the server reads; before every start, as root
-    vault_server.py reload CONFIG            the same, then have the server read it; no connection breaks
-    vault_server.py health CONFIG            exit 0 when the API answers over verified TLS, sealed or not
+    vault-node prepare CONFIG           put in place what the server reads; before every start, as root
+    vault-node reload CONFIG            the same, then have the server read it; no connection breaks
+    vault-node health CONFIG            exit 0 when the API answers over verified TLS, sealed or not
 
 The configuration is JSON: {"host": name in the certificate, "addresses": [...], "port": 8200, "user": name}.
 
@@ -254,7 +251,7 @@ VERBS: Mapping[str, Callable[[Config], None]] = {"prepare": prepare, "reload": r
 
 def main(arguments: Sequence[str]) -> int:
     """Do what the command line says; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="vault_server.py")
+    parser = argparse.ArgumentParser(prog="heiiki-agent vault-node")
     parser.add_argument("verb", choices=sorted(VERBS))
     parser.add_argument("file")
     asked = parser.parse_args(arguments)
@@ -264,7 +261,3 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -33,7 +33,7 @@ _WORKERS = 8
 _KEY_BYTES = 16
 _MODEM_S = 60
 _BOOT_S = 120.0
-_PROGRAM = "/opt/heiiki/src/heiiki_agent/links.py"
+_LINKS = ["env", f"PYTHONPATH={mobile.core.SOURCE}", "python3", "-m", "heiiki_agent", "links"]
 _CONFIG = "/etc/heiiki/links.json"
 
 Report = Callable[[str], None]
@@ -177,7 +177,7 @@ def _is_the_carriers(device: Device) -> bool:
 def _addresses(client: NodeClient, device: Device) -> None:
     if _is_the_carriers(device):
         client.put(_CONFIG, interfaces_json(device).encode(), parents=True)
-        client.run(["python3", _PROGRAM, "apply", _CONFIG])
+        client.run([*_LINKS, "apply", _CONFIG])
     _radio_addresses(client, device)
 
 

@@ -29,7 +29,7 @@ from .commands import BIN, Commands
 
 SITE, HUB = "umeda-gw-b", "hub-ce-b"
 VAULT_SERVICE = "heiiki-vault.service"
-PROGRAM = "/usr/local/lib/heiiki/credentials.py"
+CREDENTIALS = ("python3", "/usr/local/lib/heiiki/heiiki-agent.pyz", "credentials")
 RECAP = re.compile(
     r"^(?P<host>[\w-]+) +: ok=\d+ +changed=(?P<changed>\d+) .* failed=(?P<failed>\d+)", re.MULTILINE
 )
@@ -80,7 +80,7 @@ class Service:
         return self._lab.run("heiiki", "lab", *arguments)
 
     def status(self, device: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.run(device, "python3", PROGRAM, "status"))
+        found: dict[str, Any] = json.loads(self.run(device, *CREDENTIALS, "status"))
         return found
 
     def serial(self, device: str) -> str:

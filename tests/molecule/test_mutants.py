@@ -272,11 +272,11 @@ def differing(before: Verdicts, after: Verdicts) -> set[Key]:
 
 ACCESS, THEFT = "R-SEC-ACCESS", "R-THEFT"
 SWANCTL, MUTANT, PKI = "/etc/swanctl/swanctl.conf", "/run/mutant.conf", "/etc/heiiki/pki"
-CREDENTIALS = "/usr/local/lib/heiiki/credentials.py"
+AGENT = "/usr/local/lib/heiiki/heiiki-agent.pyz"
 _PROGRAM = f"""
 import pathlib, sys
-sys.path.insert(0, {CREDENTIALS.rpartition("/")[0]!r})
-import credentials
+sys.path.insert(0, {AGENT!r})
+from heiiki_agent import credentials
 store = credentials.Store(pathlib.Path({PKI!r}))
 credentials.write(store.folder / "loaded", store.digest())
 """

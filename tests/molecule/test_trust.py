@@ -13,7 +13,7 @@ from heiiki.pki.revoke import revoke_device
 from heiiki.pki.server.bootstrap import logged_in
 from heiiki.pki.server.policies import Purpose
 
-from .service import HUB, PROGRAM, SITE, Service, changed, uninterrupted
+from .service import CREDENTIALS, HUB, SITE, Service, changed, uninterrupted
 
 
 def in_use(service: Service, ends: Sequence[str]) -> bool:
@@ -48,20 +48,20 @@ def test_what_was_revoked_at_the_server_alone_is_gone_after_the_next_pull(servic
             assert revoke_device(vault, service.plan.pki, identity)
         service.pull(HUB)
         awaited("the hub lets it in no more", lambda: not service.associations(HUB, "s0023"))
-    service.run(stolen, "python3", PROGRAM, "pull")
+    service.run(stolen, *CREDENTIALS, "pull")
     assert changed(service.play("renew", "--limit", f"{stolen},dras")) == {stolen: 1, "dras": 0}
     awaited("it is let in with its new certificate", lambda: service.associations(HUB, "s0023"))
 
 
 def short_lived(service: Service, device: str) -> None:
     """Give a device a certificate that is due within seconds."""
-    made = json.loads(service.run(device, "python3", PROGRAM, "request"))
+    made = json.loads(service.run(device, *CREDENTIALS, "request"))
     shared = planned(service.plan) | facts(service.access.vault, service.plan)
     with logged_in(service.access, Purpose.ENROLLER) as vault:
         token, document = order(vault, shared, device, made["csr"])
     document |= {"token": token, "generation": made["generation"]}
     document["parameters"] = document["parameters"] | {"ttl": "20s"}
-    service.run(device, "python3", PROGRAM, "install", stdin=json.dumps(document))
+    service.run(device, *CREDENTIALS, "install", stdin=json.dumps(document))
 
 
 def test_only_what_is_due_is_renewed_and_check_mode_shows_it(service: Service) -> None:

@@ -3,14 +3,12 @@
 import json
 from collections.abc import Callable, Iterator
 from functools import cache
-from pathlib import Path
 
 from heiiki.plan.model import Device, Function, Interface, Plan, Role, Sim, StaticRoute
-from heiiki.render import credentials, ipsec, vault
+from heiiki.render import agent, credentials, ipsec, vault
 from heiiki.render.model import DeviceBuild, RenderedFile, Service
 from heiiki.render.templates import render
 
-_PROGRAMS = "/usr/local/lib/heiiki"
 _UNITS = "/etc/systemd/system"
 _SEPARATION = ("R-ISO-SITE", "R-ISO-CARRIER", "R-ISO-MALICE")
 _GROUP = ("R-ISO-GROUP", "R-ISO-MALICE")
@@ -35,11 +33,13 @@ def compile_device(plan: Plan, device: Device) -> DeviceBuild:
     for needed, one in _FILES:
         if needed(device):
             files.append(one(plan, device))
+    if device.identity is not None or any(agent.PATH in service.restart_on for service in services):
+        files.append(agent.file())
     return DeviceBuild(device.name, tuple(files), tuple(services))
 
 
 def interfaces_json(device: Device) -> str:
-    """Return what `links.py` makes the kernel match on `device`."""
+    """Return what `heiiki-agent links` makes the kernel match on `device`."""
     wanted = [
         item
         for item in device.interfaces
@@ -98,16 +98,6 @@ def _sysctls(device: Device, interfaces: list[Interface]) -> dict[str, str]:
 
 
 @cache
-def _program(name: str) -> str:
-    return (Path(__file__).parents[2] / "heiiki_agent" / f"{name}.py").read_text(encoding="utf-8")
-
-
-@cache
-def _program_file(name: str, service: str) -> RenderedFile:
-    return RenderedFile(f"{_PROGRAMS}/{name}.py", _program(name), "0755", service=service)
-
-
-@cache
 def _unit(name: str) -> RenderedFile:
     """Return a systemd unit; it is the same on every device."""
     return RenderedFile(f"{_UNITS}/{name}.service", render(f"linux/{name}.service.j2"), service=name)
@@ -125,8 +115,8 @@ def _links(_plan: Plan, device: Device) -> _Part:
     config = RenderedFile(
         "/etc/heiiki/links.json", interfaces_json(device), service=name, requirements=("R-DUAL",)
     )
-    health = ("python3", f"{_PROGRAMS}/links.py", "check", "/etc/heiiki/links.json")
-    return (_program_file("links", name), _unit(name), config), Service(name, "reload", health)
+    health = agent.command("links", "check", "/etc/heiiki/links.json")
+    return (_unit(name), config), Service(name, "reload", health, restart_on=(agent.PATH,))
 
 
 def _nftables(plan: Plan, device: Device) -> _Part:
@@ -191,8 +181,8 @@ def _lan_watch(_plan: Plan, device: Device) -> _Part:
         "lost": watch.lost,
     }
     file = RenderedFile("/etc/heiiki/lan_watch.json", _json(config), service=name, requirements=("R-GAP",))
-    health = ("python3", f"{_PROGRAMS}/lan_watch.py", "status")
-    return (_program_file("lan_watch", name), _unit(name), file), Service(name, "reload", health)
+    health = agent.command("lan-watch", "status")
+    return (_unit(name), file), Service(name, "reload", health, restart_on=(agent.PATH,))
 
 
 def _pgw(_plan: Plan, device: Device) -> _Part:
@@ -207,7 +197,7 @@ def _pgw(_plan: Plan, device: Device) -> _Part:
     }
     held = ("R-ISO-SITE", "R-SEC-ACCESS")
     file = RenderedFile("/etc/heiiki/pgw.json", _json(config), service=name, requirements=held)
-    return (_program_file("pgw", name), _unit(name), file), Service(name, "reload")
+    return (_unit(name), file), Service(name, "reload", restart_on=(agent.PATH,))
 
 
 def _stamp(_plan: Plan, device: Device) -> _Part:
@@ -218,7 +208,7 @@ def _stamp(_plan: Plan, device: Device) -> _Part:
         "peers": [{"site": stream.site, "address": str(stream.address)} for stream in device.stamp],
     }
     file = RenderedFile("/etc/heiiki/stamp.json", _json(config), service=name)
-    return (_program_file("stamp", name), _unit(name), file), Service(name)
+    return (_unit(name), file), Service(name, restart_on=(agent.PATH,))
 
 
 def _wwan(_plan: Plan, device: Device) -> RenderedFile:
@@ -275,7 +265,6 @@ _PARTS: tuple[tuple[Callable[[Device], bool], Callable[[Plan, Device], _Part]], 
 _FILES: tuple[tuple[Callable[[Device], bool], Callable[[Plan, Device], RenderedFile]], ...] = (
     (lambda device: device.sim is not None, _wwan),
     (lambda device: device.function is Function.HSS, _subscribers),
-    (lambda device: device.identity is not None, credentials.program),
     (lambda device: device.identity is not None, credentials.config),
 )
 """Files that a program reads by itself."""

@@ -1,31 +1,18 @@
-"""What a device with an identity is sent: what keeps its certificate and CRLs, and its configuration."""
+"""What a device with an identity is sent: how to keep its certificate and CRLs."""
 
 import json
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from heiiki.plan.model import Device, Identity, Plan
+from heiiki.render import agent
 from heiiki.render.model import RenderedFile, Service
 from heiiki.render.templates import render
 
 SERVICE = "heiiki-revocation"
-PROGRAM = "/usr/local/lib/heiiki/credentials.py"
 CONFIG = "/etc/heiiki/credentials.json"
-_VAULT = "/usr/local/lib/heiiki/vault_server.py"
-_VAULT_RELOAD = ["python3", _VAULT, "reload", "/etc/heiiki/vault_server.json"]
+_VAULT_RELOAD = list(agent.command("vault-node", "reload", "/etc/heiiki/vault_server.json"))
 _encode = json.JSONEncoder().encode
-
-
-def program(_plan: Plan, device: Device) -> RenderedFile:
-    """Return the program; where it pulls CRLs too, a change of it is a change of that service."""
-    return _program(_service(device))
-
-
-@cache
-def _program(service: str) -> RenderedFile:
-    source = (Path(__file__).parents[2] / "heiiki_agent" / "credentials.py").read_text(encoding="utf-8")
-    return RenderedFile(PROGRAM, source, "0755", service=service)
 
 
 def config(plan: Plan, device: Device) -> RenderedFile:
@@ -39,7 +26,8 @@ def config(plan: Plan, device: Device) -> RenderedFile:
 
 def revocation(_plan: Plan, _device: Device) -> tuple[tuple[RenderedFile, ...], Service]:
     """Return the unit that pulls CRLs, and its service; program and configuration come by themselves."""
-    return (_unit(),), Service(SERVICE, "restart", ("python3", PROGRAM, "check"))
+    health = agent.command("credentials", "check")
+    return (_unit(),), Service(SERVICE, "restart", health, restart_on=(agent.PATH,))
 
 
 @cache

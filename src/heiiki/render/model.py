@@ -1,6 +1,8 @@
 """What a device is sent: files with their checks, and the services that read them."""
 
+import base64
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,8 @@ class RenderedFile:
         service: name of the service that must notice a change, or the empty string.
         secret: the content must never be shown.
         requirements: IDs of the requirements that this file holds (config stage).
+        encoding: how `content` stands for the file's bytes; ``base64`` for what is not text. The build folder
+            holds text only.
     """
 
     path: str
@@ -26,6 +30,12 @@ class RenderedFile:
     service: str = ""
     secret: bool = False
     requirements: tuple[str, ...] = ()
+    encoding: Literal["utf-8", "base64"] = "utf-8"
+
+    @property
+    def data(self) -> bytes:
+        """The bytes of the file."""
+        return base64.b64decode(self.content) if self.encoding == "base64" else self.content.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,7 @@ class Service:
         health: argument vector that must exit 0 within `health_s` seconds of a start or reload: a bound for
             a machine on which everything starts at once, not how long it takes.
         running: argument vector that prints the running configuration; its digest tells drift.
+        restart_on: paths of files that it shares with other services, and whose change it is restarted for.
     """
 
     name: str
@@ -45,6 +56,7 @@ class Service:
     health: tuple[str, ...] = ()
     health_s: float = 60.0
     running: tuple[str, ...] = ()
+    restart_on: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

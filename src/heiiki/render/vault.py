@@ -1,15 +1,14 @@
 """What the node of the Vault API server is sent: configuration, unit, bounds of its audit log."""
 
 import json
-from pathlib import Path
 
 from heiiki.plan.model import Device, Plan
+from heiiki.render import agent
 from heiiki.render.model import RenderedFile, Service
 from heiiki.render.templates import render
 
 SERVICE = "heiiki-vault"
 USER = "heiiki-vault"
-_PROGRAM = "/usr/local/lib/heiiki/vault_server.py"
 _CONFIG = "/etc/heiiki/vault_server.json"
 _SERVER = "/usr/local/lib/heiiki/vault"
 _ACCEPTED = '"$0" operator validate-config -config="$1"; [ $? -ne 1 ]'
@@ -22,7 +21,6 @@ def parts(plan: Plan, device: Device) -> tuple[tuple[RenderedFile, ...], Service
     A change is a restart: a server reads addresses and storage at its start only. It comes back sealed.
     """
     files = (
-        RenderedFile(_PROGRAM, _source(), "0755"),
         RenderedFile(
             f"/etc/systemd/system/{SERVICE}.service", render(f"linux/{SERVICE}.service.j2"), service=SERVICE
         ),
@@ -36,11 +34,7 @@ def parts(plan: Plan, device: Device) -> tuple[tuple[RenderedFile, ...], Service
         ),
         RenderedFile(f"/etc/logrotate.d/{SERVICE}", render(f"linux/{SERVICE}.logrotate.j2")),
     )
-    return files, Service(SERVICE, "restart", ("python3", _PROGRAM, "health", _CONFIG))
-
-
-def _source() -> str:
-    return (Path(__file__).parents[2] / "heiiki_agent" / "vault_server.py").read_text(encoding="utf-8")
+    return files, Service(SERVICE, "restart", agent.command("vault-node", "health", _CONFIG))
 
 
 def _settings(device: Device) -> str:

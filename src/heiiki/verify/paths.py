@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from heiiki.plan.model import Plan, SitePlan
+from heiiki.render import agent
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
 from heiiki.verify.answers import Keep, brief, deaf, live, unknown
@@ -26,8 +27,6 @@ COUNT = 40
 DELAY_BOUND_S = 2.0
 ENOUGH = 0.9
 """Share of the echoes that must come back; a probe lost now and then is not a path lost."""
-
-_STAMP = "/usr/local/lib/heiiki/stamp.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +125,8 @@ def delay(subject: str, samples: list[float | None], evidence: tuple[Evidence, .
 def in_service(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
     """Yield R-DELAY of each controller to DRAS over the path in use, by STAMP (RFC 8762)."""
     dras = owned(servers(plan)[0])[0]
-    argv = ["python3", _STAMP, "rtt", "--peer", str(dras), "--count", "50", "--interval-ms", "10"]
+    rtt = ("stamp", "rtt", "--peer", str(dras), "--count", "50", "--interval-ms", "10")
+    argv = list(agent.command(*rtt))
     asked = {site.controller: {"commands": {"rtt": argv}} for site in plan.sites}
     answers = fleet.ask("read", asked)
     for site in plan.sites:

@@ -276,7 +276,7 @@ def _sgw_files(core: MobileCore) -> dict[str, File]:
 
 
 def _pgw_files(core: MobileCore) -> dict[str, File]:
-    argv = _python(f"{SOURCE}/heiiki_agent/pgw.py", PGW_CONFIG_PATH)
+    argv = _python("-m", "heiiki_agent", "pgw", PGW_CONFIG_PATH)
     respawn = {"daemons": [_daemon("pgw", argv)], "routes": [_route_to_sgw(core, core.s5)]}
     return {_RESPAWN_PATH: _json(respawn)}
 

@@ -41,7 +41,7 @@ from heiiki_agent.credentials import (
     status,
 )
 
-PROGRAM = Path(credentials.__file__)
+PROGRAM = (sys.executable, "-m", "heiiki_agent", "credentials")
 WRAPPED, INNER = "wrapped-canary-7f3a", "inner-canary-9c1d"
 NAMES = {
     "dns": ["gw.lab.internal"],
@@ -119,7 +119,7 @@ class Device:
 
     def run(self, command: str, given: str = "") -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [sys.executable, str(PROGRAM), "--config", str(self.file), command],
+            [*PROGRAM, "--config", str(self.file), command],
             input=given,
             capture_output=True,
             text=True,
@@ -461,9 +461,7 @@ def test_several_that_tell_users_at_once_do_not_disturb_each_other(device: Devic
     device.enrol()
     device.configure(users=[["sleep", "0.02"]])
     processes = [
-        subprocess.Popen(
-            [sys.executable, str(PROGRAM), "--config", str(device.file), "reload"], stdout=subprocess.DEVNULL
-        )
+        subprocess.Popen([*PROGRAM, "--config", str(device.file), "reload"], stdout=subprocess.DEVNULL)
         for _ in range(4)
     ]
     assert [process.wait() for process in processes] == [0] * 4
@@ -552,7 +550,7 @@ class Driver:
 
     def __init__(self, device: Device) -> None:
         self._device = device
-        source = str(PROGRAM.parents[2])
+        source = str(Path(credentials.__file__).parents[1])
         self._process = subprocess.Popen(
             [sys.executable, "-c", DRIVER, source],
             stdin=subprocess.PIPE,
@@ -823,7 +821,7 @@ def test_the_watch_pulls_backs_off_and_pulls_at_once_when_told(device: Device) -
     device.document["revocation"]["every_s"] = 3600
     device.configure()
     state, log = device.folder / "state.json", device.folder / "log"
-    command = [sys.executable, str(PROGRAM), "--config", str(device.file), "--state", str(state)]
+    command = [*PROGRAM, "--config", str(device.file), "--state", str(state)]
     with log.open("wb") as stream:
         process = subprocess.Popen([*command, "watch"], stderr=stream)
     try:

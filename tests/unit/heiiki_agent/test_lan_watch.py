@@ -230,11 +230,12 @@ def test_health(tmp_path: Path) -> None:
 
 
 def test_wrong_usage_and_wrong_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert lan_watch.main([]) == 2
+    with pytest.raises(SystemExit, match=r"^2$"):
+        lan_watch.main([])
     assert lan_watch.main([str(tmp_path / "none.json")]) == 1
     assert (
         capsys.readouterr()
-        .err.splitlines()[1]
+        .err.splitlines()[-1]
         .endswith("No such file or directory: " + repr(str(tmp_path / "none.json")))
     )
 

@@ -1,5 +1,6 @@
 """What the controller reads of a build, and what never leaves it."""
 
+import base64
 import hashlib
 import json
 import shutil
@@ -38,9 +39,17 @@ def build(tmp_path: Path) -> Path:
         "validate": [],
         "service": "",
         "secret": True,
+        "encoding": "utf-8",
         "requirements": ["R-ISO-MALICE"],
     }
-    service = {"name": "x", "on_change": "reload", "health": [], "health_s": 10.0, "running": []}
+    service: dict[str, Any] = {
+        "name": "x",
+        "on_change": "reload",
+        "health": [],
+        "health_s": 10.0,
+        "running": [],
+    }
+    service["restart_on"] = []
     manifest = {"device": "b-hss", "files": [entry], "services": [service]}
     (device / "manifest.json").write_text(json.dumps(manifest))
     return tmp_path
@@ -51,6 +60,19 @@ def test_secrets_travel_beside_the_files_not_in_them(build: Path) -> None:
     assert sent.secrets == {"{{secret:sims/umeda:k}}": VALUE}
     assert sent.files[0]["content"] == TEXT
     assert VALUE not in repr((sent.files, sent.services))
+
+
+def test_what_is_not_text_is_compared_by_its_bytes(build: Path) -> None:
+    path = build / "b-hss/manifest.json"
+    manifest = json.loads(path.read_text())
+    data = b"PK\xff"
+    text = base64.b64encode(data)
+    (build / "b-hss/etc/keys").write_bytes(text)
+    manifest["files"][0] |= {"encoding": "base64", "sha256": hashlib.sha256(text).hexdigest()}
+    path.write_text(json.dumps(manifest))
+    sent = payload(build, "b-hss", secret)
+    assert base64.b64decode(sent.files[0]["content"]) == data
+    assert sent.compared()[0]["sha256"] == hashlib.sha256(data).hexdigest()
 
 
 def test_a_device_without_a_build_is_told_what_to_do(build: Path) -> None:

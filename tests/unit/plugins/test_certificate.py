@@ -34,6 +34,7 @@ from heiiki import intent
 from heiiki.pki import enrol, revoke
 from heiiki.pki.server import reconcile as pki
 from heiiki.plan import Plan, build
+from heiiki.render import agent
 from heiiki.render.credentials import settings
 from heiiki.state import FileSecrets
 from heiiki_agent import credentials
@@ -69,6 +70,12 @@ WANTED: dict[str, Any] = {
     "anchors": [],
     "server_anchors": [],
 }
+
+
+def _application(folder: Path) -> str:
+    path = folder / "heiiki-agent.pyz"
+    path.write_bytes(agent.archive())
+    return str(path)
 
 
 class Recorder:
@@ -176,7 +183,7 @@ class Installed(Recorder):
     def __call__(self, command: str, given: object = None) -> dict[str, Any]:
         if command == "pull":
             self.asked.append(command)
-            raise DeviceError("`credentials.py pull` failed: no answer")
+            raise DeviceError("`credentials pull` failed: no answer")
         return super().__call__(command, given)
 
 
@@ -186,7 +193,7 @@ def test_crls_are_fetched_at_once_and_are_no_reason_to_fail() -> None:
     answer = install(program, WANTED | {"order": {}, "token": "t"})
     assert program.asked == ["glance", "install", "pull", "glance", "reload"]
     assert answer["warnings"] == [
-        "the certificate is installed; CRLs come later: `credentials.py pull` failed: no answer"
+        "the certificate is installed; CRLs come later: `credentials pull` failed: no answer"
     ]
     assert answer["reloaded"] == ["swanctl --load-creds"]
 
@@ -195,8 +202,9 @@ def test_a_device_without_the_program_is_told_what_to_do(tmp_path: Path) -> None
     program = Program(str(tmp_path / "none.py"), "/nowhere")
     with pytest.raises(DeviceError, match=r"^there is no /\S+/none.py: apply the device's build first"):
         program("status")
-    with pytest.raises(DeviceError, match=r"^`credentials.py status` failed: /nowhere: cannot be read: "):
-        Program(credentials.__file__, "/nowhere")("status")
+    program = Program(_application(tmp_path), "/nowhere")
+    with pytest.raises(DeviceError, match=r"^`credentials status` failed: /nowhere: cannot be read: "):
+        program("status")
 
 
 # --- once a run
@@ -285,7 +293,7 @@ class Fleet:
 
     @property
     def status(self) -> dict[str, Any]:
-        return Program(credentials.__file__, str(self.config))("status")
+        return Program(_application(self.folder), str(self.config))("status")
 
     def run(self, *, check: bool = False, **more: Any) -> dict[str, Any]:
         """One run of its own: what the last one shared is forgotten."""
@@ -300,7 +308,7 @@ class Fleet:
             "secret_state": str(self.folder),
             "force": False,
             "wait_s": 0,
-            "program": credentials.__file__,
+            "program": _application(self.folder),
             "config": str(self.config),
         }
         action = Action(arguments | more, check=check)
@@ -361,8 +369,8 @@ def test_what_is_sent_is_a_wrapped_token_which_is_in_no_answer(fleet: Fleet) -> 
     assert "PRIVATE KEY" not in json.dumps([answer, action.sent])
     assert fleet.server.root_token not in json.dumps([answer, action.sent])
     for path in (path for path in fleet.folder.rglob("*") if path.is_file()):
-        assert fleet.server.root_token not in path.read_text(), path
-        assert token not in path.read_text(), path
+        assert fleet.server.root_token.encode() not in path.read_bytes(), path
+        assert token.encode() not in path.read_bytes(), path
 
 
 def test_a_log_in_as_enroller_is_enough_and_shared_by_the_run(

@@ -194,11 +194,19 @@ def test_the_look_sends_no_content(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "d/etc").mkdir(parents=True)
     (tmp_path / "d/etc/a").write_text("text")
     digest = "982d9e3eb996f559e633f4d194def3761d909f5a3b647d1a851fead67c32c9d1"
-    entry = {"path": "/etc/a", "mode": "0644", "owner": "root", "service": "", "secret": False}
+    entry = {
+        "path": "/etc/a",
+        "mode": "0644",
+        "owner": "root",
+        "service": "",
+        "secret": False,
+        "encoding": "utf-8",
+    }
     entry |= {"sha256": digest, "validate": [], "requirements": []}
     manifest = str({"device": "d", "files": [entry], "services": []}).replace("'", '"')
     (tmp_path / "d/manifest.json").write_text(manifest.replace("False", "false"))
     action = Action(NOTHING, build=str(tmp_path), service_dir=None)
     action.play()
     (sent,) = action.calls[0][1]["files"]
-    assert sent == {key: value for key, value in entry.items() if key not in ("validate", "requirements")}
+    kept = entry.keys() - {"validate", "requirements", "encoding"}
+    assert sent == {key: entry[key] for key in kept}

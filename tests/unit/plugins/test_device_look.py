@@ -66,7 +66,7 @@ class Node:
         self.loaded.write_text("as applied")
         owner = {"owner": getpass.getuser(), "mode": "0644", "service": "d", "secret": False, "validate": []}
         self.files = [
-            {"path": f"/etc/{name}", "content": f"{name} {text}\n", **owner}
+            {"path": f"/etc/{name}", "content": f"{name} {text}\n", "encoding": "utf-8", **owner}
             for name, text in (("a", "plain"), ("b", KEY))
         ]
         self.services = [

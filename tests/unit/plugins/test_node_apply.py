@@ -1,5 +1,6 @@
 """The node's side of a role, in a temporary root: compare, validate, install, apply, check, restore."""
 
+import base64
 import contextlib
 import getpass
 import json
@@ -173,12 +174,26 @@ def test_a_changed_file_asks_of_its_service_what_the_manifest_says(node: Node) -
     assert node.manager.calls == ["reload a", "restart b"]
 
 
-@pytest.mark.parametrize("path", ["/etc/frr/daemons", "/usr/local/lib/heiiki/program.py"])
-def test_what_is_read_at_the_start_only_asks_for_a_restart(node: Node, path: str) -> None:
+def test_what_is_read_at_the_start_only_asks_for_a_restart(node: Node) -> None:
     service = node.service("frr", on_change="reload", running=())
-    read_once = ManagedFile(path, "bgpd=yes\n", owner=ME, service="frr")
+    read_once = ManagedFile("/etc/frr/daemons", "bgpd=yes\n", owner=ME, service="frr")
     node.manager._do("start", "frr", "")
     assert node.apply([read_once], [service]).services == {"frr": "restarted"}
+
+
+def test_a_file_that_services_share_restarts_each_that_names_it(node: Node) -> None:
+    path = "/usr/local/lib/heiiki/shared.pyz"
+    shared = ManagedFile(path, base64.b64encode(b"\xffPK1").decode(), owner=ME, encoding="base64")
+    services = [
+        replace(node.service(name, on_change="reload"), restart_on=(path,) if name < "c" else ())
+        for name in "abc"
+    ]
+    node.apply([shared, file("c", "one\n")], services)
+    assert (node.root / path.lstrip("/")).read_bytes() == b"\xffPK1"
+    newer = replace(shared, content=base64.b64encode(b"\xffPK2").decode())
+    outcome = node.apply([newer, file("c", "one\n")], services)
+    assert outcome.services == {"a": "restarted", "b": "restarted"}
+    assert "not text, sha256" in outcome.diff[0]["after"]
 
 
 def test_a_changed_unit_asks_for_a_restart(node: Node) -> None:

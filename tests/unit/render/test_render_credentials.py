@@ -6,8 +6,8 @@ import pytest
 
 from heiiki.intent import load
 from heiiki.plan import Plan, build
-from heiiki.render import DeviceBuild, compile_plan
-from heiiki.render.credentials import CONFIG, PROGRAM, SERVICE
+from heiiki.render import DeviceBuild, agent, compile_plan
+from heiiki.render.credentials import CONFIG, SERVICE
 from heiiki_agent import credentials
 
 EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
@@ -33,8 +33,8 @@ def test_every_device_with_an_identity_and_no_other_keeps_credentials(
 ) -> None:
     for device in plan.managed():
         paths = {file.path for file in builds[device.name].files}
-        assert ({PROGRAM, CONFIG} <= paths) == (device.identity is not None)
-        assert ({PROGRAM, CONFIG} & paths != set()) == (device.identity is not None)
+        assert (CONFIG in paths) == (device.identity is not None)
+        assert agent.PATH in paths or CONFIG not in paths
 
 
 def test_the_names_are_those_of_the_plan(plan: Plan, builds: dict[str, DeviceBuild]) -> None:
@@ -70,5 +70,5 @@ def test_whoever_uses_a_certificate_loads_it(builds: dict[str, DeviceBuild]) -> 
     assert load_creds[:2] == ("swanctl", "--load-creds")
     assert [config(builds[name]).associations for name in ("hub-ce-b", "vault")] == [True, False]
     (reload,) = config(builds["vault"]).users
-    assert reload[1:3] == ("/usr/local/lib/heiiki/vault_server.py", "reload")
+    assert reload[2:4] == ("vault-node", "reload")
     assert config(builds["umeda-bems"]).users == ()

@@ -46,7 +46,7 @@ def _file(file: RenderedFile) -> dict[str, str]:
     """A secret's value is not known here: what stands around it must be exact, in its place any word."""
     wanted = {"path": file.path, "mode": file.mode, "owner": file.owner}
     if not _SECRET.search(file.content):
-        return wanted | {"sha256": hashlib.sha256(file.content.encode()).hexdigest()}
+        return wanted | {"sha256": hashlib.sha256(file.data).hexdigest()}
     return wanted | {"pattern": '[^"\\s]+'.join(re.escape(part) for part in _SECRET.split(file.content))}
 
 

@@ -11,17 +11,17 @@ from typing import Any
 
 from heiiki.design.associations import THEFT, certificate_subject, guarded, held, revocation_subject
 from heiiki.plan.model import CrlSource, Device, Identity, Lifetimes, Plan
+from heiiki.render import agent
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.figures import settled
 from heiiki.requirements.verdict import Evidence
 from heiiki.verify.answers import Keep, brief, live, unknown
 from heiiki.verify.fleet import Answer, Fleet
 
-_PROGRAM = "/usr/local/lib/heiiki/credentials.py"
 QUESTION = {
     "commands": {
-        "status": ["python3", _PROGRAM, "status"],
-        "check": ["python3", _PROGRAM, "check"],
+        "status": list(agent.command("credentials", "status")),
+        "check": list(agent.command("credentials", "check")),
     }
 }
 KEYS = (("EC", "P-256", 256), ("EC", "P-384", 384))

@@ -17,6 +17,7 @@ from typing import Any
 from heiiki.design.associations import ACCESS, ESP, Association, associations
 from heiiki.design.strongswan import Section, connections
 from heiiki.plan.model import Plan
+from heiiki.render import agent
 from heiiki.render.model import DeviceBuild
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
@@ -34,7 +35,7 @@ _FOLDERS = {"certs": "/etc/swanctl/x509", "cacerts": "/etc/swanctl/x509ca"}
 _LISTS = frozenset(
     {"local_addrs", "remote_addrs", "proposals", "esp_proposals", "local_ts", "remote_ts", *_FOLDERS}
 )
-_PULL = {"commands": {"pull": ["python3", "/usr/local/lib/heiiki/credentials.py", "pull"]}}
+_PULL = {"commands": {"pull": list(agent.command("credentials", "pull"))}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-_PULL = ["python3", "/usr/local/lib/heiiki/credentials.py", "pull"]
+_PULL = ["python3", "/usr/local/lib/heiiki/heiiki-agent.pyz", "credentials", "pull"]
 _POLL_S = 0.1
 _VICI = "/run/charon.vici"
 
