@@ -102,6 +102,11 @@ def of_service(service: str, folder: Path, *, take_over: bool = False) -> Servic
     return ServiceState(place)
 
 
+def artifacts(service: str) -> Path:
+    """Return the folder for reports, evidence and builds of a service where no setting names another."""
+    return root() / SERVICES / service / "artifacts"
+
+
 def owners() -> dict[Path, Path]:
     """Return the folder of each service that has state, by the folder of the state."""
     found = {place.parent: _owner(place.parent) for place in sorted((root() / SERVICES).glob(f"*/{OWNER}"))}

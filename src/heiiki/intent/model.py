@@ -171,6 +171,9 @@ class SshManagement(Model):
 class Service(Model):
     """``service.yml``: what is common to all sites."""
 
+    plugin: Literal["heiiki.network.intent"] | None = Field(
+        default=None, description="With it, Ansible finds the inventory plugin by itself."
+    )
     service: Name = Field(description="Name of the service, in reports.")
     title: Text = Field(description="What it is, in a few words.")
     timers: Literal["laboratory", "production"] = Field(

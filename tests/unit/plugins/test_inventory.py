@@ -1,10 +1,14 @@
 """The intent as an inventory."""
 
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+import yaml
+from ansible import constants
 from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.inventory.data import InventoryData
 from ansible.parsing.dataloader import DataLoader
@@ -17,9 +21,18 @@ from heiiki.plan.model import BgpInstance, Device, Management
 LAB = Path(__file__).resolve().parents[3] / "inventories/lab"
 
 
+def plugin() -> InventoryModule:
+    """The plugin as Ansible's loader makes it, which knows its options."""
+    options = yaml.safe_load(intent.DOCUMENTATION)["options"]
+    constants.config.initialize_plugin_configuration_definitions("inventory", intent.NAME, options)
+    made = InventoryModule()
+    made._load_name = made.ansible_name = intent.NAME
+    return made
+
+
 def inventory(service: Path) -> InventoryData:
     data = InventoryData()
-    InventoryModule().parse(data, DataLoader(), str(service / "service.yml"))
+    plugin().parse(data, DataLoader(), str(service / "service.yml"))
     data.reconcile_inventory()
     return data
 
@@ -59,7 +72,7 @@ def test_a_host_carries_what_its_role_needs(lab: InventoryData) -> None:
         "heiiki_site": "umeda",
         "heiiki_function": "CE",
     }
-    assert found["ansible_connection"] == "heiiki.network.lab"
+    assert lab.groups["managed"].get_vars()["ansible_connection"] == "heiiki.network.lab"
     assert {session["peer"] for session in found["heiiki_sessions"]} == {"a-pe2", "hub-ce-a", "umeda-gw-b"}
 
 
@@ -69,7 +82,8 @@ def other_types(value: object) -> set[type]:
         return {kind for pair in value.items() for part in pair for kind in other_types(part)}
     if type(value) is list:
         return {kind for item in value for kind in other_types(item)}
-    return set() if type(value) in {str, int, float, bool, type(None)} else {type(value)}
+    kind: type = getattr(type(value), "_native_type", type(value))  # below Ansible's mark of trust
+    return set() if kind in {str, int, float, bool, type(None)} else {kind}
 
 
 def test_every_variable_is_of_a_plain_type(lab: InventoryData) -> None:
@@ -81,16 +95,16 @@ def test_every_variable_is_of_a_plain_type(lab: InventoryData) -> None:
 
 
 def test_a_user_who_is_not_root_becomes_root() -> None:
-    device = next(iter(_plan().managed()))
-    assert intent.way_to(device, Management("ssh", "ops", become=True))["ansible_become"] is True
-    assert "ansible_become" not in intent.way_to(device, Management("ssh", "root"))
+    assert intent.connection(Management("ssh", "ops", become=True))["ansible_become"] is True
+    assert "ansible_become" not in intent.connection(Management("ssh", "root"))
 
 
 def test_real_devices_are_reached_over_ssh() -> None:
     device = next(iter(_plan().managed()))
-    assert intent.way_to(device, Management("ssh", "operator", ".mgmt.example")) == {
+    management = Management("ssh", "operator", ".mgmt.example")
+    assert intent.host_variables(device, management)["ansible_host"] == f"{device.name}.mgmt.example"
+    assert intent.connection(management) == {
         "ansible_user": "operator",
-        "ansible_host": f"{device.name}.mgmt.example",
         "ansible_python_interpreter": "/usr/bin/python3",
     }
 
@@ -122,8 +136,51 @@ def test_the_plugin_claims_a_service_and_what_belongs_to_it(name: str, claimed: 
 
 def test_the_other_files_of_a_service_bring_no_hosts() -> None:
     data = InventoryData()
-    InventoryModule().parse(data, DataLoader(), str(LAB / "sites/0017-umeda.yml"))
+    with patch.object(intent, "is_named", return_value=True):
+        plugin().parse(data, DataLoader(), str(LAB / "sites/0017-umeda.yml"))
     assert data.hosts == {}
+
+
+@pytest.mark.parametrize(
+    "name", ["sites/0017-umeda.yml", "retired.yml", "revoked.yml", "host_vars/dras.yml", "hosts"]
+)
+def test_a_file_of_a_service_that_is_not_named_is_an_error(tmp_path: Path, name: str) -> None:
+    (tmp_path / "service.yml").write_text("service: x\n")
+    with pytest.raises(AnsibleParserError) as caught:
+        plugin().parse(InventoryData(), DataLoader(), str(tmp_path / name))
+    assert str(caught.value) == (
+        f"{tmp_path / name}: is in the folder of the service in {tmp_path}, which is not an inventory of "
+        f"this run; use -i {tmp_path}, and --limit for one site"
+    )
+
+
+def test_a_second_service_is_refused_and_the_first_is_as_it_was(tmp_path: Path) -> None:
+    shutil.copytree(LAB, tmp_path / "two")
+    data = inventory(LAB)
+    before = {name: dict(host.vars) for name, host in data.hosts.items()}
+    with pytest.raises(AnsibleParserError) as caught:
+        plugin().parse(data, DataLoader(), str(tmp_path / "two/service.yml"))
+    assert str(caught.value) == (
+        f"two services in one run: {LAB} and {tmp_path}/two; their devices have names in common: "
+        "name one of them by -i"
+    )
+    assert {name: dict(host.vars) for name, host in data.hosts.items()} == before
+
+
+def test_a_folder_whose_name_is_a_template_is_refused(tmp_path: Path) -> None:
+    shutil.copytree(LAB, tmp_path / "{{ lookup('pipe', 'id') }}")
+    with pytest.raises(AnsibleParserError, match="as a template; choose another name"):
+        inventory(tmp_path / "{{ lookup('pipe', 'id') }}")
+
+
+def test_a_settings_file_without_a_service_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "x.yml"
+    file.write_text("plugin: heiiki.network.intent\nservice: osaka\n")
+    with pytest.raises(AnsibleParserError) as caught:
+        plugin().parse(InventoryData(), DataLoader(), str(file))
+    assert str(caught.value) == (
+        f"{file}: service: there is no service.yml in {tmp_path}/osaka; name the service's folder"
+    )
 
 
 def broken(tmp_path: Path) -> Path:
@@ -166,12 +223,12 @@ def test_many_hosts_are_added_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     many = tuple(
         _renamed(device, f"{device.name}-{number}") for number in range(150) for device in plan.devices
     )
-    plugin = InventoryModule()
-    plugin.inventory = InventoryData()
-    monkeypatch.setattr(plugin, "_add_groups", lambda _plan: _all_groups(plugin, plan))
+    made = plugin()
+    made.inventory = InventoryData()
+    monkeypatch.setattr(made, "_add_groups", lambda _plan: _all_groups(made, plan))
     began = time.process_time()
-    plugin._fill(_with_devices(plan, many), LAB)
-    assert len(plugin.inventory.hosts) == len(many)
+    made._fill(_with_devices(plan, many), LAB)
+    assert len(made.inventory.hosts) == len(many)
     assert time.process_time() - began < 5
 
 
