@@ -13,8 +13,8 @@ from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
     translated,
     vault_access,
 )
+from ansible_collections.heiiki.network.plugins.plugin_utils.connections import transport_for
 from ansible_collections.heiiki.network.plugins.plugin_utils.enrolment import forget
-from ansible_collections.heiiki.network.plugins.plugin_utils.verification import way_to
 
 ARGUMENTS = {
     "authority": {"type": "str", "choices": ["issuing", "root"], "required": True},
@@ -43,7 +43,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         rotation, fleet = package("heiiki.pki.rotation"), package("heiiki.verify.fleet").fleet
         step = rotation.Step(arguments["step"])
         access = vault_access(plan, own, f"replacing the {kind} CA")
-        with translated(), way_to(plan) as transport, fleet(transport, len(plan.devices)) as asked:
+        with (
+            translated(),
+            transport_for(plan, task_vars or {}) as transport,
+            fleet(transport, len(plan.devices)) as asked,
+        ):
             way = rotation.Rotation(
                 plan, access, asked, rotation.Kind(kind), again=arguments["again"], check=check
             )

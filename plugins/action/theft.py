@@ -15,7 +15,7 @@ from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
     translated,
     vault_access,
 )
-from ansible_collections.heiiki.network.plugins.plugin_utils.verification import way_to
+from ansible_collections.heiiki.network.plugins.plugin_utils.connections import transport_for
 
 if TYPE_CHECKING:
     from heiiki.plan.model import Device, Plan
@@ -51,9 +51,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         if self._task.check_mode:
             would = [f"IPsec at {name}" for name in theft.verifiers(plan, device.name)]
             return {**result, "changed": not device.revoked, "cut": cut, "would_shut": would}
-        with translated():
+        with translated(), transport_for(plan, task_vars or {}) as transport:
             record = theft.Record(Path(arguments["artifacts"]), plan, device)
-            doors = self._doors(plan, device, arguments, record)
+            doors = self._doors(plan, device, arguments, record, transport)
             kept = record.finish()
         return {**result, "cut": cut, **_answer(device, doors, record.document, kept)}
 
@@ -66,7 +66,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
             )
 
     @staticmethod
-    def _doors(plan: "Plan", device: "Device", arguments: dict[str, Any], record: "Record") -> "list[Door]":
+    def _doors(
+        plan: "Plan", device: "Device", arguments: dict[str, Any], record: "Record", transport: Any
+    ) -> "list[Door]":
         """Shut all of them; the log-in is part of the time."""
         state = Path(arguments["secret_state"]) if arguments["secret_state"] else None
 
@@ -87,7 +89,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
             return ["revoked.yml"] if added else []
 
         fleet = package("heiiki.verify.fleet").fleet
-        with way_to(plan) as transport, fleet(transport, len(plan.devices)) as asked:
+        with fleet(transport, len(plan.devices)) as asked:
             doors = package("heiiki.revocation").shut(plan, device, revoke, asked, mark)
             return [record.add(door) for door in doors]
 

@@ -40,6 +40,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
             Path(arguments["artifacts"]),
             chosen_faults(arguments["faults"]),
             display.display,
+            task_vars or {},
         )
         display.display(outcome.matrix)
         return {**result, **_answer(outcome)}

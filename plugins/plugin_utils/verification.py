@@ -19,6 +19,7 @@ from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
     translated,
     vault_access,
 )
+from ansible_collections.heiiki.network.plugins.plugin_utils.connections import Variables, transport_for
 
 if TYPE_CHECKING:
     from heiiki.plan.model import Plan
@@ -61,7 +62,9 @@ def chosen_faults(value: Any) -> Faults:
         raise AnsibleError(f"faults: {value!r} is neither true, false, nor names of faults") from error
 
 
-def measure(service: Path, artifacts: Path, faults: Faults, report: Callable[[str], None]) -> Outcome:
+def measure(
+    service: Path, artifacts: Path, faults: Faults, report: Callable[[str], None], variables: Variables
+) -> Outcome:
     """Examine the service on paper and as it runs, and write the report.
 
     Args:
@@ -69,13 +72,14 @@ def measure(service: Path, artifacts: Path, faults: Faults, report: Callable[[st
         artifacts: folder for the report, its verdicts and their evidence.
         faults: all, none, or names.
         report: is told of each step.
+        variables: those of the task: how the plays reach each device.
 
     Raises:
         AnsibleError: the intent has mistakes, or nothing can be measured at all.
     """
     plan = load_plan(service)
     evidence = package("heiiki.report")
-    with translated(), _outside(plan, service, faults=bool(faults)) as (transport, more):
+    with translated(), _outside(plan, service, variables, faults=bool(faults)) as (transport, more):
         builds = tuple(package("heiiki.render").compile_plan(plan))
         keep = evidence.EvidenceStore(artifacts).keep
         seen = package("heiiki.verify").verify(
@@ -105,9 +109,11 @@ def bad_ones(verdicts: "Sequence[Verdict]", faults: Faults) -> "tuple[Verdict, .
 
 
 @contextmanager
-def _outside(plan: "Plan", service: Path, *, faults: bool) -> Iterator[tuple[Any, dict[str, Any]]]:
+def _outside(
+    plan: "Plan", service: Path, variables: Variables, *, faults: bool
+) -> Iterator[tuple[Any, dict[str, Any]]]:
     """Give the way to the devices and, in the lab alone, who breaks them and signs what must be refused."""
-    with way_to(plan) as transport:
+    with transport_for(plan, variables) as transport:
         if plan.management.kind != "lab":
             yield transport, {}
         else:
@@ -120,20 +126,6 @@ def _outside(plan: "Plan", service: Path, *, faults: bool) -> Iterator[tuple[Any
                     "sim_trials": package("heiiki_lab.mobile"),
                 },
             )
-
-
-@contextmanager
-def way_to(plan: "Plan") -> Iterator[Any]:
-    """Give the way to the service's devices."""
-    transports = package("heiiki.transport")
-    if plan.management.kind == "lab":
-        with package("heiiki_lab.transport").LabTransport(package("heiiki_lab.state").lab_dir()) as transport:
-            yield transport
-        return
-    hosts = {device.name: f"{device.name}{plan.management.host_suffix}" for device in plan.managed()}
-    management = plan.management
-    with transports.SshTransport(hosts, user=management.user, become=management.become) as transport:
-        yield transport
 
 
 def _injection(plan: "Plan", state: Path, *, faults: bool) -> dict[str, Any]:

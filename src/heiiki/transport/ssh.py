@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,29 +17,33 @@ _CONNECTION_FAILED = 255
 _CONNECT_S = 10
 
 
+@dataclass(frozen=True, slots=True)
+class SshHost:
+    """How one host is reached.
+
+    Attributes:
+        address: host name or address.
+        user: user to log in as.
+        port: TCP port; None for what the client's configuration says.
+        become: program and arguments before each program that needs root, such as ``("sudo", "-n", "--")``.
+        options: further arguments of ``ssh``, such as ``("-i", "key")``.
+        program: the OpenSSH client.
+    """
+
+    address: str
+    user: str = "root"
+    port: int | None = None
+    become: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    program: str = "ssh"
+
+
 class SshTransport:
     """Runs programs over SSH with keys only: it never asks, and a host whose key is unknown is refused."""
 
-    def __init__(
-        self,
-        hosts: Mapping[str, str],
-        *,
-        user: str = "root",
-        become: bool = False,
-        options: Sequence[str] = (),
-    ) -> None:
-        """Reach device NAME at ``hosts[NAME]``.
-
-        Args:
-            hosts: host name or address of each device.
-            user: user to log in as.
-            become: run programs as root by ``sudo``, which must ask for no password.
-            options: further arguments of ``ssh``, such as ``("-F", "ssh_config")``.
-        """
+    def __init__(self, hosts: Mapping[str, SshHost]) -> None:
+        """Reach device NAME at ``hosts[NAME]``."""
         self._hosts = dict(hosts)
-        self._user = user
-        self._root = ("sudo", "--non-interactive", "--") if become else ()
-        self._options = tuple(options)
         self._sockets = Path(tempfile.mkdtemp(prefix="heiiki-ssh-"))
 
     def run(
@@ -47,7 +52,7 @@ class SshTransport:
         """Run `argv` on `device` and wait until it ends; status 255 is taken as a failed connection."""
         try:
             done = subprocess.run(
-                [*self._ssh(device), shlex.join((*self._root, *argv))],
+                [*self._ssh(device), shlex.join((*self._hosts[device].become, *argv))],
                 input=stdin,
                 capture_output=True,
                 timeout=timeout + _CONNECT_S,
@@ -59,7 +64,7 @@ class SshTransport:
             raise TransportError(f"{device}: ssh cannot be started: {error.strerror}") from error
         if done.returncode == _CONNECTION_FAILED:
             said = done.stderr.decode(errors="replace").strip()
-            raise TransportError(f"{device}: no SSH connection to {self._hosts[device]}: {said}")
+            raise TransportError(f"{device}: no SSH connection to {self._hosts[device].address}: {said}")
         return Completed(done.returncode, done.stdout, done.stderr)
 
     def spawn(self, device: str, argv: Sequence[str]) -> None:
@@ -73,11 +78,10 @@ class SshTransport:
 
     def close(self) -> None:
         """End the shared connections."""
-        for host in dict.fromkeys(self._hosts.values()):
+        for device in self._hosts:
             if any(self._sockets.iterdir()):
-                path = ("-o", f"ControlPath={self._sockets}/%C")
-                ask = ["ssh", *path, *self._options, "-O", "exit", f"{self._user}@{host}"]
-                subprocess.run(ask, capture_output=True, check=False)
+                *command, where = self._ssh(device)
+                subprocess.run([*command, "-O", "exit", where], capture_output=True, check=False)
         shutil.rmtree(self._sockets, ignore_errors=True)
 
     def __enter__(self) -> Self:
@@ -102,4 +106,6 @@ class SshTransport:
             "ServerAliveInterval": "5",
         }
         flags = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-        return ["ssh", *flags, *self._options, f"{self._user}@{self._hosts[device]}"]
+        host = self._hosts[device]
+        port = () if host.port is None else ("-p", str(host.port))
+        return [host.program, *flags, *port, *host.options, f"{host.user}@{host.address}"]

@@ -56,7 +56,7 @@ def run(lab_inventory: Path, tmp_path: Path, taken: object, monkeypatch: pytest.
     def nobody(*_: Any) -> Any:
         yield None
 
-    monkeypatch.setattr(action, "way_to", nobody)
+    monkeypatch.setattr(action, "transport_for", nobody)
     monkeypatch.setattr(action, "vault_access", lambda *_: None)
     monkeypatch.setattr(action.ActionModule.__bases__[0], "run", lambda *_: {})
 

@@ -75,10 +75,10 @@ def service(
     made = Service(Path(shutil.copytree(lab_inventory, tmp_path / "service")))
 
     @contextmanager
-    def way_to(_: object) -> Iterator[Nodes]:
+    def transport_for(*_: object) -> Iterator[Nodes]:
         yield made.nodes
 
-    monkeypatch.setattr(theft, "way_to", way_to)
+    monkeypatch.setattr(theft, "transport_for", transport_for)
     monkeypatch.setattr(theft, "vault_access", lambda *_: lab_vault.access)
     monkeypatch.setattr("ansible.plugins.action.ActionBase.run", lambda *_: {})
     return made

@@ -12,7 +12,7 @@ import pytest
 from waiting import awaited
 
 from heiiki.errors import LabError, TransportError
-from heiiki.transport import SshTransport, Transport
+from heiiki.transport import SshHost, SshTransport, Transport
 from heiiki_lab import transport as lab_module
 from heiiki_lab.transport import LabTransport
 
@@ -63,7 +63,7 @@ def ssh(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Transport:
     program.write_text(FAKE_SSH.format(python=sys.executable))
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-    return SshTransport({"here": "192.0.2.1"})
+    return SshTransport({"here": SshHost("192.0.2.1")})
 
 
 @pytest.fixture(params=[lab, ssh], ids=["lab", "ssh"])
@@ -124,13 +124,14 @@ def test_a_refused_connection_is_an_error_not_an_answer(
 
 
 def test_ssh_never_asks_and_shares_one_connection() -> None:
-    made = SshTransport({"here": "192.0.2.1"}, user="operator", options=("-F", "config"))
+    made = SshTransport({"here": SshHost("192.0.2.1", "operator", 2222, options=("-F", "config"))})
     words = made._ssh("here")
     made.close()
     assert words[-1] == "operator@192.0.2.1"
     assert "BatchMode=yes" in words
     assert "ControlMaster=auto" in words
     assert words[words.index("-F") + 1] == "config"
+    assert words[words.index("-p") + 1] == "2222"
 
 
 def test_a_user_who_is_not_root_becomes_root_without_being_asked(
@@ -143,7 +144,9 @@ def test_a_user_who_is_not_root_becomes_root_without_being_asked(
         return subprocess.CompletedProcess(argv, 0, b"", b"")
 
     monkeypatch.setattr(subprocess, "run", run)
-    with SshTransport({"here": "192.0.2.1"}, user="ops", become=True) as made:
+    with SshTransport(
+        {"here": SshHost("192.0.2.1", "ops", become=("sudo", "--non-interactive", "--"))}
+    ) as made:
         made.run("here", ("vtysh", "-c", "show version"))
         made.spawn("here", ("sleep", "1"))
     first, second = (argv[-1] for argv in said[:2])
