@@ -12,6 +12,10 @@ from heiiki.cli.terminal import OutputError, prepare, say
 from heiiki.errors import HeiikiError, IntentError
 
 FAILED, BAD_INPUT = 1, 2
+_NO_NAME = (
+    f"a name is not in the encoding of the locale, {sys.getfilesystemencoding()}; "
+    "set LC_ALL to the encoding of your files, such as C.UTF-8"
+)
 
 
 def examples(*lines: str) -> str:
@@ -46,16 +50,25 @@ class RootGroup(click.Group):
             raise
         except IntentError as error:
             sys.exit(_tell_problems(error, as_json=as_json))
-        except click.ClickException as error:
-            sys.exit(_tell(error, error.exit_code, as_json=as_json))
-        except click.Abort:
-            sys.exit(_tell(click.ClickException("aborted"), FAILED, as_json=as_json))
         except OutputError as error:
-            sys.exit(_tell(click.ClickException(str(error)), FAILED, as_json=False))
-        except HeiikiError as error:
-            sys.exit(_tell(click.ClickException(str(error)), FAILED, as_json=as_json))
-        except OSError as error:
-            sys.exit(_tell(click.ClickException(_of_system(error)), FAILED, as_json=as_json))
+            sys.exit(_tell(*_said(error), as_json=False))
+        except (click.ClickException, click.Abort, HeiikiError, OSError, UnicodeEncodeError) as error:
+            sys.exit(_tell(*_said(error), as_json=as_json))
+
+
+def _said(error: Exception) -> tuple[click.ClickException, int]:
+    """Return an error as click tells one, and the exit code."""
+    match error:
+        case click.ClickException():
+            return error, error.exit_code
+        case click.Abort():
+            return click.ClickException("aborted"), FAILED
+        case OSError():
+            return click.ClickException(_of_system(error)), FAILED
+        case UnicodeEncodeError():
+            # A name in the command, in another encoding than the locale's: no file can be called so.
+            return click.ClickException(_NO_NAME), BAD_INPUT
+    return click.ClickException(str(error)), FAILED
 
 
 def _of_system(error: OSError) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from heiiki.cli.group import RootGroup
 from heiiki.cli.main import cli
 from heiiki.cli.terminal import say
 
@@ -20,6 +22,7 @@ WIDTH = 80
 _HELP = """
 import json, click
 from click.testing import CliRunner
+from heiiki.cli.group import RootGroup
 from heiiki.cli.main import cli
 
 def every(group, path=()):
@@ -200,3 +203,44 @@ def test_a_file_name_of_another_encoding_is_shown_by_its_bytes(tmp_path: Path) -
     (tmp_path / "sites" / os.fsdecode(b"0003-\x8a\xd6.yml")).write_text("")
     lines = CliRunner().invoke(cli, ["check", str(tmp_path)]).stderr.splitlines()
     assert f"{tmp_path}/sites/0003-\\x8a\\xd6.yml:0:0: this is not a site file" in "\n".join(lines)
+
+
+def test_a_name_of_another_encoding_ends_in_a_message() -> None:
+    root = RootGroup("root")
+
+    @root.command()
+    def stat() -> None:
+        "\x98".encode("euc_jp")
+
+    done = CliRunner().invoke(root, ["stat"])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith("Error: a name is not in the encoding of the locale, ")
+
+
+@pytest.mark.skipif(shutil.which("localedef") is None, reason="needs localedef to make a locale")
+def test_a_locale_of_our_users(tmp_path: Path) -> None:
+    """With its own locale, not only the encoding of the output: the names of files follow it too."""
+    made = subprocess.run(
+        ["localedef", "-i", "ja_JP", "-f", "EUC-JP", str(tmp_path / "ja_JP.eucjp")],  # warns, and makes it
+        capture_output=True,
+        check=False,
+    )
+    if not (tmp_path / "ja_JP.eucjp").exists():
+        pytest.skip(f"no such locale here: {made.stderr!r}")
+    locale = {"LOCPATH": str(tmp_path), "LC_ALL": "ja_JP.eucjp"}
+    done = heiiki("check", EXAMPLE, **locale)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert " <= 2×10^-5 " in done.stdout.decode("euc_jp")
+    for name in ("大阪", "é\x98"):
+        done = python("-c", _NEW, str(tmp_path), name, **locale)
+        assert b"Traceback" not in done.stderr
+        assert done.returncode in {0, 2}
+
+
+_NEW = """
+import os, subprocess, sys
+name = os.fsencode(sys.argv[1]) + b"/" + sys.argv[2].encode("utf-8", "surrogateescape")
+done = subprocess.run([sys.executable, "-m", "heiiki", "new", name], capture_output=True)
+sys.stderr.buffer.write(done.stderr)
+sys.exit(done.returncode)
+"""
