@@ -10,7 +10,8 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 PYTHON ?= python3
 VENV := .venv
-BIN := $(CURDIR)/$(VENV)/bin
+# Relative, since make splits words at the blanks of a checkout's path.
+BIN := $(VENV)/bin
 LAB := inventories/lab
 
 # Programs that the lab needs of the machine, as PROGRAM=DEBIAN-PACKAGE.
@@ -29,7 +30,7 @@ export ANSIBLE_HOME := $(CURDIR)/.ansible
 # Progress of long work shows at once, in a file or a pipe too.
 export PYTHONUNBUFFERED := 1
 export MOLECULE_GLOB := tests/molecule/*/molecule.yml
-lint types unit test long demo prove bench docs changelog clean: export PATH := $(BIN):$(PATH)
+lint types unit test long demo prove bench docs changelog clean: export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 say = printf '\n==> %s\n'
 , := ,
@@ -55,8 +56,9 @@ machine:
 	fi
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 
-# An environment carries the path of its checkout: a moved checkout needs a new one.
-ifneq ($(shell cat $(VENV)/.locked 2>/dev/null),$(CURDIR))
+# An environment carries the path of its checkout: a moved checkout needs a new one. So does one whose Python is
+# gone or is another now.
+ifneq "$(shell $(BIN)/python -c 'import pip' 2>/dev/null && cat $(VENV)/.locked)" "$(CURDIR)"
 .PHONY: $(VENV)/.locked
 endif
 
