@@ -1,5 +1,6 @@
 import json
 import pathlib
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -54,6 +55,23 @@ def test_written_as_in_the_golden_file(
 ) -> None:
     write(tmp_path / name, fixed_header, few)
     assert (tmp_path / name).read_text() == (GOLDEN / name).read_text()
+
+
+def test_junit_is_as_its_readers_want_it(
+    tmp_path: pathlib.Path, fixed_header: Header, few: tuple[Verdict, ...]
+) -> None:
+    odd = replace(fixed_header, generated="2026-03-01T09:30:00+09:00")
+    write_junit(tmp_path / "junit.xml", odd, few)
+    root = ET.parse(tmp_path / "junit.xml").getroot()  # noqa: S314 - written by this test
+    suite = root[0]
+    assert suite.attrib["timestamp"] == "2026-03-01T00:30:00"
+    cases = suite.findall("testcase")
+    assert {item.attrib["time"] for item in (root, suite, *cases)} == {"0"}
+    for tag in ("failure", "error", "skipped"):
+        for item in suite.iter(tag):
+            assert item.text
+            assert item.text.splitlines()[0] == item.attrib["message"]
+            assert item.attrib["type"] in item.text
 
 
 def test_the_order_in_which_verdicts_were_found_does_not_show(
