@@ -87,7 +87,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         )
         build = folder_for(Path(self._given["build"]), check_mode=self._check)
         with translated(), secrets_for(service, state) as read:
-            sent = payload(build, self._device, read)
+            sent = payload(build, self._device, read, service)
         return {"files": sent.compared(), "services": list(sent.services)}
 
     def _awaited(self) -> list[dict[str, str]]:

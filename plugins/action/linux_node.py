@@ -49,4 +49,4 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         )
         build = folder_for(Path(arguments["build"]), check_mode=self._task.check_mode)
         with translated(), secrets_for(service, state) as read:
-            return payload(build, device, read)
+            return payload(build, device, read, service)

@@ -55,18 +55,23 @@ def listing(folder: Path) -> dict[str, str]:
         return dict(package("heiiki.output").OwnedFolder(folder).found())
 
 
-def payload(build: Path, device: str, read_secret: Callable[[str, str], str]) -> DevicePayload:
+def payload(
+    build: Path, device: str, read_secret: Callable[[str, str], str], service: Path | None = None
+) -> DevicePayload:
     """Return what `device` is sent.
 
     Args:
         build: the folder that was compiled.
         device: name of the device.
         read_secret: gives the value of a secret's path and field.
+        service: folder of the service; a build that is not of its present files is refused.
 
     Raises:
-        AnsibleError: the folder has no such device, or is not what its manifest says.
+        AnsibleError: the folder has no such device, or is not what its manifest or the service says.
     """
     with translated(), package("heiiki.output").OwnedFolder(build).reading():
+        if service is not None:
+            refuse_stale(build, device, service)
         manifest = _manifest(build, device)
         files = tuple(_files(build, device, manifest["files"]))
     return DevicePayload(
@@ -77,6 +82,27 @@ def payload(build: Path, device: str, read_secret: Callable[[str, str], str]) ->
             for file in files
             for found in PLACEHOLDER.finditer(file["content"])
         },
+    )
+
+
+def refuse_stale(build: Path, device: str, service: Path) -> None:
+    """Refuse a build that was not compiled to its end, by this release, from the service's present files.
+
+    Raises:
+        AnsibleError: it was not.
+    """
+    known = package("heiiki.output").OwnedFolder(build).about()
+    if known is None:
+        why = "the last run that compiled it was cut off, or none did"
+    elif known.get("tool_version") != package("heiiki").__version__:
+        why = f"it was compiled by heiiki {known.get('tool_version')}"
+    elif known.get("intent_sha256") != package("heiiki.intent").digest(service):
+        why = f"the service in {service} was changed after it was compiled"
+    else:
+        return
+    raise AnsibleError(
+        f"{device}: {build} is out of date: {why}; "
+        "run heiiki.network.compile first (site.yml without --start-at-task)"
     )
 
 

@@ -141,6 +141,34 @@ def test_check_mode_says_what_would_change_and_leaves_the_build_alone(tmp_path: 
     assert _Compile(build, service).run()["changed"] is False
 
 
+def test_a_device_is_sent_no_build_that_is_out_of_date(
+    tmp_path: Path, service: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = tmp_path / "build"
+
+    def sent() -> str:
+        try:
+            return str(payload(build, "dras", secret, service).files[0]["path"])
+        except AnsibleError as error:
+            return str(error).removeprefix(f"dras: {build} is out of date: ").partition(";")[0]
+
+    build.mkdir()
+    assert sent() == "the last run that compiled it was cut off, or none did"
+    _Compile(build, service).run()
+    assert sent().startswith("/")
+    site = next((service / "sites").iterdir())
+    text = site.read_text()
+    site.write_text(f"{text}# a word\n")
+    assert sent() == f"the service in {service} was changed after it was compiled"
+    _Compile(build, service).run()
+    assert sent().startswith("/")
+    (service / "retired.yml").write_text("numbers: [99]\n")
+    assert sent() == f"the service in {service} was changed after it was compiled"
+    _Compile(build, service).run()
+    monkeypatch.setattr("heiiki.__version__", "9.9.9")
+    assert sent() == "it was compiled by heiiki 0.1.0"
+
+
 def test_a_folder_without_a_build_in_it_is_refused(tmp_path: Path, service: Path) -> None:
     (tmp_path / "build/configs").mkdir(parents=True)
     (tmp_path / "build/configs/core.cfg").write_text("mine")
