@@ -83,9 +83,14 @@ def _file_names(sites: Iterable[_Written]) -> Iterator[Problem]:
             yield source.problem(("number",), what, f"call the file {wanted}, or mend number or name")
 
 
+def reserved(name: str) -> bool:
+    """Tell whether a name is that of the hub, of a host or of a group: no site may have it."""
+    return name in RESERVED_NAMES or name.startswith(_RESERVED_BEGINNINGS)
+
+
 def _reserved(sites: Iterable[_Written]) -> Iterator[Problem]:
     for source, site in sites:
-        if site.name in RESERVED_NAMES or site.name.startswith(_RESERVED_BEGINNINGS):
+        if reserved(site.name):
             what = f"`{site.name}` is a name of the hub or of a group"
             yield source.problem(("name",), what, "choose another name")
 

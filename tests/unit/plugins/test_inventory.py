@@ -1,5 +1,6 @@
 """The intent as an inventory."""
 
+import re
 import shutil
 import time
 from dataclasses import replace
@@ -15,6 +16,8 @@ from ansible.parsing.dataloader import DataLoader
 from ansible_collections.heiiki.network.plugins.inventory import intent
 from ansible_collections.heiiki.network.plugins.inventory.intent import InventoryModule
 
+from heiiki.intent.consistency import reserved
+from heiiki.intent.forms import NAME
 from heiiki.plan import Plan
 from heiiki.plan.model import BgpInstance, Device, Management
 
@@ -245,3 +248,12 @@ def _all_groups(plugin: InventoryModule, plan: Plan) -> None:
         plugin.inventory.add_group(name)
     for name in ("managed", "unmanaged", *(site.name for site in plan.sites)):
         plugin.inventory.add_group(name)
+
+
+def test_no_site_may_be_called_as_a_group_or_a_host(lab: InventoryData) -> None:
+    """The check of the intent knows every name that the inventory takes for something else."""
+    sites = {site.name for site in _plan().sites}
+    names = (lab.groups.keys() | lab.hosts.keys()) - sites
+    possible = {name for name in names if re.fullmatch(NAME, name)}
+    assert {"vault", "managed", "pe_router", "function_pe", "network_a"} <= possible
+    assert [name for name in sorted(possible) if not reserved(name)] == []
