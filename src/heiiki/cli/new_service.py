@@ -67,7 +67,7 @@ reliability:                    # as the suppliers state them; R-AVAIL is comput
 
 _FIRST_SITE = """\
 # One site: an order is a pull request that adds a file like this one.
-number: 1                       # for ever; addresses and names follow from it
+number: 1                       # permanent; addresses and names follow from it
 name: first
 customer: The first customer
 redundancy: networks_and_equipment   # figure 5.18 (b): a gateway on each; networks: one gateway on both

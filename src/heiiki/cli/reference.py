@@ -28,11 +28,11 @@ Made from the models by `heiiki reference docs/reference`; do not edit. A servic
 | `service.yml` | what is common to all sites | [service.schema.json](service.schema.json) |
 | `sites/NNNN-name.yml` | one site; `NNNN` is its number | [site.schema.json](site.schema.json) |
 | `retired.yml` | numbers of sites that are gone; optional | [retired.schema.json](retired.schema.json) |
-| `revoked.yml` | devices that are shut out; optional | [revoked.schema.json](revoked.schema.json) |
+| `revoked.yml` | revoked devices; optional | [revoked.schema.json](revoked.schema.json) |
 
 An editor with a YAML language server completes and checks a file that begins with, for example,
 `# yaml-language-server: $schema=../../../docs/reference/site.schema.json`. What no schema can tell (a number
-or a SIM used twice, pools that overlap, names that nobody defined) `heiiki check DIR` tells, with the place.
+or a SIM used twice, pools that overlap, undefined names) `heiiki check DIR` tells, with the place.
 
 The files are YAML, UTF-8, 256 KiB each at most. Numbers are plain digits; a name made of digits is quoted.
 Aliases, tags and doubled keys are refused: an order must be readable as it stands.

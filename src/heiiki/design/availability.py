@@ -18,7 +18,7 @@ def verdicts(plan: Plan) -> Iterator[Verdict]:
     missing = sorted({*_PATH_A, *_PATH_B, *_OWN} - figures.keys())
     for site in plan.sites:
         if missing:
-            reason = f"nobody states the reliability of {', '.join(missing)}"
+            reason = f"the reliability of {', '.join(missing)} is not stated"
             yield _verdict(site, Result.UNKNOWN, reason, None)
             continue
         gone = lost(plan, site)

@@ -104,7 +104,7 @@ def _targets(plan: Plan, device: Device, exported: frozenset[str]) -> Iterator[s
 
 
 def _announcements(plan: Plan, device: Device, addresses: _SiteAddresses) -> Iterator[str]:
-    """Nobody tells a site of another site's LAN."""
+    """No session tells a site of another site's LAN."""
     sets = {item.name: item for item in device.router.prefix_sets} if device.router else {}
     for neighbor in _sessions_to_others(plan, device):
         if neighbor.announce is None or neighbor.announce not in sets:

@@ -37,7 +37,7 @@ POLLS_PER_CRL = 24
 """How many times a verifier must have asked for a newer CRL before the one that it has expires."""
 
 THEFT_POLL_S = 300
-"""A verifier that nobody could tell of a theft finds out by itself within so long."""
+"""A verifier that was not told of a revocation finds out by itself within this time."""
 
 _Tunnel = tuple[str, IPv4Network, IPv4Network]
 
@@ -269,7 +269,7 @@ def _theft(plan: Plan) -> Verdict:
 def _deaf(device: Device, crl_h: int) -> Iterator[str]:
     source = device.crl_source
     if source is None:
-        yield f"{device.name} asks for no CRL, and takes a stolen device's certificate until it expires"
+        yield f"{device.name} asks for no CRL, and accepts a revoked device's certificate until it expires"
     elif source.every_s > THEFT_POLL_S:
         yield f"{device.name} asks for CRLs every {source.every_s} s only"
     elif source.every_s * POLLS_PER_CRL > crl_h * 3600:

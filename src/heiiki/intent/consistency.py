@@ -1,4 +1,4 @@
-"""What no single file can tell: numbers and SIMs used twice, pools that overlap, names nobody defined."""
+"""What no single file can tell: numbers and SIMs used twice, pools that overlap, undefined names."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations
@@ -60,7 +60,7 @@ def across(
 
 
 def marks(source: YamlSource, revoked: Revoked, problems: list[Problem]) -> tuple[Mark, ...]:
-    """Return the devices that are shut out, each with its place; one that is named twice is a problem."""
+    """Return the revoked devices, each with its place; one that is named twice is a problem."""
     for index in range(len(revoked.devices)):
         problems += _cut_short([(source, revoked)], ("devices", index, "reason"))
     named = [one.device for one in revoked.devices]
@@ -209,7 +209,7 @@ def _references(service: tuple[YamlSource, Service], sites: Sequence[_Written]) 
         if site.a.pe not in edges:
             yield site_source.problem(("a", "pe"), *_unknown("PE", site.a.pe, edges))
         if written.witnesses is not None and site.b.sim == witness_imsi(written.networks.b.plmn):
-            what = f"IMSI {site.b.sim} is the witness's test SIM"
+            what = f"IMSI {site.b.sim} is that of the test SIM"
             yield site_source.problem(("b", "sim"), what, "take another SIM, or remove `witnesses`")
         if not site.b.sim.startswith(written.networks.b.plmn):
             what = f"IMSI {site.b.sim} is not of PLMN {written.networks.b.plmn}"
@@ -225,7 +225,7 @@ def _witness(source: YamlSource, service: Service, names: Sequence[str]) -> Iter
 
 
 def witness_imsi(plmn: str) -> str:
-    """Return the IMSI of the SIM that only the witness of network B uses: the last of the PLMN."""
+    """Return the IMSI of the test SIM of network B, which has no subscription: the last of the PLMN."""
     return plmn.ljust(_IMSI_DIGITS, "9")
 
 
@@ -235,7 +235,7 @@ def _unknown(word: str, name: str, known: Sequence[str]) -> tuple[str, str]:
 
 
 def _capacity(pools: AddressPools, sites: Iterable[_Written]) -> Iterator[Problem]:
-    """The hub owns number 0 of each pool of blocks; hub and witness own the last addresses of the others."""
+    """The hub owns number 0 of each pool of blocks; hub and test equipment own the last of the others."""
     highest = {
         name: getattr(pools, name).num_addresses // size - (1 if size > 1 else 4)
         for name, size in _ADDRESSES_A_SITE.items()

@@ -54,7 +54,7 @@ class CarrierRouter(Model):
     name: RouterName = Field(description="Short: it stands in the names of interfaces.")
     function: Literal["pe", "p"] = Field(description="pe: customers attach here; p: core only.")
     number: Annotated[int, Field(ge=1, le=63, strict=True)] = Field(
-        description="For ever; its loopback address follows from it."
+        description="Permanent; its loopback address follows from it."
     )
 
 
@@ -62,7 +62,7 @@ class CoreLink(Model):
     """A link between two routers of carrier A's core."""
 
     number: Annotated[int, Field(ge=1, le=47, strict=True)] = Field(
-        description="For ever; its /30 follows from it."
+        description="Permanent; its /30 follows from it."
     )
     between: tuple[RouterName, RouterName] = Field(description="The two routers.")
 
@@ -137,7 +137,7 @@ class Reliability(Model):
 
 
 class Witnesses(Model):
-    """Equipment that only proves separation: a second customer, and a SIM that nobody provisioned."""
+    """Equipment that only proves separation: a second customer, and a SIM without a subscription."""
 
     overlaps: Name = Field(
         description="The site whose addresses the second customer uses too, in its own VRF."
@@ -219,7 +219,7 @@ class Site(Model):
     """``sites/<number>-<name>.yml``: one customer site."""
 
     number: SiteNumber = Field(
-        description="For ever; addresses and names follow from it. Equals the file's prefix."
+        description="Permanent; addresses and names follow from it. Equals the file's prefix."
     )
     name: Name = Field(description="Names of its devices begin with it.")
     customer: Text = Field(description="Whose site it is.")
@@ -246,16 +246,16 @@ class Retired(Model):
 
 
 class RevokedDevice(Model):
-    """A device that is shut out."""
+    """A device that is revoked."""
 
     device: DeviceName = Field(description="Its name.")
-    since: Day = Field(description="The day on which it was shut out.")
+    since: Day = Field(description="The day of its revocation.")
     reason: Text = Field(description="Why, for people.")
     sim: Imsi | None = Field(default=None, description="IMSI of the SIM that was in it.")
 
 
 class Revoked(Model):
-    """``revoked.yml``: devices that are shut out; `revoke.yml` adds them, `enrol.yml` takes them away."""
+    """``revoked.yml``: devices that are revoked; `revoke.yml` adds them, `enrol.yml` removes them."""
 
     devices: Annotated[tuple[RevokedDevice, ...], BeforeValidator(lambda written: written or ())] = Field(
         default=(), description="They get no certificate, their SIMs no service, and no play changes them."
@@ -264,7 +264,7 @@ class Revoked(Model):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A device that is shut out, and where that is written.
+    """A revoked device, and where that is written.
 
     Attributes:
         place: what to say, at its file, line and column, when there is no such device.
@@ -278,7 +278,7 @@ class Intent(Model):
     """Everything that was written, checked.
 
     Attributes:
-        revoked: devices that are shut out.
+        revoked: the revoked devices.
         digest: SHA-256 over the names and contents of all files.
     """
 

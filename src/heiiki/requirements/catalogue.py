@@ -34,7 +34,7 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement("R-CLOSED", "TR-1072 7.1", "Closed networks only, no transit over the Internet", (_D,)),
     Requirement("R-FIT", "TR-1072 7.2, 7.3", "The access suits the volume of the controlled resource", (_D,)),
     Requirement("R-ISO-GROUP", "TR-1072 4.4", "XMPP server and DRAS form one closed group", (_C, _L)),
-    Requirement("R-ISO-CARRIER", "TR-1072 4.4", "Nobody enters from the carrier network", (_C, _L)),
+    Requirement("R-ISO-CARRIER", "TR-1072 4.4", "No entry from the carrier network", (_C, _L)),
     Requirement("R-ISO-SITE", "TR-1072 4.4", "No customer reaches another, no gateway another", (_D, _C, _L)),
     Requirement(
         "R-ISO-MALICE", "TR-1072 4.4", "The carrier survives malicious packets from a site", (_C, _L)
