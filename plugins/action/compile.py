@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import compile_to, load_plan
+from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
+    load_plan,
+    opened,
+    package,
+    translated,
+)
 from ansible_collections.heiiki.network.plugins.plugin_utils.build import folder_for, listing
 
 ARGUMENTS = {
@@ -34,8 +39,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         applied, service = Path(arguments["build"]), Path(arguments["service_dir"])
         build = folder_for(applied, check_mode=self._task.check_mode)
         before = listing(applied)
-        plan = load_plan(service)
-        update = compile_to(plan, build, service.resolve())
+        with translated():
+            update = package("heiiki.service").compile_service(opened(service), build).update
         differing = {
             path for path in before.keys() | update.after.keys() if before.get(path) != update.after.get(path)
         }
@@ -43,7 +48,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         return {
             **warnings,
             "changed": bool(differing),
-            "devices": sum(1 for _ in plan.managed()),
+            "devices": sum(1 for _ in load_plan(service).managed()),
             "diff": {
                 "before_header": f"{applied} (compiled before)",
                 "after_header": f"{build} (compiled now)",

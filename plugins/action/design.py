@@ -8,11 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
-    design_verdicts,
-    load_plan,
-    package,
-)
+from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import load_plan, package, translated
 
 if TYPE_CHECKING:
     from heiiki.requirements.verdict import Verdict
@@ -44,7 +40,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         """Return every design verdict; fail on a fail, on an unknown, and when there is none."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _, arguments = self.validate_argument_spec(ARGUMENTS)
-        verdicts = design_verdicts(load_plan(Path(arguments["service_dir"])))
+        plan = load_plan(Path(arguments["service_dir"]))
+        with translated():
+            verdicts = package("heiiki.service").check(plan)
         counts = Counter(str(verdict.result) for verdict in verdicts)
         table = [line(verdict) for verdict in verdicts]
         display.display("\n".join(table))

@@ -7,13 +7,12 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
-    kept,
-    load_plan,
+    given,
+    opened,
     package,
     translated,
-    vault_access,
 )
-from ansible_collections.heiiki.network.plugins.plugin_utils.connections import transport_for
+from ansible_collections.heiiki.network.plugins.plugin_utils.connections import hosts_of
 from ansible_collections.heiiki.network.plugins.plugin_utils.enrolment import forget
 
 ARGUMENTS = {
@@ -36,27 +35,19 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         """Take the step if it is due and the devices are ready for it; see the module's documentation."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _, arguments = self.validate_argument_spec(ARGUMENTS)
-        service, state = Path(arguments["service_dir"]), arguments["secret_state"]
-        plan = load_plan(service)
-        own = kept(plan, service, Path(state) if state else None)
-        kind, check = arguments["authority"], self._task.check_mode
-        rotation, fleet = package("heiiki.pki.rotation"), package("heiiki.verify.fleet").fleet
-        step = rotation.Step(arguments["step"])
-        access = vault_access(plan, own, f"replacing the {kind} CA")
-        with (
-            translated(),
-            transport_for(plan, task_vars or {}) as transport,
-            fleet(transport, len(plan.devices)) as asked,
-        ):
-            way = rotation.Rotation(
-                plan, access, asked, rotation.Kind(kind), again=arguments["again"], check=check
-            )
+        service = opened(
+            Path(arguments["service_dir"]), given(arguments["secret_state"]), hosts_of(task_vars or {})
+        )
+        rotation, check = package("heiiki.pki.rotation"), self._task.check_mode
+        kind, step = rotation.Kind(arguments["authority"]), rotation.Step(arguments["step"])
+        with translated():
             try:
-                done = way.take(step)
+                done, evidence = package("heiiki.service").step_of_rotation(
+                    service, kind, step, Path(arguments["artifacts"]), again=arguments["again"], check=check
+                )
             finally:
                 if not check:
-                    forget(own.run)  # even a step that failed may have made a CA
-            evidence = None if check else rotation.keep(Path(arguments["artifacts"]), plan, step, done)
+                    forget(service.state.run)  # even a step that failed may have made a CA
         return {**result, **_answer(done), **({"evidence": str(evidence)} if evidence else {})}
 
 

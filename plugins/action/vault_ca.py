@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import kept, translated
+from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
+    given,
+    opened,
+    package,
+    translated,
+)
 
 ARGUMENTS = {
     "path": {"type": "path", "default": "/run/heiiki-vault/anchors.pem"},
@@ -38,9 +43,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         if BEGIN not in found:
             msg = f"{arguments['path']} holds no certificate: see whether heiiki-vault runs"
             return {**result, "failed": True, "msg": msg}
-        service, state = Path(arguments["service_dir"]), arguments["secret_state"]
-        own = kept(None, service, Path(state) if state else None)
-        return {**result, **self._keep(found, own.secrets)}
+        with translated():
+            source = _secrets(Path(arguments["service_dir"]), given(arguments["secret_state"]))
+        return {**result, **self._keep(found, source)}
 
     def _unread(self, path: str, read: dict[str, Any]) -> dict[str, Any]:
         if self._task.check_mode:
@@ -60,3 +65,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
             **answer,
             "diff": {"before_header": name, "after_header": name, "before": before, "after": found},
         }
+
+
+def _secrets(service: Path, state: Path | None) -> Any:
+    """Return what the controller keeps of a service."""
+    return package("heiiki.state").FileSecrets(state) if state else opened(service).state.secrets

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
-    kept,
-    load_plan,
+    given,
+    opened,
     package,
     translated,
-    vault_access,
 )
 
 if TYPE_CHECKING:
@@ -40,12 +39,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         """Apply the plan to the server; see the module's documentation."""
         super().run(tmp, task_vars)
         _, arguments = self.validate_argument_spec(ARGUMENTS)
-        service, state = Path(arguments["service_dir"]), arguments["secret_state"]
-        plan = load_plan(service)
-        own = kept(plan, service, Path(state) if state else None)
-        access = vault_access(plan, own, "setting up certificates and secrets")
-        bootstrap = package("heiiki.pki.server.bootstrap")
+        service = opened(Path(arguments["service_dir"]), given(arguments["secret_state"]))
+        plan, bootstrap = service.plan, package("heiiki.pki.server.bootstrap")
         with translated():
+            access = service.vault("setting up certificates and secrets")
             shares = bootstrap.Shares(arguments["key_shares"], arguments["key_threshold"])
             changes = bootstrap.apply(
                 access,

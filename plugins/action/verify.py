@@ -3,16 +3,20 @@
 """Action plugin of heiiki.network.verify; its documentation stands beside the module of that name."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import package
-from ansible_collections.heiiki.network.plugins.plugin_utils.verification import (
-    Outcome,
-    chosen_faults,
-    measure,
+from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
+    opened,
+    package,
+    translated,
 )
+from ansible_collections.heiiki.network.plugins.plugin_utils.connections import hosts_of
+from ansible_collections.heiiki.network.plugins.plugin_utils.verification import chosen_faults
+
+if TYPE_CHECKING:
+    from heiiki.service import Outcome
 
 ARGUMENTS = {
     "service_dir": {"type": "path", "required": True},
@@ -35,18 +39,19 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         if self._task.check_mode:
             return {**result, "changed": False, "skipped": True, "msg": "nothing is measured in check mode"}
         _, arguments = self.validate_argument_spec(ARGUMENTS)
-        outcome = measure(
-            Path(arguments["service_dir"]),
-            Path(arguments["artifacts"]),
+        faults, service = (
             chosen_faults(arguments["faults"]),
-            display.display,
-            task_vars or {},
+            opened(Path(arguments["service_dir"]), None, hosts_of(task_vars or {})),
         )
+        with translated():
+            outcome = package("heiiki.service").verify(
+                service, Path(arguments["artifacts"]), faults, display.display
+            )
         display.display(outcome.matrix)
         return {**result, **_answer(outcome)}
 
 
-def _answer(outcome: Outcome) -> dict[str, Any]:
+def _answer(outcome: "Outcome") -> dict[str, Any]:
     answer = {"changed": False, "report": str(outcome.paths.page), "verdicts": str(outcome.paths.verdicts)}
     if not outcome.bad:
         return answer

@@ -42,7 +42,7 @@ from typing import TYPE_CHECKING
 from ansible.errors import AnsibleConnectionFailure, AnsibleFileNotFound
 from ansible.plugins.connection import ConnectionBase
 from ansible.utils.display import Display
-from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import node_client, translated
+from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import package, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +92,9 @@ class Connection(ConnectionBase):  # type: ignore[misc]  # the base is not typed
             state = self.get_option("state_dir")
             node = self.get_option("node")
             display.vvv("reaching the lab's node", host=node)
-            self._client = node_client(Path(state) if state else None, node)
+            paths = package("heiiki_lab.state")
+            socket = paths.socket_path(Path(state) if state else paths.lab_dir(), node)
+            self._client = package("heiiki_lab.client").NodeClient(socket)
             self._connected = True
         return self
 

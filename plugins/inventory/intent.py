@@ -71,20 +71,25 @@ artifacts: /var/lib/heiiki/artifacts
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 from ansible import constants, context
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
 from ansible.template import trust_as_template
-from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import load_plan, package
+from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
+    load_plan,
+    package,
+    translated,
+)
 
 if TYPE_CHECKING:
     from ansible.inventory.data import InventoryData
     from ansible.parsing.dataloader import DataLoader
 
-    from heiiki.plan.model import Device, Management, Plan
+    from heiiki.management import Management
+    from heiiki.plan.model import Device, Plan
 
 SERVICE_FILE = "service.yml"
 PARTS = frozenset({SERVICE_FILE, "retired.yml", "revoked.yml"})
@@ -146,26 +151,30 @@ def sessions(device: "Device", out: frozenset[str] = frozenset()) -> list[dict[s
     ]
 
 
-def connection(management: "Management") -> dict[str, Any]:
+def reached(plan: "Plan") -> "Management":
+    """Return the way to the devices of a service.
+
+    Raises:
+        AnsibleError: no package that is installed brings it.
+    """
+    with translated():
+        return cast("Management", package("heiiki.management").management(plan))
+
+
+def connection(plan: "Plan") -> dict[str, Any]:
     """Return the variables by which Ansible reaches every device."""
-    python = {"ansible_python_interpreter": "/usr/bin/python3"}
-    if management.kind == "lab":
-        return {"ansible_connection": "heiiki.network.lab", **python}
-    become = {"ansible_become": True} if management.become else {}
-    return {"ansible_user": management.user, **become, **python}
+    return {"ansible_python_interpreter": "/usr/bin/python3", **reached(plan).ansible_variables(plan)}
 
 
-def host_variables(
-    device: "Device", management: "Management", out: frozenset[str] = frozenset()
-) -> dict[str, Any]:
+def host_variables(device: "Device", plan: "Plan", out: frozenset[str] = frozenset()) -> dict[str, Any]:
     """Return a device's variables.
 
     Args:
         device: the device.
-        management: how the service's devices are reached.
-        out: devices that are shut out.
+        plan: the service.
+        out: devices that are revoked.
     """
-    host = {} if management.kind == "lab" else {"ansible_host": f"{device.name}{management.host_suffix}"}
+    host = reached(plan).ansible_host(plan, device.name)
     return {
         "heiiki_device": device.name,
         "heiiki_role": str(device.role),
@@ -174,7 +183,7 @@ def host_variables(
         "heiiki_networks": [str(network) for network in device.networks],
         "heiiki_sessions": sessions(device, out),
         "heiiki_certificate": device.identity is not None,
-        **host,
+        **({"ansible_host": host} if host else {}),
     }
 
 
@@ -265,7 +274,7 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # the base is
         out = frozenset(device.name for device in plan.devices if device.revoked)
         for device in plan.devices:
             self.inventory.add_host(device.name, group=MANAGED if device.managed else UNMANAGED)
-            for name, value in host_variables(device, plan.management, out).items():
+            for name, value in host_variables(device, plan, out).items():
                 self._variable(device.name, name, value)
             if device.managed:
                 for group in (*groups(device), *([device.site] if device.site else [])):
@@ -276,14 +285,14 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # the base is
         place = Path(artifacts) / plan.service if artifacts else state.artifacts(plan.service)
         common: dict[str, Any] = {
             "heiiki_service": plan.service,
-            "heiiki_lab": plan.management.kind == "lab",
+            "heiiki_lab": reached(plan).simulated,
             "heiiki_service_dir": str(folder),
             "heiiki_artifacts": str(place),
             "heiiki_build": str(place / "build"),
         }
         for name, value in common.items():
             self._variable("all", name, value)
-        for name, value in connection(plan.management).items():
+        for name, value in connection(plan).items():
             for group in (MANAGED, UNMANAGED):
                 self._variable(group, name, value)
 

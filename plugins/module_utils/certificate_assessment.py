@@ -5,7 +5,7 @@
 Standard library only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.heiiki.network.plugins.module_utils.device_certificate import (
@@ -88,3 +88,29 @@ def assess(program: Program, wanted: Mapping[str, Any], *, check: bool) -> dict[
             answer["reloaded"] = program("reload")["users"]
     answer["changed"] = trust or not status["loaded"]
     return answer
+
+
+def install(program: Program, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Have the request signed, install the certificate, and have users load it."""
+    # The installation examines key, chain and names itself.
+    before = program("glance")
+    program("install", {**wanted["order"], "token": wanted["token"]})
+    warnings = list(_pulled(program)) if before["pulls"] else []
+    after = program("glance")
+    if not after["loaded"]:
+        program("reload")
+    return {
+        "changed": True,
+        "certificate": after["certificate"],
+        "reloaded": after["users"],
+        "warnings": warnings,
+        "diff": diff(wanted["device"], lines(before["certificate"]), lines(after["certificate"])),
+    }
+
+
+def _pulled(program: Program) -> Iterator[str]:
+    """Fetch the CRLs at once, since without them no peer is accepted; yield why that did not work."""
+    try:
+        yield from program("pull")["refused"]
+    except DeviceError as error:
+        yield f"the certificate is installed; CRLs come later: {error}"

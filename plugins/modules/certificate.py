@@ -133,14 +133,10 @@ reloaded:
   sample: [swanctl --load-creds --noprompt]
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.heiiki.network.plugins.module_utils.certificate_assessment import (
     assess,
-    diff,
-    lines,
+    install,
 )
 from ansible_collections.heiiki.network.plugins.module_utils.device_certificate import (
     WHERE,
@@ -166,32 +162,6 @@ ARGUMENTS = {
     "token": {"type": "str", "default": "", "no_log": True},
     **WHERE,
 }
-
-
-def install(program: Program, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Have the request signed, install the certificate, and have users load it."""
-    # The installation examines key, chain and names itself.
-    before = program("glance")
-    program("install", {**wanted["order"], "token": wanted["token"]})
-    warnings = list(_pulled(program)) if before["pulls"] else []
-    after = program("glance")
-    if not after["loaded"]:
-        program("reload")
-    return {
-        "changed": True,
-        "certificate": after["certificate"],
-        "reloaded": after["users"],
-        "warnings": warnings,
-        "diff": diff(wanted["device"], lines(before["certificate"]), lines(after["certificate"])),
-    }
-
-
-def _pulled(program: Program) -> Iterator[str]:
-    """Fetch the CRLs at once, since without them no peer is accepted; yield why that did not work."""
-    try:
-        yield from program("pull")["refused"]
-    except DeviceError as error:
-        yield f"the certificate is installed; CRLs come later: {error}"
 
 
 def main() -> None:

@@ -5,7 +5,6 @@
 import os
 import shlex
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from ansible.plugins.loader import connection_loader
 from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import package
 
 if TYPE_CHECKING:
+    from heiiki.management import Hosts
     from heiiki.plan.model import Device, Management, Plan
     from heiiki.transport import SshHost
 
@@ -27,28 +27,19 @@ BECOME = {"sudo": ("sudo", "-n", "-u"), "doas": ("doas", "-n", "-u")}
 """Programs that become another user without asking for a password."""
 
 
-@contextmanager
-def transport_for(plan: "Plan", variables: Variables) -> Iterator[Any]:
-    """Give the transport to the service's devices.
+def hosts_of(variables: Variables) -> "Hosts":
+    """Return the function that says how the plays reach each managed device of a service over SSH.
+
+    It raises AnsibleError where a device is reached in a way that only plays can take.
 
     Args:
-        plan: the service.
         variables: those of the task; ``hostvars`` among them says how the plays reach each device.
-
-    Raises:
-        AnsibleError: the lab is not up, or a device is reached in a way that only plays can take.
     """
-    if plan.management.kind == "lab":
-        paths = package("heiiki_lab.state")
-        state = paths.lab_dir()
-        if not paths.is_running(state):
-            raise AnsibleError(paths.not_up(state))
-        with package("heiiki_lab.transport").LabTransport(state) as transport:
-            yield transport
-        return
-    hosts = {device.name: ssh_host(device, plan.management, variables) for device in plan.managed()}
-    with package("heiiki.transport").SshTransport(hosts) as transport:
-        yield transport
+
+    def hosts(plan: "Plan") -> "dict[str, SshHost]":
+        return {device.name: ssh_host(device, plan.management, variables) for device in plan.managed()}
+
+    return hosts
 
 
 def ssh_host(device: "Device", management: "Management", variables: Variables) -> "SshHost":

@@ -12,21 +12,16 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import SplitResult, urlsplit
 
 from ansible.errors import AnsibleError
 from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
-    kept,
-    load_plan,
-    node_client,
+    opened,
     package,
     translated,
-    vault_access,
 )
 
 if TYPE_CHECKING:
-    from heiiki.pki.server.connection import Connector, Vault
-    from heiiki.plan.model import Plan
+    from heiiki.pki.server.connection import Vault
 
 Document = dict[str, Any]
 STEP = "issuing certificates"
@@ -117,11 +112,11 @@ class Enrolment:
             service: with its ``service.yml``.
             state: holds what the controller keeps of it; None for the service's own state folder.
         """
-        plan = load_plan(service)
-        self._state = kept(plan, service, state)
+        self._service = opened(service, state)
+        with translated():
+            folder = self._service.state.run
         key = hashlib.sha256(str(service.resolve()).encode()).hexdigest()[:12]
-        folder = self._state.run
-        self._shared = shared(folder, key, lambda: self._prepare(plan, beside(folder, key, os.getppid())))
+        self._shared = shared(folder, key, lambda: self._prepare(beside(folder, key, os.getppid())))
         self.problem: str = self._shared["problem"]
         self.warnings: list[str] = self._shared["warnings"]
         self._refresh()
@@ -131,7 +126,7 @@ class Enrolment:
         server = self._shared["server"]
         if server.get("kept"):
             with translated():
-                server["ca_pem"] = self._state.secrets.read("vault/ca", "pem")
+                server["ca_pem"] = self._service.state.secrets.read("vault/ca", "pem")
         if server:
             self._shared["server_anchors"] = package("heiiki.pki.enrol").pems(server["ca_pem"])
 
@@ -174,19 +169,19 @@ class Enrolment:
                 vault.close()
         return str(token), dict(document)
 
-    def _prepare(self, plan: "Plan", other: str) -> Document:
+    def _prepare(self, other: str) -> Document:
         """Read the plan, ask who signs now, and log in; what goes wrong there is part of the answer.
 
         Two runs would take each other's requests away, so one that finds an `other` issues nothing.
         """
-        enrol, errors = package("heiiki.pki.enrol"), package("heiiki.errors")
+        enrol, errors, plan = package("heiiki.pki.enrol"), package("heiiki.errors"), self._service.plan
         planned: Document = enrol.planned(plan)
         nothing: Document = {"anchors": [], "server_anchors": [], "issuer_sha256": "", "revoked": []}
         nothing |= {"token": "", "server": {}, "warnings": []}
         if other:
             return {**planned, **nothing, "problem": other}
         try:
-            access = vault_access(plan, self._state, STEP)
+            access = self._service.vault(STEP)
             found = access.vault.server
             kept = not (os.environ.get("VAULT_CACERT") and found.connect is None)
             server = {"url": found.url, "host": found.host, "ca_pem": found.ca_pem, "kept": kept}
@@ -195,22 +190,18 @@ class Enrolment:
                 **enrol.facts(access.vault, plan),
                 "revoked": list(package("heiiki.pki.revoke").revoked_serials(access.vault, plan.pki)),
                 "warnings": list(package("heiiki.pki.authorities").expiring(access.vault, plan.pki)),
-                "server": {**server, "node": plan.pki.vault if found.connect else ""},
+                "server": {**server, "relayed": found.connect is not None},
                 # A token that somebody gave us stays where it is: in the environment.
                 "token": "" if access.environment.get("VAULT_TOKEN") else enrol.log_in(access),
                 "problem": "",
             }
-        except (errors.HeiikiError, AnsibleError) as error:
+        except errors.HeiikiError as error:
             return {**planned, **nothing, "problem": str(error)}
 
     def _vault(self, server: Document, token: str) -> "Vault":
         connection = package("heiiki.pki.server.connection")
-        connect = _relay(server["node"], urlsplit(server["url"])) if server["node"] else None
+        service = self._service
+        connect = service.management.vault_connector(service.plan) if server["relayed"] else None
         where = connection.Server(server["url"], server["host"], server["ca_pem"], connect)
         session: Vault = connection.Vault(where, token=token, step=STEP)
         return session
-
-
-def _relay(node: str, where: SplitResult) -> "Connector":
-    """Return the lab's way to its server: through the agent of the server's node."""
-    return lambda: node_client(None, node).connect(str(where.hostname), where.port or 8200)

@@ -62,8 +62,12 @@ class CertificateError(HeiikiError):
     """A certificate, a request for one, or a revocation list is not what the plan says."""
 
 
-class TheftError(HeiikiError):
-    """A stolen device is unknown, or the mark in the intent that keeps it out cannot be set or taken away."""
+class ManagementError(HeiikiError):
+    """No package that is installed knows how the devices of the service are reached."""
+
+
+class RevocationError(HeiikiError):
+    """A device cannot be revoked or reinstated, or its entry in ``revoked.yml`` cannot be written."""
 
 
 class RotationError(HeiikiError):

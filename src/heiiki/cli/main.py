@@ -1,4 +1,4 @@
-"""`heiiki new | check | compile | lab`: what people type.
+"""`heiiki new | check | compile | verify | revoke ...`: what people type.
 
 Exit codes: 0 all is well, 1 a verdict is fail or unknown or a command failed, 2 the input is bad.
 """
@@ -6,20 +6,20 @@ Exit codes: 0 all is well, 1 a verdict is fail or unknown or a command failed, 2
 import json
 import sys
 from collections.abc import Sequence
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import click
 
+from heiiki import service as use_cases
 from heiiki.cli.group import RootGroup, examples
+from heiiki.cli.network import COMMANDS
 from heiiki.cli.new_service import generate, template
 from heiiki.cli.reference import reference_files
 from heiiki.cli.service import Folder, planned
 from heiiki.cli.table import verdict_table
 from heiiki.cli.terminal import say
-from heiiki.design import design
 from heiiki.intent.collector import held
-from heiiki.render import compile_plan, facts, write
 from heiiki.report import exit_code
 from heiiki.report.verdicts import verdict_json
 from heiiki.state import of_service
@@ -33,6 +33,7 @@ from heiiki.state import of_service
         "heiiki new inventories/osaka      a small commented service to edit",
         "heiiki check inventories/osaka    every mistake, or else the design verdicts",
         "heiiki compile inventories/osaka --out build",
+        "heiiki verify inventories/osaka   what is measured of the running network",
         "heiiki lab up                     the worked example as a running network",
     ),
 )
@@ -80,7 +81,7 @@ def check(ctx: click.Context, folder: Path, as_json: bool) -> None:
     """Check FOLDER: every mistake of every file, or else the design verdicts."""
     ctx.meta["json"] = as_json
     plan = planned(folder)
-    verdicts = design(plan, compile_plan(plan))
+    verdicts = use_cases.check(plan)
     if as_json:
         say(
             json.dumps(
@@ -103,11 +104,11 @@ def check(ctx: click.Context, folder: Path, as_json: bool) -> None:
 @held()
 def compile_(folder: Path, out: Path) -> None:
     """Write every device's configuration below --out, one folder a device."""
-    plan = planned(folder)
-    done = write(compile_plan(plan), out, facts(plan))
+    service = use_cases.opened(folder)
+    done = use_cases.compile_service(service, out)
     for line in done.update.kept:
         say(line, err=True)
-    say(f"{out}: {sum(1 for _ in plan.managed())} devices, {len(done.changed)} changed")
+    say(f"{out}: {sum(1 for _ in service.plan.managed())} devices, {len(done.changed)} changed")
 
 
 @cli.command(
@@ -140,8 +141,31 @@ def reference(folder: Path) -> None:
         say(folder / name)
 
 
-for _command in entry_points(group="heiiki.commands"):
-    cli.add_command(_command.load())
+def _brought(entry: EntryPoint) -> click.Command:
+    """Return a command that an extra brings, or one that says how to get it."""
+    try:
+        command: click.Command = entry.load()
+    except ImportError as error:
+        what = f"`heiiki {entry.name}` needs more than is installed here ({error.name})"
+        remedy = f"{what}: run `pip install heiiki[{entry.name}]`"
+
+        @click.command(
+            entry.name,
+            context_settings={"ignore_unknown_options": True},
+            help=f"Needs the extra `heiiki[{entry.name}]`, which is not installed.",
+        )
+        @click.argument("arguments", nargs=-1)
+        def command(arguments: tuple[str, ...]) -> None:  # noqa: ARG001 - whatever they are
+            """Say how to get the command."""
+            raise click.ClickException(remedy)
+
+    return command
+
+
+for _command in COMMANDS:
+    cli.add_command(_command)
+for _entry in entry_points(group="heiiki.commands"):
+    cli.add_command(_brought(_entry))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -4,8 +4,9 @@ import json
 from datetime import date
 from pathlib import Path
 
-from heiiki.errors import IntentError, TheftError
+from heiiki.errors import IntentError, Problem, RevocationError
 from heiiki.intent.load import load
+from heiiki.intent.model import Intent, Mark, RevokedDevice
 from heiiki.intent.yaml_faults import lines_of
 from heiiki.intent.yaml_source import YamlSource
 
@@ -28,7 +29,7 @@ def add(folder: Path, device: str, reason: str, sim: str | None, since: date | N
         since: the day; today when left out.
 
     Raises:
-        TheftError: the file cannot be written, or would have mistakes; it stays as it was.
+        RevocationError: the file cannot be written, or would have mistakes; it stays as it was.
     """
     named = _named(folder)
     if device in named:
@@ -45,11 +46,20 @@ def add(folder: Path, device: str, reason: str, sim: str | None, since: date | N
     return True
 
 
+def marked(intent: Intent, device: str, reason: str, sim: str | None) -> Intent:
+    """Return an intent in which `device` is marked; the files stay as they are."""
+    if any(mark.written.device == device for mark in intent.revoked):
+        return intent
+    written = RevokedDevice(device=device, since=str(date.today()), reason=reason, sim=sim)  # noqa: DTZ011
+    place = Problem(Path(FILE), 0, 0, "devices", f"there is no device `{device}`", "name one of the plan")
+    return intent.model_copy(update={"revoked": (*intent.revoked, Mark(written, place))})
+
+
 def remove(folder: Path, device: str) -> bool:
     """Take the mark of a device away; tells whether there was one.
 
     Raises:
-        TheftError: the file cannot be written, or would have mistakes; it stays as it was.
+        RevocationError: the file cannot be written, or would have mistakes; it stays as it was.
     """
     named = _named(folder)
     if device not in named:
@@ -89,15 +99,15 @@ def _replace(folder: Path, text: str, wanted: list[str]) -> None:
     try:
         path.write_bytes(text.encode("utf-8"))
         _check(folder, wanted)
-    except (IntentError, TheftError, OSError) as error:
+    except (IntentError, RevocationError, OSError) as error:
         if before is None:
             path.unlink(missing_ok=True)
         else:
             path.write_bytes(before)
-        raise TheftError(f"{path} cannot be changed, do it by hand: {error}") from error
+        raise RevocationError(f"{path} cannot be changed, do it by hand: {error}") from error
 
 
 def _check(folder: Path, wanted: list[str]) -> None:
     """Refuse a change of lines that took more away than one device."""
     if _named(folder) != wanted:
-        raise TheftError("its devices do not stand on lines of their own")
+        raise RevocationError("its devices do not stand on lines of their own")

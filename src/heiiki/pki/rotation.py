@@ -13,16 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from heiiki.errors import RotationError
+from heiiki.files import write_atomically
 from heiiki.pki import authorities as ca
 from heiiki.pki.authorities import Authority
+from heiiki.pki.device_program import NO_ANSWER, Devices, Status
 from heiiki.pki.enrol import fingerprint
 from heiiki.pki.server.bootstrap import Access, logged_in, root
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.policies import Purpose
 from heiiki.plan.model import Pki, Plan
-from heiiki.report.store import write_atomically
-from heiiki.verify.fleet import Answer, Fleet
-from heiiki.verify.ipsec.certificates import QUESTION
 
 FOLDER = "rotation"
 """Folder of the evidence, below a service's artifacts."""
@@ -32,8 +31,7 @@ FRESH = timedelta(days=1)
 
 _SHOWN = 8
 
-Statuses = Mapping[str, dict[str, Any] | str]
-"""What each device tells of its credentials, or why it tells nothing."""
+Statuses = Mapping[str, Status]
 
 
 class Kind(StrEnum):
@@ -154,7 +152,7 @@ class Rotation:
 
     plan: Plan
     access: Access
-    fleet: Fleet
+    devices: Devices
     kind: Kind
     again: bool = False
     check: bool = False
@@ -286,7 +284,7 @@ class Rotation:
         listed = {
             name: _listed(status, issuer) for name, status in self._statuses().items() if name in verifiers
         }
-        away = [name for name, why in listed.items() if why.startswith(_NO_ANSWER)]
+        away = [name for name, why in listed.items() if why.startswith(NO_ANSWER)]
         self._need(
             {name: why for name, why in listed.items() if name not in away},
             f"have the revocation list of {issuer}",
@@ -297,13 +295,12 @@ class Rotation:
 
     def _pull(self) -> None:
         """Have every verifier fetch the lists; whether that worked shows in what it tells afterwards."""
-        out = {device.name for device in self.plan.managed() if device.crl_source and not device.revoked}
-        self.fleet.ask("shut", {name: {"pull": True} for name in out})
+        verifiers = (device for device in self.plan.managed() if device.crl_source)
+        self.devices.fetch_crls([device.name for device in verifiers if not device.revoked])
 
     def _statuses(self) -> Statuses:
         asked = [device.name for device in self.plan.managed() if device.identity and not device.revoked]
-        answers = self.fleet.ask("read", dict.fromkeys(asked, QUESTION))
-        return {name: _status(answers[name]) for name in sorted(answers)}
+        return self.devices.statuses(sorted(asked))
 
     def _need(self, seen: Mapping[str, str], what: str, hence: str) -> None:
         """Stop unless every device was seen to be ready."""
@@ -334,21 +331,8 @@ class Rotation:
         return Done(state.current(self.kind).name, changes, phase, after, seen or {}, warnings)
 
 
-_NO_ANSWER = "does not answer"
 _ANCHORED, _RENEWED, _LISTED, _FORGOTTEN = "trusts it", "uses it", "has it", "knows none"
 _READY = frozenset({_ANCHORED, _RENEWED, _LISTED, _FORGOTTEN})
-
-
-def _status(answer: Answer) -> dict[str, Any] | str:
-    """Return what a device tells of its credentials, or why it tells nothing."""
-    said = answer.data.get("commands", {}).get("status", {})
-    if answer.error or said.get("rc") != 0:
-        return f"{_NO_ANSWER}: {answer.error or said.get('err', '').strip() or 'no program answers there'}"
-    try:
-        found: dict[str, Any] = json.loads(said["out"])
-    except ValueError as error:
-        return f"{_NO_ANSWER} so that it could be read: {error}"
-    return found
 
 
 def _anchored(status: dict[str, Any] | str, newest: str) -> str:

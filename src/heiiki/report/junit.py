@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from heiiki.files import write_atomically
 from heiiki.report.header import Header
-from heiiki.report.store import write_atomically
 from heiiki.report.verdicts import ordered
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.figures import against

@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from heiiki.files import write_atomically
 from heiiki.plan.model import Plan
 from heiiki.report import scope
 from heiiki.report.completion import (
@@ -27,7 +28,7 @@ from heiiki.report.faults import REQUIREMENT, FaultRow
 from heiiki.report.header import Header
 from heiiki.report.junit import write_junit
 from heiiki.report.picture import BOX_HEIGHT, BOX_WIDTH, KEY, draw
-from heiiki.report.store import flaw, is_inside, substantiated, write_atomically
+from heiiki.report.store import flaw, is_inside, substantiated
 from heiiki.report.table import NOT_EXAMINED, SEVERITY, Matrix, matrix
 from heiiki.report.timeline import timeline
 from heiiki.report.verdicts import FAULTS_FILE, VERDICTS_FILE, ordered, write_faults, write_verdicts

@@ -2,13 +2,13 @@
 
 import hashlib
 import re
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 from heiiki.errors import EvidenceError
+from heiiki.files import write_atomically
 from heiiki.report.header import iso, utc_now
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
@@ -24,23 +24,6 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9_.+/-]")
 def is_inside(file: str) -> bool:
     """Tell whether `file` is the relative name of a file in the evidence folder, and nothing more clever."""
     return file.startswith(f"{FOLDER}/") and _SAFE_NAME.fullmatch(file) is not None
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write `data` to `path` so that a reader sees the old file or the whole new one.
-
-    Raises:
-        EvidenceError: the folder cannot be made or written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            file.write(data)
-        temporary = Path(file.name)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        raise EvidenceError(f"{path}: cannot be written: {error.strerror}; check the folder") from error
 
 
 class EvidenceStore:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from heiiki.errors import EvidenceError
+from heiiki.files import write_atomically
 from heiiki.plan.model import FailureMode
 from heiiki.report.faults import GAP_BOUND_S, FaultRow, Gap, merge_rows
 from heiiki.report.faults import REQUIREMENT as GAP
 from heiiki.report.header import Header, Totals
-from heiiki.report.store import write_atomically
 from heiiki.requirements import REQUIREMENTS, Result, Stage, Verdict
 from heiiki.requirements.verdict import Evidence
 

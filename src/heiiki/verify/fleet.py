@@ -42,9 +42,13 @@ class Fleet:
         self, probe: str, parameters: Mapping[str, Mapping[str, Any]], timeout: float = 30.0
     ) -> dict[str, Answer]:
         """Run `probe` with its parameters on each device named, and wait for all."""
+        return self.run({device: program(probe, own) for device, own in parameters.items()}, timeout)
+
+    def run(self, programs: Mapping[str, bytes], timeout: float = 30.0) -> dict[str, Answer]:
+        """Run on each device named what ``python3 -`` reads there, and wait for all."""
         running = {
-            device: self._pool.submit(self._one, device, program(probe, own), timeout)
-            for device, own in parameters.items()
+            device: self._pool.submit(self._one, device, source, timeout)
+            for device, source in programs.items()
         }
         return {device: future.result() for device, future in running.items()}
 

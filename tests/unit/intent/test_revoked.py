@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from heiiki import revocation as theft
 from heiiki.design import design
-from heiiki.errors import TheftError
+from heiiki.errors import RevocationError
 from heiiki.intent import load, revoked
 from heiiki.plan import Plan, build
 from heiiki.render import compile_plan
+from heiiki.service import Service, opened, reinstate
 
 DAY = date(2026, 11, 24)
 DEVICE, SIM = "umeda-gw-b", "440100000000017"
@@ -67,7 +67,7 @@ def test_what_people_wrote_stays_as_it_is(service: Path) -> None:
 def test_what_cannot_be_changed_stays_as_it_was(service: Path, before: str | None) -> None:
     if before is not None:
         (service / revoked.FILE).write_text(before)
-    with pytest.raises(TheftError, match=r"revoked.yml cannot be changed, do it by hand: "):
+    with pytest.raises(RevocationError, match=r"revoked.yml cannot be changed, do it by hand: "):
         revoked.add(service, DEVICE, "stolen" if before else "x" * 81, None, DAY)
     assert (text(service) if (service / revoked.FILE).exists() else None) == before
 
@@ -98,22 +98,22 @@ def test_the_rest_of_the_service_is_still_compiled_and_examined(out: Plan) -> No
 
 
 def test_a_replacement_needs_a_card_of_its_own_or_a_word(service: Path, out: Plan) -> None:
-    with pytest.raises(TheftError, match=rf"SIM {SIM} was in the device that is shut out: write the new"):
-        theft.readmit(service, out, DEVICE, service, same_sim=False)
-    assert theft.readmit(service, out, DEVICE, service, same_sim=True, check=True)
+    with pytest.raises(RevocationError, match=rf"SIM {SIM} was in the device that is revoked: write the new"):
+        reinstate(Service(service, out), DEVICE, service, same_sim=False)
+    assert reinstate(Service(service, out), DEVICE, service, same_sim=True, check=True)
     assert load(service).revoked
-    assert theft.readmit(service, out, DEVICE, service, same_sim=True)
+    assert reinstate(Service(service, out), DEVICE, service, same_sim=True)
     again = build(load(service))
     assert again.device(DEVICE).managed
     assert SIM in {sim.imsi for sim in again.device("b-hss").subscribers}
-    assert not theft.readmit(service, again, DEVICE, service, same_sim=False)
+    assert not reinstate(Service(service, again), DEVICE, service, same_sim=False)
 
 
 def test_a_new_card_is_let_in(service: Path, out: Plan) -> None:
     assert out.device(DEVICE).revoked
     (file,) = (service / "sites").glob("*-umeda.yml")
     file.write_text(file.read_text().replace(SIM, "440100000000917"))
-    assert theft.readmit(service, build(load(service)), DEVICE, service, same_sim=False)
+    assert reinstate(opened(service), DEVICE, service, same_sim=False)
 
 
 @pytest.mark.parametrize("char", ["\u2028", "\u2029", "\x85"])
@@ -149,7 +149,7 @@ def test_taking_one_mark_away_never_takes_another(service: Path, between: str) -
         lambda: revoked.remove(service, "namba-gw"),
         lambda: revoked.add(service, DEVICE, "x", None),
     ):
-        with pytest.raises(TheftError, match="cannot be changed, do it by hand: "):
+        with pytest.raises(RevocationError, match="cannot be changed, do it by hand: "):
             change()
         assert text(service) == written
     assert [mark.written.device for mark in load(service).revoked] == ["namba-gw", "umeda-ce-a"]
@@ -157,6 +157,6 @@ def test_taking_one_mark_away_never_takes_another(service: Path, between: str) -
 
 @pytest.mark.parametrize("day", [date(2099, 1, 1)])
 def test_a_day_to_come_is_not_written(service: Path, day: date) -> None:
-    with pytest.raises(TheftError, match="has not come yet"):
+    with pytest.raises(RevocationError, match="has not come yet"):
         revoked.add(service, DEVICE, "stolen", None, day)
     assert not (service / revoked.FILE).exists()

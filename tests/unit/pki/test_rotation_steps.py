@@ -1,11 +1,11 @@
 """The replacement of a CA, step by step against a real server and devices that say what a test wants."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from vault_server import SetUpVault, set_up_vault, unsealed_vault
@@ -13,12 +13,13 @@ from vault_server import SetUpVault, set_up_vault, unsealed_vault
 from heiiki.errors import RotationError, VaultError, VaultFault
 from heiiki.pki import authorities as ca
 from heiiki.pki import rotation
+from heiiki.pki.device_program import Status, credentials_status
 from heiiki.pki.enrol import facts, fingerprint
 from heiiki.pki.rotation import Kind, Rotation, State, Step
 from heiiki.pki.server.bootstrap import apply
 from heiiki.pki.server.connection import Vault
 from heiiki.plan.model import Plan
-from heiiki.verify.fleet import Answer, Fleet
+from heiiki.verify.fleet import Answer
 
 
 @pytest.fixture
@@ -61,16 +62,12 @@ class Devices:
         ]
         self.lists |= {name: found for name in self.names if name not in but}
 
-    def ask(
-        self, probe: str, parameters: Mapping[str, Mapping[str, Any]], timeout: float = 30.0
-    ) -> dict[str, Answer]:
-        assert timeout
-        if probe == "shut":
-            assert all(one == {"pull": True} for one in parameters.values())
-            self.pulled = sorted(parameters)
-            self.pull(*self.away, *self.deaf)
-            return {}
-        return {name: self._told(name) for name in parameters}
+    def fetch_crls(self, names: list[str]) -> None:
+        self.pulled = sorted(names)
+        self.pull(*self.away, *self.deaf)
+
+    def statuses(self, names: list[str]) -> dict[str, Status]:
+        return {name: credentials_status(self._told(name)) for name in names}
 
     def _told(self, name: str) -> Answer:
         if name in self.away:
@@ -91,7 +88,7 @@ def devices(own: SetUpVault) -> Devices:
 
 
 def way(own: SetUpVault, devices: Devices, kind: Kind, **more: bool) -> Rotation:
-    return Rotation(own.plan, own.access, cast("Fleet", devices), kind, **more)
+    return Rotation(own.plan, own.access, devices, kind, **more)
 
 
 def names(own: SetUpVault) -> list[str]:

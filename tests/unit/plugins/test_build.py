@@ -189,7 +189,7 @@ def test_the_builds_of_another_service_are_not_overwritten_while_it_exists(
         _Compile(build, moved).run()
     assert str(caught.value) == (
         f"{build}: holds the builds of the service in {service}, and this one is in {moved}: "
-        "give one of them another name (service.yml), or set heiiki_build"
+        "give one of them another name (service.yml), or name another folder (--out or heiiki_build)"
     )
     shutil.rmtree(service)
     assert _Compile(build, moved).run()["changed"] is False

@@ -26,7 +26,7 @@ from ansible_collections.heiiki.network.plugins.module_utils.device_certificate 
 )
 from ansible_collections.heiiki.network.plugins.modules import certificate
 from ansible_collections.heiiki.network.plugins.modules.certificate import install
-from ansible_collections.heiiki.network.plugins.plugin_utils import enrolment
+from ansible_collections.heiiki.network.plugins.plugin_utils import _heiiki, enrolment
 from fake_vault import Authority
 from vault_server import RunningVault, make_tls, unsealed_vault
 
@@ -323,7 +323,7 @@ def fleet(tmp_path: Path, plan: Plan, server: RunningVault, monkeypatch: pytest.
     monkeypatch.setenv("VAULT_TOKEN", server.root_token)
     monkeypatch.setattr("ansible.plugins.action.ActionBase.run", lambda *_: {})
     elsewhere = replace(plan, management=replace(plan.management, kind="ssh"))
-    monkeypatch.setattr(enrolment, "load_plan", lambda _: elsewhere)
+    monkeypatch.setattr(_heiiki, "load_plan", lambda _: elsewhere)
     monkeypatch.setattr(enrol, "_url", lambda *_: server.server.url)
     return Fleet(tmp_path, plan, server)
 
@@ -457,7 +457,7 @@ def test_a_device_that_is_shut_out_gets_none_and_is_told_why(
         for device in plan.devices
     )
     other = replace(plan, devices=devices, management=replace(plan.management, kind="ssh"))
-    monkeypatch.setattr(enrolment, "load_plan", lambda _: other)
+    monkeypatch.setattr(_heiiki, "load_plan", lambda _: other)
     with pytest.raises(
         AnsibleError, match=r"is shut out \(stolen, since 2026-11-24\) and gets no certificate"
     ):
@@ -476,7 +476,7 @@ def test_while_the_server_is_away_only_who_has_days_left_goes_on(
             pki=replace(plan.pki, lifetimes=lifetimes),
             management=replace(plan.management, kind="ssh"),
         )
-        monkeypatch.setattr(enrolment, "load_plan", lambda _: other)
+        monkeypatch.setattr(_heiiki, "load_plan", lambda _: other)
 
     due(0.0)
     with monkeypatch.context() as patched:
@@ -500,7 +500,7 @@ def test_a_ca_that_ends_soon_is_warned_of(fleet: Fleet, plan: Plan, monkeypatch:
     other = replace(
         plan, pki=replace(plan.pki, lifetimes=longer), management=replace(plan.management, kind="ssh")
     )
-    monkeypatch.setattr(enrolment, "load_plan", lambda _: other)
+    monkeypatch.setattr(_heiiki, "load_plan", lambda _: other)
     (warning,) = fleet.run()["warnings"]
     assert warning.endswith("rotate it (role pki, pki_rotate)")
 

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleError
-from ansible_collections.heiiki.network.plugins.plugin_utils.connections import ssh_host, transport_for
+from ansible_collections.heiiki.network.plugins.plugin_utils.connections import hosts_of, ssh_host
 
+from heiiki.errors import LabError
 from heiiki.intent import load
 from heiiki.plan import Plan, build
 from heiiki.plan.model import Management
+from heiiki.service import opened
 from heiiki.transport import SshHost
 
 LAB = Path(__file__).resolve().parents[3] / "inventories/lab"
@@ -90,10 +92,18 @@ def test_what_only_plays_can_do_is_refused(plan: Plan, variables: dict[str, Any]
         reached(plan, **variables)
 
 
+def test_the_use_cases_reach_devices_as_the_plays_do(plan: Plan) -> None:
+    found = hosts_of({"hostvars": {"dras": {"inventory_hostname": "dras", **OURS, "ansible_port": 2222}}})(
+        plan
+    )
+    assert found["dras"].port == 2222
+    assert found["xmpp"].port is None
+
+
 def test_without_a_lab_it_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEIIKI_STATE", str(tmp_path))
     with (
-        pytest.raises(AnsibleError, match=r"the lab in .*/lab is not up; run `heiiki lab up`"),
-        transport_for(build(load(LAB)), {}),
+        pytest.raises(LabError, match=r"the lab in .*/lab is not up; run `heiiki lab up`"),
+        opened(LAB).fleet(),
     ):
         pytest.fail("there is no lab")

@@ -98,15 +98,18 @@ def test_every_variable_is_of_a_plain_type(lab: InventoryData) -> None:
 
 
 def test_a_user_who_is_not_root_becomes_root() -> None:
-    assert intent.connection(Management("ssh", "ops", become=True))["ansible_become"] is True
-    assert "ansible_become" not in intent.connection(Management("ssh", "root"))
+    def variables(management: Management) -> dict[str, object]:
+        return intent.connection(replace(_plan(), management=management))
+
+    assert variables(Management("ssh", "ops", become=True))["ansible_become"] is True
+    assert "ansible_become" not in variables(Management("ssh", "root"))
 
 
 def test_real_devices_are_reached_over_ssh() -> None:
     device = next(iter(_plan().managed()))
-    management = Management("ssh", "operator", ".mgmt.example")
-    assert intent.host_variables(device, management)["ansible_host"] == f"{device.name}.mgmt.example"
-    assert intent.connection(management) == {
+    plan = replace(_plan(), management=Management("ssh", "operator", ".mgmt.example"))
+    assert intent.host_variables(device, plan)["ansible_host"] == f"{device.name}.mgmt.example"
+    assert intent.connection(plan) == {
         "ansible_user": "operator",
         "ansible_python_interpreter": "/usr/bin/python3",
     }

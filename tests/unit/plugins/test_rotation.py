@@ -16,6 +16,7 @@ from ansible_collections.heiiki.network.plugins.plugin_utils import enrolment
 from heiiki.errors import RotationError
 from heiiki.pki import rotation
 from heiiki.pki.rotation import Done, Kind, Rotation, Step
+from heiiki.service import Service
 
 Run = Callable[..., dict[str, Any]]
 
@@ -56,8 +57,8 @@ def run(lab_inventory: Path, tmp_path: Path, taken: object, monkeypatch: pytest.
     def nobody(*_: Any) -> Any:
         yield None
 
-    monkeypatch.setattr(action, "transport_for", nobody)
-    monkeypatch.setattr(action, "vault_access", lambda *_: None)
+    monkeypatch.setattr(Service, "fleet", nobody)
+    monkeypatch.setattr(Service, "vault", lambda *_: None)
     monkeypatch.setattr(action.ActionModule.__bases__[0], "run", lambda *_: {})
 
     def call(*, check: bool = False, **arguments: Any) -> dict[str, Any]:
@@ -119,9 +120,9 @@ def test_the_run_asks_anew_who_signs_even_after_a_failure(
 def test_the_playbook_has_the_steps_in_their_order(root: Path) -> None:
     plays = yaml.safe_load((root / "playbooks/rotate.yml").read_text(encoding="utf-8"))
     steps = [
-        task.get("heiiki.network.rotation", {}).get("step", "devices")
+        task.get("vars", {}).get("rotation_step", "devices")
         for play in plays
-        for task in play["tasks"]
+        for task in play.get("tasks", ())
         if "ansible.builtin.debug" not in task
     ]
     assert steps == ["begin", "devices", "sign", "devices", "retire", "devices", "finish"]

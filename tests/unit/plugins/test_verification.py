@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleError
 from ansible_collections.heiiki.network.plugins.action.design import line
-from ansible_collections.heiiki.network.plugins.plugin_utils.verification import bad_ones, chosen_faults
+from ansible_collections.heiiki.network.plugins.plugin_utils.verification import chosen_faults
 
 from heiiki.report.completion import NOT_RUN, NOTHING_EXAMINED
 from heiiki.requirements.verdict import Result, Stage, Verdict
+from heiiki.service import bad_ones
 
 
 @pytest.mark.parametrize(

@@ -10,20 +10,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from heiiki.design.associations import THEFT, certificate_subject, guarded, held, revocation_subject
+from heiiki.pki.device_program import QUESTION, credentials_status
 from heiiki.plan.model import CrlSource, Device, Identity, Lifetimes, Plan
-from heiiki.render import agent
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.figures import settled
 from heiiki.requirements.verdict import Evidence
 from heiiki.verify.answers import Keep, brief, live, unknown
 from heiiki.verify.fleet import Answer, Fleet
 
-QUESTION = {
-    "commands": {
-        "status": list(agent.command("credentials", "status")),
-        "check": list(agent.command("credentials", "check")),
-    }
-}
 KEYS = (("EC", "P-256", 256), ("EC", "P-384", 384))
 """Keys that are long enough until 2030 and after (NIST SP 800-57 part 1, table 4): curve and bits."""
 
@@ -52,7 +46,7 @@ def of_device(
 ) -> Verdict:
     """Return the verdict on the certificate of one peer; its figure is the days left."""
     subject = certificate_subject(device.name)
-    status = _status(answer)
+    status = credentials_status(answer)
     if isinstance(status, str) or device.identity is None:
         why = status if isinstance(status, str) else "the plan gives it no identity"
         return unknown(identifier, subject, why, evidence)
@@ -72,18 +66,6 @@ def of_device(
         f"until {found['not_after']}"
     )
     return live(identifier, subject, Result.PASS, reason, evidence, figure=figure)
-
-
-def _status(answer: Answer) -> dict[str, Any] | str:
-    """Return what the device tells of its credentials, or why it tells nothing."""
-    said = answer.data.get("commands", {}).get("status", {})
-    if answer.error or said.get("rc") != 0:
-        return answer.error or f"{answer.device}: credentials: {said.get('err', '').strip()}"
-    try:
-        found: dict[str, Any] = json.loads(said["out"])
-    except ValueError as error:
-        return f"{answer.device}: credentials: the answer cannot be read: {error}"
-    return found
 
 
 def problems(identity: Identity, status: Mapping[str, Any], needed_days: float) -> list[str]:
@@ -132,7 +114,7 @@ def _list(names: Sequence[str]) -> str:
 def revocation(device: Device, wanted: CrlSource, answer: Answer, evidence: tuple[Evidence, ...]) -> Verdict:
     """Return R-THEFT of one verifier: the lists that it has, and when it last got them."""
     subject = revocation_subject(device.name)
-    status = _status(answer)
+    status = credentials_status(answer)
     if isinstance(status, str):
         return unknown(THEFT, subject, status, evidence)
     wrong = _list_problems(status)

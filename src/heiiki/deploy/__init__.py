@@ -1,0 +1,9 @@
+"""Changes on devices without Ansible: the programs that its modules run there, sent by a transport.
+
+The modules' own code does the work, so that a device is changed in one way, whoever asks for it.
+"""
+
+from heiiki.deploy.build import apply_program
+from heiiki.deploy.program import program
+
+__all__ = ["apply_program", "program"]

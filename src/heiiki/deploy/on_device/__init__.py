@@ -1,0 +1,1 @@
+"""Programs that change a device: sent there, run once. What only looks is in `heiiki.verify.probes`."""

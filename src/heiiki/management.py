@@ -1,0 +1,136 @@
+"""How the devices of a service are reached: what its `management:` says, found by entry point.
+
+A package that brings another way registers a class under the group `heiiki.management`, by the kind that
+`service.yml` names. The product brings `ssh`; the extra `heiiki[lab]` brings `lab`.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Protocol
+
+from heiiki.errors import ManagementError
+from heiiki.pki.server.connection import Connector
+from heiiki.plan.model import Plan
+from heiiki.transport import SshHost, SshTransport, Transport
+from heiiki.verify.access import SimTrials
+from heiiki.verify.faults.injector import Injector
+
+GROUP = "heiiki.management"
+
+Hosts = Callable[[Plan], Mapping[str, SshHost]]
+"""Says how each managed device of a plan is reached over SSH, where that is not as the service says."""
+
+
+_SUDO = ("sudo", "-n", "-u", "root", "--")
+
+
+@dataclass(frozen=True, slots=True)
+class TestEquipment:
+    """What a measurement may do to a network beside looking at it; a real one allows nothing of it.
+
+    Attributes:
+        injector: fails links and devices.
+        restart: starts the services of a device after it was killed or switched off.
+        sim_trials: commands of a test UE.
+        refused_certificates: the service's CA may be asked for certificates that must be refused.
+    """
+
+    injector: Injector | None = None
+    restart: Callable[[str], None] | None = None
+    sim_trials: SimTrials | None = None
+    refused_certificates: bool = False
+
+
+class Management(Protocol):
+    """One way to the devices of a service."""
+
+    simulated: bool
+    """The network is a simulation: what is measured is no figure of a real one."""
+
+    def transport(self, plan: Plan, hosts: Hosts | None = None) -> AbstractContextManager[Transport]:
+        """Give the transport to the devices of `plan`; `hosts` counts where they are reached over SSH."""
+
+    def ansible_variables(self, plan: Plan) -> dict[str, object]:
+        """Return the variables by which Ansible reaches every device."""
+
+    def ansible_host(self, plan: Plan, device: str) -> str | None:
+        """Return the host name of a device; None where its own name is enough."""
+
+    def vault_connector(self, plan: Plan) -> Connector | None:
+        """Return the way to the Vault server's port, or None where its address can be reached as it is."""
+
+    def environment(self) -> Mapping[str, str]:
+        """Return the variables that may name another Vault server, its CA and log-ins."""
+
+    def test_equipment(self, plan: Plan, *, faults: bool) -> TestEquipment:
+        """Return what a measurement may use; who fails elements only when `faults` are asked for."""
+
+
+class SshManagement:
+    """Real hosts, over OpenSSH."""
+
+    simulated = False
+
+    @contextmanager
+    def transport(self, plan: Plan, hosts: Hosts | None = None) -> Iterator[Transport]:
+        """Reach every managed device by its name, as the user that the plan names."""
+        with SshTransport((hosts or self._hosts)(plan)) as transport:
+            yield transport
+
+    def _hosts(self, plan: Plan) -> dict[str, SshHost]:
+        user, become = plan.management.user, _SUDO if plan.management.become else ()
+        return {
+            device.name: SshHost(self.ansible_host(plan, device.name), user, become=become)
+            for device in plan.managed()
+        }
+
+    def ansible_variables(self, plan: Plan) -> dict[str, object]:
+        """Log in as the user that the plan names, who becomes root where the plan says so."""
+        become: dict[str, object] = {"ansible_become": True} if plan.management.become else {}
+        return {"ansible_user": plan.management.user, **become}
+
+    def ansible_host(self, plan: Plan, device: str) -> str:
+        """Return the host name that the plan gives."""
+        return f"{device}{plan.management.host_suffix}"
+
+    def vault_connector(self, plan: Plan) -> None:
+        """Reach the server by its address."""
+
+    def environment(self) -> Mapping[str, str]:
+        """Return the environment of this process."""
+        return os.environ
+
+    def test_equipment(self, plan: Plan, *, faults: bool) -> TestEquipment:  # noqa: ARG002 - the Protocol's
+        """Allow nothing."""
+        return TestEquipment()
+
+
+def management(plan: Plan) -> Management:
+    """Return the way to the devices of `plan`.
+
+    Raises:
+        ManagementError: no package that is installed brings it.
+    """
+    return _brought(plan.management.kind)
+
+
+@cache
+def _brought(kind: str) -> Management:
+    try:
+        for entry in entry_points(group=GROUP, name=kind):
+            found: Management = entry.load()()
+            return found
+    except ImportError as error:
+        raise ManagementError(f"{_missing(kind)} ({error})") from error
+    raise ManagementError(_missing(kind))
+
+
+def _missing(kind: str) -> str:
+    return (
+        f"management: kind `{kind}` needs a package that is not installed here: "
+        f"run `pip install heiiki[{kind}]`"
+    )

@@ -1,0 +1,18 @@
+"""The revocation of a device: its steps, and the evidence of them (R-THEFT)."""
+
+from heiiki.revocation.evidence import BOUND_S, FOLDER, Record, verdicts
+from heiiki.revocation.steps import Means, RevocationStep, find, may_return, revoke, verifiers, what_is_cut
+
+__all__ = [
+    "BOUND_S",
+    "FOLDER",
+    "Means",
+    "Record",
+    "RevocationStep",
+    "find",
+    "may_return",
+    "revoke",
+    "verdicts",
+    "verifiers",
+    "what_is_cut",
+]

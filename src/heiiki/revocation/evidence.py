@@ -1,0 +1,185 @@
+"""The evidence of a revocation (R-THEFT): written from its first moment, judged by the newest one."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from heiiki.files import write_atomically
+from heiiki.plan.model import Device, Plan
+from heiiki.requirements import Result, Verdict
+from heiiki.requirements.verdict import Evidence
+from heiiki.verify.answers import Keep, live, unknown
+
+if TYPE_CHECKING:
+    from heiiki.revocation.steps import RevocationStep
+
+BOUND_S = 10.0
+"""Seconds from the start to the end of the last step that was needed."""
+
+FOLDER = "revocation"
+"""Folder of the evidence, below a service's artifacts."""
+
+_FORMER = "theft"
+"""Folder of the release before, whose evidence counts on."""
+
+_REQUIREMENT = "R-THEFT"
+_SUBJECT = "newest revocation"
+
+
+def evidence(
+    plan: Plan, device: str, steps: "Sequence[RevocationStep]", since: str | None = None, *, over: bool = True
+) -> dict[str, Any]:
+    """Return the evidence as a document; `seconds` is from the first start to the last step that was needed.
+
+    Args:
+        plan: the service.
+        device: what was revoked.
+        steps: those taken by now.
+        since: start of an earlier run that did not complete; its seconds count.
+        over: every step was taken.
+    """
+    needed = [step for step in steps if step.needed] or steps
+    started = since or min((step.started for step in steps), default=_now())
+    finished = max((step.finished for step in needed), default=started)
+    took = datetime.fromisoformat(finished) - datetime.fromisoformat(started)
+    return {
+        "service": plan.service,
+        "device": device,
+        "started": started,
+        "finished": finished,
+        "seconds": round(took.total_seconds(), 3),
+        "bound_s": BOUND_S,
+        "complete": over and not any(step.problem for step in steps if step.needed),
+        "steps": [asdict(step) for step in steps],
+    }
+
+
+class Record:
+    """The evidence of one revocation, on the disk from its first moment: a run that is killed is counted too.
+
+    A run after one that did not complete goes on in its file, from its start. One that finds nothing left to
+    do for an earlier revocation leaves no trace.
+
+    Attributes:
+        path: the file.
+        document: what stands in it, or would.
+    """
+
+    def __init__(self, artifacts: Path, plan: Plan, device: Device) -> None:
+        """Begin, or go on.
+
+        Raises:
+            EvidenceError: it cannot be written.
+        """
+        before = _newest(artifacts, plan.service, device.name)
+        going_on = before is not None and not before[1]["complete"]
+        self._plan, self._device = plan, device.name
+        self._since = str(before[1]["started"]) if before and going_on else _now()
+        self._steps: list[RevocationStep] = []
+        self._wanted = going_on or not device.revoked
+        stamp = datetime.fromisoformat(self._since).strftime("%Y%m%dT%H%M%SZ")
+        self.path = before[0] if before and going_on else artifacts / FOLDER / f"{device.name}-{stamp}.json"
+        self._write(over=False)
+
+    def add(self, step: "RevocationStep") -> "RevocationStep":
+        """Write a step down; returns it."""
+        self._steps.append(step)
+        self._wanted = self._wanted or bool(step.changed) or bool(step.needed and step.problem)
+        self._write(over=False)
+        return step
+
+    def finish(self) -> Path | None:
+        """Every step was taken: return the file, if there is anything to be told."""
+        self._write(over=True)
+        return self.path if self._wanted else None
+
+    def _write(self, *, over: bool) -> None:
+        self.document = evidence(self._plan, self._device, self._steps, self._since, over=over)
+        if self._wanted:
+            write_atomically(self.path, (json.dumps(self.document, indent=2) + "\n").encode())
+
+
+def unfinished(artifacts: Path, service: str, device: str) -> str | None:
+    """Return when the device's newest revocation began, if it did not complete."""
+    newest = _newest(artifacts, service, device)
+    return str(newest[1]["started"]) if newest and not newest[1]["complete"] else None
+
+
+def verdicts(plan: Plan, artifacts: Path, kept: Keep) -> Iterator[Verdict]:
+    """Yield R-THEFT as the newest revocation of the service measured it; nothing where there was none.
+
+    Args:
+        plan: the service.
+        artifacts: where the evidence is.
+        kept: keeps it beside the verdict.
+    """
+    found = []
+    for path, document in _kept(artifacts):
+        if document is None:
+            why = "the evidence cannot be read: run revoke.yml again"
+            yield unknown(_REQUIREMENT, f"revocation: {path.name}", why)
+        elif document["service"] == plan.service:
+            found.append(_Found(document["started"], path, document))
+    if found:
+        newest = max(found, key=lambda one: one.started)
+        proof = kept(f"{FOLDER}/{newest.path.name}", newest.path.read_bytes())
+        yield _judged(newest.document, proof)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    started: str
+    path: Path
+    document: Mapping[str, Any]
+
+
+def _judged(document: Mapping[str, Any], proof: Evidence) -> Verdict:
+    left = [step["name"] for step in document["steps"] if step["problem"] and step["needed"]]
+    good = document["complete"] and document["seconds"] <= BOUND_S
+    reason = f"{document['device']} on {document['started']}: "
+    if left:
+        reason += f"not complete: {', '.join(left)}"
+    elif document["complete"]:
+        reason += f"{len(document['steps'])} steps complete"
+    else:
+        reason += "cut off before every step was taken: run revoke.yml again"
+    figure = (document["seconds"], BOUND_S, "s")
+    result = Result.PASS if good else Result.FAIL
+    return live(_REQUIREMENT, _SUBJECT, result, reason, (proof,), figure=figure)
+
+
+def _newest(artifacts: Path, service: str, device: str) -> tuple[Path, dict[str, Any]] | None:
+    mine = [
+        (path, document)
+        for path, document in _kept(artifacts)
+        if document and (document["service"], document["device"]) == (service, device)
+    ]
+    return max(mine, key=lambda found: str(found[1]["started"]), default=None)
+
+
+def _kept(artifacts: Path) -> Iterator[tuple[Path, dict[str, Any] | None]]:
+    """Yield every file of evidence, and what it says; None when it cannot be read."""
+    for folder in (_FORMER, FOLDER):
+        for path in sorted((artifacts / folder).glob("*.json")):
+            yield path, _read(path)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_bytes())
+        document: dict[str, Any] = {_NAMES.get(key, key): value for key, value in found.items()}
+    except (ValueError, AttributeError):
+        return None
+    wanted = {"service", "device", "started", "seconds", "complete", "steps"}
+    return document if document.keys() >= wanted else None
+
+
+_NAMES = {"doors": "steps", "shut": "complete"}
+"""Keys that the release before gave other names."""
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,30 @@
+"""The use cases: what is done with a service, each composed once, for the command and for Ansible's plugins.
+
+A use case calls the rooms in order and returns a value; it raises `HeiikiError` for what a person has to
+mend. How devices are reached comes from `heiiki.management`.
+"""
+
+from heiiki.service.certificates import Renewed, foreseen_rotation, renew, rotate, step_of_rotation
+from heiiki.service.model import Service, opened
+from heiiki.service.network import Revoked, reinstate, revoke, what_would_be_revoked
+from heiiki.service.paper import check, compile_service
+from heiiki.service.verification import Outcome, bad_ones, verify
+
+__all__ = [
+    "Outcome",
+    "Renewed",
+    "Revoked",
+    "Service",
+    "bad_ones",
+    "check",
+    "compile_service",
+    "foreseen_rotation",
+    "opened",
+    "reinstate",
+    "renew",
+    "revoke",
+    "rotate",
+    "step_of_rotation",
+    "verify",
+    "what_would_be_revoked",
+]

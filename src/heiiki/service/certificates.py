@@ -1,0 +1,238 @@
+"""The use cases renew and rotate: certificates of devices, and the CAs that sign them."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from heiiki.deploy import program
+from heiiki.errors import HeiikiError, RotationError
+from heiiki.pki import enrol
+from heiiki.pki.authorities import expiring
+from heiiki.pki.revoke import revoked_serials
+from heiiki.pki.rotation import Done, Kind, Rotation, Step, keep
+from heiiki.pki.server.bootstrap import logged_in
+from heiiki.pki.server.connection import Vault
+from heiiki.pki.server.policies import Purpose
+from heiiki.service.devices import FleetDevices
+from heiiki.service.model import Service
+from heiiki.verify.fleet import Answer, Fleet
+
+REVOKED = "its CA has revoked it"
+_MORE_S = 60.0
+"""How much longer than the device's own waiting a step may take."""
+
+_PHASES: Mapping[Kind, tuple[Step, ...]] = {
+    Kind.ISSUING: (Step.BEGIN, Step.RETIRE, Step.FINISH),
+    Kind.ROOT: (Step.BEGIN, Step.SIGN, Step.RETIRE, Step.FINISH),
+}
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """What became of one device.
+
+    Attributes:
+        device: its name.
+        reasons: why its certificate was, or would be, renewed; empty when it is good.
+        changed: something was, or would be, changed.
+        problem: why it has no good certificate now; empty when it has.
+        warnings: what is to be done soon.
+    """
+
+    device: str
+    reasons: tuple[str, ...] = ()
+    changed: bool = False
+    problem: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def renew(
+    service: Service,
+    devices: Collection[str] | None = None,
+    *,
+    force: bool = False,
+    check: bool = False,
+    wait_s: int = 20,
+    report: Callable[[Renewed], None] = lambda _one: None,
+) -> tuple[Renewed, ...]:
+    """Give devices a new certificate where one is due, and the trust anchors that hold now.
+
+    Args:
+        service: the service.
+        devices: names; None for every device with a certificate.
+        force: renew what is not due, too.
+        check: change nothing.
+        wait_s: how long a device may look for a way to the server.
+        report: is told of each device when it is done.
+
+    Raises:
+        HeiikiError: a device is unknown or has no certificate, or the server cannot be asked.
+    """
+    names = _named(service, devices)
+    access = service.vault("issuing certificates")
+    with service.fleet() as fleet, logged_in(access, Purpose.ENROLLER) as vault:
+        shared = _shared(service, access.vault)
+        run = _Run(fleet, vault, shared, force=force, check=check, wait_s=wait_s)
+        found = []
+        for one in run.all(names):
+            found.append(one)
+            report(one)
+    return tuple(found)
+
+
+def _named(service: Service, devices: Collection[str] | None) -> list[str]:
+    known = {device.name for device in service.plan.managed() if device.identity}
+    if devices is None:
+        return sorted(known)
+    if unknown := sorted(set(devices) - known):
+        raise HeiikiError(
+            f"{', '.join(unknown)}: no managed device with a certificate has that name; known: "
+            f"{', '.join(sorted(known))}"
+        )
+    return sorted(devices)
+
+
+def _shared(service: Service, vault: Vault) -> Document:
+    """Return what all devices need: the plan's names, who is trusted, who signs, what is revoked."""
+    pki = service.plan.pki
+    return {
+        **enrol.planned(service.plan),
+        **enrol.facts(vault, service.plan),
+        "server_anchors": enrol.pems(vault.server.ca_pem),
+        "revoked": set(revoked_serials(vault, pki)),
+        "warnings": tuple(expiring(vault, pki)),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    fleet: Fleet
+    vault: Vault
+    shared: Document
+    force: bool
+    check: bool
+    wait_s: int
+
+    def all(self, names: list[str]) -> Iterator[Renewed]:
+        """Assess every device at once, then have each that needs it install a certificate."""
+        assessed = self._sent({name: self._wanted(name, force=self.force) for name in names})
+        again = {name: self._wanted(name, force=True) for name in names if self._revoked(assessed[name])}
+        assessed |= self._sent(again)
+        orders, failed = {}, {}
+        for name, answer in assessed.items():
+            if answer.data.get("made"):
+                try:
+                    orders[name] = self._order(name, answer.data["made"])
+                except HeiikiError as error:
+                    failed[name] = str(error)
+        installed = self._sent(orders)
+        for name in names:
+            reasons = (REVOKED,) if name in again else tuple(assessed[name].data.get("reasons", ()))
+            last = installed.get(name, assessed[name])
+            yield self._result(name, reasons, last, failed.get(name, ""))
+
+    def _wanted(self, name: str, *, force: bool) -> Document:
+        document = self.shared["devices"][name]
+        return {
+            "step": "assess",
+            "check": self.check,
+            "request": True,
+            "device": name,
+            "force": force,
+            "wait_s": self.wait_s,
+            "names": enrol.names(document),
+            "url": document["url"],
+            **{
+                key: self.shared[key] for key in ("renew_share", "anchors", "server_anchors", "issuer_sha256")
+            },
+        }
+
+    def _order(self, name: str, made: Mapping[str, Any]) -> Document:
+        token, order = enrol.order(self.vault, self.shared, name, made["csr"])
+        order["generation"] = made["generation"]
+        return {"step": "install", "device": name, "order": order, "token": token}
+
+    def _sent(self, parameters: Mapping[str, Document]) -> dict[str, Answer]:
+        programs = {name: program("certificate", own) for name, own in parameters.items()}
+        return self.fleet.run(programs, self.wait_s + _MORE_S)
+
+    def _revoked(self, answer: Answer) -> bool:
+        found = answer.data.get("certificate")
+        return (
+            not answer.data.get("reasons") and found is not None and found["serial"] in self.shared["revoked"]
+        )
+
+    def _result(self, name: str, reasons: tuple[str, ...], answer: Answer, failed: str) -> Renewed:
+        problem = failed or answer.error or str(answer.data.get("error", ""))
+        told = (*answer.data.get("warnings", ()), *self.shared["warnings"])
+        return Renewed(name, reasons, bool(answer.data.get("changed")), problem, told)
+
+
+def step_of_rotation(
+    service: Service, kind: Kind, step: Step, artifacts: Path, *, again: bool = False, check: bool = False
+) -> tuple[Done, Path | None]:
+    """Take one step of the replacement of a CA, if it is due and the devices are ready for it.
+
+    Returns what it came to, and the file of evidence.
+
+    Raises:
+        RotationError: devices are not ready, or another rotation is in progress.
+        VaultError: the server is away or sealed, or does not do it.
+    """
+    access = service.vault(f"replacing the {kind} CA")
+    with service.fleet() as fleet:
+        run = Rotation(service.plan, access, FleetDevices(fleet), kind, again=again, check=check)
+        done = run.take(step)
+    return done, None if check else keep(artifacts, service.plan, step, done)
+
+
+def foreseen_rotation(service: Service, kind: Kind, *, again: bool = False) -> Done:
+    """Return where the replacement of a CA is, and what comes next; nothing is changed.
+
+    Raises:
+        RotationError: another rotation is in progress.
+    """
+    done, _ = step_of_rotation(service, kind, Step.BEGIN, Path(), again=again, check=True)
+    return done
+
+
+def rotate(
+    service: Service,
+    kind: Kind,
+    artifacts: Path,
+    *,
+    again: bool = False,
+    report: Callable[[str], None] = lambda _line: None,
+) -> Done:
+    """Replace a CA while the service goes on; a run that was cut off is run again, and goes on from there.
+
+    Args:
+        service: the service.
+        kind: which CA; a new root gets a new issuing CA below it.
+        artifacts: folder of the evidence.
+        again: begin another rotation although one was just brought to its end.
+        report: is told of each step.
+
+    Raises:
+        RotationError: devices are not ready for a step; what was done by then stands.
+    """
+    done = foreseen_rotation(service, kind, again=again)
+    for step in _PHASES[kind]:
+        done, _ = step_of_rotation(service, kind, step, artifacts, again=again)
+        report(f"{done.phase}. Next: {done.after}")
+        for warning in done.warnings:
+            report(warning)
+        if step is not Step.FINISH:
+            _all_renewed(renew(service), report)
+    return done
+
+
+def _all_renewed(found: tuple[Renewed, ...], report: Callable[[str], None]) -> None:
+    """Report what changed; RotationError where a device has no good certificate."""
+    changed = sum(one.changed for one in found)
+    report(f"{len(found)} devices have the CAs and a certificate, {changed} changed")
+    if bad := [f"{one.device}: {one.problem}" for one in found if one.problem]:
+        raise RotationError(f"{len(bad)} of {len(found)} devices are not ready: {'; '.join(bad)}")

@@ -1,0 +1,94 @@
+"""A service as the use cases have it: plan, state, and the ways to its devices and its Vault server."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from heiiki.intent import load
+from heiiki.management import Hosts, Management, management
+from heiiki.pki.server import bootstrap
+from heiiki.pki.server.bootstrap import Access
+from heiiki.pki.server.policies import Purpose
+from heiiki.pki.server.secrets import VaultSecrets
+from heiiki.plan import build
+from heiiki.plan.model import Plan
+from heiiki.state import ServiceState, of_service
+from heiiki.verify.fleet import Fleet, fleet
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service.
+
+    Attributes:
+        folder: holds its ``service.yml``.
+        plan: what is written there, resolved.
+        state_folder: holds what the controller keeps of it; None for the service's own in the state folder.
+        hosts: says how devices are reached over SSH; None for what the plan says.
+    """
+
+    folder: Path
+    plan: Plan
+    state_folder: Path | None = None
+    hosts: Hosts | None = None
+
+    @property
+    def management(self) -> Management:
+        """The way to its devices; ManagementError where no installed package brings it."""
+        return management(self.plan)
+
+    @property
+    def state(self) -> ServiceState:
+        """What the controller keeps of it; StateError where another folder has that."""
+        if self.state_folder is not None:
+            return ServiceState(self.state_folder)
+        return of_service(self.plan.service, self.folder)
+
+    def vault(self, step: str) -> Access:
+        """Return the way to its Vault server; nothing is sent yet.
+
+        Args:
+            step: what it is for: the beginning of an error's sentence.
+
+        Raises:
+            VaultError: nothing says which CA vouches for the server.
+        """
+        way = self.management
+        access = bootstrap.access(
+            self.plan.pki, self.state.secrets, way.environment(), way.vault_connector(self.plan)
+        )
+        access.vault.for_step(step)
+        return access
+
+    @contextmanager
+    def fleet(self) -> Iterator[Fleet]:
+        """Give the way to its devices, all at once."""
+        with (
+            self.management.transport(self.plan, self.hosts) as transport,
+            fleet(transport, len(self.plan.devices)) as asked,
+        ):
+            yield asked
+
+    @contextmanager
+    def secrets(self) -> Iterator[Callable[[str, str], str]]:
+        """Give the function that reads a field of a secret from the Vault server, which is asked at need."""
+        with ExitStack() as stack:
+
+            @cache
+            def source() -> VaultSecrets:
+                access = self.vault("reading a device's secrets")
+                session = stack.enter_context(bootstrap.logged_in(access, Purpose.SUBSCRIBER))
+                return VaultSecrets(session, self.plan.pki.secrets_mount)
+
+            yield lambda path, field: source().read(path, field)
+
+
+def opened(folder: Path, state_folder: Path | None = None) -> Service:
+    """Return the service in `folder`.
+
+    Raises:
+        IntentError: what is written there has mistakes; all of them.
+    """
+    return Service(folder, build(load(folder)), state_folder)

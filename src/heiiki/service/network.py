@@ -1,0 +1,143 @@
+"""The use cases revoke and reinstate: a device that loses its access to the network, and one that gets it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from heiiki import revocation
+from heiiki.errors import IntentError, RevocationError
+from heiiki.intent import load
+from heiiki.intent.revoked import add, marked, remove
+from heiiki.pki.revoke import revoke_device
+from heiiki.pki.server.bootstrap import logged_in
+from heiiki.pki.server.policies import Purpose
+from heiiki.plan import build
+from heiiki.plan.model import Device, Plan
+from heiiki.revocation import Means, Record, RevocationStep
+from heiiki.service.model import Service
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """What a revocation came to.
+
+    Attributes:
+        steps: in the order in which they ended.
+        document: the evidence, as it is written.
+        evidence: its file; None when nothing was left to do.
+        cut: what becomes of the device's site.
+    """
+
+    steps: tuple[RevocationStep, ...]
+    document: dict[str, Any]
+    evidence: Path | None
+    cut: str
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was left to do."""
+        return any(step.changed for step in self.steps)
+
+    @property
+    def incomplete(self) -> tuple[RevocationStep, ...]:
+        """Steps without which the device may still have access."""
+        return tuple(step for step in self.steps if step.problem and step.needed)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Devices that could not be told, where that leaves no access."""
+        return tuple(
+            f"{step.name}: {step.problem}" for step in self.steps if step.problem and not step.needed
+        )
+
+
+def what_would_be_revoked(service: Service, name: str) -> tuple[Device, str, tuple[str, ...]]:
+    """Return the device, what becomes of its site, and the steps on the way, without taking one.
+
+    Raises:
+        RevocationError: there is no such device.
+    """
+    device = revocation.find(service.plan, name)
+    steps = tuple(f"IPsec at {peer}" for peer in revocation.verifiers(service.plan, name))
+    return device, revocation.what_is_cut(service.plan, device), steps
+
+
+def revoke(
+    service: Service,
+    name: str,
+    reason: str,
+    artifacts: Path,
+    report: Callable[[RevocationStep], None] = lambda _step: None,
+) -> Revoked:
+    """Revoke a device: mark it in the intent, and bring Vault, HSS, PGW and every verifier to that.
+
+    Whatever fails stops nothing else; the same call again finishes it.
+
+    Args:
+        service: the service, in whose folder the mark is written.
+        name: of the device.
+        reason: why, on one line; it stands in ``revoked.yml``.
+        artifacts: folder of the evidence.
+        report: is told of each step when it has ended.
+
+    Raises:
+        RevocationError: there is no such device.
+        EvidenceError: the evidence cannot be written.
+    """
+    device = revocation.find(service.plan, name)
+    cut = revocation.what_is_cut(service.plan, device)
+    record = Record(artifacts, service.plan, device)
+    steps = []
+    with service.fleet() as fleet, service.secrets() as read:
+        means = Means(
+            mark=lambda: _mark(service, device, reason),
+            planned=lambda: _planned(service, device, reason),
+            revoke=lambda: _certificates(service, device),
+            fleet=fleet,
+            read_secret=read,
+        )
+        for step in revocation.revoke(device, means):
+            steps.append(record.add(step))
+            report(step)
+    evidence = record.finish()
+    return Revoked(tuple(steps), record.document, evidence, cut)
+
+
+def reinstate(service: Service, name: str, artifacts: Path, *, same_sim: bool, check: bool = False) -> bool:
+    """Take the mark of a device away, so that its replacement may enrol; tells whether there was one.
+
+    Raises:
+        RevocationError: there is no such device, its revocation is not complete, or its SIM is the one of
+            before and `same_sim` does not say that it may be.
+    """
+    device = revocation.find(service.plan, name)
+    revocation.may_return(service.plan, device, artifacts, same_sim=same_sim)
+    if not device.revoked:
+        return False
+    return True if check else remove(service.folder, name)
+
+
+def _mark(service: Service, device: Device, reason: str) -> Sequence[str]:
+    return ["revoked.yml"] if add(service.folder, device.name, reason, _imsi(device)) else []
+
+
+def _planned(service: Service, device: Device, reason: str) -> Plan:
+    """Return the plan of the intent with the mark, also where that could not be written."""
+    try:
+        return build(marked(load(service.folder), device.name, reason, _imsi(device)))
+    except IntentError as error:
+        raise RevocationError(f"the intent was changed meanwhile, and has mistakes now: {error}") from error
+
+
+def _imsi(device: Device) -> str | None:
+    return device.sim.imsi if device.sim else None
+
+
+def _certificates(service: Service, device: Device) -> Sequence[str]:
+    if device.identity is None:
+        return []
+    access = service.vault(f"revoking the certificates of {device.name}")
+    with logged_in(access, Purpose.REVOKER) as vault:
+        serials = revoke_device(vault, service.plan.pki, device.identity)
+    return [f"certificate {serial}" for serial in serials]

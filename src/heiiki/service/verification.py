@@ -1,0 +1,119 @@
+"""The use case verify: a service examined on paper and as it runs, and the report of it."""
+
+import os
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from heiiki import revocation
+from heiiki.design import design
+from heiiki.errors import VaultError
+from heiiki.management import TestEquipment
+from heiiki.render import compile_plan
+from heiiki.report import (
+    EvidenceStore,
+    Header,
+    Paths,
+    earlier,
+    matrix,
+    text,
+    with_earlier_faults,
+    write_report,
+)
+from heiiki.report.completion import is_not_run
+from heiiki.requirements import Result, Verdict
+from heiiki.service.model import Service
+from heiiki.verify import verify as examine
+from heiiki.verify.ipsec.test_certificates import VaultAuthority
+
+BAD = frozenset({Result.FAIL, Result.UNKNOWN})
+
+Faults = bool | tuple[str, ...]
+"""All, none, or those named; ``sample`` names a few that the plan chooses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The result of a measurement.
+
+    Attributes:
+        paths: the files that were written, with the settled verdicts.
+        bad: verdicts that speak against the service, or leave it open, among what was asked for.
+        matrix: the table of requirements and stages, as text.
+    """
+
+    paths: Paths
+    bad: tuple[Verdict, ...]
+    matrix: str
+
+
+def verify(
+    service: Service,
+    artifacts: Path,
+    faults: Faults,
+    report: Callable[[str], None],
+    checks: Collection[str] | None = None,
+) -> Outcome:
+    """Examine a service on paper and as it runs, and write the report.
+
+    Args:
+        service: what is examined.
+        artifacts: folder for the report, its verdicts and their evidence.
+        faults: which are injected; only a simulated network allows any.
+        report: is told of each step.
+        checks: names of checks; None for all.
+
+    Raises:
+        HeiikiError: a fault is unknown, or nothing can be measured at all.
+    """
+    plan, way = service.plan, service.management
+    with way.transport(plan, service.hosts) as transport:
+        equipment = way.test_equipment(plan, faults=bool(faults))
+        builds, keep = tuple(compile_plan(plan)), EvidenceStore(artifacts).keep
+        seen = examine(
+            plan,
+            builds,
+            transport,
+            keep,
+            injector=equipment.injector,
+            restart=equipment.restart,
+            sim_trials=equipment.sim_trials,
+            authority=_authority(service, equipment),
+            faults=faults,
+            report=report,
+            checks=checks,
+        )
+    header = Header.of(plan, machine=_machine(), lab=way.simulated)
+    revoked = revocation.verdicts(plan, artifacts, keep)
+    verdicts = (*design(plan, builds), *seen.verdicts, *revoked)
+    # A run that injects no faults, or some, leaves the fault rows standing that an earlier one measured.
+    before = ((), ()) if faults is True else earlier(artifacts, header)
+    paths = write_report(artifacts, plan, header, *with_earlier_faults(*before, verdicts, seen.fault_rows))
+    return Outcome(paths, bad_ones(paths.settled, faults), text(matrix(paths.settled)))
+
+
+def bad_ones(verdicts: Sequence[Verdict], faults: Faults) -> tuple[Verdict, ...]:
+    """Return the verdicts that decide against a run.
+
+    Where some faults are named, the others do not decide: the report shows them as not run all the same.
+    """
+    found = tuple(verdict for verdict in verdicts if verdict.result in BAD)
+    if not isinstance(faults, tuple):
+        return found
+    return tuple(verdict for verdict in found if not is_not_run(verdict))
+
+
+def _authority(service: Service, equipment: TestEquipment) -> VaultAuthority | None:
+    """Return the service's CA, or None where it may not be asked, or no server was set up."""
+    if not equipment.refused_certificates:
+        return None
+    try:
+        access = service.vault("making certificates that must be refused")
+    except VaultError:
+        return None
+    return VaultAuthority(service.plan, access)
+
+
+def _machine() -> str:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores, {memory:.0f} GiB"

@@ -1,0 +1,62 @@
+"""The lab as a way to a service's devices: the entry point `lab` of `heiiki.management`."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from heiiki.errors import LabError
+from heiiki.management import Hosts, TestEquipment
+from heiiki.pki.server.connection import Connector
+from heiiki.plan.model import Plan
+from heiiki.transport import Transport
+from heiiki_lab import from_plan, mobile, wiring
+from heiiki_lab.client import NodeClient
+from heiiki_lab.injector import LabInjector
+from heiiki_lab.state import is_running, lab_dir, not_up, socket_path
+from heiiki_lab.transport import LabTransport
+
+
+class LabManagement:
+    """The running lab of the state folder."""
+
+    simulated = True
+
+    @contextmanager
+    def transport(self, plan: Plan, hosts: Hosts | None = None) -> Iterator[Transport]:  # noqa: ARG002 - the Protocol's
+        """Reach every node through its socket; LabError where no lab is up."""
+        if not is_running(lab_dir()):
+            raise LabError(not_up(lab_dir()))
+        with LabTransport(lab_dir()) as transport:
+            yield transport
+
+    def ansible_variables(self, plan: Plan) -> dict[str, object]:  # noqa: ARG002 - the Protocol's
+        """Use the lab's own connection."""
+        return {"ansible_connection": "heiiki.network.lab"}
+
+    def ansible_host(self, plan: Plan, device: str) -> None:
+        """Find a node by its name."""
+
+    def vault_connector(self, plan: Plan) -> Connector:
+        """Reach the server's port from its own node."""
+
+        def connect() -> Any:
+            client = NodeClient(socket_path(lab_dir(), plan.pki.vault))
+            return client.connect(str(plan.pki.address), plan.pki.port)
+
+        return connect
+
+    def environment(self) -> Mapping[str, str]:
+        """Return nothing: variables that are meant for a real server must not lead away from the lab's."""
+        return {}
+
+    def test_equipment(self, plan: Plan, *, faults: bool) -> TestEquipment:
+        """Allow everything; the lab is asked for only when `faults` are wanted."""
+        if not faults:
+            return TestEquipment(sim_trials=mobile, refused_certificates=True)
+        lab = wiring.connect(lab_dir())
+        return TestEquipment(
+            injector=LabInjector(lab),
+            restart=lambda node: from_plan.restart(plan, lab, node),
+            sim_trials=mobile,
+            refused_certificates=True,
+        )

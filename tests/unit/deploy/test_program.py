@@ -1,0 +1,64 @@
+"""Programs on their way to a device: what they carry, and that they run there."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heiiki.deploy import apply_program, program
+from heiiki.errors import SecretError
+from heiiki.plan.model import Function, Plan
+from heiiki.render import compile_device
+
+
+def run(source: bytes) -> dict[str, Any]:
+    done = subprocess.run([sys.executable, "-I", "-"], input=source, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def test_a_program_brings_the_modules_that_it_imports() -> None:
+    asked = {"step": "assess", "check": True}
+    answer = run(program("certificate", asked))
+    assert answer["changed"] is False
+    assert "apply the device's build first" in answer["error"]
+
+
+def test_a_build_is_applied_by_the_collections_own_code(tmp_path: Path) -> None:
+    # Into a folder: the root of this machine is nobody's to change.
+    entry = {"path": "/etc/x", "content": "{{secret:sim/1:k}}\n", "mode": "0644", "owner": "root"}
+    parameters = {"files": [{**entry, "validate": [], "service": "", "secret": True}], "services": []}
+    source = program("apply", {**parameters, "secrets": {"{{secret:sim/1:k}}": "00"}}).decode()
+    assert source.count("manager=find(),") == 1
+    placed = source.replace(
+        "manager=find(),", f"manager=find(), root=__import__('pathlib').Path({str(tmp_path)!r}),"
+    )
+    assert run(placed.encode()) == {"changed": ["/etc/x"], "error": ""}
+    assert (tmp_path / "etc/x").read_text() == "00\n"
+    assert run(placed.encode()) == {"changed": [], "error": ""}
+
+
+def test_secrets_are_read_for_the_build_and_sent_beside_it(lab_plan: Plan) -> None:
+    hss = next(device for device in lab_plan.devices if device.function is Function.HSS)
+    asked: list[tuple[str, str]] = []
+
+    def read(path: str, field: str) -> str:
+        asked.append((path, field))
+        return f"value of {field}"
+
+    source = apply_program(compile_device(lab_plan, hss), read).decode()
+    assert "value of opc" in source
+    assert {field for _, field in asked} == {"k", "opc"}
+
+
+def test_a_secret_that_cannot_be_read_is_an_error(lab_plan: Plan) -> None:
+    def away(path: str, _field: str) -> str:
+        raise SecretError(f"secret {path} cannot be read")
+
+    hss = next(device for device in lab_plan.devices if device.function is Function.HSS)
+    with pytest.raises(SecretError, match="cannot be read"):
+        apply_program(compile_device(lab_plan, hss), away)

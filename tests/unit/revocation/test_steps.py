@@ -1,0 +1,343 @@
+"""A revocation: its steps, their order, and what the evidence says."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from threading import Event
+from typing import Any, cast
+
+import pytest
+from cryptography import x509
+from vault_server import SetUpVault
+
+from heiiki import revocation
+from heiiki.errors import RevocationError, VaultError, VaultFault
+from heiiki.intent import load
+from heiiki.intent.revoked import marked
+from heiiki.pki.revoke import crls, revoke_device
+from heiiki.pki.server.bootstrap import logged_in
+from heiiki.pki.server.policies import Purpose
+from heiiki.plan import build
+from heiiki.plan.model import Plan
+from heiiki.report import EvidenceStore
+from heiiki.requirements import Result
+from heiiki.revocation import BOUND_S, Record, RevocationStep
+from heiiki.revocation.evidence import evidence
+from heiiki.revocation.steps import timed
+from heiiki.verify.fleet import Answer, Fleet
+
+DEVICE = "umeda-gw-b"
+
+
+class Devices:
+    """A fleet that does as it is told, and notes what it was told."""
+
+    def __init__(self, errors: Mapping[str, str] | None = None) -> None:
+        self.told: list[tuple[str, str]] = []
+        self.errors = errors or {}
+
+    def run(self, programs: Mapping[str, bytes], timeout: float = 30.0) -> dict[str, Answer]:
+        assert timeout > BOUND_S
+        self.told += [(name, source.decode()) for name, source in programs.items()]
+        done = {"changed": ["x"], "error": ""}
+        return {
+            name: Answer(name, {} if name in self.errors else done, self.errors.get(name, ""), b"")
+            for name in programs
+        }
+
+    def of(self, device: str) -> list[str]:
+        return [source for name, source in self.told if name == device]
+
+
+def without(plan: Plan, device: str) -> Plan:
+    """The plan of the intent in which the device is marked."""
+    intent = load(Path(__file__).parents[3] / "inventories/lab")
+    assert intent.service.service == plan.service
+    return build(marked(intent, device, "stolen", None))
+
+
+def steps(
+    plan: Plan,
+    devices: Devices,
+    device: str = DEVICE,
+    revoke: Any = lambda: ["certificate 01"],
+    read: Any = lambda path, field: f"{path} {field}",
+) -> list[RevocationStep]:
+    means = revocation.Means(
+        mark=lambda: ["revoked.yml"],
+        planned=lambda: without(plan, device),
+        revoke=revoke,
+        fleet=cast("Fleet", devices),
+        read_secret=read,
+    )
+    return list(revocation.revoke(revocation.find(plan, device), means))
+
+
+def test_the_intent_comes_first_and_verifiers_without_a_connection_last(lab_plan: Plan) -> None:
+    devices = Devices()
+    taken = steps(lab_plan, devices)
+    names = [step.name for step in taken]
+    assert names[0] == "mark in the intent"
+    assert set(names[1:5]) == {"certificates", "IPsec at hub-ce-b", "SIM at b-hss", "session at b-pgw"}
+    assert names.index("certificates") < names.index("IPsec at hub-ce-b")
+    assert names.index("SIM at b-hss") < names.index("session at b-pgw")
+    assert "CRL at umeda-ce-a" in names[5:]
+    assert not {"CRL at hub-ce-b", f"CRL at {DEVICE}"} & set(names)
+    assert [step.needed for step in taken] == [True] * 5 + [False] * (len(taken) - 5)
+    connection = next(one for one in lab_plan.device("hub-ce-b").ipsec if one.peer == DEVICE)
+    assert connection.name in devices.of("hub-ce-b")[0]
+
+
+def test_hss_and_pgw_are_sent_what_is_compiled_without_the_sim(lab_plan: Plan) -> None:
+    devices = Devices()
+    steps(lab_plan, devices)
+    sim = lab_plan.device(DEVICE).sim
+    other = lab_plan.device("namba-gw").sim
+    assert sim
+    assert other
+    (applied,) = devices.of("b-hss")
+    assert "/etc/heiiki/subscribers.json" in applied
+    assert other.imsi in applied
+    assert sim.imsi not in applied
+    reloaded, awaited = devices.of("b-pgw")
+    assert "/etc/heiiki/pgw.json" in reloaded
+    assert other.imsi in reloaded
+    assert sim.imsi not in reloaded
+    assert sim.imsi in awaited
+
+
+def test_the_sim_has_no_service_although_the_certificates_wait_for_the_server(lab_plan: Plan) -> None:
+    """Neither of the two waits for the other: what keeps the Vault server away keeps no session up."""
+    devices, ended = Devices(), Event()
+
+    def waits() -> list[str]:
+        assert ended.wait(20), "the session did not end meanwhile"
+        return []
+
+    class Notes(Devices):
+        def run(self, programs: Mapping[str, bytes], timeout: float = 30.0) -> dict[str, Answer]:
+            if "b-pgw" in programs:
+                ended.set()
+            return super().run(programs, timeout)
+
+    devices = Notes()
+    assert not [step for step in steps(lab_plan, devices, revoke=waits) if step.problem]
+
+
+def test_a_device_without_a_sim_has_no_such_step(lab_plan: Plan) -> None:
+    names = [step.name for step in steps(lab_plan, Devices(), "umeda-bems")]
+    assert names[:2] == ["mark in the intent", "certificates"]
+    assert not any("SIM" in name or "IPsec" in name for name in names)
+
+
+def test_a_step_that_fails_stops_no_other(lab_plan: Plan) -> None:
+    def away(*_: Any) -> list[str]:
+        raise VaultError("the server is sealed", VaultFault.SEALED)
+
+    devices = Devices({"b-pgw": "b-pgw: no connection", "umeda-ce-a": "off"})
+    taken = steps(lab_plan, devices, revoke=away, read=away)
+    problems = {step.name: step.problem for step in taken if step.problem}
+    assert problems == {
+        "certificates": "the server is sealed",
+        "SIM at b-hss": "the server is sealed",
+        "session at b-pgw": "b-pgw: no connection",
+        "CRL at umeda-ce-a": "off",
+    }
+    assert devices.of("hub-ce-b")
+    assert not evidence(lab_plan, DEVICE, taken)["complete"]
+
+
+def test_a_session_that_goes_on_is_a_problem(lab_plan: Plan) -> None:
+    class GoesOn(Devices):
+        def run(self, programs: Mapping[str, bytes], timeout: float = 30.0) -> dict[str, Answer]:
+            found = super().run(programs, timeout)
+            if len(self.of("b-pgw")) == 2 and "b-pgw" in found:
+                return {"b-pgw": Answer("b-pgw", {"changed": [], "error": "the session goes on"}, "", b"")}
+            return found
+
+    (step,) = (one for one in steps(lab_plan, GoesOn()) if one.name == "session at b-pgw")
+    assert (step.problem, step.changed) == ("the session goes on", ("x",))
+
+
+def test_a_verifier_without_a_connection_leaves_nothing_open(lab_plan: Plan, tmp_path: Path) -> None:
+    taken = steps(lab_plan, Devices({"umeda-ce-a": "off"}))
+    document = evidence(lab_plan, DEVICE, taken)
+    assert (document["complete"], document["bound_s"]) == (True, 10.0)
+    record = Record(tmp_path, lab_plan, revocation.find(lab_plan, DEVICE))
+    for step in taken:
+        record.add(step)
+    path = record.finish()
+    assert path == record.path
+    assert path.parent == tmp_path / "revocation"
+    assert path.name.startswith(f"{DEVICE}-20")
+    assert json.loads(path.read_text())["steps"][0]["changed"] == ["revoked.yml"]
+
+
+def at(second: int, **more: Any) -> RevocationStep:
+    stamp = f"2126-11-24T10:00:{second:02d}.000+00:00"
+    return RevocationStep("certificates", stamp, stamp, **more)
+
+
+def test_a_run_that_is_killed_is_counted_by_the_next(lab_plan: Plan, tmp_path: Path) -> None:
+    device = revocation.find(lab_plan, DEVICE)
+    killed = Record(tmp_path, lab_plan, device)
+    (cut_off,) = judged(lab_plan, tmp_path)
+    assert cut_off.result is Result.FAIL
+    assert "cut off" in cut_off.reason
+    killed.add(at(0, changed=("certificate 01",)))
+    marked = replace(device, revoked="stolen")
+    again = Record(tmp_path, lab_plan, marked)
+    again.add(at(20))
+    assert again.finish() == killed.path
+    assert again.document["started"] == killed.document["started"]
+    assert (again.document["complete"], len(list((tmp_path / "revocation").iterdir()))) == (True, 1)
+    (slow,) = judged(lab_plan, tmp_path)
+    assert slow.measured is not None
+    assert slow.measured > BOUND_S
+
+
+def test_seconds_count_from_the_run_that_did_not_complete(lab_plan: Plan, tmp_path: Path) -> None:
+    device = revocation.find(lab_plan, DEVICE)
+    first = Record(tmp_path, lab_plan, device)
+    first.add(at(0, problem="the server is away"))
+    assert first.finish() == first.path
+    assert not first.document["complete"]
+    second = Record(tmp_path, lab_plan, replace(device, revoked="stolen"))
+    second.add(at(9))
+    second.finish()
+    begun = datetime.fromisoformat(first.document["started"])
+    end = datetime.fromisoformat(second.document["finished"])
+    assert second.document["seconds"] == pytest.approx((end - begun).total_seconds(), abs=0.001)
+
+
+def test_a_run_that_finds_nothing_left_to_do_leaves_no_trace(lab_plan: Plan, tmp_path: Path) -> None:
+    record = Record(tmp_path, lab_plan, replace(revocation.find(lab_plan, DEVICE), revoked="stolen"))
+    record.add(at(1))
+    assert record.finish() is None
+    assert not (tmp_path / "revocation").exists()
+
+
+def test_a_replacement_waits_until_the_revocation_is_complete(lab_plan: Plan, tmp_path: Path) -> None:
+    marked_one = replace(revocation.find(lab_plan, DEVICE), revoked="stolen")
+    Record(tmp_path, lab_plan, replace(marked_one, revoked="")).add(at(0, problem="away"))
+    with pytest.raises(RevocationError, match=r"is not complete: run revoke\.yml again, then this"):
+        revocation.may_return(lab_plan, marked_one, tmp_path, same_sim=True)
+    Record(tmp_path, lab_plan, marked_one).finish()
+    revocation.may_return(lab_plan, marked_one, tmp_path, same_sim=True)
+
+
+def test_evidence_of_the_release_before_counts_on(lab_plan: Plan, tmp_path: Path) -> None:
+    marked_one = replace(revocation.find(lab_plan, DEVICE), revoked="stolen")
+    former = evidence(lab_plan, DEVICE, [at(0, problem="away")])
+    former = {{"steps": "doors", "complete": "shut"}.get(key, key): value for key, value in former.items()}
+    (tmp_path / "theft").mkdir()
+    (tmp_path / "theft/old.json").write_text(json.dumps(former))
+    with pytest.raises(RevocationError, match="is not complete"):
+        revocation.may_return(lab_plan, marked_one, tmp_path, same_sim=True)
+    record = Record(tmp_path, lab_plan, marked_one)
+    record.add(at(5))
+    assert record.finish() == tmp_path / "theft/old.json"
+    revocation.may_return(lab_plan, marked_one, tmp_path, same_sim=True)
+
+
+def test_seconds_are_from_the_first_start_to_the_last_end(lab_plan: Plan) -> None:
+    taken = [
+        RevocationStep("one", "2026-11-24T10:00:00.000+00:00", "2026-11-24T10:00:01.000+00:00"),
+        RevocationStep("two", "2026-11-24T10:00:01.000+00:00", "2026-11-24T10:00:03.250+00:00"),
+    ]
+    assert evidence(lab_plan, DEVICE, taken)["seconds"] == 3.25
+
+
+def test_an_unknown_device_is_told_who_is_near(lab_plan: Plan) -> None:
+    with pytest.raises(RevocationError, match=r"there is no device `umeda-gwb` .*near it: umeda-gw-b"):
+        revocation.find(lab_plan, "umeda-gwb")
+    with pytest.raises(RevocationError, match=r"there is no device `a-p1` with a certificate or a SIM"):
+        revocation.find(lab_plan, "a-p1")
+
+
+def test_the_server_itself_cannot_be_revoked(lab_plan: Plan) -> None:
+    with pytest.raises(RevocationError, match=r"vault is the Vault server, whose CA every device trusts"):
+        revocation.find(lab_plan, "vault")
+
+
+def test_no_device_at_all(lab_plan: Plan) -> None:
+    with pytest.raises(
+        RevocationError, match=r"no device is named: say -e heiiki_device=NAME, such as a-pe1"
+    ):
+        revocation.find(lab_plan, "")
+
+
+def test_what_is_cut(lab_plan: Plan) -> None:
+    def said(device: str, plan: Plan = lab_plan) -> str:
+        return revocation.what_is_cut(plan, revocation.find(plan, device))
+
+    assert said(DEVICE) == "umeda goes on over umeda-ce-a"
+    assert said("namba-gw") == "namba has no other gateway: the whole site is cut off until enrol.yml"
+    assert said("umeda-bems") == "umeda keeps its gateways; umeda-bems is cut"
+    assert said("hub-ce-b") == "hub-ce-b is at no site: what goes over it is cut"
+    out = tuple(
+        replace(device, revoked="stolen") if device.name == "umeda-ce-a" else device
+        for device in lab_plan.devices
+    )
+    assert said(DEVICE, replace(lab_plan, devices=out)).startswith("umeda has no other gateway")
+
+
+def test_on_a_real_server_the_lists_name_the_device_when_its_peer_is_told(lab_vault: SetUpVault) -> None:
+    stolen = x509.load_pem_x509_certificate(lab_vault.certificate(DEVICE).certificate.encode())
+
+    def revoked() -> bool:
+        return any(one.revokes(stolen) for one in crls(lab_vault.running.session(), lab_vault.trust))
+
+    class Peer(Devices):
+        def run(self, programs: Mapping[str, bytes], timeout: float = 30.0) -> dict[str, Answer]:
+            assert revoked() or "hub-ce-b" not in programs
+            return super().run(programs, timeout)
+
+    def revoke() -> tuple[str, ...]:
+        with logged_in(lab_vault.access, Purpose.REVOKER) as vault:
+            return revoke_device(vault, lab_vault.trust, lab_vault.identity(DEVICE))
+
+    assert not revoked()
+    taken = steps(lab_vault.plan, Peer(), revoke=revoke)
+    assert next(step for step in taken if step.name == "certificates").changed
+    assert not any(step.problem for step in taken)
+    assert timed("certificates", revoke).changed == ()
+
+
+def judged(plan: Plan, artifacts: Path) -> list[Any]:
+    return list(revocation.verdicts(plan, artifacts, EvidenceStore(artifacts).keep))
+
+
+def written(plan: Plan, artifacts: Path, day: int, seconds: float, problem: str = "") -> None:
+    ends = f"2026-11-{day}T10:00:{seconds:06.3f}+00:00"
+    step = RevocationStep("certificates", f"2026-11-{day}T10:00:00.000+00:00", ends, problem=problem)
+    path = artifacts / "revocation" / f"{day}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(evidence(plan, DEVICE, [step])))
+
+
+def test_the_newest_revocation_is_judged(lab_plan: Plan, tmp_path: Path) -> None:
+    assert judged(lab_plan, tmp_path) == []
+    written(lab_plan, tmp_path, 24, 11.5)
+    (slow,) = judged(lab_plan, tmp_path)
+    assert (slow.requirement, slow.result, slow.measured, slow.bound) == ("R-THEFT", Result.FAIL, 11.5, 10.0)
+    written(lab_plan, tmp_path, 26, 4.25)
+    written(lab_plan, tmp_path, 25, 3.0, "the server is sealed")
+    (good,) = judged(lab_plan, tmp_path)
+    assert (good.result, good.measured) == (Result.PASS, 4.25)
+    assert (tmp_path / good.evidence[0].file).is_file()
+    written(lab_plan, tmp_path, 27, 1.0, "the server is sealed")
+    (still,) = judged(lab_plan, tmp_path)
+    assert still.result is Result.FAIL
+    assert "not complete: certificates" in still.reason
+    assert judged(replace(lab_plan, service="other"), tmp_path) == []
+
+
+def test_evidence_that_cannot_be_read_is_unknown(lab_plan: Plan, tmp_path: Path) -> None:
+    (tmp_path / "revocation").mkdir()
+    for name, text in (("x", "{"), ("y", "[]"), ("z", '{"service": "lab"}')):
+        (tmp_path / "revocation" / f"{name}.json").write_text(text)
+    assert {verdict.result for verdict in judged(lab_plan, tmp_path)} == {Result.UNKNOWN}
+    assert len(judged(lab_plan, tmp_path)) == 3
