@@ -8,7 +8,6 @@ PROGRAMS: Mapping[str, str] = {
     "credentials": "credentials",
     "lan-watch": "lan_watch",
     "links": "links",
-    "pgw": "pgw",
     "stamp": "stamp",
     "vault-node": "vault_server",
 }

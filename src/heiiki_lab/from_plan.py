@@ -237,9 +237,7 @@ def _put_files(lab: wiring.Lab, core: mobile.MobileCore, node: str) -> None:
 
 
 def _start_mobile(lab: wiring.Lab, core: mobile.MobileCore, node: str) -> None:
-    """Spawn what the mobile network runs on `node`; the PGW is provisioned by its role, and started by it."""
-    if node == core.pgw:
-        return
+    """Spawn what the mobile network runs on `node`; the PGW is a service that its role starts."""
     with lab.node(node) as client:
         for argv in mobile.commands(core).get(node, ()):
             client.spawn(argv, log="/var/log/mobile.log")

@@ -186,6 +186,7 @@ def _lan_watch(_plan: Plan, device: Device) -> _Part:
 
 
 def _pgw(_plan: Plan, device: Device) -> _Part:
+    """Return what the carrier's packet gateway reads; the gateway itself is the carrier's."""
     pgw, name = device.pgw, "heiiki-pgw"
     assert pgw is not None  # noqa: S101 - `_PARTS` asks first
     config = {
@@ -197,7 +198,7 @@ def _pgw(_plan: Plan, device: Device) -> _Part:
     }
     held = ("R-ISO-SITE", "R-SEC-ACCESS")
     file = RenderedFile("/etc/heiiki/pgw.json", _json(config), service=name, requirements=held)
-    return (_unit(name), file), Service(name, "reload", restart_on=(agent.PATH,))
+    return (file,), Service(name, "reload")
 
 
 def _stamp(_plan: Plan, device: Device) -> _Part:

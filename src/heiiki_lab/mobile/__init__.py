@@ -4,7 +4,7 @@ What is real
     S1AP over SCTP, NAS with EPS-AKA (Milenage with OPc, sequence numbers checked by the SIM,
     resynchronisation), 128-EIA2 and 128-EEA2, S6a Diameter, S11 and S5 GTPv2-C, S1-U and S5-U GTP-U, an
     address for each SIM decided by the packet gateway, refusals with the cause codes of the protocols. HSS,
-    MME and SGW are NextEPC's; the packet gateway (`heiiki_agent.pgw`) uses the kernel's GTP device and is
+    MME and SGW are NextEPC's; the packet gateway (`pgw`) uses the kernel's GTP device and is
     provisioned by role `apn_gateway`.
 
 What stands in

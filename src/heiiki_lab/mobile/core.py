@@ -46,6 +46,25 @@ _SCTP = {
     "net.sctp.max_init_retransmits": "2",
 }
 
+PGW_UNIT = f"""[Unit]
+Description=Packet gateway of the APN (TS 29.274)
+After=heiiki-links.service
+
+[Service]
+Type=simple
+# What it forwards must not wait behind what else the host does.
+Nice=-10
+Environment=PYTHONPATH={PYTHON_PATH}
+ExecStart=/usr/bin/python3 -m heiiki_lab.mobile.pgw {PGW_CONFIG_PATH}
+# It sees by itself that its file has changed. A signal could meet it before it is ready for one, and end it.
+ExecReload=/bin/true
+Restart=always
+RestartSec=1
+
+[Install]
+WantedBy=multi-user.target
+"""
+
 Execute = Callable[[str, Sequence[str]], tuple[int, bytes]]
 
 
@@ -135,7 +154,7 @@ class MobileCore:
 def start_order(core: MobileCore) -> list[str]:
     """Return the nodes in the order in which to start them; any order works, this one is the fastest."""
     modems = [radio.ue.node for radio in core.radios if radio.modem]
-    return [core.sgw, core.hss, core.mme, core.pgw, core.enb, *modems]
+    return [core.sgw, core.hss, core.mme, core.enb, *modems]
 
 
 def environment() -> dict[str, str]:
@@ -158,9 +177,7 @@ def commands(core: MobileCore) -> dict[str, list[list[str]]]:
     nodes.
     """
     respawn = _module("respawn", _RESPAWN_PATH)
-    nodes: dict[str, list[list[str]]] = {
-        node: [respawn] for node in (core.sgw, core.hss, core.mme, core.pgw, core.enb)
-    }
+    nodes: dict[str, list[list[str]]] = {node: [respawn] for node in (core.sgw, core.hss, core.mme, core.enb)}
     for radio in core.radios:
         if radio.modem:
             nodes[radio.ue.node] = [["nice", "-n", str(_USER_PLANE), *_module("ue", MODEM_PATH)]]
@@ -192,7 +209,7 @@ def files(core: MobileCore) -> dict[str, dict[str, File]]:
         core.hss: _hss_files(core),
         core.mme: _mme_files(core),
         core.sgw: _sgw_files(core),
-        core.pgw: _pgw_files(core),
+        core.pgw: _pgw_files(),
         core.enb: _enb_files(core),
     }
     for radio in core.radios:
@@ -275,10 +292,9 @@ def _sgw_files(core: MobileCore) -> dict[str, File]:
     }
 
 
-def _pgw_files(core: MobileCore) -> dict[str, File]:
-    argv = _python("-m", "heiiki_agent", "pgw", PGW_CONFIG_PATH)
-    respawn = {"daemons": [_daemon("pgw", argv)], "routes": [_route_to_sgw(core, core.s5)]}
-    return {_RESPAWN_PATH: _json(respawn)}
+def _pgw_files() -> dict[str, File]:
+    """The unit alone: role `apn_gateway` provisions what the gateway reads, and starts it."""
+    return {"/etc/systemd/system/heiiki-pgw.service": File(PGW_UNIT.encode("ascii"))}
 
 
 def _enb_files(core: MobileCore) -> dict[str, File]:

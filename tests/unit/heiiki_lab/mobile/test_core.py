@@ -67,7 +67,9 @@ def respawn_config(network: MobileCore, node: str) -> respawn.Config:
 
 def test_every_node_has_files_and_all_but_the_stranger_a_command(network: MobileCore) -> None:
     assert set(files(network)) == {"hss", "mme", "sgw", "pgw", "enb", "gw", "stranger"}
-    assert set(commands(network)) == set(start_order(network)) == set(files(network)) - {"stranger"}
+    # The PGW is a service: its role starts it.
+    assert set(commands(network)) == set(start_order(network)) == set(files(network)) - {"stranger", "pgw"}
+    assert list(files(network)["pgw"]) == ["/etc/systemd/system/heiiki-pgw.service"]
 
 
 def test_link_ends() -> None:
@@ -91,8 +93,8 @@ def test_radio_ends_meet(network: MobileCore) -> None:
 
 def test_sgw_has_one_address_that_every_neighbour_has_a_route_to(network: MobileCore) -> None:
     assert respawn_config(network, "sgw").addresses == ("198.51.100.3/32",)
-    routes = [respawn_config(network, node).routes[0] for node in ("mme", "pgw", "enb")]
-    assert routes == [f"198.51.100.3/32 via 192.0.2.{last}" for last in (3, 4, 9)]
+    routes = [respawn_config(network, node).routes[0] for node in ("mme", "enb")]
+    assert routes == [f"198.51.100.3/32 via 192.0.2.{last}" for last in (3, 9)]
     assert "192.0.2.5/32 dev s5 src 198.51.100.3" in respawn_config(network, "sgw").routes
 
 

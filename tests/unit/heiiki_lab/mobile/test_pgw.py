@@ -7,22 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from heiiki_agent import pgw
-from heiiki_agent.pgw import (
+from heiiki_lab.mobile import core
+from heiiki_lab.mobile.pgw import gateway as pgw
+from heiiki_lab.mobile.pgw.config import Config, PgwError, Watched, parse_config
+from heiiki_lab.mobile.pgw.gtpv2 import (
     ACCEPTED,
     APN_ACCESS_DENIED,
     CONTEXT_NOT_FOUND,
     MANDATORY_IE_MISSING,
-    Config,
+    MalformedError,
     Message,
-    PgwError,
-    Session,
     decode,
     element,
     elements,
     encode,
-    parse_config,
 )
+from heiiki_lab.mobile.pgw.user_plane import Session
 
 CONFIG = {
     "address": "192.0.2.1",
@@ -65,7 +65,7 @@ def config(**changes: object) -> Config:
 def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pgw.Pgw:
     monkeypatch.setattr(pgw, "STATE", tmp_path / "sessions.json")
     monkeypatch.setattr(pgw, "STATUS", tmp_path / "status.json")
-    monkeypatch.setattr(pgw, "_run", lambda *_argv, **_rest: None)
+    monkeypatch.setattr(pgw, "run", lambda *_argv, **_rest: None)
     return pgw.Pgw(config(), Kernel(), Filter())  # type: ignore[arg-type]
 
 
@@ -164,7 +164,7 @@ def test_sim_taken_out_of_the_configuration_loses_its_session(gateway: pgw.Pgw) 
     "data", [b"", b"\x48\x20", b"\x28\x20\0\0\0\0\0\0", encode(Message(32, 0, 1, b"\x01\0\x09\0"))]
 )
 def test_malformed_datagram(gateway: pgw.Pgw, data: bytes) -> None:
-    with pytest.raises(pgw.MalformedError):
+    with pytest.raises(MalformedError):
         gateway.handle(data, "192.0.2.3")
 
 
@@ -172,7 +172,7 @@ def test_malformed_datagram(gateway: pgw.Pgw, data: bytes) -> None:
     ("text", "message"),
     [
         ("{", "pgw.json: Expecting property name"),
-        ("{}", "pgw.json: key 'address' is missing; write it as `pgw.py` describes"),
+        ("{}", "pgw.json: key 'address' is missing; write it as this package describes"),
         (
             json.dumps({**CONFIG, "apns": [{"name": "der-a", "pool": "10.65.0.0/24"}]}),
             "pgw.json: 10.64.0.11 of 440100000000001 is outside the pool of der-a; give it one of 10.65",
@@ -204,7 +204,7 @@ def test_status_names_sessions_and_what_was_refused(gateway: pgw.Pgw) -> None:
 def test_a_changed_file_is_taken_up_and_the_session_is_not_touched(gateway: pgw.Pgw, tmp_path: Path) -> None:
     file = tmp_path / "pgw.json"
     file.write_text(json.dumps(CONFIG))
-    watched = pgw.Watched(file)
+    watched = Watched(file)
     assert pgw._tick(gateway, watched)
     ask(gateway, create())
     touched: list[str] = []
@@ -220,7 +220,7 @@ def test_a_changed_file_is_taken_up_and_the_session_is_not_touched(gateway: pgw.
 def test_a_file_seen_half_written_is_read_when_it_is_whole(gateway: pgw.Pgw, tmp_path: Path) -> None:
     """The clock of a file system has coarse ticks: both states may bear the same time."""
     file, whole = tmp_path / "pgw.json", json.dumps({**CONFIG, "subscribers": CONFIG["subscribers"][:1]})
-    watched = pgw.Watched(file)
+    watched = Watched(file)
     for text, known in ((whole[:40], 2), (whole, 1)):
         file.write_text(text)
         os.utime(file, ns=(1, 1))
@@ -229,7 +229,6 @@ def test_a_file_seen_half_written_is_read_when_it_is_whole(gateway: pgw.Pgw, tmp
     assert not watched.changed()
 
 
-def test_the_unit_reloads_by_no_signal(root: Path) -> None:
+def test_the_unit_reloads_by_no_signal() -> None:
     """One that came before the program is ready for it would end every session."""
-    unit = (root / "templates/linux/heiiki-pgw.service.j2").read_text()
-    assert "kill" not in unit
+    assert "kill" not in core.PGW_UNIT
