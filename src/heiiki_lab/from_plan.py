@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 
 from heiiki.errors import LabError
-from heiiki.plan.model import Device, Function, Interface, Plan, Role
+from heiiki.plan.model import Device, Function, Plan, Role
 from heiiki.plan.model import Endpoint as PlannedEnd
 from heiiki.plan.model import Link as PlannedLink
 from heiiki.render import interfaces_json
@@ -122,7 +122,11 @@ def mobile_core(plan: Plan) -> mobile.MobileCore:
     """Return closed network B's mobile core as the lab runs it."""
     names, points = (
         plan.mobile,
-        {str(link.kind): _mobile_link(plan, link) for link in plan.links if link.network == "b"},
+        {
+            str(link.kind): _mobile_link(plan, link)
+            for link in plan.links
+            if link.network == "b" and link.kind != "radio"
+        },
     )
     radios = (link for link in plan.links if link.kind == "radio")
     return mobile.MobileCore(
@@ -153,9 +157,8 @@ def _mobile_end(plan: Plan, device: str, interface: str) -> mobile.End:
 
 
 def _radio(plan: Plan, link: PlannedLink) -> mobile.Radio:
-    ends = _mobile_link(plan, link)
-    modem = plan.device(ends.b.node).function is not Function.TEST_UE
-    return mobile.Radio(ends.a, ends.b, modem)
+    enb, ue = (mobile.Port(*_end(end)) for end in link.ends)
+    return mobile.Radio(enb, ue, plan.device(ue.node).function is not Function.TEST_UE)
 
 
 def _hosts(plan: Plan) -> Iterable[Device]:
@@ -178,17 +181,6 @@ def _addresses(client: NodeClient, device: Device) -> None:
     if _is_the_carriers(device):
         client.put(_CONFIG, interfaces_json(device).encode(), parents=True)
         client.run([*_LINKS, "apply", _CONFIG])
-    _radio_addresses(client, device)
-
-
-def _radio_addresses(client: NodeClient, device: Device) -> None:
-    radios = tuple(item for item in device.interfaces if item.kind == "radio")
-    if radios:
-        client.run(["ip", "-batch", "-"], stdin="".join(map(_address_line, radios)).encode())
-
-
-def _address_line(interface: Interface) -> str:
-    return f"address replace {interface.addresses[0]} dev {interface.name}\n"
 
 
 def _await_modem(lab: wiring.Lab, node: str) -> None:

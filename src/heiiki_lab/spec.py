@@ -119,10 +119,6 @@ class LabSpec:
             f"no node {name!r} in the lab; known nodes: {_listed(node.name for node in self.nodes)}"
         )
 
-    def links_of(self, node: str) -> tuple[LinkSpec, ...]:
-        """Links with an end on that node."""
-        return tuple(link for link in self.links if node in {end.node for end in link.ends})
-
     def to_json(self) -> str:
         """The whole as text."""
         return json.dumps(asdict(self))

@@ -27,7 +27,6 @@ class SiteAddresses:
     sim: IPv4Address
     tunnel_a: IPv4Network
     tunnel_b: IPv4Network
-    radio: IPv4Network
 
     @cached_property
     def pe(self) -> IPv4Address:
@@ -72,16 +71,6 @@ class SiteAddresses:
         return addr.host(self.lan, addr.LAN_CONTROLLER)
 
 
-_RADIO = IPv4Network("169.254.0.0/16")
-TEST_UE_NUMBER = 0
-"""Number of the test UE among the simulated radio links; sites begin at 1."""
-
-
-def radio_network(number: int) -> IPv4Network:
-    """Return the /30 that stands in for radio to site `number`, or to the test UE (RFC 3927)."""
-    return addr.block(_RADIO, number + 1, addr.ACCESS)
-
-
 def site_addresses(service: Service, number: int) -> SiteAddresses:
     """Return the addresses of site `number`."""
     pools = service.addresses
@@ -92,7 +81,6 @@ def site_addresses(service: Service, number: int) -> SiteAddresses:
         sim=addr.host(pools.sim_b, number),
         tunnel_a=addr.block(pools.tunnel_a, number, addr.ACCESS),
         tunnel_b=addr.block(pools.tunnel_b, number, addr.ACCESS),
-        radio=radio_network(number),
     )
 
 

@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv4Interface
 
 from heiiki.plan import addresses as addr
 from heiiki.plan import firewall, identities, ipsec, names
-from heiiki.plan.context import TEST_UE_NUMBER, Context, radio_network
+from heiiki.plan.context import Context
 from heiiki.plan.model import (
     AllowedSource,
     BgpInstance,
@@ -140,17 +140,9 @@ def _core(context: Context, name: str, function: Function) -> Device:
 
 def _radios(context: Context) -> Iterator[Interface]:
     for site in context.sites:
-        address = addr.on(context.own(site).radio, 1)
-        yield Interface(
-            names.radio(site), InterfaceKind.RADIO, (address,), peer=names.gateway(site, Network.B)
-        )
+        yield Interface(names.radio(site), InterfaceKind.RADIO, (), peer=names.gateway(site, Network.B))
     if context.service.witnesses is not None:
-        yield Interface(
-            names.TEST_UE_IF,
-            InterfaceKind.RADIO,
-            (addr.on(radio_network(TEST_UE_NUMBER), 1),),
-            peer=names.TEST_UE,
-        )
+        yield Interface(names.TEST_UE_IF, InterfaceKind.RADIO, (), peer=names.TEST_UE)
 
 
 def _pgw(context: Context) -> Device:

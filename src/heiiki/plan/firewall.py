@@ -60,8 +60,3 @@ def stamp_from(*sources: _Source) -> InputService:
 def ssh_from(*sources: _Source) -> InputService:
     """Open SSH to the management network (RFC 4251)."""
     return InputService("ssh", "tcp", (SSH,), _networks(sources))
-
-
-def radio_from(*peers: _Source) -> InputService:
-    """Open the stand-in for radio to the modem: any UDP port of the eNB's end."""
-    return InputService("radio", "udp", (), _networks(peers))

@@ -162,19 +162,16 @@ def _interfaces_a(context: Context, site: Site, own: SiteAddresses) -> tuple[Int
 
 def _interfaces_b(context: Context, site: Site, own: SiteAddresses) -> tuple[Interface, ...]:
     return (
-        Interface(names.RADIO_IF, InterfaceKind.RADIO, (addr.on(own.radio, 2),), peer=names.ENB),
+        Interface(names.RADIO_IF, InterfaceKind.RADIO, (), peer=names.ENB),
         Interface(names.WWAN_IF, InterfaceKind.WWAN, (addr.single(own.sim),), peer=names.PGW),
         ipsec.site_tunnel(context, site, Network.B),
     )
 
 
-def _services(context: Context, own: SiteAddresses, network: Network) -> tuple[InputService, ...]:
-    """The tunnel and what protects it; on B in the lab also the modem's leg, which silicon would not show."""
+def _services(context: Context, network: Network) -> tuple[InputService, ...]:
+    """Return the tunnel and what protects it."""
     hub = context.hub_end(network)
-    tunnel = (*firewall.ipsec_from(hub), firewall.gre_from(hub))
-    if network is Network.A or context.service.management.kind != "lab":
-        return tunnel
-    return *tunnel, firewall.radio_from(addr.host(own.radio, 1))
+    return *firewall.ipsec_from(hub), firewall.gre_from(hub)
 
 
 def _over_wwan(context: Context) -> tuple[StaticRoute, ...]:
@@ -211,7 +208,7 @@ def _filter(
     *,
     doubled: bool,
 ) -> Firewall:
-    tunnels = (service for network in networks for service in _services(context, own, network))
+    tunnels = (service for network in networks for service in _services(context, network))
     return Firewall(
         services=(*services, *tunnels, firewall.echo_from(own.lan)),
         pairs=(_pair(context, own, networks, doubled=doubled),),

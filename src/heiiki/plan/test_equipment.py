@@ -6,7 +6,7 @@ from ipaddress import IPv4Network
 from heiiki.intent.consistency import witness_imsi
 from heiiki.plan import addresses as addr
 from heiiki.plan import names
-from heiiki.plan.context import TEST_UE_NUMBER, Context, radio_network
+from heiiki.plan.context import Context
 from heiiki.plan.ip_vpn import second_targets
 from heiiki.plan.model import (
     Device,
@@ -38,14 +38,7 @@ def devices(context: Context) -> Iterator[Device]:
         platform="lab",
         networks=(Network.B,),
         managed=False,
-        interfaces=(
-            Interface(
-                names.RADIO_IF,
-                InterfaceKind.RADIO,
-                (addr.on(radio_network(TEST_UE_NUMBER), 2),),
-                peer=names.ENB,
-            ),
-        ),
+        interfaces=(Interface(names.RADIO_IF, InterfaceKind.RADIO, (), peer=names.ENB),),
         sim=next(test_sim(context)),
     )
 

@@ -9,9 +9,9 @@ What is real
 
 What stands in
     The radio. There is no PHY, MAC, RLC, PDCP and RRC: each UE has a link of its own to the eNB on which
-    NAS messages and user packets travel in UDP frames (`radio`). Cutting that link cuts the radio. QoS is
-    signalled but not enforced. The database of the HSS is a responder (`subscriber_db`) that reads the file
-    which the role writes.
+    NAS messages and user packets travel in Ethernet frames of their own (`radio`). Cutting that link cuts the
+    radio. QoS is signalled but not enforced. The database of the HSS is a responder (`subscriber_db`) that
+    reads the file which the role writes.
 
 What repairs it
     NextEPC notices nothing. A respawner on each node (`respawn`) starts daemons again and keeps MME and SGW
@@ -33,6 +33,7 @@ from heiiki_lab.mobile.core import (
     File,
     Link,
     MobileCore,
+    Port,
     Radio,
     attempt,
     commands,
@@ -55,6 +56,7 @@ __all__ = [
     "File",
     "Link",
     "MobileCore",
+    "Port",
     "Radio",
     "attempt",
     "commands",

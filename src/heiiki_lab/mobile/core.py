@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
 
-from heiiki_lab.mobile import nextepc
+from heiiki_lab.mobile import modem_manager, nextepc
+from heiiki_lab.mobile.keys import encode_plmn
 from heiiki_lab.mobile.nextepc import DiameterPeer, MmeAddresses
 
 SOURCE = "/opt/heiiki/src"
 PYTHON_PATH = f"{SOURCE}:/opt/heiiki/site-packages"
 USIM_PATH = "/etc/heiiki-sim/usim.json"
 MODEM_PATH = "/etc/heiiki-sim/modem.json"
+_MMCLI_PATH = "/usr/local/bin/mmcli"
 SUBSCRIBERS_PATH = "/etc/heiiki/subscribers.json"
 PGW_CONFIG_PATH = "/etc/heiiki/pgw.json"
 WWAN_CONFIG_PATH = "/etc/heiiki/wwan.json"
@@ -77,11 +79,17 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
-    """One end of a link: node, interface and address, all made by the lab."""
+class Port:
+    """An interface of a node."""
 
     node: str
     interface: str
+
+
+@dataclass(frozen=True, slots=True)
+class End(Port):
+    """One end of a link: node, interface and address, all made by the lab."""
+
     address: IPv4Address
 
 
@@ -112,8 +120,8 @@ class Radio:
         modem: a modem is kept attached there; False for a node from which attaches are only tried.
     """
 
-    enb: End
-    ue: End
+    enb: Port
+    ue: Port
     modem: bool = True
 
 
@@ -147,8 +155,7 @@ class MobileCore:
     @property
     def plmn(self) -> str:
         """The PLMN identity's three octets (TS 24.008 10.5.1.3), in hexadecimal."""
-        third = self.mnc[2] if len(self.mnc) == len("000") else "f"
-        return self.mcc[1] + self.mcc[0] + third + self.mcc[2] + self.mnc[1] + self.mnc[0]
+        return encode_plmn(self.mcc, self.mnc).hex()
 
 
 def start_order(core: MobileCore) -> list[str]:
@@ -214,6 +221,8 @@ def files(core: MobileCore) -> dict[str, dict[str, File]]:
     }
     for radio in core.radios:
         nodes[radio.ue.node] = {MODEM_PATH: _modem(core, radio)}
+        if radio.modem:
+            nodes[radio.ue.node][_MMCLI_PATH] = File(modem_manager.PROGRAM.encode("ascii"), 0o755)
     return nodes
 
 
@@ -313,7 +322,7 @@ def _enb_files(core: MobileCore) -> dict[str, File]:
         "mme": str(core.s1_mme.end(core.mme).address),
         "s1_u": str(core.s1_u.end(core.enb).address),
         "sgw": str(core.sgw_address),
-        "radios": [_radio(radio.enb, radio.ue) for radio in core.radios],
+        "radios": [radio.enb.interface for radio in core.radios],
     }
     return {_ENB_PATH: _json(config), _RESPAWN_PATH: _json(respawn)}
 
@@ -328,12 +337,8 @@ def _route_from_sgw(core: MobileCore, link: Link) -> str:
     return f"{peer.address}/32 dev {own.interface} src {core.sgw_address}"
 
 
-def _radio(own: End, peer: End) -> dict[str, str]:
-    return {"interface": own.interface, "local": str(own.address), "remote": str(peer.address)}
-
-
 def _modem(core: MobileCore, radio: Radio) -> File:
-    return _json({**_radio(radio.ue, radio.enb), "plmn": core.plmn})
+    return _json({"interface": radio.ue.interface, "plmn": core.plmn})
 
 
 # --- health

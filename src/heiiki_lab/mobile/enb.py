@@ -41,44 +41,30 @@ _STALL_CHECK_SECONDS = 1.0
 _PATIENCE_SECONDS = 3.0
 _PATIENCE_MAXIMUM = 60.0
 _DATAGRAM = 65536
-_SO_BINDTODEVICE = 25
-
-
-@dataclass(frozen=True, slots=True)
-class RadioEnd:
-    """The eNB's end of one radio link."""
-
-    interface: str
-    local: IPv4Address
-    remote: IPv4Address
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Who the eNB is, and whom it talks to."""
+    """Who the eNB is, and whom it talks to; `radios` are the interfaces of its radio links."""
 
     cell: Cell
     s1_mme: IPv4Address
     mme: IPv4Address
     s1_u: IPv4Address
     sgw: IPv4Address
-    radios: tuple[RadioEnd, ...]
+    radios: tuple[str, ...]
 
 
 def parse_config(text: str) -> Config:
     """Read the configuration file that `core.files` wrote."""
     data = json.loads(text)
-    ends = (
-        RadioEnd(each["interface"], IPv4Address(each["local"]), IPv4Address(each["remote"]))
-        for each in data["radios"]
-    )
     return Config(
         cell=Cell(bytes.fromhex(data["plmn"]), data["tac"], data["enb_id"], data["name"]),
         s1_mme=IPv4Address(data["s1_mme"]),
         mme=IPv4Address(data["mme"]),
         s1_u=IPv4Address(data["s1_u"]),
         sgw=IPv4Address(data["sgw"]),
-        radios=tuple(ends),
+        radios=tuple(data["radios"]),
     )
 
 
@@ -100,7 +86,7 @@ class Connection:
 class Radio:
     """One radio link: its socket, and the UE that is connected over it."""
 
-    end: RadioEnd
+    interface: str
     sock: socket.socket
     connection: Connection | None = None
     heard: float = 0.0
@@ -111,9 +97,9 @@ class Radio:
     def send(self, frame: radio.Frame) -> None:
         """Send a frame; a link that is down loses it, as the air does."""
         try:
-            self.sock.sendto(frame.encode(), (str(self.end.remote), radio.PORT))
+            radio.transmit(self.sock, self.interface, frame)
         except OSError as error:
-            _LOG.debug("%s: %s", self.end.interface, error)
+            _LOG.debug("%s: %s", self.interface, error)
 
     @property
     def up(self) -> bool:
@@ -261,7 +247,7 @@ class Enb:
         self._user.bind((str(self.config.s1_u), gtpu.PORT))
         self._user.settimeout(0)
         self._path = PathSupervision(self._send_to_sgw)
-        self.radios = [Radio(end, _open_radio(end)) for end in self.config.radios]
+        self.radios = [Radio(name, radio.open_link(name)) for name in self.config.radios]
 
     def run(self) -> None:
         """Serve until killed."""
@@ -282,7 +268,7 @@ class Enb:
                 data = source.sock.recv(_DATAGRAM)
                 self._on_frame(source, radio.decode(data))
             except (ValueError, OSError) as error:
-                _LOG.debug("%s: %s", source.end.interface, error)
+                _LOG.debug("%s: %s", source.interface, error)
 
         return read
 
@@ -332,7 +318,7 @@ class Enb:
         """Count attaches that the MME neither served nor refused; after some, have it started again."""
         source.unanswered = 0 if connection.bearer else source.unanswered + 1
         if source.unanswered >= _UNANSWERED:
-            _LOG.warning("alarm: attaches on %s stay without an answer", source.end.interface)
+            _LOG.warning("alarm: attaches on %s stay without an answer", source.interface)
             source.unanswered = 0
             respawn.report_stuck(self.config.mme)
 
@@ -389,7 +375,7 @@ class Enb:
         if message.mme_ue_id is not None and message.enb_ue_id is not None:
             self._s1.send(s1ap.context_release_complete(message.mme_ue_id, message.enb_ue_id))
         if connection is not None:
-            _LOG.info("%s released: %s", connection.radio.end.interface, message.cause)
+            _LOG.info("%s released: %s", connection.radio.interface, message.cause)
             self._release(connection)
 
     # --- S1-U ---
@@ -436,7 +422,7 @@ class Enb:
         for each in bearers:
             others = any(now - other.last_downlink < _STALL_CHECK_SECONDS for other in bearers)
             if others and each.waiting_since and now - each.waiting_since > each.radio.patience:
-                _LOG.warning("alarm: %s sends but nothing comes down", each.radio.end.interface)
+                _LOG.warning("alarm: %s sends but nothing comes down", each.radio.interface)
                 each.radio.patience = min(2 * each.radio.patience, _PATIENCE_MAXIMUM)
                 self._release(each)
 
@@ -447,7 +433,7 @@ class Enb:
         return {
             "s1": self._s1.ready,
             "s1_u_echo": self._path.up,
-            "radios": {each.end.interface: _radio_status(each) for each in self.radios},
+            "radios": {each.interface: _radio_status(each) for each in self.radios},
         }
 
     def _report(self) -> None:
@@ -461,15 +447,6 @@ def _radio_status(each: Radio) -> dict[str, Any]:
         "attached": connection is not None and connection.bearer is not None,
         "dropped_unattached": each.dropped_unattached,
     }
-
-
-def _open_radio(end: RadioEnd) -> socket.socket:
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    # Bound to the link: nobody on another radio can use this UE's address.
-    sock.setsockopt(socket.SOL_SOCKET, _SO_BINDTODEVICE, end.interface.encode())
-    sock.bind((str(end.local), radio.PORT))
-    sock.settimeout(0)
-    return sock
 
 
 def main() -> None:

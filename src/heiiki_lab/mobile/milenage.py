@@ -23,11 +23,6 @@ def _encrypt(key: bytes, block: bytes) -> bytes:
     return encryptor.update(block) + encryptor.finalize()
 
 
-def derive_opc(k: bytes, op: bytes) -> bytes:
-    """Return OPc of the subscriber key `k` under the operator's `op`, both 16 bytes (TS 35.206 4.1)."""
-    return _xor(_encrypt(k, op), op)
-
-
 @dataclass(frozen=True, slots=True)
 class Vector:
     """What one challenge gives a SIM that knows the key.

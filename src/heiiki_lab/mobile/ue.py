@@ -21,7 +21,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
-from heiiki_lab.mobile import radio
+from heiiki_lab.mobile import modem_manager, radio
 from heiiki_lab.mobile.loop import Loop, write_status
 from heiiki_lab.mobile.nas import NasUe, Refusal, State
 from heiiki_lab.mobile.sim_card import SimError, Usim, load_usim
@@ -38,7 +38,6 @@ MTU = 1400
 _LOG = logging.getLogger("ue")
 
 _DATAGRAM = 65536
-_SO_BINDTODEVICE = 25
 _BACK_OFF_SECONDS = 1.0
 _BACK_OFF_MAXIMUM = 4.0
 _ATTEMPT_SECONDS = 6.0
@@ -53,16 +52,13 @@ class Config:
     """The UE's end of its radio link, and the network it is in."""
 
     interface: str
-    local: IPv4Address
-    remote: IPv4Address
     plmn: bytes
 
 
 def parse_config(text: str) -> Config:
     """Read the configuration file that `core.files` wrote."""
     data = json.loads(text)
-    addresses = IPv4Address(data["local"]), IPv4Address(data["remote"])
-    return Config(data["interface"], *addresses, bytes.fromhex(data["plmn"]))
+    return Config(data["interface"], bytes.fromhex(data["plmn"]))
 
 
 @dataclass
@@ -77,10 +73,7 @@ class RadioLink:
 
     def __post_init__(self) -> None:
         """Open the socket on the radio link alone."""
-        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.sock.setsockopt(socket.SOL_SOCKET, _SO_BINDTODEVICE, self.config.interface.encode())
-        self.sock.bind((str(self.config.local), radio.PORT))
-        self.sock.settimeout(0)
+        self.sock = radio.open_link(self.config.interface)
 
     @property
     def up(self) -> bool:
@@ -91,7 +84,7 @@ class RadioLink:
         """Send a frame; a link that is down loses it."""
         frame = radio.Frame(kind, self.context, payload)
         try:
-            self.sock.sendto(frame.encode(), (str(self.config.remote), radio.PORT))
+            radio.transmit(self.sock, self.config.interface, frame)
         except OSError as error:
             _LOG.debug("radio: %s", error)
 
@@ -286,6 +279,13 @@ class Modem:
 
     def _report(self) -> None:
         write_status(STATUS, asdict(self._status))
+        seen = self._status
+        modem_manager.show(
+            {
+                "modem": modem_manager.modem(seen.state, self._plmn, sim=self._usim is not None),
+                "bearer": modem_manager.bearer(seen.state, seen.interface, seen.apn, seen.address),
+            }
+        )
 
 
 def _read_apn(path: Path) -> str | None:

@@ -31,12 +31,6 @@ def test_json_and_back() -> None:
     assert LabSpec.from_json(spec.to_json()) == spec
 
 
-def test_links_of_a_node() -> None:
-    spec = LabSpec("lab", HOSTS, (link("one", "h1:eth0", "lan:p1"), link("two", "h2:eth0", "lan:p2")))
-    assert [item.name for item in spec.links_of("lan")] == ["one", "two"]
-    assert [item.name for item in spec.links_of("h2")] == ["two"]
-
-
 def test_unknown_names_are_answered_with_the_known_ones() -> None:
     spec = LabSpec("lab", HOSTS, (link("one", "h1:eth0", "lan:p1"),))
     with pytest.raises(LabError, match="no link 'x' in the lab; known links: one"):

@@ -1,5 +1,6 @@
 """The campaign, on devices that answer as told and with a clock that does not wait."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -78,11 +79,15 @@ def healthy(one: Expected) -> dict[str, Any]:
     bfd = [{"peer": session.address, "vrf": session.vrf, "status": "up"} for session in one.sessions]
     addresses = [{"addr_info": [{"local": str(one.virtual[0])}]}] if one.virtual and one.virtual[1] else []
     routes = [{"dst": str(address), "dev": interface} for address, interface in one.exits]
-    said = {"vtysh": campaign.json.dumps(peers) + "\n" + campaign.json.dumps(bfd)}
-    said |= {"addresses": campaign.json.dumps(addresses), "routes": campaign.json.dumps(routes)}
-    ue = campaign.json.dumps({"state": "attached", "address": str(one.sim)})
+    said = {"vtysh": json.dumps(peers) + "\n" + json.dumps(bfd)}
+    said |= {"routes": json.dumps(routes)}
+    addresses += [{"addr_info": [{"local": str(one.sim)}]}] if one.sim else []
+    said |= {
+        "addresses": json.dumps(addresses),
+        "modem": json.dumps({"modem": {"generic": {"state": "connected"}}}),
+    }
     commands = {name: {"rc": 0, "out": out, "err": ""} for name, out in said.items()}
-    return {"commands": commands, "files": {"/run/heiiki/ue.json": ue}}
+    return {"commands": commands}
 
 
 class Network:
@@ -105,7 +110,7 @@ class Network:
         if device == "b-enb":
             radios = {f"ue{number}": {"attached": not self._injector.failed} for number in range(3)}
             state = {"s1": True, "s1_u_echo": True, "radios": radios}
-            return {"commands": {}, "files": {"/run/heiiki/enb.json": campaign.json.dumps(state)}}
+            return {"commands": {}, "files": {"/run/heiiki/enb.json": json.dumps(state)}}
         found = healthy(self._expected[device])
         if self._injector.failed:
             found["commands"]["vtysh"]["out"] = "bgpd is not running"

@@ -4,6 +4,8 @@ import json
 from ipaddress import IPv4Address
 from typing import Any
 
+import pytest
+
 from heiiki.plan.model import Plan
 from heiiki.verify.fleet import Answer
 from heiiki.verify.routing.expected import (
@@ -38,9 +40,7 @@ OSPF = {"neighbors": {"10.200.0.1": [{"nbrState": "Full/-", "converged": "Full"}
 LDP = "0      0        10.200.0.11:54719   10.200.0.1:646\n"
 
 
-def answer(
-    vtysh: str = "", addresses: Any = (), routes: Any = (), ue: str | None = None, ldp: str = ""
-) -> Answer:
+def answer(vtysh: str = "", addresses: Any = (), routes: Any = (), modem: str = "", ldp: str = "") -> Answer:
     said = {
         name: {"rc": 0, "out": out, "err": ""}
         for name, out in (
@@ -48,9 +48,10 @@ def answer(
             ("ldp", ldp),
             ("addresses", json.dumps(addresses)),
             ("routes", json.dumps(routes)),
+            ("modem", modem),
         )
     }
-    return Answer("x", {"commands": said, "files": {"/run/heiiki/ue.json": ue}}, "", b"")
+    return Answer("x", {"commands": said}, "", b"")
 
 
 def printed(*values: Any) -> str:
@@ -116,16 +117,33 @@ def test_packets_leave_on_the_longest_match() -> None:
     assert problems(expected, answer(routes=routes)) == ["x: packets to 10.15.0.4 leave on b, not on tun-b"]
 
 
-def test_the_modem_is_attached_with_the_address_of_the_plan() -> None:
+def mmcli(state: str, reason: str = "--") -> str:
+    """Return what `mmcli -m any -J` prints (ModemManager 1.20), shortened."""
+    generic = {"bearers": [], "sim": "--", "state": state, "state-failed-reason": reason}
+    return json.dumps({"modem": {"3gpp": {"registration-state": "--"}, "generic": generic}})
+
+
+def test_the_modem_is_connected_and_the_address_of_its_sim_is_set() -> None:
     expected = Expected("x", sim=IPv4Address("10.112.0.17"))
-    good = json.dumps({"state": "attached", "address": "10.112.0.17"})
-    assert problems(expected, answer(ue=good)) == []
-    assert problems(expected, answer(ue=good.replace(".17", ".18"))) == [
-        "x: the LTE network gave it 10.112.0.18, not 10.112.0.17"
+    wwan = [{"ifname": "wwan0", "addr_info": [{"local": "10.112.0.17", "prefixlen": 32}]}]
+    assert problems(expected, answer(modem=mmcli("connected"), addresses=wwan)) == []
+    assert problems(expected, answer(modem=mmcli("connected"))) == [
+        "x: none of its interfaces has the SIM's address 10.112.0.17"
     ]
-    assert problems(expected, answer(ue='{"state": "searching"}')) == ["x: its modem is searching"]
-    assert problems(expected, answer(ue=None)) == ["x: its modem is silent"]
-    assert problems(expected, answer(ue="{")) == ["x: its modem is silent"]
+    assert problems(expected, answer(modem=mmcli("searching"), addresses=wwan)) == [
+        "x: its modem is searching"
+    ]
+    assert problems(expected, answer(modem=mmcli("failed", "sim-missing"), addresses=wwan)) == [
+        "x: its modem is failed (sim-missing)"
+    ]
+
+
+@pytest.mark.parametrize("said", ["", "{", "[]", '{"modem": {}}', '{"modem": {"generic": {}}}', "null"])
+def test_a_modem_that_is_not_shown_is_a_problem_and_not_a_pass(said: str) -> None:
+    expected = Expected("x", sim=IPv4Address("10.112.0.17"))
+    assert problems(expected, answer(modem=said)) == [
+        "x: ModemManager shows no modem: mmcli printed no JSON of one"
+    ]
 
 
 def test_the_enb_has_its_links_and_a_ue_for_every_site(plan: Plan) -> None:

@@ -13,7 +13,6 @@ from heiiki.plan.model import Device, Plan
 from heiiki.verify.fleet import Answer
 from heiiki.verify.network import expected_exits, gateways, hub_ce
 
-UE_STATE = "/run/heiiki/ue.json"
 ENB_STATE = "/run/heiiki/enb.json"
 _DEFAULT_VRF = "default"
 _LDP = 646
@@ -106,11 +105,13 @@ def question(expected: Expected) -> dict[str, Any]:
         commands["ldp"] = ["ss", "-Htn", "state", "established", f"( sport = :{_LDP} or dport = :{_LDP} )"]
     if shows:
         commands["vtysh"] = ["vtysh", *(word for show in shows for word in ("-c", show))]
-    if expected.virtual is not None:
+    if expected.virtual is not None or expected.sim is not None:
         commands["addresses"] = ["ip", "-j", "address", "show"]
+    if expected.sim is not None:
+        commands["modem"] = ["mmcli", "-m", "any", "-J"]
     if expected.exits:
         commands["routes"] = ["ip", "-j", "route", "show"]
-    return {"commands": commands, "files": [UE_STATE] if expected.sim is not None else []}
+    return {"commands": commands}
 
 
 def problems(expected: Expected, answer: Answer) -> list[str]:
@@ -129,7 +130,7 @@ def problems(expected: Expected, answer: Answer) -> list[str]:
     if expected.exits:
         found += _exits(expected, _list(said["routes"]["out"]))
     if expected.sim is not None:
-        found += _attached(expected, answer.data["files"].get(UE_STATE))
+        found += _attached(expected.sim, said["modem"], _list(said["addresses"]["out"]))
     return [f"{expected.device}: {problem}" for problem in found]
 
 
@@ -222,11 +223,7 @@ def _full(adjacency: Mapping[str, Any]) -> bool:
 
 def _virtual(expected: Expected, interfaces: list[dict[str, Any]]) -> Iterator[str]:
     address, master = expected.virtual or (None, False)
-    has = any(
-        item.get("local") == str(address)
-        for interface in interfaces
-        for item in interface.get("addr_info", ())
-    )
+    has = address is not None and _has(interfaces, address)
     if master and not has:
         yield f"is not the VRRP master: it does not have {address}"
     if has and not master:
@@ -255,15 +252,26 @@ def prefix(text: str) -> IPv4Network:
     return IPv4Network("0.0.0.0/0" if text == "default" else text)
 
 
-def _attached(expected: Expected, text: str | None) -> Iterator[str]:
+def _attached(sim: IPv4Address, modem: Mapping[str, Any], interfaces: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield what the modem lacks: by ModemManager its bearer, by the kernel the address of the SIM.
+
+    Values as in `mmcli --output-json`, where ``--`` stands for one that is not known.
+    """
     try:
-        state = json.loads(text or "{}")
-    except ValueError:
-        state = {}
-    if state.get("state") != "attached":
-        yield f"its modem is {state.get('state', 'silent')}"
-    elif state.get("address") != str(expected.sim):
-        yield f"the LTE network gave it {state.get('address')}, not {expected.sim}"
+        generic = json.loads(modem["out"])["modem"]["generic"]
+        state, reason = str(generic["state"]), str(generic.get("state-failed-reason", "--"))
+    except (ValueError, KeyError, TypeError):
+        yield f"ModemManager shows no modem: {modem['err'].strip() or 'mmcli printed no JSON of one'}"
+        return
+    if state != "connected":
+        yield f"its modem is {state}" + (f" ({reason})" if reason != "--" else "")
+    elif not _has(interfaces, sim):
+        yield f"none of its interfaces has the SIM's address {sim}"
+
+
+def _has(interfaces: list[dict[str, Any]], address: IPv4Address) -> bool:
+    local = (item.get("local") for interface in interfaces for item in interface.get("addr_info", ()))
+    return str(address) in local
 
 
 def radio_problems(plan: Plan, answer: Answer) -> list[str]:

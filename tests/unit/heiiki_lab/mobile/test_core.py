@@ -86,9 +86,10 @@ def test_plmn_matches_the_guest_sides_own(network: MobileCore) -> None:
 
 
 def test_radio_ends_meet(network: MobileCore) -> None:
-    (first, _) = enb.parse_config(read(network, "enb", core._ENB_PATH)).radios
+    ends = enb.parse_config(read(network, "enb", core._ENB_PATH)).radios
+    assert ends == tuple(radio.enb.interface for radio in network.radios)
     modem = ue.parse_config(read(network, "gw", MODEM_PATH))
-    assert (first.local, first.remote) == (modem.remote, modem.local)
+    assert modem.interface == network.radios[0].ue.interface
 
 
 def test_sgw_has_one_address_that_every_neighbour_has_a_route_to(network: MobileCore) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from heiiki_lab.mobile.milenage import Milenage, Vector, derive_opc
+from heiiki_lab.mobile.milenage import Milenage, Vector
 
 # K, RAND, SQN, AMF, OP, OPc, f1, f1*, f2, f5, f3, f4, f5*
 SETS = {
@@ -56,8 +56,7 @@ SETS = {
 
 @pytest.mark.parametrize("name", SETS)
 def test_conformance_set(name: str) -> None:
-    k, rand, sqn, amf, op, opc, f1, f1_star, f2, f5, f3, f4, f5_star = map(bytes.fromhex, SETS[name])
-    assert derive_opc(k, op) == opc
+    k, rand, sqn, amf, _op, opc, f1, f1_star, f2, f5, f3, f4, f5_star = map(bytes.fromhex, SETS[name])
     milenage = Milenage(k, opc)
     assert milenage.f1(rand, sqn, amf) == f1
     assert milenage.f1_star(rand, sqn, amf) == f1_star
