@@ -5,7 +5,6 @@ the node and back, as OpenSSH wants of a ProxyCommand.
 """
 
 import os
-import selectors
 import socket
 import sys
 import time
@@ -13,16 +12,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from heiiki.errors import LabError
 from heiiki_lab.agent.frames import Frame, FrameError, receive, send
 from heiiki_lab.state import not_up
+from heiiki_lab.stream import Stream
 
 _MARGIN = 15.0  # seconds that an answer may take beyond the time that was given to the work itself
 _USUAL = 30.0
 _BOOT_POLL = 0.5
-_CHUNK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,31 +67,6 @@ class Process:
     ppid: int
     state: str
     args: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stall:
-    """The guest stood still for `gap` seconds; the two times are those of its end."""
-
-    monotonic: float
-    realtime: float
-    gap: float
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """The guest's clocks, in seconds."""
-
-    monotonic: float
-    realtime: float
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """Of the guest, in MiB."""
-
-    total_mib: int
-    used_mib: int
 
 
 class NodeClient:
@@ -351,155 +325,6 @@ class NodeClient:
         if not known or self._path.exists():
             return not_up(self._path.parent.parent)
         return f"no node {self.node!r} in the lab; known nodes: {', '.join(known)}"
-
-
-class GuestClient(NodeClient):
-    """The guest as a whole."""
-
-    def make_nodes(self, nodes: Mapping[str, int]) -> dict[str, int]:
-        """Make nodes; their agents are reached by ports in the order of `nodes`.
-
-        Args:
-            nodes: name and processor, as in `NodeSpec`.
-
-        Returns:
-            The pid of each node's PID 1, as the guest sees it.
-        """
-        return dict(self._call({"op": "make_nodes", "nodes": list(nodes.items())}, timeout=120.0)[0]["pids"])
-
-    def batch(self, steps: Sequence[tuple[str, Literal["ip", "tc"], Sequence[str]]]) -> float:
-        """Run lines of `ip -batch` or `tc -batch` in nodes' network namespaces, nodes side by side.
-
-        Args:
-            steps: node, tool, lines; the steps of one node keep their order.
-
-        Returns:
-            The guest's monotonic time when all were done.
-
-        Raises:
-            LabError: a line was refused; what stood before it is done.
-        """
-        rows = [{"node": node, "tool": tool, "lines": list(lines)} for node, tool, lines in steps]
-        answer, _ = self._call({"op": "batch", "steps": rows}, timeout=60.0)
-        if answer["failures"]:
-            raise LabError("; ".join(answer["failures"]))
-        return float(answer["monotonic"])
-
-    def stalls(self, since: float = 0.0) -> tuple[Stall, ...]:
-        """Times longer than 0.1 s in which the guest stood still, ended after the monotonic time `since`."""
-        return tuple(Stall(*row) for row in self._call({"op": "stalls", "since": since})[0]["stalls"])
-
-    def clock(self) -> Clock:
-        """The guest's clocks now."""
-        answer, _ = self._call({"op": "ping"})
-        return Clock(answer["monotonic"], answer["realtime"])
-
-    def memory(self) -> Memory:
-        """Memory of the guest."""
-        return Memory(**self._call({"op": "memory"})[0])
-
-    def power_off(self) -> None:
-        """Ask the guest to switch itself off."""
-        self._call({"op": "power_off"}, timeout=1.0)
-
-
-class Stream:
-    """A running program on a node, its streams open. Close it, or use it as a context manager.
-
-    Attributes:
-        rc: exit code once `recv` has returned None.
-    """
-
-    def __init__(self, node: str, argv: tuple[str, ...], connection: socket.socket) -> None:
-        self.rc: int | None = None
-        self._node = node
-        self._argv = argv
-        self._connection = connection
-        self.pid = int(self._frame()["pid"])
-        self._connection.settimeout(None)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def fileno(self) -> int:
-        """For select: readable means that `recv` will not wait long."""
-        return self._connection.fileno()
-
-    def send(self, data: bytes) -> None:
-        """To the program's standard input."""
-        send(self._connection, {}, data)
-
-    def close_stdin(self) -> None:
-        """The program reads end of file."""
-        send(self._connection, {"eof": True})
-
-    def recv(self, timeout: float | None = None) -> tuple[Literal["stdout", "stderr"], bytes] | None:
-        """What the program wrote next; None when it has ended.
-
-        Raises:
-            LabError: nothing came in `timeout` seconds, or the node went away.
-        """
-        self._connection.settimeout(timeout)
-        frame = self._receive()
-        self._connection.settimeout(None)
-        if "rc" in frame[0]:
-            self.rc = int(frame[0]["rc"])
-            return None
-        return frame[0]["stream"], frame[1]
-
-    def pump(self, stdin: int = 0, stdout: int = 1, stderr: int = 2) -> int:
-        """Carry three descriptors to the program and back until it ends; returns its exit code."""
-        with selectors.DefaultSelector() as selector:
-            selector.register(self, selectors.EVENT_READ)
-            selector.register(stdin, selectors.EVENT_READ)
-            while self.rc is None:
-                for key, _ in selector.select():
-                    if key.fd != stdin:
-                        self._pump_out({"stdout": stdout, "stderr": stderr})
-                    elif not self._pump_in(stdin):
-                        selector.unregister(stdin)
-        return self.rc
-
-    def close(self) -> None:
-        """Let go; a program that still runs is killed."""
-        self._connection.close()
-
-    def _pump_out(self, places: Mapping[str, int]) -> None:
-        if (part := self.recv()) is not None:
-            view = memoryview(part[1])
-            while view:
-                view = view[os.write(places[part[0]], view) :]
-
-    def _pump_in(self, stdin: int) -> bool:
-        data = os.read(stdin, _CHUNK)
-        try:
-            self.send(data) if data else self.close_stdin()
-        except OSError:
-            return False  # the program has ended; its exit code is on the way
-        return bool(data)
-
-    def _frame(self) -> dict[str, Any]:
-        try:
-            return self._receive()[0]
-        except LabError:
-            self.close()
-            raise
-
-    def _receive(self) -> Frame:
-        try:
-            frame = receive(self._connection)
-        except (OSError, FrameError) as error:
-            raise LabError(f"{self._node}: stream of `{' '.join(self._argv)}`: {error}") from error
-        if frame is None:
-            raise LabError(f"{self._node}: stream of `{' '.join(self._argv)}` ended without an exit code")
-        if "error" in frame[0]:
-            raise LabError(f"{self._node}: {frame[0]['error']}")
-        return frame
 
 
 def main(arguments: Sequence[str]) -> int:

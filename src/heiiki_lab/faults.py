@@ -14,7 +14,8 @@ from typing import Literal
 
 from heiiki.errors import LabError
 from heiiki_lab import state
-from heiiki_lab.client import GuestClient, NodeClient
+from heiiki_lab.client import NodeClient
+from heiiki_lab.guest_client import GuestClient
 from heiiki_lab.spec import Endpoint, LabSpec
 
 LinkManner = Literal["silent", "down"]

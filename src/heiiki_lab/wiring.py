@@ -18,8 +18,9 @@ from typing import Literal
 
 from heiiki.errors import LabError
 from heiiki_lab import state
-from heiiki_lab.client import GuestClient, NodeClient
+from heiiki_lab.client import NodeClient
 from heiiki_lab.faults import Injector, faults_of_link, faults_of_node, load_faults
+from heiiki_lab.guest_client import GuestClient
 from heiiki_lab.spec import BRIDGE, Endpoint, LabSpec, LinkSpec, NodeKind
 
 _LOG = logging.getLogger(__name__)

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from heiiki_lab.agent import linux
-from heiiki_lab.agent.server import Agent, AgentError, Answer, Request, clock
+from heiiki_lab.agent.children import AgentError, Request
+from heiiki_lab.agent.server import Agent, Answer, clock
 from heiiki_lab.agent.stall_detector import Stalls
 
 FIRST_PORT = 7000

@@ -8,7 +8,6 @@ import grp
 import json
 import os
 import pwd
-import select
 import signal
 import socket
 import tempfile
@@ -18,22 +17,27 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from io import FileIO
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from heiiki_lab.agent.children import (
+    PIPE_CHUNK,
+    AgentError,
+    Child,
+    Request,
+    as_file,
+    carry,
+    collect,
+    feed,
+    pipe,
+    process,
+)
 from heiiki_lab.agent.frames import VERSION, Frame, FrameError, receive, send
 
-OUTPUT_LIMIT = 64 << 20
-_PIPE_CHUNK = 1 << 16
 _KILL_TIMEOUT = 3.0
 _READY_THREADS = 3
 _CONNECT_TIMEOUT = 10.0
 
-Request = dict[str, Any]
 Answer = tuple[dict[str, Any], bytes]
-
-
-class AgentError(Exception):
-    """The request could not be done; the text goes back to the client."""
 
 
 class Agent:
@@ -139,26 +143,26 @@ class Agent:
 
     def _exec(self, connection: socket.socket, request: Request, body: bytes) -> Answer:
         with ExitStack() as stack:
-            stdin = _as_file(stack, body)
-            return self._run(stack, connection, {**_process(request), "kind": "exec"}, [stdin])
+            stdin = as_file(stack, body)
+            return self._run(stack, connection, {**process(request), "kind": "exec"}, [stdin])
 
     def _python(self, connection: socket.socket, request: Request, body: bytes) -> Answer:
         size = int(request["source_size"])
         with ExitStack() as stack:
-            inputs = [_as_file(stack, body[size:]), _as_file(stack, body[:size])]
-            return self._run(stack, connection, {**_process(request), "kind": "python"}, inputs)
+            inputs = [as_file(stack, body[size:]), as_file(stack, body[:size])]
+            return self._run(stack, connection, {**process(request), "kind": "python"}, inputs)
 
     def _run(
         self, stack: ExitStack, connection: socket.socket, request: Request, inputs: list[int]
     ) -> Answer:
         """Run to the end; inputs are standard input and, for Python, the source."""
-        out, out_end = _pipe(stack)
-        err, err_end = _pipe(stack)
+        out, out_end = pipe(stack)
+        err, err_end = pipe(stack)
         child = self.start(request, [inputs[0], out_end.fileno(), err_end.fileno(), *inputs[1:]])
         stack.callback(child.close)
         out_end.close()
         err_end.close()
-        stdout, stderr = _collect(child, (out, err), connection, request)
+        stdout, stderr = collect(child, (out, err), connection, request)
         return {"rc": child.rc, "stdout_size": len(stdout)}, stdout + stderr
 
     def _spawn(self, _connection: socket.socket, request: Request, _body: bytes) -> Answer:
@@ -166,20 +170,20 @@ class Agent:
         log.parent.mkdir(parents=True, exist_ok=True)
         with Path(os.devnull).open("rb") as stdin, log.open("ab") as output:
             streams = [stdin.fileno(), output.fileno(), output.fileno()]
-            child = self.start({**_process(request), "kind": "exec"}, streams)
+            child = self.start({**process(request), "kind": "exec"}, streams)
         child.close()
         return {"pid": child.pid}, b""
 
     def _stream(self, connection: socket.socket, request: Request) -> None:
         """Run a program with its standard streams carried both ways as frames, until it ends."""
         with ExitStack() as stack:
-            stdin_end, stdin = _pipe(stack)
+            stdin_end, stdin = pipe(stack)
             os.set_blocking(stdin_end.fileno(), True)
-            out, out_end = _pipe(stack)
-            err, err_end = _pipe(stack)
+            out, out_end = pipe(stack)
+            err, err_end = pipe(stack)
             streams = (stdin_end, out_end, err_end)
             try:
-                child = self.start({**_process(request), "kind": "exec"}, [end.fileno() for end in streams])
+                child = self.start({**process(request), "kind": "exec"}, [end.fileno() for end in streams])
             except AgentError as error:
                 send(connection, {"error": str(error)})
                 return
@@ -187,10 +191,10 @@ class Agent:
             for end in streams:
                 end.close()
             send(connection, {"pid": child.pid})
-            feeder = threading.Thread(target=_feed, args=(connection, stdin, child), daemon=True)
+            feeder = threading.Thread(target=feed, args=(connection, stdin, child), daemon=True)
             feeder.start()
             with suppress(OSError):
-                _carry(child, (out, err), connection)
+                carry(child, (out, err), connection)
                 send(connection, {"rc": child.rc})
                 connection.shutdown(socket.SHUT_RDWR)
             feeder.join()
@@ -283,190 +287,16 @@ def clock() -> dict[str, float]:
     return {"monotonic": time.monotonic(), "realtime": time.time()}
 
 
-class Child:
-    """A process that the fork server has started."""
-
-    def __init__(self, reply: socket.socket) -> None:
-        self.reply = reply
-        self.pid = 0
-        self.rc: int | None = None
-
-    def await_start(self) -> None:
-        """Wait for the pid.
-
-        Raises:
-            AgentError: it could not be started.
-        """
-        message = self._message()
-        if "error" in message:
-            self.close()
-            raise AgentError(message["error"])
-        self.pid = message["pid"]
-
-    def await_end(self) -> None:
-        """Read the exit code; blocks until the process has ended."""
-        self.rc = int(self._message()["rc"])
-
-    def kill(self) -> None:
-        """End the process and its group."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
-
-    def close(self) -> None:
-        """Let go of the fork server's answers."""
-        self.reply.close()
-
-    def _message(self) -> dict[str, Any]:
-        data = self.reply.recv(1 << 16)
-        message: dict[str, Any] = (
-            json.loads(data) if data else {"error": "PID 1 of the node gave no answer", "rc": -9}
-        )
-        return message
-
-
-def _process(request: Request) -> Request:
-    return {key: request.get(key) for key in ("argv", "env", "cwd", "timeout")}
-
-
-def _pipe(stack: ExitStack) -> tuple[FileIO, FileIO]:
-    """Both ends of a pipe, the reading one without blocking; the stack closes what is open then."""
-    read, write = os.pipe2(os.O_CLOEXEC)
-    os.set_blocking(read, False)
-    return stack.enter_context(FileIO(read)), stack.enter_context(FileIO(write, "w"))
-
-
-def _as_file(stack: ExitStack, data: bytes) -> int:
-    """A descriptor from which a process reads `data`; a file, so that no writer has to feed it."""
-    descriptor = os.memfd_create("input", os.MFD_CLOEXEC)
-    stack.callback(os.close, descriptor)
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor
-
-
-def _collect(
-    child: Child, outputs: tuple[FileIO, FileIO], connection: socket.socket, request: Request
-) -> list[bytes]:
-    """What the process writes until it ends.
-
-    The end is the end of the process itself: a daemon that it leaves behind may hold its pipes for ever.
-
-    Raises:
-        AgentError: it took longer than `timeout` seconds, wrote too much, or the client went away; it is
-        killed.
-    """
-    buffers = {output.fileno(): bytearray() for output in outputs}
-    deadline = time.monotonic() + float(request["timeout"])
-    poll = _poll(child, outputs)
-    poll.register(connection, select.POLLIN)
-    while child.rc is None:
-        ready = [descriptor for descriptor, _ in poll.poll(max(0.0, deadline - time.monotonic()) * 1000)]
-        if not ready:
-            _give_up(child, f"{_words(request)} did not end within {request['timeout']:g} s and was killed")
-        for descriptor in ready:
-            if not _attend(child, descriptor, buffers, connection):
-                poll.unregister(descriptor)
-        if sum(map(len, buffers.values())) > OUTPUT_LIMIT:
-            _give_up(child, f"{_words(request)} wrote more than {OUTPUT_LIMIT >> 20} MiB and was killed")
-    for descriptor, buffer in buffers.items():
-        while _drain(descriptor, buffer, once=False):
-            pass
-    return [bytes(buffer) for buffer in buffers.values()]
-
-
-def _attend(child: Child, ready: int, buffers: dict[int, bytearray], connection: socket.socket) -> bool:
-    """Take what is ready; false if nothing more can come from there."""
-    if ready == child.reply.fileno():
-        child.await_end()
-        return True
-    if ready == connection.fileno():
-        if connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b"":
-            _give_up(child, "the client went away")
-        return False
-    return _drain(ready, buffers[ready])
-
-
-def _give_up(child: Child, why: str) -> NoReturn:
-    child.kill()
-    raise AgentError(why)
-
-
-def _words(request: Request) -> str:
-    return " ".join(request.get("argv") or ["the Python source"])
-
-
-def _poll(child: Child, outputs: tuple[FileIO, FileIO]) -> select.poll:
-    poll = select.poll()
-    for source in (child.reply, *outputs):
-        poll.register(source, select.POLLIN)
-    return poll
-
-
-def _drain(descriptor: int, buffer: bytearray, *, once: bool = True) -> bool:
-    """Read what is there; false at the end of the pipe, and (unless `once`) when there is nothing now."""
-    try:
-        data = os.read(descriptor, _PIPE_CHUNK)
-    except BlockingIOError:
-        return once
-    buffer += data
-    return bool(data)
-
-
-def _carry(child: Child, outputs: tuple[FileIO, FileIO], connection: socket.socket) -> None:
-    """Send what the process writes as frames until it has ended and its pipes are empty."""
-    names = {outputs[0].fileno(): "stdout", outputs[1].fileno(): "stderr"}
-    poll = _poll(child, outputs)
-    while child.rc is None:
-        for descriptor, _ in poll.poll():
-            if descriptor == child.reply.fileno():
-                child.await_end()
-            elif not _pass_on(descriptor, names[descriptor], connection):
-                poll.unregister(descriptor)
-    for descriptor, name in names.items():
-        while _pass_on(descriptor, name, connection, once=False):
-            pass
-
-
-def _pass_on(descriptor: int, name: str, connection: socket.socket, *, once: bool = True) -> bool:
-    buffer = bytearray()
-    more = _drain(descriptor, buffer, once=once)
-    if buffer:
-        send(connection, {"stream": name}, bytes(buffer))
-    return more
-
-
-def _feed(connection: socket.socket, stdin: FileIO, child: Child) -> None:
-    """Write the client's frames to the process; a client that goes away, or says so, ends the process."""
-    with suppress(FrameError, OSError):
-        while (frame := receive(connection)) is not None and not frame[0].get("kill"):
-            if frame[0].get("eof"):
-                stdin.close()
-            else:
-                _write(stdin, frame[1])
-    if child.rc is None:
-        child.kill()
-
-
 def _pour(source: socket.socket, target: socket.socket) -> None:
     """All that comes, until the end of it; what cannot be passed on ends the source too."""
     try:
-        while data := source.recv(_PIPE_CHUNK):
+        while data := source.recv(PIPE_CHUNK):
             target.sendall(data)
     except OSError:
         with suppress(OSError):
             source.shutdown(socket.SHUT_RDWR)
     with suppress(OSError):
         target.shutdown(socket.SHUT_WR)
-
-
-def _write(stdin: FileIO, data: bytes) -> None:
-    """All of it, unless the process no longer reads."""
-    view = memoryview(data)
-    with suppress(BrokenPipeError, ValueError):
-        while view:
-            view = view[stdin.write(view) or 0 :]
 
 
 def _ids(owner: str, group: str) -> tuple[int, int]:

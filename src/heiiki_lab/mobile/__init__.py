@@ -29,7 +29,6 @@ from heiiki_lab.mobile.core import (
     USIM_PATH,
     WWAN_CONFIG_PATH,
     End,
-    Execute,
     File,
     Link,
     MobileCore,
@@ -40,10 +39,10 @@ from heiiki_lab.mobile.core import (
     environment,
     files,
     forge,
-    health,
     start_order,
     usim,
 )
+from heiiki_lab.mobile.core_health import Execute, health
 
 __all__ = [
     "MODEM_PATH",

@@ -1,7 +1,6 @@
-"""The mobile network as the lab's engine puts it up: files and commands of every node, and its health."""
+"""The mobile network as the lab's engine puts it up: files and commands of every node."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
@@ -33,9 +32,6 @@ _CONTROL_PLANE = 5
 _POLLING_SLACK_NS = 100_000_000
 # The MME refuses a new Diameter connection while it holds a dead one open; a second try succeeds.
 _DIAMETER_SECONDS = 5.0
-# Status files are written each second; an older one is of a process that stalls.
-_STALE_SECONDS = 2.5
-_READ_STATUS = """kill -0 $(sed 's/^{"pid": \\([0-9]*\\).*/\\1/' "$1") && cat "$1" /proc/uptime"""
 
 # A lost MME or eNB is seen within some seconds: heartbeat each second, three lost.
 _SCTP = {
@@ -66,8 +62,6 @@ RestartSec=1
 [Install]
 WantedBy=multi-user.target
 """
-
-Execute = Callable[[str, Sequence[str]], tuple[int, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,13 +186,13 @@ def commands(core: MobileCore) -> dict[str, list[list[str]]]:
 
 
 def attempt(usim_path: str, apn: str) -> list[str]:
-    """Return the argv of one attach from a node without a modem; it prints one JSON line (see `ue`)."""
-    return _module("ue", MODEM_PATH, "--once", "--usim", usim_path, "--apn", apn)
+    """Return the argv of one attach from a node without a modem; it prints one JSON line (see `trial_ue`)."""
+    return _module("trial_ue", MODEM_PATH, "--usim", usim_path, "--apn", apn)
 
 
 def forge(source: IPv4Address, destination: IPv4Address, count: int) -> list[str]:
     """Return the argv that sends `count` user packets on the radio of a node that is not attached."""
-    return _module("ue", MODEM_PATH, "--forge", str(source), str(destination), str(count))
+    return _module("trial_ue", MODEM_PATH, "--forge", str(source), str(destination), str(count))
 
 
 def usim(imsi: str, k: bytes, opc: bytes) -> File:
@@ -339,67 +333,3 @@ def _route_from_sgw(core: MobileCore, link: Link) -> str:
 
 def _modem(core: MobileCore, radio: Radio) -> File:
     return _json({"interface": radio.ue.interface, "plmn": core.plmn})
-
-
-# --- health
-# ------------------------------------------------------------------------------------------------------
-
-
-def health(core: MobileCore, execute: Execute) -> list[str]:
-    """Return what is not up, empty when every gateway is attached over a core whose parts agree.
-
-    Args:
-        core: the network.
-        execute: runs an argv on a node and returns its exit status and output.
-    """
-    nodes = (core.hss, core.mme, core.sgw, core.enb)
-    status = {node: _status(execute, node, "respawn") for node in nodes}
-    enb = _status(execute, core.enb, "enb")
-    problems = [problem for node in nodes for problem in _respawn_problems(node, status[node])]
-    for leader, follower in ((core.sgw, core.mme), (core.mme, core.hss)):
-        lead, follow = status[leader], status[follower]
-        if lead and follow and lead["epoch"] != follow["twin_epoch"]:
-            problems.append(f"{follower}: has not yet followed the last start of {leader}")
-    if not _status(execute, core.pgw, "pgw"):
-        problems.append(f"{core.pgw}: the packet gateway does not run")
-    problems += _enb_problems(core, enb)
-    for radio in core.radios:
-        if radio.modem:
-            problems += _modem_problems(radio.ue.node, _status(execute, radio.ue.node, "ue"))
-    return problems
-
-
-def _status(execute: Execute, node: str, name: str) -> dict[str, Any]:
-    """Return a status file's content; empty when there is none, or one that a dead process left behind."""
-    code, output = execute(node, ["sh", "-c", _READ_STATUS, "sh", f"/run/heiiki/{name}.json"])
-    if code != 0:
-        return {}
-    text, _, uptime = output.decode("ascii").rpartition("}")
-    status: dict[str, Any] = json.loads(text + "}")
-    return status if float(uptime.split()[0]) - float(status["at"]) < _STALE_SECONDS else {}
-
-
-def _respawn_problems(node: str, status: dict[str, Any]) -> Iterable[str]:
-    if not status:
-        return [f"{node}: the respawner does not run"]
-    return [f"{node}: {name} is not ready" for name, each in status["daemons"].items() if not each["ready"]]
-
-
-def _enb_problems(core: MobileCore, status: dict[str, Any]) -> list[str]:
-    if not status:
-        return [f"{core.enb}: the eNB does not run"]
-    found = {
-        "S1 is not set up": not status["s1"],
-        "the SGW does not answer GTP-U Echo": not status["s1_u_echo"],
-    }
-    for radio in core.radios:
-        if radio.modem:
-            attached = status["radios"][radio.enb.interface]["attached"]
-            found[f"no bearer for {radio.ue.node}"] = not attached
-    return [f"{core.enb}: {text}" for text, wrong in found.items() if wrong]
-
-
-def _modem_problems(node: str, status: dict[str, Any]) -> list[str]:
-    if not status:
-        return [f"{node}: the modem does not run"]
-    return [] if status["state"] == "attached" else [f"{node}: the modem is {status['state']}"]

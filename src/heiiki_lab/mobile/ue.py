@@ -2,112 +2,40 @@
 
 Real: EPS-AKA in the SIM, NAS with integrity and ciphering, the APN and the address. Stand-in: the radio.
 
-As a service it waits for the SIM (`/etc/heiiki-sim/usim.json`) and the APN (`/etc/heiiki/wwan.json`),
-attaches, and attaches again whenever the network has lost it. With ``--once`` it makes one attempt and
-prints one JSON line; with ``--forge`` it sends user packets without having attached.
+It waits for the SIM (`/etc/heiiki-sim/usim.json`) and the APN (`/etc/heiiki/wwan.json`),
+attaches, and attaches again whenever the network has lost it. Single attempts are `trial_ue`'s.
 
 Run on a gateway: ``python3 -m heiiki_lab.mobile.ue CONFIG``.
 """
 
-import argparse
 import json
 import logging
-import socket
-import struct
 import sys
 import time
 from dataclasses import asdict, dataclass, field
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 from heiiki_lab.mobile import modem_manager, radio
 from heiiki_lab.mobile.loop import Loop, write_status
-from heiiki_lab.mobile.nas import NasUe, Refusal, State
+from heiiki_lab.mobile.nas import NasUe, State
 from heiiki_lab.mobile.sim_card import SimError, Usim, load_usim
+from heiiki_lab.mobile.ue_radio import MEMORY, Config, RadioLink, parse_config
 from heiiki_lab.mobile.wwan import Wwan
 
 CONFIG = Path("/etc/heiiki-sim/modem.json")
 USIM = Path("/etc/heiiki-sim/usim.json")
 APN = Path("/etc/heiiki/wwan.json")
-MEMORY = Path("/var/lib/heiiki-sim")
 STATUS = Path("/run/heiiki/ue.json")
 INTERFACE = "wwan0"
 MTU = 1400
 
 _LOG = logging.getLogger("ue")
 
-_DATAGRAM = 65536
 _BACK_OFF_SECONDS = 1.0
 _BACK_OFF_MAXIMUM = 4.0
 _ATTEMPT_SECONDS = 6.0
-_ONCE_SECONDS = 10.0
-_DETACH_SECONDS = 1.0
 _POLL_SECONDS = 1.0
-_UDP = 17
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """The UE's end of its radio link, and the network it is in."""
-
-    interface: str
-    plmn: bytes
-
-
-def parse_config(text: str) -> Config:
-    """Read the configuration file that `core.files` wrote."""
-    data = json.loads(text)
-    return Config(data["interface"], bytes.fromhex(data["plmn"]))
-
-
-@dataclass
-class RadioLink:
-    """The UE's end of the radio: sends frames, and keeps the context that the eNB gave."""
-
-    config: Config
-    context: int = 0
-    missed: int = radio.SUPERVISION_LOST
-    in_service: bool = False
-    sock: socket.socket = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Open the socket on the radio link alone."""
-        self.sock = radio.open_link(self.config.interface)
-
-    @property
-    def up(self) -> bool:
-        """Whether the eNB answered one of the last three supervision frames."""
-        return self.missed <= radio.SUPERVISION_LOST
-
-    def send(self, kind: radio.Kind, payload: bytes = b"") -> None:
-        """Send a frame; a link that is down loses it."""
-        frame = radio.Frame(kind, self.context, payload)
-        try:
-            radio.transmit(self.sock, self.config.interface, frame)
-        except OSError as error:
-            _LOG.debug("radio: %s", error)
-
-    def receive(self) -> radio.Frame | None:
-        """Return the frame that waits, if it is one."""
-        try:
-            return radio.decode(self.sock.recv(_DATAGRAM))
-        except (ValueError, OSError) as error:
-            _LOG.debug("radio: %s", error)
-            return None
-
-    def supervise(self) -> None:
-        """Ask whether the eNB is there; to be called every 200 ms."""
-        self.missed += 1
-        self.send(radio.Kind.SUPERVISE)
-
-    def alive(self, frame: radio.Frame) -> None:
-        """The eNB answered, and says whether it can serve an attach."""
-        self.missed, self.in_service = 0, frame.payload == radio.IN_SERVICE
-
-    def send_nas(self, message: bytes) -> None:
-        """Send a NAS message."""
-        self.send(radio.Kind.NAS, message)
 
 
 @dataclass
@@ -306,104 +234,11 @@ def _load(path: Path) -> Usim | None:
         return None
 
 
-class Attempt:
-    """One attach, for a test: what the network said, and how long it took."""
-
-    def __init__(self, config: Config, usim: Usim, apn: str) -> None:
-        self._loop = Loop()
-        self._radio = RadioLink(config)
-        self._nas = NasUe(usim, apn, config.plmn, self._radio.send_nas)
-        self._started = 0.0
-        self._ended = False
-        self._result: dict[str, Any] = {
-            "outcome": "no_answer",
-            "procedure": "Attach Request",
-            "protocol": None,
-        }
-
-    def run(self) -> dict[str, Any]:
-        """Attach, leave again, and return the outcome."""
-        self._loop.readable(self._radio.sock, self._on_frame)
-        self._loop.later(_ONCE_SECONDS, self._loop.stop)
-        self._started = time.monotonic()
-        self._nas.attach()
-        self._loop.run()
-        return self._result
-
-    def _on_frame(self) -> None:
-        frame = self._radio.receive()
-        if frame is not None and frame.kind is radio.Kind.RELEASE and self._ended:
-            self._loop.stop()
-        if frame is None or frame.kind is not radio.Kind.NAS:
-            return
-        self._radio.context = frame.context
-        before = self._nas.state
-        self._nas.receive(frame.payload)
-        if self._nas.state is before:
-            return
-        if self._nas.state is State.ATTACHED:
-            self._end("attached", Refusal("Attach Accept", "EMM", 0))
-            self._nas.detach()
-        elif self._nas.state is State.REFUSED:
-            self._end("refused", self._nas.refusal)
-
-    def _end(self, outcome: str, said: Refusal | None) -> None:
-        seconds = round(time.monotonic() - self._started, 3)
-        address = str(self._nas.address) if self._nas.address else None
-        self._result = {"outcome": outcome, **(asdict(said) if said else {})}
-        self._result |= {"address": address, "seconds": seconds}
-        self._ended = True
-        self._loop.later(_DETACH_SECONDS, self._loop.stop)
-
-
-def forge(config: Config, source: IPv4Address, destination: IPv4Address, count: int) -> dict[str, Any]:
-    """Send `count` UDP packets on the radio as an attached UE would, without being one."""
-    link = RadioLink(config)
-    udp = struct.pack("!HHHH", 9, 9, 8, 0)
-    for identity in range(count):
-        header = struct.pack("!BBHHHBBH", 0x45, 0, 28, identity, 0, 64, _UDP, 0)
-        unsummed = header + source.packed + destination.packed
-        checksum = struct.pack("!H", _checksum(unsummed))
-        link.send(radio.Kind.DATA, unsummed[:10] + checksum + unsummed[12:] + udp)
-    return {"sent": count}
-
-
-def _checksum(header: bytes) -> int:
-    total: int = sum(struct.unpack(f"!{len(header) // 2}H", header))
-    total = (total & 0xFFFF) + (total >> 16)
-    return ~(total + (total >> 16)) & 0xFFFF
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="ue", description="The modem of an LTE gateway in the lab.")
-    parser.add_argument("config", nargs="?", type=Path, default=CONFIG)
-    parser.add_argument("--once", action="store_true", help="one attempt, one JSON line")
-    parser.add_argument("--usim", type=Path, default=USIM)
-    parser.add_argument("--apn", default="")
-    parser.add_argument("--forge", nargs=3, metavar=("SOURCE", "DESTINATION", "COUNT"))
-    return parser.parse_args()
-
-
-def main() -> int:
-    """Run the modem, or one of the two tests."""
-    arguments = _arguments()
+def main() -> None:
+    """Run the modem with the configuration file named on the command line."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    config = parse_config(arguments.config.read_text(encoding="utf-8"))
-    if arguments.forge:
-        source, destination, count = arguments.forge
-        result = forge(config, IPv4Address(source), IPv4Address(destination), int(count))
-    elif arguments.once:
-        try:
-            result = Attempt(config, load_usim(arguments.usim, MEMORY), arguments.apn).run()
-        except SimError as error:
-            _LOG.error("%s", error)
-            return 2
-    else:
-        Modem(config).run()
-        return 0
-    sys.stdout.write(json.dumps(result) + "\n")
-    return 0
+    Modem(parse_config(Path(sys.argv[1]).read_text(encoding="utf-8"))).run()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

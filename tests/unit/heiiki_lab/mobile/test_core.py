@@ -19,6 +19,7 @@ from heiiki_lab.mobile import (
     attempt,
     commands,
     core,
+    core_health,
     enb,
     files,
     forge,
@@ -124,7 +125,7 @@ def test_keys_stand_in_the_sim_alone(network: MobileCore) -> None:
 
 
 def test_tests_from_a_node_without_a_modem() -> None:
-    assert attempt("/sim.json", "der-a")[-5:] == ["--once", "--usim", "/sim.json", "--apn", "der-a"]
+    assert attempt("/sim.json", "der-a")[-4:] == ["--usim", "/sim.json", "--apn", "der-a"]
     forged = forge(IPv4Address("10.0.0.1"), IPv4Address("10.0.0.2"), 3)
     assert forged[-4:] == ["--forge", "10.0.0.1", "10.0.0.2", "3"]
 
@@ -185,6 +186,6 @@ def test_status_of_a_dead_process_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "ue.json"
     for pid, code in ((1, 0), (2**22 + 1, 1)):
         path.write_text(json.dumps({"pid": pid, "at": 1.0}))
-        argv = ["sh", "-c", core._READ_STATUS, "sh", str(path)]
+        argv = ["sh", "-c", core_health._READ_STATUS, "sh", str(path)]
         done = subprocess.run(argv, capture_output=True, check=False)
         assert min(done.returncode, 1) == code
