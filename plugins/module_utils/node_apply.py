@@ -321,6 +321,8 @@ class _Run:
             _DONE["reload"]: self._manager.reload,
             _DONE["restart"]: self._manager.restart,
         }
+        acted = [name for name, verb in self.due.items() if verb in verbs]
+        self._manager.prepare(acted, [name for name in acted if self.due[name] == _DONE["start"]])
         for service in self._services:
             done = self.due.get(service.name)
             if done:
@@ -368,6 +370,8 @@ class _Run:
         fresh = [name for name, state in reversed(states.items()) if state == "inactive"]
         attempts = [_attempt(name, self._manager.stop) for name in fresh]
         self._journal.undo()
+        others = [name for name in states if name not in fresh]
+        attempts.append(_attempt(", ".join(others), lambda _: self._manager.prepare(others, ())))
         attempts += [
             _attempt(name, self._back(name, state)) for name, state in states.items() if name not in fresh
         ]

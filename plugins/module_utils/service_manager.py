@@ -23,8 +23,11 @@ class ServiceError(Exception):
 class ServiceManager(Protocol):
     """What a node needs of whatever runs its services."""
 
+    def prepare(self, names: Sequence[str], starting: Sequence[str]) -> None:
+        """Take up changed unit files of `names`, and have `starting` started at every boot from now on."""
+
     def start(self, name: str) -> None:
-        """Start `name`, now and at every boot; a service that is active already stays as it is."""
+        """Start `name` now; a service that is active already stays as it is."""
 
     def reload(self, name: str) -> None:
         """Have `name` read its configuration again without a break in its work."""
@@ -71,6 +74,10 @@ def _ended(
         return done.returncode, output.read().decode(errors="replace").strip()
 
 
+def _unit(name: str) -> str:
+    return f"{name}.service"
+
+
 class SystemdManager:
     """Services of a host on which systemd is process 1."""
 
@@ -80,25 +87,33 @@ class SystemdManager:
         self._active: frozenset[str] = frozenset()
         self._looked_at = float("-inf")
 
+    def prepare(self, names: Sequence[str], starting: Sequence[str]) -> None:
+        """See ServiceManager."""
+        if names:
+            shown = self._call("show", "--property=LoadState,NeedDaemonReload", *map(_unit, names))
+            lines = shown.splitlines()
+            loaded = lines.count("LoadState=loaded")
+            if "NeedDaemonReload=yes" in lines or loaded < len(names):
+                self._call("daemon-reload")
+        if starting:
+            # The reload that `enable` implies would read what was just read again.
+            self._call("enable", "--no-reload", *map(_unit, starting))
+
     def start(self, name: str) -> None:
         """See ServiceManager."""
-        self._refresh(name)
-        # The reload that `enable` implies would read what was just read again.
-        self._act(name, "enable", "--no-reload", "--now")
+        self._act(name, "start")
 
     def reload(self, name: str) -> None:
         """See ServiceManager."""
-        self._refresh(name)
         self._act(name, "reload")
 
     def restart(self, name: str) -> None:
         """See ServiceManager."""
-        self._refresh(name)
         self._act(name, "restart")
 
     def stop(self, name: str) -> None:
         """See ServiceManager."""
-        if self._properties(name)["LoadState"] == "loaded":
+        if self._call("show", "--property=LoadState", _unit(name)) == "LoadState=loaded":
             self._act(name, "disable", "--now")
 
     def is_active(self, name: str) -> bool:
@@ -109,25 +124,15 @@ class SystemdManager:
             )
             self._active = frozenset(line.split()[0] for line in listed.splitlines() if line.strip())
             self._looked_at = time.monotonic()
-        return f"{name}.service" in self._active
-
-    def _refresh(self, name: str) -> None:
-        """Have systemd read the unit files again when they changed since it last did."""
-        found = self._properties(name)
-        if found["NeedDaemonReload"] == "yes" or found["LoadState"] != "loaded":
-            self._call("daemon-reload")
-
-    def _properties(self, name: str) -> dict[str, str]:
-        shown = self._call("show", "--property=LoadState,NeedDaemonReload", f"{name}.service")
-        return dict(line.split("=", 1) for line in shown.splitlines())
+        return _unit(name) in self._active
 
     def _act(self, name: str, verb: str, *options: str) -> None:
         """Change a service; what systemd knows of it is part of the error."""
         self._looked_at = float("-inf")
         try:
-            self._call(verb, *options, f"{name}.service")
+            self._call(verb, *options, _unit(name))
         except ServiceError as error:
-            shown = (*self._systemctl, "status", "--no-pager", "--full", "--lines=20", f"{name}.service")
+            shown = (*self._systemctl, "status", "--no-pager", "--full", "--lines=20", _unit(name))
             raise ServiceError(f"{error}\n{_ended(shown)[1][-2000:]}") from error
 
     def _call(self, *words: str) -> str:

@@ -2,6 +2,7 @@
 
 import getpass
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,9 @@ class Services:
 
     def stop(self, name: str) -> None:
         self.running.discard(name)
+
+    def prepare(self, names: Sequence[str], starting: Sequence[str]) -> None:
+        """Nothing to take up."""
 
     def is_active(self, name: str) -> bool:
         return name in self.running

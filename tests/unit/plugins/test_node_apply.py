@@ -36,6 +36,7 @@ class Manager:
     root: Path
     refuses: str = ""
     calls: list[str] = field(default_factory=list)
+    prepared: list[tuple[list[str], list[str]]] = field(default_factory=list)
 
     def _do(self, verb: str, name: str, state: str | None) -> None:
         self.calls.append(f"{verb} {name}")
@@ -51,6 +52,10 @@ class Manager:
     def _config(self, name: str) -> str:
         path = self.root / f"etc/{name}.conf"
         return path.read_text() if path.exists() else ""
+
+    def prepare(self, names: Sequence[str], starting: Sequence[str]) -> None:
+        assert set(starting) <= set(names)
+        self.prepared.append((list(names), list(starting)))
 
     def start(self, name: str) -> None:
         self._do("start", name, self._config(name))
@@ -172,6 +177,7 @@ def test_a_changed_file_asks_of_its_service_what_the_manifest_says(node: Node) -
     outcome = node.apply([file("a", "two\n"), file("b", "two\n"), file("c", "one\n")], services)
     assert outcome.services == {"a": "reloaded", "b": "restarted"}
     assert node.manager.calls == ["reload a", "restart b"]
+    assert node.manager.prepared[-1] == (["a", "b"], [])
 
 
 def test_what_is_read_at_the_start_only_asks_for_a_restart(node: Node) -> None:

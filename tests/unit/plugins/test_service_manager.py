@@ -42,8 +42,9 @@ from pathlib import Path
 
 root, words = Path(sys.argv[1]), sys.argv[2:]
 null = subprocess.DEVNULL
-verb, name = words[0], words[-1].removesuffix(".service")
-unit, pid, loaded = root / f"etc/systemd/system/{name}.service", root / f"{name}.pid", root / f"{name}.loaded"
+verb, names = words[0], [word.removesuffix(".service") for word in words if word.endswith(".service")]
+name = names[-1] if names else ""
+pid, loaded = root / f"{name}.pid", root / f"{name}.loaded"
 
 def alive():
     try:
@@ -71,9 +72,12 @@ def start():
         pid.write_text(str(process.pid))
 
 if verb == "show":
-    stale = loaded.exists() and unit.exists() and loaded.read_text() != unit.read_text()
-    print("LoadState=" + ("loaded" if loaded.exists() else "not-found"))
-    print("NeedDaemonReload=" + ("yes" if stale else "no"))
+    for each in names:
+        unit, known = root / f"etc/systemd/system/{each}.service", root / f"{each}.loaded"
+        print("LoadState=" + ("loaded" if known.exists() else "not-found"))
+        if any("NeedDaemonReload" in word for word in words):
+            stale = known.exists() and unit.exists() and known.read_text() != unit.read_text()
+            print("NeedDaemonReload=" + ("yes" if stale else "no"))
 elif verb == "list-units":
     for pid in root.glob("*.pid"):
         if alive():
@@ -87,6 +91,9 @@ elif verb == "daemon-reload":
 elif not loaded.exists():
     sys.exit(f"Unit {name}.service could not be found.")
 elif verb == "enable":
+    for each in names:
+        (root / f"{each}.enabled").touch()
+elif verb == "start":
     start()
 elif verb == "disable":
     stop()
@@ -102,6 +109,10 @@ elif verb == "reload":
 class Bench:
     root: Path
     manager: ServiceManager
+
+    def start(self) -> None:
+        self.manager.prepare(["echo"], ["echo"])
+        self.manager.start("echo")
 
     def said(self) -> list[str]:
         path = self.root / "said"
@@ -146,30 +157,36 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 class TestContract:
     def test_a_started_service_is_active(self, bench: Bench) -> None:
         assert not bench.manager.is_active("echo")
-        bench.manager.start("echo")
+        bench.start()
         assert bench.manager.is_active("echo")
 
+    def test_what_is_prepared_to_start_is_enabled(self, bench: Bench) -> None:
+        bench.manager.prepare(["echo"], [])
+        assert not (bench.root / "echo.enabled").exists()
+        bench.manager.prepare(["echo"], ["echo"])
+        assert (bench.root / "echo.enabled").exists()
+
     def test_starting_an_active_service_leaves_it_alone(self, bench: Bench) -> None:
-        bench.manager.start("echo")
+        bench.start()
         bench.wait(1)
-        bench.manager.start("echo")
+        bench.start()
         assert len(bench.said()) == 1
 
     def test_a_reload_reaches_the_same_process(self, bench: Bench) -> None:
-        bench.manager.start("echo")
+        bench.start()
         first = bench.pid()
         bench.manager.reload("echo")
         assert bench.wait(2) == [f"start {first}", "reload"]
 
     def test_a_restart_makes_a_new_process(self, bench: Bench) -> None:
-        bench.manager.start("echo")
+        bench.start()
         first = bench.pid()
         bench.manager.restart("echo")
         assert bench.wait(2)[1].split()[1] != str(first)
         assert bench.manager.is_active("echo")
 
     def test_a_stopped_service_is_inactive_and_its_process_gone(self, bench: Bench) -> None:
-        bench.manager.start("echo")
+        bench.start()
         first = bench.pid()
         bench.manager.stop("echo")
         assert not bench.manager.is_active("echo")
@@ -180,17 +197,18 @@ class TestContract:
         bench.manager.stop("nothing")
 
     def test_a_killed_service_is_seen_and_starts_again(self, bench: Bench) -> None:
-        bench.manager.start("echo")
+        bench.start()
         os.kill(bench.pid(), signal.SIGKILL)
         awaited("it is seen", lambda: not bench.manager.is_active("echo"))
-        bench.manager.start("echo")
+        bench.start()
         assert bench.manager.is_active("echo")
 
     def test_a_changed_unit_is_read_again(self, bench: Bench) -> None:
-        bench.manager.start("echo")
+        bench.start()
         bench.wait(1)
         text = UNIT.format(root=bench.root).replace("said\n", "other\n", 1)
         write_unit(bench.root, "echo", text)
+        bench.manager.prepare(["echo"], [])
         bench.manager.restart("echo")
         other = bench.root / "other"
         awaited("the new one says so", lambda: other.exists() and other.read_text().startswith("start"))
