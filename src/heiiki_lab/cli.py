@@ -15,7 +15,7 @@ from heiiki.state import of_service
 from heiiki_lab import from_plan, kernel, root, state, wiring
 from heiiki_lab.spec import Endpoint
 
-_LINK_MANNERS, _NODE_MANNERS = ("silent", "down"), ("kill", "poweroff")
+_LINK_FAILURES, _NODE_FAILURES = ("silent", "down"), ("kill", "poweroff")
 
 
 @click.group(
@@ -131,21 +131,21 @@ def exec_(node: str, argv: tuple[str, ...], interactive: bool) -> None:
     )
 )
 @click.argument("target")
-@click.option("--how", type=click.Choice((*_LINK_MANNERS, *_NODE_MANNERS)), required=True)
+@click.option("--how", type=click.Choice((*_LINK_FAILURES, *_NODE_FAILURES)), required=True)
 @click.option("--one-way", metavar="NODE", help="Lose only what this end of the link sends (silent).")
 def fail(target: str, how: str, one_way: str | None) -> None:
     """Fail TARGET, a link or a node of the lab."""
     running = wiring.connect(state.lab_dir())
     injector = running.injector()
     links = {link.name: link for link in running.spec.links}
-    if target in links and how in _LINK_MANNERS:
+    if target in links and how in _LINK_FAILURES:
         injector.fail_link(target, how, _sending_end(links[target].ends, one_way))  # type: ignore[arg-type]
-    elif target not in links and how in _NODE_MANNERS and one_way is None:
+    elif target not in links and how in _NODE_FAILURES and one_way is None:
         injector.fail_node(target, how)  # type: ignore[arg-type]
     else:
-        word, manners = ("link", _LINK_MANNERS) if target in links else ("node", _NODE_MANNERS)
+        word, modes = ("link", _LINK_FAILURES) if target in links else ("node", _NODE_FAILURES)
         raise click.UsageError(
-            f"{target} is a {word}: it fails by {' or '.join(manners)}; --one-way is for links"
+            f"{target} is a {word}: it fails by {' or '.join(modes)}; --one-way is for links"
         )
     click.echo(f"{target}: {how}; mend it with `heiiki lab heal`")
 

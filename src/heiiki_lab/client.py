@@ -193,7 +193,7 @@ class NodeClient:
         group: str = "root",
         parents: bool = False,
     ) -> None:
-        """Write a file in one step: whoever reads it sees the old content or the new."""
+        """Write a file in one step: a reader sees the old content or the new."""
         request = {
             "op": "put",
             "path": path,

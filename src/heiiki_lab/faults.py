@@ -18,9 +18,9 @@ from heiiki_lab.client import NodeClient
 from heiiki_lab.guest_client import GuestClient
 from heiiki_lab.spec import Endpoint, LabSpec
 
-LinkManner = Literal["silent", "down"]
-NodeManner = Literal["kill", "poweroff"]
-Manner = Literal["silent", "down", "kill", "poweroff", "impair"]
+LinkFailure = Literal["silent", "down"]
+NodeFailure = Literal["kill", "poweroff"]
+FailureMode = Literal["silent", "down", "kill", "poweroff", "impair"]
 Tool = Literal["ip", "tc"]
 
 
@@ -40,7 +40,7 @@ class Fault:
 
     target: str
     kind: Literal["link", "node"]
-    how: Manner
+    how: FailureMode
     one_way: str | None = None
     delay_ms: float = 0.0
     loss_percent: float = 0.0
@@ -150,7 +150,7 @@ class Injector:
         """What is in force."""
         return load_faults(self._state_dir)
 
-    def fail_link(self, link: str, how: LinkManner, one_way: Endpoint | None = None) -> float:
+    def fail_link(self, link: str, how: LinkFailure, one_way: Endpoint | None = None) -> float:
         """Make a link lose every packet in silence, or set its end a down (end b then loses its carrier).
 
         Args:
@@ -181,7 +181,7 @@ class Injector:
             )
         return self._apply(Fault(link, "link", "impair", None, delay_ms, loss_percent))
 
-    def fail_node(self, node: str, how: NodeManner) -> float:
+    def fail_node(self, node: str, how: NodeFailure) -> float:
         """Kill every process of a node, or switch it off.
 
         Switched off, its links go silent first: a machine without power sends no farewell.
@@ -245,7 +245,7 @@ class Injector:
 
     @contextmanager
     def _changing(self) -> Iterator[Faults]:
-        """Nobody else changes faults meanwhile."""
+        """Hold the lock under which faults are changed."""
         if not state.is_running(self._state_dir):
             raise LabError(state.not_up(self._state_dir))
         with (self._state_dir / "faults.lock").open("w") as lock:

@@ -1,7 +1,7 @@
 """A service as a lab: devices become nodes, links cables, the carriers' cores running software.
 
 What roles provision stays unprovisioned here. What carriers run themselves (mobile core, radio, the
-witnesses) is set up at once, for nobody else does.
+test equipment) is set up at once.
 """
 
 import secrets

@@ -70,14 +70,14 @@ def _run(state_dir: Path, machine: guest.Machine, pipe: int) -> None:
         guest.wait_until_up(process, machine.console)
         guest.spread(process, machine.cpus)
         names = [node.name for node in LabSpec.from_json((state_dir / "lab.json").read_text()).nodes]
-        doors = {state.GUEST: guest.FIRST_PORT, **guest.ports(names)}
-        asyncio.run(_serve(state_dir, doors, process, pipe))
+        ports = {state.GUEST: guest.FIRST_PORT, **guest.ports(names)}
+        asyncio.run(_serve(state_dir, ports, process, pipe))
     finally:
         guest.stop(process)
-        _remove_doors(state_dir)
+        _remove_sockets(state_dir)
 
 
-async def _serve(state_dir: Path, doors: dict[str, int], process: subprocess.Popen[bytes], pipe: int) -> None:
+async def _serve(state_dir: Path, ports: dict[str, int], process: subprocess.Popen[bytes], pipe: int) -> None:
     """Until SIGTERM, or until the guest ends by itself.
 
     Raises:
@@ -89,7 +89,7 @@ async def _serve(state_dir: Path, doors: dict[str, int], process: subprocess.Pop
         loop.add_signal_handler(number, stopped.set)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
     (state_dir / "nodes").mkdir(exist_ok=True, mode=0o700)
-    for name, port in doors.items():
+    for name, port in ports.items():
         path = state.socket_path(state_dir, name)
         path.unlink(missing_ok=True)
         await loop.create_unix_server(partial(_Inside, port), str(path), backlog=_BACKLOG)
@@ -97,7 +97,7 @@ async def _serve(state_dir: Path, doors: dict[str, int], process: subprocess.Pop
     (state_dir / "ready.json").write_text(json.dumps(ready))
     with os.fdopen(pipe, "wb") as waiting:
         waiting.write(b"up")
-    _LOG.info("the guest is up; %d nodes can be reached", len(doors) - 1)
+    _LOG.info("the guest is up; %d nodes can be reached", len(ports) - 1)
     await _first(stopped, os.pidfd_open(process.pid))
     if not stopped.is_set():
         tail = guest.console_tail(state_dir / "console.log")
@@ -117,8 +117,8 @@ async def _first(stopped: asyncio.Event, guest_descriptor: int) -> None:
         wait.cancel()
 
 
-def _remove_doors(state_dir: Path) -> None:
-    """Nobody shall find a socket without a lab behind it."""
+def _remove_sockets(state_dir: Path) -> None:
+    """Remove the sockets: behind them there is no lab any more."""
     for path in (state_dir / "nodes").glob("*.sock"):
         path.unlink(missing_ok=True)
     (state_dir / "ready.json").unlink(missing_ok=True)

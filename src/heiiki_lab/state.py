@@ -91,7 +91,7 @@ def hold(state_dir: Path) -> Iterator[None]:
 
 
 def _take(file: IO[str], state_dir: Path) -> None:
-    """Several tries, because whoever looks whether a lab runs holds the lock for a moment too."""
+    """Several tries, because a look whether a lab runs holds the lock for a moment too."""
     for _ in range(_TRIES):
         with suppress(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -106,7 +106,7 @@ def already_running(state_dir: Path) -> str:
 
 
 def not_up(state_dir: Path) -> str:
-    """The message for whoever needs a running lab, with what is known of how the last one ended."""
+    """The message when a running lab is needed and none is up, with how the last one ended if that is known."""
     hint = f" (its guest ended unexpectedly: see {state_dir / 'console.log'})" if _crashed(state_dir) else ""
     return f"the lab in {state_dir} is not up{hint}; run `heiiki lab up`"
 

@@ -94,7 +94,7 @@ def collect(
 ) -> list[bytes]:
     """What the process writes until it ends.
 
-    The end is the end of the process itself: a daemon that it leaves behind may hold its pipes for ever.
+    The end is the end of the process itself: a daemon that it leaves behind may keep its pipes open.
 
     Raises:
         AgentError: it took longer than `timeout` seconds, wrote too much, or the client went away; it is

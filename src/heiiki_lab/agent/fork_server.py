@@ -212,7 +212,7 @@ def _exit_code(end: SystemExit) -> int:
 
 
 def _take_streams(stdin: int, stdout: int, stderr: int) -> None:
-    """Make the three descriptors 0, 1 and 2, close all others, and open Python's own streams anew."""
+    """Make the three descriptors 0, 1 and 2, close all others, and reopen Python's own streams."""
     for number, descriptor in enumerate((stdin, stdout, stderr)):
         os.dup2(descriptor, number)
     os.closerange(3, 1024)
@@ -220,7 +220,7 @@ def _take_streams(stdin: int, stdout: int, stderr: int) -> None:
 
 
 def open_standard_streams() -> None:
-    """Python's own streams anew, over what descriptors 0, 1 and 2 now are."""
+    """Reopen Python's own streams over what descriptors 0, 1 and 2 now are."""
     sys.stdin = os.fdopen(0, "r", encoding="utf-8", closefd=False)
     sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)

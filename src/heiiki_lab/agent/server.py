@@ -79,7 +79,7 @@ class Agent:
         self._operations[name] = operation
 
     def serve(self) -> None:
-        """Accept connections for ever.
+        """Accept connections; never returns.
 
         Threads wait for work, because in the guest a new one takes longer than most requests. There is
         always one more than is busy.

@@ -15,7 +15,7 @@ What stands in
 
 What repairs it
     NextEPC notices nothing. A respawner on each node (`respawn`) starts daemons again and keeps MME and SGW
-    in step; the eNB (`enb`) supervises S1 and S1-U and has the UEs attach anew; the modem (`ue`) keeps its
+    in step; the eNB (`enb`) supervises S1 and S1-U and has the UEs attach again; the modem (`ue`) keeps its
     interface while it does. Whether the path may be used is decided by BFD end to end, never here.
 
 Use `MobileCore` to describe it, `files` and `commands` to put it on nodes, `health` to look at it. Nothing

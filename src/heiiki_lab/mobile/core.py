@@ -24,7 +24,7 @@ _DATABASE_PORT = 27017
 _DIAMETER_PORT = 3868
 _ENB_ID = 1
 # What forwards packets comes before all that a returning node starts: else packets queue for seconds on a
-# network that nobody touched. The MME has time.
+# network that was not touched. The MME has time.
 _USER_PLANE = -15
 _CONTROL_PLANE = 5
 # NextEPC polls its sockets and queues every 10 to 50 us: a quarter of a processor each for MME and SGW. With

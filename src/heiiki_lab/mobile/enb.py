@@ -3,7 +3,7 @@
 Real: S1AP over SCTP, GTP-U, path supervision by GTP-U Echo. Stand-in: the radio (see `radio`).
 
 When the connection to the MME is lost the user plane goes on; when it is up again (S1 Setup), every UE is
-told to attach anew, because the MME has forgotten or will soon forget it. Echo only alarms: BFD end to end
+told to attach again, because the MME has forgotten or will soon forget it. Echo only alarms: BFD end to end
 decides routing. A user packet on a radio without a bearer is counted and dropped.
 
 Run on the eNB node: ``python3 -m heiiki_lab.mobile.enb CONFIG``.
@@ -290,7 +290,7 @@ class Enb:
         """Release a bearer that sends and gets nothing while others do: its session in the core is lost.
 
         NextEPC sends no Error Indication for it (TS 29.281 7.3.1). Where nothing comes down for anybody, the
-        path is at fault, and attaching anew would not help.
+        path is at fault, and attaching again would not help.
         """
         now = time.monotonic()
         bearers = [each for each in self._by_enb_ue_id.values() if each.bearer is not None]

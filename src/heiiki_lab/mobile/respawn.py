@@ -3,7 +3,7 @@
 NextEPC's daemons notice nothing: an SGW that comes back has lost its sessions while the MME still believes
 in them, and traffic is dropped in silence. So the SGW's respawner tells the MME's over S11 (UDP) which run of
 the SGW this is; when that changes, the MME is started again too. The eNB sees the end of its SCTP connection,
-sets S1 up anew and has every UE attach: the only way to a consistent core. In the same way the MME's tells
+sets S1 up again and has every UE attach: the only way to a consistent core. In the same way the MME's tells
 the HSS's over S6a: Diameter refuses a peer for 10 s when it has not yet found its old connection dead.
 The eNB uses the channel when attaches stay without an answer, which a half-made context in the MME causes.
 

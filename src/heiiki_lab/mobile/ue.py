@@ -160,7 +160,7 @@ class Modem:
             self._radio.send(radio.Kind.DATA, packet)
 
     def _on_release(self, context: int) -> None:
-        """The network let go of us: attach anew at once, unless a refusal asks for patience."""
+        """The network let go of us: attach again at once, unless a refusal asks for patience."""
         if self._nas is None or context != self._radio.context:
             return
         if self._nas.state in {State.ATTACHED, State.ATTACHING}:

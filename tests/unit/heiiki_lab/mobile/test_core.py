@@ -38,7 +38,7 @@ def link(number: int, a: str, b: str, name: str) -> Link:
 
 @pytest.fixture
 def network() -> MobileCore:
-    radios = [link(5, "enb", "gw", "r-gw"), link(6, "enb", "stranger", "r-str")]
+    radios = [link(5, "enb", "gw", "r-gw"), link(6, "enb", "test-ue", "r-str")]
     return MobileCore(
         mcc="440",
         mnc="10",
@@ -66,10 +66,10 @@ def respawn_config(network: MobileCore, node: str) -> respawn.Config:
     return respawn.parse_config(read(network, node, core._RESPAWN_PATH))
 
 
-def test_every_node_has_files_and_all_but_the_stranger_a_command(network: MobileCore) -> None:
-    assert set(files(network)) == {"hss", "mme", "sgw", "pgw", "enb", "gw", "stranger"}
+def test_every_node_has_files_and_all_but_the_test_ue_a_command(network: MobileCore) -> None:
+    assert set(files(network)) == {"hss", "mme", "sgw", "pgw", "enb", "gw", "test-ue"}
     # The PGW is a service: its role starts it.
-    assert set(commands(network)) == set(start_order(network)) == set(files(network)) - {"stranger", "pgw"}
+    assert set(commands(network)) == set(start_order(network)) == set(files(network)) - {"test-ue", "pgw"}
     assert list(files(network)["pgw"]) == ["/etc/systemd/system/heiiki-pgw.service"]
 
 
