@@ -106,7 +106,7 @@ def already_running(state_dir: Path) -> str:
 
 
 def not_up(state_dir: Path) -> str:
-    """The message when a running lab is needed and none is up, with how the last one ended if that is known."""
+    """The message when a running lab is needed and none is up, with how the last one ended if known."""
     hint = f" (its guest ended unexpectedly: see {state_dir / 'console.log'})" if _crashed(state_dir) else ""
     return f"the lab in {state_dir} is not up{hint}; run `heiiki lab up`"
 
