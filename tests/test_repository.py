@@ -170,6 +170,9 @@ def test_the_wheel_carries_the_templates(tmp_path: Path) -> None:
     written = {path for path in tracked() if path.is_relative_to(ROOT / "templates")}
     assert packed == {path.relative_to(ROOT / "templates").as_posix() for path in written}
     assert packed
+    # What changes a device has one source, whether Ansible or the command sends it.
+    sent = set(re.findall(r"^heiiki/module_utils/(\S+\.py)", listing, re.MULTILINE))
+    assert sent == {path.name for path in (ROOT / "plugins/module_utils").glob("*.py")}
 
 
 def test_the_lock_file_pins_every_line_by_hash() -> None:
@@ -181,7 +184,8 @@ def test_the_lock_file_pins_every_line_by_hash() -> None:
 
 def test_run_dependencies_are_documented() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    names = {re.split(r"[<>=]", requirement)[0] for requirement in project["dependencies"]}
+    extras = [name for extra in project["optional-dependencies"].values() for name in extra]
+    names = {re.split(r"[<>=]", requirement)[0] for requirement in (*project["dependencies"], *extras)}
     documented = set(
         re.findall(r"^\| `([a-z0-9-]+)`", (ROOT / "docs" / "dependencies.md").read_text(), re.MULTILINE)
     )

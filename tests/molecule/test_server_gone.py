@@ -1,4 +1,4 @@
-"""The Vault server is killed in the middle of a first issue and of a theft: `make long`."""
+"""The Vault server is killed in the middle of a first issue and of a revocation: `make long`."""
 
 import json
 import shutil
@@ -42,7 +42,7 @@ def test_the_first_issue(service: Service) -> None:
     assert set(changed(service.play("site", "--limit", ",".join(devices))).values()) == {0}
 
 
-def test_a_theft(lab: Commands, lab_inventory: Path, tmp_path: Path) -> None:
+def test_a_revocation(lab: Commands, lab_inventory: Path, tmp_path: Path) -> None:
     # A copy: revoke.yml and enrol.yml write into the service.
     shutil.copytree(lab_inventory, tmp_path / "service")
     service = Service(lab, tmp_path / "service", tmp_path / "artifacts")
@@ -51,17 +51,17 @@ def test_a_theft(lab: Commands, lab_inventory: Path, tmp_path: Path) -> None:
     assert all(service.associations(hub, connection) for hub in hubs)
     serial = service.serial(stolen)
     run = service.start("revoke", "-e", f"heiiki_device={stolen}")
-    awaited("the first door is shut", lambda: doors(service))
+    awaited("the device is marked", lambda: steps(service))
     service.server_dies()
     said = run.communicate()[0]
     assert run.returncode == 2, said
-    assert "namba-gw is not shut out everywhere, run again:" in " ".join(said.split())
+    assert "the revocation of namba-gw is not complete, run it again:" in " ".join(said.split())
     awaited("it is out", lambda: not any(service.associations(hub, connection) for hub in hubs))
     said = service.play("enrol", "-e", f"heiiki_device={stolen}", "-e", "heiiki_same_sim=true", code=2)
-    assert "has not shut every door: run it again, then this" in " ".join(said.split())
+    assert "is not complete: run revoke.yml again, then this" in " ".join(said.split())
     service.server_returns()
     service.play("revoke", "-e", f"heiiki_device={stolen}")
-    assert all(door["problem"] == "" for door in doors(service) if door["needed"])
+    assert all(step["problem"] == "" for step in steps(service) if step["needed"])
     lists = service.run(HUB, "openssl", "storeutl", "-crls", "-text", "-noout", f"{FOLDER}/crl.pem")
     assert serial.upper().replace(":", "") in lists
     service.play("enrol", "-e", f"heiiki_device={stolen}", "-e", "heiiki_same_sim=true")
@@ -69,10 +69,10 @@ def test_a_theft(lab: Commands, lab_inventory: Path, tmp_path: Path) -> None:
     service.transport.close()
 
 
-def doors(service: Service) -> list[dict[str, object]]:
-    """What the newest evidence of a theft says so far."""
-    files = sorted((service.artifacts / "theft").glob("*.json"))
+def steps(service: Service) -> list[dict[str, object]]:
+    """What the newest evidence of a revocation says so far."""
+    files = sorted((service.artifacts / "revocation").glob("*.json"))
     found: list[dict[str, object]] = (
-        json.loads(files[-1].read_text(encoding="utf-8"))["doors"] if files else []
+        json.loads(files[-1].read_text(encoding="utf-8"))["steps"] if files else []
     )
     return found

@@ -1,9 +1,9 @@
 """The revocation of a device that was lost or stolen, by the way of every change: intent, plan, devices.
 
-The device is marked in the intent first. From then on two things go on side by side: its certificates are
-revoked and the verifiers end their IPsec associations with it; the HSS and the PGW get what is compiled from
-the intent, in which its subscription is no more. A step that fails stops none of the others; the same call
-again finishes what is left.
+The device is marked in the intent first. From then on three things go on side by side: its certificates
+are revoked and the verifiers end their IPsec associations with it; the HSS and the PGW each get what is
+compiled from the intent, in which its subscription is no more. A step that fails stops none of the others;
+the same call again finishes what is left.
 """
 
 import difflib
@@ -150,7 +150,7 @@ def revoke(device: Device, means: Means) -> Iterator[RevocationStep]:
     plan = means.planned()
     lanes = [
         *([_certificates(plan, device, means)] if device.identity else []),
-        *([_subscription(plan, device, means)] if device.sim else []),
+        *([_subscription(plan, means), _session(plan, device, means)] if device.sim else []),
     ]
     yield from _side_by_side(lanes)
     if device.identity:
@@ -209,27 +209,33 @@ def _ending(names: tuple[str, ...]) -> bytes:
     return program("end_associations", {"pull": command("pull"), "connections": names, "wait_s": _WAIT_S})
 
 
-def _subscription(plan: Plan, device: Device, means: Means) -> Iterator[RevocationStep]:
-    """At the HSS first: a session that ends before the HSS refuses is set up again."""
-    at = {one.function: one.name for one in plan.devices}
-    for what, name in (("SIM at", at[Function.HSS]), ("session at", at[Function.PGW])):
-        started = now()
-        try:
-            sent = apply_program(compile_device(plan, plan.device(name)), means.read_secret)
-        except HeiikiError as error:
-            yield RevocationStep(f"{what} {name}", started, now(), problem=str(error))
-            continue
-        (step,) = _sent(means.fleet, what, {name: sent}, started=started)
-        if name == at[Function.PGW] and not step.problem and device.sim:
-            step = _without_session(step, name, device.sim.imsi, means.fleet)
+def _subscription(plan: Plan, means: Means) -> Iterator[RevocationStep]:
+    """Give the HSS what is compiled; it takes the keys of every other SIM, which the Vault server has."""
+    yield _applied("SIM at", plan, Function.HSS, means)
+
+
+def _session(plan: Plan, device: Device, means: Means) -> Iterator[RevocationStep]:
+    """Give the PGW what is compiled, which needs no secret: it ends the session and allows no other."""
+    step = _applied("session at", plan, Function.PGW, means)
+    if step.problem or device.sim is None:
         yield step
+        return
+    (pgw,) = (one.name for one in plan.devices if one.function is Function.PGW)
+    asked = program("await_no_session", {"file": _SESSIONS, "without": device.sim.imsi, "wait_s": _WAIT_S})
+    (ended,) = _sent(means.fleet, "session at", {pgw: asked}, started=step.started)
+    yield RevocationStep(step.name, step.started, ended.finished, step.changed, ended.problem)
 
 
-def _without_session(step: RevocationStep, pgw: str, imsi: str, fleet: Fleet) -> RevocationStep:
-    """Wait until the PGW has no session of the SIM."""
-    asked = {"file": _SESSIONS, "without": imsi, "wait_s": _WAIT_S}
-    (ended,) = _sent(fleet, "session at", {pgw: program("await_no_session", asked)}, started=step.started)
-    return RevocationStep(step.name, step.started, ended.finished, step.changed, ended.problem)
+def _applied(what: str, plan: Plan, function: Function, means: Means) -> RevocationStep:
+    """Have a device apply its build."""
+    (device,) = (one for one in plan.devices if one.function is function)
+    started = now()
+    try:
+        sent = apply_program(compile_device(plan, device), means.read_secret)
+    except HeiikiError as error:
+        return RevocationStep(f"{what} {device.name}", started, now(), problem=str(error))
+    (step,) = _sent(means.fleet, what, {device.name: sent}, started=started)
+    return step
 
 
 def _sent(
