@@ -77,6 +77,10 @@ def install(folder: Path) -> Installation:
             (folder / "dependencies" / path.name).symlink_to(path)
     (own,) = (folder / "venv/lib").glob("python3.*/site-packages")
     (own / "dependencies.pth").write_text(f"{folder / 'dependencies'}\n")
+    # Of the links only packages can be imported; programs start others by name.
+    program = folder / "venv/bin/ansible-playbook"
+    program.write_text(f'#!/bin/sh\nexec {made.python} -m ansible playbook "$@"\n')
+    program.chmod(0o755)
     _wheel(made)
     _collection(made)
     return made
