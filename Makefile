@@ -133,7 +133,7 @@ prove: setup ## The same with every fault of both paths, one after the other (ab
 	$(call on_the_lab,true,measuring$(,) with every fault of both paths; about 17 minutes)
 
 .PHONY: bench
-bench: setup ## Measure 1,000 generated sites: load, validate, plan, compile; and 1,000 certificates (about a minute)
+bench: setup ## Measure 1,000 generated sites in memory and to disk, beside pyavd; and 1,000 certificates (about 3 minutes)
 	python tests/bench/bench.py
 	python tests/bench/identities.py
 

@@ -1,136 +1,204 @@
-"""How long a large service takes, from files to configurations: `make bench`.
+"""How long a large service takes, in memory and as a user types it, beside a peer: `make bench`.
 
-Each run is a fresh process on one core. Its figures stand beside a baseline from the same run: the same
-files through PyYAML's C loader and nothing else. The seconds that count are those of the processor: a busy
-machine spoils the clock's. Both are shown, and the peak of memory. The goals are 1.5 s and 400 MiB.
+Each measurement is a fresh process on one core. The seconds that count are those of the processor, because a
+busy machine spoils the clock's; both are shown, with the peak of memory.
 """
 
-import gc
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-GOAL_S, GOAL_MIB = 1.5, 400.0
-STEPS = ("load", "plan", "compile")
+from heiiki.cli.new_service import generate
+
+PEER = "pyavd==6.4.0"
+GOALS = {"in memory": (1.5, "s"), "to disk": (4.0, "s"), "on disk": (60.0, "MB"), "peak": (400.0, "MiB")}
+STEPS = ("load", "plan", "compile", "check")
+HEAD = f"{'what':<54}{'processor s':>12}{'clock s':>9}{'ms/device':>11}{'MiB':>6}"
 
 
-def baseline(folder: Path) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Parse the same files with PyYAML alone."""
-    import yaml  # noqa: PLC0415 - what is imported is part of what is measured
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table: seconds of processor and clock, peak of memory, and for how many devices."""
 
-    files = sorted(folder.rglob("*.yml"))
-    yield "parse", lambda: [yaml.load(path.read_bytes(), yaml.CSafeLoader) for path in files]
+    what: str
+    processor_s: float
+    clock_s: float
+    peak_mib: float | None = None
+    devices: int = 0
 
+    def __str__(self) -> str:
+        """The line, in the columns of `HEAD`."""
+        each = f"{self.each_ms:.2f}" if self.devices else ""
+        peak = f"{self.peak_mib:.0f}" if self.peak_mib is not None else ""
+        return f"{self.what:<54}{self.processor_s:>12.2f}{self.clock_s:>9.2f}{each:>11}{peak:>6}"
 
-def whole(folder: Path) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Load and validate, plan, compile; every text is kept until the end."""
-    done: dict[str, Any] = {}
-
-    def bring_in() -> None:
-        from heiiki import intent, plan, render  # noqa: PLC0415 - what is imported is part of what is measured
-
-        done.update(intent=intent, plan=plan, render=render)
-
-    def compiled() -> tuple[int, int]:
-        builds = done["builds"] = tuple(done["render"].compile_plan(done["built"]))
-        return len(builds), sum(len(file.content) for build in builds for file in build.files)
-
-    yield "import", bring_in
-    yield "load", lambda: done.update(loaded=done["intent"].load(folder))
-    yield "plan", lambda: done.update(built=done["plan"].build(done["loaded"]))
-    yield "compile", compiled
+    @property
+    def each_ms(self) -> float:
+        """Milliseconds of processor a device."""
+        return 1000 * self.processor_s / self.devices
 
 
-def measure(what: str, folder: Path) -> dict[str, Any]:
-    """Run `what` here, pinned to one core; return seconds of processor and clock, and the peak in MiB."""
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    gc.disable()  # as the command line does
-    steps: dict[str, tuple[float, float]] = {}
-    result: Any = None
-    for name, step in {"baseline": baseline, "whole": whole}[what](folder):
-        processor, clock = time.process_time(), time.perf_counter()
-        result = step()
-        steps[name] = time.process_time() - processor, time.perf_counter() - clock
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"steps": steps, "peak_mib": peak, "result": result if what == "whole" else None}
+def run(*command: str) -> tuple[str, float, float, float]:
+    """Run a program on one core; return its output, seconds of processor and clock, and its peak in MiB."""
+    core, start = str(max(os.sched_getaffinity(0))), time.perf_counter()
+    with subprocess.Popen(["taskset", "-c", core, *command], stdout=subprocess.PIPE, text=True) as process:
+        output = process.stdout.read() if process.stdout else ""
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)}: exit code {process.returncode}")
+    clock = time.perf_counter() - start
+    return output, usage.ru_utime + usage.ru_stime, clock, usage.ru_maxrss / 1024
 
 
-def fresh(what: str, folder: Path) -> dict[str, Any]:
-    """Measure `what` in a fresh process."""
-    command = [sys.executable, __file__, "--measure", what, str(folder)]
-    answer: dict[str, Any] = json.loads(
-        subprocess.run(command, check=True, capture_output=True, text=True).stdout
+def in_memory(folder: Path, runs: int) -> tuple[Row, ...]:
+    """Return the baseline, each step, and their sum."""
+    plain, found = (
+        [json.loads(run(sys.executable, _beside("steps.py"), what, str(folder))[0]) for _ in range(runs)]
+        for what in ("parse", "memory")
     )
-    return answer
-
-
-def medians(runs: list[dict[str, Any]]) -> tuple[dict[str, float], dict[str, float]]:
-    """Return the medians of each step over the runs: seconds of the processor, and of the clock."""
-    names = runs[0]["steps"]
-    processor, clock = (
-        {name: statistics.median(run["steps"][name][index] for run in runs) for name in names}
-        for index in (0, 1)
+    devices = found[0]["devices"]
+    steps = [Row(f"  {name}", *_medians(found, name), devices=devices) for name in STEPS]
+    processor, clock = sum(row.processor_s for row in steps), sum(row.clock_s for row in steps)
+    return (
+        Row("baseline: PyYAML parses the same files", *_medians(plain, "parse"), _peak(plain)),
+        *steps,
+        Row("in memory", processor, clock, _peak(found), devices),
     )
+
+
+def _beside(name: str) -> str:
+    return str(Path(__file__).with_name(name))
+
+
+def _medians(runs: list[dict[str, Any]], name: str) -> tuple[float, float]:
+    processor, clock = (statistics.median(item["seconds"][name][index] for item in runs) for index in (0, 1))
     return processor, clock
 
 
-def table(runs: list[dict[str, Any]], plain: list[dict[str, Any]]) -> Iterator[str]:
+def _peak(runs: list[dict[str, Any]]) -> float:
+    return float(max(item["peak_mib"] for item in runs))
+
+
+def as_typed(folder: Path, outs: list[Path], devices: int) -> Iterator[Row]:
+    """Yield what the commands take, from the start of the interpreter to its end."""
+    heiiki = str(Path(sys.executable).with_name("heiiki"))
+    same = [outs[0]] * len(outs)
+    yield _typed("heiiki check DIR", [[heiiki, "check", str(folder)]] * len(outs), devices)
+    for what, places in (
+        ("to disk: heiiki compile DIR --out NEW", outs),
+        ("the same again, unchanged", same),
+    ):
+        commands = [[heiiki, "compile", str(folder), "--out", str(place)] for place in places]
+        yield _typed(what, commands, devices)
+
+
+def _typed(what: str, commands: list[list[str]], devices: int) -> Row:
+    found = [run(*command) for command in commands]
+    processor, clock = (statistics.median(item[index] for item in found) for index in (1, 2))
+    return Row(what, processor, clock, max(item[3] for item in found), devices)
+
+
+def on_disk(folder: Path) -> tuple[float, int]:
+    """Return the MB that the files below `folder` occupy on the disk, and their number."""
+    found = [path.stat() for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    occupied = {(stat.st_dev, stat.st_ino): stat.st_blocks * 512 for stat in found}
+    return sum(occupied.values()) / 1e6, len(occupied)
+
+
+def peer(folder: Path, pairs: int) -> tuple[Row, float]:
+    """Return the row of the peer, and the kilobytes that it renders a device.
+
+    Raises:
+        RuntimeError: pip cannot install it.
+    """
+    output, _, clock, _ = run(_peer_python(folder), _beside("peer.py"), str(pairs))
+    found = json.loads(output)
+    devices, seconds = found["devices"], sum(found["steps"].values())
+    name = f"peer: {PEER}, EVPN fabric of {devices} devices"
+    return Row(name, seconds, clock, found["peak_mib"], devices), found["bytes"] / devices / 1000
+
+
+def _peer_python(folder: Path) -> str:
+    """Return the interpreter of an environment that has the peer; it is made once."""
+    python = folder / "bin" / "python"
+    if not (folder / "complete").exists():
+        for command in (
+            [sys.executable, "-m", "venv", "--clear", str(folder)],
+            [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PEER],
+        ):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise RuntimeError((done.stderr.strip() or "pip says no reason").splitlines()[-1])
+        (folder / "complete").touch()
+    return str(python)
+
+
+def compared(row: Row, pairs: int) -> Iterator[str]:
+    """Yield the peer's line and the comparison, or why there is none."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "heiiki" / "bench"
+    try:
+        other, kilobytes = peer(cache / PEER.replace("==", "-"), pairs)
+    except RuntimeError as error:
+        yield f"peer: {PEER} cannot be installed, so there is no comparison: {error}"
+        return
+    yield str(other)
+    yield (
+        f"inputs to configurations: {row.each_ms:.2f} ms a device here, {other.each_ms:.1f} ms there "
+        f"(the peer renders {kilobytes:.0f} kB a device)"
+    )
+
+
+def goal(name: str, value: float) -> str:
+    """Say whether a figure meets its goal."""
+    bound, unit = GOALS[name]
+    return f"{name}: {value:.2f} {unit}, goal {bound:g} {unit}: {'met' if value <= bound else 'missed'}"
+
+
+def report(work: Path, sites: int, seed: int, runs: int, pairs: int) -> Iterator[str]:
     """Yield the lines of the report."""
-    (processor, clock), (base, base_clock) = medians(runs), (item["parse"] for item in medians(plain))
-    yield f"{'step':<34}{'processor s':>12}{'clock s':>10}{'× baseline':>12}"
-    yield f"{'baseline: PyYAML parse alone':<34}{base:>12.3f}{base_clock:>10.3f}{1:>12.1f}"
-    for name in STEPS:
-        yield f"{name:<34}{processor[name]:>12.3f}{clock[name]:>10.3f}{processor[name] / base:>12.1f}"
-    total, total_clock = (sum(seconds[name] for name in STEPS) for seconds in (processor, clock))
-    yield f"{'in all':<34}{total:>12.3f}{total_clock:>10.3f}{total / base:>12.1f}"
-    yield f"{'before that, once: import':<34}{processor['import']:>12.3f}{clock['import']:>10.3f}"
-    peak, plain_peak = (max(run["peak_mib"] for run in item) for item in (runs, plain))
-    devices, size = runs[0]["result"]
-    yield f"peak {peak:.0f} MiB (baseline {plain_peak:.0f}); {devices} devices, {size / 1e6:.0f} MB of files"
-    yield f"goal {GOAL_S:g} s: {_met(total, GOAL_S)}; goal {GOAL_MIB:g} MiB: {_met(peak, GOAL_MIB)}"
-
-
-def _met(value: float, goal: float) -> str:
-    return "met" if value <= goal else "missed"
+    folder, outs = work / "service", [work / f"out{number}" for number in range(runs)]
+    for path, text in generate("bench", sites, seed).items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+    yield f"{sites} generated sites, seed {seed}; median of {runs} runs, each a fresh process on one core"
+    yield f"Python {platform.python_version()}, {machine}"
+    yield HEAD
+    rows = in_memory(folder, runs)
+    typed = list(as_typed(folder, outs, rows[-1].devices))
+    yield from map(str, (*rows, *typed))
+    yield from compared(rows[-1], pairs)
+    size, count = on_disk(outs[0])
+    yield f"{rows[-1].devices} devices, {count} files on disk"
+    yield goal("in memory", rows[-1].processor_s)
+    yield goal("peak", rows[-1].peak_mib or 0.0)
+    yield goal("to disk", typed[1].processor_s)
+    yield goal("on disk", size)
 
 
 @click.command()
 @click.option("--sites", type=click.IntRange(1, 4000), default=1000, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--runs", type=click.IntRange(1, 20), default=3, show_default=True, help="Medians are shown.")
 @click.option(
-    "--runs", type=click.IntRange(1, 20), default=3, show_default=True, help="The medians are shown."
+    "--pairs", type=click.IntRange(1, 120), default=48, show_default=True, help="Leaf pairs of the peer."
 )
-@click.option("--measure", "measured", nargs=2, hidden=True, help="What a fresh process is told.")
-def main(sites: int, seed: int, runs: int, measured: tuple[str, str] | None) -> None:
+def main(sites: int, seed: int, runs: int, pairs: int) -> None:
     """Measure a generated service on one core of this machine."""
-    if measured is not None:
-        click.echo(json.dumps(measure(measured[0], Path(measured[1]))))
-        return
-    from heiiki.cli.new_service import generate  # noqa: PLC0415 - not before a fresh process measures its imports
-
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "sites").mkdir()
-        for path, text in generate("bench", sites, seed).items():
-            (folder / path).write_text(text, encoding="utf-8")
-        click.echo(
-            f"{sites} generated sites, seed {seed}; median of {runs} runs, each a fresh process on one core"
-        )
-        machine = f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
-        click.echo(f"Python {platform.python_version()}, {machine}")
-        plain = [fresh("baseline", folder) for _ in range(runs)]
-        for line in table([fresh("whole", folder) for _ in range(runs)], plain):
+        for line in report(Path(name), sites, seed, runs, pairs):
             click.echo(line)
 
 
