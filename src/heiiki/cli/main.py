@@ -3,6 +3,7 @@
 Exit codes: 0 all is well, 1 a verdict is fail or unknown or a command failed, 2 the input is bad.
 """
 
+import gc
 import json
 import sys
 from collections.abc import Sequence
@@ -19,7 +20,6 @@ from heiiki.cli.reference import reference_files
 from heiiki.cli.service import Folder, planned
 from heiiki.cli.table import verdict_table
 from heiiki.cli.terminal import say
-from heiiki.intent.collector import held
 from heiiki.report import exit_code
 from heiiki.report.verdicts import verdict_json
 from heiiki.state import of_service
@@ -76,7 +76,6 @@ def new(folder: Path, sites: int | None, seed: int) -> None:
 @click.argument("folder", type=Folder())
 @click.option("--json", "as_json", is_flag=True, help="Print verdicts or problems as JSON.")
 @click.pass_context
-@held()
 def check(ctx: click.Context, folder: Path, as_json: bool) -> None:
     """Check FOLDER: every mistake of every file, or else the design verdicts."""
     ctx.meta["json"] = as_json
@@ -101,7 +100,6 @@ def check(ctx: click.Context, folder: Path, as_json: bool) -> None:
 )
 @click.argument("folder", type=Folder())
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the configurations.")
-@held()
 def compile_(folder: Path, out: Path) -> None:
     """Write every device's configuration below --out, one folder a device."""
     service = use_cases.opened(folder)
@@ -170,6 +168,8 @@ for _entry in entry_points(group="heiiki.commands"):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; a pipe that is closed early is no error."""
+    # A command makes many thousands of frozen objects and ends: collecting cycles takes 0.7 s of its 2.3 s.
+    gc.disable()
     try:
         cli(args=arguments, prog_name="heiiki")
     except BrokenPipeError:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 Section = dict[str, Any]
@@ -56,10 +57,14 @@ def connections(files: Mapping[str, str]) -> Section:
 
 def daemon(files: Mapping[str, str]) -> Section:
     """Return the settings of the daemon in the files that a device is sent."""
-    texts = (content for path, content in files.items() if path.startswith("/etc/strongswan"))
+    return _daemon(tuple(content for path, content in files.items() if path.startswith("/etc/strongswan")))
+
+
+@lru_cache(maxsize=8)
+def _daemon(texts: tuple[str, ...]) -> Section:
+    """Return the daemon's settings; most devices of a service are sent the same texts."""
     settings = merged(texts)
-    found: Section = {**settings.get("charon", {}), **settings.get("charon-systemd", {})}
-    return found
+    return {**settings.get("charon", {}), **settings.get("charon-systemd", {})}
 
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "": 1.0}

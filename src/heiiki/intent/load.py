@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from heiiki.errors import IntentError, Problem
-from heiiki.intent.collector import held
 from heiiki.intent.consistency import across, marks
 from heiiki.intent.explain import Finding, explain, misspells
 from heiiki.intent.model import Intent, Model, Retired, Revoked, Service, Site
@@ -26,7 +25,6 @@ _MOST = 50
 """Problems shown of one file: who has more began with the wrong file."""
 
 
-@held()
 def load(folder: Path) -> Intent:
     """Load the service described in `folder`.
 

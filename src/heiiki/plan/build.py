@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from heiiki.errors import IntentError
 from heiiki.intent import Intent, Service
-from heiiki.intent.collector import held
 from heiiki.intent.model import Mark
 from heiiki.plan import epc, hub, identities, ip_vpn, paths, site, test_equipment
 from heiiki.plan.addresses import LAN_GATEWAY, host
@@ -15,7 +14,6 @@ from heiiki.plan.model import Availability, ClosedNetwork, Device, Link, Managem
 from heiiki.plan.timers import PROFILES
 
 
-@held()
 def build(intent: Intent) -> Plan:
     """Resolve the intent into the plan.
 

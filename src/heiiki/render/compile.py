@@ -1,19 +1,17 @@
 """Plan in, files out: what every managed device is sent."""
 
-import json
 from collections.abc import Callable, Iterator
 from functools import cache
 
-from heiiki.plan.model import Device, Function, Interface, Plan, Role, Sim, StaticRoute
+from heiiki.plan.model import Device, Function, Interface, InterfaceKind, Plan, Role, Sim, StaticRoute
 from heiiki.render import agent, credentials, ipsec, vault
-from heiiki.render.model import DeviceBuild, RenderedFile, Service
+from heiiki.render.documents import by_item
+from heiiki.render.model import DeviceBuild, Part, RenderedFile, Service
 from heiiki.render.templates import render
 
 _UNITS = "/etc/systemd/system"
 _SEPARATION = ("R-ISO-SITE", "R-ISO-CARRIER", "R-ISO-MALICE")
 _GROUP = ("R-ISO-GROUP", "R-ISO-MALICE")
-
-_Part = tuple[tuple[RenderedFile, ...], Service]
 
 
 def compile_plan(plan: Plan) -> Iterator[DeviceBuild]:
@@ -23,29 +21,19 @@ def compile_plan(plan: Plan) -> Iterator[DeviceBuild]:
 
 def compile_device(plan: Plan, device: Device) -> DeviceBuild:
     """Return everything that `device` is sent."""
-    files: list[RenderedFile] = []
-    services: list[Service] = []
-    for needed, part in _PARTS:
-        if needed(device):
-            parts, service = part(plan, device)
-            files += parts
-            services.append(service)
-    for needed, one in _FILES:
-        if needed(device):
-            files.append(one(plan, device))
+    parts = [part for make in _PARTS if (part := make(plan, device)) is not None]
+    files = [file for part in parts for file in part.files]
+    files += [file for make in _FILES if (file := make(plan, device)) is not None]
+    services = tuple(part.service for part in parts)
     if device.identity is not None or any(agent.PATH in service.restart_on for service in services):
         files.append(agent.file())
-    return DeviceBuild(device.name, tuple(files), tuple(services))
+    return DeviceBuild(device.name, tuple(files), services)
 
 
 def interfaces_json(device: Device) -> str:
     """Return what `heiiki-agent links` makes the kernel match on `device`."""
-    wanted = [
-        item
-        for item in device.interfaces
-        if item.kind in ("ethernet", "loopback", "vrf", "gre", "xfrm", "wwan")
-    ]
-    return _json(
+    wanted = [item for item in device.interfaces if item.kind is not InterfaceKind.RADIO]
+    return by_item(
         {
             "interfaces": [_interface(item) for item in wanted],
             "routes": [_route(item) for item in device.routes],
@@ -90,7 +78,11 @@ def _sysctls(device: Device, interfaces: list[Interface]) -> dict[str, str]:
     """Routing where the device routes; no redirects, no reverse-path filter: paths are asymmetric (D3)."""
     routes = device.router is not None or device.pgw is not None
     values = {"net.ipv4.ip_forward": "1" if routes else "0", "net.ipv6.conf.all.disable_ipv6": "1"}
-    for name in ("all", "default", *(item.name for item in interfaces if item.kind == "ethernet")):
+    for name in (
+        "all",
+        "default",
+        *(item.name for item in interfaces if item.kind is InterfaceKind.ETHERNET),
+    ):
         values[f"net.ipv4.conf.{name}.rp_filter"] = "0"
         values[f"net.ipv4.conf.{name}.send_redirects"] = "0"
         values[f"net.ipv4.conf.{name}.accept_redirects"] = "0"
@@ -110,18 +102,22 @@ def _drop_in(name: str) -> RenderedFile:
     return RenderedFile(f"{_UNITS}/{name}.service.d/heiiki.conf", text, service=name)
 
 
-def _links(_plan: Plan, device: Device) -> _Part:
+def _links(_plan: Plan, device: Device) -> Part | None:
+    if not device.interfaces or device.function is Function.HSS:
+        return None
     name = "heiiki-links"
     config = RenderedFile(
         "/etc/heiiki/links.json", interfaces_json(device), service=name, requirements=("R-DUAL",)
     )
     health = agent.command("links", "check", "/etc/heiiki/links.json")
-    return (_unit(name), config), Service(name, "reload", health, restart_on=(agent.PATH,))
+    return Part((_unit(name), config), Service(name, "reload", health, restart_on=(agent.PATH,)))
 
 
-def _nftables(plan: Plan, device: Device) -> _Part:
+def _nftables(plan: Plan, device: Device) -> Part | None:
+    if device.firewall is None:
+        return None
     held = _GROUP if device.role in (Role.CLOSED_GROUP_HOST, Role.EMS, Role.VAULT_SERVER) else _SEPARATION
-    if device.firewall is not None and device.firewall.encrypted:
+    if device.firewall.encrypted:
         held = (*held, "R-SEC-ACCESS")
     file = RenderedFile(
         "/etc/nftables.conf",
@@ -131,10 +127,12 @@ def _nftables(plan: Plan, device: Device) -> _Part:
         service="nftables",
         requirements=held,
     )
-    return (file,), Service("nftables", "reload", ("nft", "list", "table", "inet", "heiiki"))
+    return Part((file,), Service("nftables", "reload", ("nft", "list", "table", "inet", "heiiki")))
 
 
-def _frr(plan: Plan, device: Device) -> _Part:
+def _frr(plan: Plan, device: Device) -> Part | None:
+    if device.router is None:
+        return None
     files = (
         _drop_in("frr"),
         RenderedFile(
@@ -154,10 +152,12 @@ def _frr(plan: Plan, device: Device) -> _Part:
         ),
     )
     running = ("vtysh", "-c", "show running-config no-header")
-    return files, Service("frr", "reload", ("vtysh", "-c", "show version"), running=running)
+    return Part(files, Service("frr", "reload", ("vtysh", "-c", "show version"), running=running))
 
 
-def _keepalived(plan: Plan, device: Device) -> _Part:
+def _keepalived(plan: Plan, device: Device) -> Part | None:
+    if device.vrrp is None:
+        return None
     file = RenderedFile(
         "/etc/keepalived/keepalived.conf",
         render("linux/keepalived.conf.j2", plan, device),
@@ -166,12 +166,13 @@ def _keepalived(plan: Plan, device: Device) -> _Part:
         requirements=("R-GAP",),
     )
     unit = _drop_in("keepalived")
-    return (unit, file), Service("keepalived", "reload")
+    return Part((unit, file), Service("keepalived", "reload"))
 
 
-def _lan_watch(_plan: Plan, device: Device) -> _Part:
+def _lan_watch(_plan: Plan, device: Device) -> Part | None:
     watch, name = device.lan_watch, "heiiki-lan-watch"
-    assert watch is not None  # noqa: S101 - `_PARTS` asks first
+    if watch is None:
+        return None
     config = {
         "interface": watch.interface,
         "prefix": str(watch.prefix),
@@ -180,15 +181,16 @@ def _lan_watch(_plan: Plan, device: Device) -> _Part:
         "probe_ms": watch.probe_ms,
         "lost": watch.lost,
     }
-    file = RenderedFile("/etc/heiiki/lan_watch.json", _json(config), service=name, requirements=("R-GAP",))
+    file = RenderedFile("/etc/heiiki/lan_watch.json", by_item(config), service=name, requirements=("R-GAP",))
     health = agent.command("lan-watch", "status")
-    return (_unit(name), file), Service(name, "reload", health, restart_on=(agent.PATH,))
+    return Part((_unit(name), file), Service(name, "reload", health, restart_on=(agent.PATH,)))
 
 
-def _pgw(_plan: Plan, device: Device) -> _Part:
+def _pgw(_plan: Plan, device: Device) -> Part | None:
     """Return what the carrier's packet gateway reads; the gateway itself is the carrier's."""
     pgw, name = device.pgw, "heiiki-pgw"
-    assert pgw is not None  # noqa: S101 - `_PARTS` asks first
+    if pgw is None:
+        return None
     config = {
         "address": str(pgw.gtp_address),
         "interface": "gtp0",
@@ -197,30 +199,34 @@ def _pgw(_plan: Plan, device: Device) -> _Part:
         "subscribers": [{"imsi": sim.imsi, "apn": sim.apn, "address": str(sim.address)} for sim in pgw.sims],
     }
     held = ("R-ISO-SITE", "R-SEC-ACCESS")
-    file = RenderedFile("/etc/heiiki/pgw.json", _json(config), service=name, requirements=held)
-    return (file,), Service(name, "reload")
+    file = RenderedFile("/etc/heiiki/pgw.json", by_item(config), service=name, requirements=held)
+    return Part((file,), Service(name, "reload"))
 
 
-def _stamp(_plan: Plan, device: Device) -> _Part:
+def _stamp(_plan: Plan, device: Device) -> Part | None:
+    if not device.stamp:
+        return None
     name = "heiiki-stamp"
     config = {
         "address": str(device.addresses[0]),
         "interval_ms": 20,
         "peers": [{"site": stream.site, "address": str(stream.address)} for stream in device.stamp],
     }
-    file = RenderedFile("/etc/heiiki/stamp.json", _json(config), service=name)
-    return (_unit(name), file), Service(name, restart_on=(agent.PATH,))
+    file = RenderedFile("/etc/heiiki/stamp.json", by_item(config), service=name)
+    return Part((_unit(name), file), Service(name, restart_on=(agent.PATH,)))
 
 
-def _wwan(_plan: Plan, device: Device) -> RenderedFile:
-    sim = device.sim
-    assert sim is not None  # noqa: S101 - `_FILES` asks first
-    return RenderedFile("/etc/heiiki/wwan.json", _json({"apn": sim.apn}))
+def _wwan(_plan: Plan, device: Device) -> RenderedFile | None:
+    if device.sim is None:
+        return None
+    return RenderedFile("/etc/heiiki/wwan.json", by_item({"apn": device.sim.apn}))
 
 
-def _subscribers(_plan: Plan, device: Device) -> RenderedFile:
+def _subscribers(_plan: Plan, device: Device) -> RenderedFile | None:
     """Subscriptions for the HSS; the keys are named here, and read on the way to the device."""
-    content = _json({"subscribers": [_subscriber(sim) for sim in device.subscribers]})
+    if device.function is not Function.HSS:
+        return None
+    content = by_item({"subscribers": [_subscriber(sim) for sim in device.subscribers]})
     path = "/etc/heiiki/subscribers.json"
     return RenderedFile(path, content, "0600", secret=True, requirements=("R-SEC-ACCESS",))
 
@@ -230,42 +236,19 @@ def _subscriber(sim: Sim) -> dict[str, object]:
     return {"imsi": sim.imsi, **keys, "apns": [sim.apn]}
 
 
-_encode = json.JSONEncoder().encode
-"""The encoder in C; `indent` would choose the one in Python, ten times slower."""
-
-
-def _json(value: dict[str, object]) -> str:
-    """Return `value` with a line for each item of its lists and mappings: a difference reads line by line."""
-    return "{\n" + ",\n".join(f" {_encode(key)}: {_lines(item)}" for key, item in value.items()) + "\n}\n"
-
-
-def _lines(item: object) -> str:
-    if isinstance(item, list) and item:
-        return "[\n" + ",\n".join(f"  {_encode(entry)}" for entry in item) + "\n ]"
-    if isinstance(item, dict) and item:
-        return (
-            "{\n" + ",\n".join(f"  {_encode(key)}: {_encode(entry)}" for key, entry in item.items()) + "\n }"
-        )
-    return _encode(item)
-
-
-_PARTS: tuple[tuple[Callable[[Device], bool], Callable[[Plan, Device], _Part]], ...] = (
-    (lambda device: bool(device.interfaces) and device.function is not Function.HSS, _links),
-    (lambda device: device.firewall is not None, _nftables),
-    (lambda device: bool(device.ipsec), ipsec.parts),
-    (lambda device: device.router is not None, _frr),
-    (lambda device: device.vrrp is not None, _keepalived),
-    (lambda device: device.lan_watch is not None, _lan_watch),
-    (lambda device: device.pgw is not None, _pgw),
-    (lambda device: bool(device.stamp), _stamp),
-    (lambda device: device.vault is not None, vault.parts),
-    (lambda device: device.crl_source is not None, credentials.revocation),
+_PARTS: tuple[Callable[[Plan, Device], Part | None], ...] = (
+    _links,
+    _nftables,
+    ipsec.parts,
+    _frr,
+    _keepalived,
+    _lan_watch,
+    _pgw,
+    _stamp,
+    vault.parts,
+    credentials.revocation,
 )
-"""Parts of a device in the order in which their services start."""
+"""Parts of a device in the order in which their services start; None where the device has no such part."""
 
-_FILES: tuple[tuple[Callable[[Device], bool], Callable[[Plan, Device], RenderedFile]], ...] = (
-    (lambda device: device.sim is not None, _wwan),
-    (lambda device: device.function is Function.HSS, _subscribers),
-    (lambda device: device.identity is not None, credentials.config),
-)
-"""Files that a program reads by itself."""
+_FILES: tuple[Callable[[Plan, Device], RenderedFile | None], ...] = (_wwan, _subscribers, credentials.config)
+"""Files that a program reads by itself; None where the device does not need it."""

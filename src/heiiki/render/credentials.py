@@ -1,33 +1,35 @@
 """What a device with an identity is sent: how to keep its certificate and CRLs."""
 
-import json
 from functools import cache
 from typing import Any
 
 from heiiki.plan.model import Device, Identity, Plan
 from heiiki.render import agent
-from heiiki.render.model import RenderedFile, Service
+from heiiki.render.documents import by_key
+from heiiki.render.model import Part, RenderedFile, Service
 from heiiki.render.templates import render
 
 SERVICE = "heiiki-revocation"
 CONFIG = "/etc/heiiki/credentials.json"
 _VAULT_RELOAD = list(agent.command("vault-node", "reload", "/etc/heiiki/vault_server.json"))
-_encode = json.JSONEncoder().encode
 
 
-def config(plan: Plan, device: Device) -> RenderedFile:
-    """Return the program's configuration."""
-    lines = (f" {_encode(key)}: {_encode(value)}" for key, value in settings(plan, device).items())
-    content = "{\n" + ",\n".join(lines) + "\n}\n"
-    # Which hops are held by it: those whose ends authenticate with this certificate.
+def config(plan: Plan, device: Device) -> RenderedFile | None:
+    """Return the program's configuration; None where the device has no identity."""
+    if device.identity is None:
+        return None
+    content = by_key(settings(plan, device, device.identity))
+    # The hops that depend on it: those whose ends authenticate with this certificate.
     held = tuple(dict.fromkeys(connection.protects for connection in device.ipsec))
     return RenderedFile(CONFIG, content, service=_service(device), requirements=held)
 
 
-def revocation(_plan: Plan, _device: Device) -> tuple[tuple[RenderedFile, ...], Service]:
+def revocation(_plan: Plan, device: Device) -> Part | None:
     """Return the unit that pulls CRLs, and its service; program and configuration come by themselves."""
+    if device.crl_source is None:
+        return None
     health = agent.command("credentials", "check")
-    return (_unit(),), Service(SERVICE, "restart", health, restart_on=(agent.PATH,))
+    return Part((_unit(),), Service(SERVICE, "restart", health, restart_on=(agent.PATH,)))
 
 
 @cache
@@ -50,16 +52,14 @@ def names(identity: Identity) -> dict[str, list[str]]:
     }
 
 
-def settings(plan: Plan, device: Device) -> dict[str, Any]:
-    """Return the program's configuration as a document."""
-    identity = device.identity
-    assert identity is not None  # noqa: S101 - `compile` asks first
+def settings(plan: Plan, device: Device, identity: Identity) -> dict[str, Any]:
+    """Return the program's configuration, for a device with `identity`, as a document."""
     document: dict[str, Any] = {"device": device.name, **names(identity)}
     if device.vault is not None:
         document["users"] = [_VAULT_RELOAD]
     if device.ipsec:
-        # Its tunnels' ends: the addresses that are known on the way before any tunnel is up. Whoever has a
-        # SIM asks over the bearer (see `plan.site`), which lets no other source pass.
+        # Its tunnels' ends: the addresses that are routed before any tunnel is up. A device with a SIM
+        # asks over the bearer (see `plan.site`), which lets no other source pass.
         ends = (connection.local for connection in device.ipsec)
         sources = (device.sim.address,) if device.sim is not None else ends
         document["sources"] = list(dict.fromkeys(map(str, sources)))

@@ -1,18 +1,20 @@
 """What a device with IPsec connections is sent: connections, the daemon's settings, its unit's drop-in."""
 
 from heiiki.plan.model import Device, IpsecConnection, Plan
-from heiiki.render.model import RenderedFile, Service
+from heiiki.render.model import Part, RenderedFile, Service
 from heiiki.render.templates import render
 
 SERVICE = "strongswan"
 """The unit of Debian's `charon-systemd`; it needs no systemd."""
 
 
-def parts(plan: Plan, device: Device) -> tuple[tuple[RenderedFile, ...], Service]:
+def parts(plan: Plan, device: Device) -> Part | None:
     """Return the files and the service of the IKE daemon.
 
     A device that has no certificate yet is sent the same: its daemon runs, and tries again until it has one.
     """
+    if not device.ipsec:
+        return None
     held = tuple(sorted({connection.protects for connection in device.ipsec}))
     files = (
         RenderedFile(
@@ -35,7 +37,7 @@ def parts(plan: Plan, device: Device) -> tuple[tuple[RenderedFile, ...], Service
         ),
         RenderedFile(f"/etc/logrotate.d/heiiki-{SERVICE}", render("linux/strongswan.logrotate.j2")),
     )
-    return files, Service(SERVICE, "reload", _loaded(device.ipsec), running=_RUNNING)
+    return Part(files, Service(SERVICE, "reload", _loaded(device.ipsec), running=_RUNNING))
 
 
 _RUNNING = ("sh", "-c", "swanctl --list-conns 2>/dev/null | sort")

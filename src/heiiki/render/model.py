@@ -60,6 +60,14 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a device: its files, and the service that reads them."""
+
+    files: tuple[RenderedFile, ...]
+    service: Service
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceBuild:
     """Everything that one device is sent."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import jinja2
 
 from heiiki.errors import RenderError
-from heiiki.plan.model import BgpNeighbor, Device, InputService, Plan, Router, TrafficSelector
+from heiiki.plan.model import BgpNeighbor, Device, InputService, InterfaceKind, Plan, Router, TrafficSelector
 
 _PROTOCOLS = {"gre": "47", "vrrp": "112", "ospf": "89"}
 
@@ -101,9 +101,9 @@ def opened(service: InputService) -> str:
 
 def nested(device: Device) -> tuple[str, ...]:
     """Return the encrypted interfaces that are themselves the inside of a tunnel: ESP comes in ESP there."""
-    assert device.firewall is not None  # noqa: S101 - the template asks first
+    encrypted = device.firewall.encrypted if device.firewall else ()
     kinds = {item.name: item.kind for item in device.interfaces}
-    return tuple(name for name in device.firewall.encrypted if kinds.get(name) == "xfrm")
+    return tuple(name for name in encrypted if kinds.get(name) is InterfaceKind.XFRM)
 
 
 def local_selector(selector: TrafficSelector) -> str:

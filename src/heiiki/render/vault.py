@@ -2,9 +2,9 @@
 
 import json
 
-from heiiki.plan.model import Device, Plan
+from heiiki.plan.model import Device, Identity, Plan, VaultServer
 from heiiki.render import agent
-from heiiki.render.model import RenderedFile, Service
+from heiiki.render.model import Part, RenderedFile, Service
 from heiiki.render.templates import render
 
 SERVICE = "heiiki-vault"
@@ -15,16 +15,18 @@ _ACCEPTED = '"$0" operator validate-config -config="$1"; [ $? -ne 1 ]'
 """OpenBao answers 1 to a file it cannot use, 2 where it only warns; HashiCorp Vault has no such command."""
 
 
-def parts(plan: Plan, device: Device) -> tuple[tuple[RenderedFile, ...], Service]:
+def parts(plan: Plan, device: Device) -> Part | None:
     """Return the files and the service of the server that `device` runs.
 
     A change is a restart: a server reads addresses and storage at its start only. It comes back sealed.
     """
+    if device.vault is None or device.identity is None:
+        return None
     files = (
         RenderedFile(
             f"/etc/systemd/system/{SERVICE}.service", render(f"linux/{SERVICE}.service.j2"), service=SERVICE
         ),
-        RenderedFile(_CONFIG, _settings(device), service=SERVICE),
+        RenderedFile(_CONFIG, _settings(device.identity, device.vault), service=SERVICE),
         RenderedFile(
             "/etc/heiiki/vault.hcl",
             render("linux/vault.hcl.j2", plan, device),
@@ -34,18 +36,15 @@ def parts(plan: Plan, device: Device) -> tuple[tuple[RenderedFile, ...], Service
         ),
         RenderedFile(f"/etc/logrotate.d/{SERVICE}", render(f"linux/{SERVICE}.logrotate.j2")),
     )
-    return files, Service(SERVICE, "restart", agent.command("vault-node", "health", _CONFIG))
+    return Part(files, Service(SERVICE, "restart", agent.command("vault-node", "health", _CONFIG)))
 
 
-def _settings(device: Device) -> str:
+def _settings(identity: Identity, server: VaultServer) -> str:
     """Return what the program beside the server reads: names of the first certificate, and its owner."""
-    identity, vault = device.identity, device.vault
-    assert identity is not None  # noqa: S101 - `compile` asks first
-    assert vault is not None  # noqa: S101
     settings = {
         "host": identity.common_name,
         "addresses": [str(address) for address in identity.addresses],
-        "port": vault.port,
+        "port": server.port,
         "user": USER,
     }
     return json.dumps(settings, indent=1) + "\n"

@@ -1,6 +1,5 @@
-"""How files become the intent: plain values, places, digest, and the collector that is held meanwhile."""
+"""How files become the intent: plain values, places and digest."""
 
-import gc
 import shutil
 from pathlib import Path
 
@@ -8,7 +7,6 @@ import pytest
 
 from heiiki.errors import printable
 from heiiki.intent import load
-from heiiki.intent.collector import held
 from heiiki.intent.consistency import RESERVED_NAMES
 from heiiki.intent.numbers import plainly
 from heiiki.intent.yaml_source import YamlSource, dotted
@@ -97,24 +95,6 @@ def test_digest_follows_every_file_and_no_place(tmp_path: Path) -> None:
     retired = copy / "retired.yml"
     retired.write_text(retired.read_text() + "# one more line\n")
     assert load(copy).digest != before
-
-
-@pytest.mark.parametrize("on", [True, False])
-def test_the_collector_is_as_it_was(on: bool) -> None:
-    was = gc.isenabled()
-    try:
-        (gc.enable if on else gc.disable)()
-        with pytest.raises(KeyError):
-            _fail_while_held()
-        assert gc.isenabled() is on
-    finally:
-        (gc.enable if was else gc.disable)()
-
-
-def _fail_while_held() -> None:
-    with held():
-        assert not gc.isenabled()
-        raise KeyError
 
 
 @pytest.mark.parametrize(

@@ -284,7 +284,9 @@ class Fleet:
         self.configure(plan)
 
     def configure(self, plan: Plan) -> None:
-        document = settings(plan, plan.device(DEVICE)) | {
+        device = plan.device(DEVICE)
+        assert device.identity is not None
+        document = settings(plan, device, device.identity) | {
             "folder": str(self.folder / "pki"),
             "owner": getpass.getuser(),
             "users": [["sh", "-c", f"echo told >> {self.folder}/told"]],

@@ -17,6 +17,7 @@ from heiiki.plan.model import (
     Function,
     IkeTimers,
     Interface,
+    InterfaceKind,
     IpsecConnection,
     Role,
     Suite,
@@ -63,8 +64,10 @@ HUB = Device(
     platform="frr",
     networks=("b",),
     interfaces=(
-        Interface("wan0", "ethernet", (IPv4Interface("203.0.113.2/30"),)),
-        Interface("esp-b", "xfrm", (IPv4Interface("10.0.0.2/30"),), mtu=1446, xfrm=Xfrm(7, "wan0")),
+        Interface("wan0", InterfaceKind.ETHERNET, (IPv4Interface("203.0.113.2/30"),)),
+        Interface(
+            "esp-b", InterfaceKind.XFRM, (IPv4Interface("10.0.0.2/30"),), mtu=1446, xfrm=Xfrm(7, "wan0")
+        ),
     ),
     firewall=Firewall(encrypted=("wan0", "esp-b")),
     ipsec=(VPN, TUNNEL),
@@ -159,8 +162,9 @@ def test_the_daemons_log_is_bounded(made: DeviceBuild) -> None:
 def test_files_hold_what_their_connections_protect(plan: Plan, made: DeviceBuild) -> None:
     held = {file.path: file.requirements for file in made.files if file.requirements}
     assert held["/etc/swanctl/swanctl.conf"] == ("R-SEC-ACCESS", "R-SEC-ESP")
-    alone, _service = ipsec.parts(plan, replace(HUB, ipsec=(TUNNEL,)))
-    assert {file.requirements for file in alone if file.requirements} == {("R-SEC-ACCESS",)}
+    alone = ipsec.parts(plan, replace(HUB, ipsec=(TUNNEL,)))
+    assert alone is not None
+    assert {file.requirements for file in alone.files if file.requirements} == {("R-SEC-ACCESS",)}
 
 
 def test_the_service_is_well_once_its_last_connection_is_loaded(made: DeviceBuild) -> None:
