@@ -38,11 +38,14 @@ _raw:
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 
 display = Display()
 PREFIX = "heiiki_"
+REST = "_raw_params"
+"""Where Ansible puts what is left of ``-e`` behind the first blank."""
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]  # the base is not typed
@@ -53,10 +56,23 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # the base is not typed
     ) -> list[Any]:
         """Return the value of each option."""
         self.set_options(var_options=variables, direct=kwargs)
+        _refuse_rest(variables or {})
         default = self.get_option("default")
         values = [_value(name, variables or {}, default) for name in terms]
         templated: list[Any] = self._templar.template(values)
         return templated
+
+
+def _refuse_rest(variables: Mapping[str, Any]) -> None:
+    """Refuse words of the command line that belong to no variable.
+
+    Of ``-e name='two words'`` Ansible takes the first word and puts the rest where no playbook looks.
+    """
+    if rest := variables.get(REST):
+        raise AnsibleError(
+            f"-e: `{rest}` belongs to no variable, for Ansible ends a value at a blank: write values with "
+            """blanks as JSON, such as -e '{"heiiki_reason": "stolen from the roof"}'"""
+        )
 
 
 def _value(name: str, variables: Mapping[str, Any], default: Any) -> Any:

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
+from ansible.parsing.splitter import parse_kv
 from ansible.template import Templar
 from ansible_collections.heiiki.network.plugins.lookup import option
 from ansible_collections.heiiki.network.plugins.lookup.option import LookupModule
@@ -45,6 +47,16 @@ def looked_up(variables: dict[str, Any], *names: str, **more: Any) -> list[Any]:
     module.set_options = lambda **_: None
     module.get_option = lambda _: more.get("default", "")
     return module.run(names, variables)
+
+
+@pytest.mark.parametrize("given", ["heiiki_reason='stolen from the roof'", "heiiki_reason=a b"])
+def test_a_value_that_ansible_cuts_at_a_blank_is_refused(given: str) -> None:
+    with pytest.raises(AnsibleError, match=r"^-e: `.*` belongs to no variable, .* -e '\{\"heiiki_reason"):
+        looked_up(parse_kv(given.replace("'", "")), "reason")
+
+
+def test_a_value_with_blanks_that_is_quoted_inside_is_taken() -> None:
+    assert looked_up(parse_kv("heiiki_reason='stolen from the roof'"), "reason") == ["stolen from the roof"]
 
 
 def test_an_option_is_a_variable_with_the_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
