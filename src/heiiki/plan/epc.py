@@ -183,18 +183,7 @@ def _pgw(context: Context) -> Device:
 
 
 def _edge(context: Context) -> Device:
-    network, line = context.service.networks.b, context.line(Network.B)
-    outside, ce = addr.host(line, 2), addr.host(context.inside_esp(Network.B), 2)
-    router_id = addr.host(network.infrastructure, 2)
-    pool, underlay = context.service.addresses.sim_b, context.underlay_set(Network.B)
-    neighbor = BgpNeighbor(
-        address=ce,
-        remote_as=context.service.hub.as_number,
-        device=names.HUB_CE_B,
-        bfd=context.timers.active.name,
-        accept=underlay.name,
-        announce=context.sim_set.name,
-    )
+    line = context.line(Network.B)
     ((interface, own, peer),) = _ends(context, names.EDGE)
     return Device(
         name=names.EDGE,
@@ -203,36 +192,59 @@ def _edge(context: Context) -> Device:
         platform="frr",
         networks=(Network.B,),
         interfaces=(
-            Interface(names.LOOPBACK_IF, InterfaceKind.LOOPBACK, (addr.single(router_id),)),
+            Interface(names.LOOPBACK_IF, InterfaceKind.LOOPBACK, (addr.single(_edge_id(context)),)),
             Interface(interface, InterfaceKind.ETHERNET, (own,), peer),
             Interface(names.EDGE_LINE_IF, InterfaceKind.ETHERNET, (addr.on(line, 1),), peer=names.HUB_CE_B),
             ipsec.edge_interface(context, Network.B),
         ),
-        router=Router(
-            router_id=router_id,
-            bgp=(BgpInstance(network.as_number, router_id, (neighbor,), (pool,)),),
-            prefix_sets=(underlay, context.sim_set),
-            bfd_profiles=(context.timers.active,),
-        ),
+        router=_edge_router(context),
         routes=(
-            StaticRoute(pool, via=_peer(context, LinkKind.SGI, names.EDGE)),
-            StaticRoute(context.only_vault_service, via=outside, distance=LAST_RESORT),
+            StaticRoute(context.service.addresses.sim_b, via=_peer(context, LinkKind.SGI, names.EDGE)),
+            StaticRoute(context.only_vault_service, via=addr.host(line, 2), distance=LAST_RESORT),
         ),
-        firewall=Firewall(
-            services=(
-                *firewall.routing_from(ce, context.infrastructure_b(5)),
-                *firewall.ipsec_from(outside),
-            ),
-            pairs=(
-                ForwardPair("subscribers", (pool,), underlay.prefixes, (interface,), (names.EDGE_ESP_IF,)),
-            ),
-            sources=(
-                AllowedSource(interface, (pool, context.infrastructure_b(5))),
-                AllowedSource(names.EDGE_LINE_IF, (addr.only(outside), context.only_vault_service)),
-                AllowedSource(names.EDGE_ESP_IF, (*underlay.prefixes, addr.only(ce))),
-            ),
-        ),
+        firewall=_edge_firewall(context, interface),
         identity=identities.identity(context, names.EDGE, DeviceClass.ROUTER),
         ipsec=(ipsec.of_edge(context, Network.B, names.EDGE),),
         crl_source=identities.crl_source(context),
+    )
+
+
+def _edge_id(context: Context) -> IPv4Address:
+    return addr.host(context.service.networks.b.infrastructure, 2)
+
+
+def _edge_router(context: Context) -> Router:
+    router_id, underlay = _edge_id(context), context.underlay_set(Network.B)
+    neighbor = BgpNeighbor(
+        address=addr.host(context.inside_esp(Network.B), 2),
+        remote_as=context.service.hub.as_number,
+        device=names.HUB_CE_B,
+        bfd=context.timers.active.name,
+        accept=underlay.name,
+        announce=context.sim_set.name,
+    )
+    as_number, pool = context.carrier_as(Network.B), context.service.addresses.sim_b
+    return Router(
+        router_id=router_id,
+        bgp=(BgpInstance(as_number, router_id, (neighbor,), (pool,)),),
+        prefix_sets=(underlay, context.sim_set),
+        bfd_profiles=(context.timers.active,),
+    )
+
+
+def _edge_firewall(context: Context, sgi: str) -> Firewall:
+    """Subscribers to the hub and back, and the IPsec VPN on the hub's line; `sgi` leads to the PGW."""
+    outside, ce = addr.host(context.line(Network.B), 2), addr.host(context.inside_esp(Network.B), 2)
+    pool, underlay = context.service.addresses.sim_b, context.underlay_set(Network.B).prefixes
+    return Firewall(
+        services=(
+            *firewall.routing_from(ce, context.infrastructure_b(5)),
+            *firewall.ipsec_from(outside),
+        ),
+        pairs=(ForwardPair("subscribers", (pool,), underlay, (sgi,), (names.EDGE_ESP_IF,)),),
+        sources=(
+            AllowedSource(sgi, (pool, context.infrastructure_b(5))),
+            AllowedSource(names.EDGE_LINE_IF, (addr.only(outside), context.only_vault_service)),
+            AllowedSource(names.EDGE_ESP_IF, (*underlay, addr.only(ce))),
+        ),
     )
