@@ -46,7 +46,8 @@ def up(folder: Path) -> None:
     if _running(plan, folder):
         click.echo(f"the lab of {plan.service} is up already")
         return
-    kept = of_service(plan.service, folder)
+    # No lab is up: what an earlier one of this name has left, from whatever folder, is worth nothing.
+    kept = of_service(plan.service, folder, take_over=state.is_of_a_lab(plan.service))
     from_plan.bring_up(plan, kept.secrets, *_built(_cache()), _say)
     state.mark(kept.folder)
     (state.lab_dir() / state.SERVICE_FOLDER).write_text(str(folder.resolve()), encoding="utf-8")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from heiiki.errors import LabError
-from heiiki.state import OWNER, owners, root
+from heiiki.state import OWNER, SERVICES, owners, root
 
 GUEST = "_guest"
 SERVICE_FOLDER = "service-folder"
@@ -118,6 +118,11 @@ def _crashed(state_dir: Path) -> bool:
 def mark(place: Path) -> None:
     """Note that what stands in a service's state is that of a lab: it is worth nothing without it."""
     (place / _OF_A_LAB).touch()
+
+
+def is_of_a_lab(service: str) -> bool:
+    """Tell whether the state of a service of that name is that of a lab."""
+    return (root() / SERVICES / service / _OF_A_LAB).exists()
 
 
 def forget(checkout: Path) -> tuple[Path, ...]:

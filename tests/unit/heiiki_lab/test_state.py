@@ -84,6 +84,17 @@ def test_forgetting_touches_the_labs_of_one_checkout_only(
     assert (tmp_path / "state/secrets.txt").exists()
 
 
+def test_the_lab_of_another_checkout_is_followed_but_no_real_network(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HEIIKI_STATE", str(tmp_path / "state"))
+    state.mark(lab_service(tmp_path / "one/example", "example"))
+    lab_service(tmp_path / "one/osaka", "osaka")
+    assert state.is_of_a_lab("example")
+    assert not state.is_of_a_lab("osaka")
+    assert not state.is_of_a_lab("never")
+
+
 def test_too_long_a_path_is_refused_with_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(LabError, match=r"longer than the 107 bytes .* set HEIIKI_STATE to a shorter folder"):
         state.socket_path(tmp_path / ("d" * 100), "h1")
