@@ -9,6 +9,7 @@ that is cut off anywhere is completed by the next.
 import errno
 import os
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -76,11 +77,10 @@ class OwnedFolder:
                 )
 
     def update(self, files: Mapping[str, Content]) -> Update:
-        """Write `files` beside those that are there; a person's file of the same name is moved aside.
+        """Write `files` beside those that are there; a person's file or link of the same name is moved aside.
 
         Raises:
-            FolderError: a link stands where a file belongs, another run is at work in the folder, or it
-                cannot be written.
+            FolderError: another run is writing into the folder, or it cannot be written.
         """
         with self._errors(), self._alone():
             return _Work(self._root, self._shown, files, whole=False).done(About({}, complete=True))
@@ -117,23 +117,23 @@ class OwnedFolder:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep other runs out of the folder, which is made where it is missing.
+        """Be the one run that works in the folder, over as many updates as it takes.
 
         Raises:
             FolderError: another run is at work in it, or it cannot be made.
         """
-        with self._alone():
+        with self._alone("run"):
             yield
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self, name: str = "lock") -> Iterator[None]:
         with self._errors():
             os.makedirs(self._root, exist_ok=True)
             with suppress(FileExistsError):
                 os.mkdir(self._hidden)
             if not stat.S_ISDIR(os.lstat(self._hidden).st_mode):
                 raise FolderError(f"{self._shown}/{HIDDEN} is not a folder; move it away")
-        with lock.writing(f"{self._hidden}/lock", self._shown, self._wait_s):
+        with lock.writing(f"{self._hidden}/{name}", self._shown, self._wait_s):
             yield
 
     @contextmanager
@@ -195,11 +195,18 @@ class _Work:
             and self._found[path] not in ("", self._wanted[path])
             and path not in self._record.files
         ]
-        told = sorted([*strange, *(why for path, why in self._tree.odd.items() if path in self._wanted)])
+        odd = (
+            why for path, why in self._tree.odd.items() if path in self._wanted and not self._is_movable(path)
+        )
+        told = sorted([*strange, *odd])
         if told:
             more = f" (and {len(told) - _SHOWN} more)" if len(told) > _SHOWN else ""
             listed = "; ".join(dict.fromkeys(told[:_SHOWN]))
             raise FolderError(f"{self._shown}: {listed}{more}; move it away, or name another folder")
+
+    def _is_movable(self, path: str) -> bool:
+        """Tell whether what stands at a path may be given another name: its folder is one."""
+        return not self._whole and "/" not in path
 
     def _carried_out(self, about: About, record: Record) -> tuple[str, ...]:
         both = {
@@ -250,6 +257,10 @@ class _Work:
                 aside = f"{path}.changed-{found[:8]}"
                 os.rename(f"{self._root}/{path}", f"{self._root}/{aside}")
                 yield f"{self._shown}/{path} was changed by hand: that text is kept as {aside}"
+            elif path in self._tree.odd:
+                aside = f"{path}.moved-{time.time_ns()}"
+                os.rename(f"{self._root}/{path}", f"{self._root}/{aside}")
+                yield f"{self._shown}/{self._tree.odd[path]}: it is kept as {aside}"
 
     def _fill(self) -> None:
         made: set[str] = set()

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from heiiki.files import write_atomically
 from heiiki.report.header import Header
+from heiiki.report.store import write_owned
 from heiiki.report.verdicts import ordered
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.figures import against
@@ -28,7 +28,7 @@ def write_junit(path: Path, header: Header, verdicts: Iterable[Verdict]) -> None
     """
     root = junit(header, ordered(verdicts))
     ET.indent(root)
-    write_atomically(path, ET.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n")
+    write_owned(path, ET.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n")
 
 
 def junit(header: Header, verdicts: tuple[Verdict, ...]) -> ET.Element:

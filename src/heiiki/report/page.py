@@ -13,7 +13,6 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from heiiki.files import write_atomically
 from heiiki.plan.model import Plan
 from heiiki.report import scope
 from heiiki.report.completion import (
@@ -28,7 +27,7 @@ from heiiki.report.faults import REQUIREMENT, FaultRow
 from heiiki.report.header import Header
 from heiiki.report.junit import write_junit
 from heiiki.report.picture import BOX_HEIGHT, BOX_WIDTH, KEY, draw
-from heiiki.report.store import flaw, is_inside, substantiated
+from heiiki.report.store import flaw, is_inside, substantiated, write_owned
 from heiiki.report.table import NOT_EXAMINED, SEVERITY, Matrix, matrix
 from heiiki.report.timeline import timeline
 from heiiki.report.verdicts import FAULTS_FILE, VERDICTS_FILE, ordered, write_faults, write_verdicts
@@ -162,7 +161,7 @@ def write_report(
     write_verdicts(paths.verdicts, counted, settled)
     write_faults(paths.faults, counted, rows)
     write_junit(paths.junit, counted, settled)
-    write_atomically(paths.page, page(folder, plan, counted, settled, rows).encode(errors="replace"))
+    write_owned(paths.page, page(folder, plan, counted, settled, rows).encode(errors="replace"))
     _LOG.info("%s: %d verdicts written", folder, counted.totals.verdicts)
     return paths
 

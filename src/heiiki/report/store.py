@@ -1,20 +1,25 @@
 """Raw output kept beside the verdicts that rest on it, hashed and time-stamped."""
 
 import hashlib
+import logging
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
-from heiiki.errors import EvidenceError
+from heiiki.errors import EvidenceError, FolderError
 from heiiki.files import write_atomically
+from heiiki.intent.place import refuse_inside_service
+from heiiki.output import OwnedFolder
 from heiiki.report.header import iso, utc_now
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
 
 FOLDER = "evidence"
 """Name of the folder of raw output, beside ``verdicts.json``."""
+
+_LOG = logging.getLogger(__name__)
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*")
 
@@ -26,6 +31,20 @@ def is_inside(file: str) -> bool:
     return file.startswith(f"{FOLDER}/") and _SAFE_NAME.fullmatch(file) is not None
 
 
+def write_owned(path: Path, data: bytes) -> None:
+    """Write a report's file in one step; a person's file of that name is kept under another.
+
+    Raises:
+        EvidenceError: the folder cannot be made or written.
+    """
+    try:
+        update = OwnedFolder(path.parent).update({path.name: data})
+    except FolderError as error:
+        raise EvidenceError(str(error)) from error
+    for line in update.kept:
+        _LOG.warning("%s", line)
+
+
 class EvidenceStore:
     """Keeps raw output under ``evidence/`` in the folder of ``verdicts.json``.
 
@@ -34,7 +53,12 @@ class EvidenceStore:
     """
 
     def __init__(self, folder: Path, clock: Callable[[], datetime] = utc_now) -> None:
-        """Keep under `folder`, which holds or will hold ``verdicts.json``; `clock` tells the time."""
+        """Keep under `folder`, which holds or will hold ``verdicts.json``; `clock` tells the time.
+
+        Raises:
+            FolderError: the folder is among the files of a service, where it would be part of the inventory.
+        """
+        refuse_inside_service(folder)
         self._folder = folder
         self._clock = clock
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from heiiki.errors import EvidenceError
-from heiiki.files import write_atomically
 from heiiki.plan.model import FailureMode
 from heiiki.report.faults import GAP_BOUND_S, FaultRow, Gap, merge_rows
 from heiiki.report.faults import REQUIREMENT as GAP
 from heiiki.report.header import Header, Totals
+from heiiki.report.store import write_owned
 from heiiki.requirements import REQUIREMENTS, Result, Stage, Verdict
 from heiiki.requirements.verdict import Evidence
 
@@ -109,7 +109,7 @@ def _write(path: Path, document: dict[str, Any]) -> None:
             f"{path}: a figure is infinite or not a number; give a finite one or none"
         ) from error
     # A lone surrogate (a byte that was not UTF-8) becomes the JSON escape of itself.
-    write_atomically(path, f"{text}\n".encode(errors="backslashreplace"))
+    write_owned(path, f"{text}\n".encode(errors="backslashreplace"))
 
 
 def read_verdicts(path: Path) -> tuple[Header, tuple[Verdict, ...]]:

@@ -130,6 +130,18 @@ class TestWhatIsAPersons:
         assert (found.pop("report.html"), found.pop("junit.xml")) == ("second", "x")
         assert list(found.values()) == ["mine"]
 
+    def test_an_update_moves_a_link_aside(self, tmp_path: Path) -> None:
+        (tmp_path / "theirs").write_text("mine")
+        (tmp_path / "report.html").symlink_to("theirs")
+        OwnedFolder(tmp_path).update({"report.html": "first"})
+        assert (tmp_path / "theirs").read_text() == "mine"
+        assert (tmp_path / "report.html").read_text() == "first"
+        assert next(tmp_path.glob("report.html.moved-*")).is_symlink()
+
+    def test_who_is_alone_may_write(self, tmp_path: Path) -> None:
+        with OwnedFolder(tmp_path).alone():
+            assert OwnedFolder(tmp_path, wait_s=0).replace(FILES).changed == tuple(sorted(FILES))
+
 
 class TestLinks:
     def test_a_link_to_a_folder_is_followed(self, tmp_path: Path) -> None:
@@ -243,7 +255,7 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from heiiki.output import OwnedFolder
-with OwnedFolder(Path(sys.argv[1])).alone():
+with OwnedFolder(Path(sys.argv[1])).alone(), OwnedFolder(Path(sys.argv[1]))._alone():
     print("mine", flush=True)
     time.sleep(600)
 """
@@ -265,8 +277,9 @@ class TestTwoRuns:
             assert holder.stdout
             assert holder.stdout.readline() == b"mine\n"
             told = refusal(tmp_path)
-            with pytest.raises(FolderError), OwnedFolder(tmp_path, wait_s=0.1).reading():
-                pass
+            for enter in (OwnedFolder(tmp_path, wait_s=0.1).reading, OwnedFolder(tmp_path, wait_s=0.1).alone):
+                with pytest.raises(FolderError), enter():
+                    pass
             holder.send_signal(signal.SIGKILL)
         assert told == (
             f"{tmp_path}: another run (process {holder.pid}) is at work in it; "

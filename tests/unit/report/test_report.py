@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from heiiki.errors import FolderError
 from heiiki.plan.model import FailureMode, Plan
 from heiiki.report import (
     EvidenceStore,
@@ -74,6 +75,24 @@ def test_all_four_say_the_same(written: Paths) -> None:
     assert page.count("<tr data-result=") == len(document["verdicts"])
     assert page.count('<tr data-result="fail"') == totals["fail"]
     assert written.exit_code == 1
+
+
+def test_files_of_a_person_with_the_reports_names_are_kept(
+    tmp_path: pathlib.Path, plan: Plan, header: Header, verdicts: tuple[Verdict, ...]
+) -> None:
+    names = ("report.html", "junit.xml", "verdicts.json", "faults.json")
+    for name in names:
+        (tmp_path / name).write_text(f"my {name}")
+    for _ in range(2):
+        write_report(tmp_path, plan, header, verdicts)
+    kept = [path.read_text() for path in sorted(tmp_path.glob("*.changed-*"))]
+    assert sorted(kept) == sorted(f"my {name}" for name in names)
+
+
+def test_no_evidence_is_kept_among_the_files_of_a_service(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "service.yml").write_text("service: x\n")
+    with pytest.raises(FolderError, match="is in the folder of the service"):
+        EvidenceStore(tmp_path / "artifacts")
 
 
 def test_nothing_found_is_never_proven(tmp_path: pathlib.Path, plan: Plan, header: Header) -> None:
