@@ -16,7 +16,7 @@ from heiiki import service as use_cases
 from heiiki.cli.group import RootGroup, examples
 from heiiki.cli.network import COMMANDS
 from heiiki.cli.new_service import generate, template
-from heiiki.cli.reference import reference_files
+from heiiki.cli.reference import may_be_replaced, reference_files
 from heiiki.cli.service import Folder, planned
 from heiiki.cli.table import verdict_table
 from heiiki.cli.terminal import say
@@ -59,7 +59,9 @@ def new(folder: Path, sites: int | None, seed: int) -> None:
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        # Of two at once one is refused: each file is made, never overwritten.
+        with path.open("x", encoding="utf-8") as stream:
+            stream.write(text)
     say(f"{folder}: {len(files)} files; next: heiiki check {folder}")
 
 
@@ -134,7 +136,11 @@ def state_(folder: Path, take_over: bool) -> None:
 def reference(folder: Path) -> None:
     """Write the reference of service and site files into FOLDER: a page, and JSON Schemas for editors."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in reference_files().items():
+    files = reference_files()
+    foreign = [folder / name for name in files if not may_be_replaced(folder / name)]
+    if foreign:
+        raise click.UsageError(f"{foreign[0]} was not made by heiiki reference: name another folder")
+    for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
         say(folder / name)
 

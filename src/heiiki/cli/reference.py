@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 from heiiki.intent.forms import FORMS
@@ -10,6 +11,7 @@ from heiiki.intent.model import Model, Retired, Revoked, Service, Site
 from heiiki.plan.model import Timers
 from heiiki.plan.timers import PROFILES
 
+_MARKS = ("by `heiiki reference docs/reference`; do not edit", '"title": "Heiiki: ')
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _FILES: dict[str, tuple[str, type[Model]]] = {
     "service": ("service.yml", Service),
@@ -47,6 +49,16 @@ def reference_files() -> dict[str, str]:
     """Return every file of the reference, by name."""
     schemas = {f"{name}.schema.json": schema(name) for name in _FILES}
     return {"intent.md": _page(), **schemas, "timers.md": timers_page()}
+
+
+def may_be_replaced(path: Path) -> bool:
+    """Tell whether nothing is at a page's path, or a page of an earlier run, by its own words."""
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        return False
+    if not path.exists():
+        return True
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return any(mark in text for mark in _MARKS)
 
 
 def schema(name: str) -> str:

@@ -1,6 +1,8 @@
 """What people type, and what they get: output, exit code, and never a traceback."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -81,6 +83,42 @@ def test_one_seed_one_service(tmp_path: Path) -> None:
         for name in ("one", "two")
     ]
     assert texts[0] == texts[1]
+
+
+def test_of_two_new_at_once_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pathlib.Path.iterdir", lambda _: iter(()))  # each looked before the other wrote
+    assert run("new", tmp_path / "made").exit_code == 0
+    before = (tmp_path / "made/service.yml").read_text()
+    result = run("new", tmp_path / "made")
+    assert (result.exit_code, (tmp_path / "made/service.yml").read_text()) == (1, before)
+    assert "service.yml: File exists" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["intent.md", "site.schema.json"])
+def test_a_reference_overwrites_its_own_pages_alone(tmp_path: Path, name: str) -> None:
+    for _ in range(2):
+        assert run("reference", tmp_path).exit_code == 0
+    (tmp_path / name).write_text("mine")
+    (tmp_path / "timers.md").unlink()
+    result = run("reference", tmp_path)
+    assert result.exit_code == 2
+    assert f"{tmp_path / name} was not made by heiiki reference: name another folder" in result.stderr
+    assert ((tmp_path / name).read_text(), (tmp_path / "timers.md").exists()) == ("mine", False)
+
+
+def test_a_reference_follows_no_link(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "timers.md").symlink_to("mine")
+    assert run("reference", tmp_path).exit_code == 2
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_two_compilations_into_one_folder_take_turns(tmp_path: Path) -> None:
+    command = [Path(sys.executable).with_name("heiiki"), "compile", EXAMPLE, "--out", tmp_path / "out"]
+    runs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    said = sorted(one.communicate()[0].rpartition(" devices, ")[2] for one in runs)
+    assert [one.returncode for one in runs] == [0, 0, 0]
+    assert said == ["0 changed\n", "0 changed\n", "19 changed\n"]
 
 
 def test_new_overwrites_nothing(tmp_path: Path) -> None:
