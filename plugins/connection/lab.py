@@ -139,6 +139,7 @@ class Connection(ConnectionBase):  # type: ignore[misc]  # the base is not typed
     def _failures(self) -> "Iterator[NodeClient]":
         """Give the client; what goes wrong with it means that the node is unreachable."""
         self._connect()
-        assert self._client is not None  # noqa: S101  # _connect just made it; said for mypy
+        if self._client is None:
+            raise AnsibleConnectionFailure("the node's agent was not reached: see `heiiki lab status`")
         with translated(AnsibleConnectionFailure):
             yield self._client
