@@ -38,8 +38,6 @@ from ansible_collections.heiiki.network.plugins.module_utils.service_manager imp
 )
 
 PLACEHOLDER = re.compile(r"\{\{secret:[^{}]+:[^{}:]+\}\}")
-READ_AT_START = "/etc/frr/daemons"
-"""Read at its service's start only: a reload would leave the change without effect."""
 HEALTH_POLL_S = 0.2
 DIGEST = 12
 
@@ -274,10 +272,7 @@ class _Run:
         touched = [change.path for change in self.changes if self._touches(change.path, service)]
         if not self._manager.is_active(service.name):
             return "start"
-        if any(
-            path in (READ_AT_START, *service.restart_on) or path.endswith(f"/{service.name}.service")
-            for path in touched
-        ):
+        if any(path in service.restart_on or path.endswith(f"/{service.name}.service") for path in touched):
             return "restart"
         if touched:
             return service.on_change

@@ -10,6 +10,7 @@ from heiiki.render.model import DeviceBuild, Part, RenderedFile, Service
 from heiiki.render.templates import render
 
 _UNITS = "/etc/systemd/system"
+_FRR_DAEMONS = "/etc/frr/daemons"
 _SEPARATION = ("R-ISO-SITE", "R-ISO-CARRIER", "R-ISO-MALICE")
 _GROUP = ("R-ISO-GROUP", "R-ISO-MALICE")
 
@@ -135,9 +136,7 @@ def _frr(plan: Plan, device: Device) -> Part | None:
         return None
     files = (
         _drop_in("frr"),
-        RenderedFile(
-            "/etc/frr/daemons", render("frr/daemons.j2", plan, device), "0640", "frr", service="frr"
-        ),
+        RenderedFile(_FRR_DAEMONS, render("frr/daemons.j2", plan, device), "0640", "frr", service="frr"),
         RenderedFile(
             "/etc/frr/vtysh.conf", "service integrated-vtysh-config\n", "0640", "frr", service="frr"
         ),
@@ -152,7 +151,8 @@ def _frr(plan: Plan, device: Device) -> Part | None:
         ),
     )
     running = ("vtysh", "-c", "show running-config no-header")
-    return Part(files, Service("frr", "reload", ("vtysh", "-c", "show version"), running=running))
+    health = ("vtysh", "-c", "show version")
+    return Part(files, Service("frr", "reload", health, running=running, restart_on=(_FRR_DAEMONS,)))
 
 
 def _keepalived(plan: Plan, device: Device) -> Part | None:

@@ -48,7 +48,8 @@ class Service:
         health: argument vector that must exit 0 within `health_s` seconds of a start or reload: a bound for
             a machine on which everything starts at once, not how long it takes.
         running: argument vector that prints the running configuration; its digest tells drift.
-        restart_on: paths of files that it shares with other services, and whose change it is restarted for.
+        restart_on: paths of files for whose change it is restarted: shared with other services, or read at
+            its start only.
     """
 
     name: str

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from waiting import awaited
 
+from heiiki import errors
 from heiiki.errors import LabError
 from heiiki_lab import kernel, root, state, wiring
 from heiiki_lab.spec import Endpoint, LabSpec, LinkSpec, NodeSpec
@@ -98,10 +99,7 @@ def test_interfaces_are_those_of_the_spec(lab: Lab) -> None:
 
 def test_the_checkout_is_there_and_cannot_be_written(lab: Lab) -> None:
     node = lab.node("h1")
-    assert (
-        node.get("/opt/heiiki/src/heiiki/errors.py")
-        == Path(wiring.__file__).parents[1].joinpath("errors.py").read_bytes()
-    )
+    assert node.get("/opt/heiiki/src/heiiki/errors.py") == Path(errors.__file__).read_bytes()
     with pytest.raises(LabError, match="Read-only file system"):
         node.put("/opt/heiiki/src/heiiki/errors.py", b"")
 

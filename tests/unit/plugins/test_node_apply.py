@@ -181,8 +181,8 @@ def test_a_changed_file_asks_of_its_service_what_the_manifest_says(node: Node) -
 
 
 def test_what_is_read_at_the_start_only_asks_for_a_restart(node: Node) -> None:
-    service = node.service("frr", on_change="reload", running=())
     read_once = ManagedFile("/etc/frr/daemons", "bgpd=yes\n", owner=ME, service="frr")
+    service = replace(node.service("frr", on_change="reload", running=()), restart_on=(read_once.path,))
     node.manager._do("start", "frr", "")
     assert node.apply([read_once], [service]).services == {"frr": "restarted"}
 
