@@ -93,10 +93,10 @@ def assess(program: Program, wanted: Mapping[str, Any], *, check: bool) -> dict[
 def install(program: Program, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Have the request signed, install the certificate, and have users load it."""
     # The installation examines key, chain and names itself.
-    before = program("glance")
+    before = program("summary")
     program("install", {**wanted["order"], "token": wanted["token"]})
     warnings = list(_pulled(program)) if before["pulls"] else []
-    after = program("glance")
+    after = program("summary")
     if not after["loaded"]:
         program("reload")
     return {

@@ -16,7 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-NAME = "heiiki_agent.credentials"
+NAME = "heiiki_agent.pki.commands"
 WHERE = {
     "program": {"type": "path", "default": "/usr/local/lib/heiiki/heiiki-agent.pyz"},
     "config": {"type": "path", "default": "/etc/heiiki/credentials.json"},
@@ -41,7 +41,7 @@ class Program:
         text = "" if given is None else json.dumps(given)
         try:
             answer: dict[str, Any] = program.answer(command, Path(self.config), text)
-        except (program.CredentialError, OSError, ValueError) as error:
+        except (program.AgentError, OSError, ValueError) as error:
             raise DeviceError(f"`credentials {command}` failed: {str(error).strip()[-2000:]}") from error
         return answer
 

@@ -32,11 +32,38 @@ FEATURES: Mapping[str, tuple[str, str]] = {
 TIMEOUT_S = 20
 
 
+MODULE = "python3:"
+"""Begins the name of what is a module of the node's Python."""
+
+
 def missing_programs(programs: Mapping[str, str], path: str = SEARCH_PATH) -> Iterator[str]:
     """Yield a sentence for every program that is not there."""
     for program, brought_by in programs.items():
-        if shutil.which(program, path=path) is None:
+        module = program.removeprefix(MODULE)
+        if module != program:
+            yield from _missing_module(module, brought_by)
+        elif shutil.which(program, path=path) is None:
             yield f"program {program}: install package {brought_by}"
+
+
+def _missing_module(wanted: str, brought_by: str) -> Iterator[str]:
+    """Yield a sentence when the node's Python lacks a distribution, given as ``name`` or ``name>=major``."""
+    name, _, major = wanted.partition(">=")
+    script = f"import importlib.metadata as m; print(m.version({name!r}))"
+    asked = subprocess.run(
+        ["python3", "-c", script],
+        env={"PATH": SEARCH_PATH},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    found = asked.stdout.strip()
+    if asked.returncode or (major and int(found.partition(".")[0]) < int(major)):
+        has = f", the node has {found}" if found else ""
+        least = f" {major} or later" if major else ""
+        yield f"Python module {name}{least}{has}: install package {brought_by}"
 
 
 def missing_features(features: Sequence[str]) -> Iterator[str]:

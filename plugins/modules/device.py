@@ -46,7 +46,10 @@ options:
     type: float
     default: 180.0
   programs:
-    description: Programs that the node must have, and the Debian package that brings each.
+    description:
+      - Programs that the node must have, and the Debian package that brings each.
+      - A name that begins with C(python3:) is a module of the node's Python, C(python3:NAME) or
+        C(python3:NAME>=MAJOR).
     type: dict
     default: {}
   features:

@@ -13,7 +13,10 @@ description:
   - Kernel features are tried in a network namespace that is gone afterwards; nothing on the node changes.
 options:
   programs:
-    description: Programs that must be there, and the Debian package that brings each.
+    description:
+      - Programs that must be there, and the Debian package that brings each.
+      - A name that begins with C(python3:) is a module of the node's Python, C(python3:NAME) or
+        C(python3:NAME>=MAJOR).
     type: dict
     default: {}
   features:

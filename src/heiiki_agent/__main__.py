@@ -4,12 +4,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 
+from heiiki_agent.errors import AgentError
+
 PROGRAMS: Mapping[str, str] = {
-    "credentials": "credentials",
-    "lan-watch": "lan_watch",
-    "links": "links",
+    "credentials": "pki.cli",
+    "lan-watch": "lan_watch.daemon",
+    "links": "links.cli",
     "stamp": "stamp",
-    "vault-node": "vault_server",
+    "vault-node": "vault_node",
 }
 """Module of each part. Only the one that was asked for is loaded: starting is most of what a call costs."""
 
@@ -20,7 +22,11 @@ def main(arguments: Sequence[str]) -> int:
         print(f"usage: heiiki-agent {{{','.join(PROGRAMS)}}} ...", file=sys.stderr)
         return 2
     part = import_module(f"heiiki_agent.{PROGRAMS[arguments[0]]}")
-    status: int = part.main(arguments[1:])
+    try:
+        status: int = part.main(arguments[1:])
+    except (AgentError, OSError) as error:
+        print(error, file=sys.stderr)
+        return error.exit_status if isinstance(error, AgentError) else 1
     return status
 
 

@@ -22,7 +22,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,12 @@ from heiiki.pki.server.connection import Vault
 from heiiki.plan import Plan, build
 from heiiki.plan.model import Identity
 from heiiki.render.credentials import names
-from heiiki_agent import credentials
+from heiiki_agent.pki.enrol import install, request
+from heiiki_agent.pki.names import Names
+from heiiki_agent.pki.settings import Anchors, Order, Settings
+from heiiki_agent.pki.store import Store
+from heiiki_agent.pki.vault import Server
+from heiiki_agent.pki.x509 import new_key
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from vault_server import RunningVault, unsealed_vault
@@ -86,7 +91,7 @@ class Bench:
         return done
 
     def _processor(self) -> float:
-        """Seconds of the processors that this process, its openssl and the server have had."""
+        """Seconds of the processors that this process, its children and the server have had."""
         ours = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         stat = Path(f"/proc/{self._server.process.pid}/stat").read_text(encoding="utf-8")
         ticks = sum(map(int, stat.rpartition(")")[2].split()[11:13]))
@@ -94,7 +99,7 @@ class Bench:
 
     def parts(self, identities: list[Identity]) -> None:
         """Measure key with CSR, then signature."""
-        made = self._each("key and CSR", lambda one: credentials.new_key(_names(one))[1], identities)
+        made = self._each("key and CSR", lambda one: new_key(_names(one))[1], identities)
         calls = [signing_call(self._plan.pki, one) for one in identities]
         kept = threading.local()
 
@@ -106,15 +111,15 @@ class Bench:
 
         self._each("sign, kept connections", sign, zip(calls, made, strict=True))
 
-    def _connection(self) -> credentials.Server:
+    def _connection(self) -> Server:
         where = self._server.server
-        return credentials.Server(where.url, where.host, credentials.Anchors((where.ca_pem,)))
+        return Server(where.url, where.host, Anchors((where.ca_pem,)))
 
     def whole(self, identities: list[Identity]) -> None:
         """Measure the way from no key to an installed certificate."""
         vault = self._server.root
         configs = [self._config(one) for one in identities]
-        made = self._each("device: key, CSR, files", credentials.request, configs)
+        made = self._each("device: key, CSR, files", request, configs)
         orders = self._each(
             "controller: check, wrapped token",
             lambda pair: self._order(vault, *pair),
@@ -122,19 +127,21 @@ class Bench:
         )
         self._each(
             "device: unwrap, sign, check, install",
-            lambda pair: credentials.install(*pair),
+            lambda pair: install(*pair),
             zip(configs, orders, strict=True),
         )
         for config in configs:
-            if credentials.Store(config.folder).current() != 1:
+            if Store(config.folder).current() != 1:
                 raise click.ClickException(f"{config.device} has no certificate: the measurement is void")
 
-    def _config(self, identity: Identity) -> credentials.Config:
-        return credentials.Config(identity.device, _names(identity), folder=self._folder / identity.device)
+    def _config(self, identity: Identity) -> Settings:
+        return Settings(
+            **asdict(_names(identity)), device=identity.device, folder=self._folder / identity.device
+        )
 
-    def _order(self, vault: Vault, identity: Identity, made: dict[str, Any]) -> credentials.Order:
+    def _order(self, vault: Vault, identity: Identity, made: dict[str, Any]) -> Order:
         token, order = enrol.order(vault, self._shared, identity.device, made["csr"])
-        return credentials.Order(
+        return Order(
             token=token,
             url=self._server.server.url,
             host=self._server.server.host,
@@ -142,12 +149,13 @@ class Bench:
             parameters=order["parameters"],
             names=_names(identity),
             generation=made["generation"],
-            anchors=credentials.Anchors(tuple(order["anchors"]), tuple(order["server_anchors"])),
+            anchors=tuple(order["anchors"]),
+            server_anchors=tuple(order["server_anchors"]),
         )
 
 
-def _names(identity: Identity) -> credentials.Names:
-    return credentials.Names(**{kind: tuple(values) for kind, values in names(identity).items()})
+def _names(identity: Identity) -> Names:
+    return Names(**{kind: tuple(values) for kind, values in names(identity).items()})
 
 
 def report(steps: list[Step], count: int) -> Iterator[str]:

@@ -276,9 +276,10 @@ AGENT = "/usr/local/lib/heiiki/heiiki-agent.pyz"
 _PROGRAM = f"""
 import pathlib, sys
 sys.path.insert(0, {AGENT!r})
-from heiiki_agent import credentials
-store = credentials.Store(pathlib.Path({PKI!r}))
-credentials.write(store.folder / "loaded", store.digest())
+from heiiki_agent import files
+from heiiki_agent.pki.store import Store
+store = Store(pathlib.Path({PKI!r}))
+files.write(store.folder / "loaded", store.digest())
 """
 LOADED = ("python3", "-Bc", _PROGRAM)
 """Have it look as if all that is there had been loaded: lists grow old without a change of theirs."""

@@ -1,6 +1,6 @@
 """Enrolment of many devices in one run: what all of them need is fetched once, a token is made for each.
 
-The controller's part only. The device makes key and request (`heiiki_agent.credentials`), and has the request
+The controller's part only. The device makes key and request (`heiiki_agent.pki`), and has the request
 signed itself with what `order` sends it.
 """
 

@@ -1,4 +1,4 @@
-"""links.py: the file, the difference, and once the kernel itself (root only)."""
+"""Links: the file, the difference, and once the kernel itself (root only)."""
 
 import json
 import os
@@ -12,13 +12,16 @@ from typing import Any
 
 import pytest
 
-from heiiki_agent import links
-from heiiki_agent.links import Link, LinksError, Route, State, Tunnel, Xfrm, difference, parse, problems
+from heiiki_agent.errors import AgentError
+from heiiki_agent.links import kernel, model
+from heiiki_agent.links.difference import difference, problems
+from heiiki_agent.links.model import Link, Route, State, Tunnel, Xfrm
+from heiiki_agent.links.settings import parse
 
 PROGRAM = (sys.executable, "-m", "heiiki_agent", "links")
 
 
-def wanted(**parts: Any) -> links.Wanted:
+def wanted(**parts: Any) -> model.Wanted:
     return parse(json.dumps(parts), "links.json")
 
 
@@ -52,35 +55,53 @@ def test_every_mistake_is_named_at_once() -> None:
             "sysctls": {"kernel.panic": "1", "net/../kernel/panic": "1"},
         }
     )
-    with pytest.raises(LinksError) as caught:
+    with pytest.raises(AgentError) as caught:
         parse(text, "F")
+    name = r"does not match (?!\.\.?$)[A-Za-z0-9._-]{1,15}"
+    setting = r"does not match net[./](?!(.*/)?\.{1,2}(/|$)).+"
     assert str(caught.value).splitlines() == [
-        "F: interfaces[0].kind: 'bridge' is not known; use vrf, gre, xfrm, dummy, ethernet, loopback, wwan",
-        "F: interfaces[0].name: 'xxxxxxxxxxxxxxxx' is no interface name; use at most 15 of a-z A-Z 0-9 . _ -",
-        "F: interfaces[1].gre.local: '10.0.0.300' is wrong: Octet 300 (> 255) not permitted in '10.0.0.300'",
+        f"F: interfaces[0].name: is wrong: 'xxxxxxxxxxxxxxxx' {name}",
         (
-            "F: interfaces[2].adresses: is not known here; "
-            "use name, kind, mtu, vrf, table, gre, xfrm, addresses, mpls"
+            "F: interfaces[0].kind: is wrong: 'bridge' is not known; "
+            "use vrf, gre, xfrm, dummy, ethernet, loopback, wwan"
         ),
-        "F: interfaces[2].mtu: 1 is not a whole number from 68 to 65535",
-        "F: interfaces[5].xfrm.if_id: is missing; give the ID that the tunnel's policies carry",
-        "F: interfaces[5].xfrm.underlay: 'wan 0' is no interface name; use at most 15 of a-z A-Z 0-9 . _ -",
-        "F: interface lan0: is listed twice; keep one",
-        "F: interface lan0.table: belongs to a vrf, and every vrf needs one",
-        "F: interface esp-a.xfrm: belongs to kind xfrm, and every xfrm needs it",
-        "F: interface lo.xfrm: belongs to kind xfrm, and every xfrm needs it",
-        "F: interface lan0.vrf: cust is not listed with kind vrf; add it",
-        "F: routes[0].prefix: '10.0.0.1/8' is wrong: 10.0.0.1/8 has host bits set",
-        "F: routes[1]: leads nowhere; give via, interface or both",
-        "F: routes[2].vrf: other is not listed with kind vrf; add it to the interfaces",
-        "F: route 10.0.0.0/8: is listed twice in one table; keep one",
-        "F: sysctls.kernel.panic: is no network setting; write net.…",
-        "F: sysctls.net/../kernel/panic: is no network setting; write net.…",
+        "F: interfaces[1].gre.local: is wrong: Octet 300 (> 255) not permitted in '10.0.0.300'",
+        "F: interfaces[2].adresses: is not known here; remove it",
+        "F: interfaces[2].mtu: is wrong: 1 is not a whole number from 68 to 65535",
+        "F: interfaces[5].xfrm.if_id: is missing; add it",
+        f"F: interfaces[5].xfrm.underlay: is wrong: 'wan 0' {name}",
+        "F: routes[0].prefix: is wrong: 10.0.0.1/8 has host bits set",
+        "F: routes[1]: is wrong: leads nowhere; give via, interface or both",
+        f"F: sysctls.kernel.panic: is wrong: 'kernel.panic' {setting}",
+        f"F: sysctls.net/../kernel/panic: is wrong: 'net/../kernel/panic' {setting}",
+    ]
+
+
+def test_what_does_not_fit_together_is_named_at_once() -> None:
+    route = {"prefix": "10.0.0.0/8", "via": "10.0.0.1"}
+    with pytest.raises(AgentError) as caught:
+        wanted(
+            interfaces=[
+                LAN | {"vrf": "cust"},
+                {"name": "lan0", "kind": "vrf"},
+                {"name": "esp-a", "kind": "xfrm"},
+                {"name": "lo", "kind": "loopback", "xfrm": {"if_id": 1, "underlay": "wan0"}},
+            ],
+            routes=[route, route, route | {"vrf": "other"}],
+        )
+    assert str(caught.value).splitlines() == [
+        "links.json: interface lan0.table: belongs to kind vrf, and every vrf needs it",
+        "links.json: interface esp-a.xfrm: belongs to kind xfrm, and every xfrm needs it",
+        "links.json: interface lo.xfrm: belongs to kind xfrm, and every xfrm needs it",
+        "links.json: interface lan0.vrf: cust is not listed with kind vrf; add it",
+        "links.json: route 10.0.0.0/8.vrf: other is not listed with kind vrf; add it",
+        "links.json: interface lan0: is listed twice; keep one",
+        "links.json: route 10.0.0.0/8 in main, 0: is listed twice; keep one",
     ]
 
 
 def test_broken_json_is_placed() -> None:
-    with pytest.raises(LinksError, match=r"^F:1:2: is not JSON: "):
+    with pytest.raises(AgentError, match=r"^F:1:2: is not JSON: "):
         parse("{", "F")
 
 
@@ -139,7 +160,7 @@ ANSWER: list[dict[str, Any]] = [
 
 
 def test_what_is_the_kernels_or_keepalived_s_does_not_count() -> None:
-    assert list(links.links_from(ANSWER).values()) == [
+    assert list(kernel.links_from(ANSWER).values()) == [
         Link("cust", "vrf", 65575, table=1001),
         Link("lan0", "ethernet", 1500, vrf="cust", addresses=("10.17.0.2/32",)),
         Link("lo", "loopback", 65536, up=False),
@@ -150,7 +171,7 @@ def test_what_is_the_kernels_or_keepalived_s_does_not_count() -> None:
 
 def test_refused_batch_line_is_shown() -> None:
     stderr = "RTNETLINK answers: Network is unreachable\nCommand failed -:2\n"
-    assert links.explain(stderr, "link set a up\nroute replace X\n") == (
+    assert kernel.explain(stderr, "link set a up\nroute replace X\n") == (
         "ip route replace X: RTNETLINK answers: Network is unreachable"
     )
 
@@ -193,7 +214,7 @@ def test_matching_device_is_left_alone() -> None:
         ports("core0", addresses=("10.0.0.1/30",)) | ports("eth9", addresses=("192.0.2.1/24",)),
         frozenset({Route(254, "10.9.0.0/16", "10.0.0.2", "core0")}),
     )
-    assert difference(plan, state) == links.Difference()
+    assert difference(plan, state) == model.Difference()
 
 
 def test_change_of_an_interface_writes_its_routes_again() -> None:
@@ -230,7 +251,7 @@ def test_only_what_we_made_is_removed() -> None:
 def test_vrf_of_another_table_is_made_anew_with_its_members() -> None:
     plan = wanted(interfaces=[VRF, LAN | {"vrf": "cust"}])
     there = {"cust": Link("cust", "vrf", table=7)} | ports("lan0", vrf="cust", addresses=("10.17.0.2/32",))
-    last = Route(7, "0.0.0.0/0", kind=links.UNREACHABLE, metric=links.LAST_RESORT_METRIC)
+    last = Route(7, "0.0.0.0/0", kind=model.UNREACHABLE, metric=model.LAST_RESORT_METRIC)
     state = State(there, frozenset({last}), NO_RULES_TO_MEND, owned={"cust": "vrf"})
     assert difference(plan, state).batch == (
         "route del unreachable 0.0.0.0/0 table 7 metric 4278198272 proto 211",
@@ -248,7 +269,7 @@ def test_tunnel_ends_and_lost_rule_are_mended() -> None:
         "gre-a": Link("gre-a", "gre", 1360, gre=Tunnel("10.64.0.11", "10.1.0.9")),
         "cust": Link("cust", "vrf", table=1001),
     }
-    last = Route(1001, "0.0.0.0/0", kind=links.UNREACHABLE, metric=links.LAST_RESORT_METRIC)
+    last = Route(1001, "0.0.0.0/0", kind=model.UNREACHABLE, metric=model.LAST_RESORT_METRIC)
     assert difference(plan, State(there, frozenset({last}), frozenset({(32765, "255")}))).batch == (
         "link set gre-a type gre local 10.64.0.11 remote 10.1.0.2 ttl 64",
         "rule add l3mdev pref 1000",
@@ -275,7 +296,7 @@ def test_ipsec_interface_of_other_policies_or_another_port_is_made_anew(other: X
     plan = wanted(interfaces=[{key: value for key, value in ESP.items() if key != "vrf"}, CORE])
     there = ports("core0", addresses=("10.0.0.1/30",))
     same = State(there | {"esp-a": Link("esp-a", "xfrm", 1446, xfrm=Xfrm(1, "core0"))})
-    assert difference(plan, same) == links.Difference()
+    assert difference(plan, same) == model.Difference()
     differs = State(there | {"esp-a": Link("esp-a", "xfrm", 1446, xfrm=other)}, owned={"esp-a": "xfrm"})
     assert difference(plan, differs).batch == (
         "link del esp-a",
@@ -300,7 +321,7 @@ def test_what_hangs_on_an_absent_modem_waits() -> None:
         sysctls={"net.ipv4.conf.wwan0.rp_filter": "0"},
     )
     assert problems(plan, State({})) == []
-    assert difference(plan, State({})) == links.Difference()
+    assert difference(plan, State({})) == model.Difference()
     there = State(
         ports("wwan0", addresses=("10.64.0.11/32",)), sysctls={"net/ipv4/conf/wwan0/rp_filter": "2"}
     )
@@ -365,7 +386,7 @@ def test_every_problem_of_the_device_is_named_at_once() -> None:
 def test_ipv6_need_not_be_switched_off_where_there_is_none() -> None:
     plan = wanted(sysctls={"net.ipv6.conf.all.disable_ipv6": "1"})
     assert problems(plan, State({})) == []
-    assert difference(plan, State({})) == links.Difference()
+    assert difference(plan, State({})) == model.Difference()
 
 
 # --- the kernel itself

@@ -1,6 +1,5 @@
 """certificate: why one is issued, what check mode and diff show, and the whole way against a real server."""
 
-import getpass
 import hashlib
 import json
 import os
@@ -37,7 +36,8 @@ from heiiki.plan import Plan, build
 from heiiki.render import agent
 from heiiki.render.credentials import settings
 from heiiki.state import FileSecrets
-from heiiki_agent import credentials
+from heiiki_agent.pki.names import Names
+from heiiki_agent.pki.x509 import new_key
 
 EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
 DEVICE = "umeda-bems"
@@ -88,7 +88,11 @@ class Recorder:
     def __call__(self, command: str, given: object = None) -> dict[str, Any]:
         assert given is None or command in {"anchors", "install", "reach"}
         self.asked.append(command)
-        answers = {"status": self._status, "glance": self._status, "request": {"generation": 1, "csr": "PEM"}}
+        answers = {
+            "status": self._status,
+            "summary": self._status,
+            "request": {"generation": 1, "csr": "PEM"},
+        }
         return answers.get(command, {"users": ["swanctl --load-creds"], "changed": True})
 
 
@@ -191,7 +195,7 @@ def test_crls_are_fetched_at_once_and_are_no_reason_to_fail() -> None:
     status = STATUS | {"pulls": True, "loaded": False, "users": ["swanctl --load-creds"]}
     program = Installed(status)
     answer = install(program, WANTED | {"order": {}, "token": "t"})
-    assert program.asked == ["glance", "install", "pull", "glance", "reload"]
+    assert program.asked == ["summary", "install", "pull", "summary", "reload"]
     assert answer["warnings"] == [
         "the certificate is installed; CRLs come later: `credentials pull` failed: no answer"
     ]
@@ -288,7 +292,6 @@ class Fleet:
         assert device.identity is not None
         document = settings(plan, device, device.identity) | {
             "folder": str(self.folder / "pki"),
-            "owner": getpass.getuser(),
             "users": [["sh", "-c", f"echo told >> {self.folder}/told"]],
         }
         self.config.write_text(json.dumps(document))
@@ -566,9 +569,7 @@ def test_what_vouched_for_the_server_at_first_may_stay() -> None:
 def test_a_request_that_asks_for_more_than_the_plan_gets_no_token(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    greedy = credentials.new_key(credentials.Names(dns=("umeda-bems.lab.internal", "hub-ce-a.lab.internal")))[
-        1
-    ]
+    _, greedy = new_key(Names(dns=("umeda-bems.lab.internal", "hub-ce-a.lab.internal")))
     monkeypatch.setattr(certificate, "assess", None)
     monkeypatch.setattr(
         Action,

@@ -8,7 +8,8 @@ from heiiki.intent import load
 from heiiki.plan import Plan, build
 from heiiki.render import DeviceBuild, agent, compile_plan
 from heiiki.render.credentials import CONFIG, SERVICE
-from heiiki_agent import credentials
+from heiiki_agent import config as reader
+from heiiki_agent.pki.settings import Settings
 
 EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
 
@@ -23,9 +24,9 @@ def builds(plan: Plan) -> dict[str, DeviceBuild]:
     return {item.device: item for item in compile_plan(plan)}
 
 
-def config(item: DeviceBuild) -> credentials.Config:
+def config(item: DeviceBuild) -> Settings:
     (text,) = (file.content for file in item.files if file.path == CONFIG)
-    return credentials.parse(text, CONFIG)
+    return reader.parse(Settings, text, CONFIG)
 
 
 def test_every_device_with_an_identity_and_no_other_keeps_credentials(

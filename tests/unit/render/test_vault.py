@@ -12,7 +12,8 @@ from heiiki.plan import Plan, build
 from heiiki.plan.model import DeviceClass
 from heiiki.render import DeviceBuild
 from heiiki.render.compile import compile_device
-from heiiki_agent import vault_server
+from heiiki_agent import config as reader
+from heiiki_agent import vault_node
 from heiiki_lab.root.builder import server_program
 
 EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
@@ -72,17 +73,17 @@ def test_nothing_but_tls_on_the_servers_own_addresses(plan: Plan, made: DeviceBu
 def test_config_unit_and_program_name_the_same_places(made: DeviceBuild) -> None:
     config, unit = text(made, "/etc/heiiki/vault.hcl"), text(made, "/etc/systemd/system/heiiki-vault.service")
     for path in (
-        vault_server.KEY,
-        vault_server.CERTIFICATE,
-        vault_server.PID,
-        vault_server.STATE,
-        vault_server.LOG,
+        vault_node.KEY,
+        vault_node.CERTIFICATE,
+        vault_node.PID,
+        vault_node.STATE,
+        vault_node.LOG,
     ):
         assert str(path) in config
     for folder, key in (
-        (vault_server.RUN, "RuntimeDirectory"),
-        (vault_server.STATE, "StateDirectory"),
-        (vault_server.LOG, "LogsDirectory"),
+        (vault_node.RUN, "RuntimeDirectory"),
+        (vault_node.STATE, "StateDirectory"),
+        (vault_node.LOG, "LogsDirectory"),
     ):
         assert f"\n{key}={folder.name}\n" in unit
 
@@ -91,12 +92,12 @@ def test_the_first_certificate_bears_the_names_of_the_plan(plan: Plan, made: Dev
     identity = plan.device(plan.pki.vault).identity
     assert identity is not None
     assert identity.kind is DeviceClass.SERVER
-    read = vault_server.parse(text(made, "/etc/heiiki/vault_server.json"), "F")
+    read = reader.parse(vault_node.Settings, text(made, "/etc/heiiki/vault_server.json"), "F")
     assert (read.host, read.addresses) == (plan.pki.host, tuple(map(str, identity.addresses)))
     assert {str(plan.pki.address), str(plan.pki.service_address)} <= set(read.addresses)
 
 
 def test_the_audit_log_is_bounded(made: DeviceBuild) -> None:
     bound = text(made, "/etc/logrotate.d/heiiki-vault")
-    assert f"\n{vault_server.LOG}/audit.log {{" in bound
+    assert f"\n{vault_node.LOG}/audit.log {{" in bound
     assert re.search(r"maxsize \d+M\n +rotate \d+\n", bound)

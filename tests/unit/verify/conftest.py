@@ -56,7 +56,8 @@ class FakeTransport:
     ) -> Completed:
         if device in self._dead:
             raise TransportError(f"{device}: not reachable")
-        first, call = stdin.decode().splitlines()[0], stdin.decode().rstrip().splitlines()[-1]
+        lines = stdin.decode().rstrip().splitlines()
+        summary, call = next(line for line in lines if line.startswith('"""Probe: ')), lines[-1]
         names = {
             "run": "read",
             "send": "packets",
@@ -66,7 +67,7 @@ class FakeTransport:
             "ask": "vici",
             "look": "capture",
         }
-        probe = names[first.removeprefix('"""Probe: ').split()[0]]
+        probe = names[summary.removeprefix('"""Probe: ').split()[0]]
         scope: dict[str, Any] = {"json": json, "main": lambda parameters: parameters}
         parameters = eval(call.removeprefix("print(json.dumps(main(").removesuffix(")))"), scope)  # noqa: S307
         return Completed(0, json.dumps(self._reply(device, probe, parameters)).encode(), b"")

@@ -1,16 +1,15 @@
 """The control socket of the IKE daemon: messages, and a connection that is tried and taken away again."""
 
 import os
-import socket
-import struct
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_charon import FakeCharon
 
-from heiiki.verify.probes import vici
+from heiiki.verify.probes import vici as probe
+from heiiki_agent import vici
 
 MESSAGE = {
     "hub-b": {
@@ -40,57 +39,14 @@ def test_what_is_no_text_is_shown_in_hexadecimal() -> None:
     assert vici.decode(vici.encode({"data": b"\xff\x00"})) == {"data": "ff00"}
 
 
-class Daemon(threading.Thread):
-    """Answers each command by a table, after the events that belong to it; remembers what it was asked."""
-
-    def __init__(self, path: Path, answers: dict[str, Any], events: dict[str, list[tuple[str, Any]]]) -> None:
-        super().__init__(daemon=True)
-        self._answers, self._events = answers, events
-        self.asked: list[tuple[str, dict[str, Any]]] = []
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(path))
-        self._listener.listen()
-
-    def run(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            with connection:
-                self._serve(connection)
-
-    def stop(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self.join()
-
-    def _serve(self, connection: socket.socket) -> None:
-        while head := connection.recv(4):
-            packet = connection.recv(struct.unpack("!I", head)[0])
-            kind, name = packet[0], packet[2 : 2 + packet[1]].decode()
-            if kind == 3:
-                self._send(connection, bytes([5]))
-                continue
-            self.asked.append((name, vici.decode(packet[2 + packet[1] :])))
-            for event, said in self._events.get(name, ()):
-                self._send(connection, bytes([7, len(event)]) + event.encode() + vici.encode(said))
-            answer = self._answers.get(name)
-            self._send(connection, bytes([2]) if answer is None else bytes([1]) + vici.encode(answer))
-
-    @staticmethod
-    def _send(connection: socket.socket, packet: bytes) -> None:
-        connection.sendall(struct.pack("!I", len(packet)) + packet)
-
-
 @pytest.fixture
 def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     started = []
 
-    def start(answers: dict[str, Any], events: dict[str, list[tuple[str, Any]]]) -> Daemon:
+    def start(answers: dict[str, Any], events: dict[str, list[tuple[str, Any]]]) -> FakeCharon:
         path = tmp_path / "charon.vici"
-        monkeypatch.setattr(vici.Session.__init__, "__defaults__", (str(path),))
-        started.append(Daemon(path, answers, events))
+        monkeypatch.setattr(vici, "SOCKET", str(path))
+        started.append(FakeCharon(path, lambda name, _: (events.get(name, []), answers.get(name))))
         started[-1].start()
         return started[-1]
 
@@ -105,13 +61,13 @@ SA = {"hub-b": {"uniqueid": "1", "state": "ESTABLISHED"}}
 def test_lists_are_what_the_events_say(daemon: Any) -> None:
     daemon({"list-sas": {}, "get-shared": {"keys": []}}, {"list-sas": [("list-sa", SA), ("list-sa", SA)]})
     asked = {"lists": {"sas": ["list-sas", "list-sa", {}], "shared": ["get-shared"]}}
-    assert vici.main(asked) == {"sas": [SA, SA], "shared": {"keys": []}}
+    assert probe.main(asked) == {"sas": [SA, SA], "shared": {"keys": []}}
 
 
 def test_a_command_that_the_daemon_does_not_know_is_an_error(daemon: Any) -> None:
     daemon({}, {})
     with pytest.raises(ConnectionError, match="knows no command list-sas"):
-        vici.main({"lists": {"sas": ["list-sas", "list-sa", {}]}})
+        probe.main({"lists": {"sas": ["list-sas", "list-sa", {}]}})
 
 
 ATTEMPT = {
@@ -136,7 +92,7 @@ ANSWERS = {
 def tried(daemon: Any, answers: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     log = [("control-log", {"msg": "received AUTHENTICATION_FAILED notify error"})]
     one = daemon(answers, {"initiate": log})
-    done = vici.main({"do": "attempt", "attempts": [ATTEMPT], "pause_s": 0, "again": "hub-b"})
+    done = probe.main({"do": "attempt", "attempts": [ATTEMPT], "pause_s": 0, "again": "hub-b"})
     return done, [name for name, _ in one.asked]
 
 
@@ -163,7 +119,7 @@ def test_a_connection_that_is_not_taken_is_an_error(daemon: Any) -> None:
 
 def test_a_connection_is_forgotten_and_its_sas_ended(daemon: Any) -> None:
     one = daemon(ANSWERS, {})
-    done = vici.main({"do": "without", "connection": "hub-b"})
+    done = probe.main({"do": "without", "connection": "hub-b"})
     assert done["left"] == []
     assert one.asked[:2] == [
         ("unload-conn", {"name": "hub-b"}),
@@ -179,18 +135,18 @@ def test_the_log_is_read_until_the_listener_is_told_that_it_is_enough(daemon: An
     name = f"test-{os.getpid()}"
     tell = {"do": "tell", "name": name, "seconds": 60, "enough": False}
     with ThreadPoolExecutor(1) as side:
-        listening = side.submit(vici.main, {"do": "listen", "name": name, "seconds": 3600})
-        assert vici.main(tell) == {"listens": True}
+        listening = side.submit(probe.main, {"do": "listen", "name": name, "seconds": 3600})
+        assert probe.main(tell) == {"listens": True}
         assert not listening.done()
-        assert vici.main(tell | {"enough": True}) == {"listens": True}
+        assert probe.main(tell | {"enough": True}) == {"listens": True}
         done = listening.result(60)
     assert [line for _, line in done["lines"]] == ["flushed"]
     assert done["ended"] > done["began"]
     assert one.asked == [("flush-certs", {"type": "x509"})]
-    assert vici.main(tell | {"seconds": 0}) == {"listens": False}
+    assert probe.main(tell | {"seconds": 0}) == {"listens": False}
 
 
 def test_a_listener_that_is_told_nothing_ends_by_itself(daemon: Any) -> None:
     daemon(*FLUSHED)
-    done = vici.main({"do": "listen", "name": f"test-{os.getpid()}", "seconds": 0.2})
+    done = probe.main({"do": "listen", "name": f"test-{os.getpid()}", "seconds": 0.2})
     assert done["ended"] - done["began"] >= 0.2

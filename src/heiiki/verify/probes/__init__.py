@@ -1,6 +1,7 @@
 """Programs that are sent to a device, run there once, and leave nothing behind.
 
-Each is one self-contained file of the standard library with a function ``main(parameters) -> answer`` (JSON).
+Each is one file with a function ``main(parameters) -> answer`` (JSON). It may import the standard library and
+``heiiki_agent``, which stands on every managed device.
 """
 
 import json
@@ -8,6 +9,8 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from typing import Any
+
+from heiiki.render import agent
 
 
 @cache
@@ -18,4 +21,4 @@ def _text(name: str) -> str:
 def program(name: str, parameters: Mapping[str, Any]) -> bytes:
     """Return what ``python3 -`` must read to run probe `name` with `parameters` and print its answer."""
     call = f"print(json.dumps(main(json.loads({json.dumps(parameters)!r}))))"
-    return f"{_text(name)}\n\nimport json\n{call}\n".encode()
+    return f"import sys\nsys.path.insert(0, {agent.PATH!r})\n{_text(name)}\n\nimport json\n{call}\n".encode()

@@ -1,4 +1,4 @@
-"""vault_server.py: the first certificate and the issued one, who may read what, reload and health."""
+"""The Vault node: the first certificate and the issued one, who may read what, reload and health."""
 
 import http.server
 import json
@@ -9,16 +9,20 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from heiiki_agent import vault_server
-from heiiki_agent.vault_server import Config, ServerError, chosen, health, parse
+from heiiki_agent import config as reader
+from heiiki_agent import vault_node
+from heiiki_agent.__main__ import main
+from heiiki_agent.errors import AgentError
+from heiiki_agent.vault_node import Settings, chosen, health
 
 ME = pwd.getpwuid(os.getuid()).pw_name
 GOOD = {"host": "vault.lab.internal", "addresses": ["127.0.0.1", "10.96.3.253"], "port": 8200, "user": ME}
-CONFIG = Config("vault.lab.internal", ("127.0.0.1", "10.96.3.253"), 8200, ME)
+CONFIG = Settings("vault.lab.internal", ("127.0.0.1", "10.96.3.253"), 8200, ME)
 
 
 @pytest.fixture(autouse=True)
@@ -26,11 +30,11 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The node's folders, in a folder of the test."""
     run = tmp_path / "run"
     for name in ("STARTUP", "STATE", "LOG", "RUN"):
-        monkeypatch.setattr(vault_server, name, tmp_path / name.lower())
+        monkeypatch.setattr(vault_node, name, tmp_path / name.lower())
     for name, file in {"KEY": "key.pem", "CERTIFICATE": "certificate.pem", "ANCHORS": "anchors.pem"}.items():
-        monkeypatch.setattr(vault_server, name, run / file)
-    monkeypatch.setattr(vault_server, "PID", run / "pid")
-    monkeypatch.setattr(vault_server, "ISSUED", tmp_path / "pki")
+        monkeypatch.setattr(vault_node, name, run / file)
+    monkeypatch.setattr(vault_node, "PID", run / "pid")
+    monkeypatch.setattr(vault_node, "ISSUED", tmp_path / "pki")
     return tmp_path
 
 
@@ -44,7 +48,7 @@ def issue(folder: Path, key: str = "KEY\n") -> None:
 
 
 def test_file_is_read() -> None:
-    assert parse(json.dumps(GOOD), "F") == CONFIG
+    assert reader.parse(Settings, json.dumps(GOOD), "F") == CONFIG
 
 
 @pytest.mark.parametrize(
@@ -54,8 +58,8 @@ def test_a_mistake_in_the_file_is_told(change: dict[str, object]) -> None:
     wrong = {**GOOD, **change}
     if change.get("host"):
         del wrong["host"]
-    with pytest.raises(ServerError, match=r"^F: "):
-        parse(json.dumps(wrong), "F")
+    with pytest.raises(AgentError, match=r"^F: "):
+        reader.parse(Settings, json.dumps(wrong), "F")
 
 
 def test_the_first_certificate_bears_the_names_and_no_more_power(places: Path) -> None:
@@ -77,23 +81,23 @@ def test_the_first_certificate_stays_while_it_is_good(places: Path) -> None:
 @pytest.mark.parametrize(
     "config",
     [
-        Config("other.lab.internal", CONFIG.addresses, 8200, ME),
-        Config(CONFIG.host, ("10.0.0.9",), 8200, ME),
+        Settings("other.lab.internal", CONFIG.addresses, 8200, ME),
+        Settings(CONFIG.host, ("10.0.0.9",), 8200, ME),
     ],
 )
-def test_another_name_or_address_makes_it_anew(places: Path, config: Config) -> None:
+def test_another_name_or_address_replaces_it(places: Path, config: Settings) -> None:
     assert chosen(CONFIG) != chosen(config)
 
 
-def test_a_first_certificate_that_ends_soon_is_made_anew(
+def test_a_first_certificate_that_ends_soon_is_replaced(
     places: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = chosen(CONFIG)
-    monkeypatch.setattr(vault_server, "RENEW_BEFORE_S", 8 * 86400)
+    monkeypatch.setattr(vault_node, "RENEW_BEFORE", timedelta(days=8))
     assert chosen(CONFIG) != before
 
 
-def test_a_pair_torn_apart_is_made_anew(places: Path) -> None:
+def test_a_pair_torn_apart_is_replaced(places: Path) -> None:
     chosen(CONFIG)
     (places / "startup/key.pem").write_text("half a k")
     key, _, _ = chosen(CONFIG)
@@ -107,7 +111,7 @@ def test_the_issued_certificate_goes_before_the_first(places: Path) -> None:
 
 
 def test_what_the_server_reads_is_for_it_alone(places: Path) -> None:
-    vault_server.main(["prepare", str(config_file(places))])
+    main(["vault-node", "prepare", str(config_file(places))])
     modes = {path.name: path.stat().st_mode & 0o777 for path in (places / "run").iterdir()}
     assert modes == {"key.pem": 0o400, "certificate.pem": 0o444, "anchors.pem": 0o444}
     assert (places / "state").stat().st_mode & 0o777 == 0o700
@@ -125,7 +129,7 @@ def config_file(places: Path) -> Path:
 def test_no_such_user_is_told(places: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = places / "vault_server.json"
     file.write_text(json.dumps({**GOOD, "user": "nobody-here"}))
-    assert vault_server.main(["prepare", str(file)]) == 1
+    assert main(["vault-node", "prepare", str(file)]) == 1
     assert capsys.readouterr().err == "the node has no user nobody-here: role vault_server makes it\n"
 
 
@@ -133,10 +137,10 @@ def test_a_reload_puts_the_issued_certificate_in_place_and_tells_the_server(plac
     heard: list[int] = []
     before = signal.signal(signal.SIGHUP, lambda number, _frame: heard.append(number))
     try:
-        vault_server.prepare(CONFIG)
+        vault_node.prepare(CONFIG)
         issue(places / "pki")
         (places / "run/pid").write_text(str(os.getpid()))
-        vault_server.reload(CONFIG)
+        vault_node.reload(CONFIG)
     finally:
         signal.signal(signal.SIGHUP, before)
     assert heard == [signal.SIGHUP]
@@ -146,19 +150,19 @@ def test_a_reload_puts_the_issued_certificate_in_place_and_tells_the_server(plac
 
 @pytest.mark.parametrize("number", ["", "x", "4194305"])
 def test_a_reload_of_nothing_is_told(places: Path, number: str) -> None:
-    vault_server.prepare(CONFIG)
+    vault_node.prepare(CONFIG)
     (places / "run/pid").write_text(number)
-    with pytest.raises(ServerError, match=r"names no running server .* start heiiki-vault"):
-        vault_server.reload(CONFIG)
+    with pytest.raises(AgentError, match=r"names no running server .* start heiiki-vault"):
+        vault_node.reload(CONFIG)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="starts a process of another user")
 def test_a_number_that_somebody_else_bears_is_left_alone(places: Path) -> None:
-    vault_server.prepare(CONFIG)
+    vault_node.prepare(CONFIG)
     with subprocess.Popen(["sleep", "60"], user="nobody") as other:
         (places / "run/pid").write_text(str(other.pid))
-        with pytest.raises(ServerError, match="which is not the server's"):
-            vault_server.reload(CONFIG)
+        with pytest.raises(AgentError, match="which is not the server's"):
+            vault_node.reload(CONFIG)
         assert other.poll() is None
         other.kill()
 
@@ -178,7 +182,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def api(places: Path) -> Iterator[int]:
     """A server with the first certificate, on 127.0.0.1; gives its port."""
-    vault_server.prepare(CONFIG)
+    vault_node.prepare(CONFIG)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(places / "run/certificate.pem", places / "run/key.pem")
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
@@ -190,28 +194,28 @@ def api(places: Path) -> Iterator[int]:
         thread.join()
 
 
-def at(port: int) -> Config:
-    return Config(CONFIG.host, CONFIG.addresses, port, ME)
+def at(port: int) -> Settings:
+    return Settings(CONFIG.host, CONFIG.addresses, port, ME)
 
 
 def test_a_server_that_answers_is_healthy_sealed_or_not(places: Path, api: int) -> None:
-    assert health(at(api)) == vault_server.HEALTH
+    assert health(at(api)) == vault_node.HEALTH
 
 
 def test_another_answer_is_not_healthy(places: Path, api: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Answers, "status", 500)
-    with pytest.raises(ServerError, match=r"^https://127.0.0.1:.* answers 500: "):
+    with pytest.raises(AgentError, match=r"^https://127.0.0.1:.* answers 500: "):
         health(at(api))
 
 
 def test_a_certificate_that_nobody_vouches_for_is_not_healthy(places: Path, api: int) -> None:
-    vault_server.make_startup(CONFIG, places / "else")
+    vault_node.make_startup(CONFIG, places / "else")
     (places / "else/certificate.pem").replace(places / "run/anchors.pem")
-    with pytest.raises(ServerError, match=r"does not answer: .*self-signed certificate"):
+    with pytest.raises(AgentError, match=r"does not answer: .*self-signed certificate"):
         health(at(api))
 
 
 def test_silence_is_not_healthy(places: Path) -> None:
-    vault_server.prepare(CONFIG)
-    with pytest.raises(ServerError, match=r"does not answer: .*refused"):
+    vault_node.prepare(CONFIG)
+    with pytest.raises(AgentError, match=r"does not answer: .*refused"):
         health(at(1))

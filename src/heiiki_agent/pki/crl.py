@@ -1,0 +1,171 @@
+"""CRLs: pulled from Vault, and kept when they are newer and good."""
+
+import http.client
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from heiiki_agent import files
+from heiiki_agent.errors import AgentError, ServerError
+from heiiki_agent.pki.publish import reload
+from heiiki_agent.pki.settings import Anchors, CrlSource, Settings
+from heiiki_agent.pki.store import Store
+from heiiki_agent.pki.vault import Server
+from heiiki_agent.pki.verification import why_not
+from heiiki_agent.pki.x509 import Certificate, RevocationList, blocks, now
+
+_log = logging.getLogger("credentials")
+
+
+def pull(settings: Settings) -> dict[str, Any]:
+    """Fetch the CRL of every CA, keep what is newer and good, and have users load it.
+
+    Returns:
+        What changed, and what was refused: {"changed": [...], "refused": [...]}.
+
+    Raises:
+        ServerError: Vault is away; the CRLs that are here stay.
+        AgentError: the device has no trust anchors yet, or a user did not load them.
+    """
+    store, where = Store(settings.folder), source(settings)
+    roots = store.certificates("roots.pem")
+    if not roots:
+        raise AgentError(f"{store.folder / 'roots.pem'}: is missing: enrol the device first")
+    others = store.certificates("server.pem")
+    anchors = Anchors(tuple(item.pem for item in roots), tuple(item.pem for item in others))
+    with Server(where.url, where.host, anchors, settings.sources) as server:
+        fetched = [item for mount in where.mounts for item in _fetch(server, mount, store)]
+    with store.alone():
+        changed, refused = _take(store, roots, fetched)
+    for line in changed:
+        _log.warning("%s", line)
+    if store.read("loaded") != store.digest():
+        reload(settings)
+    return {"changed": changed, "refused": refused}
+
+
+def source(settings: Settings) -> CrlSource:
+    """Return where the device pulls CRLs from; AgentError when it pulls none."""
+    if settings.revocation is None:
+        raise AgentError(f"{settings.device}: has no `revocation` in its configuration: it pulls no CRLs")
+    return settings.revocation
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A CRL, and the certificate of its CA where that was not known here."""
+
+    where: str
+    revoked: RevocationList
+    authority: Certificate | None
+
+
+def _fetch(server: Server, mount: str, store: Store) -> Iterator[Fetched]:
+    """Yield the CRL of every CA of a mount; one that only holds another's certificate has none."""
+    known = store.authorities()
+    answer = server.document("GET", f"{mount}/issuers?list=true")
+    try:
+        issuers = [str(item) for item in answer["data"]["keys"]]
+    except (KeyError, TypeError) as error:
+        raise ServerError(f"{mount}/issuers: the answer lists no CA") from error
+    some = False
+    for issuer in issuers:
+        where = f"{mount}/issuer/{issuer}"
+        for pem in _crl_of(server, where):
+            some = True
+            try:
+                revoked = RevocationList.read(pem)
+            except ValueError as error:
+                raise ServerError(f"{where}/crl/pem: is no CRL: {error}") from error
+            if any(revoked.is_of(item) for item in known):
+                yield Fetched(where, revoked, None)
+            else:
+                yield Fetched(where, revoked, _authority_of(server, where))
+    if not some:
+        raise ServerError(f"{mount}: none of its {len(issuers)} CAs has a CRL: apply role pki")
+
+
+def _crl_of(server: Server, where: str) -> list[str]:
+    """Return the CRL of one CA; none when only its certificate is there, which Vault answers with 500."""
+    try:
+        text = server.call("GET", f"{where}/crl/pem")
+    except ServerError as error:
+        if error.status in {http.client.INTERNAL_SERVER_ERROR, http.client.NOT_FOUND}:
+            return []
+        raise
+    return blocks(text.decode("ascii", "replace"), "X509 CRL")
+
+
+def _authority_of(server: Server, where: str) -> Certificate:
+    text = server.call("GET", f"{where}/pem").decode("ascii", "replace")
+    try:
+        return Certificate.read("".join(blocks(text, "CERTIFICATE")[:1]))
+    except ValueError as error:
+        raise ServerError(f"{where}/pem: is no certificate: {error}") from error
+
+
+def _take(
+    store: Store, roots: Sequence[Certificate], fetched: Sequence[Fetched]
+) -> tuple[list[str], list[str]]:
+    """Keep what is newer and good of `fetched`; return what changed and what was refused."""
+    known = store.authorities()
+    kept = {item.authority: item for item in store.lists()}
+    before, learned = dict(kept), []
+    changed: list[str] = []
+    refused: list[str] = []
+    for item in fetched:
+        revoked, old = item.revoked, kept.get(item.revoked.authority)
+        authority = next((one for one in known if revoked.is_of(one)), item.authority)
+        same = old is not None and revoked.number == old.number
+        if same and authority in known:
+            continue
+        problem = _refused(revoked, old, authority, roots, known)
+        if problem or authority is None:
+            refused.append(f"CRL {revoked.number} of {revoked.issuer}: {problem}")
+            continue
+        if authority not in known:
+            known.append(authority)
+            learned.append(authority)
+        kept[revoked.authority] = revoked
+        if not same:
+            numbers = f"{'none' if old is None else old.number} -> {revoked.number}"
+            changed.append(f"CRL of {revoked.issuer}: number {numbers}, {len(revoked.serials)} revoked")
+    _keep_issuers(store, learned, fetched)
+    known = store.authorities()
+    kept = {key: one for key, one in kept.items() if any(one.is_of(ca) for ca in known)}
+    if kept != before:
+        files.write(store.folder / "crl.pem", "".join(one.pem for one in kept.values()))
+    return changed, refused
+
+
+def _keep_issuers(store: Store, learned: Iterable[Certificate], fetched: Sequence[Fetched]) -> None:
+    """Keep the CAs below the anchors that Vault still has: one that was retired is trusted no longer.
+
+    The device's own is among them: after a renewal by the next one its peers may still be certified by it.
+    """
+    own = store.certificates("current/chain.pem")
+    issuers = {one.sha256: one for one in (*store.certificates("issuers.pem"), *own, *learned)}
+    served = [one for one in issuers.values() if any(item.revoked.is_of(one) for item in fetched)]
+    text = "".join(one.pem for one in served if one.not_after > now())
+    if text != store.read("issuers.pem"):
+        files.write(store.folder / "issuers.pem", text)
+
+
+def _refused(
+    revoked: RevocationList,
+    old: RevocationList | None,
+    authority: Certificate | None,
+    roots: Sequence[Certificate],
+    known: Sequence[Certificate],
+) -> str:
+    """Return why a CRL is not taken, or nothing."""
+    if old is not None and revoked.number < old.number:
+        return f"is older than number {old.number}, which is here"
+    if authority is None or not revoked.is_of(authority):
+        return "is of no CA that is known here"
+    if authority not in known:
+        problem = why_not(authority, known, roots)
+        if problem:
+            return f"its CA does not verify against the trust anchors: {problem}"
+    return "" if revoked.is_signed_by(authority) else "its signature is not the CA's"

@@ -1,0 +1,136 @@
+"""What the device's configuration and the controller's orders hold."""
+
+import urllib.parse
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from heiiki_agent.pki.names import Names
+
+CONFIG = Path("/etc/heiiki/credentials.json")
+FOLDER = Path("/etc/heiiki/pki")
+STATE = Path("/run/heiiki/revocation.json")
+UNIT = "heiiki-revocation"
+
+
+def _url(text: str) -> str:
+    parts = urllib.parse.urlsplit(text)
+    if parts.scheme != "https" or not parts.hostname or parts.path not in {"", "/"} or parts.query:
+        raise ValueError("must be https://HOST:PORT without a path: Vault is spoken to in TLS only")
+    return f"https://{parts.netloc}"
+
+
+def _closed(text: str) -> str:
+    """A PEM text whose last line is closed, which Vault leaves open: another may follow it."""
+    return f"{text.strip()}\n"
+
+
+Url = Annotated[str, _url]
+Pem = Annotated[str, _closed]
+ApiPath = Annotated[str, r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*"]
+Label = r"(?!-)[A-Za-z0-9-]{1,63}"
+Dns = Annotated[str, rf"{Label}(\.{Label})*"]
+Uri = Annotated[str, r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?@!*+%-]+"]
+Jid = Annotated[str, r"[A-Za-z0-9._-]+@[A-Za-z0-9.-]+"]
+Address = Annotated[str, IPv4Address]
+
+
+@dataclass(frozen=True, slots=True)
+class CrlSource:
+    """Where CRLs come from.
+
+    Attributes:
+        url, host: base URL of Vault, and the name that its certificate must bear.
+        mounts: PKI engines whose CRLs are pulled.
+        every_s: seconds between two pulls.
+    """
+
+    url: Url
+    host: str
+    mounts: Annotated[tuple[ApiPath, ...], 1]
+    every_s: Annotated[int, range(1, 86_401)]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The configuration, parsed.
+
+    Attributes:
+        revocation: where CRLs are; None on a device that verifies no peers.
+        sources: addresses that connections to Vault come from, tried one after the other; none: as routed.
+        links: paths that are to be symbolic links to a file of the generation in use.
+        ca_folder, crl_folder: where each CA certificate and CRL stands in a file of its own besides.
+        users: commands that make a program load what is new; each must exit 0.
+        associations: strongSwan is one of them: its IKE SAs re-authenticate when what they rest on is gone.
+    """
+
+    device: str
+    dns: Annotated[tuple[Dns, ...], 1]
+    addresses: tuple[Address, ...]
+    uris: tuple[Uri, ...]
+    jids: tuple[Jid, ...]
+    revocation: CrlSource | None = None
+    folder: Path = FOLDER
+    sources: tuple[Address, ...] = ()
+    links: dict[Path, Literal["key.pem", "certificate.pem", "chain.pem"]] = field(default_factory=dict)
+    ca_folder: Path | None = None
+    crl_folder: Path | None = None
+    users: tuple[tuple[str, ...], ...] = ()
+    associations: bool = False
+
+    @property
+    def names(self) -> Names:
+        """Names that the device's certificate must have."""
+        return Names(self.dns, self.addresses, self.uris, self.jids)
+
+
+@dataclass(frozen=True, slots=True)
+class Anchors:
+    """Trust anchors in PEM.
+
+    Attributes:
+        anchors: root CAs of the service's certificates.
+        server_anchors: CAs that Vault's own certificate may come from besides.
+    """
+
+    anchors: Annotated[tuple[Pem, ...], 1]
+    server_anchors: tuple[Pem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A server that must answer within some seconds."""
+
+    url: Url
+    wait_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the controller sends for one certificate.
+
+    Attributes:
+        token: wrapping token of a Vault token that may sign this device's names once.
+        url, host: base URL of Vault, and the name that its certificate must bear.
+        path: API path of the signing role.
+        parameters: what goes with the CSR, as the token's policy pins it.
+        names: what the certificate must hold; the configuration has to say the same.
+        generation: the generation whose CSR was looked at.
+        anchors, server_anchors: as in `Anchors`.
+    """
+
+    token: str = field(repr=False)
+    url: Url
+    host: str
+    path: ApiPath
+    parameters: dict[str, Any]
+    names: Names
+    generation: int
+    anchors: Annotated[tuple[Pem, ...], 1]
+    server_anchors: tuple[Pem, ...]
+
+    @property
+    def trusted(self) -> Anchors:
+        """The trust anchors that come with the order."""
+        return Anchors(self.anchors, self.server_anchors)
