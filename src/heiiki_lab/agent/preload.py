@@ -96,6 +96,9 @@ STANDARD = (
     "zlib",
 )
 
+# What the programs of a device import of Debian's packages.
+LIBRARIES = ("cryptography.x509", "cryptography.hazmat.primitives.asymmetric.ec")
+
 # Of ansible.module_utils: these, and what they import. Of a release without them, children load their own.
 ANSIBLE = (
     "ansible.module_utils.basic",
@@ -130,6 +133,9 @@ def preload(ansible_parent: Path | None = None, ansible_release: str = "") -> No
     """
     for name in STANDARD:
         importlib.import_module(name)
+    for name in LIBRARIES:
+        with suppress(ImportError):
+            importlib.import_module(name)
     if ansible_parent is not None:
         try:
             _load_ansible(ansible_parent, ansible_release)
