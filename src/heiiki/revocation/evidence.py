@@ -11,7 +11,7 @@ from heiiki.files import write_atomically
 from heiiki.plan.model import Device, Plan
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
-from heiiki.verify.answers import Keep, live, unknown
+from heiiki.verify.verdicts import Keep, live, unknown
 
 if TYPE_CHECKING:
     from heiiki.revocation.steps import RevocationStep

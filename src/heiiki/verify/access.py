@@ -17,16 +17,16 @@ from heiiki.plan.model import Device, Function, Plan
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
 from heiiki.transport.base import Transport
-from heiiki.verify.answers import Keep, live, unknown
 from heiiki.verify.fleet import Fleet
-from heiiki.verify.isolation.packets import START_S, Volley, fire
+from heiiki.verify.isolation.packets import START_S, ProbeRun, send_probes
 from heiiki.verify.network import hub_ce
 from heiiki.verify.routing.expected import ENB_STATE
+from heiiki.verify.verdicts import Keep, live, unknown
 
 SIMS = "/etc/heiiki-sim"
 FORGED = 20
 COUNTED_S = 5.0
-_NO_SUCH_APN = "nobody"
+_NO_SUCH_APN = "unknown-apn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def verdicts(
     """Yield one verdict for each refusal, one for the good SIM, and one for the UE that did not attach."""
     device = test_ue(plan)
     if device is None or trials is None:
-        missing = "the service names no witnesses" if device is None else "there is no test UE here"
+        missing = "the service names no test equipment" if device is None else "there is no test UE here"
         yield unknown("R-SEC-ACCESS", "SIM on mobile", f"{missing} to try it with")
         return
     refused = [
@@ -157,23 +157,24 @@ def _forged(
     )
     before = _dropped(fleet, plan, interface)
     with ThreadPoolExecutor(1) as side:
-        listening = side.submit(fire, fleet, (), (router.name,), (source,))
+        listening = side.submit(send_probes, fleet, (), (router.name,), (source,))
         time.sleep(START_S)
         try:
             sent = transport.run(device.name, trials.forge(source, target, FORGED)).rc == 0
         except TransportError:
             sent = False
-        volley = listening.result()
+        probe_run = listening.result()
     after = _counted(lambda: _dropped(fleet, plan, interface), before)
     evidence = (
         keep(
             "access/forged.json",
             json.dumps(
-                {"before": before, "after": after, "sent": sent, "heard": dict(volley.watched)}, default=dict
+                {"before": before, "after": after, "sent": sent, "heard": dict(probe_run.watched)},
+                default=dict,
             ).encode(),
         ),
     )
-    yield _void(volley, router.name, str(source), (sent, before, after), evidence)
+    yield _void(probe_run, router.name, str(source), (sent, before, after), evidence)
 
 
 def _counted(read: Callable[[], int | None], before: int | None) -> int | None:
@@ -196,7 +197,7 @@ def _dropped(fleet: Fleet, plan: Plan, interface: str) -> int | None:
 
 
 def _void(
-    volley: Volley,
+    probe_run: ProbeRun,
     router: str,
     source: str,
     seen: tuple[bool, int | None, int | None],
@@ -204,10 +205,10 @@ def _void(
 ) -> Verdict:
     sent, before, after = seen
     subject = "UE that is not attached"
-    if router in volley.failures or not sent:
-        reason = volley.failures.get(router, "the UE could not send")
+    if router in probe_run.failures or not sent:
+        reason = probe_run.failures.get(router, "the UE could not send")
         return unknown("R-ISO-CARRIER", subject, reason, evidence)
-    heard = volley.watched[router].get(source, 0)
+    heard = probe_run.watched[router].get(source, 0)
     if heard:
         reason = f"{router} heard {heard} packets from {source}"
         return live("R-ISO-CARRIER", subject, Result.FAIL, reason, evidence)

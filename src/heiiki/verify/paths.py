@@ -17,11 +17,11 @@ from heiiki.plan.model import Plan, SitePlan
 from heiiki.render import agent
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
-from heiiki.verify.answers import Keep, brief, deaf, live, unknown
 from heiiki.verify.fleet import Fleet
-from heiiki.verify.isolation.packets import Outcome, Shot, Volley, fire
+from heiiki.verify.isolation.packets import Outcome, ProbePacket, ProbeRun, send_probes
 from heiiki.verify.isolation.sites import listing
 from heiiki.verify.network import NETWORKS, gateway, hub_ce, lan_address, owned, servers, towards, uplink
+from heiiki.verify.verdicts import Keep, live, not_listening, summarise, unknown
 
 COUNT = 40
 DELAY_BOUND_S = 2.0
@@ -31,11 +31,11 @@ ENOUGH = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One direction of one path: its shots, and where they must come in."""
+    """One direction of one path: its packets, and where they must come in."""
 
     site: str
     network: str
-    shot: Shot
+    packet: ProbePacket
     entry: tuple[str, str]
 
 
@@ -52,38 +52,40 @@ def _legs(plan: Plan, site: SitePlan, network: str) -> Iterator[Leg]:
     topic = f"path:{site.name}:{network}"
     _, source = lan_address(here, site.lan)
     for server in servers(plan):
-        shot = Shot(topic, up, source, owned(server)[0], server.name)
-        yield Leg(site.name, network, shot, (hub.name, down.interface))
+        packet = ProbePacket(topic, up, source, owned(server)[0], server.name)
+        yield Leg(site.name, network, packet, (hub.name, down.interface))
     _, source = lan_address(hub, plan.hub_lan)
-    shot = Shot(topic, down, source, site.controller_address, site.controller)
-    yield Leg(site.name, network, shot, (here.name, up.interface))
+    packet = ProbePacket(topic, down, source, site.controller_address, site.controller)
+    yield Leg(site.name, network, packet, (here.name, up.interface))
 
 
-def measure(fleet: Fleet, over: Collection[Leg], patience: int = 1) -> Volley:
-    """Send `COUNT` echo requests on each leg, all legs at once; `patience` as in `shots.fire`."""
-    every = [replace(leg.shot, repeat=index) for index in range(COUNT) for leg in over]
-    return fire(fleet, every, dict.fromkeys(leg.entry[0] for leg in over), patience=patience)
+def measure(fleet: Fleet, over: Collection[Leg], patience: int = 1) -> ProbeRun:
+    """Send `COUNT` echo requests on each leg, all legs at once; `patience` as in `send_probes`."""
+    every = [replace(leg.packet, repeat=index) for index in range(COUNT) for leg in over]
+    return send_probes(fleet, every, dict.fromkeys(leg.entry[0] for leg in over), patience=patience)
 
 
-def verdicts(plan: Plan, volley: Volley, keep: Keep) -> Iterator[Verdict]:
+def verdicts(plan: Plan, probe_run: ProbeRun, keep: Keep) -> Iterator[Verdict]:
     """Yield R-DUAL and R-DELAY for every site and network."""
     for site in plan.sites:
         for network in NETWORKS:
             mine = [leg for leg in legs(plan) if (leg.site, leg.network) == (site.name, network)]
-            outcomes = volley.of(f"path:{site.name}:{network}")
+            outcomes = probe_run.of(f"path:{site.name}:{network}")
             evidence = (keep(f"paths/{site.name}-{network}.txt", listing(outcomes)),)
             subject = f"{site.name} over {network.upper()}"
-            yield _reach(subject, mine, volley, evidence)
+            yield _reach(subject, mine, probe_run, evidence)
             yield delay(subject, [_round_trip(outcome) for outcome in outcomes], evidence)
 
 
-def _reach(subject: str, mine: list[Leg], volley: Volley, evidence: tuple[Evidence, ...]) -> Verdict:
-    doubts = deaf(volley, (name for leg in mine for name in (leg.shot.out.device, leg.entry[0])))
+def _reach(subject: str, mine: list[Leg], probe_run: ProbeRun, evidence: tuple[Evidence, ...]) -> Verdict:
+    doubts = not_listening(
+        probe_run, (name for leg in mine for name in (leg.packet.out.device, leg.entry[0]))
+    )
     wrong, good = [], []
     for leg in mine:
-        sent = [one for one in volley.of(leg.shot.topic) if replace(one.shot, repeat=0) == leg.shot]
+        sent = [one for one in probe_run.of(leg.packet.topic) if replace(one.packet, repeat=0) == leg.packet]
         came = [one for one in sent if one.answered and leg.entry[1] in one.heard.get(leg.entry[0], ())]
-        text = f"{leg.shot.out.device} to {leg.shot.target} {len(came)} of {len(sent)}"
+        text = f"{leg.packet.out.device} to {leg.packet.target} {len(came)} of {len(sent)}"
         if not sent or all(one.unsent for one in sent):
             doubts.append(f"{text}: {sent[0].unsent if sent else 'nothing sent'}")
         elif len(came) < ENOUGH * len(sent):
@@ -91,10 +93,10 @@ def _reach(subject: str, mine: list[Leg], volley: Volley, evidence: tuple[Eviden
         else:
             good.append(text)
     if wrong and not doubts:
-        return live("R-DUAL", subject, Result.FAIL, brief(wrong), evidence)
+        return live("R-DUAL", subject, Result.FAIL, summarise(wrong), evidence)
     if doubts or not good:
         return unknown(
-            "R-DUAL", subject, brief([*doubts, *wrong]) or "no leg of this path is in the plan", evidence
+            "R-DUAL", subject, summarise([*doubts, *wrong]) or "no leg of this path is in the plan", evidence
         )
     return live("R-DUAL", subject, Result.PASS, f"echoes answered: {', '.join(good)}", evidence)
 

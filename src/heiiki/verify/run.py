@@ -12,32 +12,26 @@ from heiiki.report.verdicts import EVERY_FAULT
 from heiiki.requirements import Result, Verdict
 from heiiki.transport.base import Transport
 from heiiki.verify import access, paths
-from heiiki.verify.answers import Keep, unknown
 from heiiki.verify.config import running as configuration
 from heiiki.verify.faults import campaign
 from heiiki.verify.faults.injector import Injector
 from heiiki.verify.fleet import Fleet, fleet
-from heiiki.verify.ipsec import associations as trust_sas
-from heiiki.verify.ipsec import certificates as trust_certificates
-from heiiki.verify.ipsec import cleartext as trust_clear
-from heiiki.verify.ipsec import refusals as trust_attempts
-from heiiki.verify.ipsec import wire as trust_wire
+from heiiki.verify.ipsec import associations, certificates, cleartext, refusals, wire
 from heiiki.verify.ipsec.test_certificates import Authority
-from heiiki.verify.isolation import carrier as intruders
-from heiiki.verify.isolation import group, spoofing
-from heiiki.verify.isolation import sites as separation
-from heiiki.verify.isolation.packets import fire
+from heiiki.verify.isolation import carrier, group, sites, spoofing
+from heiiki.verify.isolation.packets import send_probes
 from heiiki.verify.routing import sessions
 from heiiki.verify.routing.health import Health, UnhealthyError
+from heiiki.verify.verdicts import Keep, unknown
 
 CHECKS = ("config", "sessions", "paths", "isolation", "access", "trust", "faults")
 
 SETTLE_LIMIT_S = 30.0
 ROW_S = 15
-"""How long one fault takes, about: failure, hold, return, and both paths healthy again."""
+"""Approximate time of one fault: failure, hold, return, and both paths healthy again."""
 
 AGAIN = 2
-"""How often a check is done again for the sake of what could not be told."""
+"""How often a check is repeated when it leaves a result unknown."""
 
 NOT_ASKED = "not asked for: run verify.yml with -e heiiki_verify_faults=true"
 NO_INJECTOR = "faults are injected in a lab only: nothing here can fail an element on purpose"
@@ -61,7 +55,7 @@ class _Scene:
     authority: Authority | None
     trials: access.SimTrials | None
     patience: int = 1
-    """By how much slower than usual the devices may be."""
+    """Factor by which every time is multiplied on a busy machine."""
 
 
 def silent(_line: str) -> None:
@@ -92,9 +86,9 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
         injector: who fails elements; None outside a lab.
         restart: starts the services of a node after it was killed or switched off.
         faults: True for every fault of the plan, names or targets for some, False for none.
-        report: is told of each step and of each fault's interruption.
+        report: progress callback, called once for each step and each fault.
         checks: names out of `CHECKS`; None for all.
-        authority: makes the certificates that must be refused; None where no CA may be asked for such.
+        authority: makes the certificates that must be refused; None where no CA may issue them.
         sim_trials: commands of a test UE; None outside a lab.
 
     Raises:
@@ -136,9 +130,9 @@ def _settled(scene: _Scene) -> str:
 
 
 def _examined(check: Callable[[_Scene], Iterator[Verdict]], scene: _Scene) -> tuple[Verdict, ...]:
-    """Return a check's verdicts; it is done again when something could not be told on a busy machine.
+    """Return a check's verdicts; the check is repeated while a result is unknown on a busy machine.
 
-    Each time the devices get twice the time that they had: who was too slow once will be so again.
+    Each repetition doubles the time that the devices have.
     """
     found = tuple(check(scene))
     for attempt in range(1, 1 + AGAIN):
@@ -169,25 +163,25 @@ def _sessions(scene: _Scene) -> Iterator[Verdict]:
 
 
 def _paths(scene: _Scene) -> Iterator[Verdict]:
-    volley = paths.measure(scene.fleet, tuple(paths.legs(scene.plan)), scene.patience)
-    yield from paths.verdicts(scene.plan, volley, scene.keep)
+    probe_run = paths.measure(scene.fleet, tuple(paths.legs(scene.plan)), scene.patience)
+    yield from paths.verdicts(scene.plan, probe_run, scene.keep)
     yield from paths.in_service(scene.plan, scene.fleet, scene.keep)
 
 
 def _isolation(scene: _Scene) -> Iterator[Verdict]:
-    """One volley answers four questions, so every negative has its positive in the same seconds (D20)."""
+    """One probe run answers four questions, so every negative has a positive of the same seconds (D20)."""
     plan, devices = scene.plan, scene.fleet
     guards = spoofing.guards(plan)
     before, failures = spoofing.read_counters(devices, guards)
-    everything = (*separation.shots(plan), *group.shots(plan), *intruders.shots(plan), *spoofing.shots(plan))
-    listeners = (*spoofing.listeners(plan), *(one.name for one in intruders.witnesses(plan)))
-    volley = fire(devices, everything, listeners, patience=scene.patience)
+    everything = (*sites.packets(plan), *group.packets(plan), *carrier.packets(plan), *spoofing.packets(plan))
+    listeners = (*spoofing.listeners(plan), *(one.name for one in carrier.second_customers(plan)))
+    probe_run = send_probes(devices, everything, listeners, patience=scene.patience)
     after, more = spoofing.read_counters(devices, guards)
     readings = spoofing.Readings(before, after, failures | more)
-    yield from separation.verdicts(plan, volley, scene.keep, devices)
-    yield from group.verdicts(plan, volley, scene.keep)
-    yield from intruders.verdicts(plan, volley, scene.keep)
-    yield from spoofing.verdicts(plan, volley, scene.keep, readings)
+    yield from sites.verdicts(plan, probe_run, scene.keep, devices)
+    yield from group.verdicts(plan, probe_run, scene.keep)
+    yield from carrier.verdicts(plan, probe_run, scene.keep)
+    yield from spoofing.verdicts(plan, probe_run, scene.keep, readings)
 
 
 def _access(scene: _Scene) -> Iterator[Verdict]:
@@ -195,18 +189,18 @@ def _access(scene: _Scene) -> Iterator[Verdict]:
 
 
 def _trust(scene: _Scene) -> Iterator[Verdict]:
-    yield from trust_sas.verdicts(scene.plan, scene.fleet, scene.keep)
-    yield from trust_certificates.verdicts(scene.plan, scene.fleet, scene.keep)
-    yield from trust_wire.verdicts(scene.plan, trust_wire.look(scene.plan, scene.fleet), scene.keep)
+    yield from associations.verdicts(scene.plan, scene.fleet, scene.keep)
+    yield from certificates.verdicts(scene.plan, scene.fleet, scene.keep)
+    yield from wire.verdicts(scene.plan, wire.look(scene.plan, scene.fleet), scene.keep)
 
 
 def _tried(scene: _Scene, *, may_break: bool) -> Iterator[Verdict]:
     """What IPsec must refuse; and, where faults are allowed, that nothing is in clear without a tunnel."""
-    yield from trust_attempts.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, scene.authority)
+    yield from refusals.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, scene.authority)
     if may_break:
-        yield from trust_clear.verdicts(scene.plan, scene.transport, scene.fleet, scene.keep)
+        yield from cleartext.verdicts(scene.plan, scene.transport, scene.fleet, scene.keep)
     else:
-        yield from trust_clear.not_tried(scene.plan, trust_clear.NOT_ASKED)
+        yield from cleartext.not_tried(scene.plan, cleartext.NOT_ASKED)
 
 
 _HARMLESS: tuple[tuple[str, Callable[[_Scene], Iterator[Verdict]]], ...] = (

@@ -16,9 +16,6 @@ from heiiki.requirements.verdict import Evidence
 from heiiki.transport import Completed
 from heiiki.verify.fleet import Fleet
 
-TIMES = {"listening": 1.0, "began": 2.0, "ended": 3.0, "closed": 4.0}
-"""Of a device that listened from before the first packet of a volley until after the last."""
-
 Reply = Callable[[str, str, dict[str, Any]], dict[str, Any]]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from probe_times import TIMES
 
 from heiiki.plan.model import Plan
 from heiiki.requirements import Result, Verdict
@@ -13,8 +14,6 @@ from heiiki.transport import Completed
 from heiiki.verify import access
 from heiiki.verify.routing.expected import ENB_STATE
 from heiiki_lab import mobile
-
-from .conftest import TIMES
 
 Keep = Callable[[str, bytes], Evidence]
 CAUSES = {

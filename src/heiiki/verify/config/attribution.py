@@ -1,8 +1,8 @@
 """Which requirement a difference between running and compiled configuration concerns.
 
 One file holds several requirements. A changed timer says nothing about isolation, a changed filter rule
-nothing about switching over: each line is laid at the door of the requirement it serves. What no rule knows
-concerns all.
+nothing about switching over: each changed line is mapped to the requirement that it implements. A line
+that no rule knows concerns all of them.
 """
 
 import re

@@ -8,10 +8,10 @@ from typing import Any
 from heiiki.render.model import DeviceBuild, RenderedFile
 from heiiki.requirements import Result, Stage, Verdict, requirement
 from heiiki.requirements.verdict import Evidence
-from heiiki.verify.answers import Keep, brief
 from heiiki.verify.config.attribution import concerns
 from heiiki.verify.fleet import Answer, Fleet
 from heiiki.verify.routing.frr import differences
+from heiiki.verify.verdicts import Keep, summarise
 
 _SECRET = re.compile(r"\{\{secret:[^}]*\}\}")
 _FRR, _NFTABLES = "/etc/frr/frr.conf", "/etc/nftables.conf"
@@ -81,9 +81,9 @@ def _verdict(
         [answer.error] if answer.error else [*_said(answer.data["unreadable"], paths), *shown_unreadable]
     )
     if different:
-        result, reason = Result.FAIL, brief(different)
+        result, reason = Result.FAIL, summarise(different)
     elif unreadable:
-        result, reason = Result.UNKNOWN, brief(unreadable)
+        result, reason = Result.UNKNOWN, summarise(unreadable)
     else:
         result, reason = Result.PASS, f"as compiled: {', '.join(dict.fromkeys(file.path for file in files))}"
     return Verdict(identifier, build.device, Stage.CONFIG, result, reason, evidence=evidence)

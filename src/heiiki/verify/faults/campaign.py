@@ -19,13 +19,13 @@ from heiiki.errors import HeiikiError
 from heiiki.plan.model import FailureMode, Fault, Plan, Role
 from heiiki.report.faults import FaultRow
 from heiiki.requirements import Result, Verdict
-from heiiki.verify.answers import Keep
 from heiiki.verify.faults.gaps import REPEATS, Measured, Stream, Window, measured, row, said, unmeasured
 from heiiki.verify.faults.injector import Injector
 from heiiki.verify.faults.sample import SAMPLE, sample
 from heiiki.verify.fleet import Fleet
 from heiiki.verify.network import owned, servers
 from heiiki.verify.routing.health import Health
+from heiiki.verify.verdicts import Keep
 
 HOLD_S = 2.5
 SETTLE_S = 0.6

@@ -14,8 +14,8 @@ from heiiki.design.suites import negotiated
 from heiiki.plan.model import Device, IpsecConnection, Plan, Suite, TrafficSelector
 from heiiki.requirements import Result, Stage, Verdict
 from heiiki.requirements.verdict import Evidence
-from heiiki.verify.answers import Keep, brief, live, unknown
 from heiiki.verify.fleet import Answer, Fleet
+from heiiki.verify.verdicts import Keep, live, summarise, unknown
 
 DAEMON = {
     "lists": {
@@ -76,7 +76,7 @@ def of_association(
     """Return the live verdict of one association."""
     silent = [said for side in one.sides for said in _unreadable(daemon[side.device], kernel[side.device])]
     if silent:
-        return unknown(one.protects, one.subject, brief(silent), evidence)
+        return unknown(one.protects, one.subject, summarise(silent), evidence)
     sas = {side.device: named(daemon[side.device], side.connection.name) for side in one.sides}
     wrong = [
         f"{side.device}: {said}"
@@ -85,7 +85,7 @@ def of_association(
     ]
     wrong = wrong or _unmatched(one, sas)
     if wrong:
-        return live(one.protects, one.subject, Result.FAIL, brief(wrong), evidence)
+        return live(one.protects, one.subject, Result.FAIL, summarise(wrong), evidence)
     return live(
         one.protects, one.subject, Result.PASS, _scope(one, sas[one.initiator.device], kernel), evidence
     )
@@ -268,7 +268,7 @@ def loaded(device: Device, answer: Answer, evidence: tuple[Evidence, ...]) -> It
         wrong = [said for one in mine for said in _differences(one, there.get(one.name))]
         wrong += _surplus(device, answer.data, there)
         if wrong:
-            yield configured(identifier, subject, Result.FAIL, brief(wrong), evidence)
+            yield configured(identifier, subject, Result.FAIL, summarise(wrong), evidence)
             continue
         reason = f"loaded as planned: {', '.join(one.name for one in mine)}; certificates only"
         yield configured(identifier, subject, Result.PASS, reason, evidence)

@@ -1,7 +1,7 @@
 """Certificates: each peer has one of its own, as the plan names it, good for days yet; revocation is fresh.
 
 What each device tells of its credentials (`heiiki_agent.credentials`) is held against the plan.
-R-THEFT gets what can be shown without a theft: that each verifier has a list of every CA, newly fetched.
+R-THEFT gets what can be shown without a revocation: that each verifier has a list of every CA, newly fetched.
 """
 
 import json
@@ -15,8 +15,8 @@ from heiiki.plan.model import CrlSource, Device, Identity, Lifetimes, Plan
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.figures import settled
 from heiiki.requirements.verdict import Evidence
-from heiiki.verify.answers import Keep, brief, live, unknown
 from heiiki.verify.fleet import Answer, Fleet
+from heiiki.verify.verdicts import Keep, live, summarise, unknown
 
 KEYS = (("EC", "P-256", 256), ("EC", "P-384", 384))
 """Keys that are long enough until 2030 and after (NIST SP 800-57 part 1, table 4): curve and bits."""
@@ -59,7 +59,7 @@ def of_device(
     wrong = problems(device.identity, status, needed)
     figure = (found["days_left"], settled(needed), "days left")
     if wrong:
-        return live(identifier, subject, Result.FAIL, brief(wrong), evidence, figure=figure)
+        return live(identifier, subject, Result.FAIL, summarise(wrong), evidence, figure=figure)
     key = found["key"]
     reason = (
         f"{', '.join(found['names']['dns'])} by {found['issuer']}, {key['algorithm']} {key['curve']}, "
@@ -126,7 +126,7 @@ def revocation(device: Device, wanted: CrlSource, answer: Answer, evidence: tupl
     left = min((one["hours_left"] for one in status["crls"]), default=None)
     figure = None if left is None else (left, 0.0, "hours left")
     if wrong:
-        return live(THEFT, subject, Result.FAIL, brief(wrong), evidence, figure=figure)
+        return live(THEFT, subject, Result.FAIL, summarise(wrong), evidence, figure=figure)
     lists = "; ".join(f"{one['issuer']}: number {one['number']}" for one in status["crls"])
     reason = f"{lists}; asked for every {wanted.every_s} s; verifiers are strict"
     return live(THEFT, subject, Result.PASS, reason, evidence, figure=figure)

@@ -17,12 +17,12 @@ from heiiki.plan.model import Endpoint, Plan, SitePlan
 from heiiki.requirements import Result, Verdict
 from heiiki.transport.base import Transport
 from heiiki.verify import paths
-from heiiki.verify.answers import Keep, brief, live, unknown
 from heiiki.verify.fleet import Answer, Fleet
-from heiiki.verify.ipsec.refusals import doors
+from heiiki.verify.ipsec.refusals import trial_associations
 from heiiki.verify.ipsec.wire import Line, core_of_tunnel, questions
-from heiiki.verify.isolation.packets import Volley
+from heiiki.verify.isolation.packets import ProbeRun
 from heiiki.verify.routing.health import Health, UnhealthyError
+from heiiki.verify.verdicts import Keep, live, summarise, unknown
 
 SECONDS = 8.0
 BACK_LIMIT_S = 60.0
@@ -37,14 +37,14 @@ class Observed:
 
     gone: Answer
     wire: Mapping[str, Answer]
-    volley: Volley
+    probe_run: ProbeRun
     before: Mapping[str, Answer]
     after: Mapping[str, Answer]
 
 
-def door(plan: Plan) -> Association | None:
+def trial_association(plan: Plan) -> Association | None:
     """Return the tunnel that is taken away, or None."""
-    return next((one for one in doors(plan) if one.protects == ACCESS), None)
+    return next((one for one in trial_associations(plan) if one.protects == ACCESS), None)
 
 
 def subject(one: Association) -> str:
@@ -54,14 +54,14 @@ def subject(one: Association) -> str:
 
 def not_tried(plan: Plan, why: str) -> Iterator[Verdict]:
     """Yield that it was not tried."""
-    one = door(plan)
+    one = trial_association(plan)
     if one is not None:
         yield unknown(ACCESS, subject(one), why)
 
 
 def verdicts(plan: Plan, transport: Transport, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
     """Take the tunnel away, look, put it back whatever happens, and yield what was seen."""
-    one = door(plan)
+    one = trial_association(plan)
     if one is None:
         return
     try:
@@ -84,12 +84,12 @@ def _observed(plan: Plan, transport: Transport, fleet: Fleet, one: Association) 
         before = fleet.ask("read", _counters(plan, one))
         with ThreadPoolExecutor(1) as side:
             looking = side.submit(fleet.ask, "capture", questions([watched], SECONDS), SECONDS + 60)
-            volley = _traffic(plan, fleet, one)
+            probe_run = _traffic(plan, fleet, one)
             wire = looking.result()
         after = fleet.ask("read", _counters(plan, one))
     finally:
         transport.run(here.device, _RELOAD, timeout=30)
-    return Observed(gone[here.device], wire, volley, before, after)
+    return Observed(gone[here.device], wire, probe_run, before, after)
 
 
 def _site(plan: Plan, one: Association) -> SitePlan:
@@ -134,7 +134,7 @@ def _counters(plan: Plan, one: Association) -> dict[str, dict[str, Any]]:
     }
 
 
-def _traffic(plan: Plan, fleet: Fleet, one: Association) -> Volley:
+def _traffic(plan: Plan, fleet: Fleet, one: Association) -> ProbeRun:
     site = _site(plan, one).name
     legs = [leg for leg in paths.legs(plan) if (leg.site, leg.network) == (site, one.network)]
     return paths.measure(fleet, legs)
@@ -146,15 +146,15 @@ def judged(plan: Plan, one: Association, seen: Observed, back: float, keep: Keep
     wire = {name: answer.data or answer.error for name, answer in seen.wire.items()}
     raw = {"gone": seen.gone.data or seen.gone.error, "wire": wire, "tried": tried, "back_s": back}
     evidence = (keep("trust/tunnel-down.json", json.dumps(raw, indent=1, default=dict).encode()),)
-    clear = [*_in_clear(seen), *_arrived(seen.volley)]
+    clear = [*_in_clear(seen), *_arrived(seen.probe_run)]
     if clear:
-        return live(ACCESS, subject(one), Result.FAIL, brief(clear), evidence)
+        return live(ACCESS, subject(one), Result.FAIL, summarise(clear), evidence)
     doubts = [
         *_doubts(seen),
         *(f"{name}: nothing went into the tunnel" for name, count in tried.items() if not count),
     ]
     if doubts:
-        return unknown(ACCESS, subject(one), brief(doubts), evidence)
+        return unknown(ACCESS, subject(one), summarise(doubts), evidence)
     went = ", ".join(f"{count} at {name}" for name, count in tried.items())
     reason = (
         f"without an ESP SA, packets sent into the tunnel ({went}) were seen nowhere; back in {back:.1f} s"
@@ -177,9 +177,9 @@ def _in_clear(seen: Observed) -> Iterator[str]:
             yield f"{end}: {view['else']} packets in clear: {said}"
 
 
-def _arrived(volley: Volley) -> list[str]:
-    heard = [outcome for outcome in volley.outcomes if outcome.heard]
-    return [f"{len(heard)} packets arrived without an ESP SA: {heard[0].shot}"] if heard else []
+def _arrived(probe_run: ProbeRun) -> list[str]:
+    heard = [outcome for outcome in probe_run.outcomes if outcome.heard]
+    return [f"{len(heard)} packets arrived without an ESP SA: {heard[0].packet}"] if heard else []
 
 
 def _doubts(seen: Observed) -> Iterator[str]:
@@ -191,7 +191,7 @@ def _doubts(seen: Observed) -> Iterator[str]:
     for end, view in _views(seen):
         if view["dropped"]:
             yield f"{end}: {view['dropped']} packets went by unseen"
-    yield from seen.volley.failures.values()
+    yield from seen.probe_run.failures.values()
 
 
 def _tried(before: Answer, after: Answer) -> int:

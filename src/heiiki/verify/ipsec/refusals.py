@@ -21,9 +21,9 @@ from heiiki.render import agent
 from heiiki.render.model import DeviceBuild
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
-from heiiki.verify.answers import Keep, live, unknown
 from heiiki.verify.fleet import Answer, Fleet
 from heiiki.verify.ipsec.test_certificates import Authority, Credential, credentials
+from heiiki.verify.verdicts import Keep, live, unknown
 
 OUTSIDE_LAB = "certificates that must be refused are made for, and tried in, a lab only"
 
@@ -75,8 +75,8 @@ whose cause the certificates of the others have too comes first."""
 _ANY_CAUSE = re.compile("|".join(trial.cause for trial in (FOREIGN, EXPIRED, REVOKED, SELECTOR)))
 
 
-def doors(plan: Plan) -> tuple[Association, ...]:
-    """Return where it is tried: at a gateway whose path only stands by, and at the hub's line beside it."""
+def trial_associations(plan: Plan) -> tuple[Association, ...]:
+    """Return the associations to try: of a gateway on a standby path, and of the hub on the same network."""
     every = tuple(associations(plan))
     standby = [one for one in every if one.protects == ACCESS and _stands_by(plan, one)]
     chosen = standby[:1] or [one for one in every if one.protects == ACCESS][:1]
@@ -93,22 +93,22 @@ def _stands_by(plan: Plan, one: Association) -> bool:
     return False
 
 
-def subject(trial: Trial, door: Association) -> str:
+def subject(trial: Trial, association: Association) -> str:
     """Subject of the verdict."""
-    return f"{trial.name}: {door.subject}"
+    return f"{trial.name}: {association.subject}"
 
 
 def verdicts(
     plan: Plan, builds: Sequence[DeviceBuild], fleet: Fleet, keep: Keep, authority: Authority | None
 ) -> Iterator[Verdict]:
-    """Yield a verdict for each trial at each door."""
+    """Yield a verdict for each trial of each chosen association."""
     if plan.management.kind != "lab":
-        for door in doors(plan):
+        for association in trial_associations(plan):
             for trial in TRIALS:
-                yield unknown(door.protects, subject(trial, door), OUTSIDE_LAB)
+                yield unknown(association.protects, subject(trial, association), OUTSIDE_LAB)
         return
-    for door in doors(plan):
-        yield from _at(plan, builds, fleet, keep, authority, door)
+    for association in trial_associations(plan):
+        yield from _at(plan, builds, fleet, keep, authority, association)
 
 
 def _at(
@@ -117,21 +117,22 @@ def _at(
     fleet: Fleet,
     keep: Keep,
     authority: Authority | None,
-    door: Association,
+    association: Association,
 ) -> Iterator[Verdict]:
     conf = next(
-        (connections(build.contents) for build in builds if build.device == door.initiator.device),
+        (connections(build.contents) for build in builds if build.device == association.initiator.device),
         {},
     )
-    base = conf.get(door.initiator.connection.name)
+    base = conf.get(association.initiator.connection.name)
     if base is None:
         for trial in TRIALS:
-            why = f"{door.initiator.device} is sent no connection {door.initiator.connection.name}"
-            yield unknown(door.protects, subject(trial, door), why)
+            connection = association.initiator.connection.name
+            why = f"{association.initiator.device} is sent no connection {connection}"
+            yield unknown(association.protects, subject(trial, association), why)
         return
-    made, missing = credentials(plan, door.initiator.device, authority)
-    tries = tuple(attempts(plan, door, base, made))
-    behind, tried, heard = _tried(fleet, door, tries)
+    made, missing = credentials(plan, association.initiator.device, authority)
+    tries = tuple(attempts(plan, association, base, made))
+    behind, tried, heard = _tried(fleet, association, tries)
     evidence = (
         keep(f"trust/attempts-{tried.device}.json", tried.raw),
         keep(f"trust/attempts-log-{heard.device}.json", heard.raw),
@@ -139,17 +140,19 @@ def _at(
     done = {one["name"] for one in tries}
     for trial in TRIALS:
         if trial.name not in done:
-            yield unknown(door.protects, subject(trial, door), missing)
+            yield unknown(association.protects, subject(trial, association), missing)
             continue
-        verdict = judged(trial, door, tried, heard, evidence)
+        verdict = judged(trial, association, tried, heard, evidence)
         if trial is REVOKED and verdict.result is Result.FAIL and behind:
             verdict = replace(verdict, reason=f"{verdict.reason}; {behind}")
         yield verdict
 
 
-def _tried(fleet: Fleet, door: Association, tries: Sequence[dict[str, Any]]) -> tuple[str, Answer, Answer]:
+def _tried(
+    fleet: Fleet, association: Association, tries: Sequence[dict[str, Any]]
+) -> tuple[str, Answer, Answer]:
     """Have the CRL fetched and everything tried; return why it was not fetched, and what both sides say."""
-    here, there = door.initiator.device, door.responder.device
+    here, there = association.initiator.device, association.responder.device
     pulled = fleet.ask("read", {there: _PULL})[there].data.get("commands", {}).get("pull", {})
     behind = (
         "" if pulled.get("rc") == 0 else f"{there} could not fetch the CRL: {pulled.get('err', '').strip()}"
@@ -158,7 +161,7 @@ def _tried(fleet: Fleet, door: Association, tries: Sequence[dict[str, Any]]) -> 
         "do": "attempt",
         "attempts": list(tries),
         "pause_s": _PAUSE_S,
-        "again": door.initiator.connection.name,
+        "again": association.initiator.connection.name,
     }
     name = secrets.token_hex(8)
     listen = {"do": "listen", "name": name, "seconds": _LISTEN_S}
@@ -172,13 +175,13 @@ def _tried(fleet: Fleet, door: Association, tries: Sequence[dict[str, Any]]) -> 
 
 
 def attempts(
-    plan: Plan, door: Association, base: Section, made: Mapping[str, Credential]
+    plan: Plan, association: Association, base: Section, made: Mapping[str, Credential]
 ) -> Iterator[dict[str, Any]]:
     """Yield what probe ``vici`` needs to try each; those without a credential are left out."""
     for trial in TRIALS[:-1]:
         if trial.name in made:
             yield _with_certificate(trial, base, made[trial.name])
-    yield _with_selector(plan, door, base)
+    yield _with_selector(plan, association, base)
 
 
 def _with_certificate(trial: Trial, base: Section, credential: Credential) -> dict[str, Any]:
@@ -196,15 +199,15 @@ def _with_certificate(trial: Trial, base: Section, credential: Credential) -> di
     }
 
 
-def _with_selector(plan: Plan, door: Association, base: Section) -> dict[str, Any]:
-    """One more ESP SA below the running IKE SA, for packets of somebody else's address.
+def _with_selector(plan: Plan, association: Association, base: Section) -> dict[str, Any]:
+    """One more ESP SA below the running IKE SA, for packets of another device's address.
 
     The daemon puts it there because everything else of the connection is the same.
     """
     name = _name(SELECTOR)
     message = as_message(base)
     children = _only_child(message, name)
-    children[name] |= _foreign_selector(plan, door)
+    children[name] |= _foreign_selector(plan, association)
     return {
         "name": SELECTOR.name,
         "connection": {name: {**message, "children": children}},
@@ -213,24 +216,26 @@ def _with_selector(plan: Plan, door: Association, base: Section) -> dict[str, An
     }
 
 
-def _foreign_selector(plan: Plan, door: Association) -> Section:
+def _foreign_selector(plan: Plan, association: Association) -> Section:
     """Another site's tunnel; or, where all of IPv4 is let in, IPv6."""
-    wanted = door.initiator.connection.selector
+    wanted = association.initiator.connection.selector
     if not wanted.local.prefixlen:
         return {"local_ts": ["::/0"], "remote_ts": ["::/0"]}
     return {
-        "local_ts": [f"{_elsewhere(plan, door)}/32" + (f"[{wanted.protocol}]" if wanted.protocol else "")]
+        "local_ts": [
+            f"{_elsewhere(plan, association)}/32" + (f"[{wanted.protocol}]" if wanted.protocol else "")
+        ]
     }
 
 
-def _elsewhere(plan: Plan, door: Association) -> str:
+def _elsewhere(plan: Plan, association: Association) -> str:
     """An address that is not the device's: another site's, or the Vault server's."""
     others = (
         one.initiator.connection.local
         for one in associations(plan)
         if one.protects == ACCESS
-        and one.network == door.network
-        and one.initiator.device != door.initiator.device
+        and one.network == association.network
+        and one.initiator.device != association.initiator.device
     )
     return str(next(others, plan.pki.address))
 
@@ -269,48 +274,50 @@ def _content(kind: str, name: str) -> dict[str, str]:
 
 
 def judged(
-    trial: Trial, door: Association, tried: Answer, heard: Answer, evidence: tuple[Evidence, ...]
+    trial: Trial, association: Association, tried: Answer, heard: Answer, evidence: tuple[Evidence, ...]
 ) -> Verdict:
     """Return the verdict of one attempt from what both sides say."""
-    what = subject(trial, door)
+    what = subject(trial, association)
     error = tried.error or heard.error
     one = {"error": error} if error else tried.data["attempts"][trial.name]
     if one.get("up"):
-        reason = f"{door.responder.device} let it in: {json.dumps(one['log'][-1:])}"
-        return live(door.protects, what, Result.FAIL, reason, evidence)
-    cause, doubt = _refused(trial, door, one, heard)
+        reason = f"{association.responder.device} accepted it: {json.dumps(one['log'][-1:])}"
+        return live(association.protects, what, Result.FAIL, reason, evidence)
+    cause, doubt = _refused(trial, association, one, heard)
     again = {} if error else tried.data["again"]
     if not doubt and not again.get("up"):
         doubt = f"refused ({cause}), but its own certificate was not accepted after it either"
     if doubt:
-        return unknown(door.protects, what, doubt, evidence)
+        return unknown(association.protects, what, doubt, evidence)
     reason = (
-        f"refused by {door.responder.device}: {cause}; its own certificate was accepted after, "
+        f"refused by {association.responder.device}: {cause}; its own certificate was accepted after, "
         f"in {again['seconds']:.2f} s"
     )
-    return live(door.protects, what, Result.PASS, reason, evidence)
+    return live(association.protects, what, Result.PASS, reason, evidence)
 
 
-def _refused(trial: Trial, door: Association, one: Mapping[str, Any], heard: Answer) -> tuple[str, str]:
-    """Return why it was refused, or why nobody can tell."""
+def _refused(
+    trial: Trial, association: Association, one: Mapping[str, Any], heard: Answer
+) -> tuple[str, str]:
+    """Return why it was refused, or why that is not known."""
     if "error" in one:
         return "", one["error"]
     if not any(re.search(trial.answer, line) for line in one["log"]):
         return "", f"not refused, but not answered either: {one['said'] or 'nothing was said'}"
-    return _cause(trial, door, one, heard.data)
+    return _cause(trial, association, one, heard.data)
 
 
 def _cause(
-    trial: Trial, door: Association, one: Mapping[str, Any], heard: Mapping[str, Any]
+    trial: Trial, association: Association, one: Mapping[str, Any], heard: Mapping[str, Any]
 ) -> tuple[str, str]:
     """Return what the refusing side logged as the reason, or why that does not count."""
     if heard["began"] > one["began"] or heard["ended"] < one["ended"]:
-        return "", f"{door.responder.device}: the log was not read throughout the attempt"
+        return "", f"{association.responder.device}: the log was not read throughout the attempt"
     lines = [said for at, said in heard["lines"] if one["began"] <= at <= one["ended"] + _PAUSE_S]
-    wanted = re.compile(trial.cause.replace("{id}", re.escape(door.initiator.connection.local_id)))
+    wanted = re.compile(trial.cause.replace("{id}", re.escape(association.initiator.connection.local_id)))
     found = next((said for said in lines if wanted.search(said)), "")
     other = next((said for said in lines if trial is NAME and _ANY_CAUSE.search(said)), "")
     if found and not other:
         return found, ""
     said = other or next(reversed(lines), "nothing in its log")
-    return "", f"refused for another reason: {door.responder.device}: {said}"
+    return "", f"refused for another reason: {association.responder.device}: {said}"

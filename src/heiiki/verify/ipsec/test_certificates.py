@@ -132,7 +132,7 @@ def _expired(authority: Authority, identity: Identity) -> Credential:
 
 
 def foreign(identity: Identity) -> Credential:
-    """Return a certificate with the right names, by a CA that nobody here trusts."""
+    """Return a certificate with the right names, by a CA that no device here trusts."""
     authority, key = _key(), _key()
     issuer, now = _subject("CA of somebody else"), datetime.now(UTC)
     builder = (

@@ -24,12 +24,12 @@ from heiiki.design.associations import (
 from heiiki.plan.model import Endpoint, Function, Link, Plan
 from heiiki.requirements import Result, Verdict
 from heiiki.verify import paths
-from heiiki.verify.answers import Keep, brief, live, unknown
 from heiiki.verify.fleet import Answer, Fleet
-from heiiki.verify.isolation.packets import Volley
+from heiiki.verify.isolation.packets import ProbeRun
+from heiiki.verify.verdicts import Keep, live, summarise, unknown
 
 SECONDS = 8.0
-"""Longer than the volley that flows meanwhile."""
+"""Longer than the probe run that flows meanwhile."""
 
 _IKE, _BGP, _LDP, _BFD, _GTP = [500, 4500], [179], [646], [3784, 3785, 4784], [2123, 2152]
 _MULTICAST = ["224.0.0.0/24"]
@@ -187,10 +187,10 @@ def _only(address: IPv4Address) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What every device saw, and the volley that flowed meanwhile."""
+    """What every device saw, and the probe run that flowed meanwhile."""
 
     answers: Mapping[str, Answer]
-    volley: Volley
+    probe_run: ProbeRun
 
 
 def look(plan: Plan, fleet: Fleet) -> Seen:
@@ -198,8 +198,8 @@ def look(plan: Plan, fleet: Fleet) -> Seen:
     wanted = questions(lines(plan), SECONDS)
     with ThreadPoolExecutor(1) as side:
         looking = side.submit(fleet.ask, "capture", wanted, SECONDS + 60)
-        volley = paths.measure(fleet, tuple(paths.legs(plan)))
-        return Seen(looking.result(), volley)
+        probe_run = paths.measure(fleet, tuple(paths.legs(plan)))
+        return Seen(looking.result(), probe_run)
 
 
 def questions(those: Iterable[Line], seconds: float) -> dict[str, dict[str, Any]]:
@@ -216,7 +216,7 @@ def verdicts(plan: Plan, seen: Seen, keep: Keep) -> Iterator[Verdict]:
     """Yield a verdict for every line."""
     flowed = {
         network: sum(
-            bool(one.heard) for one in seen.volley.outcomes if one.shot.topic.endswith(f":{network}")
+            bool(one.heard) for one in seen.probe_run.outcomes if one.packet.topic.endswith(f":{network}")
         )
         for network in "ab"
     }
@@ -236,7 +236,7 @@ def of_line(line: Line, answers: Mapping[str, Answer], flowed: int, keep: Keep) 
     subject = wire_subject(line.link)
     silent = [answers[end.device].error for end in line.ends if answers[end.device].error]
     if len(silent) == len(line.ends):
-        return unknown(line.requirement, subject, f"nobody could look: {brief(silent)}", evidence)
+        return unknown(line.requirement, subject, f"no end could capture: {summarise(silent)}", evidence)
     views = {
         str(end): answers[end.device].data["interfaces"][end.interface]
         for end in line.ends
@@ -244,11 +244,11 @@ def of_line(line: Line, answers: Mapping[str, Answer], flowed: int, keep: Keep) 
     }
     clear = [said for end, view in views.items() for said in _clear(end, view)]
     if clear:
-        return live(line.requirement, subject, Result.FAIL, brief(clear), evidence)
+        return live(line.requirement, subject, Result.FAIL, summarise(clear), evidence)
     doubts = [said for end, view in views.items() for said in _doubts(end, view)]
     if silent or doubts or not flowed:
         doubts += silent if flowed else [*silent, "no packet of the LANs crossed it meanwhile"]
-        return unknown(line.requirement, subject, brief(doubts), evidence)
+        return unknown(line.requirement, subject, summarise(doubts), evidence)
     reason = f"{'; '.join(f'{end}: {_counted(view)}' for end, view in views.items())}; nothing else"
     return live(line.requirement, subject, Result.PASS, reason, evidence)
 

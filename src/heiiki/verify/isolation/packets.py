@@ -1,4 +1,4 @@
-"""The volley: every packet that must arrive and every packet that must not, from all devices in one go."""
+"""One probe run: all devices send, at once, the packets that must arrive and those that must not."""
 
 import secrets
 from collections import defaultdict
@@ -12,18 +12,18 @@ from heiiki.verify.network import Exit
 
 START_S, AFTER_S, PACE_S = 1.5, 1.5, 0.001
 _BUDGET_S = 0.008
-"""Time that one packet may take on a busy device; who is slower has not been listened to."""
+"""Time that one packet may take on a busy device; a slower device counts as not listening."""
 PROTOCOLS: tuple[tuple[str, int], ...] = (("icmp", 0), ("udp", 862), ("tcp", 179), ("tcp", 22))
 _TTL = 64
 _PER_DEVICE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
-    """One packet.
+class ProbePacket:
+    """One packet that is sent to see whether it arrives.
 
     Attributes:
-        topic: which question it belongs to.
+        topic: the requirement's question that it answers.
         target: the device that owns `destination`.
         protocol: ``icmp``, ``udp`` or ``tcp``.
         port: destination port; 0 for icmp.
@@ -40,7 +40,7 @@ class Shot:
     repeat: int = 0
 
     def __str__(self) -> str:
-        """Source device, addresses, protocol and the way out, for a reader."""
+        """Source device, addresses, protocol and exit, as human-readable text."""
         port = f"/{self.port}" if self.port else ""
         via = f" by {self.out.via}" if self.out.via else ""
         way = f"{self.out.device} out of {self.out.interface}{via}"
@@ -49,7 +49,7 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer to a shot: how, from whom, after how many seconds."""
+    """One answer to a packet: how, from whom, after how many seconds."""
 
     how: str
     origin: str
@@ -58,15 +58,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one shot.
+    """The result of sending one packet.
 
     Attributes:
-        unsent: why it never left, or the empty string.
+        unsent: why it was not sent, or the empty string.
         heard: device and interfaces where it arrived.
-        replies: what came back to its source.
+        replies: the answers that its source received.
     """
 
-    shot: Shot
+    packet: ProbePacket
     unsent: str = ""
     heard: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     replies: tuple[Reply, ...] = ()
@@ -75,7 +75,7 @@ class Outcome:
     def answered(self) -> bool:
         """The destination itself answered: echo, SYN-ACK, reset, reflection, or port unreachable."""
         return any(
-            reply.origin == str(self.shot.destination)
+            reply.origin == str(self.packet.destination)
             and (not reply.how.startswith("unreachable") or reply.how in ("unreachable/2", "unreachable/3"))
             and reply.how != "expired"
             for reply in self.replies
@@ -83,11 +83,11 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Volley:
-    """All outcomes, and what kept a device from taking part.
+class ProbeRun:
+    """All outcomes, and why a device could not take part.
 
     Attributes:
-        failures: device and reason; who does not listen has heard nothing.
+        failures: device and reason; a device that did not listen proves nothing.
         watched: packets heard at each device, by watched source address.
         raw: what each device answered, for evidence.
     """
@@ -99,31 +99,31 @@ class Volley:
 
     def of(self, *topics: str) -> tuple[Outcome, ...]:
         """Return the outcomes of these topics."""
-        return tuple(outcome for outcome in self.outcomes if outcome.shot.topic in topics)
+        return tuple(outcome for outcome in self.outcomes if outcome.packet.topic in topics)
 
 
-def fire(
+def send_probes(
     fleet: Fleet,
-    shots: Iterable[Shot],
+    packets: Iterable[ProbePacket],
     listeners: Iterable[str],
     watch: Iterable[IPv4Address] = (),
     *,
     patience: int = 1,
-) -> Volley:
-    """Send `shots` while every source and each of `listeners` listens, and return what became of them.
+) -> ProbeRun:
+    """Send `packets` while every source and each of `listeners` listens, and return the outcome of each.
 
     Args:
         fleet: the devices.
-        shots: what is sent.
+        packets: what is sent.
         listeners: devices that listen though they send nothing.
         watch: source addresses whose packets are counted wherever they arrive.
-        patience: by how much slower than usual the devices may be; all that is timed takes as much longer.
+        patience: factor by which every time is multiplied on a busy machine.
     """
-    numbered = number(shots)
+    numbered = number(packets)
     run = secrets.randbits(31)
     lines: dict[str, list[list[Any]]] = {device: [] for device in listeners}
-    for key, shot in numbered.items():
-        lines.setdefault(shot.out.device, []).append(_line(key, shot))
+    for key, packet in numbered.items():
+        lines.setdefault(packet.out.device, []).append(_line(key, packet))
     longest = max((len(own) for own in lines.values()), default=0)
     listen = patience * (START_S + AFTER_S + longest * _BUDGET_S)
     parameters = {
@@ -132,7 +132,7 @@ def fire(
             "start_s": patience * START_S,
             "listen_s": listen,
             "pace_s": patience * PACE_S,
-            "shots": own,
+            "packets": own,
             "watch": [str(address) for address in watch],
         }
         for device, own in lines.items()
@@ -140,25 +140,25 @@ def fire(
     return collect(numbered, fleet.ask("packets", parameters, timeout=listen + 60))
 
 
-def number(shots: Iterable[Shot]) -> dict[int, Shot]:
-    """Give each shot a number: the device's in the upper half, its own in the lower."""
+def number(packets: Iterable[ProbePacket]) -> dict[int, ProbePacket]:
+    """Give each packet a number: the device's in the upper half, its own in the lower."""
     devices: dict[str, int] = {}
     counts: dict[str, int] = defaultdict(int)
-    numbered: dict[int, Shot] = {}
-    for shot in shots:
-        device = devices.setdefault(shot.out.device, len(devices))
-        counts[shot.out.device] += 1
-        numbered[device * _PER_DEVICE + counts[shot.out.device]] = shot
+    numbered: dict[int, ProbePacket] = {}
+    for packet in packets:
+        device = devices.setdefault(packet.out.device, len(devices))
+        counts[packet.out.device] += 1
+        numbered[device * _PER_DEVICE + counts[packet.out.device]] = packet
     return numbered
 
 
-def _line(key: int, shot: Shot) -> list[Any]:
-    via = None if shot.out.via is None else str(shot.out.via)
-    addresses = str(shot.source), str(shot.destination)
-    return [key, shot.out.interface, via, *addresses, shot.protocol, shot.port, shot.ttl]
+def _line(key: int, packet: ProbePacket) -> list[Any]:
+    via = None if packet.out.via is None else str(packet.out.via)
+    addresses = str(packet.source), str(packet.destination)
+    return [key, packet.out.interface, via, *addresses, packet.protocol, packet.port, packet.ttl]
 
 
-def collect(numbered: Mapping[int, Shot], answers: Mapping[str, Answer]) -> Volley:
+def collect(numbered: Mapping[int, ProbePacket], answers: Mapping[str, Answer]) -> ProbeRun:
     """Join what every device sent and heard."""
     failures = {device: answer.error for device, answer in answers.items() if answer.error}
     failures.update(_late(answers))
@@ -166,13 +166,13 @@ def collect(numbered: Mapping[int, Shot], answers: Mapping[str, Answer]) -> Voll
     for device, answer in answers.items():
         for key, interfaces in answer.data.get("heard", {}).items():
             heard[int(key)][device] = tuple(interfaces)
-    outcomes = tuple(_outcome(key, shot, answers, heard[key]) for key, shot in numbered.items())
+    outcomes = tuple(_outcome(key, packet, answers, heard[key]) for key, packet in numbered.items())
     watched = {device: dict(answer.data.get("watched", {})) for device, answer in answers.items()}
-    return Volley(outcomes, failures, watched, {device: answer.raw for device, answer in answers.items()})
+    return ProbeRun(outcomes, failures, watched, {device: answer.raw for device, answer in answers.items()})
 
 
 def _late(answers: Mapping[str, Answer]) -> Iterator[tuple[str, str]]:
-    """Whoever did not listen from the first packet to the last may have missed one."""
+    """Yield the devices that may have missed a packet: they did not listen from first to last."""
     senders = [answer.data for answer in answers.values() if answer.data.get("sent")]
     began = min((one["began"] for one in senders), default=0.0)
     ended = max((one["ended"] for one in senders), default=0.0)
@@ -188,9 +188,9 @@ def _late(answers: Mapping[str, Answer]) -> Iterator[tuple[str, str]]:
 
 
 def _outcome(
-    key: int, shot: Shot, answers: Mapping[str, Answer], heard: Mapping[str, tuple[str, ...]]
+    key: int, packet: ProbePacket, answers: Mapping[str, Answer], heard: Mapping[str, tuple[str, ...]]
 ) -> Outcome:
-    answer = answers[shot.out.device]
+    answer = answers[packet.out.device]
     unsent = answer.error or answer.data["unsent"].get(str(key), "")
     replies = answer.data.get("answers", {}).get(str(key), [])
-    return Outcome(shot, unsent, dict(heard), tuple(Reply(*reply) for reply in replies))
+    return Outcome(packet, unsent, dict(heard), tuple(Reply(*reply) for reply in replies))

@@ -1,9 +1,9 @@
 """No customer reaches another, no gateway another (R-ISO-SITE): every ordered pair of sites, on the wire.
 
 From every gateway and controller of a site, out of every interface that leads away from it, packets go to
-every address that the devices of the other sites own. They leave by hand, so the sender's own routing
-cannot hide what the networks would let through, and every device of every site listens: a packet that
-arrives is a leak even if nobody answers it.
+every address that the devices of the other sites own. They are sent through AF_PACKET, so the
+sender's own routing cannot hide what the networks would let through, and every device of every site
+listens: a packet that arrives is a leak even if it is not answered.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,9 +12,8 @@ from ipaddress import IPv4Address
 
 from heiiki.plan.model import Device, Plan, SitePlan
 from heiiki.requirements import Result, Verdict
-from heiiki.verify.answers import Keep, brief, deaf, live, missing, unknown, unsent
 from heiiki.verify.fleet import Fleet
-from heiiki.verify.isolation.packets import PROTOCOLS, Outcome, Shot, Volley, fire
+from heiiki.verify.isolation.packets import PROTOCOLS, Outcome, ProbePacket, ProbeRun, send_probes
 from heiiki.verify.network import (
     Exit,
     by_gateway,
@@ -28,6 +27,7 @@ from heiiki.verify.network import (
     underlay,
     uplink,
 )
+from heiiki.verify.verdicts import Keep, live, not_listening, summarise, unanswered_positives, unknown, unsent
 
 TOPIC, POSITIVE, TRACE = "site", "site+", "trace"
 _HOPS = 10
@@ -71,26 +71,28 @@ def _loopback(router: Device) -> tuple[IPv4Address, tuple[str, ...]]:
     return address, (router.name,)
 
 
-def shots(plan: Plan) -> Iterator[Shot]:
+def packets(plan: Plan) -> Iterator[ProbePacket]:
     """Yield, for every site and way out, the positive and every packet that must not arrive."""
     for site in plan.sites:
         for origin in origins(plan, site):
             target = origin.at[0]
-            yield Shot(POSITIVE, origin.out, origin.source, origin.reachable, target)
+            yield ProbePacket(POSITIVE, origin.out, origin.source, origin.reachable, target)
             for _, device, address in foreign_addresses(plan, site):
                 for protocol, port in PROTOCOLS:
-                    yield Shot(TOPIC, origin.out, origin.source, address, device.name, protocol, port)
+                    yield ProbePacket(TOPIC, origin.out, origin.source, address, device.name, protocol, port)
 
 
-def verdicts(plan: Plan, volley: Volley, keep: Keep, fleet: Fleet) -> Iterator[Verdict]:
+def verdicts(plan: Plan, probe_run: ProbeRun, keep: Keep, fleet: Fleet) -> Iterator[Verdict]:
     """Yield one verdict for each ordered pair of sites; a failure comes with the way that the packet took."""
     home = {device.name: site.name for site in plan.sites for device in site_devices(plan, site)}
     for source in plan.sites:
         for target in plan.sites:
             if source.name != target.name:
-                mine = [one for one in volley.of(TOPIC) if _between(one, home, source, target)]
-                positives = [one for one in volley.of(POSITIVE) if home[one.shot.out.device] == source.name]
-                yield _verdict(plan, (source, target), mine, positives, volley, _Tools(home, keep, fleet))
+                mine = [one for one in probe_run.of(TOPIC) if _between(one, home, source, target)]
+                positives = [
+                    one for one in probe_run.of(POSITIVE) if home[one.packet.out.device] == source.name
+                ]
+                yield _verdict(plan, (source, target), mine, positives, probe_run, _Tools(home, keep, fleet))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +103,8 @@ class _Tools:
 
 
 def _between(outcome: Outcome, home: dict[str, str], source: SitePlan, target: SitePlan) -> bool:
-    shot = outcome.shot
-    return home[shot.out.device] == source.name and home[shot.target] == target.name
+    packet = outcome.packet
+    return home[packet.out.device] == source.name and home[packet.target] == target.name
 
 
 def leaks(outcomes: Iterable[Outcome], home: dict[str, str]) -> list[Outcome]:
@@ -112,7 +114,7 @@ def leaks(outcomes: Iterable[Outcome], home: dict[str, str]) -> list[Outcome]:
         for outcome in outcomes
         if outcome.answered
         or any(
-            home.get(device, home[outcome.shot.out.device]) != home[outcome.shot.out.device]
+            home.get(device, home[outcome.packet.out.device]) != home[outcome.packet.out.device]
             for device in outcome.heard
         )
     ]
@@ -123,7 +125,7 @@ def _verdict(
     pair: tuple[SitePlan, SitePlan],
     mine: list[Outcome],
     positives: list[Outcome],
-    volley: Volley,
+    probe_run: ProbeRun,
     tools: _Tools,
 ) -> Verdict:
     source, target = pair
@@ -134,25 +136,25 @@ def _verdict(
         return live("R-ISO-SITE", subject, Result.FAIL, _example(through, tools.fleet), evidence)
     devices = [device.name for site in pair for device in site_devices(plan, site)]
     doubts = [
-        *deaf(volley, devices),
+        *not_listening(probe_run, devices),
         *unsent(mine),
-        *missing(positives, lambda one: _places(plan, source, one)),
+        *unanswered_positives(positives, lambda one: _places(plan, source, one)),
     ]
     if doubts or not mine:
-        return unknown("R-ISO-SITE", subject, brief(doubts) or "no packet was sent", evidence)
+        return unknown("R-ISO-SITE", subject, summarise(doubts) or "no packet was sent", evidence)
     return live("R-ISO-SITE", subject, Result.PASS, _scope(mine, positives), evidence)
 
 
 def _places(plan: Plan, site: SitePlan, outcome: Outcome) -> tuple[str, ...]:
     for origin in origins(plan, site):
-        if (origin.out, origin.source) == (outcome.shot.out, outcome.shot.source):
+        if (origin.out, origin.source) == (outcome.packet.out, outcome.packet.source):
             return origin.at
     return ()
 
 
 def _scope(mine: list[Outcome], positives: list[Outcome]) -> str:
     kinds = ", ".join(dict.fromkeys(f"{protocol} {port or ''}".strip() for protocol, port in PROTOCOLS))
-    addresses = len({outcome.shot.destination for outcome in mine})
+    addresses = len({outcome.packet.destination for outcome in mine})
     return (
         f"{len(mine)} packets ({kinds}) to {addresses} addresses: none arrived; "
         f"{len(positives)} of the same sources reached their own server"
@@ -162,7 +164,7 @@ def _scope(mine: list[Outcome], positives: list[Outcome]) -> str:
 def listing(*groups: Iterable[Outcome]) -> bytes:
     """Return one line an outcome, as evidence."""
     lines = [
-        f"{outcome.shot} | unsent: {outcome.unsent or '-'} | heard: {dict(outcome.heard) or '-'} | "
+        f"{outcome.packet} | unsent: {outcome.unsent or '-'} | heard: {dict(outcome.heard) or '-'} | "
         f"answers: {[(reply.how, reply.origin, round(reply.seconds, 4)) for reply in outcome.replies] or '-'}"
         for group in groups
         for outcome in group
@@ -174,23 +176,32 @@ def _example(through: list[Outcome], fleet: Fleet) -> str:
     first = next((outcome for outcome in through if outcome.answered), through[0])
     heard = (
         ", ".join(f"{device} on {'/'.join(where)}" for device, where in first.heard.items())
-        or "nobody we asked"
+        or "no device that listened"
     )
     answered = "answered" if first.answered else "not answered"
-    such = f"{len(through)} packets got through, such as {first.shot}"
+    such = f"{len(through)} packets got through, such as {first.packet}"
     return f"{such}: heard by {heard}, {answered}; {way(first, fleet)}"
 
 
 def way(outcome: Outcome, fleet: Fleet) -> str:
-    """Return the hops between source and destination of `outcome`, found by rising TTLs."""
-    shot = outcome.shot
+    """Return the hops between source and destination of `outcome`, found with increasing TTLs."""
+    packet = outcome.packet
     steps = [
-        Shot(TRACE, shot.out, shot.source, shot.destination, shot.target, shot.protocol, shot.port, ttl)
+        ProbePacket(
+            TRACE,
+            packet.out,
+            packet.source,
+            packet.destination,
+            packet.target,
+            packet.protocol,
+            packet.port,
+            ttl,
+        )
         for ttl in range(1, _HOPS)
     ]
     hops: list[str] = []
-    for step in fire(fleet, steps, ()).outcomes:
+    for step in send_probes(fleet, steps, ()).outcomes:
         hops.append(next((reply.origin for reply in step.replies), "*"))
         if step.answered:
             break
-    return f"hop by hop: {shot.out.device} {' '.join(hops)}"
+    return f"hop by hop: {packet.out.device} {' '.join(hops)}"

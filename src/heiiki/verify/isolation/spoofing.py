@@ -1,7 +1,7 @@
-"""Packets with somebody else's source address are dropped at the first router that may know (R-ISO-MALICE).
+"""Packets with a spoofed source address are dropped at the first router that can tell (R-ISO-MALICE).
 
 Absence alone proves nothing, so each exit has two proofs more: its honest packet arrives in the same
-volley, and the counter of the rule that is meant to drop the false ones rises by at least their number.
+probe run, and the counter of the rule that is meant to drop the false ones rises by at least their number.
 """
 
 import json
@@ -12,9 +12,8 @@ from ipaddress import IPv4Address
 
 from heiiki.plan.model import Device, Plan, SitePlan
 from heiiki.requirements import Result, Verdict
-from heiiki.verify.answers import Keep, brief, deaf, live, missing, unknown, unsent
 from heiiki.verify.fleet import Fleet
-from heiiki.verify.isolation.packets import Outcome, Shot, Volley
+from heiiki.verify.isolation.packets import Outcome, ProbePacket, ProbeRun
 from heiiki.verify.isolation.sites import POSITIVE, listing, origins
 from heiiki.verify.network import (
     NETWORKS,
@@ -27,10 +26,11 @@ from heiiki.verify.network import (
     towards,
     tunnel_end,
 )
+from heiiki.verify.verdicts import Keep, live, not_listening, summarise, unanswered_positives, unknown, unsent
 
 TOPIC = "spoof"
-NOBODY = IPv4Address("192.0.2.1")
-"""TEST-NET-1 (RFC 5737): an address that is nobody's."""
+UNASSIGNED = IPv4Address("192.0.2.1")
+"""TEST-NET-1 (RFC 5737): an address that no host has."""
 
 Counters = Mapping[str, Mapping[str, int]]
 """Packets by device and counter."""
@@ -48,13 +48,15 @@ class Guard:
         return name == self.counter or (self.counter.endswith("*") and name.startswith(self.counter[:-1]))
 
 
-def shots(plan: Plan) -> Iterator[Shot]:
+def packets(plan: Plan) -> Iterator[ProbePacket]:
     """Yield, for every way out of every site, packets that claim to come from elsewhere."""
     for site in plan.sites:
         for origin in _ways(plan, site):
             for source in _false_sources(plan, site, origin.out):
                 for protocol, port in (("icmp", 0), ("udp", 862)):
-                    yield Shot(TOPIC, origin.out, source, origin.reachable, origin.at[0], protocol, port)
+                    yield ProbePacket(
+                        TOPIC, origin.out, source, origin.reachable, origin.at[0], protocol, port
+                    )
 
 
 def _ways(plan: Plan, site: SitePlan) -> Iterator["_Way"]:
@@ -73,14 +75,14 @@ class _Way:
 
 
 def _false_sources(plan: Plan, site: SitePlan, out: Exit) -> Iterator[IPv4Address]:
-    """Yield a neighbour's address, one of the hub, and one of nobody."""
+    """Yield a neighbour's address, one of the hub, and one that no host has."""
     other = next((item for item in plan.sites if item.name != site.name), None)
     if other is not None and _bare(plan, out):
         yield tunnel_end(plan, gateway(plan, other, out.network), out.network)
     elif other is not None:
         yield other.controller_address
     yield owned(servers(plan)[1])[0]
-    yield NOBODY
+    yield UNASSIGNED
 
 
 def _bare(plan: Plan, out: Exit) -> bool:
@@ -88,23 +90,23 @@ def _bare(plan: Plan, out: Exit) -> bool:
     return out.network != "lan" and plan.device(out.device).interface(out.interface).gre is None
 
 
-def guard(plan: Plan, shot: Shot) -> Guard:
-    """Return whose counter must show that `shot` was dropped."""
-    network = shot.out.network
+def guard(plan: Plan, packet: ProbePacket) -> Guard:
+    """Return whose counter must show that `packet` was dropped."""
+    network = packet.out.network
     if network == "lan":
-        return _by_set(_owner(plan, shot.out.via), shot.out.interface, shot.source)
-    if _bare(plan, shot.out):
-        return _across_a(plan, shot) if network == "a" else Guard(plan.mobile.pgw, "spoofed*")
-    site = next(item for item in plan.sites if shot.out.device in item.gateways)
-    return _by_set(hub_ce(plan, network), towards(plan, site, network).interface, shot.source)
+        return _by_set(_owner(plan, packet.out.via), packet.out.interface, packet.source)
+    if _bare(plan, packet.out):
+        return _across_a(plan, packet) if network == "a" else Guard(plan.mobile.pgw, "spoofed*")
+    site = next(item for item in plan.sites if packet.out.device in item.gateways)
+    return _by_set(hub_ce(plan, network), towards(plan, site, network).interface, packet.source)
 
 
-def _across_a(plan: Plan, shot: Shot) -> Guard:
+def _across_a(plan: Plan, packet: ProbePacket) -> Guard:
     for link in plan.links:
         for here, there in (link.ends, link.ends[::-1]):
-            if (here.device, here.interface) == (shot.out.device, shot.out.interface):
-                return _by_set(plan.device(there.device), there.interface, shot.source)
-    raise KeyError(str(shot))
+            if (here.device, here.interface) == (packet.out.device, packet.out.interface):
+                return _by_set(plan.device(there.device), there.interface, packet.source)
+    raise KeyError(str(packet))
 
 
 def _owner(plan: Plan, address: IPv4Address | None) -> Device:
@@ -122,7 +124,7 @@ def _by_set(device: Device, interface: str, source: IPv4Address) -> Guard:
 
 def guards(plan: Plan) -> tuple[str, ...]:
     """Return the devices whose counters must be read before and after."""
-    return tuple(dict.fromkeys(guard(plan, shot).device for shot in shots(plan)))
+    return tuple(dict.fromkeys(guard(plan, packet).device for packet in packets(plan)))
 
 
 def read_counters(fleet: Fleet, devices: Iterable[str]) -> tuple[Counters, dict[str, str]]:
@@ -156,26 +158,26 @@ def risen(before: Counters, after: Counters, guard: Guard) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """Counters on both sides of the volley, and the devices that could not be read."""
+    """Counters on both sides of the probe run, and the devices that could not be read."""
 
     before: Counters
     after: Counters
     failures: Mapping[str, str]
 
 
-def verdicts(plan: Plan, volley: Volley, keep: Keep, readings: Readings) -> Iterator[Verdict]:
+def verdicts(plan: Plan, probe_run: ProbeRun, keep: Keep, readings: Readings) -> Iterator[Verdict]:
     """Yield one verdict for each way out of each site."""
     closed = {server.name for server in servers(plan)}
     by_exit: dict[Exit, list[Outcome]] = defaultdict(list)
-    for outcome in volley.of(TOPIC):
-        by_exit[outcome.shot.out].append(outcome)
+    for outcome in probe_run.of(TOPIC):
+        by_exit[outcome.packet.out].append(outcome)
     for out, mine in by_exit.items():
-        yield _verdict(plan, volley, keep, readings, mine, closed, out)
+        yield _verdict(plan, probe_run, keep, readings, mine, closed, out)
 
 
 def _verdict(
     plan: Plan,
-    volley: Volley,
+    probe_run: ProbeRun,
     keep: Keep,
     readings: Readings,
     mine: list[Outcome],
@@ -184,31 +186,31 @@ def _verdict(
 ) -> Verdict:
     via = _owner(plan, out.via).name if out.network == "lan" else out.interface
     subject = f"{out.device} by {via}"
-    positives = [one for one in volley.of(POSITIVE) if one.shot.out == out]
+    positives = [one for one in probe_run.of(POSITIVE) if one.packet.out == out]
     guarded, evidence = (
         _guarded(plan, mine, readings),
         keep(f"spoofing/{out.device}-{via}.txt", listing(mine, positives)),
     )
     arrived = [one for one in mine if _reached(plan, one, closed)]
     if arrived:
-        such = f"{len(arrived)} false packets arrived, such as {arrived[0].shot}"
+        such = f"{len(arrived)} false packets arrived, such as {arrived[0].packet}"
         reason = f"{such}: heard by {', '.join(arrived[0].heard)}"
         return live("R-ISO-MALICE", subject, Result.FAIL, reason, (evidence,))
     doubts = [
-        *deaf(volley, [out.device, *closed]),
+        *not_listening(probe_run, [out.device, *closed]),
         *unsent(mine),
-        *missing(positives, lambda one: (one.shot.target,)),
+        *unanswered_positives(positives, lambda one: (one.packet.target,)),
         *guarded.doubts,
     ]
     if doubts or not positives:
-        return unknown("R-ISO-MALICE", subject, brief(doubts) or "no honest packet was sent", (evidence,))
+        return unknown("R-ISO-MALICE", subject, summarise(doubts) or "no honest packet was sent", (evidence,))
     scope = f"{len(mine)} false packets, none arrived; dropped and counted: {guarded.text}"
     return live("R-ISO-MALICE", subject, Result.PASS, scope, (evidence,))
 
 
 def _reached(plan: Plan, outcome: Outcome, closed: set[str]) -> bool:
     """The hub's host heard it; of what leaves below a tunnel, and ends at the hub's router, that router."""
-    out = outcome.shot.out
+    out = outcome.packet.out
     routers = {hub_ce(plan, out.network).name} if _bare(plan, out) else set()
     return bool((closed | routers) & set(outcome.heard))
 
@@ -222,7 +224,7 @@ class _Guarded:
 def _guarded(plan: Plan, mine: list[Outcome], readings: Readings) -> _Guarded:
     expected: dict[Guard, int] = defaultdict(int)
     for outcome in mine:
-        expected[guard(plan, outcome.shot)] += not outcome.unsent
+        expected[guard(plan, outcome.packet)] += not outcome.unsent
     doubts = [readings.failures[one.device] for one in expected if one.device in readings.failures]
     shown = []
     for one, count in expected.items():
@@ -236,7 +238,7 @@ def _guarded(plan: Plan, mine: list[Outcome], readings: Readings) -> _Guarded:
 
 
 def listeners(plan: Plan) -> tuple[str, ...]:
-    """Return the devices that must listen while the volley goes on."""
+    """Return the devices that must listen while the probe run goes on."""
     routers = tuple(hub_ce(plan, network).name for network in NETWORKS)
     sites = tuple(device.name for site in plan.sites for device in site_devices(plan, site))
     return (*(server.name for server in servers(plan)), *routers, *sites)

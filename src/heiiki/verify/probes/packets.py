@@ -1,8 +1,8 @@
 """Probe: send marked packets out of chosen interfaces, and tell which marked packets arrive here.
 
-Packets are made by hand and leave through a packet socket: the device's own routing and filter neither
-choose the way nor stop what a test must let out. Every packet carries the number of the run and its own,
-so that whoever hears it knows which one it is, whatever its addresses say.
+Packets are built here and sent through a packet socket (AF_PACKET), which bypasses the routing table and the
+filter of the device. Every packet carries the number of the run and its own, so that a receiver identifies
+it whatever its addresses are.
 """
 
 import ctypes
@@ -41,11 +41,11 @@ _MARK = struct.Struct("!II")
 
 
 def main(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Listen for ``listen_s`` seconds; after ``start_s`` send ``shots``.
+    """Listen for ``listen_s`` seconds; after ``start_s`` send ``packets``.
 
-    A shot is [number, interface, next hop or None, source, destination, protocol, port, TTL].
+    A packet is given as [number, interface, next hop or None, source, destination, protocol, port, TTL].
     """
-    return Volley(parameters).run()
+    return ProbeRun(parameters).run()
 
 
 def checksum(data: bytes) -> int:
@@ -57,9 +57,9 @@ def checksum(data: bytes) -> int:
     return int(~(total + (total >> 16)) & 0xFFFF)
 
 
-def packet(run: int, shot: list[Any]) -> bytes:
-    """Return the IPv4 packet of `shot`."""
-    number, _interface, _via, source, destination, protocol, port, ttl = shot
+def encoded(run: int, packet: list[Any]) -> bytes:
+    """Return `packet` as the bytes of an IPv4 packet."""
+    number, _interface, _via, source, destination, protocol, port, ttl = packet
     addresses = ipaddress.IPv4Address(source).packed + ipaddress.IPv4Address(destination).packed
     body, kind = _body(run, number, protocol, port, addresses)
     header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), number & 0xFFFF, 0, ttl, kind, 0) + addresses
@@ -108,7 +108,7 @@ def _marked(run: int, mark: bytes) -> int | None:
 
 
 def answer(run: int, data: bytes) -> tuple[int, str] | None:
-    """Return which shot `data` answers, its number modulo 65536, and how; None if it answers none."""
+    """Return which packet `data` answers, its number modulo 65536, and how; None if it answers none."""
     body = data[(data[0] & 15) * 4 :]
     if data[9] == _ICMP and len(body) >= _ECHO_SIZE:
         return _icmp_answer(run, body)
@@ -153,16 +153,16 @@ def _dropped(listener: socket.socket) -> int:
     return int(struct.unpack("II", said)[1])
 
 
-class Volley:
-    """One run on one device."""
+class ProbeRun:
+    """The probe packets that one device sends and hears."""
 
     def __init__(self, parameters: dict[str, Any]) -> None:
         """Open the listening socket at once, so that nothing early is missed."""
         self._listener = _listener()
         self._sender = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
         self._run = int(parameters["run"])
-        self._shots = {shot[0] & 0xFFFF: shot for shot in parameters["shots"]}
-        self._order = parameters["shots"]
+        self._packets = {packet[0] & 0xFFFF: packet for packet in parameters["packets"]}
+        self._order = parameters["packets"]
         self._pace = float(parameters.get("pace_s", 0.001))
         self._from = time.monotonic() + float(parameters.get("start_s", 0.0))
         self._until = time.monotonic() + float(parameters["listen_s"])
@@ -174,14 +174,14 @@ class Volley:
         self._answers: dict[int, list[list[Any]]] = {}
 
     def run(self) -> dict[str, Any]:
-        """Send, listen, and return what became of it."""
+        """Send, listen, and return what was sent, heard and answered."""
         os.nice(5)
         listening = time.time()
         self._resolve()
         self._listen(self._from)
         began = time.time()
-        for shot in self._order:
-            self._send(shot)
+        for packet in self._order:
+            self._send(packet)
             self._listen(time.monotonic() + self._pace)
         ended = time.time()
         self._listen(self._until)
@@ -204,7 +204,7 @@ class Volley:
         }
 
     def _resolve(self) -> None:
-        wanted = {(shot[1], shot[2]) for shot in self._order if shot[2] is not None}
+        wanted = {(packet[1], packet[2]) for packet in self._order if packet[2] is not None}
         for interface, via in wanted:
             if not _neighbour(interface, via):
                 _poke(interface, via)
@@ -212,15 +212,15 @@ class Volley:
             time.sleep(0.3)
         self._macs = {(interface, via): _neighbour(interface, via) for interface, via in wanted}
 
-    def _send(self, shot: list[Any]) -> None:
-        number, interface, via = shot[:3]
+    def _send(self, packet: list[Any]) -> None:
+        number, interface, via = packet[:3]
         mac = b"" if via is None else self._macs[interface, via]
         if via is not None and not mac:
             self._unsent[number] = f"no neighbour {via} on {interface}"
             return
         try:
             self._sent[number] = time.monotonic()
-            self._sender.sendto(packet(self._run, shot), (interface, _IPV4, 0, 0, mac))
+            self._sender.sendto(encoded(self._run, packet), (interface, _IPV4, 0, 0, mac))
         except OSError as error:
             self._sent.pop(number, None)
             self._unsent[number] = f"{interface}: {error.strerror}"
@@ -254,8 +254,8 @@ class Volley:
                 where.append(interface)
             return
         found = answer(self._run, data)
-        if found is not None and found[0] in self._shots:
-            mine = self._shots[found[0]][0]
+        if found is not None and found[0] in self._packets:
+            mine = self._packets[found[0]][0]
             if mine in self._sent:
                 seconds = time.monotonic() - self._sent[mine]
                 self._answers.setdefault(mine, []).append([found[1], origin, seconds])

@@ -66,7 +66,7 @@ def _tell(parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def _attempts(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Try each of ``attempts`` in order; then, with ``again``, have that connection authenticate anew."""
+    """Try each of ``attempts`` in order; then, with ``again``, have that connection reauthenticate."""
     found = {}
     for one in parameters["attempts"]:
         found[one["name"]] = _attempt(one)
@@ -107,7 +107,7 @@ def _initiated(session: Session, name: str, one: dict[str, Any]) -> dict[str, An
 
 
 def _again(connection: str) -> dict[str, Any]:
-    """Have the peers of a connection authenticate anew, the new SA first; wait until it stands."""
+    """Reauthenticate a connection, make before break (RFC 7296, 2.8.3); wait until the new SA is up."""
     with Session() as session:
         began = time.monotonic()
         before = {sa["uniqueid"] for sa in _named(session, connection)}

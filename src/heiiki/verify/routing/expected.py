@@ -115,7 +115,7 @@ def question(expected: Expected) -> dict[str, Any]:
 
 
 def problems(expected: Expected, answer: Answer) -> list[str]:
-    """Return what is not as expected, in words; empty when all is."""
+    """Return what is not as expected, as human-readable text; empty when all is."""
     silent = unreadable(answer)
     if silent:
         return silent
@@ -135,7 +135,7 @@ def problems(expected: Expected, answer: Answer) -> list[str]:
 
 
 def unreadable(answer: Answer) -> list[str]:
-    """Return why the device's state could not be read, in words; empty when it was."""
+    """Return why the device's state could not be read, as human-readable text; empty when it was."""
     if answer.error:
         return [answer.error]
     said = answer.data["commands"]

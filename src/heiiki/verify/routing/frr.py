@@ -42,7 +42,7 @@ def _expanded(words: str) -> tuple[str, ...]:
 
 
 def differences(intended: str, running: str) -> list[str]:
-    """Return what is missing from `running` and what is too much in it, in words."""
+    """Return what is missing from `running` and what it has in excess, as human-readable text."""
     wanted, there = lines(intended), lines(running)
     missing = sorted(line for line in wanted - there if not _DEFAULT.match(line[-1]))
     return [

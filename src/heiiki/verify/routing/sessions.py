@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from heiiki.plan.model import Device, Plan
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
-from heiiki.verify.answers import Keep, brief, live, unknown
 from heiiki.verify.fleet import Answer, Fleet
 from heiiki.verify.network import gateways
 from heiiki.verify.routing.expected import (
@@ -17,6 +16,7 @@ from heiiki.verify.routing.expected import (
     question,
     unreadable,
 )
+from heiiki.verify.verdicts import Keep, live, summarise, unknown
 
 _TABLES = {"commands": {"tables": ["ip", "-j", "route", "show", "table", "all"]}}
 
@@ -37,10 +37,10 @@ def of_device(expected: Expected, answer: Answer, keep: Keep) -> Verdict:
     evidence = (keep(f"sessions/{expected.device}.json", answer.raw),)
     silent = unreadable(answer)
     if silent:
-        return unknown("R-DUAL", expected.device, brief(silent), evidence)
+        return unknown("R-DUAL", expected.device, summarise(silent), evidence)
     wrong = problems(expected, answer)
     if wrong:
-        return live("R-DUAL", expected.device, Result.FAIL, brief(wrong), evidence)
+        return live("R-DUAL", expected.device, Result.FAIL, summarise(wrong), evidence)
     return live("R-DUAL", expected.device, Result.PASS, _scope(expected), evidence)
 
 
@@ -71,7 +71,7 @@ def _of_table(plan: Plan, device: Device, answer: Answer, evidence: tuple[Eviden
     routes = json.loads(said["out"])
     leaked = foreign_routes(plan, device, routes)
     if leaked:
-        return live("R-ISO-SITE", subject, Result.FAIL, brief(leaked), evidence)
+        return live("R-ISO-SITE", subject, Result.FAIL, summarise(leaked), evidence)
     if not routes:
         return unknown("R-ISO-SITE", subject, "the device has no route at all", evidence)
     scope = f"{len(routes)} routes in all tables, none to another site"

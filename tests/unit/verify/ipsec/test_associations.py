@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from heiiki.design.associations import associations
+from heiiki.design.associations import associations as planned
 from heiiki.plan.model import Plan
 from heiiki.requirements import Result, Stage, Verdict
 from heiiki.verify.fleet import Answer
-from heiiki.verify.ipsec import associations as trust_sas
+from heiiki.verify.ipsec import associations
 
 STATE = """\
 src {0} dst {1}
@@ -50,7 +50,7 @@ src {0} dst {1} {6}
 
 
 def association(plan: Plan, subject: str) -> Any:
-    return next(one for one in associations(plan) if one.subject == subject)
+    return next(one for one in planned(plan) if one.subject == subject)
 
 
 def answers(plan: Plan, subject: str) -> tuple[dict[str, Answer], dict[str, Answer]]:
@@ -59,7 +59,7 @@ def answers(plan: Plan, subject: str) -> tuple[dict[str, Answer], dict[str, Answ
     daemon, kernel = {}, {}
     for side, spis in zip(one.sides, (("c1", "c2"), ("c2", "c1")), strict=True):
         wanted = side.connection
-        local, remote = (trust_sas.selector(wanted.selector, local=here) for here in (True, False))
+        local, remote = (associations.selector(wanted.selector, local=here) for here in (True, False))
         child = {
             "name": wanted.name,
             "state": "INSTALLED",
@@ -131,7 +131,7 @@ def judged(plan: Plan, subject: str, change: Any = None) -> Verdict:
     daemon, kernel = deepcopy(daemon), deepcopy(kernel)
     if change:
         change(daemon, kernel)
-    return trust_sas.of_association(association(plan, subject), plan.pki.suite, daemon, kernel, ())
+    return associations.of_association(association(plan, subject), plan.pki.suite, daemon, kernel, ())
 
 
 SITE, LINE = "umeda-gw-b to hub-ce-b", "hub-ce-b to b-edge"
@@ -239,7 +239,7 @@ def loaded(plan: Plan, change: Any = None) -> list[Verdict]:
     daemon = deepcopy(answers(plan, SITE)[0])
     if change:
         change(daemon["umeda-gw-b"].data)
-    return list(trust_sas.loaded(plan.device("umeda-gw-b"), daemon["umeda-gw-b"], ()))
+    return list(associations.loaded(plan.device("umeda-gw-b"), daemon["umeda-gw-b"], ()))
 
 
 def test_what_is_loaded_as_planned_is_a_pass_of_stage_config(plan: Plan) -> None:
@@ -281,11 +281,9 @@ def test_every_association_and_daemon_is_asked(plan: Plan, fleet_of: Any, kept: 
             return {"commands": {"state": nothing, "policy": nothing}}
         return {"sas": [], "conns": [], "shared": {}}
 
-    found = list(trust_sas.verdicts(plan, fleet_of(reply), kept))
+    found = list(associations.verdicts(plan, fleet_of(reply), kept))
     assert {one.result for one in found} == {Result.FAIL}
-    assert {one.subject for one in found if one.stage is Stage.LIVE} == {
-        one.subject for one in associations(plan)
-    }
+    assert {one.subject for one in found if one.stage is Stage.LIVE} == {one.subject for one in planned(plan)}
     assert ("R-SEC-ESP", "IKE daemon of hub-ce-a") in {(one.requirement, one.subject) for one in found}
 
 
@@ -297,13 +295,13 @@ RECORDED = json.loads((Path(__file__).parent / "recorded" / "associations.json")
 def test_what_a_lab_said_is_understood(plan: Plan, subject: str) -> None:
     daemon = {name: Answer(name, said["daemon"], "", b"") for name, said in RECORDED.items()}
     kernel = {name: Answer(name, said["kernel"], "", b"") for name, said in RECORDED.items()}
-    verdict = trust_sas.of_association(association(plan, subject), plan.pki.suite, daemon, kernel, ())
+    verdict = associations.of_association(association(plan, subject), plan.pki.suite, daemon, kernel, ())
     assert verdict.result is Result.PASS, verdict.reason
     for name, answered in daemon.items():
-        for found in trust_sas.loaded(plan.device(name), answered, ()):
+        for found in associations.loaded(plan.device(name), answered, ()):
             assert found.result is Result.PASS, found.reason
 
 
 def test_no_key_is_asked_for() -> None:
-    assert "nokeys" in trust_sas.KERNEL["commands"]["state"]
+    assert "nokeys" in associations.KERNEL["commands"]["state"]
     assert "Keys hidden" in RECORDED["b-edge"]["kernel"]["commands"]["state"]["out"]

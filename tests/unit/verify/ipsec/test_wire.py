@@ -4,6 +4,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
+from probe_times import TIMES
 
 from heiiki.errors import HeiikiError
 from heiiki.plan.model import Plan
@@ -11,31 +12,26 @@ from heiiki.requirements import Result, Verdict
 from heiiki.transport import Completed
 from heiiki.verify import paths
 from heiiki.verify.fleet import Answer
-from heiiki.verify.ipsec import cleartext as trust_clear
-from heiiki.verify.ipsec import wire as trust_wire
-from heiiki.verify.ipsec.refusals import doors
-from heiiki.verify.isolation.packets import Outcome, Shot, Volley
+from heiiki.verify.ipsec import cleartext, wire
+from heiiki.verify.ipsec.refusals import trial_associations
+from heiiki.verify.isolation.packets import Outcome, ProbePacket, ProbeRun
 from heiiki.verify.network import Exit
 from heiiki.verify.probes.capture import Rules
-
-from .conftest import TIMES
 
 ESP = {"esp": {"in": 100, "out": 90}}
 
 
-def line(plan: Plan, name: str) -> trust_wire.Line:
-    return next(one for one in trust_wire.lines(plan) if one.link.name == name)
+def line(plan: Plan, name: str) -> wire.Line:
+    return next(one for one in wire.lines(plan) if one.link.name == name)
 
 
-def classed(one: trust_wire.Line, protocol: str, source: str, destination: str, *ports: int) -> str:
+def classed(one: wire.Line, protocol: str, source: str, destination: str, *ports: int) -> str:
     ends = {"source": int(IPv4Address(source)), "destination": int(IPv4Address(destination))}
     return Rules(list(one.rules)).name({"protocol": protocol, "ports": list(ports), **ends})
 
 
 def test_every_line_between_gateways_and_hub_is_looked_at(plan: Plan) -> None:
-    found = {
-        one.link.name: (one.requirement, [str(end) for end in one.ends]) for one in trust_wire.lines(plan)
-    }
+    found = {one.link.name: (one.requirement, [str(end) for end in one.ends]) for one in wire.lines(plan)}
     assert found["a-pe2--umeda-ce-a"] == ("R-SEC-ACCESS", ["a-pe2:ac0017", "umeda-ce-a:access-a"])
     assert found["b-enb--umeda-gw-b"] == ("R-SEC-ACCESS", ["umeda-gw-b:wwan0"])
     assert found["b-edge--hub-ce-b"] == ("R-SEC-ESP", ["b-edge:ac-hub", "hub-ce-b:access-b"])
@@ -99,7 +95,7 @@ def seen(plan: Plan, change: Any = None, *, flowed: int = 40, error: str = "", k
     answers = {name: Answer(name, {"interfaces": found}, "", b"") for name, found in views.items()}
     if error:
         answers["a-pe2"] = Answer("a-pe2", {}, error, b"")
-    return trust_wire.of_line(one, answers, flowed, kept)
+    return wire.of_line(one, answers, flowed, kept)
 
 
 def test_only_esp_is_a_pass(plan: Plan, kept: Any) -> None:
@@ -149,24 +145,24 @@ def test_the_lines_are_looked_at_while_traffic_flows(
         heard = {str(number): ["tun-a"] for number in range((1 << 16) + 1, (1 << 16) + 60)}
         return {"sent": [1], "unsent": {}, "heard": heard, "answers": {}, **TIMES}
 
-    found = list(trust_wire.verdicts(plan, trust_wire.look(plan, fleet_of(reply)), kept))
+    found = list(wire.verdicts(plan, wire.look(plan, fleet_of(reply)), kept))
     assert {"capture", "packets"} == set(asked)
-    assert len(found) == len(list(trust_wire.lines(plan)))
+    assert len(found) == len(list(wire.lines(plan)))
 
 
 # --- a tunnel taken away
 
 
-def door(plan: Plan) -> Any:
-    return trust_clear.door(plan)
+def trial_association(plan: Plan) -> Any:
+    return cleartext.trial_association(plan)
 
 
 def test_a_standby_gateway_loses_its_tunnel(plan: Plan) -> None:
-    one = door(plan)
+    one = trial_association(plan)
     site = next(site for site in plan.sites if one.initiator.device in site.gateways)
     assert one.network != site.primary
     assert len(site.gateways) == 2
-    assert [other.protects for other in doors(plan)] == ["R-SEC-ACCESS", "R-SEC-ESP"]
+    assert [other.protects for other in trial_associations(plan)] == ["R-SEC-ACCESS", "R-SEC-ESP"]
 
 
 def counters(count: int) -> Answer:
@@ -176,29 +172,29 @@ def counters(count: int) -> Answer:
 
 def gone(
     plan: Plan, *, other: int = 0, heard: bool = False, left: Any = (), tried: int = 40, dropped: int = 0
-) -> trust_clear.Observed:
-    one = door(plan)
+) -> cleartext.Observed:
+    one = trial_association(plan)
     names = [side.device for side in one.sides]
-    shot = Shot(
+    packet = ProbePacket(
         "path",
         Exit(names[0], "b", "tun-b", None),
         IPv4Address("10.16.1.17"),
         IPv4Address("10.15.0.4"),
         "dras",
     )
-    outcome = Outcome(shot, "", {"dras": ("lan0",)} if heard else {}, ())
+    outcome = Outcome(packet, "", {"dras": ("lan0",)} if heard else {}, ())
     wire = {name: {"interfaces": {"wwan0": view({}, other, dropped)}} for name in names}
-    return trust_clear.Observed(
+    return cleartext.Observed(
         Answer(names[0], {"left": list(left), "at": 1.0}, "", b""),
         {name: Answer(name, found, "", b"") for name, found in wire.items()},
-        Volley((outcome,), {}, {}, {}),
+        ProbeRun((outcome,), {}, {}, {}),
         {name: counters(10) for name in names},
         {name: counters(10 + tried) for name in names},
     )
 
 
 def judged(plan: Plan, kept: Any, **change: Any) -> Verdict:
-    return trust_clear.judged(plan, door(plan), gone(plan, **change), 1.5, kept)
+    return cleartext.judged(plan, trial_association(plan), gone(plan, **change), 1.5, kept)
 
 
 def test_nothing_seen_though_both_tried_is_a_pass(plan: Plan, kept: Any) -> None:
@@ -226,7 +222,7 @@ def test_a_tunnel_down_is_judged_by_what_left(
 
 
 def test_a_tunnel_that_is_not_taken_away_is_unknown(plan: Plan) -> None:
-    (verdict,) = trust_clear.not_tried(plan, "because")
+    (verdict,) = cleartext.not_tried(plan, "because")
     assert (verdict.result, verdict.reason) == (Result.UNKNOWN, "because")
 
 
@@ -243,9 +239,9 @@ class Reloading:
 
 def taken_away(plan: Plan, fleet_of: Any, kept: Any, monkeypatch: pytest.MonkeyPatch, reply: Any) -> Any:
     monkeypatch.setattr(paths, "COUNT", 1)
-    monkeypatch.setattr(trust_clear.Health, "wait", lambda _self, _limit: 2.5)
+    monkeypatch.setattr(cleartext.Health, "wait", lambda _self, _limit: 2.5)
     transport = Reloading()
-    (verdict,) = trust_clear.verdicts(plan, transport, fleet_of(reply), kept)  # type: ignore[arg-type]
+    (verdict,) = cleartext.verdicts(plan, transport, fleet_of(reply), kept)  # type: ignore[arg-type]
     return verdict, transport.ran
 
 
@@ -275,17 +271,17 @@ def test_a_tunnel_is_put_back_when_looking_fails(
     plan: Plan, fleet_of: Any, kept: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: Any) -> Any:
-        raise HeiikiError("the volley failed")
+        raise HeiikiError("the probe run failed")
 
-    monkeypatch.setattr(trust_clear, "_traffic", broken)
+    monkeypatch.setattr(cleartext, "_traffic", broken)
     reply = {"left": [], "at": 1.0, "interfaces": {}, "commands": {}}
     verdict, ran = taken_away(plan, fleet_of, kept, monkeypatch, lambda *_: reply)
-    assert (verdict.result, verdict.reason) == (Result.UNKNOWN, "the volley failed")
+    assert (verdict.result, verdict.reason) == (Result.UNKNOWN, "the probe run failed")
     assert ran == [("umeda-gw-b", ("swanctl", "--load-conns"))]
 
 
 def test_where_clear_packets_could_leave_is_looked_at(plan: Plan) -> None:
-    watched = trust_clear._line(plan, door(plan))
+    watched = cleartext._line(plan, trial_association(plan))
     assert [str(end) for end in watched.ends] == ["umeda-gw-b:wwan0", "hub-ce-b:access-b", "hub-ce-b:esp-b"]
     assert classed(watched, "gre", "10.201.0.1", "10.112.0.17") == ""
     assert classed(watched, "esp", "10.201.0.1", "10.112.0.23") == "esp"

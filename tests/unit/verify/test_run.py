@@ -5,18 +5,19 @@ from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
+from probe_times import TIMES
 
 from heiiki.plan.model import Plan
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
 from heiiki.verify import run as verification
-from heiiki.verify.answers import live, unknown
-from heiiki.verify.isolation.packets import Shot, fire
+from heiiki.verify.isolation.packets import ProbePacket, send_probes
 from heiiki.verify.network import Exit
+from heiiki.verify.verdicts import live, unknown
 
-from .conftest import TIMES, FakeTransport
+from .conftest import FakeTransport
 
-SHOT = Shot(
+PACKET = ProbePacket(
     "topic", Exit("dras", "lan", "lan0", None), IPv4Address("10.0.0.1"), IPv4Address("10.0.0.2"), "xmpp"
 )
 
@@ -63,8 +64,8 @@ def test_patience_gives_a_volley_more_time_before_between_and_after_its_packets(
         return {"sent": [], "unsent": {}, "heard": {}, "answers": {}, **TIMES}
 
     fleet = fleet_of(reply)
-    fire(fleet, [SHOT], ())
-    fire(fleet, [SHOT], (), patience=4)
+    send_probes(fleet, [PACKET], ())
+    send_probes(fleet, [PACKET], (), patience=4)
     usual, patient = told
     timed = ("start_s", "listen_s", "pace_s")
     assert [patient[name] / usual[name] for name in timed] == [4, 4, 4]

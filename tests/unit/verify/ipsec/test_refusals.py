@@ -17,8 +17,7 @@ from heiiki.errors import VaultError, VaultFault
 from heiiki.plan.model import Identity, Plan
 from heiiki.requirements import Result, Verdict
 from heiiki.verify.fleet import Answer
-from heiiki.verify.ipsec import refusals as trust_attempts
-from heiiki.verify.ipsec import test_certificates as trust_authority
+from heiiki.verify.ipsec import refusals, test_certificates
 from heiiki.verify.ipsec.refusals import EXPIRED, FOREIGN, NAME, REVOKED, SELECTOR, TRIALS, Trial
 
 LOG = {
@@ -58,13 +57,13 @@ def base(plan: Plan) -> Any:
     return connections(build.contents)["hub-b"]
 
 
-def door(plan: Plan) -> Any:
-    return next(one for one in trust_attempts.doors(plan) if one.initiator.device == "umeda-gw-b")
+def trial_association(plan: Plan) -> Any:
+    return next(one for one in refusals.trial_associations(plan) if one.initiator.device == "umeda-gw-b")
 
 
 def test_only_one_thing_differs_from_the_running_connection(plan: Plan, base: Any) -> None:
-    made = {trial.name: trust_authority.Credential(f"CERT {trial.name}", "KEY") for trial in TRIALS[:-1]}
-    tries = {one["name"]: one for one in trust_attempts.attempts(plan, door(plan), base, made)}
+    made = {trial.name: test_certificates.Credential(f"CERT {trial.name}", "KEY") for trial in TRIALS[:-1]}
+    tries = {one["name"]: one for one in refusals.attempts(plan, trial_association(plan), base, made)}
     assert list(tries) == [trial.name for trial in TRIALS]
     foreign = tries["foreign CA"]["connection"]["probe-foreign"]
     assert foreign["local"]["certs"] == ["CERT foreign CA"]
@@ -72,7 +71,7 @@ def test_only_one_thing_differs_from_the_running_connection(plan: Plan, base: An
     assert (foreign["unique"], foreign["local_addrs"]) == ("never", ["10.112.0.17"])
     assert foreign["children"]["probe-foreign"]["start_action"] == "none"
     selector = tries["wrong selector"]["connection"]["probe-wrong"]
-    plain = trust_attempts.as_message(base)
+    plain = refusals.as_message(base)
     assert {key: value for key, value in selector.items() if key != "children"} == {
         key: value for key, value in plain.items() if key != "children"
     }
@@ -83,14 +82,14 @@ def test_only_one_thing_differs_from_the_running_connection(plan: Plan, base: An
 
 
 def test_certificates_of_a_file_are_sent_by_content() -> None:
-    assert trust_attempts.as_message({"local": {"certs": "device.pem", "id": "a, b"}}) == {
+    assert refusals.as_message({"local": {"certs": "device.pem", "id": "a, b"}}) == {
         "local": {"certs": [{"file": "/etc/swanctl/x509/device.pem"}], "id": "a, b"}
     }
 
 
 def test_what_must_be_refused_is_made(plan: Plan) -> None:
     ca = Ca()
-    made, missing = trust_authority.credentials(plan, "umeda-gw-b", ca)
+    made, missing = test_certificates.credentials(plan, "umeda-gw-b", ca)
     assert (set(made), missing) == ({trial.name for trial in TRIALS[:-1]}, "")
     assert ("umeda-gw-b", "2s") in ca.signed
     assert ca.revoked == [made["revoked certificate"].certificate]
@@ -106,7 +105,7 @@ def test_what_must_be_refused_is_made(plan: Plan) -> None:
 def test_a_foreign_ca_gives_the_right_names(plan: Plan) -> None:
     identity = plan.device("umeda-gw-b").identity
     assert identity is not None
-    made = x509.load_pem_x509_certificate(trust_authority.foreign(identity).certificate.encode())
+    made = x509.load_pem_x509_certificate(test_certificates.foreign(identity).certificate.encode())
     names = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert tuple(names.get_values_for_type(x509.DNSName)) == identity.dns
     assert made.issuer != made.subject
@@ -118,9 +117,9 @@ def test_without_the_ca_only_a_made_up_one_signs(plan: Plan) -> None:
 
     ca = Ca()
     ca.sign = sealed  # type: ignore[assignment]
-    made, missing = trust_authority.credentials(plan, "umeda-gw-b", ca)
+    made, missing = test_certificates.credentials(plan, "umeda-gw-b", ca)
     assert (set(made), missing) == ({"foreign CA"}, "no certificate for the attempt: the server is sealed")
-    assert trust_authority.credentials(plan, "umeda-gw-b", None)[1] == trust_authority.NO_AUTHORITY
+    assert test_certificates.credentials(plan, "umeda-gw-b", None)[1] == test_certificates.NO_AUTHORITY
 
 
 def judged(plan: Plan, trial: Trial, kept: Any, **change: Any) -> Verdict:
@@ -132,7 +131,7 @@ def judged(plan: Plan, trial: Trial, kept: Any, **change: Any) -> Verdict:
     tried = Answer(
         "umeda-gw-b", {"attempts": {trial.name: one}, "again": again}, change.get("error", ""), b""
     )
-    return trust_attempts.judged(trial, door(plan), tried, Answer("hub-ce-b", heard, "", b""), ())
+    return refusals.judged(trial, trial_association(plan), tried, Answer("hub-ce-b", heard, "", b""), ())
 
 
 @pytest.mark.parametrize("trial", TRIALS, ids=lambda trial: trial.name)
@@ -152,7 +151,7 @@ def test_the_daemons_own_words_are_understood(plan: Plan, trial: Trial) -> None:
     said = json.loads(RECORDED.read_text(encoding="utf-8"))
     tried = Answer("umeda-gw-b", said["tried"], "", b"")
     heard = Answer("hub-ce-b", said["heard"], "", b"")
-    verdict = trust_attempts.judged(trial, door(plan), tried, heard, ())
+    verdict = refusals.judged(trial, trial_association(plan), tried, heard, ())
     assert verdict.result is Result.PASS
     others = [other for other in TRIALS if other not in (trial, NAME)]
     assert not any(LOG[other][:25] in verdict.reason for other in others)
@@ -166,7 +165,7 @@ def test_a_name_is_refused_by_who_still_holds_the_true_certificate(plan: Plan) -
     )
     lines = [[at, instead if usual in line else line] for at, line in said["heard"]["lines"]]
     tried, heard = Answer("umeda-gw-b", said["tried"], "", b""), {**said["heard"], "lines": lines}
-    verdict = trust_attempts.judged(NAME, door(plan), tried, Answer("hub-ce-b", heard, "", b""), ())
+    verdict = refusals.judged(NAME, trial_association(plan), tried, Answer("hub-ce-b", heard, "", b""), ())
     assert verdict.result is Result.PASS
     assert instead in verdict.reason
 
@@ -175,7 +174,9 @@ def test_a_name_refused_for_a_certificate_of_before_is_unknown(plan: Plan) -> No
     said = json.loads(RECORDED.read_text(encoding="utf-8"))
     said["tried"]["attempts"][NAME.name] = said["tried"]["attempts"][REVOKED.name]
     tried = Answer("umeda-gw-b", said["tried"], "", b"")
-    verdict = trust_attempts.judged(NAME, door(plan), tried, Answer("hub-ce-b", said["heard"], "", b""), ())
+    verdict = refusals.judged(
+        NAME, trial_association(plan), tried, Answer("hub-ce-b", said["heard"], "", b""), ()
+    )
     assert verdict.result is Result.UNKNOWN
     assert "for another reason" in verdict.reason
 
@@ -229,7 +230,7 @@ def outcome(
         return {"attempts": tried, "again": {"up": True, "seconds": 0.3}}
 
     builds = tuple(heiiki.render.compile_plan(plan))
-    return trust_attempts.verdicts(plan, builds, fleet_of(reply), kept, authority)
+    return refusals.verdicts(plan, builds, fleet_of(reply), kept, authority)
 
 
 def test_each_is_tried_at_both_doors(plan: Plan, fleet_of: Any, kept: Any) -> None:
@@ -256,5 +257,5 @@ def test_a_verifier_that_could_not_fetch_the_list_is_said_to(plan: Plan, fleet_o
 
 def test_without_a_ca_what_it_should_sign_is_unknown(plan: Plan, fleet_of: Any, kept: Any) -> None:
     found = {one.subject: one for one in outcome(plan, fleet_of, kept, None)}
-    assert found["revoked certificate: umeda-gw-b to hub-ce-b"].reason == trust_authority.NO_AUTHORITY
+    assert found["revoked certificate: umeda-gw-b to hub-ce-b"].reason == test_certificates.NO_AUTHORITY
     assert found["foreign CA: umeda-gw-b to hub-ce-b"].result is Result.PASS

@@ -32,7 +32,7 @@ NFT = "/etc/nftables.conf the kernel's packet filter differs: "
         ),
         (f"{NFT}another order", HELD),
         ("/etc/frr/frr.conf differs from what was compiled: SHA-256 0123456789ab", HELD),
-        (f"{FRR}too much: something nobody knows", HELD),
+        (f"{FRR}too much: something unknown", HELD),
     ],
 )
 def test_a_difference_is_laid_at_the_door_of_the_requirement_it_serves(

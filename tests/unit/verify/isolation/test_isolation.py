@@ -1,4 +1,4 @@
-"""Verdicts of the volley: what arrived, what did not, and what cannot be told."""
+"""Verdicts of a probe run: what arrived, what did not, and what cannot be told."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -8,28 +8,28 @@ from typing import Any
 from heiiki.plan.model import Plan
 from heiiki.requirements import Result, Verdict
 from heiiki.verify.fleet import Answer
-from heiiki.verify.isolation import carrier as intruders
-from heiiki.verify.isolation import group, spoofing
-from heiiki.verify.isolation import sites as separation
-from heiiki.verify.isolation.packets import Outcome, Reply, Shot, Volley, collect, number
+from heiiki.verify.isolation import carrier, group, sites, spoofing
+from heiiki.verify.isolation.packets import Outcome, ProbePacket, ProbeRun, Reply, collect, number
 from heiiki.verify.network import owned
 
 
-def volley(outcomes: Iterable[Outcome], failures: Mapping[str, str] | None = None) -> Volley:
-    return Volley(tuple(outcomes), failures or {}, {}, {})
+def probe_run(outcomes: Iterable[Outcome], failures: Mapping[str, str] | None = None) -> ProbeRun:
+    return ProbeRun(tuple(outcomes), failures or {}, {}, {})
 
 
 def healthy(plan: Plan) -> list[Outcome]:
     """What a network that separates lets through: the positives, and what the plan opens to its own."""
     outcomes = []
-    shots = (*separation.shots(plan), *group.shots(plan), *intruders.shots(plan), *spoofing.shots(plan))
-    for shot in shots:
-        firewall = plan.device(shot.target).firewall
-        good = shot.topic.endswith("+")
-        answers = shot.topic == group.TOPIC and firewall is not None and group.opened(firewall.services, shot)
-        heard = {shot.target: ("x",)} if good or shot.topic == group.TOPIC else {}
-        replies = (Reply("echo", str(shot.destination), 0.01),) if answers else ()
-        outcomes.append(Outcome(shot, "", heard, replies))
+    packets = (*sites.packets(plan), *group.packets(plan), *carrier.packets(plan), *spoofing.packets(plan))
+    for packet in packets:
+        firewall = plan.device(packet.target).firewall
+        good = packet.topic.endswith("+")
+        answers = (
+            packet.topic == group.TOPIC and firewall is not None and group.opened(firewall.services, packet)
+        )
+        heard = {packet.target: ("x",)} if good or packet.topic == group.TOPIC else {}
+        replies = (Reply("echo", str(packet.destination), 0.01),) if answers else ()
+        outcomes.append(Outcome(packet, "", heard, replies))
     return outcomes
 
 
@@ -39,8 +39,8 @@ def results(verdicts: Iterable[Verdict]) -> dict[str, Result]:
 
 def tracing(fleet_of: Any) -> Any:
     def reply(device: str, probe: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        answers = {str(one[0]): [["expired", f"10.9.9.{one[-1]}", 0.01]] for one in parameters["shots"]}
-        sent = [one[0] for one in parameters["shots"]]
+        answers = {str(one[0]): [["expired", f"10.9.9.{one[-1]}", 0.01]] for one in parameters["packets"]}
+        sent = [one[0] for one in parameters["packets"]]
         return {
             "sent": sent,
             "unsent": {},
@@ -58,10 +58,10 @@ def tracing(fleet_of: Any) -> Any:
 def readings(plan: Plan, outcomes: Iterable[Outcome], *, short: int = 0) -> spoofing.Readings:
     after: dict[str, dict[str, int]] = {}
     for outcome in outcomes:
-        if outcome.shot.topic == spoofing.TOPIC:
-            one = spoofing.guard(plan, outcome.shot)
+        if outcome.packet.topic == spoofing.TOPIC:
+            one = spoofing.guard(plan, outcome.packet)
             counters = after.setdefault(one.device, {})
-            name = one.counter.replace("*", f"_by_{outcome.shot.out.device}")
+            name = one.counter.replace("*", f"_by_{outcome.packet.out.device}")
             counters[name] = counters.get(name, 0) + 1
     after = {
         device: {name: count - short for name, count in found.items()} for device, found in after.items()
@@ -70,7 +70,7 @@ def readings(plan: Plan, outcomes: Iterable[Outcome], *, short: int = 0) -> spoo
 
 
 def test_every_ordered_pair_of_sites_has_its_verdict(plan: Plan, kept: Any, fleet_of: Any) -> None:
-    found = results(separation.verdicts(plan, volley(healthy(plan)), kept, tracing(fleet_of)))
+    found = results(sites.verdicts(plan, probe_run(healthy(plan)), kept, tracing(fleet_of)))
     assert found == {
         f"{one.name} to {other.name}": Result.PASS
         for one in plan.sites
@@ -80,14 +80,14 @@ def test_every_ordered_pair_of_sites_has_its_verdict(plan: Plan, kept: Any, flee
 
 
 def test_every_foreign_address_is_tried_by_every_way_out(plan: Plan) -> None:
-    shots = [shot for shot in separation.shots(plan) if shot.topic == separation.TOPIC]
-    umeda = [shot for shot in shots if shot.out.device == "umeda-gw-b"]
-    assert {shot.out.interface for shot in umeda} == {"tun-b", "wwan0"}
+    packets = [packet for packet in sites.packets(plan) if packet.topic == sites.TOPIC]
+    umeda = [packet for packet in packets if packet.out.device == "umeda-gw-b"]
+    assert {packet.out.interface for packet in umeda} == {"tun-b", "wwan0"}
     for name in ("namba-gw", "namba-erc", "sakai-ce-a", "sakai-gw-b", "sakai-bems"):
-        tried = {shot.destination for shot in umeda if shot.target == name}
+        tried = {packet.destination for packet in umeda if packet.target == name}
         assert set(owned(plan.device(name))) <= tried
-    assert IPv4Address("10.16.2.161") in {shot.destination for shot in umeda}
-    assert {(shot.protocol, shot.port) for shot in umeda} == {
+    assert IPv4Address("10.16.2.161") in {packet.destination for packet in umeda}
+    assert {(packet.protocol, packet.port) for packet in umeda} == {
         ("icmp", 0),
         ("udp", 862),
         ("tcp", 179),
@@ -102,12 +102,12 @@ def test_one_packet_heard_elsewhere_fails_its_pair_only_and_shows_its_way(
     at = next(
         index
         for index, one in enumerate(outcomes)
-        if one.shot.topic == separation.TOPIC
-        and one.shot.out.device == "umeda-ce-a"
-        and one.shot.target == "namba-erc"
+        if one.packet.topic == sites.TOPIC
+        and one.packet.out.device == "umeda-ce-a"
+        and one.packet.target == "namba-erc"
     )
     outcomes[at] = replace(outcomes[at], heard={"namba-erc": ("lan0",)})
-    verdicts = list(separation.verdicts(plan, volley(outcomes), kept, tracing(fleet_of)))
+    verdicts = list(sites.verdicts(plan, probe_run(outcomes), kept, tracing(fleet_of)))
     failed = [verdict for verdict in verdicts if verdict.result is Result.FAIL]
     assert [verdict.subject for verdict in failed] == ["umeda to namba"]
     assert "umeda-ce-a out of tun-a: 10.16.1.18 to 10.16.1.116 (namba-erc) icmp" in failed[0].reason
@@ -118,82 +118,84 @@ def test_one_packet_heard_elsewhere_fails_its_pair_only_and_shows_its_way(
 def test_without_its_positive_a_negative_is_unknown(plan: Plan, kept: Any, fleet_of: Any) -> None:
     outcomes = [
         replace(one, heard={})
-        if one.shot.topic == separation.POSITIVE and one.shot.out.device == "namba-erc"
+        if one.packet.topic == sites.POSITIVE and one.packet.out.device == "namba-erc"
         else one
         for one in healthy(plan)
     ]
-    found = results(separation.verdicts(plan, volley(outcomes), kept, tracing(fleet_of)))
+    found = results(sites.verdicts(plan, probe_run(outcomes), kept, tracing(fleet_of)))
     assert found["namba to umeda"] is found["namba to sakai"] is Result.UNKNOWN
     assert found["umeda to namba"] is Result.PASS
 
 
 def test_a_target_that_did_not_listen_has_not_heard_nothing(plan: Plan, kept: Any, fleet_of: Any) -> None:
-    seen = volley(healthy(plan), {"sakai-bems": "sakai-bems: not reachable"})
-    found = results(separation.verdicts(plan, seen, kept, tracing(fleet_of)))
+    seen = probe_run(healthy(plan), {"sakai-bems": "sakai-bems: not reachable"})
+    found = results(sites.verdicts(plan, seen, kept, tracing(fleet_of)))
     assert found["umeda to sakai"] is Result.UNKNOWN
     assert found["umeda to namba"] is Result.PASS
 
 
-def test_an_empty_volley_passes_nothing(plan: Plan, kept: Any, fleet_of: Any) -> None:
-    nothing = volley(())
+def test_an_empty_probe_run_passes_nothing(plan: Plan, kept: Any, fleet_of: Any) -> None:
+    nothing = probe_run(())
     found = [
-        *separation.verdicts(plan, nothing, kept, tracing(fleet_of)),
+        *sites.verdicts(plan, nothing, kept, tracing(fleet_of)),
         *group.verdicts(plan, nothing, kept),
-        *intruders.verdicts(plan, nothing, kept),
+        *carrier.verdicts(plan, nothing, kept),
     ]
     assert {verdict.result for verdict in found} == {Result.UNKNOWN}
 
 
 def test_only_what_the_plan_opens_may_answer(plan: Plan, kept: Any) -> None:
     outcomes = healthy(plan)
-    assert set(results(group.verdicts(plan, volley(outcomes), kept)).values()) == {Result.PASS}
+    assert set(results(group.verdicts(plan, probe_run(outcomes), kept)).values()) == {Result.PASS}
     at = next(
         index
         for index, one in enumerate(outcomes)
-        if one.shot.topic == group.TOPIC
-        and (one.shot.target, one.shot.protocol, one.shot.port) == ("dras", "tcp", 22)
-        and one.shot.out.device == "umeda-bems"
+        if one.packet.topic == group.TOPIC
+        and (one.packet.target, one.packet.protocol, one.packet.port) == ("dras", "tcp", 22)
+        and one.packet.out.device == "umeda-bems"
     )
-    outcomes[at] = replace(outcomes[at], replies=(Reply("reset", str(outcomes[at].shot.destination), 0.01),))
-    found = {verdict.subject: verdict for verdict in group.verdicts(plan, volley(outcomes), kept)}
+    outcomes[at] = replace(
+        outcomes[at], replies=(Reply("reset", str(outcomes[at].packet.destination), 0.01),)
+    )
+    found = {verdict.subject: verdict for verdict in group.verdicts(plan, probe_run(outcomes), kept)}
     assert found["seen from umeda-bems"].result is Result.FAIL
     assert "tcp/22 (reset)" in found["seen from umeda-bems"].reason
     assert found["seen from namba-erc"].result is Result.PASS
 
 
-def test_an_answer_of_somebody_else_is_not_the_destinations(plan: Plan) -> None:
-    shot = next(shot for shot in group.shots(plan) if shot.target == "dras")
-    assert not Outcome(shot, replies=(Reply("unreachable/13", "10.0.0.9", 0.1),)).answered
-    assert not Outcome(shot, replies=(Reply("unreachable/13", str(shot.destination), 0.1),)).answered
-    assert Outcome(shot, replies=(Reply("unreachable/3", str(shot.destination), 0.1),)).answered
-    assert not Outcome(shot, replies=(Reply("expired", str(shot.destination), 0.1),)).answered
+def test_an_answer_of_another_host_is_not_the_destinations(plan: Plan) -> None:
+    packet = next(packet for packet in group.packets(plan) if packet.target == "dras")
+    assert not Outcome(packet, replies=(Reply("unreachable/13", "10.0.0.9", 0.1),)).answered
+    assert not Outcome(packet, replies=(Reply("unreachable/13", str(packet.destination), 0.1),)).answered
+    assert Outcome(packet, replies=(Reply("unreachable/3", str(packet.destination), 0.1),)).answered
+    assert not Outcome(packet, replies=(Reply("expired", str(packet.destination), 0.1),)).answered
 
 
 def test_a_second_customer_that_enters_fails(plan: Plan, kept: Any) -> None:
     outcomes = healthy(plan)
-    assert set(results(intruders.verdicts(plan, volley(outcomes), kept)).values()) == {Result.PASS}
+    assert set(results(carrier.verdicts(plan, probe_run(outcomes), kept)).values()) == {Result.PASS}
     entered = [
         replace(one, heard={"dras": ("lan0",)})
-        if one.shot.topic == intruders.CUSTOMER
-        and one.shot.target == "dras"
-        and one.shot.out.device == "second-branch"
+        if one.packet.topic == carrier.CUSTOMER
+        and one.packet.target == "dras"
+        and one.packet.out.device == "second-branch"
         else one
         for one in outcomes
     ]
-    found = results(intruders.verdicts(plan, volley(entered), kept))
+    found = results(carrier.verdicts(plan, probe_run(entered), kept))
     assert {subject for subject, result in found.items() if result is Result.FAIL} == {
         "second customer at second-branch"
     }
 
 
 def test_carrier_routers_with_our_customers_are_tried(plan: Plan) -> None:
-    assert {out.device for out, _, _, _ in intruders.doors(plan)} == {"a-pe1", "a-pe2", "b-edge"}
+    assert {out.device for out, _, _, _ in carrier.attachments(plan)} == {"a-pe1", "a-pe2", "b-edge"}
 
 
 def test_false_sources_are_dropped_where_they_must_be(plan: Plan) -> None:
     guards = {
-        (shot.out.device, shot.out.interface, str(spoofing.guard(plan, shot)))
-        for shot in spoofing.shots(plan)
+        (packet.out.device, packet.out.interface, str(spoofing.guard(plan, packet)))
+        for packet in spoofing.packets(plan)
     }
     names = {
         (device, interface, text.split("'")[1], text.split("'")[3]) for device, interface, text in guards
@@ -214,24 +216,26 @@ def test_each_counter_is_the_guards_own() -> None:
 
 def test_a_spoofed_packet_must_show_in_a_counter(plan: Plan, kept: Any) -> None:
     outcomes = healthy(plan)
-    good = results(spoofing.verdicts(plan, volley(outcomes), kept, readings(plan, outcomes)))
+    good = results(spoofing.verdicts(plan, probe_run(outcomes), kept, readings(plan, outcomes)))
     assert set(good.values()) == {Result.PASS}
-    short = results(spoofing.verdicts(plan, volley(outcomes), kept, readings(plan, outcomes, short=9)))
+    short = results(spoofing.verdicts(plan, probe_run(outcomes), kept, readings(plan, outcomes, short=9)))
     assert set(short.values()) == {Result.UNKNOWN}
     unread = spoofing.Readings({}, {}, dict.fromkeys(spoofing.guards(plan), "not reachable"))
-    assert set(results(spoofing.verdicts(plan, volley(outcomes), kept, unread)).values()) == {Result.UNKNOWN}
+    assert set(results(spoofing.verdicts(plan, probe_run(outcomes), kept, unread)).values()) == {
+        Result.UNKNOWN
+    }
 
 
 def test_a_spoofed_packet_that_arrives_fails(plan: Plan, kept: Any) -> None:
     outcomes = [
         replace(one, heard={"dras": ("lan0",)})
-        if one.shot.topic == spoofing.TOPIC
-        and one.shot.out.interface == "tun-b"
-        and one.shot.source == spoofing.NOBODY
+        if one.packet.topic == spoofing.TOPIC
+        and one.packet.out.interface == "tun-b"
+        and one.packet.source == spoofing.UNASSIGNED
         else one
         for one in healthy(plan)
     ]
-    found = results(spoofing.verdicts(plan, volley(outcomes), kept, readings(plan, outcomes)))
+    found = results(spoofing.verdicts(plan, probe_run(outcomes), kept, readings(plan, outcomes)))
     assert {subject for subject, result in found.items() if result is Result.FAIL} == {
         "umeda-gw-b by tun-b",
         "namba-gw by tun-b",
@@ -251,10 +255,10 @@ def times(listening: float, closed: float) -> dict[str, Any]:
 
 
 def test_outcomes_are_joined_from_what_all_devices_heard(plan: Plan) -> None:
-    shots: list[Shot] = list(separation.shots(plan))[:2]
-    numbered = number(shots)
+    packets: list[ProbePacket] = list(sites.packets(plan))[:2]
+    numbered = number(packets)
     first, second = numbered
-    sender = shots[0].out.device
+    sender = packets[0].out.device
     answers = {
         sender: Answer(
             sender,

@@ -10,7 +10,7 @@ import pytest
 from heiiki.plan.model import Plan
 from heiiki.requirements import Result, Verdict
 from heiiki.verify.fleet import Answer
-from heiiki.verify.ipsec import certificates as trust_certificates
+from heiiki.verify.ipsec import certificates
 
 ISSUING, ROOT = "CN=lab issuing CA 1", "CN=lab root CA 1"
 STATUS: dict[str, Any] = {
@@ -62,7 +62,7 @@ def answer(change: Any = None, watch: Any = None, rc: int = 0) -> Answer:
 
 def certificate(plan: Plan, change: Any = None) -> Verdict:
     device = plan.device("umeda-gw-b")
-    return trust_certificates.of_device("R-SEC-ACCESS", plan.pki.lifetimes, device, answer(change), ())
+    return certificates.of_device("R-SEC-ACCESS", plan.pki.lifetimes, device, answer(change), ())
 
 
 def test_a_certificate_as_planned_is_a_pass_with_its_days(plan: Plan) -> None:
@@ -101,14 +101,14 @@ def test_a_device_that_tells_nothing_leaves_it_unknown(plan: Plan) -> None:
         Answer("x", {"commands": {"status": {"rc": 1, "out": "", "err": "no configuration"}}}, "", b""),
         Answer("x", {"commands": {"status": {"rc": 0, "out": "?", "err": ""}}}, "", b""),
     ):
-        verdict = trust_certificates.of_device("R-SEC-ACCESS", plan.pki.lifetimes, device, silent, ())
+        verdict = certificates.of_device("R-SEC-ACCESS", plan.pki.lifetimes, device, silent, ())
         assert verdict.result is Result.UNKNOWN
 
 
 def revocation(plan: Plan, found: Answer) -> Verdict:
     device = plan.device("umeda-gw-b")
     assert device.crl_source is not None
-    return trust_certificates.revocation(device, device.crl_source, found, ())
+    return certificates.revocation(device, device.crl_source, found, ())
 
 
 def test_fresh_lists_of_every_ca_are_a_pass(plan: Plan) -> None:
@@ -141,9 +141,7 @@ def test_a_verifier_that_tells_nothing_is_unknown(plan: Plan) -> None:
 
 def test_every_peer_and_verifier_has_its_verdict(plan: Plan, fleet_of: Any, kept: Any) -> None:
     fleet = fleet_of(lambda *_: answer().data)
-    found = {
-        (one.requirement, one.subject): one.result for one in trust_certificates.verdicts(plan, fleet, kept)
-    }
+    found = {(one.requirement, one.subject): one.result for one in certificates.verdicts(plan, fleet, kept)}
     assert found["R-SEC-ACCESS", "certificate of umeda-gw-b"] is Result.PASS
     assert found["R-SEC-ESP", "certificate of b-edge"] is Result.FAIL
     assert {requirement for requirement, subject in found if subject == "certificate of hub-ce-a"} == {
@@ -157,5 +155,5 @@ def test_what_a_lab_said_is_understood(plan: Plan) -> None:
     path = Path(__file__).parent / "recorded" / "credentials.json"
     found = Answer("umeda-gw-b", json.loads(path.read_text(encoding="utf-8")), "", b"")
     device = plan.device("umeda-gw-b")
-    verdict = trust_certificates.of_device("R-SEC-ACCESS", plan.pki.lifetimes, device, found, ())
+    verdict = certificates.of_device("R-SEC-ACCESS", plan.pki.lifetimes, device, found, ())
     assert (verdict.result, verdict.measured) == (Result.PASS, 29.995)

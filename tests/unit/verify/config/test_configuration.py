@@ -1,4 +1,4 @@
-"""What runs against what was compiled: by file, by meaning, and unknown where nobody can read."""
+"""What runs against what was compiled: by file, by meaning, and unknown where it cannot be read."""
 
 import json
 from collections.abc import Callable

@@ -1,11 +1,11 @@
-"""Verdicts of the live and config stages, and the rules that all of them share."""
+"""Helpers that make verdicts of the live stage, and that list why a result is not known."""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from heiiki.requirements import Result, Stage, Verdict
 from heiiki.requirements.verdict import Evidence
-from heiiki.verify.isolation.packets import Outcome, Volley
+from heiiki.verify.isolation.packets import Outcome, ProbeRun
 
 Keep = Callable[[str, bytes], Evidence]
 """Keeps raw output under a name and returns the evidence that points to it."""
@@ -36,36 +36,36 @@ def live(
 
 
 def unknown(identifier: str, subject: str, reason: str, evidence: tuple[Evidence, ...] = ()) -> Verdict:
-    """Return a live verdict that says why nobody can tell."""
+    """Return a live verdict that says why the result is not known."""
     return live(identifier, subject, Result.UNKNOWN, reason, evidence)
 
 
 def excerpt(text: str) -> Evidence:
-    """Return evidence that is one line only, collected now."""
+    """Return evidence of a single line, collected now."""
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return Evidence(now, excerpt=" ".join(text.split()))
 
 
-def missing(outcomes: Iterable[Outcome], at: Callable[[Outcome], Iterable[str]]) -> list[str]:
-    """Return, in words, the positives that did not arrive at any of the devices that `at` names."""
+def unanswered_positives(outcomes: Iterable[Outcome], at: Callable[[Outcome], Iterable[str]]) -> list[str]:
+    """Return the positives that arrived at none of the devices that `at` names, as human-readable text."""
     return [
-        f"its positive did not arrive: {outcome.shot}{f' ({outcome.unsent})' if outcome.unsent else ''}"
+        f"its positive did not arrive: {outcome.packet}{f' ({outcome.unsent})' if outcome.unsent else ''}"
         for outcome in outcomes
         if not set(at(outcome)) & set(outcome.heard)
     ]
 
 
-def deaf(volley: Volley, devices: Iterable[str]) -> list[str]:
-    """Return why those of `devices` that did not listen did not."""
-    return [volley.failures[device] for device in dict.fromkeys(devices) if device in volley.failures]
+def not_listening(probe_run: ProbeRun, devices: Iterable[str]) -> list[str]:
+    """Return, for each of `devices` that did not listen, the reason."""
+    return [probe_run.failures[device] for device in dict.fromkeys(devices) if device in probe_run.failures]
 
 
 def unsent(outcomes: Iterable[Outcome]) -> list[str]:
-    """Return the packets that never left, in words."""
-    return [f"never sent: {outcome.shot}: {outcome.unsent}" for outcome in outcomes if outcome.unsent]
+    """Return the packets that were not sent, as human-readable text."""
+    return [f"never sent: {outcome.packet}: {outcome.unsent}" for outcome in outcomes if outcome.unsent]
 
 
-def brief(reasons: list[str], most: int = 3) -> str:
-    """Return the first few reasons and how many more there are."""
+def summarise(reasons: list[str], most: int = 3) -> str:
+    """Return the first `most` reasons, and how many more there are."""
     more = f" (and {len(reasons) - most} more)" if len(reasons) > most else ""
     return "; ".join(reasons[:most]) + more
