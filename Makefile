@@ -123,9 +123,9 @@ unit: setup ## Run the tests that need no lab (about 2 minutes)
 	pytest -m "not lab"
 
 .PHONY: test
-test: setup ## Lint, types, unit, golden, wrong-input and Molecule tests (about 12 minutes)
-	$(say) "1 of 2: lint and types side by side, about 1 minute; what they say is shown when they are done"
-	$(MAKE) --jobs=2 --output-sync=target lint types
+test: setup ## Lint, types, documentation, unit, golden, wrong-input and Molecule tests (about 12 minutes)
+	$(say) "1 of 2: lint, types and documentation side by side, about 1 minute; what they say is shown when they are done"
+	$(MAKE) --jobs=2 --output-sync=target lint types docs
 	$(say) "2 of 2: tests; first those without a lab, about 2 minutes, then those on one lab, about 9 minutes"
 	pytest
 

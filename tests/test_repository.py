@@ -128,16 +128,6 @@ def test_roles_are_found() -> None:
     assert [role.name for role in ROLES] == sorted(path.name for path in ROOT.glob("roles/*"))
 
 
-@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
-def test_argument_specs_equal_defaults(role: Path) -> None:
-    specs = load_yaml(role / "meta" / "argument_specs.yml")["argument_specs"]
-    options = {name: option for spec in specs.values() for name, option in spec.get("options", {}).items()}
-    promised = {name: option.get("default") for name, option in options.items() if not option.get("required")}
-    defaults_file = role / "defaults" / "main.yml"
-    defaults = load_yaml(defaults_file) if defaults_file.exists() else {}
-    assert (defaults or {}) == promised
-
-
 @pytest.mark.parametrize(
     "role", [role for role in ROLES if (role / "README.md").exists()], ids=lambda role: role.name
 )

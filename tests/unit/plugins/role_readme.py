@@ -31,10 +31,11 @@ def roles() -> list[Path]:
 
 
 def options(role: Path) -> dict[str, dict[str, object]]:
-    """Return the options of a role's main entry point."""
+    """Return the options of a role's main entry point, each with its default from the role's defaults."""
     specs = yaml.safe_load((role / "meta/argument_specs.yml").read_text(encoding="utf-8"))
     found: dict[str, dict[str, object]] = specs["argument_specs"]["main"]["options"]
-    return found
+    defaults = yaml.safe_load((role / "defaults/main.yml").read_text(encoding="utf-8"))
+    return {name: {"default": defaults[name], **option} for name, option in found.items()}
 
 
 def rows(role: Path) -> Iterator[str]:

@@ -61,6 +61,19 @@ def test_defaults_are_those_of_the_specification(role: Path) -> None:
     assert load(role / "defaults/main.yml") == {name: option["default"] for name, option in options.items()}
 
 
+def test_only_a_default_that_is_a_template_of_no_text_is_left_out_of_the_specification(role: Path) -> None:
+    """The schema of `ansible-doc` takes no template as the default of a truth value or of dictionaries."""
+    specified = load(role / "meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    silent = {name for name, option in specified.items() if "default" not in option}
+    no_text = {
+        name
+        for name, option in specified.items()
+        if "dict" in (option["type"], option.get("elements")) or option["type"] == "bool"
+    }
+    defaults = load(role / "defaults/main.yml")
+    assert silent == {name for name in no_text if str(defaults[name]).startswith("{{")}
+
+
 def test_public_variables_carry_the_roles_name_and_private_ones_a_line_before_it(role: Path) -> None:
     assert {
         name for name in load(role / "defaults/main.yml") if not name.startswith(f"{role.name}_")
