@@ -16,11 +16,14 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from ansible.errors import AnsibleError
+from ansible.utils.display import Display
 
 if TYPE_CHECKING:
     from heiiki.management import Hosts
     from heiiki.plan.model import Plan
     from heiiki.service import Service
+
+display = Display()
 
 
 def package(name: str) -> ModuleType:
@@ -83,7 +86,10 @@ def load_plan(service: Path) -> "Plan":
 def _planned(service: Path, _written: tuple[tuple[str, int], ...]) -> "Plan":
     """Return the plan of what is written, once for each state of the files."""
     with translated(prefix=f"the service in {service} cannot be read:\n"):
-        return cast("Plan", package("heiiki.plan").build(package("heiiki.intent").load(service)))
+        intent = package("heiiki.intent").load(service)
+        for notice in intent.notices:
+            display.deprecated(notice, version="0.3.0", collection_name="heiiki.network")
+        return cast("Plan", package("heiiki.plan").build(intent))
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from heiiki.cli.terminal import say
 from heiiki.intent import load
 from heiiki.plan import Plan, build
 
@@ -16,5 +17,8 @@ class Folder(click.Path):
 
 
 def planned(folder: Path) -> Plan:
-    """Load, validate and resolve the service in `folder`."""
-    return build(load(folder))
+    """Load, validate and resolve the service in `folder`; write its deprecation notices to standard error."""
+    intent = load(folder)
+    for notice in intent.notices:
+        say(f"deprecated: {notice}", err=True)
+    return build(intent)

@@ -55,7 +55,7 @@ def across(
         yield from _tariffs(*service)
         yield from _references(service, sites)
         if named is not None:
-            yield from _witness(*service, [*(site.name for _, site in sites), *named])
+            yield from _test_equipment(*service, [*(site.name for _, site in sites), *named])
         yield from _capacity(service[1].addresses, sites)
 
 
@@ -208,23 +208,25 @@ def _references(service: tuple[YamlSource, Service], sites: Sequence[_Written]) 
     for site_source, site in sites:
         if site.a.pe not in edges:
             yield site_source.problem(("a", "pe"), *_unknown("PE", site.a.pe, edges))
-        if written.witnesses is not None and site.b.sim == witness_imsi(written.networks.b.plmn):
+        if written.test_equipment is not None and site.b.sim == imsi_of_test_sim(written.networks.b.plmn):
             what = f"IMSI {site.b.sim} is that of the test SIM"
-            yield site_source.problem(("b", "sim"), what, "take another SIM, or remove `witnesses`")
+            yield site_source.problem(("b", "sim"), what, "take another SIM, or remove `test_equipment`")
         if not site.b.sim.startswith(written.networks.b.plmn):
             what = f"IMSI {site.b.sim} is not of PLMN {written.networks.b.plmn}"
             yield site_source.problem(("b", "sim"), what, "order the SIM from the carrier of network B")
 
 
-def _witness(source: YamlSource, service: Service, names: Sequence[str]) -> Iterator[Problem]:
+def _test_equipment(source: YamlSource, service: Service, names: Sequence[str]) -> Iterator[Problem]:
     if not names:
         yield source.problem((), "the service has no site", "add sites/0001-name.yml")
-    elif service.witnesses is not None and service.witnesses.overlaps not in names:
+    elif service.test_equipment is not None and service.test_equipment.overlaps not in names:
         some = sorted(set(names))[:_SHOWN]
-        yield source.problem(("witnesses", "overlaps"), *_unknown("site", service.witnesses.overlaps, some))
+        yield source.problem(
+            ("test_equipment", "overlaps"), *_unknown("site", service.test_equipment.overlaps, some)
+        )
 
 
-def witness_imsi(plmn: str) -> str:
+def imsi_of_test_sim(plmn: str) -> str:
     """Return the IMSI of the test SIM of network B, which has no subscription: the last of the PLMN."""
     return plmn.ljust(_IMSI_DIGITS, "9")
 

@@ -21,6 +21,9 @@ M = TypeVar("M", bound=Model)
 
 _SITE_FILE = re.compile(r"[0-9]{4}-[a-z][a-z0-9_]*\.yml")
 
+FORMER_KEYS = {"witnesses": ("test_equipment", "0.3.0")}
+"""Former keys of ``service.yml``: the present name, and the release that refuses the former one."""
+
 _MOST = 50
 """Problems shown of one file: who has more began with the wrong file."""
 
@@ -40,6 +43,9 @@ def load(folder: Path) -> Intent:
     sources = {path: YamlSource(path, text) for path, text in texts.items()}
     for source in sources.values():
         problems += source.problems
+    notices: list[str] = []
+    for source in _named(sources, folder / "service.yml"):
+        _take_former_keys(source, problems, notices)
     service = _first(_validated(Service, _named(sources, folder / "service.yml"), problems))
     retired = _first(_validated(Retired, _named(sources, folder / "retired.yml"), problems))
     revoked = _first(_validated(Revoked, _named(sources, folder / "revoked.yml"), problems))
@@ -56,6 +62,7 @@ def load(folder: Path) -> Intent:
         sites=ordered,
         retired=retired[1] if retired else Retired(),
         revoked=marked,
+        notices=tuple(notices),
         digest=_digest(folder, texts),
     )
 
@@ -164,6 +171,18 @@ def _causes(details: list[ErrorDetails]) -> list[ErrorDetails]:
         if not (detail["type"] == "missing" and any(misspells(loc, detail["loc"]) for loc in strange))
         and not (detail["type"] == "too_short" and detail["loc"] in holders)
     ]
+
+
+def _take_former_keys(source: YamlSource, problems: list[Problem], notices: list[str]) -> None:
+    """Accept the former names of keys of ``service.yml``, each with a notice."""
+    for former, (name, release) in FORMER_KEYS.items():
+        if source.take_former(former, name):
+            what, fix = f"the key is called `{name}`", f"rename it: release {release} refuses the former name"
+            notices.append(str(source.problem((name,), what, fix)))
+        elif isinstance(source.value, dict) and former in source.value:
+            what = f"`{former}` is the former name of `{name}`, which is there too"
+            problems.append(source.problem((former,), what, "remove it"))
+            del source.value[former]
 
 
 def _first(found: Iterator[tuple[YamlSource, M]]) -> tuple[YamlSource, M] | None:

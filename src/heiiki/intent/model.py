@@ -136,8 +136,8 @@ class Reliability(Model):
     lte_core: Component
 
 
-class Witnesses(Model):
-    """Equipment that only proves separation: a second customer, and a SIM without a subscription."""
+class TestEquipment(Model):
+    """Equipment that only proves separation: a second customer, and a test UE that belongs to no site."""
 
     overlaps: Name = Field(
         description="The site whose addresses the second customer uses too, in its own VRF."
@@ -187,7 +187,9 @@ class Service(Model):
     addresses: AddressPools = Field(description="Pools; a site's addresses follow from its number.")
     networks: Networks = Field(description="The two closed networks.")
     reliability: Reliability = Field(description="As suppliers state it, for R-AVAIL.")
-    witnesses: Witnesses | None = Field(default=None, description="Only to prove separation.")
+    test_equipment: TestEquipment | None = Field(
+        default=None, description="Only to prove separation; `witnesses` until 0.2.0."
+    )
 
 
 class Resource(Model):
@@ -279,6 +281,7 @@ class Intent(Model):
 
     Attributes:
         revoked: the revoked devices.
+        notices: former names that the files use, which a later release will refuse.
         digest: SHA-256 over the names and contents of all files.
     """
 
@@ -286,4 +289,5 @@ class Intent(Model):
     sites: tuple[Site, ...]
     retired: Retired = Retired()
     revoked: tuple[Mark, ...] = ()
+    notices: tuple[str, ...] = ()
     digest: str

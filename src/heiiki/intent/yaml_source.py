@@ -49,13 +49,28 @@ class YamlSource:
         self._text = _without_breaks(text.removeprefix("\ufeff"))
         self.problems: list[Problem] = []
         self._seen: set[int] = set()
+        self._former: dict[str | int, str] = {}
         self.root: yaml.Node | None = self._compose(self._text)
         self.value: Any = self._plain(self.root, ()) if self.root is not None else None
+
+    def take_former(self, former: str, name: str) -> bool:
+        """Give the value of the top-level key `former` the key `name`; return False without such a key.
+
+        Positions and problems still show the key as it is written.
+        """
+        if not isinstance(self.value, dict) or former not in self.value or name in self.value:
+            return False
+        self.value = {name if key == former else key: value for key, value in self.value.items()}
+        self._former[name] = former
+        return True
+
+    def _as_written(self, loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
+        return (self._former.get(loc[0], loc[0]), *loc[1:]) if loc else loc
 
     def position(self, loc: tuple[str | int, ...]) -> tuple[int, int]:
         """Return line and column, from 1, of the key at `loc`, or of the nearest thing that holds it."""
         node, mark = self.root, self.root.start_mark if self.root is not None else None
-        for step in loc:
+        for step in self._as_written(loc):
             found = _child(node, step)
             if found is None:
                 break
@@ -77,7 +92,7 @@ class YamlSource:
 
     def _node(self, loc: tuple[str | int, ...]) -> yaml.Node | None:
         node = self.root
-        for step in loc:
+        for step in self._as_written(loc):
             found = _child(node, step)
             if found is None:
                 return None
@@ -87,7 +102,7 @@ class YamlSource:
     def problem(self, loc: tuple[str | int, ...], what: str, fix: str) -> Problem:
         """Return a problem at `loc`."""
         line, column = self.position(loc)
-        return Problem(self.file, line, column, dotted(loc), what, fix)
+        return Problem(self.file, line, column, dotted(self._as_written(loc)), what, fix)
 
     def _compose(self, text: str) -> yaml.Node | None:
         if len(text) > MAX_CHARACTERS:

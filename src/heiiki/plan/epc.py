@@ -86,7 +86,7 @@ def links(_context: Context) -> Iterator[Link]:
 
 
 def subscriptions(context: Context) -> tuple[Sim, ...]:
-    """Return every subscription to the APN: the sites', and the witness's own test SIM.
+    """Return every subscription to the APN: the sites', and that of the test SIM.
 
     The SIM of a device that is shut out has none.
     """
@@ -141,7 +141,7 @@ def _core(context: Context, name: str, function: Function) -> Device:
 def _radios(context: Context) -> Iterator[Interface]:
     for site in context.sites:
         yield Interface(names.radio(site), InterfaceKind.RADIO, (), peer=names.gateway(site, Network.B))
-    if context.service.witnesses is not None:
+    if context.service.test_equipment is not None:
         yield Interface(names.TEST_UE_IF, InterfaceKind.RADIO, (), peer=names.TEST_UE)
 
 

@@ -80,9 +80,9 @@ def loopback(context: Context, router: CarrierRouter) -> IPv4Address:
 def second_targets(context: Context) -> tuple[str, str]:
     """Return the second customer's two PE routers: the hub's, and that of the site it overlaps."""
     network = context.service.networks.a
-    witnesses = context.service.witnesses
+    equipment = context.service.test_equipment
     pe = next(
-        site.a.pe for site in context.sites if witnesses is not None and site.name == witnesses.overlaps
+        site.a.pe for site in context.sites if equipment is not None and site.name == equipment.overlaps
     )
     return network.hub_pe, pe
 
@@ -223,13 +223,13 @@ def _customers(context: Context, router: CarrierRouter, attached: list[Site]) ->
         yield _hub(context, router)
     for site in attached:
         yield _spoke(context, router, site)
-    if context.service.witnesses is not None:
+    if context.service.test_equipment is not None:
         hub_pe, site_pe = second_targets(context)
         if router.name == hub_pe:
             yield _second(context, router, names.SECOND_HQ_IF, context.hub_lan)
         if router.name == site_pe:
             overlapped = next(
-                site for site in context.sites if site.name == context.service.witnesses.overlaps
+                site for site in context.sites if site.name == context.service.test_equipment.overlaps
             )
             yield _second(context, router, names.SECOND_BRANCH_IF, context.own(overlapped).lan)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from ipaddress import IPv4Network
 
-from heiiki.intent.consistency import witness_imsi
+from heiiki.intent.consistency import imsi_of_test_sim
 from heiiki.plan import addresses as addr
 from heiiki.plan import names
 from heiiki.plan.context import Context
@@ -25,9 +25,9 @@ from heiiki.plan.model import (
 
 def devices(context: Context) -> Iterator[Device]:
     """Yield the test equipment; nothing if the service has none."""
-    if context.service.witnesses is None:
+    if context.service.test_equipment is None:
         return
-    branch = next(site for site in context.sites if site.name == context.service.witnesses.overlaps)
+    branch = next(site for site in context.sites if site.name == context.service.test_equipment.overlaps)
     branch_lan = context.own(branch).lan
     yield _second(names.SECOND_HQ, context.hub_lan, addr.HUB_DRAS)
     yield _second(names.SECOND_BRANCH, branch_lan, addr.LAN_CONTROLLER)
@@ -48,16 +48,16 @@ def test_sim(context: Context) -> Iterator[Sim]:
 
     It may attach, and that is all: no tunnel of the hub ends at its address.
     """
-    if context.service.witnesses is None:
+    if context.service.test_equipment is None:
         return
     network, pool = context.service.networks.b, context.service.addresses.sim_b
-    imsi = witness_imsi(network.plmn)
+    imsi = imsi_of_test_sim(network.plmn)
     yield Sim(imsi, network.apn, addr.host(pool, addr.hub_index(pool)), names.TEST_UE, f"sim/{imsi}")
 
 
 def links(context: Context) -> Iterator[Link]:
     """Yield the links of the test equipment."""
-    if context.service.witnesses is None:
+    if context.service.test_equipment is None:
         return
     hub_pe, site_pe = (names.core_router(name) for name in second_targets(context))
     for pe, interface, device in (

@@ -1,6 +1,7 @@
 """What people type, and what they get: output, exit code, and never a traceback."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,16 @@ def test_new_makes_a_service_that_passes(tmp_path: Path) -> None:
     result = run("check", folder)
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.splitlines()[-1].endswith(" pass, 0 FAIL, 0 UNKNOWN, 0 n/a")
+
+
+def test_check_tells_a_former_key_and_examines_the_service_all_the_same(tmp_path: Path) -> None:
+    shutil.copytree(EXAMPLE, tmp_path / "lab")
+    file = tmp_path / "lab" / "service.yml"
+    file.write_text(file.read_text(encoding="utf-8").replace("test_equipment:", "witnesses:"), "utf-8")
+    result = run("check", tmp_path / "lab")
+    assert (result.exit_code, result.stdout) == (0, run("check", EXAMPLE).stdout)
+    assert result.stderr.startswith(f"deprecated: {file}:")
+    assert result.stderr.count("`test_equipment`") == len(result.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(("sites", "seed"), [(1, 1), (2, 9), (120, 7)])

@@ -156,3 +156,19 @@ def test_every_device_and_group_of_a_service_is_reserved() -> None:
     plan = build(load(EXAMPLE))
     hosts = {device.name for device in plan.devices if device.name.isidentifier()}
     assert hosts | {str(role) for role in Role} <= RESERVED_NAMES
+
+
+def test_a_former_key_is_read_with_a_notice_that_says_where_it_stands(tmp_path: Path) -> None:
+    shutil.copytree(EXAMPLE, tmp_path / "lab")
+    file = tmp_path / "lab" / "service.yml"
+    text = file.read_text(encoding="utf-8")
+    line = text[: text.index("test_equipment:")].count("\n") + 1
+    file.write_text(text.replace("test_equipment:", "witnesses:"), encoding="utf-8")
+    found = load(tmp_path / "lab")
+    assert found.service == load(EXAMPLE).service
+    notice = (
+        f"{file}:{line}:1: witnesses: the key is called `test_equipment`; "
+        "rename it: release 0.3.0 refuses the former name"
+    )
+    assert found.notices == (notice,)
+    assert load(EXAMPLE).notices == ()

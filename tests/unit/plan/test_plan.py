@@ -36,15 +36,15 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> tuple[Intent, ...]:
 
 
 def some(intent: Intent, data: st.DataObject, label: str) -> Intent:
-    """The service with a random part of its sites; the one that the witness overlaps stays."""
+    """The service with a random part of its sites; the one that the test equipment overlaps stays."""
     wanted = data.draw(
         st.sets(st.sampled_from([site.number for site in intent.sites]), min_size=1), label=label
     )
-    witness = intent.service.witnesses
+    equipment = intent.service.test_equipment
     kept = tuple(
         site
         for site in intent.sites
-        if site.number in wanted or (witness is not None and site.name == witness.overlaps)
+        if site.number in wanted or (equipment is not None and site.name == equipment.overlaps)
     )
     return intent.model_copy(update={"sites": kept})
 

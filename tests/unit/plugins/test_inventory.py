@@ -15,6 +15,7 @@ from ansible.inventory.data import InventoryData
 from ansible.parsing.dataloader import DataLoader
 from ansible_collections.heiiki.network.plugins.inventory import intent
 from ansible_collections.heiiki.network.plugins.inventory.intent import InventoryModule
+from ansible_collections.heiiki.network.plugins.plugin_utils import _heiiki
 
 from heiiki.intent.consistency import reserved
 from heiiki.intent.forms import NAME
@@ -260,3 +261,14 @@ def test_no_site_may_be_called_as_a_group_or_a_host(lab: InventoryData) -> None:
     possible = {name for name in names if re.fullmatch(NAME, name)}
     assert {"vault", "managed", "pe_router", "function_pe", "network_a"} <= possible
     assert [name for name in sorted(possible) if not reserved(name)] == []
+
+
+def test_a_former_key_is_a_deprecation_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notices: list[str] = []
+    monkeypatch.setattr(_heiiki.display, "deprecated", lambda text, **_: notices.append(text))
+    shutil.copytree(LAB, tmp_path / "lab")
+    file = tmp_path / "lab" / "service.yml"
+    file.write_text(file.read_text(encoding="utf-8").replace("test_equipment:", "witnesses:"), "utf-8")
+    assert "test-ue" in members(inventory(tmp_path / "lab"), "unmanaged")
+    (notice,) = notices
+    assert f"{file}:" in notice

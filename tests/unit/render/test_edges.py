@@ -18,11 +18,11 @@ SERVICE, UMEDA, NAMBA = "service.yml", "sites/0017-umeda.yml", "sites/0023-namba
 P1 = "      - {name: p1, function: p, number: 11}"
 P1_PE2 = "      - {number: 2, between: [p1, pe2]}"
 PE3, PE3_P1 = "      - {name: pe3, function: pe, number: 3}", "      - {number: 3, between: [pe3, p1]}"
-NO_WITNESS = ("witnesses:\n  overlaps: umeda\n", "")
+NO_TEST_EQUIPMENT = ("test_equipment:\n  overlaps: umeda\n", "")
 
 ALONE = {
     SERVICE: [
-        NO_WITNESS,
+        NO_TEST_EQUIPMENT,
         ("      - {name: pe2, function: pe, number: 2}\n", ""),
         (P1 + "\n", ""),
         ("    links:\n      - {number: 1, between: [pe1, p1]}\n" + P1_PE2 + "\n", ""),
@@ -33,9 +33,9 @@ ALONE = {
 EDGES: Mapping[str, Mapping[str, list[tuple[str, str]]]] = {
     "as it is": {},
     "a PE without a site": {SERVICE: [(P1, f"{PE3}\n{P1}"), (P1_PE2, f"{P1_PE2}\n{PE3_P1}")]},
-    "no second customer": {SERVICE: [NO_WITNESS]},
+    "no second customer": {SERVICE: [NO_TEST_EQUIPMENT]},
     "one site": {NAMBA: []},
-    "one gateway": {SERVICE: [NO_WITNESS], UMEDA: []},
+    "one gateway": {SERVICE: [NO_TEST_EQUIPMENT], UMEDA: []},
     "one PE, no core": ALONE,
     "all sites at the hub's PE": {UMEDA: [("pe: pe2", "pe: pe1")], NAMBA: [("pe: pe2", "pe: pe1")]},
     "the hub at the sites' PE": {SERVICE: [("hub_pe: pe1", "hub_pe: pe2")]},
