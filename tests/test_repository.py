@@ -16,6 +16,7 @@ import heiiki
 
 ROOT = Path(__file__).parent.parent
 LARGEST_FILE = 512 * 1024
+MOST_LINES = 400
 
 # Square brackets keep a pattern from matching its own line.
 FORBIDDEN = {
@@ -122,6 +123,16 @@ def test_no_leftovers() -> None:
 
 def test_no_large_files() -> None:
     assert [path for path in tracked() if path.stat().st_size > LARGEST_FILE] == []
+
+
+def test_no_program_is_longer_than_a_person_reads_in_one_go() -> None:
+    programs = [*ROOT.glob("src/**/*.py"), *ROOT.glob("plugins/**/*.py")]
+    lines = {path.relative_to(ROOT).as_posix(): path.read_text().count("\n") for path in programs}
+    assert len(lines) > 100
+    being_split = {"src/heiiki_agent/stamp.py"}
+    assert {
+        name: count for name, count in lines.items() if count > MOST_LINES and name not in being_split
+    } == {}
 
 
 def test_roles_are_found() -> None:

@@ -25,8 +25,10 @@ from cryptography.x509.oid import NameOID
 
 from heiiki.intent import load
 from heiiki.pki.issue import WrappedToken, mint, signing_call
-from heiiki.pki.server.bootstrap import CA, INIT, Access, access, apply, logged_in
-from heiiki.pki.server.connection import Server, Vault
+from heiiki.pki.server.bootstrap import INIT, apply
+from heiiki.pki.server.connection import Vault
+from heiiki.pki.server.login import CA, Access, access, logged_in
+from heiiki.pki.server.pinned import Server
 from heiiki.pki.server.policies import Purpose
 from heiiki.plan import build
 from heiiki.plan.model import Identity, Pki, Plan

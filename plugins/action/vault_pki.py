@@ -14,7 +14,7 @@ from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
 )
 
 if TYPE_CHECKING:
-    from heiiki.pki.server.bootstrap import Access
+    from heiiki.pki.server.login import Access
     from heiiki.plan.model import Plan
 
 ARGUMENTS = {
@@ -77,10 +77,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
 
     def _seeded(self, access: "Access", plan: "Plan") -> tuple[str, ...]:
         """Write the secrets that the server lacks; one that cannot be asked yet lacks all of them."""
-        bootstrap, kv = package("heiiki.pki.server.bootstrap"), package("heiiki.pki.server.secrets")
+        login, kv = package("heiiki.pki.server.login"), package("heiiki.pki.server.secrets")
         custodian = package("heiiki.pki.server.policies").Purpose.CUSTODIAN
-        if self._task.check_mode and not bootstrap.usable(access, custodian):
+        if self._task.check_mode and not login.usable(access, custodian):
             return tuple(kv.named(plan))
-        with bootstrap.logged_in(access, custodian) as session:
+        with login.logged_in(access, custodian) as session:
             secrets = kv.VaultSecrets(session, plan.pki.secrets_mount)
             return tuple(kv.seed(secrets, kv.named(plan), access.store, check=self._task.check_mode))

@@ -7,11 +7,8 @@ whatever goes wrong after that brings the old files and the old services back.
 """
 
 import base64
-import hashlib
 import os
 import re
-import shlex
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +22,14 @@ from ansible_collections.heiiki.network.plugins.module_utils.journal import (
     ownership,
     read,
 )
+from ansible_collections.heiiki.network.plugins.module_utils.node_diff import (
+    DIGEST,
+    PLACEHOLDER,
+    file_diff,
+    is_secret,
+    sha256,
+)
+from ansible_collections.heiiki.network.plugins.module_utils.node_health import await_healthy, running_digest
 from ansible_collections.heiiki.network.plugins.module_utils.node_manifest import (
     ManagedFile,
     ManagedService,
@@ -36,10 +41,6 @@ from ansible_collections.heiiki.network.plugins.module_utils.service_manager imp
     ServiceManager,
     run,
 )
-
-PLACEHOLDER = re.compile(r"\{\{secret:[^{}]+:[^{}:]+\}\}")
-HEALTH_POLL_S = 0.2
-DIGEST = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +206,8 @@ class _Run:
     def diff(self) -> Iterator[dict[str, str]]:
         """Yield what differs, for Ansible to print."""
         for change in self.changes:
-            yield self._file_diff(change)
+            hidden = bool(self._owned.files.get(change.path, {}).get("secret"))
+            yield file_diff(change, self._files.get(change.path), hidden=hidden)
         for name, verb in self.due.items():
             why = f": {self._drift[name]}" if name in self._drift else ""
             yield {"prepared": f"service {name}: {verb}{why}\n"}
@@ -215,7 +217,7 @@ class _Run:
     def _wanted(self) -> Iterator[Change]:
         for path, file in self._files.items():
             stat, before = self._ownership(file), read(self._journal.at(path))
-            same = before is not None and before.stat == stat and _sha256(before.data) == self._digest(file)
+            same = before is not None and before.stat == stat and sha256(before.data) == self._digest(file)
             if not same:
                 yield Change(path, before, Content(self._resolved(file), stat))
 
@@ -226,7 +228,7 @@ class _Run:
                 yield Change(path, before, None)
 
     def _digest(self, file: ManagedFile) -> str:
-        return file.sha256 or _sha256(self._resolved(file))
+        return file.sha256 or sha256(self._resolved(file))
 
     def _resolved(self, file: ManagedFile) -> bytes:
         """Return what a file has to hold; nothing for one that is only compared."""
@@ -322,7 +324,7 @@ class _Run:
             done = self.due.get(service.name)
             if done:
                 verbs[done](service.name)
-                _healthy(service)
+                await_healthy(service)
 
     def _keep_record(self) -> None:
         """Note what belongs to the manifest now, although nothing else had to be changed."""
@@ -378,21 +380,6 @@ class _Run:
             return self._manager.start
         return self._manager.reload if state == "reload" else self._manager.restart
 
-    # -- showing
-
-    def _file_diff(self, change: Change) -> dict[str, str]:
-        before, after = change.before, change.after
-        if before and after and before.data == after.data:
-            return {"prepared": f"{change.path}: {before.stat} -> {after.stat}\n"}
-        file = self._files.get(change.path)
-        hidden = bool(file and is_secret(file)) or bool(self._owned.files.get(change.path, {}).get("secret"))
-        return {
-            "before_header": _header(change.path, change.before),
-            "after_header": _header(change.path, change.after),
-            "before": _shown(change.before, hidden=hidden),
-            "after": _shown(change.after, hidden=hidden),
-        }
-
 
 def _attempt(name: str, action: Callable[[str], None]) -> str:
     """Do one step of the way back; returns what went wrong, since the other steps are still to be done."""
@@ -401,57 +388,3 @@ def _attempt(name: str, action: Callable[[str], None]) -> str:
     except (ServiceError, OSError) as error:
         return f"service {name} could not be restored: {error}"
     return ""
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def is_secret(file: ManagedFile) -> bool:
-    """Tell whether a file is shown in no diff."""
-    return file.secret or bool(PLACEHOLDER.search(file.content or ""))
-
-
-def _header(path: str, content: Content | None) -> str:
-    return f"{path} ({content.stat})" if content else f"{path} (absent)"
-
-
-def _shown(content: Content | None, *, hidden: bool) -> str:
-    if content is None:
-        return ""
-    if hidden:
-        return f"(secret, sha256 {_sha256(content.data)[:DIGEST]})\n"
-    try:
-        return content.data.decode()
-    except UnicodeDecodeError:
-        return f"(not text, sha256 {_sha256(content.data)[:DIGEST]})\n"
-
-
-def running_digest(service: ManagedService) -> str:
-    """Return the digest of the running configuration; ServiceError when it cannot be had."""
-    return _sha256(run(service.running).encode())
-
-
-def _healthy(service: ManagedService) -> None:
-    """Wait until the health check of a service passes.
-
-    Raises:
-        NodeError: it did not within the service's time.
-    """
-    if not service.health:
-        return
-    deadline = time.monotonic() + service.health_s
-    while True:
-        asked = time.monotonic()
-        try:
-            run(service.health)
-        except ServiceError as error:
-            if time.monotonic() > deadline:
-                command = shlex.join(service.health)
-                raise NodeError(
-                    f"{service.name} is not healthy after {service.health_s:g} s: `{command}`: {error}"
-                ) from error
-            # Where asking is slow the machine is busy, maybe with starting this very service: it gets half.
-            time.sleep(max(HEALTH_POLL_S, time.monotonic() - asked))
-        else:
-            return

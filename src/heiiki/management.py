@@ -13,7 +13,7 @@ from importlib.metadata import entry_points
 from typing import Protocol
 
 from heiiki.errors import ManagementError
-from heiiki.pki.server.connection import Connector
+from heiiki.pki.server.pinned import Connector
 from heiiki.plan.model import Plan
 from heiiki.transport import SshHost, SshTransport, Transport
 from heiiki.verify.access import SimTrials

@@ -6,7 +6,7 @@ from typing import Any
 
 from heiiki.errors import LabError
 from heiiki.management import Hosts, TestEquipment
-from heiiki.pki.server.connection import Connector
+from heiiki.pki.server.pinned import Connector
 from heiiki.plan.model import Plan
 from heiiki.transport import Transport
 from heiiki_lab import from_plan, mobile, wiring

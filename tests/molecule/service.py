@@ -15,7 +15,7 @@ from waiting import awaited
 
 from heiiki.errors import VaultError
 from heiiki.intent import load
-from heiiki.pki.server import bootstrap
+from heiiki.pki.server import bootstrap, login
 from heiiki.plan import Plan, build
 from heiiki.report.faults import GAP_BOUND_S
 from heiiki.state import of_service
@@ -43,7 +43,7 @@ class Service:
         self.transport = LabTransport(lab_dir())
         self._lab, self._inventory, self.artifacts = lab, inventory, folder
         trust = self.plan.pki
-        self.access = bootstrap.access(
+        self.access = login.access(
             trust, of_service(self.plan.service, inventory, take_over=True).secrets, {}, self._connect
         )
 

@@ -10,7 +10,7 @@ from waiting import awaited
 
 from heiiki.pki.enrol import facts, order, planned
 from heiiki.pki.revoke import revoke_device
-from heiiki.pki.server.bootstrap import logged_in
+from heiiki.pki.server.login import logged_in
 from heiiki.pki.server.policies import Purpose
 
 from .service import CREDENTIALS, HUB, SITE, Service, changed, uninterrupted

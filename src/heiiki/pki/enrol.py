@@ -15,9 +15,9 @@ from typing import Any
 from heiiki.errors import CertificateError
 from heiiki.pki import authorities
 from heiiki.pki.issue import check_request, mint, signing_call
-from heiiki.pki.server import bootstrap
-from heiiki.pki.server.bootstrap import Access
+from heiiki.pki.server import login
 from heiiki.pki.server.connection import Vault
+from heiiki.pki.server.login import Access
 from heiiki.pki.server.policies import Purpose
 from heiiki.plan.model import Device, DeviceClass, Identity, Plan
 
@@ -95,7 +95,7 @@ def log_in(access: Access) -> str:
     Raises:
         VaultError: no credentials are known, or they are refused.
     """
-    return bootstrap.log_in(access, Purpose.ENROLLER)
+    return login.log_in(access, Purpose.ENROLLER)
 
 
 def order(vault: Vault, shared: Mapping[str, Any], device: str, csr: str) -> tuple[str, Document]:

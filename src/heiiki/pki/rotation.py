@@ -5,21 +5,22 @@ simply run again. A device that does not answer is not ready: unknown is not yes
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from heiiki.errors import RotationError
 from heiiki.files import write_atomically
 from heiiki.pki import authorities as ca
+from heiiki.pki import ready
 from heiiki.pki.authorities import Authority
 from heiiki.pki.device_program import NO_ANSWER, Devices, Status
 from heiiki.pki.enrol import fingerprint
-from heiiki.pki.server.bootstrap import Access, logged_in, root
+from heiiki.pki.server.bootstrap import root
 from heiiki.pki.server.connection import Vault
+from heiiki.pki.server.login import Access, logged_in
 from heiiki.pki.server.policies import Purpose
 from heiiki.plan.model import Pki, Plan
 
@@ -197,7 +198,9 @@ class Rotation:
         if self.kind is Kind.ISSUING or state.below_the_newest:
             return self._done(Step.SIGN, state, ())
         newest = state.current(Kind.ROOT)
-        seen = {name: _anchored(status, fingerprint(newest.pem)) for name, status in self._statuses().items()}
+        seen = {
+            name: ready.anchored(status, fingerprint(newest.pem)) for name, status in self._statuses().items()
+        }
         self._need(seen, f"trust {newest.name}", "nothing is signed below it yet")
         changes = self._changed(state, lambda vault: (ca.rotate_issuing(vault, self.plan),))
         return self._published(Step.SIGN, self._state(state), changes, seen)
@@ -209,7 +212,7 @@ class Rotation:
         if self.kind is Kind.ROOT and not state.below_the_newest:
             raise RotationError("no issuing CA is below the new root yet: run rotate.yml from its beginning")
         marks = fingerprint(issuing.pem), fingerprint(state.current(Kind.ROOT).pem)
-        seen = {name: _renewed(status, *marks) for name, status in self._statuses().items()}
+        seen = {name: ready.renewed(status, *marks) for name, status in self._statuses().items()}
         old = ", ".join(dict.fromkeys(one.name for one in state.replaced))
         self._need(seen, f"use a certificate of {issuing.name}", f"{old} is not withdrawn")
         gone = tuple(
@@ -228,7 +231,7 @@ class Rotation:
             self._pull()
         known = {fingerprint(one.pem) for one in state.roots}
         issuers = {one.certificate.subject.rfc4514_string() for one in (*state.roots, *state.issuing)}
-        seen = {name: _forgotten(status, known, issuers) for name, status in self._statuses().items()}
+        seen = {name: ready.forgotten(status, known, issuers) for name, status in self._statuses().items()}
         self._need(seen, "have forgotten what was withdrawn", "the rest of the rotation is done")
         return self._done(Step.FINISH, state, (), seen)
 
@@ -282,7 +285,9 @@ class Rotation:
         issuer = state.current(Kind.ISSUING).certificate.subject.rfc4514_string()
         verifiers = {device.name for device in self.plan.managed() if device.crl_source}
         listed = {
-            name: _listed(status, issuer) for name, status in self._statuses().items() if name in verifiers
+            name: ready.listed(status, issuer)
+            for name, status in self._statuses().items()
+            if name in verifiers
         }
         away = [name for name, why in listed.items() if why.startswith(NO_ANSWER)]
         self._need(
@@ -304,7 +309,7 @@ class Rotation:
 
     def _need(self, seen: Mapping[str, str], what: str, hence: str) -> None:
         """Stop unless every device was seen to be ready."""
-        lacking = [f"{name} {why}" for name, why in seen.items() if why not in _READY]
+        lacking = [f"{name} {why}" for name, why in seen.items() if why not in ready.READY]
         if lacking and not self.check:
             more = f" and {len(lacking) - _SHOWN} more" if len(lacking) > _SHOWN else ""
             raise RotationError(
@@ -329,57 +334,6 @@ class Rotation:
             phase = f"over: {one.subject.rfc4514_string()} took the other's place on {since}"
             after = "nothing; -e heiiki_again=true replaces it once more"
         return Done(state.current(self.kind).name, changes, phase, after, seen or {}, warnings)
-
-
-_ANCHORED, _RENEWED, _LISTED, _FORGOTTEN = "trusts it", "uses it", "has it", "knows none"
-_READY = frozenset({_ANCHORED, _RENEWED, _LISTED, _FORGOTTEN})
-
-
-def _anchored(status: dict[str, Any] | str, newest: str) -> str:
-    if isinstance(status, str):
-        return status
-    if newest not in _digests(status):
-        return "does not trust it yet"
-    return _ANCHORED if status["loaded"] else "has not loaded it yet"
-
-
-def _renewed(status: dict[str, Any] | str, issuing: str, newest: str) -> str:
-    if isinstance(status, str):
-        return status
-    certificate = status["certificate"]
-    if certificate is None:
-        return "has no certificate"
-    if certificate["issuer_sha256"] != issuing:
-        return f"has one of {certificate['issuer']}"
-    if newest not in _digests(status):
-        return "does not trust the root above it"
-    if status["problems"]:
-        return "; ".join(status["problems"])
-    return _RENEWED if status["loaded"] else "has not loaded it yet"
-
-
-def _listed(status: dict[str, Any] | str, issuer: str) -> str:
-    if isinstance(status, str):
-        return status
-    if status["certificate"] is None:
-        return _LISTED  # it lets nobody in yet, and fetches every list when it is enrolled
-    if issuer not in {one["issuer"] for one in status["crls"]}:
-        return "has no such list"
-    return _LISTED if status["loaded"] else "has not loaded it yet"
-
-
-def _forgotten(status: dict[str, Any] | str, roots: set[str], issuers: set[str]) -> str:
-    if isinstance(status, str):
-        return status
-    old = [one["subject"] for one in status["anchors"] if one["sha256"] not in roots]
-    old += sorted({one["issuer"] for one in status["crls"]} - issuers)
-    if old:
-        return f"still knows {', '.join(dict.fromkeys(old))}"
-    return _FORGOTTEN if status["loaded"] else "has not loaded it yet"
-
-
-def _digests(status: Mapping[str, Any]) -> Iterator[str]:
-    return (one["sha256"] for one in status["anchors"])
 
 
 def keep(artifacts: Path, plan: Plan, step: Step, done: Done) -> Path | None:

@@ -23,10 +23,11 @@ from heiiki.report.completion import (
     expected_trust,
     is_not_run,
 )
+from heiiki.report.drawing import BOX_HEIGHT, BOX_WIDTH
 from heiiki.report.faults import REQUIREMENT, FaultRow
 from heiiki.report.header import Header
 from heiiki.report.junit import write_junit
-from heiiki.report.picture import BOX_HEIGHT, BOX_WIDTH, KEY, draw
+from heiiki.report.picture import KEY, draw
 from heiiki.report.store import flaw, is_inside, substantiated, write_owned
 from heiiki.report.table import NOT_EXAMINED, SEVERITY, Matrix, matrix
 from heiiki.report.timeline import timeline

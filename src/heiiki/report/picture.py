@@ -7,15 +7,13 @@ around the line for the site's own (R-SEC-ACCESS), a second one for the hub's VP
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from heiiki.design.associations import ACCESS, ESP, associations, is_hub_line, wires
 from heiiki.plan.model import Device, Function, Link, Plan, Role
 from heiiki.report.completion import is_not_run
+from heiiki.report.drawing import BOX_HEIGHT, BOX_WIDTH, Box, Frame, Line, Picture
 from heiiki.report.table import worst
 from heiiki.requirements import Result, Verdict
-
-BOX_WIDTH, BOX_HEIGHT = 116.0, 38.0
 
 KEY = (
     (14, 1, "site's ESP, from its gateway to the hub (R-SEC-ACCESS)"),
@@ -49,76 +47,6 @@ _PROTECTION = (
 )
 """By the number of jackets."""
 _WORD = re.compile(r"[^\s/,;>→()]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A device, by the middle of its box."""
-
-    name: str
-    label: str
-    detail: str
-    x: float
-    y: float
-    network: str
-    result: Result | None
-    tooltip: str
-
-    @property
-    def left(self) -> float:
-        """Left edge."""
-        return self.x - BOX_WIDTH / 2
-
-    @property
-    def top(self) -> float:
-        """Upper edge."""
-        return self.y - BOX_HEIGHT / 2
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A link as an SVG path; `label` stands at (x, y) and is empty for kinds that the colour tells.
-
-    Attributes:
-        jackets: how many ESP associations a packet between site and hub is in on this link, by the plan.
-    """
-
-    name: str
-    path: str
-    network: str
-    radio: bool
-    label: str
-    x: float
-    y: float
-    result: Result | None
-    tooltip: str
-    jackets: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """A region of the picture with its heading."""
-
-    label: str
-    note: str
-    kind: str
-    x: float
-    y: float
-    width: float
-    height: float
-    result: Result | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """Everything to draw; `left_out` counts sites that a picture of this size has no room for."""
-
-    width: float
-    height: float
-    frames: tuple[Frame, ...]
-    lines: tuple[Line, ...]
-    boxes: tuple[Box, ...]
-    left_out: int
 
 
 Places = dict[str, tuple[float, float]]

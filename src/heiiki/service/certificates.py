@@ -11,8 +11,8 @@ from heiiki.pki import enrol
 from heiiki.pki.authorities import expiring
 from heiiki.pki.revoke import revoked_serials
 from heiiki.pki.rotation import Done, Kind, Rotation, Step, keep
-from heiiki.pki.server.bootstrap import logged_in
 from heiiki.pki.server.connection import Vault
+from heiiki.pki.server.login import logged_in
 from heiiki.pki.server.policies import Purpose
 from heiiki.service.devices import FleetDevices
 from heiiki.service.model import Service

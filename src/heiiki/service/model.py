@@ -8,8 +8,8 @@ from pathlib import Path
 
 from heiiki.intent import load
 from heiiki.management import Hosts, Management, management
-from heiiki.pki.server import bootstrap
-from heiiki.pki.server.bootstrap import Access
+from heiiki.pki.server import login
+from heiiki.pki.server.login import Access
 from heiiki.pki.server.policies import Purpose
 from heiiki.pki.server.secrets import VaultSecrets
 from heiiki.plan import build
@@ -56,7 +56,7 @@ class Service:
             VaultError: nothing says which CA vouches for the server.
         """
         way = self.management
-        access = bootstrap.access(
+        access = login.access(
             self.plan.pki, self.state.secrets, way.environment(), way.vault_connector(self.plan)
         )
         access.vault.for_step(step)
@@ -79,7 +79,7 @@ class Service:
             @cache
             def source() -> VaultSecrets:
                 access = self.vault("reading a device's secrets")
-                session = stack.enter_context(bootstrap.logged_in(access, Purpose.SUBSCRIBER))
+                session = stack.enter_context(login.logged_in(access, Purpose.SUBSCRIBER))
                 return VaultSecrets(session, self.plan.pki.secrets_mount)
 
             yield lambda path, field: source().read(path, field)

@@ -10,7 +10,7 @@ from heiiki.errors import IntentError, RevocationError
 from heiiki.intent import load
 from heiiki.intent.revoked import add, marked, remove
 from heiiki.pki.revoke import revoke_device
-from heiiki.pki.server.bootstrap import logged_in
+from heiiki.pki.server.login import logged_in
 from heiiki.pki.server.policies import Purpose
 from heiiki.plan import build
 from heiiki.plan.model import Device, Plan

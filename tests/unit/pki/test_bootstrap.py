@@ -7,19 +7,9 @@ import pytest
 from vault_server import RunningVault, SetUpVault, running_vault
 
 from heiiki.errors import VaultError, VaultFault
-from heiiki.pki.server.bootstrap import (
-    CA,
-    INIT,
-    Access,
-    Shares,
-    access,
-    apply,
-    initialise,
-    logged_in,
-    root,
-    unseal,
-)
+from heiiki.pki.server.bootstrap import INIT, Shares, apply, initialise, root, unseal
 from heiiki.pki.server.connection import Vault
+from heiiki.pki.server.login import CA, Access, access, logged_in
 from heiiki.pki.server.policies import Purpose
 from heiiki.plan.model import Plan
 from heiiki.state import FileSecrets

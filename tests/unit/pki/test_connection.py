@@ -9,7 +9,8 @@ import pytest
 from vault_server import HOST, RunningVault, make_tls, running_vault, unsealed_vault
 
 from heiiki.errors import LabError, VaultError, VaultFault
-from heiiki.pki.server.connection import Server, Vault
+from heiiki.pki.server.connection import Vault
+from heiiki.pki.server.pinned import Server
 
 STEP = "renewing umeda-gw-b"
 

@@ -13,7 +13,7 @@ from vault_server import SetUpVault, make_request, obtain
 
 from heiiki.errors import CertificateError, VaultError, VaultFault
 from heiiki.pki.issue import check_request, general_names, mint
-from heiiki.pki.server.bootstrap import logged_in
+from heiiki.pki.server.login import logged_in
 from heiiki.pki.server.policies import Purpose
 from heiiki.plan.model import DeviceClass, Identity
 

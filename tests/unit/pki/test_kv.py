@@ -4,7 +4,7 @@ import pytest
 from vault_server import SetUpVault
 
 from heiiki.errors import SecretError, VaultError
-from heiiki.pki.server.bootstrap import logged_in
+from heiiki.pki.server.login import logged_in
 from heiiki.pki.server.policies import Purpose
 from heiiki.pki.server.secrets import VaultSecrets
 

@@ -20,7 +20,8 @@ from heiiki.errors import VaultError
 from heiiki.pki.authorities import trust_anchors
 from heiiki.pki.issue import general_names
 from heiiki.pki.revoke import crls
-from heiiki.pki.server.bootstrap import apply, logged_in, root
+from heiiki.pki.server.bootstrap import apply, root
+from heiiki.pki.server.login import logged_in
 from heiiki.pki.server.policies import Purpose
 from heiiki.pki.server.reconcile import ensure
 from heiiki.plan.model import DeviceClass, Plan

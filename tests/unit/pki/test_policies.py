@@ -13,8 +13,9 @@ from vault_server import SetUpVault, make_request
 
 from heiiki.errors import VaultError, VaultFault
 from heiiki.pki.issue import mint, signing_call
-from heiiki.pki.server.bootstrap import apply, logged_in, root
+from heiiki.pki.server.bootstrap import apply, root
 from heiiki.pki.server.connection import Vault
+from heiiki.pki.server.login import logged_in
 from heiiki.pki.server.policies import Purpose
 
 GATEWAY, ROUTER = "umeda-gw-b", "a-pe1"

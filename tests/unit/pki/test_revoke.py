@@ -8,8 +8,8 @@ from vault_server import Issued, SetUpVault
 
 from heiiki.errors import CertificateError, VaultError, VaultFault
 from heiiki.pki.revoke import _checked, certificates, crls, of_device, revoke, revoke_device
-from heiiki.pki.server.bootstrap import logged_in
 from heiiki.pki.server.desired import serial_text
+from heiiki.pki.server.login import logged_in
 from heiiki.pki.server.policies import Purpose
 
 THEFT_S = 10.0

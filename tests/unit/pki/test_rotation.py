@@ -20,8 +20,9 @@ from heiiki.pki.authorities import (
     trust_anchors,
 )
 from heiiki.pki.revoke import crls, revoke, revoke_device
-from heiiki.pki.server.bootstrap import Rotation, apply, logged_in, root, rotate
+from heiiki.pki.server.bootstrap import Rotation, apply, root, rotate
 from heiiki.pki.server.desired import serial_text
+from heiiki.pki.server.login import logged_in
 from heiiki.pki.server.policies import Purpose
 from heiiki.plan.model import Plan
 

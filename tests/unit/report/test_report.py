@@ -22,7 +22,8 @@ from heiiki.report import (
     write_report,
 )
 from heiiki.report.completion import NOT_RUN
-from heiiki.report.picture import BOX_HEIGHT, BOX_WIDTH, draw
+from heiiki.report.drawing import BOX_HEIGHT, BOX_WIDTH
+from heiiki.report.picture import draw
 from heiiki.report.timeline import timeline
 from heiiki.requirements import REQUIREMENTS, Result, Stage, Verdict
 from heiiki.requirements.verdict import Evidence

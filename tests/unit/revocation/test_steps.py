@@ -17,7 +17,7 @@ from heiiki.errors import RevocationError, VaultError, VaultFault
 from heiiki.intent import load
 from heiiki.intent.revoked import marked
 from heiiki.pki.revoke import crls, revoke_device
-from heiiki.pki.server.bootstrap import logged_in
+from heiiki.pki.server.login import logged_in
 from heiiki.pki.server.policies import Purpose
 from heiiki.plan import build
 from heiiki.plan.model import Plan

@@ -2,35 +2,30 @@
 
 What the controller keeps, in files that only its user can read (`heiiki.state.FileSecrets`):
 
-- ``vault/ca``: field ``pem``, the CA of the server's own TLS certificate;
 - ``vault/init``: the unseal keys, ``key-1``..., and ``threshold``; during the first set-up also the root
   token;
-- ``vault/approle/<purpose>``: ``role_id`` and ``secret_id``.
+- what `heiiki.pki.server.login` needs, which a set-up writes.
 
-A root token lives as long as a set-up step takes. Real networks override by environment what is kept
-elsewhere: ``VAULT_ADDR``, ``VAULT_CACERT``, and ``VAULT_TOKEN`` or ``HEIIKI_VAULT_ROLE_ID`` with
-``HEIIKI_VAULT_SECRET_ID``.
+A root token lives as long as a set-up step takes.
 """
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from heiiki.errors import SecretError, VaultError, VaultFault
 from heiiki.pki.authorities import retirable, retire, rotate_issuing, rotate_root
-from heiiki.pki.server.connection import Connector, Server, Vault
+from heiiki.pki.server.connection import Vault
+from heiiki.pki.server.login import Access, can_log_in, logged_in, role_path
 from heiiki.pki.server.policies import Purpose
 from heiiki.pki.server.reconcile import Change, ensure
 from heiiki.plan.model import Pki, Plan
 from heiiki.state import FileSecrets
 
-CA = "vault/ca"
 INIT = "vault/init"
-_CREDENTIALS = ("role_id", "secret_id")
 
 _OPEN_WAY = "sys/generate-root"
 """HashiCorp Vault, and OpenBao where its listener allows it: the unseal keys alone make a root token."""
@@ -52,124 +47,6 @@ class Rotation(StrEnum):
     ROOT = "root"
     ISSUING = "issuing"
     RETIRE = "retire"
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """All that a controller needs to deal with the server of a service.
-
-    Attributes:
-        vault: a session without a token.
-        store: what the controller keeps: see above.
-        environment: may override it; empty for the lab.
-    """
-
-    vault: Vault
-    store: FileSecrets
-    environment: Mapping[str, str]
-
-
-def access(
-    trust: Pki, store: FileSecrets, environment: Mapping[str, str], connect: Connector | None = None
-) -> Access:
-    """Return the way to the server of a service; nothing is sent yet.
-
-    Args:
-        trust: the plan's.
-        store: holds ``vault/ca``, unless the environment names a file.
-        environment: may name another address and CA (VAULT_ADDR, VAULT_CACERT), a token (VAULT_TOKEN), and
-            credentials: those of one purpose (HEIIKI_VAULT_ENROLLER_ROLE_ID and _SECRET_ID, and so on), or
-            one pair for every purpose (HEIIKI_VAULT_ROLE_ID and HEIIKI_VAULT_SECRET_ID).
-        connect: the lab's way, where no address is named.
-
-    Raises:
-        VaultError: no CA is known, or its file cannot be read.
-    """
-    named = environment.get("VAULT_ADDR", "")
-    url = named.rstrip("/") or f"https://{trust.address}:{trust.port}"
-    server = Server(url, trust.host, _ca(store, environment), None if named else connect)
-    return Access(Vault(server), store, environment)
-
-
-def _ca(store: FileSecrets, environment: Mapping[str, str]) -> str:
-    file = environment.get("VAULT_CACERT", "")
-    try:
-        return Path(file).read_text(encoding="ascii") if file else store.read(CA, "pem")
-    except (OSError, UnicodeError) as error:
-        what = f"VAULT_CACERT names {file}, which cannot be read as PEM ({error})"
-        raise VaultError(
-            f"{what}; name the file of the CA of the server's certificate", VaultFault.TLS
-        ) from error
-    except SecretError as error:
-        raise VaultError(
-            "nothing says which CA vouches for the Vault server: set VAULT_CACERT, or run role vault_server, "
-            "which keeps it as secret vault/ca",
-            VaultFault.TLS,
-        ) from error
-
-
-@contextmanager
-def logged_in(access: Access, purpose: Purpose) -> Iterator[Vault]:
-    """Give a session that may do what `purpose` needs; its token is revoked afterwards.
-
-    Raises:
-        VaultError: no credentials are known, or they are refused.
-    """
-    token = access.environment.get("VAULT_TOKEN", "")
-    session = access.vault.with_token(token or log_in(access, purpose))
-    try:
-        yield session
-    finally:
-        if not token:
-            _forget(session)
-
-
-def _forget(session: Vault) -> None:
-    """Revoke a token of ours; when the server is gone by now, its short life ends it."""
-    try:
-        session.write("auth/token/revoke-self", {})
-    except VaultError:
-        return
-
-
-def log_in(access: Access, purpose: Purpose) -> str:
-    """Return a token for `purpose` that several processes of one run share; its short life ends it.
-
-    Raises:
-        VaultError: no credentials are known, or they are refused.
-    """
-    if given := access.environment.get("VAULT_TOKEN", ""):
-        return given
-    vault, credentials = access.vault, _credentials(access, purpose)
-    try:
-        return str(vault.write("auth/approle/login", credentials)["auth"]["client_token"])
-    except VaultError as error:
-        if error.fault not in {VaultFault.REJECTED, VaultFault.FORBIDDEN, VaultFault.TOKEN}:
-            raise
-        raise vault.error(
-            VaultFault.TOKEN,
-            f"refuses the credentials of {purpose} that are kept in {_role_path(purpose)}",
-            "run role pki with pki_unseal, which makes new ones",
-        ) from error
-
-
-def _credentials(access: Access, purpose: Purpose) -> dict[str, str]:
-    for prefix in (own := f"HEIIKI_VAULT_{purpose.upper()}", "HEIIKI_VAULT"):
-        given = {key: access.environment.get(f"{prefix}_{key.upper()}", "") for key in _CREDENTIALS}
-        if all(given.values()):
-            return given
-    try:
-        return {key: access.store.read(_role_path(purpose), key) for key in _CREDENTIALS}
-    except SecretError as error:
-        raise access.vault.error(
-            VaultFault.TOKEN,
-            f"wants a log-in as {purpose}, for which no credentials are kept",
-            f"run role pki with pki_unseal, or set {own}_ROLE_ID and {own}_SECRET_ID",
-        ) from error
-
-
-def _role_path(purpose: Purpose) -> str:
-    return f"vault/approle/{purpose}"
 
 
 def initialise(access: Access, shares: Shares) -> None:
@@ -297,31 +174,15 @@ def ensure_logins(access: Access, vault: Vault, *, check: bool = False) -> tuple
         vault: a session that may do everything.
         check: only tell.
     """
-    lacking = [purpose for purpose in Purpose if not _can_log_in(access, purpose)]
+    lacking = [purpose for purpose in Purpose if not can_log_in(access, purpose)]
     for purpose in () if check else lacking:
         role = f"auth/approle/role/{purpose}"
         role_id = (vault.read(f"{role}/role-id") or {})["role_id"]
         secret_id = vault.write(f"{role}/secret-id", {})["data"]["secret_id"]
-        access.store.write(_role_path(purpose), {"role_id": role_id, "secret_id": secret_id})
+        access.store.write(role_path(purpose), {"role_id": role_id, "secret_id": secret_id})
     return tuple(
-        Change(_role_path(purpose), "", "credentials, kept on the controller\n") for purpose in lacking
+        Change(role_path(purpose), "", "credentials, kept on the controller\n") for purpose in lacking
     )
-
-
-def usable(access: Access, purpose: Purpose) -> bool:
-    """Tell whether the server is ready and knows the credentials of `purpose`."""
-    health = access.vault.health()
-    return health.initialised and not health.sealed and _can_log_in(access, purpose)
-
-
-def _can_log_in(access: Access, purpose: Purpose) -> bool:
-    try:
-        with logged_in(replace(access, environment={}), purpose):
-            return True
-    except VaultError as error:
-        if error.fault is VaultFault.TOKEN:
-            return False
-        raise
 
 
 def apply(
@@ -404,7 +265,7 @@ def set_up(access: Access, plan: Plan, *, check: bool = False) -> tuple[Change, 
 
 
 def _settled(access: Access, plan: Plan) -> bool:
-    if _has_root(access) or not _can_log_in(access, Purpose.CONFIGURATOR):
+    if _has_root(access) or not can_log_in(access, Purpose.CONFIGURATOR):
         return False
     try:
         with logged_in(access, Purpose.CONFIGURATOR) as session:

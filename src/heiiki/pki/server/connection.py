@@ -1,12 +1,6 @@
-"""One server and one session with it: TLS pinned to a CA and a name, and one error for whatever goes wrong.
-
-`hvac` speaks to the server; below it stands a transport of our own, for two reasons: the server's name in its
-certificate is checked even when the TCP connection comes from elsewhere than name resolution (the lab's relay
-into a node), and no CA but the pinned one is trusted.
-"""
+"""A session with one server: `hvac` over pinned connections, and one error for whatever goes wrong."""
 
 import re
-import socket
 import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Self, TypeVar
-from urllib.parse import urlsplit
 
 import hvac
 import hvac.exceptions
@@ -25,41 +18,19 @@ import urllib3.connection
 import urllib3.exceptions
 
 from heiiki.errors import HeiikiError, VaultError, VaultFault
+from heiiki.pki.server import pinned
+from heiiki.pki.server.pinned import Server
 
-Connector = Callable[[], socket.socket]
 Data = Mapping[str, Any]
 T = TypeVar("T")
 R = TypeVar("R")
 
 _CONNECT_S = 5.0
 _ANSWER_S = 30.0
-_THREADS = 12
 _ACTIVE_S = 30.0
 _POLL_S = 0.1
-_PORT = 8200
 # Tokens, by prefix: OpenBao and Vault, service and batch, old and new; a server may quote one in an error.
 _TOKEN = re.compile(r"\b(?:hv[sbr]|[sbr])\.[A-Za-z0-9_-]{16,}")
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A server of the Vault API, as its clients know it.
-
-    Attributes:
-        url: ``https://host:port``; where it is, by the operator's route.
-        host: name that its certificate must bear, whatever `url` says.
-        ca_pem: certificates of the CA, PEM, that is trusted for it; no other is.
-        connect: opens the TCP connection, where the network does not lead there by itself.
-    """
-
-    url: str
-    host: str
-    ca_pem: str
-    connect: Connector | None = None
-
-    def __str__(self) -> str:
-        """What messages call it."""
-        return f"the Vault server at {self.url} ({self.host})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +73,7 @@ class Vault:
         self.server = server
         self.step = step
         self._timeouts = timeouts
-        session = connections or _connections(server)
+        session = connections or pinned.connections(server)
         # An empty token is given as it is: None would make hvac look for one in the surroundings.
         self._client = hvac.Client(
             url=server.url, token=token, session=session, timeout=timeouts, allow_redirects=False
@@ -199,7 +170,7 @@ class Vault:
 
     def each(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """Return `work` of every item, in order, with several calls under way at once."""
-        with ThreadPoolExecutor(_THREADS) as pool:
+        with ThreadPoolExecutor(pinned.THREADS) as pool:
             return list(pool.map(work, items))
 
     @contextmanager
@@ -335,72 +306,3 @@ def _reason(error: Exception) -> str:
     if isinstance(last, OSError) and last.strerror:
         return last.strerror
     return str(last)
-
-
-def _connections(server: Server) -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False  # neither a proxy nor a netrc of the surroundings
-    session.mount("https://", _Pinned(server))
-    return session
-
-
-class _Pinned(requests.adapters.HTTPAdapter):
-    """Sends every request to one server: its CA and its name pinned, no proxy."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-        super().__init__(max_retries=0)
-
-    def init_poolmanager(self, *_: Any, **__: Any) -> None:
-        """Make the one pool; requests would look them up by address."""
-        parts = urlsplit(self._server.url)
-        if parts.scheme != "https" or not parts.hostname:
-            raise VaultError(
-                f"the Vault server's address {self._server.url} must be https://HOST:PORT: set VAULT_ADDR so",
-                VaultFault.UNREACHABLE,
-            )
-        self._pool = urllib3.HTTPSConnectionPool(
-            parts.hostname,
-            parts.port or _PORT,
-            maxsize=_THREADS,
-            block=True,
-            ssl_context=_context(self._server),
-            server_hostname=self._server.host,
-        )
-        if self._server.connect is not None:
-            self._pool.ConnectionCls = _relayed(self._server.connect)
-
-    def get_connection_with_tls_context(self, *_: Any, **__: Any) -> urllib3.HTTPSConnectionPool:
-        """Return the one pool."""
-        return self._pool
-
-    def cert_verify(self, *_: Any, **__: Any) -> None:
-        """Leave the pool's TLS context alone: requests would add the public CAs to the pinned one."""
-
-    def close(self) -> None:
-        """Let the connections go."""
-        self._pool.close()
-
-
-def _context(server: Server) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cadata=server.ca_pem)
-    except (ssl.SSLError, ValueError) as error:
-        raise VaultError(
-            f"the CA kept for {server} is not a PEM certificate: correct VAULT_CACERT or the secret vault/ca",
-            VaultFault.TLS,
-        ) from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
-
-
-def _relayed(connect: Connector) -> type[urllib3.connection.HTTPSConnection]:
-    class Relayed(urllib3.connection.HTTPSConnection):
-        """A connection over a TCP stream that somebody else opened."""
-
-        def _new_conn(self) -> socket.socket:
-            stream = connect()
-            stream.settimeout(self.timeout)
-            return stream
-
-    return Relayed

@@ -13,8 +13,8 @@ from cryptography.x509.oid import NameOID
 from heiiki.errors import HeiikiError
 from heiiki.pki.issue import general_names, mint, signing_call
 from heiiki.pki.revoke import revoke
-from heiiki.pki.server.bootstrap import Access, logged_in
 from heiiki.pki.server.desired import serial_text
+from heiiki.pki.server.login import Access, logged_in
 from heiiki.pki.server.policies import Purpose
 from heiiki.plan.model import Device, Identity, Plan
 
