@@ -36,7 +36,8 @@ class TestEquipment:
         injector: fails links and devices.
         restart: starts the services of a device after it was killed or switched off.
         sim_trials: commands of a test UE.
-        refused_certificates: the service's CA may be asked for certificates that must be refused.
+        refused_certificates: connections that must be refused may be tried, and the service's CA may be asked
+            for certificates for them.
     """
 
     injector: Injector | None = None

@@ -119,9 +119,5 @@ def _reliability(service: Service) -> tuple[Availability, ...]:
 
 
 def _management(service: Service) -> Management:
-    management = service.management
-    if management.kind == "lab":
-        return Management("lab")
-    return Management(
-        "ssh", management.user, management.host_suffix, management.sources, become=management.become
-    )
+    # A kind that writes none of the rest is reached without it.
+    return Management(**dict(service.management))

@@ -78,6 +78,7 @@ def verify(
             injector=equipment.injector,
             restart=equipment.restart,
             sim_trials=equipment.sim_trials,
+            may_be_refused=equipment.refused_certificates,
             authority=_authority(service, equipment),
             faults=faults,
             report=report,

@@ -52,6 +52,7 @@ class _Scene:
     transport: Transport
     fleet: Fleet
     keep: Keep
+    may_be_refused: bool
     authority: Authority | None
     trials: access.SimTrials | None
     patience: int = 1
@@ -73,6 +74,7 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
     faults: bool | Collection[str] = False,
     report: Callable[[str], None] = silent,
     checks: Collection[str] | None = None,
+    may_be_refused: bool = False,
     authority: Authority | None = None,
     sim_trials: access.SimTrials | None = None,
 ) -> Observation:
@@ -88,7 +90,8 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
         faults: True for every fault of the plan, names or targets for some, False for none.
         report: progress callback, called once for each step and each fault.
         checks: names out of `CHECKS`; None for all.
-        authority: makes the certificates that must be refused; None where no CA may issue them.
+        may_be_refused: connections may be tried that IPsec must refuse.
+        authority: makes certificates for these; None where no CA may issue them.
         sim_trials: commands of a test UE; None outside a lab.
 
     Raises:
@@ -102,7 +105,7 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
     verdicts: list[Verdict] = []
     rows: tuple[FaultRow, ...] = ()
     with fleet(transport, len(plan.devices)) as devices:
-        scene = _Scene(plan, builds, transport, devices, keep, authority, sim_trials)
+        scene = _Scene(plan, builds, transport, devices, keep, may_be_refused, authority, sim_trials)
         if set(wanted) & {"sessions", "paths", "isolation", "trust"}:
             report(_settled(scene))
         for name, check in _HARMLESS:
@@ -196,7 +199,10 @@ def _trust(scene: _Scene) -> Iterator[Verdict]:
 
 def _tried(scene: _Scene, *, may_break: bool) -> Iterator[Verdict]:
     """What IPsec must refuse; and, where faults are allowed, that nothing is in clear without a tunnel."""
-    yield from refusals.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, scene.authority)
+    if scene.may_be_refused:
+        yield from refusals.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, scene.authority)
+    else:
+        yield from refusals.not_tried(scene.plan, refusals.OUTSIDE_LAB)
     if may_break:
         yield from cleartext.verdicts(scene.plan, scene.transport, scene.fleet, scene.keep)
     else:

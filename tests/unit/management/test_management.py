@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
@@ -68,3 +69,9 @@ def test_devices_are_reached_by_their_names(lab_plan: Plan, monkeypatch: pytest.
         assert seen["dras"] == SshHost("dras.mgmt.example", "ops")
     with SshManagement().transport(plan, lambda _: {"dras": SshHost("192.0.2.77", port=2222)}):
         assert seen["dras"] == SshHost("192.0.2.77", port=2222)
+
+
+def test_the_kind_only_chooses_the_way_to_the_devices() -> None:
+    package = Path(module.__file__).parent
+    asked = [path for path in package.rglob("*.py") if "management.kind" in path.read_text()]
+    assert asked == [Path(module.__file__)]

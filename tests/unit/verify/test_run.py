@@ -11,6 +11,7 @@ from heiiki.plan.model import Plan
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
 from heiiki.verify import run as verification
+from heiiki.verify.ipsec import refusals
 from heiiki.verify.isolation.packets import ProbePacket, send_probes
 from heiiki.verify.network import Exit
 from heiiki.verify.verdicts import live, unknown
@@ -70,3 +71,16 @@ def test_patience_gives_a_volley_more_time_before_between_and_after_its_packets(
     timed = ("start_s", "listen_s", "pace_s")
     assert [patient[name] / usual[name] for name in timed] == [4, 4, 4]
     assert usual["listen_s"] > usual["start_s"]
+
+
+@pytest.mark.parametrize("may", [False, True])
+def test_connections_that_must_be_refused_are_tried_only_where_they_may_be(
+    plan: Plan, kept: Callable[[str, bytes], Evidence], monkeypatch: pytest.MonkeyPatch, *, may: bool
+) -> None:
+    monkeypatch.setattr(verification, "_HARMLESS", ())
+    monkeypatch.setattr(verification, "SETTLE_LIMIT_S", 0.0)
+    mute = FakeTransport(lambda *_: {}, dead=[device.name for device in plan.devices])
+    seen = verification.verify(plan, (), mute, kept, checks=["trust"], may_be_refused=may)
+    reasons = {verdict.reason for verdict in seen.verdicts if verdict.subject.startswith("foreign CA")}
+    assert (reasons == {refusals.OUTSIDE_LAB}) is not may
+    assert {verdict.result for verdict in seen.verdicts} == {Result.UNKNOWN}

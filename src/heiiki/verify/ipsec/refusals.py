@@ -102,13 +102,15 @@ def verdicts(
     plan: Plan, builds: Sequence[DeviceBuild], fleet: Fleet, keep: Keep, authority: Authority | None
 ) -> Iterator[Verdict]:
     """Yield a verdict for each trial of each chosen association."""
-    if plan.management.kind != "lab":
-        for association in trial_associations(plan):
-            for trial in TRIALS:
-                yield unknown(association.protects, subject(trial, association), OUTSIDE_LAB)
-        return
     for association in trial_associations(plan):
         yield from _at(plan, builds, fleet, keep, authority, association)
+
+
+def not_tried(plan: Plan, why: str) -> Iterator[Verdict]:
+    """Yield the same verdicts for a network where nothing may be tried."""
+    for association in trial_associations(plan):
+        for trial in TRIALS:
+            yield unknown(association.protects, subject(trial, association), why)
 
 
 def _at(

@@ -259,3 +259,12 @@ def test_without_a_ca_what_it_should_sign_is_unknown(plan: Plan, fleet_of: Any, 
     found = {one.subject: one for one in outcome(plan, fleet_of, kept, None)}
     assert found["revoked certificate: umeda-gw-b to hub-ce-b"].reason == test_certificates.NO_AUTHORITY
     assert found["foreign CA: umeda-gw-b to hub-ce-b"].result is Result.PASS
+
+
+def test_where_nothing_may_be_tried_each_trial_is_unknown(plan: Plan, fleet_of: Any, kept: Any) -> None:
+    found = list(refusals.not_tried(plan, refusals.OUTSIDE_LAB))
+    tried = outcome(plan, fleet_of, kept, Ca())
+    assert [(one.requirement, one.subject) for one in found] == [
+        (one.requirement, one.subject) for one in tried
+    ]
+    assert {(one.result, one.reason) for one in found} == {(Result.UNKNOWN, refusals.OUTSIDE_LAB)}
