@@ -6,8 +6,10 @@ association counts only when the SPIs of one end are those of the other.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 from heiiki.design.associations import Association, Side, associations, guarded, held
 from heiiki.design.suites import negotiated
@@ -31,6 +33,10 @@ KERNEL = {
         "policy": ["ip", "xfrm", "policy"],
     }
 }
+LOOKS = 3
+HANDOVER_S = 3.0
+"""Seconds between two looks: longer than an association takes to be handed over (RFC 7296 2.8.3)."""
+
 _GRE = "47"
 _STRICT = "GOOD"
 """What the daemon lists for ``revocation = strict``: the status that a certificate must have."""
@@ -47,23 +53,54 @@ _POLICY = re.compile(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What the IKE daemon and the kernel of each device said, one right after the other."""
+
+    daemon: Mapping[str, Answer]
+    kernel: Mapping[str, Answer]
+
+    @classmethod
+    def at(cls, fleet: Fleet, devices: Sequence[str]) -> Self:
+        daemon = fleet.ask("vici", dict.fromkeys(devices, DAEMON))
+        return cls(daemon, fleet.ask("read", dict.fromkeys(devices, KERNEL)))
+
+    def of(self, one: Association, suite: Suite, evidence: tuple[Evidence, ...] = ()) -> Verdict:
+        return of_association(one, suite, self.daemon, self.kernel, evidence)
+
+
 def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
     """Yield a live verdict for each association, and a config verdict for what each daemon has loaded."""
     names = [device.name for device in guarded(plan)]
-    daemon = fleet.ask("vici", dict.fromkeys(names, DAEMON))
-    kernel = fleet.ask("read", dict.fromkeys(names, KERNEL))
+    seen = _settled(plan, fleet, names)
     evidence = {
         name: (
-            keep(f"trust/daemon-{name}.json", daemon[name].raw),
-            keep(f"trust/kernel-{name}.json", kernel[name].raw),
+            keep(f"trust/daemon-{name}.json", seen.daemon[name].raw),
+            keep(f"trust/kernel-{name}.json", seen.kernel[name].raw),
         )
         for name in names
     }
     for one in associations(plan):
-        seen = tuple(found for side in one.sides for found in evidence[side.device])
-        yield of_association(one, plan.pki.suite, daemon, kernel, seen)
+        yield seen.of(
+            one, plan.pki.suite, tuple(found for side in one.sides for found in evidence[side.device])
+        )
     for device in guarded(plan):
-        yield from loaded(device, daemon[device.name], evidence[device.name])
+        yield from loaded(device, seen.daemon[device.name], evidence[device.name])
+
+
+def _settled(plan: Plan, fleet: Fleet, names: Sequence[str]) -> _Look:
+    """Look again, twice at most, while an association is not as planned.
+
+    One that is re-authenticated or rekeyed between the two questions has other SPIs in the daemon's answer than
+    in the kernel's. A fault that stays is seen in every look.
+    """
+    seen = _Look.at(fleet, names)
+    for _ in range(LOOKS - 1):
+        if all(seen.of(one, plan.pki.suite).result is not Result.FAIL for one in associations(plan)):
+            break
+        time.sleep(HANDOVER_S)
+        seen = _Look.at(fleet, names)
+    return seen
 
 
 def of_association(

@@ -3,6 +3,7 @@
 # ruff: noqa: E101 - iproute2 prints tabs and spaces
 
 import json
+from collections import Counter
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -274,6 +275,11 @@ def test_what_is_loaded_otherwise_is_a_fail(plan: Plan, change: Any, said: str) 
     assert said in verdict.reason
 
 
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(associations, "HANDOVER_S", 0.0)
+
+
 def test_every_association_and_daemon_is_asked(plan: Plan, fleet_of: Any, kept: Any) -> None:
     def reply(_device: str, probe: str, _parameters: dict[str, Any]) -> dict[str, Any]:
         nothing = {"rc": 0, "out": "", "err": ""}
@@ -285,6 +291,26 @@ def test_every_association_and_daemon_is_asked(plan: Plan, fleet_of: Any, kept: 
     assert {one.result for one in found} == {Result.FAIL}
     assert {one.subject for one in found if one.stage is Stage.LIVE} == {one.subject for one in planned(plan)}
     assert ("R-SEC-ESP", "IKE daemon of hub-ce-a") in {(one.requirement, one.subject) for one in found}
+
+
+@pytest.mark.parametrize(("stale", "result"), [(1, Result.PASS), (2, Result.PASS), (3, Result.FAIL)])
+def test_an_association_that_is_handed_over_while_it_is_looked_at_is_looked_at_again(
+    plan: Plan, fleet_of: Any, kept: Any, stale: int, result: Result
+) -> None:
+    """The kernel has other SPIs than the daemon just said, in the first `stale` looks."""
+    looks: Counter[tuple[str, str]] = Counter()
+
+    def reply(device: str, probe: str, _parameters: dict[str, Any]) -> dict[str, Any]:
+        looks[device, probe] += 1
+        said = RECORDED.get(device, next(iter(RECORDED.values())))["kernel" if probe == "read" else "daemon"]
+        if probe != "read" or looks[device, probe] > stale:
+            return dict(said)
+        commands = said["commands"]
+        other = {**commands["state"], "out": commands["state"]["out"].replace("spi 0x", "spi 0xf")}
+        return {"commands": {**commands, "state": other}}
+
+    found = {one.subject: one for one in associations.verdicts(plan, fleet_of(reply), kept)}
+    assert found[SITE].result is result
 
 
 RECORDED = json.loads((Path(__file__).parent / "recorded" / "associations.json").read_text(encoding="utf-8"))
