@@ -91,8 +91,8 @@ def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
 def _settled(plan: Plan, fleet: Fleet, names: Sequence[str]) -> _Look:
     """Look again, twice at most, while an association is not as planned.
 
-    One that is re-authenticated or rekeyed between the two questions has other SPIs in the daemon's answer than
-    in the kernel's. A fault that stays is seen in every look.
+    One that is re-authenticated or rekeyed between the two questions has other SPIs in one answer than in the
+    other. A fault that stays is seen in every look.
     """
     seen = _Look.at(fleet, names)
     for _ in range(LOOKS - 1):
