@@ -8,7 +8,9 @@ from pathlib import Path
 from heiiki import revocation
 from heiiki.design import design
 from heiiki.errors import VaultError
+from heiiki.intent.place import refuse_inside_service
 from heiiki.management import TestEquipment
+from heiiki.output import OwnedFolder
 from heiiki.render import compile_plan
 from heiiki.report import (
     EvidenceStore,
@@ -64,8 +66,22 @@ def verify(
         checks: names of checks; None for all.
 
     Raises:
+        FolderError: another run measures into the same folder.
         HeiikiError: a fault is unknown, or nothing can be measured at all.
     """
+    refuse_inside_service(artifacts)
+    # Two at once would measure each other's traffic and faults, and mix their evidence.
+    with OwnedFolder(artifacts, wait_s=0).alone():
+        return _measured(service, artifacts, faults, report, checks)
+
+
+def _measured(
+    service: Service,
+    artifacts: Path,
+    faults: Faults,
+    report: Callable[[str], None],
+    checks: Collection[str] | None,
+) -> Outcome:
     plan, way = service.plan, service.management
     with way.transport(plan, service.hosts) as transport:
         equipment = way.test_equipment(plan, faults=bool(faults))
