@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +24,9 @@ WAIT_S = 60.0
 """Seconds that a run waits for another one that writes into the same folder."""
 
 _SHOWN = 10
+
+Earlier = Callable[[Path], Mapping[str, str]]
+"""Returns the digest of each file of ours in a folder without a record, by its path in there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +60,30 @@ class OwnedFolder:
         self._hidden = f"{self._root}/{HIDDEN}"
         self._wait_s = wait_s
 
-    def replace(self, files: Mapping[str, Content], facts: Mapping[str, str] | None = None) -> Update:
+    def replace(
+        self,
+        files: Mapping[str, Content],
+        facts: Mapping[str, str] | None = None,
+        earlier: Earlier = lambda _folder: {},
+    ) -> Update:
         """Make `files` the only ones of ours in the folder; those of a person stay.
 
         Args:
             files: content by path in the folder, such as ``umeda-ce-a/etc/hosts``.
             facts: what the files are, for `about` to return.
+            earlier: returns the digest of each file of ours in a folder that was written before there were
+                records. All of them become ours, if nothing else is there.
 
         Raises:
             FolderError: a person's file or a link stands where ours belong, or the folder holds files but no
                 record: nothing was changed. Or another run is at work in it, or it cannot be written.
         """
         with self._errors():
-            self._refuse_unknown()
+            self._refuse_unknown(earlier)
             with self._alone():
-                self._refuse_unknown()
-                return _Work(self._root, self._shown, files, whole=True).done(
-                    About(facts or {}, complete=True)
-                )
+                self._refuse_unknown(earlier)
+                work = _Work(self._root, self._shown, files, self._known(earlier), whole=True)
+                return work.done(About(facts or {}, complete=True))
 
     def update(self, files: Mapping[str, Content]) -> Update:
         """Write `files` beside those that are there; a person's file or link of the same name is moved aside.
@@ -83,7 +92,8 @@ class OwnedFolder:
             FolderError: another run is writing into the folder, or it cannot be written.
         """
         with self._errors(), self._alone():
-            return _Work(self._root, self._shown, files, whole=False).done(About({}, complete=True))
+            known = Record.read(self._hidden) or Record()
+            return _Work(self._root, self._shown, files, known, whole=False).done(About({}, complete=True))
 
     def about(self) -> Mapping[str, str] | None:
         """Return what the files are; None where no run wrote them to the end.
@@ -146,15 +156,37 @@ class OwnedFolder:
             where = f"{self._shown}{where[len(self._root) :]}" if inside else f"{self._shown}: {where}"
             raise FolderError(f"{where}: {error.strerror}; name a place that can be written") from error
 
-    def _refuse_unknown(self) -> None:
-        """Refuse a folder that has files but no record: whose they are is not known."""
+    def _known(self, earlier: Earlier) -> Record:
+        """Return the record or, where there is none, what an earlier release wrote."""
+        record = Record.read(self._hidden)
+        if record is not None:
+            return record
+        found = self._as_written(earlier(Path(self._root)))
+        return Record({path: (value,) for path, value in found.items()})
+
+    def _as_written(self, digests: Mapping[str, str]) -> dict[str, str]:
+        """Return the files that are there, by their digests; FolderError names those that have another."""
+        tree, found = Tree(self._root), {}
+        for path in tree.visible() if digests else ():
+            if tree.digest(path) != digests.get(path):
+                raise FolderError(
+                    f"{self._shown}: {path} is not as an earlier release of heiiki wrote it; move it away, "
+                    "or name a new or an empty folder"
+                )
+            found[path] = digests[path]
+        return found
+
+    def _refuse_unknown(self, earlier: Earlier) -> None:
+        """Refuse a folder that has files, but no record: whose they are is not known."""
         try:
             names = sorted(os.listdir(self._root))
         except FileNotFoundError:
             return
         visible = [name for name in names if not name.startswith(".")]
         begun = HIDDEN not in names and os.path.lexists(self._hidden)  # by another run, since the look
-        if visible and not begun and not os.path.lexists(f"{self._hidden}/{FILES}"):
+        if not visible or begun or os.path.lexists(f"{self._hidden}/{FILES}"):
+            return
+        if not earlier(Path(self._root)):
             raise FolderError(
                 f"{self._shown}: holds {visible[0]}, which heiiki did not write; "
                 "name a new or an empty folder"
@@ -164,10 +196,12 @@ class OwnedFolder:
 class _Work:
     """One run's work in a folder that it has for itself."""
 
-    def __init__(self, root: str, shown: str, files: Mapping[str, Content], *, whole: bool) -> None:
+    def __init__(
+        self, root: str, shown: str, files: Mapping[str, Content], known: Record, *, whole: bool
+    ) -> None:
         self._root, self._shown, self._files, self._whole = root, shown, files, whole
         self._hidden = f"{root}/{HIDDEN}"
-        self._record = Record.read(self._hidden) or Record()
+        self._record = known
         self._wanted = {path: digest(content) for path, content in files.items()}
         self._tree = Tree(root)
         self._found = {path: self._tree.digest(path) for path in {**self._record.files, **self._wanted}}

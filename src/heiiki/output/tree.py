@@ -3,7 +3,7 @@
 import hashlib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 Content = str | bytes
 
@@ -37,6 +37,15 @@ class Tree:
         """Return the digest of each path that is a file."""
         found = {path: self.digest(path) for path in paths}
         return {path: value for path, value in found.items() if value}
+
+    def visible(self) -> Iterator[str]:
+        """Yield the path of everything that is no folder, except below hidden names at the top."""
+        for folder, folders, names in os.walk(self._root):
+            at = "" if folder == self._root else f"{folder[len(self._root) + 1 :]}/"
+            if not at:
+                folders[:] = [name for name in folders if not name.startswith(".")]
+            links = [name for name in folders if os.path.islink(f"{folder}/{name}")]
+            yield from (f"{at}{name}" for name in (*names, *links) if at or not name.startswith("."))
 
     def digest(self, path: str) -> str:
         """Return the digest of a file; empty when there is none, and when `odd` says why it is none.

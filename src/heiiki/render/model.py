@@ -4,6 +4,9 @@ import base64
 from dataclasses import dataclass
 from typing import Literal
 
+MANIFEST = "manifest.json"
+"""Name of the file in a device's folder that says what each of its files is for."""
+
 
 @dataclass(frozen=True, slots=True)
 class RenderedFile:

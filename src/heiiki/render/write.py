@@ -15,9 +15,9 @@ import heiiki
 from heiiki.intent.place import refuse_inside_service
 from heiiki.output import OwnedFolder, Update, digest
 from heiiki.plan.model import Plan
-from heiiki.render.model import DeviceBuild, RenderedFile, Service
+from heiiki.render.earlier import earlier
+from heiiki.render.model import MANIFEST, DeviceBuild, RenderedFile, Service
 
-MANIFEST = "manifest.json"
 SHARED = "shared"
 
 _encode = json.JSONEncoder().encode
@@ -65,7 +65,7 @@ def write(builds: Iterable[DeviceBuild], out: Path, about: Mapping[str, str] | N
         manifests[build.device] = manifest(build, digests)
         files[f"{build.device}/{MANIFEST}"] = manifests[build.device]
         files.update(_placed(build, digests, many))
-    update = folder.replace(files, about)
+    update = folder.replace(files, about, earlier)
     return Written(_devices(update, manifests), update)
 
 
