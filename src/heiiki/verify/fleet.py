@@ -7,11 +7,33 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from heiiki.errors import TransportError
+from heiiki.errors import HeiikiError, TransportError
 from heiiki.transport.base import Completed, Transport
 from heiiki.verify.probes import program
 
 _MOST_THREADS = 512
+
+
+class UnreadableError(HeiikiError):
+    """A device answered something that has no meaning here; the message says what."""
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Take whatever cannot be parsed inside the block for an answer that cannot be read.
+
+    Args:
+        what: whose answer is read.
+
+    Raises:
+        UnreadableError: something in it could not be parsed, or is missing.
+    """
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise UnreadableError(
+            f"{what}: the answer cannot be read: {type(error).__name__}: {error}"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 from heiiki.errors import HeiikiError
 from heiiki.plan.model import Plan
@@ -15,7 +16,7 @@ from heiiki.verify import access, paths
 from heiiki.verify.config import running as configuration
 from heiiki.verify.faults import campaign
 from heiiki.verify.faults.injector import Injector
-from heiiki.verify.fleet import Fleet, fleet
+from heiiki.verify.fleet import Fleet, UnreadableError, fleet, reading
 from heiiki.verify.ipsec import associations, certificates, cleartext, refusals, wire
 from heiiki.verify.ipsec.test_certificates import Authority
 from heiiki.verify.isolation import carrier, group, sites, spoofing
@@ -57,6 +58,9 @@ class _Scene:
     trials: access.SimTrials | None
     patience: int = 1
     """Factor by which every time is multiplied on a busy machine."""
+
+
+Check = Callable[[_Scene], Iterator[Verdict]]
 
 
 def silent(_line: str) -> None:
@@ -110,11 +114,12 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
             report(_settled(scene))
         for name, check in _HARMLESS:
             if name in wanted:
-                found = _examined(check, scene)
+                found = _examined(name, check, scene)
                 verdicts += found
                 report(summary(name, found))
         if "trust" in wanted:
-            found = tuple(_tried(scene, may_break=bool(faults) and injector is not None))
+            may_break = bool(faults) and injector is not None
+            found = _collected("trust", partial(_tried, may_break=may_break), scene)
             verdicts += found
             report(summary("refusals", found))
         if "faults" in wanted:
@@ -132,19 +137,30 @@ def _settled(scene: _Scene) -> str:
     return f"both paths of every site are up ({took:.1f} s)"
 
 
-def _examined(check: Callable[[_Scene], Iterator[Verdict]], scene: _Scene) -> tuple[Verdict, ...]:
+def _examined(name: str, check: Check, scene: _Scene) -> tuple[Verdict, ...]:
     """Return a check's verdicts; the check is repeated while a result is unknown on a busy machine.
 
     Each repetition doubles the time that the devices have.
     """
-    found = tuple(check(scene))
+    found = _collected(name, check, scene)
     for attempt in range(1, 1 + AGAIN):
         if all(verdict.result is not Result.UNKNOWN for verdict in found):
             break
         with suppress(UnhealthyError):
             Health(scene.plan, scene.fleet).wait(SETTLE_LIMIT_S)
-        found = tuple(check(replace(scene, patience=2**attempt)))
+        found = _collected(name, check, replace(scene, patience=2**attempt))
     return found
+
+
+def _collected(name: str, check: Check, scene: _Scene) -> tuple[Verdict, ...]:
+    """Return a check's verdicts; one that meets an answer which it cannot read ends there, and says so."""
+    found: list[Verdict] = []
+    try:
+        with reading(f"check {name}"):
+            found.extend(check(scene))
+    except UnreadableError as error:
+        found.append(unknown(_ABOUT[name], f"check {name}", str(error)))
+    return tuple(found)
 
 
 def summary(name: str, verdicts: Sequence[Verdict]) -> str:
@@ -209,7 +225,17 @@ def _tried(scene: _Scene, *, may_break: bool) -> Iterator[Verdict]:
         yield from cleartext.not_tried(scene.plan, cleartext.NOT_ASKED)
 
 
-_HARMLESS: tuple[tuple[str, Callable[[_Scene], Iterator[Verdict]]], ...] = (
+_ABOUT = {
+    "config": "R-DUAL",
+    "sessions": "R-DUAL",
+    "paths": "R-DELAY",
+    "isolation": "R-ISO-SITE",
+    "access": "R-ISO-CARRIER",
+    "trust": "R-SEC-ACCESS",
+}
+"""Requirement of the verdict that says that a check could not be completed."""
+
+_HARMLESS: tuple[tuple[str, Check], ...] = (
     ("config", _config),
     ("sessions", _sessions),
     ("paths", _paths),

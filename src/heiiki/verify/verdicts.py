@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from heiiki.requirements import Result, Stage, Verdict
 from heiiki.requirements.verdict import Evidence
+from heiiki.verify.fleet import UnreadableError, reading
 from heiiki.verify.isolation.packets import Outcome, ProbeRun
 
 Keep = Callable[[str, bytes], Evidence]
@@ -38,6 +39,15 @@ def live(
 def unknown(identifier: str, subject: str, reason: str, evidence: tuple[Evidence, ...] = ()) -> Verdict:
     """Return a live verdict that says why the result is not known."""
     return live(identifier, subject, Result.UNKNOWN, reason, evidence)
+
+
+def judged(what: str, judge: Callable[[], Verdict], otherwise: Callable[[str], Verdict]) -> Verdict:
+    """Return the verdict of `judge`; where an answer cannot be read, `otherwise` makes one of the reason."""
+    try:
+        with reading(what):
+            return judge()
+    except UnreadableError as error:
+        return otherwise(str(error))
 
 
 def excerpt(text: str) -> Evidence:

@@ -1,5 +1,6 @@
 """The examination: what a busy machine left unknown is examined again, with more time each time."""
 
+import json
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address
 from typing import Any
@@ -7,13 +8,15 @@ from typing import Any
 import pytest
 from probe_times import TIMES
 
+import heiiki.render
 from heiiki.plan.model import Plan
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
 from heiiki.verify import run as verification
 from heiiki.verify.ipsec import refusals
 from heiiki.verify.isolation.packets import ProbePacket, send_probes
-from heiiki.verify.network import Exit
+from heiiki.verify.network import Exit, gateways
+from heiiki.verify.routing import sessions
 from heiiki.verify.verdicts import live, unknown
 
 from .conftest import FakeTransport
@@ -84,3 +87,71 @@ def test_connections_that_must_be_refused_are_tried_only_where_they_may_be(
     reasons = {verdict.reason for verdict in seen.verdicts if verdict.subject.startswith("foreign CA")}
     assert (reasons == {refusals.OUTSIDE_LAB}) is not may
     assert {verdict.result for verdict in seen.verdicts} == {Result.UNKNOWN}
+
+
+def test_a_check_that_cannot_read_an_answer_is_unknown_and_the_others_go_on(
+    plan: Plan, kept: Callable[[str, bytes], Evidence], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(_scene: Any) -> Iterator[Verdict]:
+        yield live("R-DELAY", "umeda over A", Result.PASS)
+        raise KeyError("listening")
+
+    def works(_scene: Any) -> Iterator[Verdict]:
+        yield live("R-ISO-CARRIER", "b-enb", Result.PASS)
+
+    monkeypatch.setattr(verification, "_HARMLESS", (("paths", breaks), ("access", works)))
+    monkeypatch.setattr(verification, "SETTLE_LIMIT_S", 0.0)
+    mute = FakeTransport(lambda *_: {}, dead=[device.name for device in plan.devices])
+    seen = verification.verify(plan, (), mute, kept, checks=["paths", "access"])
+    assert [(one.subject, one.result, one.reason) for one in seen.verdicts] == [
+        ("umeda over A", Result.PASS, ""),
+        ("check paths", Result.UNKNOWN, "check paths: the answer cannot be read: KeyError: 'listening'"),
+        ("b-enb", Result.PASS, ""),
+    ]
+
+
+IPV6 = [{"dst": "fe80::/64", "dev": "eth0", "protocol": "kernel"}, {"dst": "default", "dev": "eth0"}]
+
+
+@pytest.mark.parametrize(
+    "printed", [json.dumps(IPV6), "no JSON", "[1]", '{"dst": 1}', "null", '[{"dev": "lan0"}]', ""]
+)
+def test_no_answer_ends_the_whole_run(
+    plan: Plan, kept: Callable[[str, bytes], Evidence], monkeypatch: pytest.MonkeyPatch, printed: str
+) -> None:
+    """Every command of every device prints what nothing here expects; so does every other probe."""
+
+    def reply(_device: str, probe: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        said = {"rc": 0, "out": printed, "err": ""}
+        asked = parameters.get("commands", {})
+        return {"commands": dict.fromkeys(asked, said), "files": {}} if probe == "read" else {"odd": printed}
+
+    monkeypatch.setattr(verification, "SETTLE_LIMIT_S", 0.0)
+    builds = tuple(heiiki.render.compile_plan(plan))
+    checks = [name for name in verification.CHECKS if name != "access"]
+    seen = verification.verify(plan, builds, FakeTransport(reply), kept, checks=checks)
+    tables = [one for one in seen.verdicts if one.subject.startswith("routes of ")]
+    assert len(tables) == len(tuple(gateways(plan)))
+    assert {one.result for one in tables} == {Result.UNKNOWN}
+    assert Result.PASS not in {one.result for one in seen.verdicts}
+
+
+def test_an_ipv6_route_leaves_the_tables_of_its_device_alone_unknown(
+    plan: Plan, kept: Callable[[str, bytes], Evidence], fleet_of: Any
+) -> None:
+    first, *others = (device.name for device in gateways(plan))
+
+    def reply(device: str, _probe: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        routes = IPV6 if device == first else IPV6[1:]
+        return {"commands": dict.fromkeys(parameters["commands"], said(json.dumps(routes)))}
+
+    found = {one.subject: one for one in sessions.verdicts(plan, fleet_of(reply), kept)}
+    assert found[f"routes of {first}"].result is Result.UNKNOWN
+    assert found[f"routes of {first}"].reason == (
+        f"{first}: the answer cannot be read: AddressValueError: Expected 4 octets in 'fe80::'"
+    )
+    assert {found[f"routes of {name}"].result for name in others} == {Result.PASS}
+
+
+def said(text: str) -> dict[str, Any]:
+    return {"rc": 0, "out": text, "err": ""}

@@ -22,7 +22,7 @@ from heiiki.requirements import Result, Verdict
 from heiiki.verify.faults.gaps import REPEATS, Measured, Stream, Window, measured, row, said, unmeasured
 from heiiki.verify.faults.injector import Injector
 from heiiki.verify.faults.sample import SAMPLE, sample
-from heiiki.verify.fleet import Fleet
+from heiiki.verify.fleet import Fleet, reading
 from heiiki.verify.network import owned, servers
 from heiiki.verify.routing.health import Health
 from heiiki.verify.verdicts import Keep
@@ -135,7 +135,8 @@ class Campaign:
         notes: dict[str, Any] = {}
         for _ in range(1 + REPEATS):
             try:
-                last, notes = self._once(fault)
+                with reading(fault.target):
+                    last, notes = self._once(fault)
             except HeiikiError as error:
                 self._mend()
                 return self._kept(unmeasured(fault, str(error), voided), {"error": str(error)})

@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 from heiiki.design.associations import Association, Side, associations, guarded, held
@@ -17,7 +18,7 @@ from heiiki.plan.model import Device, IpsecConnection, Plan, Suite, TrafficSelec
 from heiiki.requirements import Result, Stage, Verdict
 from heiiki.requirements.verdict import Evidence
 from heiiki.verify.fleet import Answer, Fleet
-from heiiki.verify.verdicts import Keep, live, summarise, unknown
+from heiiki.verify.verdicts import Keep, judged, live, summarise, unknown
 
 DAEMON = {
     "lists": {
@@ -66,7 +67,11 @@ class _Look:
         return cls(daemon, fleet.ask("read", dict.fromkeys(devices, KERNEL)))
 
     def of(self, one: Association, suite: Suite, evidence: tuple[Evidence, ...] = ()) -> Verdict:
-        return of_association(one, suite, self.daemon, self.kernel, evidence)
+        return judged(
+            one.subject,
+            partial(of_association, one, suite, self.daemon, self.kernel, evidence),
+            partial(_unknown, one, evidence),
+        )
 
 
 def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
@@ -101,6 +106,10 @@ def _settled(plan: Plan, fleet: Fleet, names: Sequence[str]) -> _Look:
         time.sleep(HANDOVER_S)
         seen = _Look.at(fleet, names)
     return seen
+
+
+def _unknown(one: Association, evidence: tuple[Evidence, ...], why: str) -> Verdict:
+    return unknown(one.protects, one.subject, why, evidence)
 
 
 def of_association(

@@ -7,6 +7,7 @@ R-THEFT gets what can be shown without a revocation: that each verifier has a li
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from heiiki.design.associations import THEFT, certificate_subject, guarded, held, revocation_subject
@@ -16,7 +17,7 @@ from heiiki.requirements import Result, Verdict
 from heiiki.requirements.figures import settled
 from heiiki.requirements.verdict import Evidence
 from heiiki.verify.fleet import Answer, Fleet
-from heiiki.verify.verdicts import Keep, live, summarise, unknown
+from heiiki.verify.verdicts import Keep, judged, live, summarise, unknown
 
 KEYS = (("EC", "P-256", 256), ("EC", "P-384", 384))
 """Keys that are long enough until 2030 and after (NIST SP 800-57 part 1, table 4): curve and bits."""
@@ -36,9 +37,21 @@ def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
         answer = answers[device.name]
         evidence = (keep(f"trust/credentials-{device.name}.json", answer.raw),)
         for identifier in held(device):
-            yield of_device(identifier, plan.pki.lifetimes, device, answer, evidence)
+            yield judged(
+                device.name,
+                partial(of_device, identifier, plan.pki.lifetimes, device, answer, evidence),
+                partial(_unknown, identifier, certificate_subject(device.name), evidence),
+            )
         if device.crl_source is not None:
-            yield revocation(device, device.crl_source, answer, evidence)
+            yield judged(
+                device.name,
+                partial(revocation, device, device.crl_source, answer, evidence),
+                partial(_unknown, THEFT, revocation_subject(device.name), evidence),
+            )
+
+
+def _unknown(identifier: str, subject: str, evidence: tuple[Evidence, ...], why: str) -> Verdict:
+    return unknown(identifier, subject, why, evidence)
 
 
 def of_device(

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address
 
 from heiiki.plan.model import Device, Plan, SitePlan
 from heiiki.requirements import Result, Verdict
-from heiiki.verify.fleet import Fleet
+from heiiki.verify.fleet import Fleet, UnreadableError, reading
 from heiiki.verify.isolation.packets import Outcome, ProbePacket, ProbeRun
 from heiiki.verify.isolation.sites import POSITIVE, listing, origins
 from heiiki.verify.network import (
@@ -136,8 +136,12 @@ def read_counters(fleet: Fleet, devices: Iterable[str]) -> tuple[Counters, dict[
         said = answer.data.get("commands", {}).get("counters", {})
         if answer.error or said.get("rc") != 0:
             failures[device] = answer.error or f"{device}: nft: {said.get('err', '').strip()}"
-        else:
-            counters[device] = parse_counters(said["out"])
+            continue
+        try:
+            with reading(device):
+                counters[device] = parse_counters(said["out"])
+        except UnreadableError as error:
+            failures[device] = str(error)
     return counters, failures
 
 

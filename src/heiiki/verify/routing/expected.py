@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from heiiki.plan.model import Device, Plan
-from heiiki.verify.fleet import Answer
+from heiiki.verify.fleet import Answer, reading
 from heiiki.verify.network import expected_exits, gateways, hub_ce
 
 ENB_STATE = "/run/heiiki/enb.json"
@@ -119,19 +119,22 @@ def problems(expected: Expected, answer: Answer) -> list[str]:
     silent = unreadable(answer)
     if silent:
         return silent
-    said = answer.data["commands"]
-    found: list[str] = []
-    if "vtysh" in said:
-        found += _routing(expected, documents(said["vtysh"]["out"]))
-    if expected.core:
-        found += _labels(expected, said["ldp"]["out"])
-    if expected.virtual is not None:
-        found += _virtual(expected, _list(said["addresses"]["out"]))
-    if expected.exits:
-        found += _exits(expected, _list(said["routes"]["out"]))
-    if expected.sim is not None:
-        found += _attached(expected.sim, said["modem"], _list(said["addresses"]["out"]))
+    with reading(expected.device):
+        found = tuple(_problems(expected, answer.data["commands"]))
     return [f"{expected.device}: {problem}" for problem in found]
+
+
+def _problems(expected: Expected, said: Mapping[str, Any]) -> Iterator[str]:
+    if "vtysh" in said:
+        yield from _routing(expected, documents(said["vtysh"]["out"]))
+    if expected.core:
+        yield from _labels(expected, said["ldp"]["out"])
+    if expected.virtual is not None:
+        yield from _virtual(expected, _list(said["addresses"]["out"]))
+    if expected.exits:
+        yield from _exits(expected, _list(said["routes"]["out"]))
+    if expected.sim is not None:
+        yield from _attached(expected.sim, said["modem"], _list(said["addresses"]["out"]))
 
 
 def unreadable(answer: Answer) -> list[str]:

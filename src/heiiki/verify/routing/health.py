@@ -5,7 +5,7 @@ from typing import Any
 
 from heiiki.errors import HeiikiError
 from heiiki.plan.model import Plan
-from heiiki.verify.fleet import Answer, Fleet
+from heiiki.verify.fleet import Answer, Fleet, UnreadableError, reading
 from heiiki.verify.routing.expected import (
     ENB_STATE,
     expectations,
@@ -62,4 +62,8 @@ class Health:
 
     def _problems(self, answer: Answer) -> list[str]:
         expected = self._expected.get(answer.device)
-        return problems(expected, answer) if expected else radio_problems(self._plan, answer)
+        try:
+            with reading(answer.device):
+                return problems(expected, answer) if expected else radio_problems(self._plan, answer)
+        except UnreadableError as error:
+            return [str(error)]

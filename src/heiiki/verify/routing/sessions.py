@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from heiiki.plan.model import Device, Plan
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
-from heiiki.verify.fleet import Answer, Fleet
+from heiiki.verify.fleet import Answer, Fleet, UnreadableError, reading
 from heiiki.verify.network import gateways
 from heiiki.verify.routing.expected import (
     Expected,
@@ -18,7 +18,8 @@ from heiiki.verify.routing.expected import (
 )
 from heiiki.verify.verdicts import Keep, live, summarise, unknown
 
-_TABLES = {"commands": {"tables": ["ip", "-j", "route", "show", "table", "all"]}}
+# IPv4 alone: with all tables, iproute2 lists those of IPv6 too, and the plan has no address of that family.
+_TABLES = {"commands": {"tables": ["ip", "-4", "-j", "route", "show", "table", "all"]}}
 
 
 def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
@@ -38,7 +39,10 @@ def of_device(expected: Expected, answer: Answer, keep: Keep) -> Verdict:
     silent = unreadable(answer)
     if silent:
         return unknown("R-DUAL", expected.device, summarise(silent), evidence)
-    wrong = problems(expected, answer)
+    try:
+        wrong = problems(expected, answer)
+    except UnreadableError as error:
+        return unknown("R-DUAL", expected.device, str(error), evidence)
     if wrong:
         return live("R-DUAL", expected.device, Result.FAIL, summarise(wrong), evidence)
     return live("R-DUAL", expected.device, Result.PASS, _scope(expected), evidence)
@@ -68,8 +72,12 @@ def _of_table(plan: Plan, device: Device, answer: Answer, evidence: tuple[Eviden
     said = answer.data.get("commands", {}).get("tables", {})
     if answer.error or said.get("rc") != 0:
         return unknown("R-ISO-SITE", subject, answer.error or f"ip: {said.get('err', '').strip()}", evidence)
-    routes = json.loads(said["out"])
-    leaked = foreign_routes(plan, device, routes)
+    try:
+        with reading(device.name):
+            routes = json.loads(said["out"])
+            leaked = foreign_routes(plan, device, routes)
+    except UnreadableError as error:
+        return unknown("R-ISO-SITE", subject, str(error), evidence)
     if leaked:
         return live("R-ISO-SITE", subject, Result.FAIL, summarise(leaked), evidence)
     if not routes:
