@@ -29,7 +29,7 @@ from heiiki.pki.server.bootstrap import INIT, apply
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.login import CA, Access, access, logged_in
 from heiiki.pki.server.pinned import Server
-from heiiki.pki.server.policies import Purpose
+from heiiki.pki.server.policies import AppRole
 from heiiki.plan import build
 from heiiki.plan.model import Identity, Pki, Plan
 from heiiki.state import FileSecrets
@@ -63,7 +63,7 @@ audit "file" "file" {{
 
 @dataclass(frozen=True)
 class RunningVault:
-    """One server: nobody has initialised it, unless `keys` and `root_token` say so."""
+    """One server: not initialised, unless `keys` and `root_token` say so."""
 
     server: Server
     folder: Path
@@ -182,7 +182,7 @@ def unsealed_vault(folder: Path, *, audit: bool = True) -> Iterator[RunningVault
 
 @pytest.fixture(scope="session")
 def vault_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningVault]:
-    """A server for the whole run, initialised and unsealed; its engines are those of whoever came first."""
+    """A server for the whole run, initialised and unsealed; its engines are those of the first user."""
     with unsealed_vault(tmp_path_factory.mktemp("vault")) as running:
         yield running
 
@@ -251,7 +251,7 @@ def set_up_vault(running: RunningVault, plan: Plan, state: Path) -> Iterator[Set
     store.write(INIT, {**keys, "threshold": str(len(keys)), "root_token": token})
     way = access(plan.pki, store, {"VAULT_ADDR": running.server.url})
     apply(way, plan, unsealing=True)
-    with logged_in(way, Purpose.ENROLLER) as enroller:
+    with logged_in(way, AppRole.ENROLLER) as enroller:
         yield SetUpVault(running, plan, way, enroller)
     way.vault.close()
 

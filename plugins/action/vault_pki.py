@@ -78,9 +78,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
     def _seeded(self, access: "Access", plan: "Plan") -> tuple[str, ...]:
         """Write the secrets that the server lacks; one that cannot be asked yet lacks all of them."""
         login, kv = package("heiiki.pki.server.login"), package("heiiki.pki.server.secrets")
-        custodian = package("heiiki.pki.server.policies").Purpose.CUSTODIAN
-        if self._task.check_mode and not login.usable(access, custodian):
+        writer = package("heiiki.pki.server.policies").AppRole.SECRET_WRITER
+        if self._task.check_mode and not login.usable(access, writer):
             return tuple(kv.named(plan))
-        with login.logged_in(access, custodian) as session:
+        with login.logged_in(access, writer) as session:
             secrets = kv.VaultSecrets(session, plan.pki.secrets_mount)
             return tuple(kv.seed(secrets, kv.named(plan), access.store, check=self._task.check_mode))

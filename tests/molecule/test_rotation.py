@@ -18,7 +18,7 @@ def test_the_issuing_ca(service: Service, record_property: Record) -> None:
     with in_service(service) as silence:
         said = service.play("rotate")
     record_property("longest silence, s", round(silence[0], 2))
-    assert "3 of 3: nobody knows the old CA any more" in said
+    assert "3 of 3: no device trusts the old CA any more" in said
     everybody_has_another(service, before)
     assert set(changed(service.play("rotate")).values()) == {0}
 
@@ -35,7 +35,7 @@ def test_the_root_and_a_server_that_is_gone_in_the_middle(service: Service, reco
         service.server_returns()
         said = service.play("rotate", "-e", "heiiki_authority=root")
     record_property("longest silence, s", round(silence[0], 2))
-    assert "4 of 4: nobody knows the old CAs any more" in said
+    assert "4 of 4: no device trusts the old CAs any more" in said
     everybody_has_another(service, before)
     assert {len(service.status(name)["anchors"]) for name in before} == {1}
     (evidence,) = (service.artifacts / "rotation").glob("root-*.json")

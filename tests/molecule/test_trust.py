@@ -11,7 +11,7 @@ from waiting import awaited
 from heiiki.pki.enrol import facts, order, planned
 from heiiki.pki.revoke import revoke_device
 from heiiki.pki.server.login import logged_in
-from heiiki.pki.server.policies import Purpose
+from heiiki.pki.server.policies import AppRole
 
 from .service import CREDENTIALS, HUB, SITE, Service, changed, uninterrupted
 
@@ -35,7 +35,7 @@ def test_renewal_of_both_ends_interrupts_nothing(service: Service) -> None:
         awaited("both ends use the new certificates", lambda: in_use(service, ends))
     assert all(service.serial(end) != before[end] for end in ends)
     assert not old & service.associations(HUB, "s0017")
-    assert len(service.associations(HUB, "s0017")) == 1, "none that is begun anew for ever"
+    assert len(service.associations(HUB, "s0017")) == 1, "none that is initiated without end"
 
 
 def test_what_was_revoked_at_the_server_alone_is_gone_after_the_next_pull(service: Service) -> None:
@@ -44,7 +44,7 @@ def test_what_was_revoked_at_the_server_alone_is_gone_after_the_next_pull(servic
     identity = service.plan.device(stolen).identity
     assert identity
     with uninterrupted(service, SITE, "tun-b"):
-        with logged_in(service.access, Purpose.REVOKER) as vault:
+        with logged_in(service.access, AppRole.REVOKER) as vault:
             assert revoke_device(vault, service.plan.pki, identity)
         service.pull(HUB)
         awaited("the hub lets it in no more", lambda: not service.associations(HUB, "s0023"))
@@ -57,7 +57,7 @@ def short_lived(service: Service, device: str) -> None:
     """Give a device a certificate that is due within seconds."""
     made = json.loads(service.run(device, *CREDENTIALS, "request"))
     shared = planned(service.plan) | facts(service.access.vault, service.plan)
-    with logged_in(service.access, Purpose.ENROLLER) as vault:
+    with logged_in(service.access, AppRole.ENROLLER) as vault:
         token, document = order(vault, shared, device, made["csr"])
     document |= {"token": token, "generation": made["generation"]}
     document["parameters"] = document["parameters"] | {"ttl": "20s"}
@@ -89,7 +89,7 @@ def test_a_server_that_is_gone_in_the_middle_of_a_renewal(service: Service) -> N
         service.server_dies()
         run.communicate()
         between = service.held()
-        assert all(whole for _, whole in between.values()), "nobody has a key without its certificate"
+        assert all(whole for _, whole in between.values()), "no device has a key without its certificate"
         # Nothing is due, so nothing fails; what is asked for all the same says what it needs.
         assert set(changed(service.play("renew", *limit)).values()) == {0}
         said = service.play("renew", "-e", "heiiki_force=true", *limit, code=2)

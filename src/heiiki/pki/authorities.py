@@ -40,7 +40,7 @@ class Authority:
 
     Attributes:
         mount: path of the engine.
-        id: the engine's own name for it, unique for ever.
+        id: identifier that the engine gave it; never used again.
         name: ``root-1``, ``issuing-1``...; the number grows with each rotation.
         pem: the certificate.
         key: the engine's name for its key; empty for the roots that the issuing engine holds to complete
@@ -62,7 +62,7 @@ class Authority:
 
     @property
     def number(self) -> int:
-        """How manieth of its kind; 0 when somebody else named it."""
+        """Sequence number of the CA; 0 if we did not name it."""
         tail = self.name.rpartition("-")[2]
         return int(tail) if tail.isdecimal() else 0
 

@@ -18,7 +18,7 @@ from heiiki.pki.issue import check_request, mint, signing_call
 from heiiki.pki.server import login
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.login import Access
-from heiiki.pki.server.policies import Purpose
+from heiiki.pki.server.policies import AppRole
 from heiiki.plan.model import Device, DeviceClass, Identity, Plan
 
 Document = dict[str, Any]
@@ -95,7 +95,7 @@ def log_in(access: Access) -> str:
     Raises:
         VaultError: no credentials are known, or they are refused.
     """
-    return login.log_in(access, Purpose.ENROLLER)
+    return login.log_in(access, AppRole.ENROLLER)
 
 
 def order(vault: Vault, shared: Mapping[str, Any], device: str, csr: str) -> tuple[str, Document]:

@@ -1,8 +1,8 @@
 """Certificates: a device's request is held against the plan, answered by a token good for it alone.
 
 The controller never sees a private key and never asks for the certificate itself. It checks the request, has
-the server make a token for one call under the device's policy, and sends that token wrapped: whoever unwraps
-it second finds it used, and the theft shows.
+the server make a token for one call under the device's policy, and sends that token wrapped. It can be
+unwrapped once, so an intercepted token is noticed.
 """
 
 from collections.abc import Iterator

@@ -43,7 +43,7 @@ def listed(status: Status, issuer: str) -> str:
     if isinstance(status, str):
         return status
     if status["certificate"] is None:
-        return _LISTED  # it lets nobody in yet, and fetches every list when it is enrolled
+        return _LISTED  # it accepts no peer yet, and fetches every CRL when it is enrolled
     if issuer not in {one["issuer"] for one in status["crls"]}:
         return "has no such list"
     return _LISTED if status["loaded"] else "has not loaded it yet"

@@ -1,7 +1,7 @@
 """Revocation: every certificate of a device at once, and the lists that verifiers fetch (RFC 5280 5).
 
 With automatic rebuilding the server makes a complete CRL at half of its life and a delta CRL at its interval;
-a theft does not wait for either, so both are made anew by every revocation here.
+a revocation does not wait for either: every one here has both generated at once.
 """
 
 from collections.abc import Iterable, Iterator
@@ -69,8 +69,8 @@ def _bears(certificate: x509.Certificate, identity: Identity) -> bool:
 def revoke_device(vault: Vault, trust: Pki, identity: Identity) -> tuple[str, ...]:
     """Revoke every certificate of a device that is still good; returns the serials that were revoked now.
 
-    Older ones count: whoever stole the device may hold keys of before a renewal. The lists are published even
-    when there was nothing to revoke: a run that broke off before that is thereby completed.
+    Earlier certificates count too, for a stolen device may still hold the keys of one. The CRLs are
+    published even when there was nothing to revoke, which completes an interrupted run.
 
     The session is that of AppRole revoker.
     """
@@ -92,7 +92,7 @@ def revoke(vault: Vault, trust: Pki, serials: Iterable[str]) -> None:
 
 
 def publish(vault: Vault, trust: Pki) -> None:
-    """Have the complete and the delta CRL of every issuing CA made anew, now."""
+    """Have the complete and the delta CRL of every issuing CA generated now."""
     vault.read(f"{trust.issuing_mount}/crl/rotate")
     vault.read(f"{trust.issuing_mount}/crl/rotate-delta")
 
@@ -155,10 +155,10 @@ def _checked(der: bytes, issuer: x509.Certificate, path: str) -> x509.Certificat
     try:
         found = x509.load_der_x509_crl(der)
     except ValueError as error:
-        raise CertificateError(f"{what} cannot be read ({error}); keep the one of before") from error
+        raise CertificateError(f"{what} cannot be read ({error}); keep the former one") from error
     key = issuer.public_key()
     if not isinstance(key, ec.EllipticCurvePublicKey) or not found.is_signature_valid(key):
         raise CertificateError(
-            f"{what} is not signed by {issuer.subject.rfc4514_string()}; keep the one of before"
+            f"{what} is not signed by {issuer.subject.rfc4514_string()}; keep the former one"
         )
     return found

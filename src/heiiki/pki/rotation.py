@@ -21,7 +21,7 @@ from heiiki.pki.enrol import fingerprint
 from heiiki.pki.server.bootstrap import root
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.login import Access, logged_in
-from heiiki.pki.server.policies import Purpose
+from heiiki.pki.server.policies import AppRole
 from heiiki.plan.model import Pki, Plan
 
 FOLDER = "rotation"
@@ -55,7 +55,7 @@ PHASES: Mapping[Kind, Mapping[Step, tuple[str, str]]] = {
     Kind.ISSUING: {
         Step.BEGIN: ("1 of 3: the new issuing CA signs", "every device gets a certificate of it"),
         Step.RETIRE: ("2 of 3: the old issuing CA is withdrawn", "every verifier fetches the lists"),
-        Step.FINISH: ("3 of 3: nobody knows the old CA any more", "nothing, the rotation is over"),
+        Step.FINISH: ("3 of 3: no device trusts the old CA any more", "nothing, the rotation is over"),
     },
     Kind.ROOT: {
         Step.BEGIN: ("1 of 4: there is a new root beside the old one", "every device trusts both"),
@@ -64,7 +64,7 @@ PHASES: Mapping[Kind, Mapping[Step, tuple[str, str]]] = {
             "every device gets a certificate of it",
         ),
         Step.RETIRE: ("3 of 4: the old CAs are withdrawn", "every device trusts the new root alone"),
-        Step.FINISH: ("4 of 4: nobody knows the old CAs any more", "nothing, the rotation is over"),
+        Step.FINISH: ("4 of 4: no device trusts the old CAs any more", "nothing, the rotation is over"),
     },
 }
 """What is true after each step, and what the playbook does then."""
@@ -130,7 +130,7 @@ class Done:
     Attributes:
         subject: the CA that is coming, such as ``issuing-2``.
         changes: what was, or would be, changed at the server: name of the CA, before, after.
-        phase, after: where the rotation is, and what comes next, in words.
+        phase, after: where the rotation is, and what comes next, as human-readable text.
         seen: what was asked of each device, and how it answered.
         warnings: devices that could not be asked, where that keeps nothing up.
     """
@@ -145,7 +145,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """One run's way to the server and to the devices.
+    """One run's connections to the server and to the devices.
 
     Attributes:
         again: begin another rotation although one was just brought to its end.
@@ -166,7 +166,7 @@ class Rotation:
             VaultError: the server is away or sealed, or does not do it.
         """
         self.access.vault.require_ready()
-        with logged_in(self.access, Purpose.CONFIGURATOR) as session:
+        with logged_in(self.access, AppRole.CONFIGURATOR) as session:
             state = State.read(session, self.plan.pki)
         acts: Mapping[Step, Callable[[State], Done]] = {
             Step.BEGIN: self._begin,
@@ -237,7 +237,7 @@ class Rotation:
 
     def _tidy(self) -> None:
         """Remove the key of a CA that is gone, where a run was cut off in between."""
-        with logged_in(self.access, Purpose.CONFIGURATOR) as session:
+        with logged_in(self.access, AppRole.CONFIGURATOR) as session:
             left = ca.orphans(session, self.plan.pki)
         if left:
             with root(self.access) as session:
@@ -245,7 +245,7 @@ class Rotation:
 
     def _completed(self, state: State) -> tuple[tuple[str, str, str], ...]:
         """Make good what a run that was cut off has left; without the rights of root if nothing is."""
-        with logged_in(self.access, Purpose.CONFIGURATOR) as session:
+        with logged_in(self.access, AppRole.CONFIGURATOR) as session:
             left = ca.complete(session, self.plan, check=True)
         return self._changed(state, lambda vault: ca.complete(vault, self.plan)) if left else ()
 
@@ -265,7 +265,7 @@ class Rotation:
     def _state(self, before: State) -> State:
         if self.check:
             return before
-        with logged_in(self.access, Purpose.CONFIGURATOR) as session:
+        with logged_in(self.access, AppRole.CONFIGURATOR) as session:
             return State.read(session, self.plan.pki)
 
     def _published(
@@ -314,7 +314,7 @@ class Rotation:
             more = f" and {len(lacking) - _SHOWN} more" if len(lacking) > _SHOWN else ""
             raise RotationError(
                 f"{len(lacking)} of {len(seen)} devices are not known to {what}, so {hence}: "
-                f"{'; '.join(lacking[:_SHOWN])}{more}. Mend these, or shut out for good what is gone "
+                f"{'; '.join(lacking[:_SHOWN])}{more}. Mend these, or revoke what is gone for good "
                 f"(revoke.yml), then run rotate.yml "
                 f"-e heiiki_authority={self.kind} again: it goes on from here"
             )

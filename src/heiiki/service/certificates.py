@@ -13,7 +13,7 @@ from heiiki.pki.revoke import revoked_serials
 from heiiki.pki.rotation import Done, Kind, Rotation, Step, keep
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.login import logged_in
-from heiiki.pki.server.policies import Purpose
+from heiiki.pki.server.policies import AppRole
 from heiiki.service.devices import FleetDevices
 from heiiki.service.model import Service
 from heiiki.verify.fleet import Answer, Fleet
@@ -73,7 +73,7 @@ def renew(
     """
     names = _named(service, devices)
     access = service.vault("issuing certificates")
-    with service.fleet() as fleet, logged_in(access, Purpose.ENROLLER) as vault:
+    with service.fleet() as fleet, logged_in(access, AppRole.ENROLLER) as vault:
         shared = _shared(service, access.vault)
         run = _Run(fleet, vault, shared, force=force, check=check, wait_s=wait_s)
         found = []

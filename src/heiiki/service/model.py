@@ -10,7 +10,7 @@ from heiiki.intent import load
 from heiiki.management import Hosts, Management, management
 from heiiki.pki.server import login
 from heiiki.pki.server.login import Access
-from heiiki.pki.server.policies import Purpose
+from heiiki.pki.server.policies import AppRole
 from heiiki.pki.server.secrets import VaultSecrets
 from heiiki.plan import build
 from heiiki.plan.model import Plan
@@ -79,7 +79,7 @@ class Service:
             @cache
             def source() -> VaultSecrets:
                 access = self.vault("reading a device's secrets")
-                session = stack.enter_context(login.logged_in(access, Purpose.SUBSCRIBER))
+                session = stack.enter_context(login.logged_in(access, AppRole.SIM_KEY_READER))
                 return VaultSecrets(session, self.plan.pki.secrets_mount)
 
             yield lambda path, field: source().read(path, field)

@@ -11,7 +11,7 @@ from heiiki.intent import load
 from heiiki.intent.revoked import add, marked, remove
 from heiiki.pki.revoke import revoke_device
 from heiiki.pki.server.login import logged_in
-from heiiki.pki.server.policies import Purpose
+from heiiki.pki.server.policies import AppRole
 from heiiki.plan import build
 from heiiki.plan.model import Device, Plan
 from heiiki.revocation import Means, Record, RevocationStep
@@ -138,6 +138,6 @@ def _certificates(service: Service, device: Device) -> Sequence[str]:
     if device.identity is None:
         return []
     access = service.vault(f"revoking the certificates of {device.name}")
-    with logged_in(access, Purpose.REVOKER) as vault:
+    with logged_in(access, AppRole.REVOKER) as vault:
         serials = revoke_device(vault, service.plan.pki, device.identity)
     return [f"certificate {serial}" for serial in serials]

@@ -10,7 +10,7 @@ from heiiki.errors import VaultError, VaultFault
 from heiiki.pki.server.bootstrap import INIT, Shares, apply, initialise, root, unseal
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.login import CA, Access, access, logged_in
-from heiiki.pki.server.policies import Purpose
+from heiiki.pki.server.policies import AppRole
 from heiiki.plan.model import Plan
 from heiiki.state import FileSecrets
 
@@ -91,7 +91,7 @@ def test_a_root_token_comes_from_the_keys_and_goes_with_the_step(lab_vault: SetU
 
 
 def test_a_log_in_is_revoked_after_the_step(lab_vault: SetUpVault) -> None:
-    with logged_in(lab_vault.access, Purpose.AUDITOR) as session:
+    with logged_in(lab_vault.access, AppRole.AUDITOR) as session:
         session.names("pki-issuing/certs")
     assert gone(lab_vault.running, session)
 
@@ -99,7 +99,7 @@ def test_a_log_in_is_revoked_after_the_step(lab_vault: SetUpVault) -> None:
 def test_credentials_that_the_server_refuses_are_made_anew(lab_vault: SetUpVault) -> None:
     store, path = lab_vault.access.store, "vault/approle/auditor"
     store.write(path, {**store.fields(path), "secret_id": "wrong"})
-    with pytest.raises(VaultError) as caught, logged_in(lab_vault.access, Purpose.AUDITOR):
+    with pytest.raises(VaultError) as caught, logged_in(lab_vault.access, AppRole.AUDITOR):
         pass
     server = lab_vault.access.vault.server
     assert str(caught.value) == (
@@ -110,13 +110,13 @@ def test_credentials_that_the_server_refuses_are_made_anew(lab_vault: SetUpVault
     assert [(change.path, change.after) for change in changes] == [
         (path, "credentials, kept on the controller\n")
     ]
-    with logged_in(lab_vault.access, Purpose.AUDITOR) as session:
+    with logged_in(lab_vault.access, AppRole.AUDITOR) as session:
         session.names("pki-issuing/certs")
 
 
 def test_without_credentials(lab_vault: SetUpVault, tmp_path: Path) -> None:
     bare = Access(lab_vault.access.vault, FileSecrets(tmp_path), {})
-    with pytest.raises(VaultError) as caught, logged_in(bare, Purpose.REVOKER):
+    with pytest.raises(VaultError) as caught, logged_in(bare, AppRole.REVOKER):
         pass
     assert str(caught.value) == (
         f"this step needs {bare.vault.server}, which wants a log-in as revoker, for which no credentials are "
@@ -131,7 +131,7 @@ def test_credentials_of_the_environment(lab_vault: SetUpVault, tmp_path: Path, p
     given = {f"{prefix}_{key.upper()}": value for key, value in kept.items()}
     # Those of the purpose come first.
     given = {f"HEIIKI_VAULT_{key.upper()}": "wrong" for key in kept} | given
-    with logged_in(Access(lab_vault.access.vault, FileSecrets(tmp_path), given), Purpose.REVOKER) as session:
+    with logged_in(Access(lab_vault.access.vault, FileSecrets(tmp_path), given), AppRole.REVOKER) as session:
         session.names("pki-issuing/certs")
 
 

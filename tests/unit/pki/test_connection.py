@@ -100,7 +100,7 @@ def test_a_foreign_ca(vault_server: RunningVault, tmp_path: Path) -> None:
             server,
             "shows a certificate that cannot be trusted: self-signed certificate; its certificate must bear "
             f"{HOST} and come from the CA kept for it (VAULT_CACERT, or secret vault/ca); if neither was "
-            "changed on purpose, somebody is in between",
+            "changed on purpose, this may be an attack",
         ),
         VaultFault.TLS,
     )

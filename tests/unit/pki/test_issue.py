@@ -14,7 +14,7 @@ from vault_server import SetUpVault, make_request, obtain
 from heiiki.errors import CertificateError, VaultError, VaultFault
 from heiiki.pki.issue import check_request, general_names, mint
 from heiiki.pki.server.login import logged_in
-from heiiki.pki.server.policies import Purpose
+from heiiki.pki.server.policies import AppRole
 from heiiki.plan.model import DeviceClass, Identity
 
 EMS = Identity(
@@ -116,7 +116,7 @@ def test_what_is_no_request(text: str) -> None:
 
 def test_a_token_of_one_device_is_nothing_to_another(lab_vault: SetUpVault) -> None:
     thief = lab_vault.identity("sakai-gw-b")
-    with logged_in(lab_vault.access, Purpose.ENROLLER) as session:
+    with logged_in(lab_vault.access, AppRole.ENROLLER) as session:
         token = mint(session, lab_vault.identity("umeda-gw-b"))
     with pytest.raises(VaultError) as caught:
         obtain(lab_vault.running.session(), token, make_request(thief), lab_vault.trust, thief)
@@ -131,7 +131,7 @@ def test_the_server_certifies_the_key_of_the_request(lab_vault: SetUpVault) -> N
 
 
 def test_no_token_is_in_the_audit_log_or_the_servers_log(lab_vault: SetUpVault) -> None:
-    with logged_in(lab_vault.access, Purpose.ENROLLER) as session:
+    with logged_in(lab_vault.access, AppRole.ENROLLER) as session:
         token = mint(session, lab_vault.identity("umeda-gw-b"))
     folder = lab_vault.running.folder
     assert token.token not in lab_vault.running.audit

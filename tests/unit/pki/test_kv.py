@@ -5,23 +5,23 @@ from vault_server import SetUpVault
 
 from heiiki.errors import SecretError, VaultError
 from heiiki.pki.server.login import logged_in
-from heiiki.pki.server.policies import Purpose
+from heiiki.pki.server.policies import AppRole
 from heiiki.pki.server.secrets import VaultSecrets
 
 CANARY = "canary-5f2d"
 
 
 def written(made: SetUpVault, path: str, fields: dict[str, str]) -> bool:
-    with logged_in(made.access, Purpose.CUSTODIAN) as session:
+    with logged_in(made.access, AppRole.SECRET_WRITER) as session:
         return VaultSecrets(session, made.trust.secrets_mount).ensure(path, lambda: fields)
 
 
 def read(made: SetUpVault, path: str, field: str) -> str:
-    with logged_in(made.access, Purpose.SUBSCRIBER) as session:
+    with logged_in(made.access, AppRole.SIM_KEY_READER) as session:
         return VaultSecrets(session, made.trust.secrets_mount).read(path, field)
 
 
-def test_the_custodian_writes_what_the_subscriber_reads(lab_vault: SetUpVault) -> None:
+def test_the_secret_writer_writes_what_the_sim_key_reader_reads(lab_vault: SetUpVault) -> None:
     assert written(lab_vault, "sim/1", {"k": CANARY, "opc": "0"})
     assert not written(lab_vault, "sim/1", {"k": "another", "opc": "1"})
     assert read(lab_vault, "sim/1", "k") == CANARY
@@ -29,17 +29,17 @@ def test_the_custodian_writes_what_the_subscriber_reads(lab_vault: SetUpVault) -
 
 def test_a_new_version_is_read_at_once(lab_vault: SetUpVault) -> None:
     written(lab_vault, "sim/2", {"k": "first"})
-    with logged_in(lab_vault.access, Purpose.SUBSCRIBER) as session:
+    with logged_in(lab_vault.access, AppRole.SIM_KEY_READER) as session:
         source = VaultSecrets(session, "kv")
         assert source.read("sim/2", "k") == "first"
-        with logged_in(lab_vault.access, Purpose.CUSTODIAN) as custodian:
-            VaultSecrets(custodian, "kv").write("sim/2", {"k": "second"})
+        with logged_in(lab_vault.access, AppRole.SECRET_WRITER) as writer:
+            VaultSecrets(writer, "kv").write("sim/2", {"k": "second"})
         assert source.read("sim/2", "k") == "second"
 
 
-def test_the_custodian_reads_no_value(lab_vault: SetUpVault) -> None:
+def test_the_secret_writer_reads_no_value(lab_vault: SetUpVault) -> None:
     written(lab_vault, "sim/1", {"k": CANARY})
-    with logged_in(lab_vault.access, Purpose.CUSTODIAN) as session, pytest.raises(SecretError):
+    with logged_in(lab_vault.access, AppRole.SECRET_WRITER) as session, pytest.raises(SecretError):
         VaultSecrets(session, "kv").read("sim/1", "k")
 
 
@@ -81,13 +81,13 @@ def test_two_that_make_a_secret_at_once(lab_vault: SetUpVault) -> None:
         written(lab_vault, "sim/4", {"k": "theirs"})
         return {"k": "ours"}
 
-    with logged_in(lab_vault.access, Purpose.CUSTODIAN) as session:
+    with logged_in(lab_vault.access, AppRole.SECRET_WRITER) as session:
         assert not VaultSecrets(session, "kv").ensure("sim/4", meanwhile)
     assert read(lab_vault, "sim/4", "k") == "theirs"
 
 
 def test_no_value_is_in_an_error_or_the_audit_log(lab_vault: SetUpVault) -> None:
-    with logged_in(lab_vault.access, Purpose.SUBSCRIBER) as session, pytest.raises(VaultError) as caught:
+    with logged_in(lab_vault.access, AppRole.SIM_KEY_READER) as session, pytest.raises(VaultError) as caught:
         VaultSecrets(session, "kv").write("sim/1", {"k": CANARY})
     assert CANARY not in str(caught.value)
     assert CANARY not in lab_vault.running.audit

@@ -22,7 +22,7 @@ from heiiki.pki.issue import general_names
 from heiiki.pki.revoke import crls
 from heiiki.pki.server.bootstrap import apply, root
 from heiiki.pki.server.login import logged_in
-from heiiki.pki.server.policies import Purpose
+from heiiki.pki.server.policies import AppRole
 from heiiki.pki.server.reconcile import ensure
 from heiiki.plan.model import DeviceClass, Plan
 
@@ -97,7 +97,7 @@ def test_the_names_of_a_changed_plan_need_no_root(lab_vault: SetUpVault) -> None
     """A device that is gone loses its policy and its place in its class; AppRole configurator does that."""
     plan = lab_vault.plan
     fewer = replace(plan, devices=tuple(one for one in plan.devices if one.name != "namba-gw"))
-    with logged_in(lab_vault.access, Purpose.CONFIGURATOR) as session:
+    with logged_in(lab_vault.access, AppRole.CONFIGURATOR) as session:
         changes = ensure(session, fewer)
         assert [(change.path, bool(change.after)) for change in changes] == [
             ("pki-issuing/roles/gateway", True),

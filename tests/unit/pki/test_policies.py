@@ -16,7 +16,7 @@ from heiiki.pki.issue import mint, signing_call
 from heiiki.pki.server.bootstrap import apply, root
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.login import logged_in
-from heiiki.pki.server.policies import Purpose
+from heiiki.pki.server.policies import AppRole
 
 GATEWAY, ROUTER = "umeda-gw-b", "a-pe1"
 
@@ -74,23 +74,23 @@ USAGE = Call("write", "pki-issuing/issuer/default", {"usage": "read-only"})
 REVOKE_CA = Call("write", "pki-root/revoke", {"serial_number": "01"})
 
 CALLS = tuple(value for value in dict(globals()).values() if isinstance(value, Call))
-ALLOWED: dict[Purpose, tuple[Call, ...]] = {
-    Purpose.CONFIGURATOR: (WRITE_DEVICE_POLICY, READ_POLICY, WRITE_ROLE, ROTATE_CRL, WRITE_CRL_SETTINGS),
-    Purpose.ENROLLER: (),  # its one call is wrapped or nothing: below
-    Purpose.REVOKER: (REVOKE, LIST_CERTIFICATES, ROTATE_CRL),
-    Purpose.SUBSCRIBER: (READ_SECRET,),
-    Purpose.CUSTODIAN: (WRITE_SECRET, LIST_SECRETS),
-    Purpose.AUDITOR: (LIST_CERTIFICATES,),
+ALLOWED: dict[AppRole, tuple[Call, ...]] = {
+    AppRole.CONFIGURATOR: (WRITE_DEVICE_POLICY, READ_POLICY, WRITE_ROLE, ROTATE_CRL, WRITE_CRL_SETTINGS),
+    AppRole.ENROLLER: (),  # its one call is wrapped or nothing: below
+    AppRole.REVOKER: (REVOKE, LIST_CERTIFICATES, ROTATE_CRL),
+    AppRole.SIM_KEY_READER: (READ_SECRET,),
+    AppRole.SECRET_WRITER: (WRITE_SECRET, LIST_SECRETS),
+    AppRole.AUDITOR: (LIST_CERTIFICATES,),
 }
-REFUSED = [(purpose, call) for purpose in Purpose for call in CALLS if call not in ALLOWED[purpose]]
-GRANTED = [(purpose, call) for purpose in Purpose for call in ALLOWED[purpose]]
+REFUSED = [(approle, call) for approle in AppRole for call in CALLS if call not in ALLOWED[approle]]
+GRANTED = [(approle, call) for approle in AppRole for call in ALLOWED[approle]]
 DENIED = {VaultFault.FORBIDDEN, VaultFault.TOKEN}
 
 
 @pytest.fixture(scope="module")
-def sessions(lab_vault: SetUpVault) -> Iterator[dict[Purpose, Vault]]:
+def sessions(lab_vault: SetUpVault) -> Iterator[dict[AppRole, Vault]]:
     with ExitStack() as stack:
-        yield {purpose: stack.enter_context(logged_in(lab_vault.access, purpose)) for purpose in Purpose}
+        yield {approle: stack.enter_context(logged_in(lab_vault.access, approle)) for approle in AppRole}
 
 
 def fault(call: Callable[[], object]) -> VaultFault | None:
@@ -102,18 +102,18 @@ def fault(call: Callable[[], object]) -> VaultFault | None:
     return None
 
 
-@pytest.mark.parametrize(("purpose", "call"), REFUSED, ids=str)
+@pytest.mark.parametrize(("approle", "call"), REFUSED, ids=str)
 def test_a_role_is_refused_what_is_not_its_purpose(
-    sessions: dict[Purpose, Vault], purpose: Purpose, call: Call
+    sessions: dict[AppRole, Vault], approle: AppRole, call: Call
 ) -> None:
-    assert fault(lambda: call(sessions[purpose])) is VaultFault.FORBIDDEN
+    assert fault(lambda: call(sessions[approle])) is VaultFault.FORBIDDEN
 
 
-def test_a_role_is_granted_its_purpose(sessions: dict[Purpose, Vault], lab_vault: SetUpVault) -> None:
+def test_a_role_is_granted_its_purpose(sessions: dict[AppRole, Vault], lab_vault: SetUpVault) -> None:
     assert {
         str(call): why
-        for purpose, call in GRANTED
-        if (why := fault(partial(call, sessions[purpose]))) in DENIED
+        for approle, call in GRANTED
+        if (why := fault(partial(call, sessions[approle]))) in DENIED
     } == {}
     apply(lab_vault.access, lab_vault.plan, unsealing=True)
 
@@ -133,16 +133,16 @@ def test_nobody_without_a_token_gets_anything_but_public_documents(lab_vault: Se
     ],
 )
 def test_a_devices_token_leaves_the_server_wrapped_for_a_short_while_or_not_at_all(
-    sessions: dict[Purpose, Vault], asked: dict[str, Any], wrap_s: int | None
+    sessions: dict[AppRole, Vault], asked: dict[str, Any], wrap_s: int | None
 ) -> None:
-    enroller = sessions[Purpose.ENROLLER]
+    enroller = sessions[AppRole.ENROLLER]
     call = partial(enroller.write, "auth/token/create/device", asked, wrap_s=wrap_s)
     assert fault(call) is VaultFault.FORBIDDEN
 
 
 @pytest.mark.parametrize("policy", ["configurator", "root", "default", "revoker"])
-def test_a_devices_token_has_a_devices_policy(sessions: dict[Purpose, Vault], policy: str) -> None:
-    enroller = sessions[Purpose.ENROLLER]
+def test_a_devices_token_has_a_devices_policy(sessions: dict[AppRole, Vault], policy: str) -> None:
+    enroller = sessions[AppRole.ENROLLER]
     call = partial(enroller.write, "auth/token/create/device", {"policies": [policy]}, wrap_s=60)
     assert fault(call) is VaultFault.REJECTED
 

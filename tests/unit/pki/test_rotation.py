@@ -23,7 +23,7 @@ from heiiki.pki.revoke import crls, revoke, revoke_device
 from heiiki.pki.server.bootstrap import Rotation, apply, root, rotate
 from heiiki.pki.server.desired import serial_text
 from heiiki.pki.server.login import logged_in
-from heiiki.pki.server.policies import Purpose
+from heiiki.pki.server.policies import AppRole
 from heiiki.plan.model import Plan
 
 DEVICE = "umeda-gw-b"
@@ -67,7 +67,7 @@ def names(made: SetUpVault) -> list[str]:
 def test_the_issuing_ca(own: SetUpVault, tmp_path: Path) -> None:
     old, gone = own.certificate(DEVICE), own.certificate("namba-gw")
     serial = serial_text(x509.load_pem_x509_certificate(gone.certificate.encode()).serial_number)
-    with logged_in(own.access, Purpose.REVOKER) as session:
+    with logged_in(own.access, AppRole.REVOKER) as session:
         revoke(session, own.trust, [serial])
     anchors = trust_anchors(own.running.session(), own.trust)
     with root(own.access) as session:
@@ -78,7 +78,7 @@ def test_the_issuing_ca(own: SetUpVault, tmp_path: Path) -> None:
     assert old.chain[0] != new.chain[0]
     assert old.chain[1] == new.chain[1]
     # A certificate of the old CA can be revoked still, and is found by the device's name.
-    with logged_in(own.access, Purpose.REVOKER) as session:
+    with logged_in(own.access, AppRole.REVOKER) as session:
         assert len(revoke_device(session, own.trust, own.identity(DEVICE))) == 2
     assert "certificate revoked" in verifies(own, old, anchors, tmp_path)
     assert apply(own.access, own.plan) == ()

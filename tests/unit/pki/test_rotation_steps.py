@@ -201,7 +201,7 @@ def test_check_mode_tells_and_changes_nothing(own: SetUpVault, devices: Devices)
     assert names(own) == ["root-1*", "issuing-1", "issuing-2*"]
 
 
-def test_who_is_shut_out_is_not_waited_for(own: SetUpVault, devices: Devices) -> None:
+def test_a_revoked_device_is_not_waited_for(own: SetUpVault, devices: Devices) -> None:
     out = tuple(replace(one, revoked="stolen") if one.name == "namba-gw" else one for one in own.plan.devices)
     turn = replace(way(own, devices, Kind.ISSUING), plan=replace(own.plan, devices=out))
     devices.away = {"namba-gw"}
@@ -217,7 +217,7 @@ def test_the_ca_of_a_year_ago_is_replaced_without_again(own: SetUpVault, devices
     now = datetime.now(UTC)
     assert state.over(Kind.ISSUING, now)
     assert not state.over(Kind.ISSUING, now + timedelta(days=2))
-    assert not state.over(Kind.ROOT, now), "the first took nobody's place"
+    assert not state.over(Kind.ROOT, now), "the first replaced none"
 
 
 class Dying:

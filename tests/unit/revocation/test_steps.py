@@ -18,7 +18,7 @@ from heiiki.intent import load
 from heiiki.intent.revoked import marked
 from heiiki.pki.revoke import crls, revoke_device
 from heiiki.pki.server.login import logged_in
-from heiiki.pki.server.policies import Purpose
+from heiiki.pki.server.policies import AppRole
 from heiiki.plan import build
 from heiiki.plan.model import Plan
 from heiiki.report import EvidenceStore
@@ -295,7 +295,7 @@ def test_on_a_real_server_the_lists_name_the_device_when_its_peer_is_told(lab_va
             return super().run(programs, timeout)
 
     def revoke() -> tuple[str, ...]:
-        with logged_in(lab_vault.access, Purpose.REVOKER) as vault:
+        with logged_in(lab_vault.access, AppRole.REVOKER) as vault:
             return revoke_device(vault, lab_vault.trust, lab_vault.identity(DEVICE))
 
     assert not revoked()

@@ -20,7 +20,7 @@ from heiiki.errors import SecretError, VaultError, VaultFault
 from heiiki.pki.authorities import retirable, retire, rotate_issuing, rotate_root
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.login import Access, can_log_in, logged_in, role_path
-from heiiki.pki.server.policies import Purpose
+from heiiki.pki.server.policies import AppRole
 from heiiki.pki.server.reconcile import Change, ensure
 from heiiki.plan.model import Pki, Plan
 from heiiki.state import FileSecrets
@@ -132,7 +132,7 @@ def _root_token(access: Access) -> str:
     except VaultError as error:
         if error.fault is not VaultFault.REJECTED:
             raise
-    with logged_in(access, Purpose.CONFIGURATOR) as session:
+    with logged_in(access, AppRole.CONFIGURATOR) as session:
         return _generate(session, _CLOSED_WAY, keys)
 
 
@@ -174,14 +174,14 @@ def ensure_logins(access: Access, vault: Vault, *, check: bool = False) -> tuple
         vault: a session that may do everything.
         check: only tell.
     """
-    lacking = [purpose for purpose in Purpose if not can_log_in(access, purpose)]
-    for purpose in () if check else lacking:
-        role = f"auth/approle/role/{purpose}"
+    lacking = [approle for approle in AppRole if not can_log_in(access, approle)]
+    for approle in () if check else lacking:
+        role = f"auth/approle/role/{approle}"
         role_id = (vault.read(f"{role}/role-id") or {})["role_id"]
         secret_id = vault.write(f"{role}/secret-id", {})["data"]["secret_id"]
-        access.store.write(role_path(purpose), {"role_id": role_id, "secret_id": secret_id})
+        access.store.write(role_path(approle), {"role_id": role_id, "secret_id": secret_id})
     return tuple(
-        Change(role_path(purpose), "", "credentials, kept on the controller\n") for purpose in lacking
+        Change(role_path(approle), "", "credentials, kept on the controller\n") for approle in lacking
     )
 
 
@@ -191,7 +191,7 @@ def apply(
     """Bring the server to what the plan asks for; a second run returns nothing.
 
     Args:
-        access: the way to it.
+        access: address and credentials of it.
         plan: the service.
         shares: a new server may be initialised, its key split so.
         unsealing: the unseal keys kept here may be used: to unseal it, and for a root token where AppRole
@@ -209,7 +209,7 @@ def apply(
     access.vault.require_ready()
     if unsealing:
         return (*changes, *set_up(access, plan, check=check))
-    with logged_in(access, Purpose.CONFIGURATOR) as session:
+    with logged_in(access, AppRole.CONFIGURATOR) as session:
         return (*changes, *ensure(session, plan, check=check))
 
 
@@ -258,17 +258,17 @@ def set_up(access: Access, plan: Plan, *, check: bool = False) -> tuple[Change, 
     if _settled(access, plan):
         return ()
     if check and not _has_root(access):
-        with logged_in(access, Purpose.CONFIGURATOR) as session:
+        with logged_in(access, AppRole.CONFIGURATOR) as session:
             return (*ensure(session, plan, check=True), *ensure_logins(access, session, check=True))
     with root(access) as session:
         return (*ensure(session, plan, check=check), *ensure_logins(access, session, check=check))
 
 
 def _settled(access: Access, plan: Plan) -> bool:
-    if _has_root(access) or not can_log_in(access, Purpose.CONFIGURATOR):
+    if _has_root(access) or not can_log_in(access, AppRole.CONFIGURATOR):
         return False
     try:
-        with logged_in(access, Purpose.CONFIGURATOR) as session:
+        with logged_in(access, AppRole.CONFIGURATOR) as session:
             return not ensure(session, plan, check=True) and not ensure_logins(access, session, check=True)
     except VaultError as error:
         if error.fault is VaultFault.FORBIDDEN:

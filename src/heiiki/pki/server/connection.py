@@ -56,7 +56,7 @@ class Vault:
     Args:
         server: whom to talk to.
         token: what the session may do; none for what everyone may.
-        step: what the calls are for, in words that begin a sentence: ``revoking umeda-gw-b``.
+        step: what the calls are for, as text that begins a sentence: ``revoking umeda-gw-b``.
         timeouts: seconds to wait for the connection, and for an answer.
         connections: those of another session with the server.
     """
@@ -219,7 +219,7 @@ class Vault:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A fault in words: "which" the server does or is, and what to do about it."""
+    """A fault as human-readable text: "which" the server does or is, and what to do about it."""
 
     fault: VaultFault
     what: str
@@ -267,7 +267,7 @@ def _transport_fault(error: Exception, vault: Vault) -> _Found:
             VaultFault.TLS,
             f"shows a certificate that cannot be trusted: {_tls_reason(error)}",
             f"its certificate must bear {vault.server.host} and come from the CA kept for it "
-            "(VAULT_CACERT, or secret vault/ca); if neither was changed on purpose, somebody is in between",
+            "(VAULT_CACERT, or secret vault/ca); if neither was changed on purpose, this may be an attack",
         )
     if isinstance(error, requests.exceptions.ReadTimeout):
         what = f"does not answer within {answer_s:g} s"

@@ -9,10 +9,10 @@ from heiiki.pki.server.policies import (
     DEVICE_TOKEN_S,
     TOKEN_ROLE,
     XMPP_NAME,
-    Purpose,
+    AppRole,
+    approle_policies,
     device_policy,
     device_policy_name,
-    purpose_policies,
 )
 from heiiki.plan.model import DeviceClass, Identity, Pki, Plan
 
@@ -104,7 +104,7 @@ def engine_settings(trust: Pki) -> Iterator[Setting]:
                 "disable": False,
                 "expiry": f"{life.crl_h}h",
                 "auto_rebuild": True,
-                # Made anew at half of its life: who gets none for a while still has the other half.
+                # Generated at half of its life: a verifier without a new one still has the other half.
                 "auto_rebuild_grace_period": f"{life.crl_h * 30}m",
                 "enable_delta": True,
                 "delta_rebuild_interval": f"{life.delta_crl_min}m",
@@ -204,12 +204,12 @@ def access_settings() -> Iterator[Setting]:
             "token_type": "service",
         },
     )
-    for purpose in Purpose:
+    for approle in AppRole:
         yield Setting(
-            f"auth/approle/role/{purpose}",
+            f"auth/approle/role/{approle}",
             {
                 "bind_secret_id": True,
-                "token_policies": [str(purpose)],
+                "token_policies": [str(approle)],
                 "token_no_default_policy": True,
                 "token_ttl": _LOGIN_S,
                 "token_max_ttl": _LOGIN_S,
@@ -221,7 +221,7 @@ def access_settings() -> Iterator[Setting]:
 def policies(plan: Plan) -> dict[str, str]:
     """Return every policy by its name."""
     return {
-        **{str(purpose): text for purpose, text in purpose_policies(plan.pki).items()},
+        **{str(approle): text for approle, text in approle_policies(plan.pki).items()},
         **{
             device_policy_name(identity.device): device_policy(plan.pki, identity)
             for identity in identities(plan)

@@ -1,4 +1,4 @@
-"""The way to the server of a service, and log-ins there: by AppRole, one for each purpose.
+"""The way to the server of a service, and log-ins there: by AppRole, one for each approle.
 
 What the controller keeps for it, in files that only its user can read (`heiiki.state.FileSecrets`):
 
@@ -17,7 +17,7 @@ from pathlib import Path
 from heiiki.errors import SecretError, VaultError, VaultFault
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.pinned import Connector, Server
-from heiiki.pki.server.policies import Purpose
+from heiiki.pki.server.policies import AppRole
 from heiiki.plan.model import Pki
 from heiiki.state import FileSecrets
 
@@ -43,7 +43,7 @@ class Access:
 def access(
     trust: Pki, store: FileSecrets, environment: Mapping[str, str], connect: Connector | None = None
 ) -> Access:
-    """Return the way to the server of a service; nothing is sent yet.
+    """Return the access to the Vault server of a service; nothing is sent yet.
 
     Args:
         trust: the plan's.
@@ -80,14 +80,14 @@ def _ca(store: FileSecrets, environment: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def logged_in(access: Access, purpose: Purpose) -> Iterator[Vault]:
-    """Give a session that may do what `purpose` needs; its token is revoked afterwards.
+def logged_in(access: Access, approle: AppRole) -> Iterator[Vault]:
+    """Give a session that may do what `approle` needs; its token is revoked afterwards.
 
     Raises:
         VaultError: no credentials are known, or they are refused.
     """
     token = access.environment.get("VAULT_TOKEN", "")
-    session = access.vault.with_token(token or log_in(access, purpose))
+    session = access.vault.with_token(token or log_in(access, approle))
     try:
         yield session
     finally:
@@ -103,15 +103,15 @@ def _forget(session: Vault) -> None:
         return
 
 
-def log_in(access: Access, purpose: Purpose) -> str:
-    """Return a token for `purpose` that several processes of one run share; its short life ends it.
+def log_in(access: Access, approle: AppRole) -> str:
+    """Return a token for `approle` that several processes of one run share; its short life ends it.
 
     Raises:
         VaultError: no credentials are known, or they are refused.
     """
     if given := access.environment.get("VAULT_TOKEN", ""):
         return given
-    vault, credentials = access.vault, _credentials(access, purpose)
+    vault, credentials = access.vault, _credentials(access, approle)
     try:
         return str(vault.write("auth/approle/login", credentials)["auth"]["client_token"])
     except VaultError as error:
@@ -119,45 +119,45 @@ def log_in(access: Access, purpose: Purpose) -> str:
             raise
         raise vault.error(
             VaultFault.TOKEN,
-            f"refuses the credentials of {purpose} that are kept in {role_path(purpose)}",
+            f"refuses the credentials of {approle} that are kept in {role_path(approle)}",
             "run role pki with pki_unseal, which makes new ones",
         ) from error
 
 
-def _credentials(access: Access, purpose: Purpose) -> dict[str, str]:
-    for prefix in (own := f"HEIIKI_VAULT_{purpose.upper()}", "HEIIKI_VAULT"):
+def _credentials(access: Access, approle: AppRole) -> dict[str, str]:
+    for prefix in (own := f"HEIIKI_VAULT_{approle.upper()}", "HEIIKI_VAULT"):
         given = {key: access.environment.get(f"{prefix}_{key.upper()}", "") for key in _CREDENTIALS}
         if all(given.values()):
             return given
     try:
-        return {key: access.store.read(role_path(purpose), key) for key in _CREDENTIALS}
+        return {key: access.store.read(role_path(approle), key) for key in _CREDENTIALS}
     except SecretError as error:
         raise access.vault.error(
             VaultFault.TOKEN,
-            f"wants a log-in as {purpose}, for which no credentials are kept",
+            f"wants a log-in as {approle}, for which no credentials are kept",
             f"run role pki with pki_unseal, or set {own}_ROLE_ID and {own}_SECRET_ID",
         ) from error
 
 
-def role_path(purpose: Purpose) -> str:
+def role_path(approle: AppRole) -> str:
     """Return where the credentials of a purpose are kept."""
-    return f"vault/approle/{purpose}"
+    return f"vault/approle/{approle}"
 
 
-def usable(access: Access, purpose: Purpose) -> bool:
-    """Tell whether the server is ready and knows the credentials of `purpose`."""
+def usable(access: Access, approle: AppRole) -> bool:
+    """Tell whether the server is ready and knows the credentials of `approle`."""
     health = access.vault.health()
-    return health.initialised and not health.sealed and can_log_in(access, purpose)
+    return health.initialised and not health.sealed and can_log_in(access, approle)
 
 
-def can_log_in(access: Access, purpose: Purpose) -> bool:
-    """Tell whether the server accepts the credentials of `purpose` that are kept here.
+def can_log_in(access: Access, approle: AppRole) -> bool:
+    """Tell whether the server accepts the credentials of `approle` that are kept here.
 
     Raises:
         VaultError: the server is away or sealed.
     """
     try:
-        with logged_in(replace(access, environment={}), purpose):
+        with logged_in(replace(access, environment={}), approle):
             return True
     except VaultError as error:
         if error.fault is VaultFault.TOKEN:

@@ -105,7 +105,7 @@ def _context(server: Server) -> ssl.SSLContext:
 
 def _relayed(connect: Connector) -> type[urllib3.connection.HTTPSConnection]:
     class Relayed(urllib3.connection.HTTPSConnection):
-        """A connection over a TCP stream that somebody else opened."""
+        """A connection over a TCP stream that the caller opened."""
 
         def _new_conn(self) -> socket.socket:
             stream = connect()

@@ -1,6 +1,6 @@
-"""Who may do what on the Vault server: one AppRole a purpose, one policy a device; the rest is refused.
+"""Permissions on the Vault server: one AppRole for each purpose, one policy for each device.
 
-Policies are text of the server's own language. `tests/unit/vault/test_policies.py` tries what they refuse.
+Policies are text of the server's own language. `tests/unit/pki/test_policies.py` tries what they refuse.
 """
 
 import json
@@ -20,14 +20,17 @@ XMPP_NAME = "1.3.6.1.5.5.7.8.5"
 _Parameters = Mapping[str, Sequence[str]]
 
 
-class Purpose(StrEnum):
-    """What an AppRole is for."""
+class AppRole(StrEnum):
+    """The AppRoles (HashiCorp's term for the log-in of a program), one for each purpose.
+
+    The values name roles on the servers and credentials that are kept: they do not follow the members' names.
+    """
 
     CONFIGURATOR = "configurator"
     ENROLLER = "enroller"
     REVOKER = "revoker"
-    SUBSCRIBER = "subscriber"
-    CUSTODIAN = "custodian"
+    SIM_KEY_READER = "subscriber"
+    SECRET_WRITER = "custodian"  # noqa: S105  # the name of a role
     AUDITOR = "auditor"
 
 
@@ -56,27 +59,27 @@ def device_policy(trust: Pki, identity: Identity) -> str:
     """Return the policy of a device's token: to have one CSR signed, under the plan's names alone."""
     names = signing_parameters(identity)
     allowed: dict[str, Sequence[str]] = {key: [value] for key, value in names.items()}
-    # Nobody can ask for another form of the answer, another key usage or another holder's names.
+    # Another form of the answer, another key usage and another holder's names cannot be requested.
     allowed |= {"csr": [], "ttl": [], "format": ["pem"]}
     return _policy(
         [_rule(f"{trust.issuing_mount}/sign/{identity.kind}", "update", allow=allowed, need=["csr", *names])]
     )
 
 
-def purpose_policies(trust: Pki) -> dict[Purpose, str]:
+def approle_policies(trust: Pki) -> dict[AppRole, str]:
     """Return the policy of each AppRole."""
     rules = {
-        Purpose.CONFIGURATOR: _configurator(trust),
-        Purpose.ENROLLER: _enroller(),
-        Purpose.REVOKER: _revoker(trust),
-        Purpose.SUBSCRIBER: (_rule(f"{trust.secrets_mount}/data/sim/*", "read"),),
-        Purpose.CUSTODIAN: (
+        AppRole.CONFIGURATOR: _configurator(trust),
+        AppRole.ENROLLER: _enroller(),
+        AppRole.REVOKER: _revoker(trust),
+        AppRole.SIM_KEY_READER: (_rule(f"{trust.secrets_mount}/data/sim/*", "read"),),
+        AppRole.SECRET_WRITER: (
             _rule(f"{trust.secrets_mount}/data/*", "create", "update"),
             _rule(f"{trust.secrets_mount}/metadata/*", "read", "list"),
         ),
-        Purpose.AUDITOR: _auditor(trust),
+        AppRole.AUDITOR: _auditor(trust),
     }
-    return {purpose: _policy((*_own_token(), *rules[purpose])) for purpose in Purpose}
+    return {approle: _policy((*_own_token(), *rules[approle])) for approle in AppRole}
 
 
 def _own_token() -> Iterator[str]:

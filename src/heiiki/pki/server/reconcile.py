@@ -50,7 +50,7 @@ def ensure(vault: Vault, plan: Plan, *, check: bool = False) -> tuple[Change, ..
     ]
     if not check and any(change.path.endswith("/config/crl") for change in found):
         for mount in (plan.pki.root_mount, plan.pki.issuing_mount):
-            vault.read(f"{mount}/crl/rotate")  # the CRLs that stand were made for the lives of before
+            vault.read(f"{mount}/crl/rotate")  # the present CRLs were made for the former lifetimes
     return tuple(found)
 
 

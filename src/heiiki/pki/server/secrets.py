@@ -12,7 +12,7 @@ class VaultSecrets:
     """A `heiiki.state.SecretSource` whose secrets are in the KV engine.
 
     Args:
-        vault: a session that may read them (AppRole subscriber), or write them (custodian).
+        vault: a session of `AppRole.SIM_KEY_READER` to read them, or `AppRole.SECRET_WRITER` to write them.
         mount: path of the engine.
     """
 
@@ -85,7 +85,7 @@ def seed(
 ) -> Iterator[str]:
     """Write the secrets that the engine lacks from files of the controller; yields their paths.
 
-    For the lab, which makes its SIM cards itself; a carrier delivers keys, and a custodian writes them.
+    For the lab, which makes its SIM cards itself; a carrier delivers keys, which the secret writer stores.
 
     Raises:
         SecretError: the controller has none either.

@@ -15,7 +15,7 @@ from heiiki.pki.issue import general_names, mint, signing_call
 from heiiki.pki.revoke import revoke
 from heiiki.pki.server.desired import serial_text
 from heiiki.pki.server.login import Access, logged_in
-from heiiki.pki.server.policies import Purpose
+from heiiki.pki.server.policies import AppRole
 from heiiki.plan.model import Device, Identity, Plan
 
 NO_AUTHORITY = "no CA was asked to make it: the Vault server of the lab is not known here"
@@ -43,7 +43,7 @@ class VaultAuthority:
 
     def sign(self, identity: Identity, csr: str, life: str) -> str:
         """Have it signed under a token of the device's own, as an enrolment does."""
-        with logged_in(self._access, Purpose.ENROLLER) as vault:
+        with logged_in(self._access, AppRole.ENROLLER) as vault:
             wrapped = mint(vault, identity)
             opened = vault.with_token(wrapped.token).write("sys/wrapping/unwrap", {})
             path, names = signing_call(self._trust, identity)
@@ -53,7 +53,7 @@ class VaultAuthority:
     def revoke(self, certificate: str) -> None:
         """Revoke it, and publish the lists."""
         number = x509.load_pem_x509_certificate(certificate.encode()).serial_number
-        with logged_in(self._access, Purpose.REVOKER) as vault:
+        with logged_in(self._access, AppRole.REVOKER) as vault:
             revoke(vault, self._trust, (serial_text(number),))
 
 
