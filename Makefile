@@ -172,7 +172,7 @@ docs: setup ## Build the documentation as a site: build/site/index.html (half a 
 	echo "build/site/index.html"
 
 .PHONY: lock
-lock: setup ## Resolve the dependencies anew and write requirements.lock (seconds)
+lock: setup ## Resolve the dependencies and write requirements.lock (seconds)
 	$(BIN)/uv pip compile pyproject.toml --group dev --all-extras --universal --python-version 3.11 --upgrade \
 	    --generate-hashes --no-annotate --no-emit-index-url --quiet --output-file requirements.lock \
 	    --custom-compile-command "make lock"

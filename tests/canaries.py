@@ -2,7 +2,7 @@
 
 `Needle.forms` are bytes that a leak would show: the text itself, and its octets raw, hexadecimal and in
 base64 at each of the three alignments. Besides known secrets, everything that has the shape of a token of
-Vault or of a private key in PEM is found, whoever made it.
+Vault or of a private key in PEM is found, no matter what made it.
 """
 
 import base64
@@ -82,7 +82,7 @@ def found(needles: Iterable[Needle], hay: bytes) -> Iterator[str]:
 
 
 def _random(token: bytes) -> bool:
-    """Tell a token from a name that merely has its length: nobody's name holds all three."""
+    """Tell a token from a name that merely has its length: no name holds all three."""
     return all(re.search(kind, token[2:]) for kind in (rb"[a-z]", rb"[A-Z]", rb"[0-9]"))
 
 

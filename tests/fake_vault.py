@@ -230,7 +230,7 @@ class _Server(ThreadingHTTPServer):
         self._context = context
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """Speak TLS in the connection's own thread, so that one who says nothing holds nobody up."""
+        """Speak TLS in the connection's own thread, so that a silent client delays no other."""
         with self._context.wrap_socket(request, server_side=True) as stream:
             super().finish_request(stream, client_address)
 

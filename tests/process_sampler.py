@@ -5,7 +5,7 @@
 Looks every so many SECONDS until the file STOP is there; then writes RESULT, mode 0600: every text once, NULs
 between.
 A process is looked at as soon as it is seen and once more a moment later, when it has become what it was
-started for; all are looked at anew now and then.
+started for; all are looked at again now and then.
 """
 
 import os

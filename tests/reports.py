@@ -42,7 +42,7 @@ def failures(said: str) -> str:
 
 
 def _rows(verdicts: list[dict[str, Any]]) -> str:
-    """One line each: first how many rows nobody asked for, then what is unknown, fails last."""
+    """One line each: first how many rows were not asked for, then what is unknown, fails last."""
     unasked = [row for row in verdicts if row["reason"] == NOT_RUN and row["result"] == "unknown"]
     bad = [row for row in verdicts if row["result"] in {"fail", "unknown"} and row not in unasked]
     lines = [f"{len(verdicts)} rows, {len(unasked)} of them of what was not chosen"]

@@ -12,7 +12,7 @@ description:
   - "Groups: V(managed), in plan order, and V(unmanaged). A managed device is also in the group of its role
     (V(ce_router)), of its function (V(function_pe)), of its closed networks (V(network_a), V(network_b)), and
     of its site, which is called as the site is."
-  - A device that no role of ours provisions, or that is shut out (C(revoked.yml)), is in C(unmanaged) and in
+  - A device that no role of ours provisions, or that is revoked (C(revoked.yml)), is in C(unmanaged) and in
     no other group.
   - "Every host carries C(heiiki_device), C(heiiki_role), C(heiiki_function), C(heiiki_site) (V(null)
     outside a site), C(heiiki_networks), C(heiiki_sessions), C(heiiki_certificate) (whether it holds a
@@ -42,7 +42,7 @@ options:
       - Folder for reports, evidence and builds, a folder for each service below it; in a settings file it is
         relative to that file, in C(ansible.cfg) to that one.
       - By default C(services/NAME/artifacts) in the state folder (E(HEIIKI_STATE), or C(heiiki) below
-        E(XDG_STATE_HOME), or C(~/.local/state/heiiki)). The working folder has no say in it.
+        E(XDG_STATE_HOME), or C(~/.local/state/heiiki)). It does not depend on the working folder.
       - In a container that is thrown away, as AWX's, name a volume that stays.
     type: path
     env:
@@ -140,7 +140,7 @@ def groups(device: "Device") -> Iterator[str]:
 def sessions(device: "Device", out: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
     """Return the BGP sessions that must come up on a device: peer's name, address, VRF.
 
-    Those with devices that are shut out, `out`, never come up.
+    Those with revoked devices, `out`, never come up.
     """
     instances = device.router.bgp if device.router else ()
     return [
@@ -152,7 +152,7 @@ def sessions(device: "Device", out: frozenset[str] = frozenset()) -> list[dict[s
 
 
 def reached(plan: "Plan") -> "Management":
-    """Return the way to the devices of a service.
+    """Return how the devices of a service are reached.
 
     Raises:
         AnsibleError: no package that is installed brings it.

@@ -106,7 +106,7 @@ def digests(pems: Sequence[str]) -> set[str]:
 
 
 def anchors_differ(status: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Tell whether the device trusts others than it should; False when nobody could be asked who they are."""
+    """Tell whether the device trusts other CAs than it should; False when the server could not be asked."""
     if not wanted["anchors"]:
         return False
     roots, here = digests(wanted["anchors"]), {item["sha256"] for item in status["anchors"]}

@@ -4,7 +4,7 @@
 
 Candidates are written beside the files they replace. Before the first file is replaced, everything that is
 about to be lost is copied to the journal and the journal is made durable; the journal is removed last.
-Whoever finds one therefore knows that a run was cut off, and `Journal.undo` brings the old files back.
+A journal that is found therefore shows that a run was cut off, and `Journal.undo` restores the old files.
 """
 
 import fcntl
@@ -198,7 +198,7 @@ class Journal:
 
         Args:
             changes: the changes that were staged.
-            services: state of each service that may be touched, in order, for whoever has to restore it.
+            services: state of each service that may be touched, in order, to be restored by a later run.
         """
         for number, change in enumerate(changes):
             if change.before:

@@ -31,7 +31,7 @@ options:
     description: Folder of the service, with its C(service.yml). Needed by the action plugin alone.
     type: path
   force:
-    description: Issue anew whatever there is.
+    description: Issue a new certificate even if the present one is good.
     type: bool
     default: false
   step:

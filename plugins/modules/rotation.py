@@ -13,7 +13,7 @@ description:
   - What is due follows from the server and from the devices alone. A run that was cut off is run again, and
     goes on from there; what the server did by halves is made good first.
   - No step is taken before every device was seen to be ready for it. One that does not answer is not ready;
-    one that is shut out (C(revoked.yml)) is not asked.
+    one that is revoked (C(revoked.yml)) is not asked.
   - Needs the unseal keys, or a root token in C(VAULT_TOKEN), where a CA is made or withdrawn.
   - Runs wholly on the controller; use C(run_once).
 extends_documentation_fragment:
@@ -81,7 +81,7 @@ next:
   returned: success
   type: str
 devices:
-  description: What each device that was asked has, in words.
+  description: What each device that was asked has, as human-readable text.
   returned: success
   type: dict
   sample: {umeda-gw-b: uses it}

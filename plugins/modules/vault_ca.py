@@ -10,7 +10,7 @@ author: Heiiki contributors (@heiiki)
 description:
   - Reads, over the way by which the node is managed, the certificates that vouch for the server's own, and
     keeps them as the secret C(vault/ca) of the controller. Every session is then pinned to them.
-  - Nothing is learned from the server's port, so nobody in between can give a certificate of his own.
+  - Nothing is learned from the server's port, so an attacker on the path cannot substitute a certificate.
 extends_documentation_fragment:
   - heiiki.network.service
   - heiiki.network.service.secrets

@@ -42,7 +42,7 @@ def shared(folder: Path, key: str, make: Callable[[], Document], pid: int | None
     Ansible works on each host in a process of its own, so only a file can be common to them.
 
     Args:
-        folder: for the file; those that runs of before have left are removed.
+        folder: for the file; those that earlier runs left are removed.
         key: what it is about; another service is another key.
         make: makes it; called once, while the others wait.
         pid: main process of the run; by default the parent of this one.
@@ -62,7 +62,7 @@ def shared(folder: Path, key: str, make: Callable[[], Document], pid: int | None
 
 
 def forget(folder: Path) -> None:
-    """Have the next device of this run ask anew what all share, for a CA was replaced meanwhile."""
+    """Discard what the devices of this run share, so that the next one asks for it: a CA was replaced."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (folder / "lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -134,7 +134,7 @@ class Enrolment:
         """Return what the module on `device` compares.
 
         Raises:
-            AnsibleError: the plan gives the device no certificate, or it is shut out.
+            AnsibleError: the plan gives the device no certificate, or it is revoked.
         """
         if device not in self._shared["devices"]:
             raise AnsibleError(
@@ -142,7 +142,7 @@ class Enrolment:
             )
         if why := self._shared["devices"][device]["revoked"]:
             raise AnsibleError(
-                f"{device} is shut out ({why}) and gets no certificate: see revoked.yml; "
+                f"{device} is revoked ({why}) and gets no certificate: see revoked.yml; "
                 f"for its replacement run enrol.yml -e heiiki_device={device}"
             )
         names = package("heiiki.pki.enrol").names(self._shared["devices"][device])
@@ -191,7 +191,7 @@ class Enrolment:
                 "revoked": list(package("heiiki.pki.revoke").revoked_serials(access.vault, plan.pki)),
                 "warnings": list(package("heiiki.pki.authorities").expiring(access.vault, plan.pki)),
                 "server": {**server, "relayed": found.connect is not None},
-                # A token that somebody gave us stays where it is: in the environment.
+                # A token that was given to us stays where it is: in the environment.
                 "token": "" if access.environment.get("VAULT_TOKEN") else enrol.log_in(access),
                 "problem": "",
             }

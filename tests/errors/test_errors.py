@@ -2,7 +2,7 @@
 
 A case is `NAME.yml` (the first line says what the mistake is; `replace` maps a file to old and new texts,
 `write` gives files their text, `remove` and `folder` name files) and `NAME.txt`, the lines of standard error
-with the folder left out. `python tests/errors/test_errors.py` writes every `NAME.txt` anew.
+with the folder left out. `python tests/errors/test_errors.py` writes every `NAME.txt`.
 """
 
 import shutil

@@ -1,6 +1,6 @@
 """What the worked example compiles to, one case a file: the reviewer reads how what devices are sent differs.
 
-`python tests/golden/test_compile.py` writes the files anew after a deliberate change.
+`python tests/golden/test_compile.py` writes the files after a deliberate change.
 """
 
 import json

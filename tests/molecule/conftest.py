@@ -94,7 +94,7 @@ def service(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All share one lab: first what measures it as it was provisioned, late the theft, last the search."""
+    """All share one lab: first what measures it as provisioned, late the revocation, last the search."""
     items.sort(key=_place)
 
 
@@ -102,5 +102,5 @@ def _place(item: pytest.Item) -> int:
     if item.path.parent != Path(__file__).parent:
         return 0
     if item.path.name == "test_scenarios.py":
-        return 3 if "theft" in item.name else 1
+        return 3 if "revocation_from_beginning" in item.name else 1
     return 4 if item.path.name == "test_canaries.py" else 2

@@ -2,7 +2,7 @@
 
 The lab's own secrets are the canaries. They are looked for in what a full run prints at -vvv with --diff, in
 every file that it leaves on the controller and on every node, and in what all processes showed of themselves
-during it. Whatever has the shape of a token or of a private key counts too, whoever made it.
+during it. Whatever has the shape of a token or of a private key counts too, no matter what made it.
 """
 
 import json

@@ -1,7 +1,7 @@
 """A verification that cannot fail proves nothing: each mutant of the running lab flips what is meant for it.
 
 Every mutant changes one timer, filter, rule, program, key or certificate on a running device, as a tired
-engineer or an intruder would, and is undone afterwards. A verdict that is not named must not move.
+engineer or an attacker would, and is undone afterwards. A verdict that is not named must not move.
 """
 
 import re
@@ -123,7 +123,7 @@ MUTANTS = (
         live=frozenset({"R-ISO-MALICE"}),
     ),
     Mutant(
-        "the closed group's door",
+        "the closed group's filter",
         "dras",
         (nft("insert rule inet heiiki input accept"),),
         (RELOAD_FILTER,),
@@ -206,7 +206,7 @@ class Bench:
         return self._baselines[checks]
 
     def settled(self) -> None:
-        """Wait until both paths of every site are up, for a tunnel that was made anew."""
+        """Wait until both paths of every site are up, for a tunnel that was set up again."""
         with fleet(self.transport, len(self.plan.devices)) as devices:
             Health(self.plan, devices).wait(30.0)
 
@@ -288,10 +288,10 @@ Act = Callable[[Bench], None]
 
 @dataclass(frozen=True)
 class TrustMutant:
-    """What an intruder or a tired engineer does to trust; `flips` has for each verdict the reason to be told.
+    """What an attacker or a tired engineer does to trust; `flips` has for each verdict the reason to be told.
 
     Attributes:
-        reloads: tunnels are made anew, both when it is done and when it is undone.
+        reloads: tunnels are set up again, both when it is done and when it is undone.
     """
 
     name: str

@@ -45,11 +45,11 @@ def test_topology_is_as_required(lab: Provisioned) -> None:
         raise
 
 
-def test_theft_from_beginning_to_end(lab: Provisioned) -> None:
+def test_revocation_from_beginning_to_end(lab: Provisioned) -> None:
     said = lab.molecule("test", "trust", "--destroy", "never")
-    create, _prepare, theft, again, _out, enrolled, _in, nothing_more = recaps(said)
+    create, _prepare, revoked, again, _out, enrolled, _in, nothing_more = recaps(said)
     assert create == {"localhost": 1}, "the copy of the service; the lab was up already"
-    assert sum(theft.values()) == 1
+    assert sum(revoked.values()) == 1
     assert enrolled["namba-gw"]
     for recap in (again, nothing_more):
         assert recap == dict.fromkeys(recap, 0)

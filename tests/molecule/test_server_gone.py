@@ -31,7 +31,7 @@ def test_the_first_issue(service: Service) -> None:
     without = [one for one in devices if not has(service, one, f"{FOLDER}/current")]
     assert without, "the server died too late: nothing was tried"
     assert not [one for one in devices if one not in without and service.status(one)["problems"]]
-    # Nobody has a key without its certificate where a program looks; the next run says what it needs.
+    # No device has a key without its certificate where a program looks; the next run says what it needs.
     said = service.play("site", "--limit", ",".join(devices), code=2)
     assert "needs a certificate: there is no certificate. issuing certificates needs the Vault server" in (
         " ".join(said.split())

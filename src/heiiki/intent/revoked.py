@@ -12,14 +12,14 @@ from heiiki.intent.yaml_source import YamlSource
 
 FILE = "revoked.yml"
 _HEAD = """\
-# Devices that are shut out. revoke.yml adds a line when one is stolen, enrol.yml takes it away when another
+# Revoked devices. revoke.yml adds a line when one is stolen, enrol.yml takes it away when another
 # device takes its place; commit what they change.
 devices:
 """
 
 
 def add(folder: Path, device: str, reason: str, sim: str | None, since: date | None = None) -> bool:
-    """Mark a device as shut out; tells whether it was not.
+    """Mark a device as revoked; return whether it was not.
 
     Args:
         folder: the service's.

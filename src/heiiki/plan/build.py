@@ -20,12 +20,12 @@ def build(intent: Intent) -> Plan:
     The same intent gives the same plan; adding or removing a site changes no value of another.
 
     Raises:
-        IntentError: a device that is to be shut out does not exist.
+        IntentError: a device that is marked as revoked does not exist.
     """
     revoked = {mark.written.device: mark for mark in intent.revoked}
     context = Context(intent.service, intent.sites, PROFILES[intent.service.timers], frozenset(revoked))
     management = _management(intent.service)
-    devices = _shut_out(_manageable(_devices(context), management), revoked)
+    devices = _revoked(_manageable(_devices(context), management), revoked)
     links = _links(context)
     ways = tuple(paths.paths(context, links))
     by_name = {device.name: device for device in devices}
@@ -72,8 +72,8 @@ def _manageable(devices: tuple[Device, ...], management: Management) -> tuple[De
     )
 
 
-def _shut_out(devices: tuple[Device, ...], revoked: Mapping[str, Mark]) -> tuple[Device, ...]:
-    """Mark the devices that are shut out; nothing of ours touches them any more."""
+def _revoked(devices: tuple[Device, ...], revoked: Mapping[str, Mark]) -> tuple[Device, ...]:
+    """Mark the revoked devices, which are not managed any more."""
     known = {device.name for device in devices}
     if missing := [mark.place for name, mark in revoked.items() if name not in known]:
         raise IntentError(missing)

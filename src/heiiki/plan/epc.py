@@ -35,7 +35,7 @@ from heiiki.plan.test_equipment import test_sim
 GTP_C, GTP_U = 2123, 2152
 USER_PLANE = "gtp0"
 LAST_RESORT = 240
-"""Distance of the edge's own way to the Vault server: until the VPN is up and BGP knows a better one."""
+"""Distance of the edge's own route to the Vault server: until the VPN is up and BGP knows a better one."""
 _POINTS = (
     (LinkKind.S6A, 0, names.HSS, names.MME),
     (LinkKind.S11, 1, names.MME, names.SGW),
@@ -88,7 +88,7 @@ def links(_context: Context) -> Iterator[Link]:
 def subscriptions(context: Context) -> tuple[Sim, ...]:
     """Return every subscription to the APN: the sites', and that of the test SIM.
 
-    The SIM of a device that is shut out has none.
+    The SIM of a revoked device has none.
     """
     sites = (sim(context, site) for site in context.sites)
     return (*(one for one in sites if one.device not in context.revoked), *test_sim(context))

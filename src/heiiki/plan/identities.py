@@ -1,4 +1,4 @@
-"""Who is who: the names that certificates bear, and the CA that vouches for them (NISTIR 7628 IA-5)."""
+"""Identities: the names that certificates bear, and the CA that vouches for them (NISTIR 7628 IA-5)."""
 
 from heiiki.plan import names
 from heiiki.plan.context import Context

@@ -83,7 +83,7 @@ def _strongswan() -> dict[str, Any]:
         },
         "ca_folder": "/etc/swanctl/x509ca",
         "crl_folder": "/etc/swanctl/x509crl",
-        # Anew: a CA that was retired must not stay in the daemon's memory.
+        # --clear drops retired CAs from charon's memory.
         "users": [["swanctl", "--load-creds", "--clear", "--noprompt"]],
         "associations": True,
     }

@@ -1,4 +1,4 @@
-"""Nothing examined is never a pass: what nobody examined becomes *unknown* (D14)."""
+"""Nothing examined is never a pass: what was not examined becomes *unknown* (D14)."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -56,7 +56,7 @@ def expected_trust(plan: Plan) -> Expected:
 def completeness(
     verdicts: Iterable[Verdict], expected: Expected | None = None, stages: Collection[Stage] = tuple(Stage)
 ) -> tuple[Verdict, ...]:
-    """Return `verdicts` with an ``unknown`` for everything that this release examines and nobody did.
+    """Return `verdicts` with an ``unknown`` for each of this release that was not examined.
 
     That is: each subject in `expected` that has no verdict, and each requirement and stage of the catalogue
     that has none at all. `stages` narrows it, for a command that runs one stage only. Stand-ins of an earlier

@@ -42,7 +42,7 @@ class Totals:
 
     @classmethod
     def of(cls, verdicts: Iterable[Verdict]) -> Self:
-        """Count `verdicts`, and the pairs of requirement and stage that nobody examines in this release."""
+        """Count `verdicts`, and the pairs of requirement and stage that this release does not examine."""
         found = tuple(verdicts)
         counts = Counter(verdict.result for verdict in found)
         seen = {(verdict.requirement, verdict.stage) for verdict in found}

@@ -66,7 +66,7 @@ class Paths:
     """What `write_report` wrote.
 
     Attributes:
-        settled: the verdicts as written, with what nobody examined and what lost its evidence made unknown.
+        settled: the verdicts as written, where what was not examined and what lost its evidence is unknown.
     """
 
     verdicts: Path

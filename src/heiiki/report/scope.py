@@ -62,12 +62,12 @@ READING = {
         " refused."
     ),
     ("R-THEFT", "design"): (
-        "The longest that a verifier may go without asking for revocation lists; in a theft it is told."
+        "The longest that a verifier may go without asking for CRLs; revoke.yml has it ask at once."
     ),
     ("R-THEFT", "live"): (
-        "Revocation at a device: it has a list of every CA, newly fetched and good for hours yet, and lets"
-        " nobody in without one. How soon a stolen device was out is said here once revoke.yml has run; that"
-        " a revoked certificate is refused, under R-SEC-ACCESS and R-SEC-ESP."
+        "Revocation at a device: it has a list of every CA, newly fetched and good for hours yet, and accepts"
+        " no peer without one. How soon a stolen device lost access is shown here once revoke.yml has run;"
+        " that a revoked certificate is refused, under R-SEC-ACCESS and R-SEC-ESP."
     ),
 }
 """How to read the verdicts of a requirement at a stage, where their subjects do not say it."""

@@ -105,7 +105,7 @@ def may_return(plan: Plan, device: Device, artifacts: Path, *, same_sim: bool) -
         same_sim: the SIM that was in it is to have service again.
 
     Raises:
-        RevocationError: its revocation is not complete, or its SIM is the one of before.
+        RevocationError: its revocation is not complete, or its SIM is the former one.
     """
     if since := unfinished(artifacts, plan.service, device.name):
         # What was stolen would have access again, beside its replacement.

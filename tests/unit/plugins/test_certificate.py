@@ -352,7 +352,7 @@ def test_issued_once_then_left_alone_then_renewed_when_asked(fleet: Fleet) -> No
 def test_a_certificate_that_its_ca_has_revoked_is_replaced_though_the_device_does_not_know(
     fleet: Fleet, plan: Plan
 ) -> None:
-    """An EMS verifies nobody, and a gateway that was cut off has an old list."""
+    """An EMS verifies no peer, and a gateway that was cut off has an old list."""
     first = fleet.run()
     revoke.revoke(fleet.server.root, plan.pki, [first["certificate"]["serial"]])
     assert not fleet.status["certificate"].get("revoked")
@@ -454,7 +454,7 @@ def test_a_sealed_server_stops_who_needs_it_and_nobody_else(fleet: Fleet, server
     assert fleet.run(force=True)["changed"]
 
 
-def test_a_device_that_is_shut_out_gets_none_and_is_told_why(
+def test_a_revoked_device_gets_none_and_is_told_why(
     fleet: Fleet, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     devices = tuple(
@@ -464,7 +464,7 @@ def test_a_device_that_is_shut_out_gets_none_and_is_told_why(
     other = replace(plan, devices=devices, management=replace(plan.management, kind="ssh"))
     monkeypatch.setattr(_heiiki, "load_plan", lambda _: other)
     with pytest.raises(
-        AnsibleError, match=r"is shut out \(stolen, since 2026-11-24\) and gets no certificate"
+        AnsibleError, match=r"is revoked \(stolen, since 2026-11-24\) and gets no certificate"
     ):
         fleet.run()
 

@@ -54,10 +54,10 @@ def run(lab_inventory: Path, tmp_path: Path, taken: object, monkeypatch: pytest.
     assert taken == []
 
     @contextmanager
-    def nobody(*_: Any) -> Any:
+    def no_fleet(*_: Any) -> Any:
         yield None
 
-    monkeypatch.setattr(Service, "fleet", nobody)
+    monkeypatch.setattr(Service, "fleet", no_fleet)
     monkeypatch.setattr(Service, "vault", lambda *_: None)
     monkeypatch.setattr(action.ActionModule.__bases__[0], "run", lambda *_: {})
 

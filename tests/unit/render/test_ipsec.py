@@ -124,7 +124,7 @@ def test_one_side_asks_for_ever_the_other_waits(made: DeviceBuild) -> None:
     keys = ("start_action", "close_action", "dpd_action")
     asks, waits = (connections[name]["children"][name] for name in ("edge", "s0017"))
     assert [asks[key] for key in keys] == ["trap|start", "trap", "restart"], (
-        "start again: a duplicate taken away comes back for ever"
+        "start again: a deleted duplicate comes back without end"
     )
     assert [waits[key] for key in keys] == ["none", "none", "clear"]
     assert connections["edge"]["keyingtries"] == "0"

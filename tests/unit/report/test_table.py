@@ -66,10 +66,10 @@ def test_a_good_figure_never_stands_beside_a_fail() -> None:
 def test_of_what_must_be_left_the_least_is_the_worst() -> None:
     long, short = (replace(PASS, measured=days, bound=5.0, unit="days left") for days in (30.0, 6.0))
     assert worst_figure((long, short)) == short
-    near, theft = replace(PASS, measured=1.9), replace(PASS, measured=2.0, bound=10.0)
+    near, revocation = replace(PASS, measured=1.9), replace(PASS, measured=2.0, bound=10.0)
     assert worst_figure((long, near)) == near
     hours = replace(PASS, measured=71.9, bound=0.0, unit="hours left")
-    assert worst_figure((hours, theft)) == theft
+    assert worst_figure((hours, revocation)) == revocation
     spent = replace(hours, measured=0.0, result=Result.FAIL, reason="expired")
     assert worst_figure((hours, spent)) == spent
 

@@ -20,7 +20,7 @@ class Vrrp:
 
 @dataclass(frozen=True, slots=True)
 class LanWatch:
-    """The LAN route stands only while somebody on the LAN answers ARP (D4)."""
+    """The LAN route exists only while a host on the LAN answers ARP (D4)."""
 
     interface: str
     prefix: IPv4Network

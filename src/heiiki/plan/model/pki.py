@@ -97,7 +97,7 @@ class Pki:
         address: where hosts of the closed group and controllers reach it, through the tunnels.
         service_address: where gateways and edges reach it, outside of their tunnels: else none could begin.
         root_mount, issuing_mount, secrets_mount: paths of its engines (PKI, PKI, KV version 2).
-        operator: identity of whoever runs playbooks.
+        operator: identity of the person who runs playbooks.
     """
 
     domain: str

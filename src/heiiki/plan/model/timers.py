@@ -25,8 +25,8 @@ class IkeTimers:
         dpd_delay_s: a peer not heard for so long is asked for liveness.
         retransmit_s: wait before the first retransmission; each next one is `retransmit_base` times as long.
         retransmit_tries: retransmissions before the peer is given up.
-        rekey_ike_s: life of an IKE SA before it is made anew.
-        rekey_esp_s: life of an ESP SA before it is made anew, with a key exchange of its own (PFS).
+        rekey_ike_s: lifetime of an IKE SA before it is rekeyed.
+        rekey_esp_s: lifetime of an ESP SA before it is rekeyed, with a key exchange of its own (PFS).
     """
 
     dpd_delay_s: int

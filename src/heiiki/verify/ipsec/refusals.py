@@ -2,7 +2,7 @@
 
 Each attempt is a connection as the device is sent it, changed in one thing, under a name and with a key of
 its own; the running tunnel stays as it is. It counts as refused only when the other side's own log names the
-reason that was provoked, and when the same device, with its own certificate, is let in right after.
+reason that was provoked, and when the same device, with its own certificate, is accepted right after.
 """
 
 import json
@@ -45,7 +45,7 @@ class Trial:
     Attributes:
         name: what it is.
         cause: what the refusing side's log must say; ``{id}`` is the identity that was claimed.
-        answer: what the trying side must be told (RFC 7296 3.10.1).
+        answer: the error notification that the initiator must receive (RFC 7296 3.10.1).
     """
 
     name: str
@@ -219,7 +219,7 @@ def _with_selector(plan: Plan, association: Association, base: Section) -> dict[
 
 
 def _foreign_selector(plan: Plan, association: Association) -> Section:
-    """Another site's tunnel; or, where all of IPv4 is let in, IPv6."""
+    """Another site's tunnel; or, where all of IPv4 is allowed, IPv6."""
     wanted = association.initiator.connection.selector
     if not wanted.local.prefixlen:
         return {"local_ts": ["::/0"], "remote_ts": ["::/0"]}

@@ -93,7 +93,7 @@ def _attempt(one: dict[str, Any]) -> dict[str, Any]:
 
 
 def _initiated(session: Session, name: str, one: dict[str, Any]) -> dict[str, Any]:
-    """Initiate what was loaded; whatever was let in is thrown out again."""
+    """Initiate what was loaded; an SA that comes up is terminated again."""
     (child,) = one["connection"][name]["children"]
     began = time.monotonic()
     session.register("control-log")
