@@ -188,7 +188,7 @@ class Service(Model):
     networks: Networks = Field(description="The two closed networks.")
     reliability: Reliability = Field(description="As suppliers state it, for R-AVAIL.")
     test_equipment: TestEquipment | None = Field(
-        default=None, description="Only to prove separation; `witnesses` until 0.2.0."
+        default=None, description="Only to prove separation; formerly `witnesses`."
     )
 
 

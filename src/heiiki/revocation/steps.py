@@ -1,4 +1,4 @@
-"""The revocation of a device that was lost or stolen, by the way of every change: intent, plan, devices.
+"""The revocation of a device that was lost or stolen, by the path of every change: intent, plan, devices.
 
 The device is marked in the intent first. From then on three things go on side by side: its certificates
 are revoked and the verifiers end their IPsec associations with it; the HSS and the PGW each get what is
@@ -62,7 +62,7 @@ class Means:
         mark: marks the device in the intent, and returns what it changed.
         planned: returns the plan of the intent as it is then.
         revoke: revokes the certificates, publishes the CRLs, and returns the serial numbers.
-        fleet: the way to the devices.
+        fleet: reaches the devices.
         read_secret: returns a secret that a device's build names.
     """
 

@@ -32,7 +32,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Renewed:
-    """What became of one device.
+    """The result of one device.
 
     Attributes:
         device: its name.
@@ -65,8 +65,8 @@ def renew(
         devices: names; None for every device with a certificate.
         force: renew what is not due, too.
         check: change nothing.
-        wait_s: how long a device may look for a way to the server.
-        report: is told of each device when it is done.
+        wait_s: how long a device may try to reach the server, seconds.
+        report: progress callback, called once for each device.
 
     Raises:
         HeiikiError: a device is unknown or has no certificate, or the server cannot be asked.
@@ -96,7 +96,7 @@ def _named(service: Service, devices: Collection[str] | None) -> list[str]:
 
 
 def _shared(service: Service, vault: Vault) -> Document:
-    """Return what all devices need: the plan's names, who is trusted, who signs, what is revoked."""
+    """Return what all devices need: the plan's names, the trusted CAs, the CA that signs, what is revoked."""
     pki = service.plan.pki
     return {
         **enrol.planned(service.plan),
@@ -214,7 +214,7 @@ def rotate(
         kind: which CA; a new root gets a new issuing CA below it.
         artifacts: folder of the evidence.
         again: begin another rotation although one was just brought to its end.
-        report: is told of each step.
+        report: progress callback, called once for each step.
 
     Raises:
         RotationError: devices are not ready for a step; what was done by then stands.

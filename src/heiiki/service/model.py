@@ -1,4 +1,4 @@
-"""A service as the use cases have it: plan, state, and the ways to its devices and its Vault server."""
+"""A service as the use cases see it: plan, state, and how its devices and its Vault server are reached."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -36,7 +36,7 @@ class Service:
 
     @property
     def management(self) -> Management:
-        """The way to its devices; ManagementError where no installed package brings it."""
+        """How its devices are reached; ManagementError where no installed package brings it."""
         return management(self.plan)
 
     @property
@@ -47,7 +47,7 @@ class Service:
         return of_service(self.plan.service, self.folder)
 
     def vault(self, step: str) -> Access:
-        """Return the way to its Vault server; nothing is sent yet.
+        """Return the access to its Vault server; nothing is sent yet.
 
         Args:
             step: what it is for: the beginning of an error's sentence.
@@ -64,7 +64,7 @@ class Service:
 
     @contextmanager
     def fleet(self) -> Iterator[Fleet]:
-        """Give the way to its devices, all at once."""
+        """Give the fleet of its devices, which are asked in parallel."""
         with (
             self.management.transport(self.plan, self.hosts) as transport,
             fleet(transport, len(self.plan.devices)) as asked,

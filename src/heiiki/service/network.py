@@ -46,7 +46,7 @@ class Revoked:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Devices that could not be told, where that leaves no access."""
+        """Devices that were not reached, which leaves no access open."""
         return tuple(
             f"{step.name}: {step.problem}" for step in self.steps if step.problem and not step.needed
         )
@@ -79,7 +79,7 @@ def revoke(
         name: of the device.
         reason: why, on one line; it stands in ``revoked.yml``.
         artifacts: folder of the evidence.
-        report: is told of each step when it has ended.
+        report: progress callback, called when a step has ended.
 
     Raises:
         RevocationError: there is no such device.

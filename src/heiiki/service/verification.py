@@ -62,7 +62,7 @@ def verify(
         service: what is examined.
         artifacts: folder for the report, its verdicts and their evidence.
         faults: which are injected; only a simulated network allows any.
-        report: is told of each step.
+        report: progress callback, called once for each step.
         checks: names of checks; None for all.
 
     Raises:
@@ -112,7 +112,7 @@ def _measured(
 def bad_ones(verdicts: Sequence[Verdict], faults: Faults) -> tuple[Verdict, ...]:
     """Return the verdicts that decide against a run.
 
-    Where some faults are named, the others do not decide: the report shows them as not run all the same.
+    Where some faults are named, the others do not decide: the report still shows them as not run.
     """
     found = tuple(verdict for verdict in verdicts if verdict.result in BAD)
     if not isinstance(faults, tuple):

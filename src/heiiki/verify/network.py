@@ -11,7 +11,7 @@ NETWORKS = ("a", "b")
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """A way out of a device.
+    """An exit of a device: where a packet leaves it.
 
     Attributes:
         network: ``a``, ``b`` or ``lan``.
@@ -92,19 +92,19 @@ def access_link(plan: Plan, device: Device) -> Link:
 
 
 def over_a(plan: Plan, device: Device) -> Exit:
-    """Return the way out of a customer's device to carrier A."""
+    """Return the exit of a customer's device to carrier A."""
     link = access_link(plan, device)
     interface = next(end.interface for end in link.ends if end.device == device.name)
     return Exit(device.name, "a", interface, across(plan, device, interface))
 
 
 def uplink(plan: Plan, device: Device, network: str) -> Exit:
-    """Return the way out of a site gateway to the hub over `network`: the tunnel."""
+    """Return the exit of a site gateway to the hub over `network`: the tunnel."""
     return _tunnel(device, hub_ce(plan, network).name, network)
 
 
 def underlay(plan: Plan, device: Device, network: str) -> Exit:
-    """Return the way out of a site gateway below its tunnel: the access line, or the bare LTE bearer."""
+    """Return the exit of a site gateway below its tunnel: the access line, or the bare LTE bearer."""
     if network == "a":
         return over_a(plan, device)
     bearer = next(item for item in device.interfaces if item.kind == "wwan")
@@ -112,7 +112,7 @@ def underlay(plan: Plan, device: Device, network: str) -> Exit:
 
 
 def towards(plan: Plan, site: SitePlan, network: str) -> Exit:
-    """Return the way out of the hub's CE router on `network` to `site`: the tunnel."""
+    """Return the exit of the hub's CE router on `network` to `site`: the tunnel."""
     return _tunnel(hub_ce(plan, network), gateway(plan, site, network).name, network)
 
 

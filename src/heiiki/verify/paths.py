@@ -1,8 +1,8 @@
 """Every site reaches DRAS and XMPP server over A and over B, each forced in turn; and how long it takes.
 
 Forced without disturbing anything: the site's gateway on network X sends echo requests with its own LAN
-address by hand out of its interface to X, whatever its routing prefers, and the hub's CE router on X does
-the same towards the controller. Both together show that X carries packets of the LANs in both directions.
+address out of its interface to X through AF_PACKET, whatever its routing prefers, and the hub's CE router on
+X does the same towards the controller. Both together show that X carries packets of the LANs both ways.
 The other end hears on which interface they come in, so that a packet that took another way does not count.
 Answers return by the preferred path; a round trip is therefore an upper bound of the delay over X. No
 route, rule or timer is changed.

@@ -87,7 +87,7 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
     Args:
         plan: what it should be.
         builds: what was compiled for it.
-        transport: the way to its devices.
+        transport: reaches its devices.
         keep: where raw output goes.
         injector: who fails elements; None outside a lab.
         restart: starts the services of a node after it was killed or switched off.
@@ -133,7 +133,7 @@ def _settled(scene: _Scene) -> str:
     try:
         took = Health(scene.plan, scene.fleet).wait(SETTLE_LIMIT_S)
     except UnhealthyError as error:
-        return f"examined all the same: {error}"
+        return f"examined nevertheless: {error}"
     return f"both paths of every site are up ({took:.1f} s)"
 
 

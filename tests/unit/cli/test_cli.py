@@ -220,7 +220,7 @@ def test_an_empty_table_has_totals() -> None:
 
 @pytest.mark.parametrize("name", sorted(reference_files()))
 def test_reference_is_not_stale(name: str) -> None:
-    """`heiiki reference docs/reference` writes it anew."""
+    """`heiiki reference docs/reference` writes it."""
     assert (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8") == reference_files()[name]
 
 

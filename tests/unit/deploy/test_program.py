@@ -29,7 +29,7 @@ def test_a_program_brings_the_modules_that_it_imports() -> None:
 
 
 def test_a_build_is_applied_by_the_collections_own_code(tmp_path: Path) -> None:
-    # Into a folder: the root of this machine is nobody's to change.
+    # Into a folder: the root of this machine must not be changed.
     entry = {"path": "/etc/x", "content": "{{secret:sim/1:k}}\n", "mode": "0644", "owner": "root"}
     parameters = {"files": [{**entry, "validate": [], "service": "", "secret": True}], "services": []}
     source = program("apply", {**parameters, "secrets": {"{{secret:sim/1:k}}": "00"}}).decode()

@@ -1,6 +1,6 @@
 """What the documents promise exists: pictures are the code's, links lead somewhere, commands can be typed.
 
-`python tests/unit/docs/test_documents.py` draws the pictures anew after a deliberate change.
+`python tests/unit/docs/test_documents.py` draws the pictures after a deliberate change.
 """
 
 import re

@@ -174,11 +174,11 @@ def test_arp_on_the_wire() -> None:
 
 
 def test_only_replies_to_our_own_questions_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    stranger = Arp(2, PEER_MAC, IPv4Address("10.17.0.9"), MAC, OURS)
+    other_host = Arp(2, PEER_MAC, IPv4Address("10.17.0.9"), MAC, OURS)
     to_another = Arp(2, PEER_MAC, PEER, b"\x02\0\0\0\0\x09", OURS)
     announcement = Arp(2, PEER_MAC, PEER, PEER_MAC, PEER)
     poll = Arp(1, PEER_MAC, PEER, MAC, OURS)
-    port, fake = port_with(monkeypatch, stranger, to_another, announcement, QUESTION, poll, REPLY)
+    port, fake = port_with(monkeypatch, other_host, to_another, announcement, QUESTION, poll, REPLY)
     assert list(port.answers(stand_in=False)) == [PEER]
     assert fake.sent == []
 
@@ -278,7 +278,9 @@ def test_route_follows_the_peer_and_outlives_the_watch(lan: tuple[str, str], tmp
     with subprocess.Popen(command, env=os.environ | {"PYTHONPATH": source}) as watch:
         try:
             awaited("the route stands", stands)
-            ip("-n", peer, "address", "del", f"{PEER}/32", "dev", "lan0")  # nobody answers, the carrier stays
+            ip(
+                "-n", peer, "address", "del", f"{PEER}/32", "dev", "lan0"
+            )  # no host answers, the carrier stays
             awaited("the route is gone", lambda: not stands())
             awaited("the state says so", lambda: json.loads(state.read_text())["alive"] is False)
             ip("-n", peer, "address", "add", f"{PEER}/32", "dev", "lan0")

@@ -90,7 +90,7 @@ def _verdict(
 
 
 def _shown(build: DeviceBuild, paths: Sequence[str], answer: Answer) -> tuple[list[str], list[str]]:
-    """Return how what FRR shows differs from what was compiled, and why it cannot be told."""
+    """Return how what FRR shows differs from what was compiled, and why that is not known."""
     for file in build.files:
         if file.path == _FRR and _FRR in paths and not answer.error:
             said = answer.data["shown"].get(_FRR, {"rc": None, "err": "nothing was shown"})

@@ -95,7 +95,7 @@ def problems(identity: Identity, status: Mapping[str, Any], needed_days: float) 
     if not found["chain"] or found["chain"][0]["subject"] != found["issuer"]:
         wrong.append(f"no certificate of its issuer {found['issuer']} is with it")
     if not status["loaded"]:
-        wrong.append("what uses it has not been told of it: run renew.yml")
+        wrong.append("the programs that use it have not loaded it: run renew.yml")
     return wrong
 
 

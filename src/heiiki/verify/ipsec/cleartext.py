@@ -2,7 +2,7 @@
 
 One gateway whose path only stands by is made to forget its connection, so that neither end has an ESP SA.
 Packets are then sent into the tunnel from both ends. They must be seen nowhere: not on the gateway's uplink,
-not on the hub's way out, not at the other end. They count only if both tunnels tried to send them.
+not where they leave the hub, not at the other end. They count only if both tunnels tried to send them.
 """
 
 import json

@@ -258,7 +258,7 @@ def _round(message: Section, side: str) -> str:
 
 
 def as_message(section: Section) -> Section:
-    """Return a connection of the file as the daemon is told of it: lists apart, certificates by content."""
+    """Return a connection of the file as a VICI message: lists apart, certificates by content."""
     message: Section = {}
     for key, value in section.items():
         if isinstance(value, dict):

@@ -88,7 +88,7 @@ def credentials(plan: Plan, device: str, authority: Authority | None) -> tuple[d
 
 
 def _other(plan: Plan, own: Device) -> Identity:
-    """Somebody else of the same class."""
+    """Another device of the same class."""
     others = (
         item
         for item in plan.identities()

@@ -49,7 +49,7 @@ class Origin:
 
 
 def origins(plan: Plan, site: SitePlan) -> Iterator[Origin]:
-    """Yield every way out of the site's devices: LAN hosts by each gateway, gateways by each uplink."""
+    """Yield every exit of the site's devices: LAN hosts by each gateway, gateways by each uplink."""
     dras = servers(plan)[0]
     for out in by_gateway(plan, site):
         yield Origin(out, site.controller_address, owned(dras)[0], (dras.name,))
@@ -72,7 +72,7 @@ def _loopback(router: Device) -> tuple[IPv4Address, tuple[str, ...]]:
 
 
 def packets(plan: Plan) -> Iterator[ProbePacket]:
-    """Yield, for every site and way out, the positive and every packet that must not arrive."""
+    """Yield, for every site and exit, the positive and every packet that must not arrive."""
     for site in plan.sites:
         for origin in origins(plan, site):
             target = origin.at[0]

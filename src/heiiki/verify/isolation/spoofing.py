@@ -49,7 +49,7 @@ class Guard:
 
 
 def packets(plan: Plan) -> Iterator[ProbePacket]:
-    """Yield, for every way out of every site, packets that claim to come from elsewhere."""
+    """Yield, for every exit of every site, packets that claim to come from elsewhere."""
     for site in plan.sites:
         for origin in _ways(plan, site):
             for source in _false_sources(plan, site, origin.out):
@@ -170,7 +170,7 @@ class Readings:
 
 
 def verdicts(plan: Plan, probe_run: ProbeRun, keep: Keep, readings: Readings) -> Iterator[Verdict]:
-    """Yield one verdict for each way out of each site."""
+    """Yield one verdict for each exit of each site."""
     closed = {server.name for server in servers(plan)}
     by_exit: dict[Exit, list[Outcome]] = defaultdict(list)
     for outcome in probe_run.of(TOPIC):

@@ -1,6 +1,6 @@
 """What a healthy device looks like, by the plan, and what one says of itself: FRR, kernel, modem.
 
-Reading is cheap on purpose (one call a device, everything in it): the campaign asks again and again.
+Reading is cheap on purpose (one call a device, everything in it): the campaign polls it.
 """
 
 import json

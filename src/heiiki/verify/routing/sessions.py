@@ -1,4 +1,4 @@
-"""Both networks are up as planned (R-DUAL), and no gateway knows the way to another site (R-ISO-SITE)."""
+"""Both networks are up as planned (R-DUAL), and no gateway has a route to another site (R-ISO-SITE)."""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -123,7 +123,7 @@ def test_a_new_certificate_and_a_ca_that_is_gone_have_associations_re_authentica
     new = Authority("Test Issuing", device.fake.root)
     device.fake.crls["pki-issuing"]["n"] = (new, new.crl(1))
     _turn(watch)
-    assert charon.told() == [], "one CA more puts nobody out"
+    assert charon.told() == [], "one CA more ends no association"
     del device.fake.crls["pki-issuing"]["n"]
     _turn(watch)
     assert charon.told() == ["rekey 101"]

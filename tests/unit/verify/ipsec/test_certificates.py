@@ -85,7 +85,7 @@ def test_a_certificate_as_planned_is_a_pass_with_its_days(plan: Plan) -> None:
         (lambda one: one["certificate"].update(days_left=-0.1), "it expired on"),
         (lambda one: one["certificate"].update(days_left=4.0), "renewal is overdue"),
         (lambda one: one["certificate"].update(revoked=True), "it is revoked"),
-        (lambda one: one.update(loaded=False), "has not been told"),
+        (lambda one: one.update(loaded=False), "have not loaded it"),
     ],
 )
 def test_any_other_certificate_is_a_fail(plan: Plan, change: Any, said: str) -> None:

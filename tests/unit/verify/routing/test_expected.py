@@ -76,10 +76,10 @@ def test_a_session_that_is_down_is_named_with_its_state() -> None:
 
 
 def test_a_session_that_is_not_there_is_a_problem_and_not_a_pass() -> None:
-    expected = Expected("x", (Session("default", "10.9.9.9", "nobody", bfd=True),))
+    expected = Expected("x", (Session("default", "10.9.9.9", "peer", bfd=True),))
     assert problems(expected, answer(printed(SUMMARY, BFD))) == [
-        "x: no BGP session with nobody (10.9.9.9)",
-        "x: BFD with nobody (10.9.9.9) is missing",
+        "x: no BGP session with peer (10.9.9.9)",
+        "x: BFD with peer (10.9.9.9) is missing",
     ]
     assert len(problems(expected, answer("bgpd is not running\n"))) == 2
 
@@ -152,7 +152,7 @@ def test_the_enb_has_its_links_and_a_ue_for_every_site(plan: Plan) -> None:
         return radio_problems(plan, Answer("b-enb", {"files": files}, "", b""))
 
     radios = {name: {"attached": True} for name in "abc"}
-    assert said(s1=True, s1_u_echo=True, radios=radios | {"stranger": {"attached": False}}) == []
+    assert said(s1=True, s1_u_echo=True, radios=radios | {"test-ue": {"attached": False}}) == []
     assert said(s1=True, s1_u_echo=False, radios=radios) == ["b-enb: s1_u_echo is down"]
     assert said(s1=True, s1_u_echo=True, radios={}) == ["b-enb: 0 of 3 UEs are attached"]
     assert said() == ["b-enb: says nothing of itself"]
