@@ -10,7 +10,7 @@ PROGRAMS: Mapping[str, str] = {
     "credentials": "pki.cli",
     "lan-watch": "lan_watch.daemon",
     "links": "links.cli",
-    "stamp": "stamp",
+    "stamp": "stamp.cli",
     "vault-node": "vault_node",
 }
 """Module of each part. Only the one that was asked for is loaded: starting is most of what a call costs."""

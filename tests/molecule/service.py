@@ -21,6 +21,7 @@ from heiiki.report.faults import GAP_BOUND_S
 from heiiki.state import of_service
 from heiiki.verify.faults.campaign import streams
 from heiiki.verify.fleet import fleet
+from heiiki.verify.stamp import measuring
 from heiiki_lab.client import NodeClient
 from heiiki_lab.state import lab_dir, socket_path
 from heiiki_lab.transport import LabTransport
@@ -158,17 +159,20 @@ def in_service(service: Service) -> Iterator[list[float]]:
     longest: list[float] = []
     listeners = dict.fromkeys(stream.listener for stream in streams(service.plan))
     # The recorder keeps 9,000 packets of each peer: a quarter of an hour.
-    begin = {"do": "start", "interval_ms": 100, "limit_s": 1800}
-    with fleet(service.transport, len(listeners)) as asked:
-        started = asked.ask("stamp_client", {name: {"questions": [begin]} for name in listeners})
+    begin = {"do": "start", "interval_ms": 100}
+    with (
+        fleet(service.transport, len(listeners)) as asked,
+        measuring(service.plan, asked, listeners, 1800) as session,
+    ):
+        assert not session.failures
+        started = session.ask(dict.fromkeys(listeners, (begin,)))
         since = max(answer.data["answers"][0]["now"] for answer in started.values()) + 1
         threading.Event().wait(2)
         try:
             yield longest
         finally:
             gaps = {"do": "gaps", "since": since, "until": since + 1800}
-            ask = {"questions": [gaps, {"do": "stop"}]}
-            heard = asked.ask("stamp_client", dict.fromkeys(listeners, ask))
+            heard = session.ask(dict.fromkeys(listeners, (gaps,)))
     silences: dict[str, float] = {}
     for stream in streams(service.plan):
         found = heard[stream.listener].data["answers"][0]["peers"][stream.sender]

@@ -65,6 +65,6 @@ def test_what_the_lab_connection_provisioned_is_right_over_ssh_too(over_ssh: Pla
 
 
 def test_a_role_mends_a_node_over_ssh(lab: Commands, over_ssh: Play) -> None:
-    lab.run("heiiki", "lab", "exec", NODE, "--", "rm", "/etc/heiiki/stamp.json")
+    lab.run("heiiki", "lab", "exec", NODE, "--", "rm", "/etc/heiiki/links.json")
     assert changed(over_ssh()) == 1
     assert changed(over_ssh(ssh=False)) == 0

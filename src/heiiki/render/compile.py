@@ -203,19 +203,6 @@ def _pgw(_plan: Plan, device: Device) -> Part | None:
     return Part((file,), Service(name, "reload"))
 
 
-def _stamp(_plan: Plan, device: Device) -> Part | None:
-    if not device.stamp:
-        return None
-    name = "heiiki-stamp"
-    config = {
-        "address": str(device.addresses[0]),
-        "interval_ms": 20,
-        "peers": [{"site": stream.site, "address": str(stream.address)} for stream in device.stamp],
-    }
-    file = RenderedFile("/etc/heiiki/stamp.json", by_item(config), service=name)
-    return Part((_unit(name), file), Service(name, restart_on=(agent.PATH,)))
-
-
 def _wwan(_plan: Plan, device: Device) -> RenderedFile | None:
     if device.sim is None:
         return None
@@ -244,7 +231,6 @@ _PARTS: tuple[Callable[[Plan, Device], Part | None], ...] = (
     _keepalived,
     _lan_watch,
     _pgw,
-    _stamp,
     vault.parts,
     credentials.revocation,
 )

@@ -21,6 +21,7 @@ from heiiki.verify.fleet import Fleet
 from heiiki.verify.isolation.packets import Outcome, ProbePacket, ProbeRun, send_probes
 from heiiki.verify.isolation.sites import listing
 from heiiki.verify.network import NETWORKS, gateway, hub_ce, lan_address, owned, servers, towards, uplink
+from heiiki.verify.stamp import measuring
 from heiiki.verify.verdicts import Keep, live, not_listening, summarise, unknown
 
 COUNT = 40
@@ -126,16 +127,18 @@ def delay(subject: str, samples: list[float | None], evidence: tuple[Evidence, .
 
 def in_service(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
     """Yield R-DELAY of each controller to DRAS over the path in use, by STAMP (RFC 8762)."""
-    dras = owned(servers(plan)[0])[0]
-    rtt = ("stamp", "rtt", "--peer", str(dras), "--count", "50", "--interval-ms", "10")
+    dras = servers(plan)[0]
+    rtt = ("stamp", "rtt", "--peer", str(owned(dras)[0]), "--count", "50", "--interval-ms", "10")
     argv = list(agent.command(*rtt))
     asked = {site.controller: {"commands": {"rtt": argv}} for site in plan.sites}
-    answers = fleet.ask("read", asked)
+    with measuring(plan, fleet, (dras.name,)) as session:
+        answers = fleet.ask("read", asked)
     for site in plan.sites:
         answer = answers[site.controller]
         evidence = (keep(f"paths/{site.name}-in-service.json", answer.raw),)
         said = answer.data.get("commands", {}).get("rtt", {})
-        yield _stamp_delay(f"{site.name} in service", answer.error or said.get("err", ""), said, evidence)
+        error = session.failures.get(dras.name) or answer.error or said.get("err", "")
+        yield _stamp_delay(f"{site.name} in service", error, said, evidence)
 
 
 def _stamp_delay(
@@ -145,7 +148,8 @@ def _stamp_delay(
         return unknown("R-DELAY", subject, error or "the STAMP program did not run", evidence)
     figures = json.loads(said["out"])
     if figures["p99"] is None:
-        return unknown("R-DELAY", subject, f"none of {figures['sent']} STAMP packets came back", evidence)
+        lost = f"none of {figures['sent']} STAMP packets came back"
+        return unknown("R-DELAY", subject, f"{lost}: {error}" if error else lost, evidence)
     reason = (
         f"STAMP round trip of {figures['sent'] - figures['lost']} of {figures['sent']} packets: "
         f"p50 {figures['p50'] * 1000:.1f} ms, p99 {figures['p99'] * 1000:.1f} ms, "

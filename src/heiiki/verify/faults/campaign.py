@@ -25,6 +25,7 @@ from heiiki.verify.faults.sample import SAMPLE, sample
 from heiiki.verify.fleet import Fleet, reading
 from heiiki.verify.network import owned, servers
 from heiiki.verify.routing.health import Health
+from heiiki.verify.stamp import StampSession, measuring
 from heiiki.verify.verdicts import Keep
 
 HOLD_S = 2.5
@@ -35,7 +36,6 @@ GIVE_UP_AFTER = 3
 """Rows in a row whose gate stayed shut before the rest is not tried."""
 
 _INTERVAL_MS = 20
-_STREAM_MARGIN_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +113,10 @@ class Campaign:
         """Measure every fault; at the end, whatever happens, everything is healed and no stream runs."""
         rows: list[Row] = []
         shut = 0
-        with _interruptible(), self._streaming(len(faults)):
+        names = dict.fromkeys(stream.listener for stream in self._streams)
+        with _interruptible(), measuring(self._plan, self._fleet, names) as session:
             try:
+                self._stream(session)
                 self._remember_traffic(faults)
                 for index, fault in enumerate(faults, start=1):
                     if shut >= GIVE_UP_AFTER:
@@ -122,21 +124,21 @@ class Campaign:
                         rows.append(self._kept(unmeasured(fault, why), {}))
                         continue
                     began = time.monotonic()
-                    rows.append(self._row(fault))
+                    rows.append(self._row(fault, session))
                     shut = shut + 1 if "unhealthy" in rows[-1].row.reason else 0
                     self._report(progress(index, len(faults), rows[-1].row, time.monotonic() - began))
             finally:
                 self._mend()
         return tuple(rows)
 
-    def _row(self, fault: Fault) -> Row:
+    def _row(self, fault: Fault, session: StampSession) -> Row:
         voided: list[float] = []
         last: Measured | None = None
         notes: dict[str, Any] = {}
         for _ in range(1 + REPEATS):
             try:
                 with reading(fault.target):
-                    last, notes = self._once(fault)
+                    last, notes = self._once(fault, session)
             except HeiikiError as error:
                 self._mend()
                 return self._kept(unmeasured(fault, str(error), voided), {"error": str(error)})
@@ -155,7 +157,8 @@ class Campaign:
         )
         return Row(found, found.verdict((evidence,)))
 
-    def _once(self, fault: Fault) -> tuple[Measured, dict[str, Any]]:
+    def _once(self, fault: Fault, session: StampSession) -> tuple[Measured, dict[str, Any]]:
+        session.renew()
         if not self._healthy:
             self._health.wait(HEALTH_LIMIT_S)
         self._healthy = False
@@ -168,7 +171,7 @@ class Campaign:
         self._healthy = True
         time.sleep(SETTLE_S)
         window = Window(failed, healed, self._injector.now())
-        recorded = self._read(window)
+        recorded = self._read(session, window)
         stalls = self._injector.stalls(failed - 1.0)
         notes = {"traffic": traffic, "window": asdict(window), "healthy_after_s": after, "recorded": recorded}
         return measured(self._streams, recorded, window, stalls), notes | {"stalls": stalls}
@@ -218,35 +221,28 @@ class Campaign:
         for answer in self._fleet.ask("traffic", asked).values():
             self._baseline |= answer.data.get("after", {})
 
-    def _read(self, window: Window) -> dict[str, list[dict[str, Any]]]:
-        questions = {"questions": window.questions()}
-        listeners = dict.fromkeys(stream.listener for stream in self._streams)
-        answers = self._fleet.ask("stamp_client", dict.fromkeys(listeners, questions))
+    def _read(self, session: StampSession, window: Window) -> dict[str, list[dict[str, Any]]]:
+        listeners = (stream.listener for stream in self._streams)
+        answers = session.ask(dict.fromkeys(listeners, window.questions()))
         return {
             name: answer.data.get("answers", [{"error": answer.error}] * 2)
             for name, answer in answers.items()
         }
 
-    @contextmanager
-    def _streaming(self, faults: int) -> Iterator[None]:
-        """Start the streams; they stop by themselves should this program be gone."""
-        limit = faults * (HEALTH_LIMIT_S + HOLD_S) + _STREAM_MARGIN_S
-        self._ask_all(
-            lambda peers: {"do": "start", "peers": peers, "interval_ms": _INTERVAL_MS, "limit_s": limit}
-        )
-        time.sleep(3 * SETTLE_S)
-        try:
-            yield
-        finally:
-            self._ask_all(lambda _peers: {"do": "stop"})
-
-    def _ask_all(self, ask: Callable[[list[str]], dict[str, Any]]) -> None:
+    def _stream(self, session: StampSession) -> None:
+        """Start the streams and let the first packets arrive."""
         address = {str(owned(self._plan.device(one.listener))[0]): one.listener for one in self._streams}
         peers: dict[str, list[str]] = {}
         for stream in self._streams:
             listener = str(owned(self._plan.device(stream.listener))[0])
             peers.setdefault(address[stream.sender], []).append(listener)
-        self._fleet.ask("stamp_client", {device: {"questions": [ask(own)]} for device, own in peers.items()})
+        session.ask(
+            {
+                device: ({"do": "start", "peers": own, "interval_ms": _INTERVAL_MS},)
+                for device, own in peers.items()
+            }
+        )
+        time.sleep(3 * SETTLE_S)
 
 
 def watched(plan: Plan, fault: Fault) -> tuple[str, list[str]]:

@@ -36,7 +36,7 @@ class Window:
     ended: float
 
     def questions(self) -> list[dict[str, Any]]:
-        """Return what to ask every STAMP daemon: the failure, then the return."""
+        """Return what to ask every STAMP process: the failure, then the return."""
         start = self.failed - BEFORE_S
         return [
             {"do": "gaps", "since": start, "until": self.healed},
@@ -91,7 +91,7 @@ class _Stall:
 
 
 Recorded = Mapping[str, Sequence[Mapping[str, Any]]]
-"""Answers of each listener's STAMP daemon: the failure phase, then the return."""
+"""Answers of each listener's STAMP process: the failure phase, then the return."""
 
 
 def measured(
