@@ -153,6 +153,10 @@ class Daemon:
             self._rings[sender[0]].add(time.monotonic() - age, sequence)
             self._counters["recorded"] += 1
             return
+        if sender[1] == self._port:
+            # Only reflectors and streams use this port: two reflectors must never answer each other.
+            self._counters["malformed"] += 1
+            return
         now = time.time()
         with suppress(OSError):
             self._socket.sendto(reflection(packet, now - age, now, _ttl(ancillary)), sender)

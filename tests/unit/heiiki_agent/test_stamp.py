@@ -144,6 +144,17 @@ def test_a_known_peer_is_reflected(tmp_path: Path) -> None:
     assert 0 < figures["p50"] <= figures["p99"] <= figures["max"]
 
 
+def test_two_reflectors_never_answer_each_other(tmp_path: Path) -> None:
+    with (
+        running(tmp_path, "127.0.0.2", "127.0.0.3") as one,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other,
+    ):
+        other.bind(("127.0.0.3", PORT))
+        other.sendto(packets.sender_packet(1, 5, 100.0), ("127.0.0.2", PORT))
+        awaited("it arrived", lambda: question("status", one)["malformed"] == 1)
+        assert question("status", one)["reflected"] == 0
+
+
 def test_a_process_that_is_not_asked_for_its_lease_ends(tmp_path: Path) -> None:
     control = str(tmp_path / "control.sock")
     daemon = Daemon(Settings("127.0.0.2", (), "mine", 0.5), control, PORT)
