@@ -1,12 +1,13 @@
 """The use cases renew and rotate: certificates of devices, and the CAs that sign them."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from heiiki.deploy import program
-from heiiki.errors import HeiikiError, RotationError
+from heiiki.errors import HeiikiError, RotationError, VaultError
 from heiiki.pki import enrol
 from heiiki.pki.authorities import expiring
 from heiiki.pki.revoke import revoked_serials
@@ -56,26 +57,29 @@ def renew(
     force: bool = False,
     check: bool = False,
     wait_s: int = 20,
+    server_needed: bool = False,
     report: Callable[[Renewed], None] = lambda _one: None,
 ) -> tuple[Renewed, ...]:
     """Give devices a new certificate where one is due, and the trust anchors that hold now.
+
+    While the server is away or sealed, a device whose renewal can wait is left alone with a warning.
 
     Args:
         service: the service.
         devices: names; None for every device with a certificate.
         force: renew what is not due, too.
         check: change nothing.
-        wait_s: how long a device may try to reach the server, seconds.
-        report: progress callback, called once for each device.
+        wait_s: how long a device may look for a way to the server.
+        server_needed: no renewal can wait.
+        report: is told of each device when it is done.
 
     Raises:
-        HeiikiError: a device is unknown or has no certificate, or the server cannot be asked.
+        HeiikiError: a device is unknown or has no certificate, or the server is needed and cannot be asked.
     """
     names = _named(service, devices)
-    access = service.vault("issuing certificates")
-    with service.fleet() as fleet, logged_in(access, AppRole.ENROLLER) as vault:
-        shared = _shared(service, access.vault)
-        run = _Run(fleet, vault, shared, force=force, check=check, wait_s=wait_s)
+    with service.fleet() as fleet, ExitStack() as sessions:
+        issuer = _issuer(service, sessions, server_needed=server_needed)
+        run = _Run(fleet, issuer, force=force, check=check, wait_s=wait_s)
         found = []
         for one in run.all(names):
             found.append(one)
@@ -108,10 +112,32 @@ def _shared(service: Service, vault: Vault) -> Document:
 
 
 @dataclass(frozen=True, slots=True)
+class _Issuer:
+    """Who issues: a session with the server, or why there is none; and what all devices need."""
+
+    shared: Document
+    vault: Vault | None = None
+    problem: str = ""
+
+
+def _issuer(service: Service, sessions: ExitStack, *, server_needed: bool) -> _Issuer:
+    try:
+        access = service.vault("issuing certificates")
+        vault = sessions.enter_context(logged_in(access, AppRole.ENROLLER))
+        return _Issuer(_shared(service, access.vault), vault)
+    except VaultError as error:
+        if server_needed:
+            raise
+        unasked = f"a certificate may stay, but whether its CA was replaced could not be asked: {error}"
+        nothing = {"anchors": [], "server_anchors": [], "issuer_sha256": "", "revoked": set()}
+        shared = {**enrol.planned(service.plan), **nothing, "warnings": (unasked,)}
+        return _Issuer(shared, problem=str(error))
+
+
+@dataclass(frozen=True, slots=True)
 class _Run:
     fleet: Fleet
-    vault: Vault
-    shared: Document
+    issuer: _Issuer
     force: bool
     check: bool
     wait_s: int
@@ -123,9 +149,9 @@ class _Run:
         assessed |= self._sent(again)
         orders, failed = {}, {}
         for name, answer in assessed.items():
-            if answer.data.get("made"):
+            if answer.data.get("made") and self.issuer.vault:
                 try:
-                    orders[name] = self._order(name, answer.data["made"])
+                    orders[name] = self._order(self.issuer.vault, name, answer.data["made"])
                 except HeiikiError as error:
                     failed[name] = str(error)
         installed = self._sent(orders)
@@ -139,7 +165,7 @@ class _Run:
         return {
             "step": "assess",
             "check": self.check,
-            "request": True,
+            "request": not self.issuer.problem,
             "device": name,
             "force": force,
             "wait_s": self.wait_s,
@@ -150,10 +176,28 @@ class _Run:
             },
         }
 
-    def _order(self, name: str, made: Mapping[str, Any]) -> Document:
-        token, order = enrol.order(self.vault, self.shared, name, made["csr"])
+    def _order(self, vault: Vault, name: str, made: Mapping[str, Any]) -> Document:
+        token, order = enrol.order(vault, self.shared, name, made["csr"])
         order["generation"] = made["generation"]
         return {"step": "install", "device": name, "order": order, "token": token}
+
+    def _postponed(
+        self, name: str, reasons: tuple[str, ...], answer: Answer, told: tuple[str, ...]
+    ) -> Renewed:
+        """Leave a device alone whose certificate lasts until the server is back; any other has a problem."""
+        why = self.issuer.problem
+        if not answer.data["margin"]:
+            return Renewed(
+                name, reasons, problem=f"needs a certificate: {'; '.join(reasons)}. {why}", warnings=told
+            )
+        left = answer.data["certificate"]["days_left"]
+        wait = f"{name}: {left:.1f} days are left, and its certificate cannot be renewed now"
+        return Renewed(name, (f"{'; '.join(reasons)}; that can wait",), warnings=(wait, *told))
+
+    @property
+    def shared(self) -> Document:
+        """What all devices need."""
+        return self.issuer.shared
 
     def _sent(self, parameters: Mapping[str, Document]) -> dict[str, Answer]:
         programs = {name: program("certificate", own) for name, own in parameters.items()}
@@ -168,6 +212,8 @@ class _Run:
     def _result(self, name: str, reasons: tuple[str, ...], answer: Answer, failed: str) -> Renewed:
         problem = failed or answer.error or str(answer.data.get("error", ""))
         told = (*answer.data.get("warnings", ()), *self.shared["warnings"])
+        if self.issuer.problem and reasons and not problem:
+            return self._postponed(name, reasons, answer, told)
         return Renewed(name, reasons, bool(answer.data.get("changed")), problem, told)
 
 
@@ -226,7 +272,7 @@ def rotate(
         for warning in done.warnings:
             report(warning)
         if step is not Step.FINISH:
-            _all_renewed(renew(service), report)
+            _all_renewed(renew(service, server_needed=True), report)
     return done
 
 
