@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from heiiki.deploy.on_device import end_associations
-from heiiki.verify.probes import vici
+from heiiki_agent import vici
 
 PULLED = ["echo", '{"changed": [], "refused": []}']
 
