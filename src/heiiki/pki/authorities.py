@@ -15,6 +15,7 @@ A step that was cut off, because the server died in the middle, is made good by 
 """
 
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -160,7 +161,8 @@ def complete(vault: Vault, plan: Plan, *, check: bool = False) -> tuple[Authorit
 
 
 def _age(authority: Authority) -> tuple[datetime, int]:
-    return _begins(authority.certificate), authority.number
+    """Certificates begin at a whole second; of two in one second, the one that is not named yet is newer."""
+    return _begins(authority.certificate), authority.number or sys.maxsize
 
 
 def _is_settled(vault: Vault, trust: Pki, one: Authority) -> bool:
