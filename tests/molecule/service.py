@@ -136,7 +136,9 @@ def uninterrupted(service: Service, device: str, interface: str) -> Iterator[Non
     try:
         yield
     finally:
-        service.run(device, "kill", "-INT", pid)
+        # It writes the rest of its output when it ends.
+        ended = f"kill -INT {pid}; while kill -0 {pid} 2>/dev/null; do sleep 0.1; done"
+        service.run(device, "sh", "-c", ended)
         seen = {
             int(one) for one in re.findall(r"icmp_seq=(\d+) ttl", service.run(device, "cat", "/tmp/pings"))
         }
