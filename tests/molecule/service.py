@@ -136,6 +136,8 @@ def uninterrupted(service: Service, device: str, interface: str) -> Iterator[Non
     try:
         yield
     finally:
+        # Two seconds more: what comes late counts too, and the block may have ended within a few pings.
+        service.run(device, "ping", "-q", "-c", "40", "-i", "0.05", "-W", "1", hub)
         # It writes the rest of its output when it ends.
         ended = f"kill -INT {pid}; while kill -0 {pid} 2>/dev/null; do sleep 0.1; done"
         service.run(device, "sh", "-c", ended)
