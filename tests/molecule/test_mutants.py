@@ -88,6 +88,18 @@ MUTANTS = (
         "hub-ce-a",
         (nft("insert rule inet heiiki forward accept"),),
         (RELOAD_FILTER,),
+        frozenset({("R-ISO-SITE", "config", "hub-ce-a"), ("R-ISO-CARRIER", "config", "hub-ce-a")}),
+    ),
+    Mutant(
+        "a port between two sites, by a name that misleads",
+        "hub-ce-a",
+        (
+            nft(
+                "insert rule inet heiiki forward iifname gre-a0017 oifname gre-a0042 tcp dport 5222"
+                ' accept comment "ipsec"'
+            ),
+        ),
+        (RELOAD_FILTER,),
         frozenset({("R-ISO-SITE", "config", "hub-ce-a")}),
     ),
     Mutant(
@@ -223,7 +235,7 @@ class Bench:
 def files(bench: Bench, devices: Fleet) -> Iterator[Verdict]:
     """Check ``config``, of the two devices whose files a mutant of trust may change."""
     those = [build for build in bench.builds if build.device in {"umeda-gw-b", "hub-ce-b"}]
-    return configuration.verdicts(those, devices, bench.keep)
+    return configuration.verdicts(bench.plan, those, devices, bench.keep)
 
 
 TRUST: dict[str, Callable[[Bench, Fleet], Iterator[Verdict]]] = {

@@ -174,7 +174,7 @@ def summary(name: str, verdicts: Sequence[Verdict]) -> str:
 
 
 def _config(scene: _Scene) -> Iterator[Verdict]:
-    return configuration.verdicts(scene.builds, scene.fleet, scene.keep)
+    return configuration.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep)
 
 
 def _sessions(scene: _Scene) -> Iterator[Verdict]:

@@ -3,26 +3,28 @@
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
+from heiiki.plan.model import Device, Plan
 from heiiki.render.model import DeviceBuild, RenderedFile
 from heiiki.requirements import Result, Stage, Verdict, requirement
 from heiiki.requirements.verdict import Evidence
-from heiiki.verify.config.attribution import concerns
+from heiiki.verify.config.attribution import Difference, of_filter, of_frr
 from heiiki.verify.fleet import Answer, Fleet
 from heiiki.verify.routing.frr import differences
-from heiiki.verify.verdicts import Keep, summarise
+from heiiki.verify.verdicts import Keep, judged, summarise
 
 _SECRET = re.compile(r"\{\{secret:[^}]*\}\}")
 _FRR, _NFTABLES = "/etc/frr/frr.conf", "/etc/nftables.conf"
 _SHOW = ("vtysh", "-c", "show running-config no-header")
 
 
-def verdicts(builds: Sequence[DeviceBuild], fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
+def verdicts(plan: Plan, builds: Sequence[DeviceBuild], fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
     """Yield one verdict for each device and requirement that its files hold."""
     answers = fleet.ask("running", {build.device: question(build) for build in builds}, timeout=90)
     for build in builds:
-        yield from of_device(build, answers[build.device], keep)
+        yield from of_device(plan.device(build.device), build, answers[build.device], keep)
 
 
 def question(build: DeviceBuild) -> dict[str, Any]:
@@ -50,55 +52,80 @@ def _file(file: RenderedFile) -> dict[str, str]:
     return wanted | {"pattern": '[^"\\s]+'.join(re.escape(part) for part in _SECRET.split(file.content))}
 
 
-def of_device(build: DeviceBuild, answer: Answer, keep: Keep) -> Iterator[Verdict]:
+def of_device(device: Device, build: DeviceBuild, answer: Answer, keep: Keep) -> Iterator[Verdict]:
     """Yield the verdicts of one device from what it answered."""
     evidence = (keep(f"config/{build.device}.json", answer.raw),)
-    held: dict[str, list[RenderedFile]] = {}
-    for file in build.files:
-        for identifier in file.requirements:
-            if Stage.CONFIG in requirement(identifier).stages:
-                held.setdefault(identifier, []).append(file)
-    for identifier, files in held.items():
-        yield _verdict(identifier, build, files, answer, evidence, frozenset(held))
+    for identifier in held(build):
+        yield judged(
+            build.device,
+            partial(_verdict, identifier, device, build, answer, evidence),
+            partial(_stage, identifier, build.device, Result.UNKNOWN, evidence=evidence),
+        )
+
+
+def held(build: DeviceBuild) -> tuple[str, ...]:
+    """Return the requirements that the files of a device hold at this stage."""
+    found = (one for file in build.files for one in file.requirements)
+    return tuple(one for one in dict.fromkeys(found) if Stage.CONFIG in requirement(one).stages)
+
+
+def _stage(
+    identifier: str, device: str, result: Result, reason: str, *, evidence: tuple[Evidence, ...]
+) -> Verdict:
+    return Verdict(identifier, device, Stage.CONFIG, result, reason, evidence=evidence)
 
 
 def _verdict(
-    identifier: str,
-    build: DeviceBuild,
-    files: list[RenderedFile],
-    answer: Answer,
-    evidence: tuple[Evidence, ...],
-    held: frozenset[str],
+    identifier: str, device: Device, build: DeviceBuild, answer: Answer, evidence: tuple[Evidence, ...]
 ) -> Verdict:
-    programs = {file.service for file in files}
-    paths = [
-        file.path for file in build.files if file in files or (file.service in programs and file.service)
+    files = [file for file in build.files if identifier in file.requirements]
+    programs = {file.service for file in files if file.service}
+    paths = [file.path for file in build.files if file in files or file.service in programs]
+    if answer.error:
+        return _stage(identifier, build.device, Result.UNKNOWN, answer.error, evidence=evidence)
+    different = [
+        f"{one.path}{one.text}"
+        for one in _differences(device, build, answer.data)
+        if one.path in paths and one.speaks_against(identifier, _held_by(build, one.path))
     ]
-    shown_different, shown_unreadable = _shown(build, paths, answer)
-    said = (*_said(answer.data.get("different", {}), paths), *shown_different)
-    different = [text for text in said if concerns(identifier, text, held)]
-    unreadable = (
-        [answer.error] if answer.error else [*_said(answer.data["unreadable"], paths), *shown_unreadable]
-    )
+    unreadable = [said for path in paths for said in _unreadable(path, answer.data)]
     if different:
-        result, reason = Result.FAIL, summarise(different)
-    elif unreadable:
-        result, reason = Result.UNKNOWN, summarise(unreadable)
-    else:
-        result, reason = Result.PASS, f"as compiled: {', '.join(dict.fromkeys(file.path for file in files))}"
-    return Verdict(identifier, build.device, Stage.CONFIG, result, reason, evidence=evidence)
+        return _stage(identifier, build.device, Result.FAIL, summarise(different), evidence=evidence)
+    if unreadable:
+        return _stage(identifier, build.device, Result.UNKNOWN, summarise(unreadable), evidence=evidence)
+    reason = f"as compiled: {', '.join(dict.fromkeys(file.path for file in files))}"
+    return _stage(identifier, build.device, Result.PASS, reason, evidence=evidence)
 
 
-def _shown(build: DeviceBuild, paths: Sequence[str], answer: Answer) -> tuple[list[str], list[str]]:
-    """Return how what FRR shows differs from what was compiled, and why that is not known."""
+def _held_by(build: DeviceBuild, path: str) -> frozenset[str]:
+    """Return what a file holds: its own requirements and those of the other files of its service."""
+    service = next(file.service for file in build.files if file.path == path)
+    mates = [file for file in build.files if file.path == path or (service and file.service == service)]
+    return frozenset(one for file in mates for one in file.requirements)
+
+
+def _differences(device: Device, build: DeviceBuild, said: Mapping[str, Any]) -> Iterator[Difference]:
+    for path, texts in said["different"].items():
+        yield from (Difference(path, f" {text}") for text in texts)
+    for path, found in said["filter"].items():
+        if "there" in found:
+            yield from of_filter(path, device, found["wanted"], found["there"])
     for file in build.files:
-        if file.path == _FRR and _FRR in paths and not answer.error:
-            said = answer.data["shown"].get(_FRR, {"rc": None, "err": "nothing was shown"})
-            if said["rc"] != 0 or not said["out"].strip():
-                return [], [f"{_FRR}: FRR does not show what it runs: {said['err'].strip()}"]
-            return [f"{_FRR}, running: {line}" for line in differences(file.content, said["out"])], []
-    return [], []
+        if file.path == _FRR and not _not_shown(said):
+            missing, more = differences(file.content, said["shown"][_FRR]["out"])
+            yield from (of_frr(_FRR, line, missing=True) for line in missing)
+            yield from (of_frr(_FRR, line, missing=False) for line in more)
 
 
-def _said(found: Mapping[str, Sequence[str]], paths: Sequence[str]) -> list[str]:
-    return [f"{path} {text}" for path in dict.fromkeys(paths) for text in found.get(path, ())]
+def _unreadable(path: str, said: Mapping[str, Any]) -> Iterator[str]:
+    yield from (f"{path} {text}" for text in said["unreadable"].get(path, ()))
+    if error := said["filter"].get(path, {}).get("error"):
+        yield f"{path} {error}"
+    if path == _FRR and (why := _not_shown(said)):
+        yield f"{_FRR}: FRR does not show what it runs: {why}"
+
+
+def _not_shown(said: Mapping[str, Any]) -> str:
+    """Return why FRR's running configuration is not known; empty when it is."""
+    found = said["shown"].get(_FRR, {"rc": None, "out": "", "err": "nothing was shown"})
+    return "" if found["rc"] == 0 and found["out"].strip() else found["err"].strip() or f"exit {found['rc']}"

@@ -13,19 +13,16 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-_SHOWN = 300
-
 
 def main(parameters: dict[str, Any]) -> dict[str, Any]:
     """Return the differences of each file and, by file, of what runs, and what could not be read."""
-    found: dict[str, Any] = {"different": {}, "unreadable": {}, "shown": {}}
+    found: dict[str, Any] = {"different": {}, "unreadable": {}, "shown": {}, "filter": {}}
     for file in parameters["files"]:
         _note(found, file["path"], _file(file))
     for path, argv in parameters["shown"]:
         found["shown"][path] = _shown(argv)
     for path in parameters["nftables"]:
-        for said in _nftables(path):
-            _note(found, path, said)
+        found["filter"][path] = _nftables(path)
     for path, argv in parameters["health"]:
         _note(found, path, _health(argv))
     return found
@@ -77,17 +74,18 @@ def _shown(argv: list[str]) -> dict[str, Any]:
     return {"rc": done.returncode, "out": done.stdout, "err": done.stderr}
 
 
-def _nftables(path: str) -> list[tuple[str, str]]:
+def _nftables(path: str) -> dict[str, Any]:
+    """Return the objects of the filter that `path` means and of the kernel's, or why they cannot be read."""
     script = 'nft -f "$1" && nft -j -s list ruleset'
     try:
         meant = _run(["unshare", "-n", "sh", "-c", script, "sh", path])
         runs = _run(["nft", "-j", "-s", "list", "ruleset"])
     except (OSError, subprocess.TimeoutExpired) as error:
-        return [("unreadable", f"nft: {error}")]
+        return {"error": f"nft: {error}"}
     if meant.returncode or runs.returncode:
-        return [("unreadable", f"nft: {(meant.stderr or runs.stderr).strip()[:200]}")]
+        return {"error": f"nft: {(meant.stderr or runs.stderr).strip()[:200]}"}
     wanted, there = ruleset(meant.stdout, None), ruleset(runs.stdout, tables(meant.stdout))
-    return [("different", f"the kernel's packet filter differs: {text}") for text in _between(wanted, there)]
+    return {} if wanted == there else {"wanted": wanted, "there": there}
 
 
 def tables(text: str) -> set[tuple[str, str]]:
@@ -99,7 +97,7 @@ def tables(text: str) -> set[tuple[str, str]]:
     }
 
 
-def ruleset(text: str, only: set[tuple[str, str]] | None) -> list[str]:
+def ruleset(text: str, only: set[tuple[str, str]] | None) -> list[dict[str, Any]]:
     """Return the objects of the tables `only` (None: of all), without handles and counts, in order."""
     found = []
     for item in json.loads(text)["nftables"]:
@@ -108,7 +106,7 @@ def ruleset(text: str, only: set[tuple[str, str]] | None) -> list[str]:
                 continue
             table = (value["family"], value["name" if kind == "table" else "table"])
             if only is None or table in only:
-                found.append(json.dumps({kind: _bare(value)}, sort_keys=True))
+                found.append({kind: _bare(value)})
     return found
 
 
@@ -116,15 +114,6 @@ def _bare(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _bare(one) for key, one in value.items() if key not in ("handle", "packets", "bytes")}
     return [_bare(one) for one in value] if isinstance(value, list) else value
-
-
-def _between(wanted: list[str], there: list[str]) -> list[str]:
-    """Each object that only one side has; two sides of the same objects in another order differ too."""
-    if wanted == there:
-        return []
-    lost = [f"missing {line[:_SHOWN]}" for line in wanted if line not in there]
-    more = [f"too much {line[:_SHOWN]}" for line in there if line not in wanted]
-    return [*lost, *more] or ["another order"]
 
 
 def _health(argv: list[str]) -> tuple[str, str]:

@@ -41,11 +41,8 @@ def _expanded(words: str) -> tuple[str, ...]:
     return tuple(f"{both[1]} {side} {both[2]}" for side in ("import", "export")) if both else (words,)
 
 
-def differences(intended: str, running: str) -> list[str]:
-    """Return what is missing from `running` and what it has in excess, as human-readable text."""
+def differences(intended: str, running: str) -> tuple[list[Line], list[Line]]:
+    """Return the lines that are missing from `running`, and those that it has in excess."""
     wanted, there = lines(intended), lines(running)
     missing = sorted(line for line in wanted - there if not _DEFAULT.match(line[-1]))
-    return [
-        *(f"missing: {' / '.join(line)}" for line in missing),
-        *(f"too much: {' / '.join(line)}" for line in sorted(there - wanted)),
-    ]
+    return missing, sorted(there - wanted)
