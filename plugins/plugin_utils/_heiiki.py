@@ -86,10 +86,11 @@ def load_plan(service: Path) -> "Plan":
 def _planned(service: Path, _written: tuple[tuple[str, int], ...]) -> "Plan":
     """Return the plan of what is written, once for each state of the files."""
     with translated(prefix=f"the service in {service} cannot be read:\n"):
-        intent = package("heiiki.intent").load(service)
-        for notice in intent.notices:
-            display.deprecated(notice, version="0.3.0", collection_name="heiiki.network")
-        return cast("Plan", package("heiiki.plan").build(intent))
+        return cast("Plan", package("heiiki.service").opened(service, notify=_deprecated).plan)
+
+
+def _deprecated(notice: str) -> None:
+    display.deprecated(notice, version="0.3.0", collection_name="heiiki.network")
 
 
 @contextmanager

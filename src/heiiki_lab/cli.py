@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from heiiki.cli.group import examples
-from heiiki.cli.service import Folder, planned
+from heiiki.cli.service import Folder, opened
 from heiiki.errors import LabError
 from heiiki.plan import Plan
 from heiiki.state import of_service
@@ -42,7 +42,7 @@ def lab() -> None:
 @click.argument("folder", type=Folder(), default="inventories/lab")
 def up(folder: Path) -> None:
     """Start the lab of the service in FOLDER; a lab of the same service that is up stays."""
-    plan = planned(folder)
+    plan = opened(folder).plan
     if _running(plan, folder):
         click.echo(f"the lab of {plan.service} is up already")
         return
@@ -186,7 +186,7 @@ def _running(plan: Plan, folder: Path) -> bool:
 
 
 def _plan_of_lab() -> Plan:
-    return planned(_folder_of_lab())
+    return opened(_folder_of_lab()).plan
 
 
 def _folder_of_lab() -> Path:

@@ -17,7 +17,7 @@ from heiiki.cli.group import RootGroup, examples
 from heiiki.cli.network import COMMANDS
 from heiiki.cli.new_service import generate, template
 from heiiki.cli.reference import may_be_replaced, reference_files
-from heiiki.cli.service import Folder, planned
+from heiiki.cli.service import Folder, opened
 from heiiki.cli.table import verdict_table
 from heiiki.cli.terminal import say
 from heiiki.report import exit_code
@@ -81,7 +81,7 @@ def new(folder: Path, sites: int | None, seed: int) -> None:
 def check(ctx: click.Context, folder: Path, as_json: bool) -> None:
     """Check FOLDER: every mistake of every file, or else the design verdicts."""
     ctx.meta["json"] = as_json
-    plan = planned(folder)
+    plan = opened(folder).plan
     verdicts = use_cases.check(plan)
     if as_json:
         say(
@@ -104,7 +104,7 @@ def check(ctx: click.Context, folder: Path, as_json: bool) -> None:
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the configurations.")
 def compile_(folder: Path, out: Path) -> None:
     """Write every device's configuration below --out, one folder a device."""
-    service = use_cases.opened(folder)
+    service = opened(folder)
     done = use_cases.compile_service(service, out)
     for line in done.update.kept:
         say(line, err=True)
@@ -124,7 +124,7 @@ def compile_(folder: Path, out: Path) -> None:
 @click.option("--take-over", is_flag=True, help="Let FOLDER have the state that another folder has.")
 def state_(folder: Path, take_over: bool) -> None:
     """Say where the controller keeps the CA, the log-ins and the keys of the service in FOLDER."""
-    say(of_service(planned(folder).service, folder, take_over=take_over).folder)
+    say(of_service(opened(folder).plan.service, folder, take_over=take_over).folder)
 
 
 @cli.command(

@@ -8,7 +8,7 @@ import click
 
 from heiiki import service as use_cases
 from heiiki.cli.group import FAILED, examples
-from heiiki.cli.service import Folder
+from heiiki.cli.service import Folder, opened
 from heiiki.cli.terminal import say
 from heiiki.pki.rotation import Kind
 from heiiki.report import findings
@@ -53,7 +53,7 @@ def _place(artifacts: Path | None, service: Service) -> Path:
 @click.pass_context
 def verify(ctx: click.Context, folder: Path, faults: str, artifacts: Path | None) -> None:
     """Measure the running service in FOLDER, and write the report."""
-    service = use_cases.opened(folder)
+    service = opened(folder)
     chosen = {"all": True, "none": False}.get(faults, tuple(name.strip() for name in faults.split(",")))
     outcome = use_cases.verify(service, _place(artifacts, service), chosen, _say)
     say(outcome.matrix)
@@ -78,7 +78,7 @@ def verify(ctx: click.Context, folder: Path, faults: str, artifacts: Path | None
 @click.pass_context
 def renew(ctx: click.Context, folder: Path, devices: tuple[str, ...], force: bool, check: bool) -> None:
     """Give devices of the service in FOLDER a new certificate where one is due."""
-    service = use_cases.opened(folder)
+    service = opened(folder)
     found = use_cases.renew(service, devices or None, force=force, check=check, report=_tell)
     for warning in dict.fromkeys(text for one in found for text in one.warnings):
         _say(f"warning: {warning}")
@@ -115,7 +115,7 @@ def _tell(one: Renewed) -> None:
 @_check
 def rotate(folder: Path, authority: str, again: bool, artifacts: Path | None, check: bool) -> None:
     """Replace a CA of the service in FOLDER while it goes on."""
-    service, kind = use_cases.opened(folder), Kind(authority)
+    service, kind = opened(folder), Kind(authority)
     if check:
         done = use_cases.foreseen_rotation(service, kind, again=again)
         say(f"{done.phase}. Next: {done.after}")
@@ -146,7 +146,7 @@ def revoke(
     ctx: click.Context, folder: Path, device: str, reason: str, artifacts: Path | None, check: bool
 ) -> None:
     """Revoke DEVICE of the service in FOLDER: within seconds it has no access any more."""
-    service = use_cases.opened(folder)
+    service = opened(folder)
     if check:
         found, cut, steps = use_cases.what_would_be_revoked(service, device)
         say(f"{device} {'is revoked already' if found.revoked else 'would be revoked'}: {cut}")
@@ -182,7 +182,7 @@ def _step(step: RevocationStep) -> None:
 @_check
 def reinstate(folder: Path, device: str, same_sim: bool, artifacts: Path | None, check: bool) -> None:
     """Take the mark of DEVICE in revoked.yml away, so that its replacement may enrol."""
-    service = use_cases.opened(folder)
+    service = opened(folder)
     place = _place(artifacts, service)
     changed = use_cases.reinstate(service, device, place, same_sim=same_sim, check=check)
     word = "would be" if check else "is"

@@ -1,12 +1,12 @@
-"""From a folder on the command line to a plan."""
+"""From a folder on the command line to a service."""
 
 from pathlib import Path
 
 import click
 
+from heiiki import service as use_cases
 from heiiki.cli.terminal import say
-from heiiki.intent import load
-from heiiki.plan import Plan, build
+from heiiki.service import Service
 
 
 class Folder(click.Path):
@@ -16,9 +16,6 @@ class Folder(click.Path):
         super().__init__(exists=True, file_okay=False, path_type=Path)
 
 
-def planned(folder: Path) -> Plan:
+def opened(folder: Path) -> Service:
     """Load, validate and resolve the service in `folder`; write its deprecation notices to standard error."""
-    intent = load(folder)
-    for notice in intent.notices:
-        say(f"deprecated: {notice}", err=True)
-    return build(intent)
+    return use_cases.opened(folder, notify=lambda notice: say(f"deprecated: {notice}", err=True))

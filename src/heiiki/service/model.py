@@ -85,10 +85,23 @@ class Service:
             yield lambda path, field: source().read(path, field)
 
 
-def opened(folder: Path, state_folder: Path | None = None) -> Service:
+def opened(
+    folder: Path,
+    state_folder: Path | None = None,
+    *,
+    notify: Callable[[str], None] = lambda _notice: None,
+) -> Service:
     """Return the service in `folder`.
+
+    Args:
+        folder: holds its ``service.yml``.
+        state_folder: holds what the controller keeps of it; None for the service's own state.
+        notify: called once for each former name that the files use.
 
     Raises:
         IntentError: what is written there has mistakes; all of them.
     """
-    return Service(folder, build(load(folder)), state_folder)
+    intent = load(folder)
+    for notice in intent.notices:
+        notify(notice)
+    return Service(folder, build(intent), state_folder)

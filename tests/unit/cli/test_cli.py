@@ -11,9 +11,11 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from heiiki import service as use_cases
 from heiiki.cli.main import cli
 from heiiki.cli.reference import reference_files
 from heiiki.cli.table import verdict_table
+from heiiki.errors import HeiikiError
 from heiiki.requirements import Result as Found
 from heiiki.requirements import Stage, Verdict
 
@@ -68,6 +70,34 @@ def test_check_tells_a_former_key_and_examines_the_service_all_the_same(tmp_path
     assert (result.exit_code, result.stdout) == (0, run("check", EXAMPLE).stdout)
     assert result.stderr.startswith(f"deprecated: {file}:")
     assert result.stderr.count("`test_equipment`") == len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("state",),
+        ("verify",),
+        ("renew",),
+        ("rotate", "--authority", "issuing"),
+        ("revoke", "umeda-gw-b", "--reason", "lost"),
+        ("reinstate", "umeda-gw-b"),
+    ],
+    ids=lambda options: options[0],
+)
+def test_every_command_that_reads_a_service_tells_a_former_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise HeiikiError("not in this test")
+
+    for name in ("verify", "renew", "rotate", "revoke", "reinstate"):
+        monkeypatch.setattr(use_cases, name, refuse)
+    shutil.copytree(EXAMPLE, tmp_path / "lab")
+    file = tmp_path / "lab" / "service.yml"
+    file.write_text(file.read_text(encoding="utf-8").replace("test_equipment:", "witnesses:"), "utf-8")
+    said = run(options[0], tmp_path / "lab", *options[1:]).stderr.splitlines()
+    assert [line for line in said if "not in this test" not in line] == [said[0]]
+    assert said[0].startswith(f"deprecated: {file}:")
 
 
 @pytest.mark.parametrize(("sites", "seed"), [(1, 1), (2, 9), (120, 7)])
