@@ -15,7 +15,7 @@ from typing import Literal
 from heiiki.errors import LabError
 from heiiki_lab import state
 from heiiki_lab.client import NodeClient
-from heiiki_lab.guest_client import GuestClient
+from heiiki_lab.guest_client import GuestClient, Span
 from heiiki_lab.spec import Endpoint, LabSpec
 
 LinkFailure = Literal["silent", "down"]
@@ -132,7 +132,7 @@ def steps_between(
 
 
 class Injector:
-    """Applies and heals faults; methods return the guest's monotonic time, in seconds, when all was done.
+    """Applies and heals faults; methods return when the first step was begun and when the last was done.
 
     Args:
         spec: of the running lab.
@@ -150,7 +150,7 @@ class Injector:
         """What is in force."""
         return load_faults(self._state_dir)
 
-    def fail_link(self, link: str, how: LinkFailure, one_way: Endpoint | None = None) -> float:
+    def fail_link(self, link: str, how: LinkFailure, one_way: Endpoint | None = None) -> Span:
         """Make a link lose every packet in silence, or set its end a down (end b then loses its carrier).
 
         Args:
@@ -168,7 +168,7 @@ class Injector:
             )
         return self._apply(Fault(link, "link", how, str(one_way) if one_way else None))
 
-    def impair(self, link: str, delay_ms: float = 0.0, loss_percent: float = 0.0) -> float:
+    def impair(self, link: str, delay_ms: float = 0.0, loss_percent: float = 0.0) -> Span:
         """Delay (milliseconds) and lose (per cent) what each end of a link sends.
 
         Raises:
@@ -181,7 +181,7 @@ class Injector:
             )
         return self._apply(Fault(link, "link", "impair", None, delay_ms, loss_percent))
 
-    def fail_node(self, node: str, how: NodeFailure) -> float:
+    def fail_node(self, node: str, how: NodeFailure) -> Span:
         """Kill every process of a node, or switch it off.
 
         Switched off, its links go silent first: a machine without power sends no farewell.
@@ -190,12 +190,12 @@ class Injector:
             LabError: unknown node, or the lab is not up.
         """
         self._spec.node(node)
-        moment = self._apply(Fault(node, "node", how))
         with NodeClient(state.socket_path(self._state_dir, node)) as client:
-            killed = client.kill_all()
-        return moment if how == "poweroff" else killed
+            client.ping()  # connected ahead: the kill follows the links at once
+            began = self._apply(Fault(node, "node", how)).began
+            return Span(began, client.kill_all())
 
-    def heal(self, target: str) -> float:
+    def heal(self, target: str) -> Span:
         """Undo every fault of a link or node.
 
         Raises:
@@ -207,7 +207,7 @@ class Injector:
             raise LabError(f"{target} has no fault to heal; failed now: {failed}")
         return self._heal({target})
 
-    def heal_all(self) -> float:
+    def heal_all(self) -> Span:
         """Undo every fault."""
         return self._heal({fault.target for fault in self.applied()})
 
@@ -222,12 +222,12 @@ class Injector:
                 f"no node or link {target!r}; nodes: {', '.join(nodes)}; links: {', '.join(links)}"
             )
 
-    def _apply(self, fault: Fault) -> float:
+    def _apply(self, fault: Fault) -> Span:
         with self._changing() as before:
             kept = tuple(old for old in before if (old.target, old.how) != (fault.target, fault.how))
             return self._change(before, (*kept, fault))
 
-    def _heal(self, targets: set[str]) -> float:
+    def _heal(self, targets: set[str]) -> Span:
         with self._changing() as before:
             healed = [fault for fault in before if fault.target in targets]
             moment = self._change(before, tuple(fault for fault in before if fault not in healed))
@@ -236,7 +236,7 @@ class Injector:
                 self._restart(node)
         return moment
 
-    def _change(self, before: Faults, after: Faults) -> float:
+    def _change(self, before: Faults, after: Faults) -> Span:
         """Written down only when done, so that a refused change can be tried again."""
         steps = steps_between(look_of(self._spec, before), look_of(self._spec, after))
         moment = self._guest.batch(steps)

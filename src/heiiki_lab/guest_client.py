@@ -18,6 +18,14 @@ class Stall:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """Before the first step of a change and after its last: the guest's monotonic time, seconds."""
+
+    began: float
+    ended: float
+
+
+@dataclass(frozen=True, slots=True)
 class Clock:
     """The guest's clocks, in seconds."""
 
@@ -47,14 +55,14 @@ class GuestClient(NodeClient):
         """
         return dict(self._call({"op": "make_nodes", "nodes": list(nodes.items())}, timeout=120.0)[0]["pids"])
 
-    def batch(self, steps: Sequence[tuple[str, Literal["ip", "tc"], Sequence[str]]]) -> float:
+    def batch(self, steps: Sequence[tuple[str, Literal["ip", "tc"], Sequence[str]]]) -> Span:
         """Run lines of `ip -batch` or `tc -batch` in nodes' network namespaces, nodes side by side.
 
         Args:
             steps: node, tool, lines; the steps of one node keep their order.
 
         Returns:
-            The guest's monotonic time when all were done.
+            When the first was begun, and when all were done.
 
         Raises:
             LabError: a line was refused; what stood before it is done.
@@ -63,7 +71,7 @@ class GuestClient(NodeClient):
         answer, _ = self._call({"op": "batch", "steps": rows}, timeout=60.0)
         if answer["failures"]:
             raise LabError("; ".join(answer["failures"]))
-        return float(answer["monotonic"])
+        return Span(float(answer["began"]), float(answer["monotonic"]))
 
     def stalls(self, since: float = 0.0) -> tuple[Stall, ...]:
         """Times longer than 0.1 s in which the guest stood still, ended after the monotonic time `since`."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
+from heiiki.verify.faults.injector import Injection
 from heiiki_lab.wiring import Lab
 
 
@@ -14,21 +15,23 @@ class LabInjector:
         self._faults = lab.injector()
         self._guest = lab.guest()
 
-    def fail_link(self, link: str, how: Literal["silent", "down"]) -> float:
+    def fail_link(self, link: str, how: Literal["silent", "down"]) -> Injection:
         """Fail a link."""
-        return self._faults.fail_link(link, how)
+        span = self._faults.fail_link(link, how)
+        return Injection(span.began, span.ended)
 
-    def fail_node(self, node: str, how: Literal["kill", "poweroff"]) -> float:
+    def fail_node(self, node: str, how: Literal["kill", "poweroff"]) -> Injection:
         """Fail a node."""
-        return self._faults.fail_node(node, how)
+        span = self._faults.fail_node(node, how)
+        return Injection(span.began, span.ended)
 
-    def heal(self, target: str) -> float:
+    def heal(self, target: str) -> None:
         """Undo every failure of a link or node."""
-        return self._faults.heal(target)
+        self._faults.heal(target)
 
-    def heal_all(self) -> float:
+    def heal_all(self) -> None:
         """Undo every failure."""
-        return self._faults.heal_all()
+        self._faults.heal_all()
 
     def now(self) -> float:
         """Return the guest's time."""

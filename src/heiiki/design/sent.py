@@ -1,5 +1,6 @@
 """What each device is sent, read back once: this stage judges the texts, not the plan (D21)."""
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -11,11 +12,17 @@ from heiiki.plan.model import Device, Plan
 from heiiki.render.model import DeviceBuild
 
 FRR = "/etc/frr/frr.conf"
+_KEEPALIVED = "/etc/keepalived/keepalived.conf"
+_LAN_WATCH = "/etc/heiiki/lan_watch.json"
+
+_VRRP_LOST = 3
 
 _PROFILE = re.compile(
     r"^ profile (\S+)\n  detect-multiplier (\d+)\n  receive-interval (\d+)\n  transmit-interval (\d+)$",
     re.MULTILINE,
 )
+_ADVERT = re.compile(r"^\s+advert_int ([0-9.]+)$", re.MULTILINE)
+_PRIORITY = re.compile(r"^\s+priority (\d+)$", re.MULTILINE)
 _SESSION = re.compile(r"^ neighbor (\S+) bfd profile (\S+)$", re.MULTILINE)
 
 
@@ -50,6 +57,58 @@ class Sent:
         found = [self._profiles.get(self._sessions.get(address, "")) for address in self._peers[peer]]
         known = [item for item in found if item is not None]
         return max(known, default=None) if len(known) == len(found) else None
+
+    @cached_property
+    def least_bfd(self) -> float | None:
+        """How soon the device may notice a silent peer at best, seconds; None where FRR has no BFD.
+
+        The detection time runs from the last packet, which came at most one interval before the failure.
+        """
+        profiles = _PROFILE.findall(self.files.get(FRR, ""))
+        return min(
+            ((int(times) - 1) * min(int(receive), int(send)) / 1000 for _, times, receive, send in profiles),
+            default=None,
+        )
+
+    @cached_property
+    def master_down(self) -> float | None:
+        """Master_Down_Interval of RFC 9568 6.1, seconds; None where keepalived has none."""
+        found = self._vrrp
+        return None if found is None else _VRRP_LOST * found[0] + found[1]
+
+    @cached_property
+    def least_vrrp(self) -> float | None:
+        """How soon a backup may take over at best, seconds: the last advertisement is one interval old."""
+        found = self._vrrp
+        return None if found is None else (_VRRP_LOST - 1) * found[0] + found[1]
+
+    @cached_property
+    def lan_silent(self) -> float | None:
+        """How soon the LAN watch gives the LAN up at worst, seconds; None where there is none."""
+        found = self._lan_watch
+        return None if found is None else found[0] * (found[1] + 1) / 1000
+
+    @cached_property
+    def least_lan_watch(self) -> float | None:
+        """The same at best, seconds: just before a probe, and the one before was lost by chance."""
+        found = self._lan_watch
+        return None if found is None else found[0] * (found[1] - 1) / 1000
+
+    @cached_property
+    def _vrrp(self) -> tuple[float, float] | None:
+        """Advertisement interval and skew time (RFC 9568 6.1), seconds."""
+        text = self.files.get(_KEEPALIVED, "")
+        advert, priority = _ADVERT.search(text), _PRIORITY.search(text)
+        if advert is None or priority is None:
+            return None
+        interval = float(advert[1])
+        return interval, (256 - int(priority[1])) / 256 * interval
+
+    @cached_property
+    def _lan_watch(self) -> tuple[int, int] | None:
+        """Interval of probes, milliseconds, and how many must be lost."""
+        timers = json.loads(self.files.get(_LAN_WATCH, "{}"))
+        return (timers["probe_ms"], timers["lost"]) if {"probe_ms", "lost"} <= timers.keys() else None
 
     @cached_property
     def _sessions(self) -> dict[str, str]:

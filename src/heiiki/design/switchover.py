@@ -1,7 +1,5 @@
 """R-GAP on paper: the switch-over budget, from the timers in the rendered text (D21), not from the plan."""
 
-import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -15,13 +13,6 @@ from heiiki.requirements.figures import settled
 BOUND_S = 2.0
 CONVERGENCE_S = 0.4
 """From the end of a session to the new route in every kernel on the way, as the lab measures it."""
-_VRRP_LOST = 3
-
-_KEEPALIVED = "/etc/keepalived/keepalived.conf"
-_LAN_WATCH = "/etc/heiiki/lan_watch.json"
-
-_ADVERT = re.compile(r"^\s+advert_int ([0-9.]+)$", re.MULTILINE)
-_PRIORITY = re.compile(r"^\s+priority (\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,24 +71,8 @@ def _hub_routers(plan: Plan) -> Iterator[Device]:
 
 
 def _lan_lines(sent: Sent) -> Iterator[Line]:
-    device, files = sent.device, sent.files
+    device = sent.device
     if device.vrrp is not None:
-        yield Line(f"VRRP {device.name}", _master_down(files.get(_KEEPALIVED, "")))
+        yield Line(f"VRRP {device.name}", sent.master_down)
     if device.lan_watch is not None:
-        yield Line(f"LAN watch {device.name}", _lan_silent(files.get(_LAN_WATCH, "{}")))
-
-
-def _master_down(text: str) -> float | None:
-    """Master_Down_Interval of RFC 9568 6.1, seconds."""
-    advert, priority = _ADVERT.search(text), _PRIORITY.search(text)
-    if advert is None or priority is None:
-        return None
-    interval = float(advert[1])
-    return _VRRP_LOST * interval + (256 - int(priority[1])) / 256 * interval
-
-
-def _lan_silent(text: str) -> float | None:
-    timers = json.loads(text)
-    if not {"probe_ms", "lost"} <= timers.keys():
-        return None
-    return float(timers["probe_ms"] * (timers["lost"] + 1)) / 1000
+        yield Line(f"LAN watch {device.name}", sent.lan_silent)

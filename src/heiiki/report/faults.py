@@ -57,6 +57,8 @@ class FaultRow:
         reason: mandatory unless the result is ``pass``, as in a verdict.
         gaps: one for each site, direction and phase that was measured.
         voided: longest interruption, in seconds, of each measurement that a stall of the guest made void.
+        spread_s: time from the first step of putting the failure in force to the last, seconds; None when
+            nothing was failed.
     """
 
     target: str
@@ -68,6 +70,7 @@ class FaultRow:
     reason: str
     gaps: tuple[Gap, ...] = ()
     voided: tuple[float, ...] = ()
+    spread_s: float | None = None
 
     @property
     def name(self) -> str:

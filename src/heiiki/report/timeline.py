@@ -61,6 +61,7 @@ class TimelineRow:
     lanes: tuple[Lane, ...]
     longest: str
     voided: str
+    spread: str
 
     @property
     def was_run(self) -> bool:
@@ -127,7 +128,9 @@ def _row(fault: FaultRow, verdict: Verdict | None, colours: dict[str, int]) -> T
     told = (verdict.result, verdict.reason) if verdict else (fault.result, fault.reason)
     lanes = tuple(_lane([gap for gap in fault.gaps if gap.phase == phase], colours) for phase in PHASES)
     voided = ", ".join(quantity(seconds, "s") for seconds in fault.voided)
-    return TimelineRow(fault, *told, lanes, quantity(fault.longest, "s") or "–", voided)
+    return TimelineRow(
+        fault, *told, lanes, quantity(fault.longest, "s") or "–", voided, quantity(fault.spread_s, "s")
+    )
 
 
 def _lane(gaps: list[Gap], colours: dict[str, int]) -> Lane:

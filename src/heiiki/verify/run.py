@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
+from heiiki.design.sent import read
 from heiiki.errors import HeiikiError
 from heiiki.plan.model import Plan
 from heiiki.render.model import DeviceBuild
@@ -259,7 +260,8 @@ def _faults(
         rows = tuple(not_measured(fault, NO_INJECTOR) for fault in chosen)
         return tuple(row.verdict() for row in rows), rows
     report(f"faults: {_extent(len(chosen), len(scene.plan.faults))}")
-    run = campaign.Campaign(scene.plan, scene.fleet, injector, restart, scene.keep, report)
+    sent = read(scene.plan, scene.builds)
+    run = campaign.Campaign(scene.plan, sent, scene.fleet, injector, restart, scene.keep, report)
     done = run.run(chosen)
     return tuple(row.verdict for row in done), tuple(row.row for row in done)
 

@@ -1,7 +1,7 @@
 """Arrivals from one peer, and the longest silence between them."""
 
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,30 +11,35 @@ RING = 9000
 
 @dataclass(frozen=True)
 class Silence:
-    """The longest interval without arrival: start and length, seconds; None when none began in the window."""
+    """The longest interval without arrival: start and length, seconds; None where its start is not known."""
 
     start: float | None
     seconds: float | None
 
 
 def longest_silence(times: Sequence[float], since: float, until: float, now: float) -> Silence:
-    """Return the longest silence that begins in [`since`, `until`).
+    """Return the longest silence that overlaps [`since`, `until`], at its full length.
 
     A silence lasts from one arrival to the next, whenever that comes; the last is open and lasts to `now`.
-    A silence belongs to the window in which it begins, so that two windows side by side never cut one in two.
+    One that began before the window counts: a probe that was late or lost must not hide what followed. One
+    that crosses from a window into the next counts in both.
 
     Args:
         times: arrivals, ascending, CLOCK_MONOTONIC seconds.
         since: start of the window.
         until: end of the window.
         now: the time of asking.
+
+    Returns:
+        No silence where nothing arrived before `since`: then nobody knows when the first one began.
     """
-    best = Silence(None, None)
-    for index in range(bisect_left(times, since), bisect_left(times, until)):
-        end = times[index + 1] if index + 1 < len(times) else now
-        if best.seconds is None or end - times[index] > best.seconds:
-            best = Silence(times[index], end - times[index])
-    return best
+    first = bisect_right(times, since) - 1
+    if first < 0:
+        return Silence(None, None)
+    ends = [*times[first + 1 :], max(now, times[-1])]
+    inside = zip(times[first : max(bisect_right(times, until), first + 1)], ends, strict=False)
+    seconds, start = max((end - start, -start) for start, end in inside)
+    return Silence(-start, seconds)
 
 
 class Ring:
@@ -62,7 +67,7 @@ class Ring:
         return sorted([*self._times[self._head :], *self._times[: self._head]])
 
     def window(self, since: float, until: float, now: float) -> dict[str, Any]:
-        """Return what is known of [`since`, `until`): longest silence, start, arrivals, the last of all."""
+        """Return what is known of [`since`, `until`]: longest silence, start, arrivals, the last of all."""
         times = self.times()
         silence = longest_silence(times, since, until, now)
         return {

@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from heiiki_lab.agent.stall_detector import Stalls
 FIRST_PORT = 7000
 _WORKERS = 8
 _BATCH_TIMEOUT = 20.0
+_READY_TIMEOUT = 2.0
 
 
 class GuestAgent(Agent):
@@ -66,27 +68,36 @@ class GuestAgent(Agent):
         return ours
 
     def _batch(self, _connection: socket.socket, request: Request, _body: bytes) -> Answer:
-        """Steps of one node keep their order, nodes go side by side; the time is that of the last end."""
+        """Steps of one node keep their order, nodes go side by side; the times are before and after all.
+
+        Programs are started ahead and wait for their lines, so that the steps themselves lie close together.
+        """
         steps = request["steps"]
         unknown = sorted({step["node"] for step in steps} - set(self._networks))
         if unknown:
             raise AgentError(f"no such node: {', '.join(unknown)}")
         by_node = {node: list(group) for node, group in groupby(sorted(steps, key=_node), key=_node)}
         with ThreadPoolExecutor(min(_WORKERS, len(by_node) or 1)) as pool:
-            failures = [text for text in pool.map(self._run_in, by_node.values()) if text]
-        return {"failures": failures, **clock()}, b""
+            firsts = list(pool.map(self._started, (own[0] for own in by_node.values())))
+            began = clock()["monotonic"]
+            for first in firsts:
+                first.feed()
+            rest = ((first, own[1:]) for first, own in zip(firsts, by_node.values(), strict=True))
+            failures = [text for text in pool.map(self._finished, rest) if text]
+        return {"failures": failures, "began": began, **clock()}, b""
 
-    def _run_in(self, steps: list[dict[str, Any]]) -> str:
-        linux.setns(self._networks[steps[0]["node"]], linux.CLONE_NEWNET)
-        for step in steps:
-            text = "\n".join(step["lines"]) + "\n"
-            command = [step["tool"], "-batch", "-"]
-            done = subprocess.run(
-                command, input=text, text=True, capture_output=True, timeout=_BATCH_TIMEOUT, check=False
-            )
-            if done.returncode:
-                return f"{step['node']}: {step['tool']}: {done.stderr.strip()}"
-        return ""
+    def _started(self, step: dict[str, Any]) -> "_Step":
+        linux.setns(self._networks[step["node"]], linux.CLONE_NEWNET)
+        return _Step(step)
+
+    def _finished(self, work: "tuple[_Step, list[dict[str, Any]]]") -> str:
+        running, later = work
+        for step in later:
+            if problem := running.problem():
+                return problem
+            running = self._started(step)
+            running.feed()
+        return running.problem()
 
     def _get_stalls(self, _connection: socket.socket, request: Request, _body: bytes) -> Answer:
         return {"stalls": self._stalls.since(float(request.get("since", 0))), **clock()}, b""
@@ -100,6 +111,43 @@ class GuestAgent(Agent):
     def _power_off(self, _connection: socket.socket, _request: Request, _body: bytes) -> Answer:
         threading.Thread(target=_power_off_soon, daemon=True).start()
         return {}, b""
+
+
+class _Step:
+    """One run of `ip -batch` or `tc -batch`, which reads its lines when it is fed."""
+
+    def __init__(self, step: dict[str, Any]) -> None:
+        """Start the program in the thread's network namespace, and wait until it waits for its lines."""
+        self._name = f"{step['node']}: {step['tool']}"
+        self._lines = "\n".join(step["lines"]) + "\n"
+        self._process = subprocess.Popen(
+            [step["tool"], "-batch", "-"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        deadline = time.monotonic() + _READY_TIMEOUT
+        while not _sleeps(self._process.pid) and time.monotonic() < deadline:
+            time.sleep(0.001)
+
+    def feed(self) -> None:
+        """Let it begin."""
+        if self._process.stdin is not None:
+            with suppress(BrokenPipeError):  # it has ended already, and says why
+                self._process.stdin.write(self._lines)
+                self._process.stdin.close()
+            self._process.stdin = None
+
+    def problem(self) -> str:
+        """Wait until it has ended; returns what it complained of."""
+        _, said = self._process.communicate(timeout=_BATCH_TIMEOUT)
+        return f"{self._name}: {said.strip()}" if self._process.returncode else ""
+
+
+def _sleeps(pid: int) -> bool:
+    """Tell whether a process waits, or has ended."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in {"S", "Z", "X"}
 
 
 def _node(step: dict[str, Any]) -> str:

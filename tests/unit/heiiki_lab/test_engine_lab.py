@@ -112,8 +112,8 @@ def test_packets_cross_the_switch(lab: Lab) -> None:
 def test_a_link_fails_and_heals(lab: Lab, link: str, how: str) -> None:
     injector = lab.injector()
     before = lab.guest().ping()
-    moment = injector.fail_link(link, how)  # type: ignore[arg-type]
-    assert before < moment < lab.guest().ping()
+    span = injector.fail_link(link, how)  # type: ignore[arg-type]
+    assert before < span.began < span.ended < lab.guest().ping()
     assert {item.name: item.faults for item in wiring.status(lab.state_dir).links}[link] == (how,)
     assert not pings(lab)
     injector.heal(link)

@@ -7,6 +7,7 @@ import pytest
 from heiiki.errors import LabError
 from heiiki_lab import faults, state
 from heiiki_lab.faults import Fault, Injector, Look, look_of, steps_between
+from heiiki_lab.guest_client import Span
 from heiiki_lab.spec import Endpoint, LabSpec, LinkSpec, NodeSpec
 
 A, B = Endpoint("h1", "eth0"), Endpoint("h2", "eth0")
@@ -29,9 +30,12 @@ class FakeGuest:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def batch(self, steps: Sequence[tuple[str, str, Sequence[str]]]) -> float:
+    def batch(self, steps: Sequence[tuple[str, str, Sequence[str]]]) -> Span:
         self.calls.append(list(steps))
-        return 1.5
+        return Span(1.0, 1.5)
+
+    def ping(self) -> float:
+        return 0.5
 
     def kill_all(self) -> float:
         self.calls.append("kill_all")
@@ -92,7 +96,7 @@ def test_overlapping_faults_heal_one_by_one(guest: FakeGuest, running: Path) -> 
     injector = Injector(SPEC, running)
     injector.fail_link("one", "silent")
     injector.fail_node("h1", "poweroff")
-    assert injector.heal("one") == 1.5
+    assert injector.heal("one") == Span(1.0, 1.5)
     assert guest.calls[-1] == []
     assert [str(fault) for fault in injector.applied()] == ["poweroff"]
     injector.heal_all()
@@ -104,7 +108,7 @@ def test_overlapping_faults_heal_one_by_one(guest: FakeGuest, running: Path) -> 
 
 
 def test_a_node_without_power_sends_no_farewell(guest: FakeGuest, running: Path) -> None:
-    assert Injector(SPEC, running).fail_node("h3", "poweroff") == 1.5
+    assert Injector(SPEC, running).fail_node("h3", "poweroff") == Span(1.0, 2.5)
     assert guest.calls == [
         [
             ("h2", "tc", ["qdisc replace dev eth1 root netem loss 100%"]),
@@ -116,7 +120,7 @@ def test_a_node_without_power_sends_no_farewell(guest: FakeGuest, running: Path)
 
 def test_a_healed_node_is_started_again_once_its_links_are_back(guest: FakeGuest, running: Path) -> None:
     injector = Injector(SPEC, running, lambda node: guest.calls.append(f"restart {node}"))
-    assert injector.fail_node("h2", "kill") == 2.5
+    assert injector.fail_node("h2", "kill") == Span(1.0, 2.5)
     injector.fail_link("two", "down")
     injector.heal_all()
     assert guest.calls[-2:] == [[("h2", "ip", ["link set dev eth1 up"])], "restart h2"]
@@ -125,7 +129,7 @@ def test_a_healed_node_is_started_again_once_its_links_are_back(guest: FakeGuest
 def test_a_refused_change_is_not_written_down(
     guest: FakeGuest, running: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_steps: object) -> float:
+    def refuse(_steps: object) -> Span:
         raise LabError("h1: tc: Cannot find device")
 
     monkeypatch.setattr(guest, "batch", refuse)

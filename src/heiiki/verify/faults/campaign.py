@@ -15,12 +15,14 @@ from dataclasses import asdict, dataclass
 from types import FrameType
 from typing import Any
 
+from heiiki.design.sent import Sent
 from heiiki.errors import HeiikiError
 from heiiki.plan.model import FailureMode, Fault, Plan, Role
 from heiiki.report.faults import FaultRow
 from heiiki.requirements import Result, Verdict
+from heiiki.verify.faults.felt import least
 from heiiki.verify.faults.gaps import REPEATS, Measured, Stream, Window, measured, row, said, unmeasured
-from heiiki.verify.faults.injector import Injector
+from heiiki.verify.faults.injector import Injection, Injector
 from heiiki.verify.faults.sample import SAMPLE, sample
 from heiiki.verify.fleet import Fleet, reading
 from heiiki.verify.network import owned, servers
@@ -89,14 +91,19 @@ class Campaign:
     def __init__(
         self,
         plan: Plan,
+        sent: Mapping[str, Sent],
         fleet: Fleet,
         injector: Injector,
         restart: Callable[[str], None] | None,
         keep: Keep,
         report: Callable[[str], None],
     ) -> None:
-        """Measure on `fleet` what `injector` breaks; `restart` starts the services of a killed node."""
+        """Measure on `fleet` what `injector` breaks; `restart` starts the services of a killed node.
+
+        What the devices were `sent` says how long an interruption must be at least.
+        """
         self._plan = plan
+        self._sent = sent
         self._fleet = fleet
         self._injector = injector
         self._restart = restart
@@ -148,7 +155,7 @@ class Campaign:
             self._report(f"  {fault.name}: void ({'; '.join(last.stalls[:2])}), measured again")
         if last is None:
             return self._kept(unmeasured(fault, "never measured"), {})
-        return self._kept(row(fault, last, voided), notes)
+        return self._kept(row(fault, last, voided, least(self._plan, self._sent, fault)), notes)
 
     def _kept(self, found: FaultRow, notes: Mapping[str, Any]) -> Row:
         name = f"faults/{found.target}-{found.mode}.json".replace(":", "+")
@@ -163,20 +170,20 @@ class Campaign:
             self._health.wait(HEALTH_LIMIT_S)
         self._healthy = False
         traffic = self._traffic(fault)
-        failed = self._fail(fault)
+        injection = self._fail(fault)
         time.sleep(HOLD_S)
         healed = self._injector.now()
         self._heal(fault)
         after = self._health.wait(HEALTH_LIMIT_S)
         self._healthy = True
         time.sleep(SETTLE_S)
-        window = Window(failed, healed, self._injector.now())
+        window = Window(injection.before, injection.after, healed, self._injector.now())
         recorded = self._read(session, window)
-        stalls = self._injector.stalls(failed - 1.0)
+        stalls = self._injector.stalls(window.before - 1.0)
         notes = {"traffic": traffic, "window": asdict(window), "healthy_after_s": after, "recorded": recorded}
         return measured(self._streams, recorded, window, stalls), notes | {"stalls": stalls}
 
-    def _fail(self, fault: Fault) -> float:
+    def _fail(self, fault: Fault) -> Injection:
         self._open = fault
         if fault.kind == "link":
             return self._injector.fail_link(

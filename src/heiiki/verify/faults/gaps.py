@@ -13,13 +13,11 @@ from typing import Any
 from heiiki.plan.model import Fault
 from heiiki.report.faults import GAP_BOUND_S, FaultRow, Gap, not_measured
 from heiiki.requirements import Result
-from heiiki.requirements.figures import apart
+from heiiki.requirements.figures import apart, quantity
+from heiiki.verify.faults.felt import Least
 
 STALL_S = 0.170
 REPEATS = 3
-BEFORE_S = 0.05
-"""The last packet before a failure left up to one interval before it: the silence begins there."""
-
 _BEFORE_S, _AFTER_S = 1.0, 0.1
 """A stall so long before a silence may have caused it: BFD gives up a peer that stood still."""
 
@@ -29,17 +27,29 @@ PHASES = ("failure", "return")
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """When things happened, CLOCK_MONOTONIC of the nodes, seconds."""
+    """When things happened, CLOCK_MONOTONIC of the nodes, seconds.
 
-    failed: float
+    Attributes:
+        before: read before the first step of the failure.
+        after: read after its last step.
+        healed: read before the first step of the return.
+        ended: both paths are healthy again.
+    """
+
+    before: float
+    after: float
     healed: float
     ended: float
 
+    @property
+    def spread_s(self) -> float:
+        """Time from the first step of the failure to the last, seconds."""
+        return self.after - self.before
+
     def questions(self) -> list[dict[str, Any]]:
         """Return what to ask every STAMP process: the failure, then the return."""
-        start = self.failed - BEFORE_S
         return [
-            {"do": "gaps", "since": start, "until": self.healed},
+            {"do": "gaps", "since": self.before, "until": self.healed},
             {"do": "gaps", "since": self.healed, "until": self.ended},
         ]
 
@@ -62,11 +72,13 @@ class Measured:
         gaps: longest silence of every stream and phase.
         missing: streams that could not be measured, in words.
         stalls: what makes the measurement void, in words.
+        spread_s: how long the failure took to be put in force, seconds.
     """
 
     gaps: tuple[Gap, ...]
     missing: tuple[str, ...]
     stalls: tuple[str, ...]
+    spread_s: float
 
     @property
     def longest(self) -> Gap | None:
@@ -107,7 +119,7 @@ def measured(
     for stream in streams:
         answers = recorded.get(stream.listener, ())
         for phase, name in enumerate(PHASES):
-            silence, doubt = _silence(stream, answers, phase, window)
+            silence, doubt = _silence(stream, answers, phase)
             if doubt:
                 missing.append(f"{stream.listener} from {stream.sender} at {name}: {doubt}")
             elif stream.site:
@@ -115,7 +127,8 @@ def measured(
                 silences.append((gap, silence.start))
             else:
                 stalls.append(_Stall("control stream silent", silence.start, silence.seconds))
-    return Measured(tuple(gap for gap, _ in silences), tuple(missing), tuple(_void(stalls, silences)))
+    gaps, void = tuple(gap for gap, _ in silences), tuple(_void(stalls, silences))
+    return Measured(gaps, tuple(missing), void, round(window.spread_s, 4))
 
 
 def _void(stalls: Iterable[_Stall], silences: Sequence[tuple[Gap, float]]) -> Iterator[str]:
@@ -137,9 +150,7 @@ def _phase(phase: int) -> Any:
     return PHASES[phase]
 
 
-def _silence(
-    stream: Stream, answers: Sequence[Mapping[str, Any]], phase: int, window: Window
-) -> tuple[_Silence, str]:
+def _silence(stream: Stream, answers: Sequence[Mapping[str, Any]], phase: int) -> tuple[_Silence, str]:
     nothing: Mapping[str, Any] = {"error": "nothing was recorded"}
     answer = answers[phase] if len(answers) > phase else nothing
     if "error" in answer:
@@ -147,25 +158,11 @@ def _silence(
     peer = answer["peers"].get(stream.sender)
     if peer is None:
         return _NONE, "it does not record this peer"
-    if peer["gap"] is not None and not peer["truncated"]:
-        return _Silence(float(peer["start"]), float(peer["gap"])), ""
-    if phase == FAILURE and not peer["truncated"] and _heard(answers, RETURN, stream.sender):
-        # Silent all the while, and not because nobody sent: the interruption lasted at least so long.
-        return _Silence(window.failed - BEFORE_S, window.healed - window.failed + BEFORE_S), ""
-    return _NONE, _doubt(answers, phase, peer, stream.sender)
-
-
-def _doubt(answers: Sequence[Mapping[str, Any]], phase: int, peer: Mapping[str, Any], sender: str) -> str:
     if peer["truncated"]:
-        return "the recorder's memory does not reach back so far"
-    if phase == RETURN and _heard(answers, FAILURE, sender):
-        return "still silent since the failure"
-    return "no packet arrived"
-
-
-def _heard(answers: Sequence[Mapping[str, Any]], phase: int, sender: str) -> bool:
-    peer = answers[phase].get("peers", {}).get(sender) if len(answers) > phase else None
-    return peer is not None and peer["gap"] is not None
+        return _NONE, "the recorder's memory does not reach back so far"
+    if peer["gap"] is None:
+        return _NONE, "no packet arrived before it"
+    return _Silence(float(peer["start"]), float(peer["gap"])), ""
 
 
 def _guest(stalls: Iterable[tuple[float, float]]) -> Iterator[_Stall]:
@@ -180,13 +177,20 @@ def _late(recorded: Recorded, window: Window) -> Iterator[_Stall]:
                 yield _Stall(f"prober of {listener} stood still", stall["at"] - stall["late"], stall["late"])
 
 
-def row(fault: Fault, last: Measured, voided: Sequence[float]) -> FaultRow:
-    """Return the row of a fault from its last measurement; `voided` are the longest gaps of void ones."""
+def row(fault: Fault, last: Measured, voided: Sequence[float], least: Least) -> FaultRow:
+    """Return the row of a fault from its last measurement.
+
+    Args:
+        fault: what was failed.
+        last: what was measured.
+        voided: the longest gaps of void measurements.
+        least: the shortest interruptions that are possible.
+    """
     if last.stalls:
         reason = f"{len(voided)} measurements were void: {'; '.join(last.stalls[:2])}"
         result = Result.UNKNOWN
     else:
-        result, reason = _judged(fault, last)
+        result, reason = _judged(fault, last, least)
     return FaultRow(
         fault.target,
         fault.kind,
@@ -197,10 +201,11 @@ def row(fault: Fault, last: Measured, voided: Sequence[float]) -> FaultRow:
         reason,
         () if last.stalls else last.gaps,
         tuple(voided),
+        last.spread_s,
     )
 
 
-def _judged(fault: Fault, last: Measured) -> tuple[Result, str]:
+def _judged(fault: Fault, last: Measured, least: Least) -> tuple[Result, str]:
     over = [gap for gap in last.gaps if gap.seconds > GAP_BOUND_S]
     if fault.exempt:
         over = [gap for gap in over if gap.site not in fault.sites]
@@ -214,7 +219,24 @@ def _judged(fault: Fault, last: Measured) -> tuple[Result, str]:
     longest = last.longest
     if longest is None:
         return Result.UNKNOWN, "no stream was measured"
-    return Result.PASS, f"longest: {said(longest)}"
+    if unfelt := next(_unfelt(last.gaps, least), ""):
+        return Result.UNKNOWN, unfelt
+    return Result.PASS, f"longest: {said(longest)}; put in force within {quantity(last.spread_s, 's')}"
+
+
+def _unfelt(gaps: Iterable[Gap], least: Least) -> Iterator[str]:
+    """Yield why a failure cannot have been measured, for each stream that was on the element."""
+    for gap in gaps:
+        if gap.phase != PHASES[FAILURE] or (gap.site, gap.direction) not in least:
+            continue
+        bound = least[gap.site, gap.direction]
+        if bound is None:
+            yield f"{gap.site}: the rendered texts have no timer that tells how long a silence must be"
+        elif gap.seconds < bound:
+            yield (
+                f"not felt: {said(gap)}, though this traffic was on the element and nothing notices within "
+                f"{bound:.2f} s"
+            )
 
 
 def said(gap: Gap) -> str:

@@ -1,22 +1,41 @@
 """What the fault campaign needs of a fault injector; only a lab has one."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """When a failure was put in force: CLOCK_MONOTONIC of the nodes, seconds.
+
+    Attributes:
+        before: read before the first step: no packet can have been lost to the failure earlier.
+        after: read after the last step.
+    """
+
+    before: float
+    after: float
+
+    @property
+    def spread_s(self) -> float:
+        """Time from the first step to the last, seconds."""
+        return self.after - self.before
 
 
 class Injector(Protocol):
     """Fails and heals links and nodes; times are CLOCK_MONOTONIC of the nodes, seconds."""
 
-    def fail_link(self, link: str, how: Literal["silent", "down"]) -> float:
-        """Fail a link and return when the failure was in force."""
+    def fail_link(self, link: str, how: Literal["silent", "down"]) -> Injection:
+        """Fail a link."""
 
-    def fail_node(self, node: str, how: Literal["kill", "poweroff"]) -> float:
-        """Fail a node and return when the failure was in force."""
+    def fail_node(self, node: str, how: Literal["kill", "poweroff"]) -> Injection:
+        """Fail a node."""
 
-    def heal(self, target: str) -> float:
+    def heal(self, target: str) -> None:
         """Undo every failure of a link or node."""
 
-    def heal_all(self) -> float:
+    def heal_all(self) -> None:
         """Undo every failure."""
 
     def now(self) -> float:

@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 
+from heiiki.design.sent import read
 from heiiki.errors import HeiikiError
 from heiiki.plan.model import Fault, Plan
+from heiiki.render import compile_plan
 from heiiki.requirements import Result
 from heiiki.requirements.verdict import Evidence
 from heiiki.verify import run as verification
 from heiiki.verify.faults import campaign
 from heiiki.verify.faults.campaign import Campaign, selected, streams, watched
+from heiiki.verify.faults.injector import Injection
 from heiiki.verify.faults.sample import sample
 from heiiki.verify.routing import health
 from heiiki.verify.routing.expected import Expected, expectations
@@ -43,25 +46,25 @@ class FakeInjector:
         self.failed: set[str] = set()
         self.log: list[str] = []
 
-    def fail_link(self, link: str, how: str) -> float:
+    def fail_link(self, link: str, how: str) -> Injection:
         return self._note(f"fail {link} {how}", link)
 
-    def fail_node(self, node: str, how: str) -> float:
+    def fail_node(self, node: str, how: str) -> Injection:
         return self._note(f"fail {node} {how}", node)
 
-    def _note(self, line: str, target: str) -> float:
+    def _note(self, line: str, target: str) -> Injection:
         self.log.append(line)
         self.failed.add(target)
-        return self._clock.now
+        before = self._clock.now
+        self._clock.sleep(0.1)
+        return Injection(before, self._clock.now)
 
-    def heal(self, target: str) -> float:
+    def heal(self, target: str) -> None:
         self.log.append(f"heal {target}")
         self.failed.discard(target)
-        return self._clock.now
 
-    def heal_all(self) -> float:
+    def heal_all(self) -> None:
         self.failed.clear()
-        return self._clock.now
 
     def now(self) -> float:
         return self._clock.now
@@ -93,7 +96,7 @@ def healthy(one: Expected) -> dict[str, Any]:
 class Network:
     """Every device of the plan: healthy while nothing is failed; `gap` seconds of silence at a failure."""
 
-    def __init__(self, plan: Plan, injector: FakeInjector, gap: float = 0.9, traffic: int = 5) -> None:
+    def __init__(self, plan: Plan, injector: FakeInjector, gap: float = 1.1, traffic: int = 5) -> None:
         self._expected = expectations(plan)
         self._injector = injector
         self.gap = gap
@@ -155,7 +158,9 @@ def run(
 ) -> tuple[campaign.Row, ...]:
     restart = (restarted if restarted is not None else []).append
     report = (lines if lines is not None else []).append
-    return Campaign(plan, fleet_of(network), injector, restart, kept, report).run(faults)
+    return Campaign(
+        plan, read(plan, compile_plan(plan)), fleet_of(network), injector, restart, kept, report
+    ).run(faults)
 
 
 def test_a_row_is_gated_failed_held_healed_restarted_and_measured(
@@ -167,11 +172,11 @@ def test_a_row_is_gated_failed_held_healed_restarted_and_measured(
     rows = run(plan, network, injector, fleet_of, kept, faults, restarted=restarted, lines=lines)
     assert [row.row.name for row in rows] == ["a-p1/kill", "a-pe1--a-p1/silent"]
     assert {row.verdict.result for row in rows} == {Result.PASS}
-    assert {row.row.longest for row in rows} == {0.9}
+    assert {row.row.longest for row in rows} == {1.1}
     assert len(rows[0].row.gaps) == 2 * 2 * len(plan.sites)
     assert injector.log == ["fail a-p1 kill", "heal a-p1", "fail a-pe1--a-p1 silent", "heal a-pe1--a-p1"]
     assert restarted == ["a-p1"]
-    assert lines[0].startswith("[1/2] a-p1/kill: 0.90 s down at umeda on failure: ok (")
+    assert lines[0].startswith("[1/2] a-p1/kill: 1.10 s down at umeda on failure: ok (")
     assert network.asked[0] == "start"
     assert network.asked.count("end") == len({stream.listener for stream in streams(plan)})
     assert network.asked[-1] == "end"
@@ -189,13 +194,30 @@ def test_an_interruption_above_the_bound_fails(plan: Plan, clock: Clock, fleet_o
     )
 
 
+def test_a_failure_that_the_traffic_on_the_element_did_not_feel_is_unknown(
+    plan: Plan, clock: Clock, fleet_of: Any, kept: Keep
+) -> None:
+    injector = FakeInjector(clock)
+    faults = selected(plan, ("umeda-ce-a/poweroff", "a-pe2/poweroff", "a-pe2/kill"))
+    rows = run(plan, Network(plan, injector, gap=0.25), injector, fleet_of, kept, faults)
+    assert {row.row.name: row.row.result for row in rows} == {
+        "umeda-ce-a/poweroff": Result.UNKNOWN,
+        "a-pe2/poweroff": Result.UNKNOWN,
+        "a-pe2/kill": Result.PASS,
+    }
+    unknown = [row.row.reason for row in rows if row.row.result is Result.UNKNOWN]
+    assert [reason.startswith("not felt: 0.25 s down at umeda on failure") for reason in unknown] == [
+        True
+    ] * 2
+
+
 def test_a_stall_repeats_and_the_voided_value_is_kept(
     plan: Plan, clock: Clock, fleet_of: Any, kept: Keep
 ) -> None:
     injector, lines = FakeInjector(clock, [0.5]), []  # type: ignore[var-annotated]
     network = Network(plan, injector)
     rows = run(plan, network, injector, fleet_of, kept, selected(plan, ("a-p1/kill",)), lines=lines)
-    assert (rows[0].row.result, rows[0].row.voided) == (Result.PASS, (0.9,))
+    assert (rows[0].row.result, rows[0].row.voided) == (Result.PASS, (1.1,))
     assert "void (guest stood still for 0.500 s)" in lines[0]
 
 
@@ -204,7 +226,7 @@ def test_stalls_without_end_are_unknown_after_three_repeats(
 ) -> None:
     injector = FakeInjector(clock, [0.5] * 9)
     rows = run(plan, Network(plan, injector), injector, fleet_of, kept, selected(plan, ("a-p1/kill",)))
-    assert (rows[0].row.result, rows[0].row.voided) == (Result.UNKNOWN, (0.9, 0.9, 0.9, 0.9))
+    assert (rows[0].row.result, rows[0].row.voided) == (Result.UNKNOWN, (1.1, 1.1, 1.1, 1.1))
     assert injector.log.count("fail a-p1 kill") == 4
 
 
@@ -224,7 +246,7 @@ def test_a_gate_that_stays_shut_ends_the_run_with_unknown_rows(
 ) -> None:
     injector = FakeInjector(clock)
     injector.failed.add("something else")
-    injector.heal_all = injector.now  # type: ignore[method-assign]
+    injector.heal_all = lambda: None  # type: ignore[method-assign]
     faults = plan.faults[:5]
     rows = run(plan, Network(plan, injector), injector, fleet_of, kept, faults)
     assert [row.row.name for row in rows] == [fault.name for fault in faults]

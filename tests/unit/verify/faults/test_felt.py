@@ -1,0 +1,84 @@
+"""The shortest interruption that a failure can cause, from the timers in the rendered texts."""
+
+from dataclasses import replace
+
+import pytest
+
+from heiiki.design.sent import Sent, read
+from heiiki.plan.model import Plan
+from heiiki.render import compile_plan
+from heiiki.verify.faults.felt import least
+
+BFD = (4 - 1) * 0.3
+"""Three intervals of four: the last packet came just before the failure."""
+
+VRRP = (3 - 1) * 0.3 + (256 - 200) / 256 * 0.3
+"""The backup's priority is 200."""
+
+LAN_WATCH = (6 - 1) * 0.1
+
+
+@pytest.fixture(scope="module")
+def sent(plan: Plan) -> dict[str, Sent]:
+    return read(plan, compile_plan(plan))
+
+
+def bounds(plan: Plan, sent: dict[str, Sent], name: str) -> dict[str, float | None]:
+    fault = next(one for one in plan.faults if one.name == name)
+    found = least(plan, sent, fault)
+    assert {direction for _, direction in found} in ({"down", "up"}, set())
+    return {site: seconds for (site, _), seconds in found.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("umeda-ce-a/poweroff", {"umeda": VRRP}),
+        ("a-pe2/poweroff", {"umeda": BFD, "namba": BFD}),
+        ("a-p1--a-pe2/silent", {"umeda": BFD, "namba": BFD}),
+        ("umeda-lan--umeda-ce-a/silent", {"umeda": LAN_WATCH}),
+        ("S1-U:b-enb--b-sgw/silent", {"sakai": BFD}),
+        ("b-sgw/kill", {"sakai": BFD}),
+        ("a-pe2/kill", {}),
+        ("a-pe2--umeda-ce-a/down", {}),
+        ("umeda-gw-b/poweroff", {}),
+        ("b-mme/poweroff", {}),
+    ],
+    ids=[
+        "a node of a LAN",
+        "a router of the core",
+        "a link of the core",
+        "a leg of a LAN",
+        "a link of the mobile core",
+        "a node that forwards in a process",
+        "a killed router forwards on",
+        "a lost carrier is told at once",
+        "the path that waits",
+        "no user packet",
+    ],
+)
+def test_what_a_failure_must_cost_the_sites_whose_traffic_it_loses(
+    plan: Plan, sent: dict[str, Sent], name: str, expected: dict[str, float]
+) -> None:
+    assert bounds(plan, sent, name) == pytest.approx(expected)
+
+
+def test_the_timers_are_those_of_the_rendered_texts_not_of_the_plan(
+    plan: Plan, sent: dict[str, Sent]
+) -> None:
+    faster = {
+        name: replace(
+            one,
+            files={
+                path: text.replace("detect-multiplier 4", "detect-multiplier 3")
+                for path, text in one.files.items()
+            },
+        )
+        for name, one in sent.items()
+    }
+    assert bounds(plan, faster, "a-pe2/poweroff") == pytest.approx({"umeda": 0.6, "namba": 0.6})
+
+
+def test_a_text_without_timers_leaves_it_unknown(plan: Plan, sent: dict[str, Sent]) -> None:
+    silent = {name: replace(one, files={}) for name, one in sent.items()}
+    assert bounds(plan, silent, "a-pe2/poweroff") == {"umeda": None, "namba": None}
