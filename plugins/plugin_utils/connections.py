@@ -17,7 +17,7 @@ from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import pack
 
 if TYPE_CHECKING:
     from heiiki.management import Hosts
-    from heiiki.plan.model import Device, Management, Plan
+    from heiiki.plan.model import Device, Plan
     from heiiki.transport import SshHost
 
 Variables = Mapping[str, Any]
@@ -37,12 +37,12 @@ def hosts_of(variables: Variables) -> "Hosts":
     """
 
     def hosts(plan: "Plan") -> "dict[str, SshHost]":
-        return {device.name: ssh_host(device, plan.management, variables) for device in plan.managed()}
+        return {device.name: ssh_host(device, plan, variables) for device in plan.managed()}
 
     return hosts
 
 
-def ssh_host(device: "Device", management: "Management", variables: Variables) -> "SshHost":
+def ssh_host(device: "Device", plan: "Plan", variables: Variables) -> "SshHost":
     """Return how the plays reach a device.
 
     Variables are taken as Ansible's own plugin takes them: aliases, command line and settings included.
@@ -51,8 +51,9 @@ def ssh_host(device: "Device", management: "Management", variables: Variables) -
         AnsibleError: the plays reach it by another plugin than ssh, or by a password.
     """
     name = device.name
-    own: dict[str, Any] = {"inventory_hostname": name, "ansible_host": f"{name}{management.host_suffix}"}
-    own |= {"ansible_user": management.user, "ansible_become": management.become}
+    ours = package("heiiki.management").SshManagement()
+    own = {"inventory_hostname": name, "ansible_host": ours.ansible_host(plan, name)}
+    own |= ours.ansible_variables(plan)
     given = variables.get("hostvars", {})
     # Ansible's mapping answers `get` with a marker for a host that it does not know.
     found: Variables = given[name] if name in given else own  # noqa: SIM401
@@ -66,7 +67,7 @@ def ssh_host(device: "Device", management: "Management", variables: Variables) -
         )
     made: SshHost = package("heiiki.transport").SshHost(
         address=str(get("host") or own["ansible_host"]),
-        user=str(get("remote_user") or management.user),
+        user=str(get("remote_user") or plan.management.user),
         port=int(get("port")) if get("port") else None,
         become=_become(name, found),
         options=tuple(_arguments(get)),

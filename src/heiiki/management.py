@@ -5,6 +5,7 @@ A package that brings another way registers a class under the group `heiiki.mana
 """
 
 import os
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Protocol
 from heiiki.errors import ManagementError
 from heiiki.pki.server.pinned import Connector
 from heiiki.plan.model import Plan
-from heiiki.transport import SshHost, SshTransport, Transport
+from heiiki.transport import SshHost, SshTransport, Transport, host_key_options
 from heiiki.verify.access import SimTrials
 from heiiki.verify.faults.injector import Injector
 
@@ -24,6 +25,9 @@ GROUP = "heiiki.management"
 Hosts = Callable[[Plan], Mapping[str, SshHost]]
 """Says how each managed device of a plan is reached over SSH, where that is not as the service says."""
 
+
+_SHARED_CONNECTION = ("-C", "-o", "ControlMaster=auto", "-o", "ControlPersist=60s")
+"""What Ansible gives to ssh where nobody says otherwise."""
 
 _SUDO = ("sudo", "-n", "-u", "root", "--")
 
@@ -84,15 +88,17 @@ class SshManagement:
 
     def _hosts(self, plan: Plan) -> dict[str, SshHost]:
         user, become = plan.management.user, _SUDO if plan.management.become else ()
+        options = host_key_options(plan.management.known_hosts)
         return {
-            device.name: SshHost(self.ansible_host(plan, device.name), user, become=become)
+            device.name: SshHost(self.ansible_host(plan, device.name), user, become=become, options=options)
             for device in plan.managed()
         }
 
     def ansible_variables(self, plan: Plan) -> dict[str, object]:
-        """Log in as the user that the plan names, who becomes root where the plan says so."""
+        """Log in as the user that the plan names, who becomes root where the plan says so; pin host keys."""
         become: dict[str, object] = {"ansible_become": True} if plan.management.become else {}
-        return {"ansible_user": plan.management.user, **become}
+        arguments = shlex.join((*_SHARED_CONNECTION, *host_key_options(plan.management.known_hosts)))
+        return {"ansible_user": plan.management.user, "ansible_ssh_args": arguments, **become}
 
     def ansible_host(self, plan: Plan, device: str) -> str:
         """Return the host name that the plan gives."""

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from heiiki.errors import IntentError, Problem
 from heiiki.intent.consistency import across, marks
 from heiiki.intent.explain import Finding, explain, misspells
-from heiiki.intent.model import Intent, Model, Retired, Revoked, Service, Site
+from heiiki.intent.model import Intent, Model, Retired, Revoked, Service, Site, SshManagement
 from heiiki.intent.yaml_source import MAX_CHARACTERS, YamlSource
 
 M = TypeVar("M", bound=Model)
@@ -54,11 +54,12 @@ def load(folder: Path) -> Intent:
     seen = not any(problem.file == folder / "sites" for problem in problems)
     problems += across(service, sites, retired, named if seen else None)
     marked = marks(*revoked, problems) if revoked else ()
-    if problems or service is None:
+    resolved = _with_host_keys(*service, folder, problems) if service else None
+    if problems or resolved is None:
         raise IntentError(problems)
     ordered = tuple(sorted((site for _, site in sites), key=lambda site: site.number))
     return Intent.model_construct(
-        service=service[1],
+        service=resolved,
         sites=ordered,
         retired=retired[1] if retired else Retired(),
         revoked=marked,
@@ -183,6 +184,20 @@ def _take_former_keys(source: YamlSource, problems: list[Problem], notices: list
             what = f"`{former}` is the former name of `{name}`, which is there too"
             problems.append(source.problem((former,), what, "remove it"))
             del source.value[former]
+
+
+def _with_host_keys(source: YamlSource, service: Service, folder: Path, problems: list[Problem]) -> Service:
+    """Resolve the file of SSH host keys, which is named relative to the service's folder."""
+    management = service.management
+    if not isinstance(management, SshManagement) or management.known_hosts is None:
+        return service
+    path = (folder / management.known_hosts).resolve()
+    if not path.is_file():
+        fix = "write it by `ssh-keyscan`, compare it with the devices' consoles, and commit it"
+        problems.append(source.problem(("management", "known_hosts"), f"there is no file {path}", fix))
+    return service.model_copy(
+        update={"management": management.model_copy(update={"known_hosts": str(path)})}
+    )
 
 
 def _first(found: Iterator[tuple[YamlSource, M]]) -> tuple[YamlSource, M] | None:

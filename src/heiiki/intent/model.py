@@ -166,6 +166,10 @@ class SshManagement(Model):
     host_suffix: HostSuffix = Field(
         default="", description="Appended to a device's name to make its management host name."
     )
+    known_hosts: Text | None = Field(
+        default=None,
+        description="File of SSH host keys, relative to the service's folder; without it the user's own.",
+    )
 
 
 class Service(Model):

@@ -130,7 +130,7 @@ def _core(context: Context, name: str, function: Function) -> Device:
         name=name,
         role=Role.APN_GATEWAY if name == names.HSS else Role.MOBILE_CORE,
         function=function,
-        platform="nextepc" if name != names.ENB else "lab",
+        platform="nextepc" if name != names.ENB else "simulator",
         networks=(Network.B,),
         managed=name == names.HSS,
         interfaces=(*points, *radios),

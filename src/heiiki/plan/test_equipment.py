@@ -35,7 +35,7 @@ def devices(context: Context) -> Iterator[Device]:
         name=names.TEST_UE,
         role=Role.TEST_EQUIPMENT,
         function=Function.TEST_UE,
-        platform="lab",
+        platform="simulator",
         networks=(Network.B,),
         managed=False,
         interfaces=(Interface(names.RADIO_IF, InterfaceKind.RADIO, (), peer=names.ENB),),

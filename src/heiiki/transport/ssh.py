@@ -38,6 +38,23 @@ class SshHost:
     program: str = "ssh"
 
 
+def host_key_options(known_hosts: str | None) -> tuple[str, ...]:
+    """Return the arguments of ``ssh`` by which it accepts known host keys only, whatever ssh_config says.
+
+    Args:
+        known_hosts: file of the keys (known_hosts(5)); None for the user's own.
+    """
+    options = {"StrictHostKeyChecking": "yes", "UpdateHostKeys": "no", "ForwardAgent": "no"}
+    if known_hosts is not None:
+        # ssh takes the value for a list of names, and blanks divide them.
+        options |= {"UserKnownHostsFile": f'"{known_hosts}"', "GlobalKnownHostsFile": "none"}
+    return _flags(options)
+
+
+def _flags(options: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(word for name, value in options.items() for word in ("-o", f"{name}={value}"))
+
+
 class SshTransport:
     """Runs programs over SSH with keys only: it never asks, and a host whose key is unknown is refused."""
 
@@ -105,7 +122,8 @@ class SshTransport:
             "ControlPersist": "60",
             "ServerAliveInterval": "5",
         }
-        flags = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
         host = self._hosts[device]
         port = () if host.port is None else ("-p", str(host.port))
-        return [host.program, *flags, *port, *host.options, f"{host.user}@{host.address}"]
+        # Of two values ssh takes the first: what the host's options say has precedence.
+        arguments = (*_flags(options), *port, *host.options, *host_key_options(None))
+        return [host.program, *arguments, f"{host.user}@{host.address}"]

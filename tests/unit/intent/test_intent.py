@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from heiiki.errors import printable
+from heiiki.errors import IntentError, printable
 from heiiki.intent import load
 from heiiki.intent.consistency import RESERVED_NAMES
 from heiiki.intent.numbers import plainly
@@ -172,3 +172,15 @@ def test_a_former_key_is_read_with_a_notice_that_says_where_it_stands(tmp_path: 
     )
     assert found.notices == (notice,)
     assert load(EXAMPLE).notices == ()
+
+
+def test_a_file_of_host_keys_that_is_not_there_is_named_with_its_place(tmp_path: Path) -> None:
+    shutil.copytree(EXAMPLE, tmp_path / "lab")
+    file = tmp_path / "lab/service.yml"
+    ssh = "kind: ssh, user: ops, sources: [192.168.200.0/24], known_hosts: keys/known_hosts"
+    file.write_text(file.read_text().replace("kind: lab", ssh))
+    with pytest.raises(IntentError) as caught:
+        load(tmp_path / "lab")
+    (problem,) = caught.value.problems
+    assert problem.where == "management.known_hosts"
+    assert problem.what == f"there is no file {tmp_path}/lab/keys/known_hosts"

@@ -16,6 +16,7 @@ from heiiki.service import opened
 from heiiki.transport import SshHost
 
 LAB = Path(__file__).resolve().parents[3] / "inventories/lab"
+DEFAULT = ("-C", "-o", "ControlMaster=auto", "-o", "ControlPersist=60s")
 OURS = {"ansible_host": "dras.mgmt.invalid", "ansible_user": "ops"}
 
 
@@ -26,13 +27,22 @@ def plan() -> Plan:
 
 def reached(plan: Plan, **more: Any) -> SshHost:
     variables = {"hostvars": {"dras": {"inventory_hostname": "dras", **OURS, **more}}}
-    return ssh_host(plan.device("dras"), plan.management, variables)
+    return ssh_host(plan.device("dras"), plan, variables)
 
 
 def test_without_a_word_it_is_as_the_service_says(plan: Plan) -> None:
     found = reached(plan)
     assert (found.address, found.user, found.port, found.become) == ("dras.mgmt.invalid", "ops", None, ())
-    assert ssh_host(plan.device("dras"), plan.management, {}) == found
+    assert found.options == DEFAULT
+
+
+def test_a_host_that_no_inventory_has_is_reached_as_the_service_says(plan: Plan) -> None:
+    pinned = replace(plan, management=replace(plan.management, known_hosts="/etc/my keys"))
+    found = ssh_host(plan.device("dras"), pinned, {})
+    assert (found.address, found.user, found.port, found.become) == ("dras.mgmt.invalid", "ops", None, ())
+    assert found.options[: len(DEFAULT)] == DEFAULT
+    assert "StrictHostKeyChecking=yes" in found.options
+    assert 'UserKnownHostsFile="/etc/my keys"' in found.options
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -11,8 +12,11 @@ from typing import Any
 
 import pytest
 
+from heiiki.transport import host_key_options
+
 ROOT = Path(__file__).resolve().parents[3]
 LAB = ROOT / "inventories/lab"
+SHARED_CONNECTION = ("-C", "-o", "ControlMaster=auto", "-o", "ControlPersist=60s")
 HOSTS = 28
 """Devices of the lab, managed or not."""
 
@@ -134,7 +138,8 @@ def test_variables_of_a_person_have_precedence(service: Path, tmp_path: Path) ->
         (service / name).parent.mkdir()
         (service / name).write_text(text)
     file = service / "service.yml"
-    ssh = "kind: ssh, user: ops, sources: [192.168.200.0/24]"
+    (service / "known_hosts").write_text("dras ssh-ed25519 AAAA\n")
+    ssh = "kind: ssh, user: ops, known_hosts: known_hosts, sources: [192.168.200.0/24]"
     file.write_text(file.read_text().replace("kind: lab", ssh))
     found = ask(service, cwd=tmp_path).hosts["dras"]
     assert {key: found[key] for key in found if key.startswith("ansible_")} == {
@@ -142,4 +147,5 @@ def test_variables_of_a_person_have_precedence(service: Path, tmp_path: Path) ->
         "ansible_port": 2222,
         "ansible_host": "192.0.2.77",
         "ansible_python_interpreter": "/opt/py",
+        "ansible_ssh_args": shlex.join((*SHARED_CONNECTION, *host_key_options(str(service / "known_hosts")))),
     }

@@ -12,7 +12,7 @@ import pytest
 from waiting import awaited
 
 from heiiki.errors import LabError, TransportError
-from heiiki.transport import SshHost, SshTransport, Transport
+from heiiki.transport import SshHost, SshTransport, Transport, host_key_options
 from heiiki_lab import transport as lab_module
 from heiiki_lab.transport import LabTransport
 
@@ -132,6 +132,31 @@ def test_ssh_never_asks_and_shares_one_connection() -> None:
     assert "ControlMaster=auto" in words
     assert words[words.index("-F") + 1] == "config"
     assert words[words.index("-p") + 1] == "2222"
+
+
+@pytest.mark.parametrize(
+    ("given", "counts"),
+    [
+        ((), "StrictHostKeyChecking=yes"),
+        (("-o", "StrictHostKeyChecking=no"), "StrictHostKeyChecking=no"),
+    ],
+)
+def test_an_unknown_host_key_is_refused_unless_a_person_says_otherwise(
+    given: tuple[str, ...], counts: str
+) -> None:
+    made = SshTransport({"here": SshHost("192.0.2.1", options=given)})
+    words = made._ssh("here")
+    made.close()
+    # Of two values ssh takes the first.
+    assert next(word for word in words if word.startswith("StrictHostKeyChecking=")) == counts
+    assert "UpdateHostKeys=no" in words
+    assert "ForwardAgent=no" in words
+
+
+def test_keys_of_a_service_stand_in_one_file() -> None:
+    words = host_key_options("/srv/my service/known_hosts")
+    assert 'UserKnownHostsFile="/srv/my service/known_hosts"' in words
+    assert "GlobalKnownHostsFile=none" in words
 
 
 def test_a_user_who_is_not_root_becomes_root_without_being_asked(

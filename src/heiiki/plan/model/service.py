@@ -39,6 +39,7 @@ class Management:
     Attributes:
         sources: where SSH may come from.
         become: the user becomes root by ``sudo``.
+        known_hosts: path of the file of SSH host keys that are accepted; None for the user's own file.
     """
 
     kind: str
@@ -46,6 +47,7 @@ class Management:
     host_suffix: str = ""
     sources: tuple[IPv4Network, ...] = ()
     become: bool = False
+    known_hosts: str | None = None
 
 
 @dataclass(frozen=True)
