@@ -30,6 +30,7 @@ PLMN = r"^[0-9]{5,6}$"
 APN = rf"^{_LABEL}(\.{_LABEL})*$"
 CIRCUIT = r"^[A-Za-z0-9][A-Za-z0-9./-]{0,31}$"
 SUFFIX = rf"^(\.{_LABEL})*$"
+INTERFACE = r"^[A-Za-z][A-Za-z0-9._-]{0,14}$"
 USER = r"^[A-Za-z_][A-Za-z0-9._-]{0,31}$"
 DEVICE = r"^[a-z][a-z0-9-]{0,62}$"
 DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
@@ -47,6 +48,7 @@ FORMS = {
     DEVICE: "the name of a device, such as umeda-gw-b",
     DAY: _A_DAY,
     SUFFIX: "a domain with a leading point, such as .mgmt.example, of labels up to 63 long (RFC 1123)",
+    INTERFACE: "the name of an interface, such as mgmt0: 15 letters, digits, `.`, `_` or `-` at the most",
     USER: "a user's name: a letter or `_`, then letters, digits, `.`, `_` or `-`, 32 at the most",
 }
 """What each pattern asks for, as human-readable text."""
@@ -56,6 +58,10 @@ _HOST_NAME = 253
 _LONGEST_DEVICE = 21
 """A site's name and ``-ce-a``."""
 _NOT_AT_THE_START = ("rac", "lac", "sgsn", "rnc")
+PLANNED_INTERFACE = re.compile(
+    r"lo|hub|second|sgi|lan0(-v)?|(wwan|radio|gtp)0|(access|tun|esp|gre|core|ac|ue)-.*|(ac|ue|s)[0-9].*"
+)
+"""Names that the plan gives to interfaces."""
 _CLOCKS_DIFFER = timedelta(days=1)
 
 
@@ -101,6 +107,14 @@ def _network_identifier(apn: str) -> str:
             "leave `.mnc….mcc….gprs` out: the network adds it (TS 23.003 9.1.1)",
         )
     return apn
+
+
+def _other_interface(name: str) -> str:
+    if PLANNED_INTERFACE.fullmatch(name):
+        refused(
+            "is a name of the closed networks' interfaces", "name the interface to the management network"
+        )
+    return name
 
 
 def _day(text: str) -> str:
@@ -155,3 +169,6 @@ PrivateAs = Annotated[int, Field(ge=64512, le=65534, strict=True)]
 
 SiteNumber = Annotated[int, Field(ge=1, le=9999, strict=True)]
 Yen = Annotated[int, Field(ge=0, strict=True)]
+
+OtherInterface = Annotated[str, Field(pattern=INTERFACE), AfterValidator(_other_interface)]
+"""An interface of a device that belongs to neither of the closed networks."""

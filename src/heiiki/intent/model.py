@@ -18,6 +18,7 @@ from heiiki.intent.forms import (
     HostSuffix,
     Imsi,
     Name,
+    OtherInterface,
     Plmn,
     Positive,
     Prefix,
@@ -157,6 +158,11 @@ class SshManagement(Model):
     sources: tuple[Prefix, ...] = Field(
         min_length=1,
         description="Where SSH may come from: every device's packet filter opens port 22 to these.",
+    )
+    interface: OtherInterface | None = Field(
+        default=None,
+        description="The devices' interface to the management network; left out: any that the plan does not "
+        "know, from `sources` alone.",
     )
     user: User = Field(description="The user to log in as; needs no password.")
     become: bool = Field(

@@ -37,25 +37,26 @@ _SHOWN = 2
 
 def problems(source: YamlSource, service: Service) -> Iterator[Problem]:
     """Yield every pool and every source of SSH that the service cannot use."""
-    pools = _named(service)
-    for (one, first), (other, second) in combinations(pools.items(), 2):
+    used = pools(service)
+    for (one, first), (other, second) in combinations(used.items(), 2):
         if first.overlaps(second):
             what = f"{second} overlaps {first} of {dotted(one)}"
             yield source.problem(other, what, "give each pool addresses of its own")
-    for loc, pool in pools.items():
+    for loc, pool in used.items():
         yield from _pool(source, loc, pool)
     if isinstance(service.management, SshManagement):
         for index, prefix in enumerate(service.management.sources):
-            yield from _ssh(source, ("management", "sources", index), prefix, pools)
+            yield from _ssh(source, ("management", "sources", index), prefix, used)
 
 
-def _named(service: Service) -> dict[_Place, IPv4Network]:
-    pools: dict[_Place, IPv4Network] = {
+def pools(service: Service) -> dict[_Place, IPv4Network]:
+    """Return every pool of the closed networks, by its place in the file."""
+    named: dict[_Place, IPv4Network] = {
         ("addresses", name): getattr(service.addresses, name) for name in AddressPools.model_fields
     }
-    pools["networks", "a", "infrastructure"] = service.networks.a.infrastructure
-    pools["networks", "b", "infrastructure"] = service.networks.b.infrastructure
-    return pools
+    named["networks", "a", "infrastructure"] = service.networks.a.infrastructure
+    named["networks", "b", "infrastructure"] = service.networks.b.infrastructure
+    return named
 
 
 def _unusable(prefix: IPv4Network) -> bool:
@@ -79,11 +80,11 @@ def _pool(source: YamlSource, loc: _Place, pool: IPv4Network) -> Iterator[Proble
 
 
 def _ssh(
-    source: YamlSource, loc: _Place, prefix: IPv4Network, pools: Mapping[_Place, IPv4Network]
+    source: YamlSource, loc: _Place, prefix: IPv4Network, used: Mapping[_Place, IPv4Network]
 ) -> Iterator[Problem]:
     """Port 22 of every device is open to these: to a management network alone, not to a customer."""
     fix = "name the management network, such as 192.168.200.0/24: it is neither of the closed networks"
-    shared = [f"{dotted(place)} {pool}" for place, pool in pools.items() if prefix.overlaps(pool)]
+    shared = [f"{dotted(place)} {pool}" for place, pool in used.items() if prefix.overlaps(pool)]
     if _unusable(prefix):
         yield source.problem(loc, f"{prefix} holds addresses from which no host may send", fix)
     elif shared:

@@ -6,11 +6,20 @@ from dataclasses import replace
 from heiiki.errors import IntentError
 from heiiki.intent import Intent, Service
 from heiiki.intent.model import Mark
+from heiiki.intent.pools import pools
 from heiiki.plan import epc, hub, identities, ip_vpn, paths, site, test_equipment
 from heiiki.plan.addresses import LAN_GATEWAY, host
 from heiiki.plan.context import Context
-from heiiki.plan.firewall import ssh_from
-from heiiki.plan.model import Availability, ClosedNetwork, Device, Link, Management, Network, Plan
+from heiiki.plan.model import (
+    Availability,
+    ClosedNetwork,
+    Device,
+    Link,
+    Management,
+    ManagementAccess,
+    Network,
+    Plan,
+)
 from heiiki.plan.timers import PROFILES
 
 
@@ -25,7 +34,8 @@ def build(intent: Intent) -> Plan:
     revoked = {mark.written.device: mark for mark in intent.revoked}
     context = Context(intent.service, intent.sites, PROFILES[intent.service.timers], frozenset(revoked))
     management = _management(intent.service)
-    devices = _revoked(_manageable(_devices(context), management), revoked)
+    access = _access(intent.service, management)
+    devices = _revoked(tuple(_manageable(device, access) for device in _devices(context)), revoked)
     links = _links(context)
     ways = tuple(paths.paths(context, links))
     by_name = {device.name: device for device in devices}
@@ -59,17 +69,17 @@ def _devices(context: Context) -> tuple[Device, ...]:
     )
 
 
-def _manageable(devices: tuple[Device, ...], management: Management) -> tuple[Device, ...]:
-    """Open every packet filter to the management network, or the first run would lock the engineer out."""
+def _access(service: Service, management: Management) -> ManagementAccess | None:
     if not management.sources:
-        return devices
-    ssh = ssh_from(*management.sources)
-    return tuple(
-        replace(device, firewall=replace(device.firewall, services=(ssh, *device.firewall.services)))
-        if device.firewall is not None
-        else device
-        for device in devices
-    )
+        return None
+    return ManagementAccess(management.interface, management.sources, tuple(pools(service).values()))
+
+
+def _manageable(device: Device, access: ManagementAccess | None) -> Device:
+    """Open the packet filter to the management network, or the first run would lock the engineer out."""
+    if access is None or device.firewall is None:
+        return device
+    return replace(device, firewall=replace(device.firewall, management=access))
 
 
 def _revoked(devices: tuple[Device, ...], revoked: Mapping[str, Mark]) -> tuple[Device, ...]:
@@ -120,4 +130,4 @@ def _reliability(service: Service) -> tuple[Availability, ...]:
 
 def _management(service: Service) -> Management:
     # A kind that writes none of the rest is reached without it.
-    return Management(**dict(service.management))
+    return Management(**service.management.model_dump(exclude_none=True))

@@ -16,7 +16,6 @@ from heiiki.plan.model import (
     Firewall,
     ForwardPair,
     Function,
-    InputService,
     Interface,
     InterfaceKind,
     Link,
@@ -32,7 +31,6 @@ from heiiki.plan.model import (
 from heiiki.plan.site import sim
 from heiiki.plan.test_equipment import test_sim
 
-GTP_C, GTP_U = 2123, 2152
 USER_PLANE = "gtp0"
 LAST_RESORT = 240
 """Distance of the edge's own route to the Vault server: until the VPN is up and BGP knows a better one."""
@@ -167,11 +165,15 @@ def _pgw(context: Context) -> Device:
         ),
         firewall=Firewall(
             services=(
-                InputService("gtp", "udp", (GTP_C, GTP_U), (addr.only(sgw), context.infrastructure_b(2))),
-                firewall.echo_from(context.infrastructure_b(5), context.infrastructure_b(2)),
+                firewall.On(("s5",)).gtp(addr.only(sgw), context.infrastructure_b(2)),
+                firewall.On(("s5",)).echo(context.infrastructure_b(2)),
+                firewall.On(("sgi",)).echo(context.infrastructure_b(5)),
             ),
             pairs=(ForwardPair("subscribers", (pool,), underlay, (USER_PLANE,), ("sgi",)),),
-            sources=(AllowedSource("sgi", (*underlay, context.infrastructure_b(5))),),
+            sources=(
+                AllowedSource("s5", (addr.only(sgw), context.infrastructure_b(2))),
+                AllowedSource("sgi", (*underlay, context.infrastructure_b(5))),
+            ),
         ),
         pgw=Pgw(
             apn=context.service.networks.b.apn,
@@ -238,8 +240,9 @@ def _edge_firewall(context: Context, sgi: str) -> Firewall:
     pool, underlay = context.service.addresses.sim_b, context.underlay_set(Network.B).prefixes
     return Firewall(
         services=(
-            *firewall.routing_from(ce, context.infrastructure_b(5)),
-            *firewall.ipsec_from(outside),
+            firewall.On((sgi,)).echo(context.infrastructure_b(5)),
+            *firewall.On((names.EDGE_LINE_IF,)).ipsec(outside),
+            *firewall.On((names.EDGE_ESP_IF,)).routing(ce),
         ),
         pairs=(ForwardPair("subscribers", (pool,), underlay, (sgi,), (names.EDGE_ESP_IF,)),),
         sources=(

@@ -1,13 +1,16 @@
 """Packet filters of each kind of device: default deny, and what is opened (R-ISO-*)."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 from heiiki.plan import addresses as addr
 from heiiki.plan.model import InputService
 
-SSH, BGP, BFD_SINGLE, BFD_MULTIHOP, STAMP, VAULT = 22, 179, 3784, 4784, 862, 8200
+BGP, BFD_SINGLE, BFD_MULTIHOP, LDP = 179, 3784, 4784, 646
+STAMP, VAULT = 862, 8200
 IKE, IKE_NAT = 500, 4500
+GTP_C, GTP_U = 2123, 2152
 
 _Source = IPv4Address | IPv4Network
 
@@ -16,47 +19,57 @@ def _networks(sources: Iterable[_Source]) -> tuple[IPv4Network, ...]:
     return tuple(addr.only(item) if isinstance(item, IPv4Address) else item for item in sources)
 
 
-def routing_from(*peers: _Source) -> tuple[InputService, ...]:
-    """Open BGP, BFD and echo to routing peers."""
-    sources = _networks(peers)
-    return (
-        InputService("bgp", "tcp", (BGP,), sources),
-        InputService("bfd", "udp", (BFD_SINGLE, BFD_MULTIHOP), sources),
-        InputService("echo", "icmp", (), sources),
-    )
+@dataclass(frozen=True, slots=True)
+class On:
+    """What is opened on some interfaces of a device, and there to some sources alone."""
 
+    interfaces: tuple[str, ...]
 
-def vrrp_from(*peers: _Source) -> InputService:
-    """Open VRRP to the other gateway of the LAN."""
-    return InputService("vrrp", "vrrp", (), _networks(peers))
+    def _open(
+        self, name: str, protocol: str, ports: tuple[int, ...], sources: Iterable[_Source]
+    ) -> InputService:
+        return InputService(name, protocol, ports, self.interfaces, _networks(sources))
 
+    def routing(self, *peers: _Source) -> tuple[InputService, ...]:
+        """Open BGP, BFD and echo to routing peers."""
+        return (
+            self._open("bgp", "tcp", (BGP,), peers),
+            self._open("bfd", "udp", (BFD_SINGLE, BFD_MULTIHOP), peers),
+            self.echo(*peers),
+        )
 
-def gre_from(*peers: _Source) -> InputService:
-    """Open GRE to tunnel peers."""
-    return InputService("gre", "gre", (), _networks(peers))
+    def vrrp(self, *peers: _Source) -> InputService:
+        """Open VRRP to the other gateway of the LAN."""
+        return self._open("vrrp", "vrrp", (), peers)
 
+    def gre(self, *peers: _Source) -> InputService:
+        """Open GRE to tunnel peers."""
+        return self._open("gre", "gre", (), peers)
 
-def ipsec_from(*peers: _Source) -> tuple[InputService, ...]:
-    """Open IKEv2 (RFC 7296) and ESP (RFC 4303) to IPsec peers."""
-    sources = _networks(peers)
-    return InputService("ike", "udp", (IKE, IKE_NAT), sources), InputService("esp", "esp", (), sources)
+    def ipsec(self, *peers: _Source) -> tuple[InputService, ...]:
+        """Open IKEv2 (RFC 7296) and ESP (RFC 4303) to IPsec peers."""
+        return self._open("ike", "udp", (IKE, IKE_NAT), peers), self._open("esp", "esp", (), peers)
 
+    def ospf(self, *sources: _Source) -> InputService:
+        """Open OSPF (RFC 2328)."""
+        return self._open("ospf", "ospf", (), sources)
 
-def vault_from(*sources: _Source) -> InputService:
-    """Open the Vault API: enrolment, renewal, CRL and OCSP."""
-    return InputService("vault", "tcp", (VAULT,), _networks(sources))
+    def ldp(self, *sources: _Source) -> tuple[InputService, ...]:
+        """Open LDP (RFC 5036): its hello messages and its sessions."""
+        return self._open("ldp_hello", "udp", (LDP,), sources), self._open("ldp", "tcp", (LDP,), sources)
 
+    def gtp(self, *peers: _Source) -> InputService:
+        """Open GTP, control and user plane (TS 29.274, TS 29.281)."""
+        return self._open("gtp", "udp", (GTP_C, GTP_U), peers)
 
-def echo_from(*sources: _Source) -> InputService:
-    """Open ICMP echo: what a probe needs."""
-    return InputService("echo", "icmp", (), _networks(sources))
+    def vault(self, *sources: _Source) -> InputService:
+        """Open the Vault API: enrolment, renewal, CRL and OCSP."""
+        return self._open("vault", "tcp", (VAULT,), sources)
 
+    def echo(self, *sources: _Source) -> InputService:
+        """Open ICMP echo: what a probe needs."""
+        return self._open("echo", "icmp", (), sources)
 
-def stamp_from(*sources: _Source) -> InputService:
-    """Open the STAMP port (RFC 8762)."""
-    return InputService("stamp", "udp", (STAMP,), _networks(sources))
-
-
-def ssh_from(*sources: _Source) -> InputService:
-    """Open SSH to the management network (RFC 4251)."""
-    return InputService("ssh", "tcp", (SSH,), _networks(sources))
+    def stamp(self, *sources: _Source) -> InputService:
+        """Open the STAMP port (RFC 8762)."""
+        return self._open("stamp", "udp", (STAMP,), sources)

@@ -36,6 +36,7 @@ CONTROL_STREAM = ""
 _PORTS = (names.HUB_CE_A, names.HUB_CE_B, names.DRAS, names.XMPP, names.VAULT)
 """The devices at the hub's switch, in the order of its ports."""
 _HOSTS = ((names.DRAS, addr.HUB_DRAS, Function.DRAS), (names.XMPP, addr.HUB_XMPP, Function.XMPP))
+_ON_LAN = firewall.On((names.LAN_IF,))
 _OTHER_CE = {Network.A: names.HUB_CE_B, Network.B: names.HUB_CE_A}
 
 
@@ -193,13 +194,17 @@ def _site_sets(context: Context) -> tuple[PrefixSet, ...]:
 
 def _ce_firewall(ce: _Ce) -> Firewall:
     context, far = ce.context, ce.far.prefixes[0]
+    inside = firewall.On((ce.vpn.name,))
     return Firewall(
         services=(
-            *firewall.routing_from(ce.inside, context.tunnel_pool(ce.network), ce.leg.peer),
-            *firewall.ipsec_from(ce.outside, far),
-            firewall.gre_from(far),
-            firewall.vrrp_from(ce.leg.peer),
-            firewall.echo_from(context.hub_lan, ce.outside),
+            *lan.services(ce.leg),
+            *firewall.On((ce.line,)).ipsec(ce.outside),
+            firewall.On((ce.line,)).echo(ce.outside),
+            *inside.routing(ce.inside),
+            *inside.ipsec(far),
+            inside.gre(far),
+            # Each tunnel's own source is known to `sources`.
+            *firewall.On((names.tunnels(ce.network),)).routing(context.tunnel_pool(ce.network)),
         ),
         pairs=(
             _pair(context, tuple(tunnel.name for tunnel in ce.tunnels)),
@@ -273,7 +278,7 @@ def _vault(context: Context) -> Device:
             Interface(names.LOOPBACK_IF, InterfaceKind.LOOPBACK, (addr.single(context.vault_service),)),
         ),
         routes=tuple(_vault_routes(context)),
-        firewall=Firewall(services=(_vault_clients(context), firewall.echo_from(context.hub_lan))),
+        firewall=Firewall(services=(_vault_clients(context), _ON_LAN.echo(context.hub_lan))),
         identity=identities.identity(context, names.VAULT, DeviceClass.SERVER),
         vault=VaultServer(context.vault, context.vault_service, identities.PORT, names.VAULT),
     )
@@ -290,7 +295,7 @@ def _vault_routes(context: Context) -> Iterator[StaticRoute]:
 
 def _vault_clients(context: Context) -> InputService:
     sites = (context.own(site) for site in context.sites)
-    return firewall.vault_from(
+    return _ON_LAN.vault(
         context.hub_lan,
         context.service.addresses.site_lan,
         *(context.line(network) for network in Network),
@@ -312,7 +317,7 @@ def _host(context: Context, name: str, index: int, function: Function) -> Device
         interfaces=(_on_lan(context, index),),
         routes=(StaticRoute(pool, via=context.hub_gateway),),
         firewall=Firewall(
-            services=(firewall.echo_from(context.hub_lan, pool), firewall.stamp_from(context.hub_lan, pool))
+            services=(_ON_LAN.echo(context.hub_lan, pool), _ON_LAN.stamp(context.hub_lan, pool))
         ),
         stamp=(control, *streams),
         identity=identities.identity(context, name, DeviceClass.SERVER),

@@ -48,9 +48,12 @@ class _Customer:
     line: Interface | None = None
 
     @property
-    def peers(self) -> tuple[IPv4Address, ...]:
-        """The customer's routers."""
-        return tuple(neighbor.address for neighbor in self.bgp.neighbors)
+    def services(self) -> tuple[InputService, ...]:
+        """What the customer's routers are answered: inside of a VRF its own interface is the packets'."""
+        if not self.bgp.neighbors:
+            return ()
+        here = firewall.On(tuple(item.name for item in self.interfaces))
+        return here.routing(*(neighbor.address for neighbor in self.bgp.neighbors))
 
 
 def devices(context: Context) -> Iterator[Device]:
@@ -113,13 +116,8 @@ def _core_interfaces(context: Context, router: CarrierRouter) -> Iterator[Interf
 
 def _core_services(context: Context) -> tuple[InputService, ...]:
     """What core routers say to each other: OSPF, LDP, BGP, BFD, echo."""
-    inside = (context.service.networks.a.infrastructure,)
-    return (
-        *firewall.routing_from(*inside),
-        InputService("ospf", "ospf", (), inside),
-        InputService("ldp_hello", "udp", (646,), inside),
-        InputService("ldp", "tcp", (646,), inside),
-    )
+    inside, core = context.service.networks.a.infrastructure, firewall.On((_CORE,))
+    return *core.routing(inside), core.ospf(inside), *core.ldp(inside)
 
 
 def _core(context: Context, router: CarrierRouter) -> Device:
@@ -147,6 +145,7 @@ def _edge(context: Context, router: CarrierRouter) -> Device:
     core = tuple(_core_interfaces(context, router))
     customers = tuple(_customers(context, router, attached))
     name, at_hub = names.core_router(router.name), router.name == context.service.networks.a.hub_pe
+    at_line = firewall.On((names.EDGE_LINE_IF,))
     return Device(
         name=name,
         role=Role.PE_ROUTER,
@@ -167,8 +166,8 @@ def _edge(context: Context, router: CarrierRouter) -> Device:
         firewall=Firewall(
             services=(
                 *_core_services(context),
-                *firewall.routing_from(*(peer for customer in customers for peer in customer.peers)),
-                *(firewall.ipsec_from(addr.host(context.line(Network.A), 2)) if at_hub else ()),
+                *(service for customer in customers for service in customer.services),
+                *(at_line.ipsec(addr.host(context.line(Network.A), 2)) if at_hub else ()),
             ),
             sources=tuple(source for customer in customers for source in customer.sources),
             transits=(_CORE_TRANSIT, *_customer_transits(customers, attached)),
@@ -190,7 +189,9 @@ def _to_vault(context: Context) -> StaticRoute:
     return StaticRoute(context.only_vault_service, via=addr.host(context.line(Network.A), 2))
 
 
-_CORE_TRANSIT = Transit("core", ("core-*",), ("core-*",))
+_CORE = "core-*"
+"""Every interface to the core, in the words of a packet filter."""
+_CORE_TRANSIT = Transit("core", (_CORE,), (_CORE,))
 
 
 def _customer_transits(customers: tuple[_Customer, ...], attached: list[Site]) -> Iterator[Transit]:
@@ -198,7 +199,7 @@ def _customer_transits(customers: tuple[_Customer, ...], attached: list[Site]) -
     every = tuple(dict.fromkeys(item.name for customer in customers for item in customer.interfaces))
     if not every:
         return
-    yield Transit("customers", every, ("core-*",))
+    yield Transit("customers", every, (_CORE,))
     if attached and names.EDGE_ESP_IF in every:
         sites = tuple(name for site in attached for name in (names.vrf(site), names.attachment(site)))
         yield Transit("hub", (names.HUB_VRF, names.EDGE_ESP_IF), sites)

@@ -6,7 +6,17 @@ from ipaddress import IPv4Address, IPv4Network
 from heiiki.plan import addresses as addr
 from heiiki.plan import names
 from heiiki.plan.context import Context
-from heiiki.plan.model import BgpNeighbor, Interface, InterfaceKind, LanWatch, Network, PrefixSet, Vrrp
+from heiiki.plan.firewall import On
+from heiiki.plan.model import (
+    BgpNeighbor,
+    InputService,
+    Interface,
+    InterfaceKind,
+    LanWatch,
+    Network,
+    PrefixSet,
+    Vrrp,
+)
 
 _MASTER, _BACKUP = 200, 100
 _INDEX = {Network.A: addr.LAN_FIRST, Network.B: addr.LAN_SECOND}
@@ -66,6 +76,12 @@ def session(context: Context, leg: Leg) -> BgpNeighbor:
         announce=leg.lan.exchanged.name,
         next_hop_self=True,
     )
+
+
+def services(leg: Leg) -> tuple[InputService, ...]:
+    """Return what this gateway opens on its LAN: to the other gateway, and echo to the hosts."""
+    here = On(names.LAN_IFS)
+    return *here.routing(leg.peer), here.vrrp(leg.peer), here.echo(leg.lan.prefix)
 
 
 def vrrp(context: Context, leg: Leg, *, master: bool) -> Vrrp:

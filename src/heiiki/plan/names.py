@@ -119,6 +119,11 @@ def tunnel(site: Site, network: Network) -> str:
     return f"gre-{network}{site.number:04d}"
 
 
+def tunnels(network: Network) -> str:
+    """Every such interface to `network`, in the words of a packet filter."""
+    return f"gre-{network}*"
+
+
 def connection(site: Site) -> str:
     """Name of the IPsec connection with a site, on the hub's CE routers."""
     return f"s{site.number:04d}"

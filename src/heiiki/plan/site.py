@@ -168,10 +168,14 @@ def _interfaces_b(context: Context, site: Site, own: SiteAddresses) -> tuple[Int
     )
 
 
-def _services(context: Context, network: Network) -> tuple[InputService, ...]:
-    """Return the tunnel and what protects it."""
-    hub = context.hub_end(network)
-    return *firewall.ipsec_from(hub), firewall.gre_from(hub)
+def _services(context: Context, own: SiteAddresses, network: Network) -> Iterator[InputService]:
+    """Yield what is opened on one network: the tunnel, what protects it, and routing inside of it."""
+    hub, uplink = context.hub_end(network), firewall.On((names.ON[network].uplink,))
+    yield from uplink.ipsec(hub)
+    yield uplink.gre(hub)
+    if network is Network.A:
+        yield from uplink.routing(own.pe)
+    yield from firewall.On((names.ON[network].tunnel,)).routing(own.tunnel_hub(network))
 
 
 def _over_wwan(context: Context) -> tuple[StaticRoute, ...]:
@@ -204,14 +208,13 @@ def _filter(
     context: Context,
     own: SiteAddresses,
     networks: tuple[Network, ...],
-    services: tuple[InputService, ...],
-    *,
-    doubled: bool,
+    leg: lan.Leg | None,
 ) -> Firewall:
-    tunnels = (service for network in networks for service in _services(context, network))
+    """Return the filter of a gateway; `leg` is that to a LAN with another gateway."""
+    on_lan = lan.services(leg) if leg is not None else (firewall.On((names.LAN_IF,)).echo(own.lan),)
     return Firewall(
-        services=(*services, *tunnels, firewall.echo_from(own.lan)),
-        pairs=(_pair(context, own, networks, doubled=doubled),),
+        services=(*on_lan, *(one for network in networks for one in _services(context, own, network))),
+        pairs=(_pair(context, own, networks, doubled=leg is not None),),
         sources=tuple(_allowed(context, own, networks)),
         encrypted=tuple(names.ON[network].uplink for network in networks),
     )
@@ -236,10 +239,6 @@ def _ce_a(context: Context, site: Site, own: SiteAddresses) -> Device:
         _session_hub(context, site, own, Network.A),
         lan.session(context, leg),
     )
-    services = (
-        *firewall.routing_from(own.pe, own.tunnel_hub(Network.A), leg.peer),
-        firewall.vrrp_from(leg.peer),
-    )
     return Device(
         name=names.gateway(site, Network.A),
         role=Role.CE_ROUTER,
@@ -252,7 +251,7 @@ def _ce_a(context: Context, site: Site, own: SiteAddresses) -> Device:
             leg.interface(),
         ),
         router=_router_a(context, own, neighbors),
-        firewall=_filter(context, own, (Network.A,), services, doubled=True),
+        firewall=_filter(context, own, (Network.A,), leg),
         vrrp=lan.vrrp(context, leg, master=Network(site.primary) is Network.A),
         lan_watch=lan.watch(context, leg),
         identity=identities.identity(context, names.gateway(site, Network.A), DeviceClass.GATEWAY),
@@ -267,7 +266,6 @@ def _gateway_b(context: Context, site: Site, own: SiteAddresses) -> Device:
         _session_hub(context, site, own, Network.B),
         lan.session(context, leg),
     )
-    services = (*firewall.routing_from(own.tunnel_hub(Network.B), leg.peer), firewall.vrrp_from(leg.peer))
     return Device(
         name=names.gateway(site, Network.B),
         role=Role.LTE_GATEWAY,
@@ -286,7 +284,7 @@ def _gateway_b(context: Context, site: Site, own: SiteAddresses) -> Device:
             (own.lan,),
             (context.hub_set, _lan_set(own)),
         ),
-        firewall=_filter(context, own, (Network.B,), services, doubled=True),
+        firewall=_filter(context, own, (Network.B,), leg),
         vrrp=lan.vrrp(context, leg, master=Network(site.primary) is Network.B),
         lan_watch=lan.watch(context, leg),
         routes=_over_wwan(context),
@@ -303,7 +301,6 @@ def _gateway_both(context: Context, site: Site, own: SiteAddresses) -> Device:
         _session_pe(context, site, own),
         *(_session_hub(context, site, own, network) for network in Network),
     )
-    services = firewall.routing_from(own.pe, *(own.tunnel_hub(network) for network in Network))
     return Device(
         name=names.gateway(site, Network.B),
         role=Role.LTE_GATEWAY,
@@ -313,7 +310,7 @@ def _gateway_both(context: Context, site: Site, own: SiteAddresses) -> Device:
         site=site.name,
         interfaces=(*_interfaces_a(context, site, own), *_interfaces_b(context, site, own), leg),
         router=_router_a(context, own, neighbors),
-        firewall=_filter(context, own, tuple(Network), services, doubled=False),
+        firewall=_filter(context, own, tuple(Network), None),
         routes=_over_wwan(context),
         sim=sim(context, site),
         identity=identities.identity(context, names.gateway(site, Network.B), DeviceClass.GATEWAY),
@@ -337,7 +334,7 @@ def _switch(site: Site) -> Device:
 
 
 def _controller(context: Context, site: Site, own: SiteAddresses) -> Device:
-    gateway = addr.host(own.lan, addr.LAN_GATEWAY)
+    gateway, here = addr.host(own.lan, addr.LAN_GATEWAY), firewall.On((names.LAN_IF,))
     return Device(
         name=names.controller(site),
         role=Role.EMS,
@@ -349,9 +346,7 @@ def _controller(context: Context, site: Site, own: SiteAddresses) -> Device:
             Interface(names.LAN_IF, InterfaceKind.ETHERNET, (addr.on(own.lan, addr.LAN_CONTROLLER),)),
         ),
         routes=(StaticRoute(context.hub_lan, via=gateway),),
-        firewall=Firewall(
-            services=(firewall.echo_from(own.lan, context.hub_lan), firewall.stamp_from(context.hub_lan))
-        ),
+        firewall=Firewall(services=(here.echo(own.lan, context.hub_lan), here.stamp(context.hub_lan))),
         stamp=tuple(StampStream(site.name, addr.host(context.hub_lan, index)) for index in addr.HUB_HOSTS),
         identity=identities.identity(context, names.controller(site), DeviceClass.EMS),
     )

@@ -29,8 +29,10 @@ def _environment() -> jinja2.Environment:
         accepted,
         announced,
         braces,
+        dispatched,
         identifier,
         local_selector,
+        management_side,
         nested,
         opened,
         quoted,
@@ -104,6 +106,38 @@ def nested(device: Device) -> tuple[str, ...]:
     encrypted = device.firewall.encrypted if device.firewall else ()
     kinds = {item.name: item.kind for item in device.interfaces}
     return tuple(name for name in encrypted if kinds.get(name) is InterfaceKind.XFRM)
+
+
+def dispatched(device: Device) -> str:
+    """Return what becomes of a packet by the interface it comes in on: a verdict map of nftables.
+
+    Sources are examined where the plan knows them; what is in no entry comes from an unknown interface.
+    """
+    checked = [item.interface for item in device.firewall.sources] if device.firewall else []
+    access = device.firewall.management if device.firewall else None
+    if access is not None and access.interface:
+        checked.append(access.interface)
+    verdicts = {name: f"goto from_{identifier(name)}" for name in checked}
+    entries = {name: verdicts.get(name, "accept") for name in (*_known(device), *checked)}
+    return braces(f'"{name}" : {verdict}' for name, verdict in entries.items())
+
+
+def management_side(device: Device) -> str:
+    """Return the nftables match for the interfaces on which a device is managed."""
+    access = device.firewall.management if device.firewall else None
+    if access is not None and access.interface:
+        return f'iifname "{access.interface}"'
+    return f"iifname != {quoted(_known(device))}"
+
+
+def _known(device: Device) -> tuple[str, ...]:
+    """Every interface of the plan on which IP packets come in; a virtual gateway's and a PGW's are made."""
+    made = [device.vrrp.virtual_interface] if device.vrrp else []
+    if device.firewall is not None:
+        made += [name for pair in device.firewall.pairs for name in pair.inside_interfaces]
+        made += [item.interface for item in device.firewall.sources]
+    planned = [item.name for item in device.interfaces if item.kind is not InterfaceKind.RADIO]
+    return tuple(dict.fromkeys(("lo", *planned, *made)))
 
 
 def local_selector(selector: TrafficSelector) -> str:

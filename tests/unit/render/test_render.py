@@ -67,7 +67,7 @@ def test_nftables_jumps_and_counts_in_what_it_defines(builds: tuple[DeviceBuild,
         assert text.count("{") == text.count("}")
         hooked = {"prerouting", "input", "output", "forward"}
         chains = set(re.findall(r"^\tchain (\w+) {", text, re.MULTILINE))
-        assert set(re.findall(r"jump (\w+)", text)) == chains - hooked
+        assert set(re.findall(r"(?:jump|goto) (\w+)", text)) == chains - hooked
         assert set(re.findall(r"counter name (\w+)", text)) <= set(
             re.findall(r"^\tcounter (\w+) {}", text, re.MULTILINE)
         )

@@ -5,7 +5,14 @@ No module below the plan computes an address or invents a name.
 
 from heiiki.plan.model.device import Device, Function, Role, StampStream
 from heiiki.plan.model.faults import Availability, ElementKind, FailureMode, Fault
-from heiiki.plan.model.firewall import AllowedSource, Firewall, ForwardPair, InputService, Transit
+from heiiki.plan.model.firewall import (
+    AllowedSource,
+    Firewall,
+    ForwardPair,
+    InputService,
+    ManagementAccess,
+    Transit,
+)
 from heiiki.plan.model.interfaces import Gre, Interface, InterfaceKind, Xfrm
 from heiiki.plan.model.ipsec import EspMode, IpsecConnection, TrafficSelector
 from heiiki.plan.model.lan import LanWatch, Vrrp
@@ -47,6 +54,7 @@ __all__ = [
     "Link",
     "LinkKind",
     "Management",
+    "ManagementAccess",
     "MobilePlan",
     "Network",
     "Path",

@@ -37,22 +37,44 @@ class AllowedSource:
 
 @dataclass(frozen=True, slots=True)
 class InputService:
-    """What a device answers itself: `protocol` tcp, udp, gre, esp, vrrp, icmp, sctp or ospf."""
+    """What a device answers itself: `protocol` tcp, udp, gre, esp, vrrp, icmp, sctp or ospf.
+
+    Attributes:
+        interfaces: where it may come in; a name that ends with a star stands for all that begin so.
+    """
 
     name: str
     protocol: str
     ports: tuple[int, ...]
+    interfaces: tuple[str, ...]
     sources: tuple[IPv4Network, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class ManagementAccess:
+    """How a device is reached for management, over an interface that is no part of the closed networks.
+
+    Attributes:
+        interface: its name; empty: any interface that the plan does not know.
+        sources: where SSH may come from, and without a name all that may come in there.
+        closed: the addresses of the closed networks, which are spoofed where they come in there.
+    """
+
+    interface: str
+    sources: tuple[IPv4Network, ...]
+    closed: tuple[IPv4Network, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Firewall:
-    """Packet filter of a device: default deny in `input` and `forward` (R-ISO-*).
+    """Packet filter of a device: default deny in `input` and `forward`, and by interface (R-ISO-*).
 
     Attributes:
         separated: interfaces between which nothing passes, whatever the other rules say (D2).
-        encrypted: interfaces on which GRE passes, in and out, only inside of ESP (R-SEC-ACCESS); where the
-            interface is itself the inside of a tunnel, that is ESP of its own.
+        encrypted: uplinks below the device's tunnels. A device that has any takes and sends GRE only inside
+            of ESP, on whatever interface (R-SEC-ACCESS); where the uplink is itself the inside of a tunnel,
+            that is ESP of its own.
+        management: how it is reached from outside of the closed networks; None: it is not.
     """
 
     services: tuple[InputService, ...] = ()
@@ -61,3 +83,4 @@ class Firewall:
     transits: tuple[Transit, ...] = ()
     separated: tuple[str, ...] = ()
     encrypted: tuple[str, ...] = ()
+    management: ManagementAccess | None = None

@@ -192,6 +192,7 @@ _CHAINS: tuple[tuple[str, Concerned], ...] = (
 )
 _COUNTERS: tuple[tuple[str, Concerned], ...] = (
     ("spoofed_", frozenset({MALICE})),
+    ("unknown_interface", frozenset({MALICE})),
     ("clear_", frozenset({ACCESS})),
     ("between_sites", frozenset({SITE})),
     ("refused_forward", frozenset({SITE})),

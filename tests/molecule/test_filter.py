@@ -1,0 +1,112 @@
+"""What the packet filter alone holds when something else is lost: IPsec's policies, an interface unknown.
+
+Every test leaves the lab as it found it.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import IPv4Address
+
+from waiting import awaited
+
+from heiiki.plan.model import Gre
+
+from .service import HUB, SITE, Service
+
+PACKETS = 10
+ELSEWHERE = "radio0"
+"""An interface of the gateway on which the plan has no IP packets: it stands for any that is not planned."""
+
+SEND = """
+import socket, struct, sys
+interface, mac, outer, inner, count = sys.argv[1:]
+outer, inner = ([socket.inet_aton(one) for one in pair.split("-")] for pair in (outer, inner))
+
+def ip(protocol, ends, payload):
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), 0, 0, 64, protocol, 0, *ends)
+    total = sum(struct.unpack("!10H", head))
+    total = (total & 0xFFFF) + (total >> 16)
+    return head[:10] + struct.pack("!H", ~(total + (total >> 16)) & 0xFFFF) + head[12:] + payload
+
+packet = ip(47, outer, struct.pack("!HH", 0, 0x0800) + ip(17, inner, struct.pack("!HHHH", 4711, 4711, 8, 0)))
+wire = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
+for _ in range(int(count)):
+    wire.sendto(packet, (interface, 0x0800, 0, 0, bytes.fromhex(mac.replace(":", ""))))
+"""
+COUNT = "table ip arrived {{ chain here {{ type filter hook prerouting priority -400; {match} counter; }}; }}"
+
+
+def counters(service: Service, device: str) -> dict[str, int]:
+    said = json.loads(service.run(device, "nft", "-j", "list", "counters", "table", "inet", "heiiki"))
+    return {
+        item["counter"]["name"]: item["counter"]["packets"] for item in said["nftables"] if "counter" in item
+    }
+
+
+@contextmanager
+def without_policies(service: Service, device: str) -> Iterator[None]:
+    """Let the kernel of a device whose path only stands by lose what charon told it."""
+    service.run(device, "ip", "xfrm", "policy", "flush")
+    try:
+        yield
+    finally:
+        service.run(device, "systemctl", "restart", "strongswan")
+        awaited("the tunnel is up again", lambda: service.associations(HUB, "s0017"))
+
+
+def tunnel(service: Service) -> Gre:
+    gre = service.plan.device(SITE).interface("tun-b").gre
+    assert gre
+    return gre
+
+
+def address(service: Service, device: str) -> IPv4Address:
+    return service.plan.device(device).addresses[0]
+
+
+@contextmanager
+def counted(service: Service, device: str, match: str) -> Iterator[list[int]]:
+    """Count the packets that reach `device`, before any of its rules; the number is there in the end."""
+    service.run(device, "nft", "-f", "-", stdin=COUNT.format(match=match))
+    found: list[int] = []
+    try:
+        yield found
+        said = json.loads(service.run(device, "nft", "-j", "list", "table", "ip", "arrived"))
+        (rule,) = (item["rule"] for item in said["nftables"] if "rule" in item)
+        found += [word["counter"]["packets"] for word in rule["expr"] if "counter" in word]
+    finally:
+        service.run(device, "nft", "delete", "table", "ip", "arrived")
+
+
+def test_nothing_comes_in_by_an_interface_that_the_plan_does_not_know(service: Service) -> None:
+    """GRE in clear from the hub's address, by the radio's port, while IPsec's policies are lost."""
+    gre, dras, bems = tunnel(service), address(service, "dras"), address(service, "umeda-bems")
+    mac = service.run(SITE, "cat", f"/sys/class/net/{ELSEWHERE}/address").strip()
+    shot = ("ue0017", mac, f"{gre.remote}-{gre.local}", f"{dras}-{bems}", str(PACKETS))
+    with without_policies(service, SITE), counted(service, "umeda-bems", "udp dport 4711") as arrived:
+        before = counters(service, SITE)
+        service.run("b-enb", "python3", "-c", SEND, *shot)
+        awaited(
+            "the filter counts them all",
+            lambda: counters(service, SITE)["unknown_interface"] >= before["unknown_interface"] + PACKETS,
+        )
+    assert arrived == [0]
+
+
+def test_gre_leaves_in_clear_by_no_interface(service: Service) -> None:
+    """A route over another interface, while IPsec's policies are lost."""
+    gre, hub = tunnel(service), service.plan.device(SITE).interface("tun-b").addresses[0].network[1]
+    rule = ("to", str(gre.remote), "lookup", "4711", "pref", "10")
+    service.run(SITE, "ip", "route", "add", "default", "dev", ELSEWHERE, "table", "4711")
+    try:
+        with without_policies(service, SITE):
+            before = counters(service, SITE)["clear_out"]
+            service.run(SITE, "ip", "rule", "add", *rule)
+            try:
+                service.transport.run(SITE, ("ping", "-c", "3", "-i", "0.2", "-W", "1", str(hub)))
+            finally:
+                service.run(SITE, "ip", "rule", "del", *rule)
+            assert counters(service, SITE)["clear_out"] >= before + 3
+    finally:
+        service.run(SITE, "ip", "route", "del", "default", "table", "4711")
