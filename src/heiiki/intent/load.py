@@ -195,9 +195,7 @@ def _with_host_keys(source: YamlSource, service: Service, folder: Path, problems
     if not path.is_file():
         fix = "write it by `ssh-keyscan`, compare it with the devices' consoles, and commit it"
         problems.append(source.problem(("management", "known_hosts"), f"there is no file {path}", fix))
-    return service.model_copy(
-        update={"management": management.model_copy(update={"known_hosts": str(path)})}
-    )
+    return service.model_copy(update={"management": management.model_copy(update={"known_hosts": str(path)})})
 
 
 def _first(found: Iterator[tuple[YamlSource, M]]) -> tuple[YamlSource, M] | None:
