@@ -12,6 +12,7 @@ PROGRAMS: Mapping[str, str] = {
     "links": "links.cli",
     "stamp": "stamp.cli",
     "vault-node": "vault_node",
+    "vrrp": "vrrp",
 }
 """Module of each part. Only the one that was asked for is loaded: starting is most of what a call costs."""
 

@@ -17,15 +17,16 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from heiiki.intent import load
-from heiiki.plan import Plan, build
+from heiiki.pki.authorities import every
 from heiiki.render import DeviceBuild, compile_plan
 from heiiki.report import EvidenceStore
 from heiiki.requirements import Verdict
 from heiiki.requirements.verdict import Evidence
+from heiiki.service import Service, opened
 from heiiki.verify import verify
 from heiiki.verify.config import running as configuration
 from heiiki.verify.fleet import Fleet, fleet
+from heiiki.verify.ipsec import anchors as trust_anchors
 from heiiki.verify.ipsec import associations as trust_sas
 from heiiki.verify.ipsec import certificates as trust_certificates
 from heiiki.verify.ipsec import cleartext as trust_clear
@@ -119,6 +120,36 @@ MUTANTS = (
         live=frozenset({"R-ISO-SITE"}),
     ),
     Mutant(
+        "keepalived on a standby gateway",
+        "umeda-gw-b",
+        (("systemctl", "stop", "keepalived"),),
+        (("systemctl", "start", "keepalived"),),
+        frozenset({("R-GAP", "config", "umeda-gw-b")}),
+        ("config", "sessions"),
+        live=frozenset({"R-DUAL"}),
+    ),
+    Mutant(
+        "the program that keeps links",
+        "sakai-gw-b",
+        (("systemctl", "stop", "heiiki-links"),),
+        (("systemctl", "start", "heiiki-links"),),
+        frozenset({("R-GAP", "config", "sakai-gw-b"), ("R-DUAL", "config", "sakai-gw-b")}),
+        ("config", "sessions"),
+        live=frozenset({"R-DUAL"}),
+    ),
+    Mutant(
+        "keepalived's priority, by a file that is put back",
+        "umeda-gw-b",
+        (
+            sh(
+                "cd /etc/keepalived && cp -p keepalived.conf kept && sed -i 's/priority 100/priority 90/'"
+                " keepalived.conf && systemctl reload keepalived && mv kept keepalived.conf"
+            ),
+        ),
+        (("systemctl", "reload", "keepalived"),),
+        frozenset({("R-GAP", "config", "umeda-gw-b")}),
+    ),
+    Mutant(
         "the LAN watch",
         "umeda-ce-a",
         (("systemctl", "stop", "heiiki-lan-watch"),),
@@ -190,9 +221,9 @@ class Bench:
     """The provisioned lab, and what its verification says."""
 
     def __init__(
-        self, plan: Plan, builds: Sequence[DeviceBuild], transport: LabTransport, folder: Path
+        self, service: Service, builds: Sequence[DeviceBuild], transport: LabTransport, folder: Path
     ) -> None:
-        self.plan, self.builds, self.transport = plan, builds, transport
+        self.service, self.plan, self.builds, self.transport = service, service.plan, builds, transport
         self._store = EvidenceStore(folder)
         self._baselines: dict[tuple[str, ...], Verdicts] = {}
 
@@ -208,6 +239,9 @@ class Bench:
         if not checks:
             return ()
         return verify(self.plan, self.builds, self.transport, self.keep, checks=checks).verdicts
+
+    def authorities(self) -> tuple[x509.Certificate, ...]:
+        return every(self.service.vault("comparing trust anchors").vault, self.plan.pki)
 
     def keep(self, name: str, raw: bytes) -> Evidence:
         return self._store.keep(name, raw)
@@ -241,6 +275,9 @@ def files(bench: Bench, devices: Fleet) -> Iterator[Verdict]:
 TRUST: dict[str, Callable[[Bench, Fleet], Iterator[Verdict]]] = {
     "files": files,
     "associations": lambda bench, devices: trust_sas.verdicts(bench.plan, devices, bench.keep),
+    "anchors": lambda bench, devices: trust_anchors.verdicts(
+        bench.plan, devices, bench.keep, bench.authorities
+    ),
     "certificates": lambda bench, devices: trust_certificates.verdicts(bench.plan, devices, bench.keep),
     "clear": lambda bench, devices: trust_clear.verdicts(bench.plan, bench.transport, devices, bench.keep),
 }
@@ -249,9 +286,9 @@ TRUST: dict[str, Callable[[Bench, Fleet], Iterator[Verdict]]] = {
 
 @pytest.fixture(scope="module")
 def bench(provisioned: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    plan = build(load(provisioned))
+    service = opened(provisioned)
     transport = LabTransport(lab_dir())
-    yield Bench(plan, tuple(compile_plan(plan)), transport, tmp_path_factory.mktemp("evidence"))
+    yield Bench(service, tuple(compile_plan(service.plan)), transport, tmp_path_factory.mktemp("evidence"))
     transport.close()
 
 
@@ -379,6 +416,26 @@ def has_old_lists(device: str) -> Act:
     return act
 
 
+def believes_a_foreign_ca(device: str) -> Act:
+    """A CA of the service's own name and its list, beside those that the service put there."""
+
+    def act(bench: Bench) -> None:
+        key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Heiiki lab root CA 1")])
+        basic, day = x509.BasicConstraints(ca=True, path_length=None), timedelta(days=1)
+        made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        made = made.serial_number(x509.random_serial_number()).add_extension(basic, critical=True)
+        authority = made.not_valid_before(now - day).not_valid_after(now + day).sign(key, hashes.SHA256())
+        listed = x509.CertificateRevocationListBuilder().issuer_name(name)
+        revoked = listed.last_update(now - day).next_update(now + day).sign(key, hashes.SHA256())
+        for folder, one in (("x509ca", authority), ("x509crl", revoked)):
+            bench.call(device, sh(f"cat > {FOREIGN.format(folder)}"), one.public_bytes(Encoding.PEM))
+        bench.call(device, ("swanctl", "--load-creds", "--noprompt"))
+
+    return act
+
+
+FOREIGN = "/etc/swanctl/{}/zz.pem"
 HUB_SIDE = "/s0017 {/,/^.}/"
 WEAK = "s/esp_proposals = .*/esp_proposals = aes128-sha256/"
 UNPROTECTED = ("nft flush chain inet heiiki output", "nft flush chain inet heiiki encrypted")
@@ -413,6 +470,30 @@ TRUST_MUTANTS = (
         at("umeda-ce-a", ("swanctl", "--load-creds", "--clear", "--noprompt")),
         ("associations",),
         {(ACCESS, "config", "IKE daemon of umeda-ce-a"): "pre-shared keys are loaded"},
+    ),
+    TrustMutant(
+        "a foreign CA and its list",
+        believes_a_foreign_ca("hub-ce-b"),
+        at(
+            "hub-ce-b",
+            ("rm", FOREIGN.format("x509ca"), FOREIGN.format("x509crl")),
+            ("swanctl", "--load-creds", "--clear", "--noprompt"),
+        ),
+        ("associations", "anchors", "certificates"),
+        {
+            (ACCESS, "config", "trust anchors of hub-ce-b"): "no CA of the service",
+            ("R-SEC-ESP", "config", "trust anchors of hub-ce-b"): "no CA of the service",
+        },
+    ),
+    TrustMutant(
+        "a liveness check that nobody waits for",
+        loads("hub-ce-b", "s/dpd_delay = .*/dpd_delay = 600s/"),
+        at("hub-ce-b", ("swanctl", "--load-conns")),
+        ("associations",),
+        {
+            (ACCESS, "config", "IKE daemon of hub-ce-b"): "dpd_delay is 600",
+            ("R-SEC-ESP", "config", "IKE daemon of hub-ce-b"): "dpd_delay is 600",
+        },
     ),
     TrustMutant(
         "revocation that need not be known",

@@ -109,6 +109,22 @@ def trust_anchors(vault: Vault, trust: Pki) -> str:
     return "".join(one.public_bytes(Encoding.PEM).decode() for one in parsed)
 
 
+def every(vault: Vault, trust: Pki) -> tuple[x509.Certificate, ...]:
+    """Return the certificates of every CA of the service, roots and issuing CAs; needs no token.
+
+    Raises:
+        VaultError: there is none, or the server cannot be asked.
+    """
+    paths = [
+        f"{mount}/issuer/{one}/pem"
+        for mount in (trust.root_mount, trust.issuing_mount)
+        for one in vault.names(f"{mount}/issuers")
+    ]
+    if not paths:
+        raise _no_ca(vault, trust.root_mount)
+    return tuple(x509.load_pem_x509_certificate(vault.fetch(path)) for path in paths)
+
+
 def _begins(certificate: x509.Certificate) -> datetime:
     return certificate.not_valid_before_utc
 

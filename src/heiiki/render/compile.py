@@ -108,7 +108,7 @@ def _links(_plan: Plan, device: Device) -> Part | None:
         return None
     name = "heiiki-links"
     config = RenderedFile(
-        "/etc/heiiki/links.json", interfaces_json(device), service=name, requirements=("R-DUAL",)
+        "/etc/heiiki/links.json", interfaces_json(device), service=name, requirements=("R-GAP", "R-DUAL")
     )
     health = agent.command("links", "check", "/etc/heiiki/links.json")
     return Part((_unit(name), config), Service(name, "reload", health, restart_on=(agent.PATH,)))
@@ -166,7 +166,7 @@ def _keepalived(plan: Plan, device: Device) -> Part | None:
         requirements=("R-GAP",),
     )
     unit = _drop_in("keepalived")
-    return Part((unit, file), Service("keepalived", "reload"))
+    return Part((unit, file), Service("keepalived", "reload", agent.command("vrrp", "status")))
 
 
 def _lan_watch(_plan: Plan, device: Device) -> Part | None:

@@ -3,7 +3,10 @@
 import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+
+from cryptography import x509
 
 from heiiki import revocation
 from heiiki.design import design
@@ -11,6 +14,7 @@ from heiiki.errors import VaultError
 from heiiki.intent.place import refuse_inside_service
 from heiiki.management import TestEquipment
 from heiiki.output import OwnedFolder
+from heiiki.pki.authorities import every
 from heiiki.render import compile_plan
 from heiiki.report import (
     EvidenceStore,
@@ -96,6 +100,7 @@ def _measured(
             sim_trials=equipment.sim_trials,
             may_be_refused=equipment.refused_certificates,
             authority=_authority(service, equipment),
+            authorities=partial(_authorities, service),
             faults=faults,
             report=report,
             checks=checks,
@@ -129,6 +134,16 @@ def _authority(service: Service, equipment: TestEquipment) -> VaultAuthority | N
     except VaultError:
         return None
     return VaultAuthority(service.plan, access)
+
+
+def _authorities(service: Service) -> tuple[x509.Certificate, ...]:
+    """Return every CA of the service, as its server has them.
+
+    Raises:
+        VaultError: it cannot be asked.
+    """
+    access = service.vault("comparing trust anchors")
+    return every(access.vault, service.plan.pki)
 
 
 def _machine() -> str:

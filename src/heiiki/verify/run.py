@@ -18,7 +18,7 @@ from heiiki.verify.config import running as configuration
 from heiiki.verify.faults import campaign
 from heiiki.verify.faults.injector import Injector
 from heiiki.verify.fleet import Fleet, UnreadableError, fleet, reading
-from heiiki.verify.ipsec import associations, certificates, cleartext, refusals, wire
+from heiiki.verify.ipsec import anchors, associations, certificates, cleartext, refusals, wire
 from heiiki.verify.ipsec.test_certificates import Authority
 from heiiki.verify.isolation import carrier, group, sites, spoofing
 from heiiki.verify.isolation.packets import send_probes
@@ -57,6 +57,7 @@ class _Scene:
     may_be_refused: bool
     authority: Authority | None
     trials: access.SimTrials | None
+    authorities: anchors.Authorities | None
     patience: int = 1
     """Factor by which every time is multiplied on a busy machine."""
 
@@ -82,6 +83,7 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
     may_be_refused: bool = False,
     authority: Authority | None = None,
     sim_trials: access.SimTrials | None = None,
+    authorities: anchors.Authorities | None = None,
 ) -> Observation:
     """Examine the running service.
 
@@ -98,6 +100,7 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
         may_be_refused: connections may be tried that IPsec must refuse.
         authority: makes certificates for these; None where no CA may issue them.
         sim_trials: commands of a test UE; None outside a lab.
+        authorities: asks the service's server for its CAs; None where none is known.
 
     Raises:
         HeiikiError: an unknown check or fault was asked for.
@@ -110,7 +113,9 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
     verdicts: list[Verdict] = []
     rows: tuple[FaultRow, ...] = ()
     with fleet(transport, len(plan.devices)) as devices:
-        scene = _Scene(plan, builds, transport, devices, keep, may_be_refused, authority, sim_trials)
+        scene = _Scene(
+            plan, builds, transport, devices, keep, may_be_refused, authority, sim_trials, authorities
+        )
         if set(wanted) & {"sessions", "paths", "isolation", "trust"}:
             report(_settled(scene))
         for name, check in _HARMLESS:
@@ -179,7 +184,7 @@ def _config(scene: _Scene) -> Iterator[Verdict]:
 
 
 def _sessions(scene: _Scene) -> Iterator[Verdict]:
-    return sessions.verdicts(scene.plan, scene.fleet, scene.keep)
+    return sessions.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep)
 
 
 def _paths(scene: _Scene) -> Iterator[Verdict]:
@@ -210,6 +215,7 @@ def _access(scene: _Scene) -> Iterator[Verdict]:
 
 def _trust(scene: _Scene) -> Iterator[Verdict]:
     yield from associations.verdicts(scene.plan, scene.fleet, scene.keep)
+    yield from anchors.verdicts(scene.plan, scene.fleet, scene.keep, scene.authorities)
     yield from certificates.verdicts(scene.plan, scene.fleet, scene.keep)
     yield from wire.verdicts(scene.plan, wire.look(scene.plan, scene.fleet), scene.keep)
 

@@ -115,6 +115,14 @@ class Daemon:
             "alive": self._watch.alive is True,
             "decided": self._watch.alive is not None,
             "since": round(self._since, 3),
+            "watches": {
+                "interface": self._settings.interface,
+                "prefix": str(self._settings.prefix),
+                "source": str(self._settings.source),
+                "targets": [str(target) for target in self._settings.targets],
+                "probe_ms": self._settings.probe_ms,
+                "lost": self._settings.lost,
+            },
             "targets": {
                 str(target): (now - seen[target]) // 1_000_000 if target in seen else None
                 for target in self._settings.targets

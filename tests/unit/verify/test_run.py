@@ -145,7 +145,7 @@ def test_an_ipv6_route_leaves_the_tables_of_its_device_alone_unknown(
         routes = IPV6 if device == first else IPV6[1:]
         return {"commands": dict.fromkeys(parameters["commands"], said(json.dumps(routes)))}
 
-    found = {one.subject: one for one in sessions.verdicts(plan, fleet_of(reply), kept)}
+    found = {one.subject: one for one in sessions.verdicts(plan, (), fleet_of(reply), kept)}
     assert found[f"routes of {first}"].result is Result.UNKNOWN
     assert found[f"routes of {first}"].reason == (
         f"{first}: the answer cannot be read: AddressValueError: Expected 4 octets in 'fe80::'"

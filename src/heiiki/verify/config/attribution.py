@@ -47,6 +47,14 @@ class Difference:
         return identifier in concerned if concerned else True
 
 
+def of_health(path: str, text: str) -> Difference:
+    """Return the difference that a service's own check tells of: of the links, that one is not as planned."""
+    return Difference(path, f" {text}", _HEALTH.get(path, NOT_KNOWN))
+
+
+_HEALTH: Mapping[str, Concerned] = {"/etc/heiiki/links.json": frozenset({DUAL})}
+
+
 # --- FRRouting
 
 Line = tuple[str, ...]

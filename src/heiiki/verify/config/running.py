@@ -10,13 +10,16 @@ from heiiki.plan.model import Device, Plan
 from heiiki.render.model import DeviceBuild, RenderedFile
 from heiiki.requirements import Result, Stage, Verdict, requirement
 from heiiki.requirements.verdict import Evidence
-from heiiki.verify.config.attribution import Difference, of_filter, of_frr
+from heiiki.verify.config.attribution import Difference, of_filter, of_frr, of_health
+from heiiki.verify.config.programs import runs_otherwise
 from heiiki.verify.fleet import Answer, Fleet
+from heiiki.verify.routing import units
 from heiiki.verify.routing.frr import differences
 from heiiki.verify.verdicts import Keep, judged, summarise
 
 _SECRET = re.compile(r"\{\{secret:[^}]*\}\}")
 _FRR, _NFTABLES = "/etc/frr/frr.conf", "/etc/nftables.conf"
+_SHOWN = 300
 _SHOW = ("vtysh", "-c", "show running-config no-header")
 
 
@@ -30,18 +33,24 @@ def verdicts(plan: Plan, builds: Sequence[DeviceBuild], fleet: Fleet, keep: Keep
 def question(build: DeviceBuild) -> dict[str, Any]:
     """Return the parameters of probe ``running`` for one device."""
     paths = [file.path for file in build.files]
-    by_service = {file.service: file.path for file in build.files if file.requirements}
-    health = [
-        [by_service.get(service.name, ""), list(service.health)]
-        for service in build.services
-        if service.health and service.name in by_service
-    ]
+    answering = _units(build)
     return {
         "files": [_file(file) for file in build.files],
         "shown": [[path, list(_SHOW)] for path in paths if path == _FRR],
         "nftables": [path for path in paths if path == _NFTABLES],
-        "health": health,
+        "health": [
+            [answering[service.name], list(service.health)]
+            for service in build.services
+            if service.health and service.name in answering
+        ],
+        "units": units.command(answering) if answering else [],
     }
+
+
+def _units(build: DeviceBuild) -> dict[str, str]:
+    """Return the services that hold a requirement, each with the file for which it answers."""
+    held = {file.service: file.path for file in build.files if file.requirements}
+    return {service.name: held[service.name] for service in build.services if service.name in held}
 
 
 def _file(file: RenderedFile) -> dict[str, str]:
@@ -107,6 +116,7 @@ def _held_by(build: DeviceBuild, path: str) -> frozenset[str]:
 def _differences(device: Device, build: DeviceBuild, said: Mapping[str, Any]) -> Iterator[Difference]:
     for path, texts in said["different"].items():
         yield from (Difference(path, f" {text}") for text in texts)
+    yield from _of_programs(device, build, said)
     for path, found in said["filter"].items():
         if "there" in found:
             yield from of_filter(path, device, found["wanted"], found["there"])
@@ -117,8 +127,33 @@ def _differences(device: Device, build: DeviceBuild, said: Mapping[str, Any]) ->
             yield from (of_frr(_FRR, line, missing=False) for line in more)
 
 
+def _of_programs(device: Device, build: DeviceBuild, said: Mapping[str, Any]) -> Iterator[Difference]:
+    """Yield the programs that do not run, and those that run with other values than their files."""
+    states = units.states(said["units"])
+    for name, path in _units(build).items():
+        state = states.get(name, units.ACTIVE)
+        if state != units.ACTIVE:
+            yield Difference(path, f" {name} does not run: {state}")
+            continue
+        found = said["health"].get(path)
+        if found is None or found["rc"] is None:
+            continue
+        if found["rc"]:
+            told = (found["out"] + found["err"]).strip().replace("\n", "; ")[:_SHOWN]
+            yield of_health(path, f"{name} does not work: {told or 'it says nothing'}")
+        else:
+            yield from (
+                of_health(path, f"runs otherwise: {text}") for text in runs_otherwise(device, path, found)
+            )
+
+
 def _unreadable(path: str, said: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"{path} {text}" for text in said["unreadable"].get(path, ()))
+    found = said["health"].get(path)
+    if found is not None and found["rc"] is None:
+        yield f"{path}: the check of its program cannot be run: {found['err']}"
+    if said["units"].get("rc", 0) != 0:
+        yield f"{path}: systemd does not say whether its program runs: {said['units']['err'].strip()}"
     if error := said["filter"].get(path, {}).get("error"):
         yield f"{path} {error}"
     if path == _FRR and (why := _not_shown(said)):

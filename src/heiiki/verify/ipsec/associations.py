@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from heiiki.design.associations import Association, Side, associations, guarded, held
 from heiiki.design.suites import negotiated
-from heiiki.plan.model import Device, IpsecConnection, Plan, Suite, TrafficSelector
+from heiiki.plan.model import Device, IkeTimers, IpsecConnection, Plan, Suite, TrafficSelector
 from heiiki.requirements import Result, Stage, Verdict
 from heiiki.requirements.verdict import Evidence
 from heiiki.verify.fleet import Answer, Fleet
@@ -90,7 +90,7 @@ def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
             one, plan.pki.suite, tuple(found for side in one.sides for found in evidence[side.device])
         )
     for device in guarded(plan):
-        yield from loaded(device, seen.daemon[device.name], evidence[device.name])
+        yield from loaded(device, plan.timers.ike, seen.daemon[device.name], evidence[device.name])
 
 
 def _settled(plan: Plan, fleet: Fleet, names: Sequence[str]) -> _Look:
@@ -302,7 +302,9 @@ def _scope(one: Association, sas: list[dict[str, Any]], kernel: Mapping[str, Ans
     )
 
 
-def loaded(device: Device, answer: Answer, evidence: tuple[Evidence, ...]) -> Iterator[Verdict]:
+def loaded(
+    device: Device, timers: IkeTimers, answer: Answer, evidence: tuple[Evidence, ...]
+) -> Iterator[Verdict]:
     """Yield whether the daemon runs the connections of the plan and no other, certificates only."""
     subject = f"IKE daemon of {device.name}"
     for identifier in held(device):
@@ -311,7 +313,7 @@ def loaded(device: Device, answer: Answer, evidence: tuple[Evidence, ...]) -> It
             yield configured(identifier, subject, Result.UNKNOWN, answer.error, evidence)
             continue
         there = {name: one for said in answer.data["conns"] for name, one in said.items()}
-        wrong = [said for one in mine for said in _differences(one, there.get(one.name))]
+        wrong = [said for one in mine for said in _differences(one, timers, there.get(one.name))]
         wrong += _surplus(device, answer.data, there)
         if wrong:
             yield configured(identifier, subject, Result.FAIL, summarise(wrong), evidence)
@@ -335,30 +337,40 @@ def _surplus(device: Device, said: Mapping[str, Any], there: Mapping[str, Any]) 
     return wrong
 
 
-def _differences(wanted: IpsecConnection, said: Mapping[str, Any] | None) -> Iterator[str]:
+def _differences(wanted: IpsecConnection, timers: IkeTimers, said: Mapping[str, Any] | None) -> Iterator[str]:
     if said is None:
         yield f"{wanted.name} is not loaded"
         return
     for kind, value in (("local_addrs", wanted.local), ("remote_addrs", wanted.remote)):
         if said.get(kind) != [str(value)]:
             yield f"{wanted.name}: {kind} is {said.get(kind)}, not {value}"
+    for kind, seconds in (("dpd_delay", timers.dpd_delay_s), ("rekey_time", timers.rekey_ike_s)):
+        if said.get(kind) != str(seconds):
+            yield f"{wanted.name}: {kind} is {said.get(kind)}, not {seconds}"
     if said.get("version") != "IKEv2":
         yield f"{wanted.name}: is {said.get('version')}, not IKEv2"
+    yield from _authentication_differences(wanted, said)
+    yield from _child_differences(wanted, timers, said.get("children", {}))
+
+
+def _authentication_differences(wanted: IpsecConnection, said: Mapping[str, Any]) -> Iterator[str]:
     for kind, name in (("local", wanted.local_id), ("remote", wanted.remote_id)):
         rounds = [one for key, one in said.items() if key.startswith(f"{kind}-")]
         if [(one.get("class"), one.get("id")) for one in rounds] != [("public key", name)]:
             yield f"{wanted.name}: {kind} authentication is {json.dumps(rounds)}, not a certificate of {name}"
     if any(one.get("revocation") != _STRICT for key, one in said.items() if key.startswith("remote-")):
         yield f"{wanted.name}: takes a certificate whose revocation cannot be looked up"
-    yield from _child_differences(wanted, said.get("children", {}))
 
 
-def _child_differences(wanted: IpsecConnection, there: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+def _child_differences(
+    wanted: IpsecConnection, timers: IkeTimers, there: Mapping[str, Mapping[str, Any]]
+) -> Iterator[str]:
     if len(there) != 1:
         yield f"{wanted.name}: has {len(there)} children, not one"
     for name, child in there.items():
         expected = {
             "mode": wanted.mode.upper(),
+            "rekey_time": str(timers.rekey_esp_s),
             "local-ts": [selector(wanted.selector, local=True)],
             "remote-ts": [selector(wanted.selector, local=False)],
         }

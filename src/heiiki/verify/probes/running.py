@@ -16,7 +16,14 @@ from typing import Any
 
 def main(parameters: dict[str, Any]) -> dict[str, Any]:
     """Return the differences of each file and, by file, of what runs, and what could not be read."""
-    found: dict[str, Any] = {"different": {}, "unreadable": {}, "shown": {}, "filter": {}}
+    found: dict[str, Any] = {
+        "different": {},
+        "unreadable": {},
+        "shown": {},
+        "filter": {},
+        "health": {},
+        "units": {},
+    }
     for file in parameters["files"]:
         _note(found, file["path"], _file(file))
     for path, argv in parameters["shown"]:
@@ -24,7 +31,9 @@ def main(parameters: dict[str, Any]) -> dict[str, Any]:
     for path in parameters["nftables"]:
         found["filter"][path] = _nftables(path)
     for path, argv in parameters["health"]:
-        _note(found, path, _health(argv))
+        found["health"][path] = _shown(argv)
+    if parameters["units"]:
+        found["units"] = _shown(parameters["units"])
     return found
 
 
@@ -114,14 +123,3 @@ def _bare(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _bare(one) for key, one in value.items() if key not in ("handle", "packets", "bytes")}
     return [_bare(one) for one in value] if isinstance(value, list) else value
-
-
-def _health(argv: list[str]) -> tuple[str, str]:
-    try:
-        done = _run(argv)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return "unreadable", f"{' '.join(argv)}: {error}"
-    if done.returncode:
-        said = (done.stdout + done.stderr).strip().replace("\n", "; ")[:300]
-        return "different", f"`{' '.join(argv)}` ended with {done.returncode}: {said}"
-    return "", ""

@@ -12,6 +12,7 @@ from typing import Any
 from heiiki.plan.model import Device, Plan
 from heiiki.verify.fleet import Answer, reading
 from heiiki.verify.network import expected_exits, gateways, hub_ce
+from heiiki.verify.routing import units
 
 ENB_STATE = "/run/heiiki/enb.json"
 _DEFAULT_VRF = "default"
@@ -38,6 +39,7 @@ class Expected:
         virtual: the virtual gateway address that it must have (or must not), with a word on which.
         exits: destination, and the interface on which packets to it must leave.
         sim: the address that the LTE network must have given it.
+        units: services that must run; asked where a verdict depends on it, not by each poll.
     """
 
     device: str
@@ -46,6 +48,7 @@ class Expected:
     virtual: tuple[IPv4Address, bool] | None = None
     exits: tuple[tuple[IPv4Address, str], ...] = ()
     sim: IPv4Address | None = None
+    units: tuple[str, ...] = ()
 
 
 def expectations(plan: Plan) -> dict[str, Expected]:
@@ -111,6 +114,8 @@ def question(expected: Expected) -> dict[str, Any]:
         commands["modem"] = ["mmcli", "-m", "any", "-J"]
     if expected.exits:
         commands["routes"] = ["ip", "-j", "route", "show"]
+    if expected.units:
+        commands["units"] = units.command(expected.units)
     return {"commands": commands}
 
 
@@ -124,17 +129,28 @@ def problems(expected: Expected, answer: Answer) -> list[str]:
     return [f"{expected.device}: {problem}" for problem in found]
 
 
+def readable_problems(expected: Expected, answer: Answer) -> list[str]:
+    """Return what is not as expected in those answers that can be read, as human-readable text."""
+    with reading(expected.device):
+        said = {
+            name: one for name, one in answer.data.get("commands", {}).items() if _was_answered(name, one)
+        }
+        return [f"{expected.device}: {problem}" for problem in _problems(expected, said)]
+
+
 def _problems(expected: Expected, said: Mapping[str, Any]) -> Iterator[str]:
+    if "units" in said:
+        yield from units.stopped(expected.units, said["units"])
     if "vtysh" in said:
         yield from _routing(expected, documents(said["vtysh"]["out"]))
-    if expected.core:
+    if "ldp" in said:
         yield from _labels(expected, said["ldp"]["out"])
-    if expected.virtual is not None:
-        yield from _virtual(expected, _list(said["addresses"]["out"]))
-    if expected.exits:
-        yield from _exits(expected, _list(said["routes"]["out"]))
-    if expected.sim is not None:
-        yield from _attached(expected.sim, said["modem"], _list(said["addresses"]["out"]))
+    if expected.virtual is not None and "addresses" in said:
+        yield from _virtual(expected, json.loads(said["addresses"]["out"]))
+    if "routes" in said:
+        yield from _exits(expected, json.loads(said["routes"]["out"]))
+    if expected.sim is not None and "addresses" in said:
+        yield from _attached(expected.sim, said["modem"], json.loads(said["addresses"]["out"]))
 
 
 def unreadable(answer: Answer) -> list[str]:
@@ -143,8 +159,15 @@ def unreadable(answer: Answer) -> list[str]:
         return [answer.error]
     said = answer.data["commands"]
     return [
-        f"{answer.device}: {name}: {one['err'].strip()}" for name, one in said.items() if one["rc"] is None
+        f"{answer.device}: {name}: {one['err'].strip() or 'exit status'} ({one['rc']})"
+        for name, one in said.items()
+        if not _was_answered(name, one)
     ]
+
+
+def _was_answered(name: str, said: Mapping[str, Any]) -> bool:
+    """A command that failed says nothing; `mmcli` fails where there is no modem, which is an answer."""
+    return said["rc"] == 0 or (name == "modem" and said["rc"] is not None)
 
 
 def documents(text: str) -> list[Any]:
@@ -160,14 +183,6 @@ def documents(text: str) -> list[Any]:
                 pass
         end = text.find("\n", at)
         at = len(text) if end < 0 else end + 1
-    return found
-
-
-def _list(text: str) -> list[dict[str, Any]]:
-    try:
-        found: list[dict[str, Any]] = json.loads(text or "[]")
-    except ValueError:
-        return []
     return found
 
 

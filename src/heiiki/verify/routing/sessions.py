@@ -1,9 +1,11 @@
 """Both networks are up as planned (R-DUAL), and no gateway has a route to another site (R-ISO-SITE)."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from heiiki.plan.model import Device, Plan
+from heiiki.render.model import DeviceBuild
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
 from heiiki.verify.fleet import Answer, Fleet, UnreadableError, reading
@@ -12,8 +14,8 @@ from heiiki.verify.routing.expected import (
     Expected,
     expectations,
     foreign_routes,
-    problems,
     question,
+    readable_problems,
     unreadable,
 )
 from heiiki.verify.verdicts import Keep, live, summarise, unknown
@@ -22,9 +24,14 @@ from heiiki.verify.verdicts import Keep, live, summarise, unknown
 _TABLES = {"commands": {"tables": ["ip", "-4", "-j", "route", "show", "table", "all"]}}
 
 
-def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
+_PROGRAMS = frozenset({"R-GAP", "R-DUAL"})
+"""Services that hold one of these are part of a path, or of the switch to the other one."""
+
+
+def verdicts(plan: Plan, builds: Sequence[DeviceBuild], fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
     """Yield R-DUAL for every router and R-ISO-SITE for every gateway's tables."""
-    expected = expectations(plan)
+    needed = {build.device: programs(build) for build in builds}
+    expected = {name: replace(one, units=needed.get(name, ())) for name, one in expectations(plan).items()}
     answers = fleet.ask("read", {name: question(one) for name, one in expected.items()})
     for name, one in expected.items():
         yield of_device(one, answers[name], keep)
@@ -33,18 +40,24 @@ def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
     )
 
 
+def programs(build: DeviceBuild) -> tuple[str, ...]:
+    """Return the services of a device without which a path does not stand, or is not switched to."""
+    names = {file.service for file in build.files if _PROGRAMS & set(file.requirements)}
+    return tuple(service.name for service in build.services if service.name in names)
+
+
 def of_device(expected: Expected, answer: Answer, keep: Keep) -> Verdict:
     """Return R-DUAL of one router: sessions, BFD, VRRP, core, bearer, and the way that packets leave."""
     evidence = (keep(f"sessions/{expected.device}.json", answer.raw),)
     silent = unreadable(answer)
-    if silent:
-        return unknown("R-DUAL", expected.device, summarise(silent), evidence)
     try:
-        wrong = problems(expected, answer)
+        wrong = readable_problems(expected, answer)
     except UnreadableError as error:
         return unknown("R-DUAL", expected.device, str(error), evidence)
     if wrong:
         return live("R-DUAL", expected.device, Result.FAIL, summarise(wrong), evidence)
+    if silent:
+        return unknown("R-DUAL", expected.device, summarise(silent), evidence)
     return live("R-DUAL", expected.device, Result.PASS, _scope(expected), evidence)
 
 
@@ -56,6 +69,8 @@ def _scope(expected: Expected) -> str:
         parts.append("VRRP master" if expected.virtual[1] else "VRRP backup")
     if expected.sim is not None:
         parts.append(f"attached as {expected.sim}")
+    if expected.units:
+        parts.append(f"{', '.join(expected.units)} run")
     if expected.exits:
         parts.append(f"{len(expected.exits)} routes leave where planned")
     return ", ".join(parts)

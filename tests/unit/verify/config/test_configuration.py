@@ -8,7 +8,7 @@ import pytest
 
 import heiiki.render
 from heiiki.plan.model import Plan
-from heiiki.render.model import DeviceBuild, RenderedFile
+from heiiki.render.model import DeviceBuild, RenderedFile, Service
 from heiiki.requirements import Result, Stage
 from heiiki.requirements.verdict import Evidence
 from heiiki.verify.config import running as configuration
@@ -28,7 +28,14 @@ def verdicts(
     plan: Plan, kept: Keep, different: Any = None, unreadable: Any = None, error: str = "", show: str = "x\n"
 ) -> list[tuple[str, Result, str]]:
     shown = {"/etc/frr/frr.conf": {"rc": 0 if show else 1, "out": show, "err": "vtysh: no"}}
-    said = {"different": different or {}, "unreadable": unreadable or {}, "shown": shown, "filter": {}}
+    said = {
+        "different": different or {},
+        "unreadable": unreadable or {},
+        "shown": shown,
+        "filter": {},
+        "health": {},
+        "units": {},
+    }
     data = {} if error else said
     found = list(configuration.of_device(plan.device("hub-ce-a"), BUILD, Answer("x", data, error, b""), kept))
     assert all(one.stage is Stage.CONFIG and one.subject == "x" for one in found)
@@ -71,7 +78,12 @@ def test_a_secret_is_matched_around_and_never_sent(tmp_path: Any) -> None:
 
 
 def test_every_requirement_of_the_stage_is_held_by_some_device(plan: Plan, kept: Keep) -> None:
-    answer = Answer("x", {"different": {}, "unreadable": {}, "shown": {}, "filter": {}}, "", b"")
+    answer = Answer(
+        "x",
+        {"different": {}, "unreadable": {}, "shown": {}, "filter": {}, "health": {}, "units": {}},
+        "",
+        b"",
+    )
     found = [
         verdict
         for build in heiiki.render.compile_plan(plan)
@@ -191,3 +203,91 @@ def test_files_are_read(tmp_path: Any, content: bytes | None, kind: str) -> None
         path.chmod(0o640)
     wanted = configuration._file(RenderedFile(str(path), "x\n", "0640", path.owner() if content else "root"))
     assert running._file(wanted)[0] == kind
+
+
+VRRP = RenderedFile("/etc/keepalived/keepalived.conf", "x", service="keepalived", requirements=("R-GAP",))
+LINKS = RenderedFile("/etc/heiiki/links.json", "x", service="heiiki-links", requirements=("R-GAP", "R-DUAL"))
+PROGRAMS = DeviceBuild(
+    "umeda-gw-b",
+    (VRRP, LINKS),
+    (
+        Service("keepalived", health=("heiiki-agent", "vrrp", "status")),
+        Service("heiiki-links", health=("heiiki-agent", "links", "check")),
+    ),
+)
+STANDBY = {
+    "name": "lan",
+    "state": "BACKUP",
+    "interface": "lan0",
+    "virtual_interface": "lan0-v",
+    "router_id": 51,
+    "priority": 100,
+    "advert_ms": 300.0,
+    "preempt": "enabled",
+    "preempt_delay_s": 2.0,
+    "addresses": ["10.16.1.17"],
+}
+
+
+def programs(
+    plan: Plan,
+    kept: Keep,
+    keepalived: str = "active",
+    links: str = "active",
+    vrrp: Any = (STANDBY,),
+    change: str = "",
+    systemd: int = 0,
+) -> dict[str, tuple[Result, str]]:
+    """The verdicts on a standby gateway whose programs say this of themselves."""
+    units = (
+        f"Id=keepalived.service\nActiveState={keepalived}\n\nId=heiiki-links.service\nActiveState={links}\n"
+    )
+    health = {
+        VRRP.path: {"rc": 0, "out": json.dumps(vrrp), "err": ""},
+        LINKS.path: {"rc": 1 if change else 0, "out": change, "err": ""},
+    }
+    said = {"rc": systemd, "out": "" if systemd else units, "err": "no bus" if systemd else ""}
+    data = {"different": {}, "unreadable": {}, "shown": {}, "filter": {}, "health": health, "units": said}
+    found = configuration.of_device(
+        plan.device("umeda-gw-b"), PROGRAMS, Answer("umeda-gw-b", data, "", b""), kept
+    )
+    return {one.requirement: (one.result, one.reason) for one in found}
+
+
+def test_programs_that_run_as_planned_pass(plan: Plan, kept: Keep) -> None:
+    assert {result for result, _ in programs(plan, kept).values()} == {Result.PASS}
+    asked = configuration.question(PROGRAMS)
+    assert asked["units"][-2:] == ["keepalived.service", "heiiki-links.service"]
+
+
+@pytest.mark.parametrize("dead", ["keepalived", "links"])
+def test_a_program_that_died_fails_what_its_file_holds(plan: Plan, kept: Keep, dead: str) -> None:
+    found = programs(plan, kept, **{dead: "failed"})
+    assert found["R-GAP"][0] is Result.FAIL
+    assert "does not run: failed" in found["R-GAP"][1]
+    assert found["R-DUAL"][0] is (Result.FAIL if dead == "links" else Result.PASS)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("priority", 255.0), ("advert_ms", 1000.0), ("addresses", []), ("preempt", "disabled")]
+)
+def test_a_program_that_runs_with_other_values_than_its_file_fails(
+    plan: Plan, kept: Keep, key: str, value: Any
+) -> None:
+    result, reason = programs(plan, kept, vrrp=[{**STANDBY, key: value}])["R-GAP"]
+    assert result is Result.FAIL
+    assert f"{key} is {value}" in reason
+
+
+def test_an_interface_that_is_not_as_planned_says_nothing_of_timers(plan: Plan, kept: Keep) -> None:
+    found = programs(plan, kept, change="address del 10.16.1.30/32 dev lan0")
+    assert {name: result for name, (result, _) in found.items()} == {
+        "R-GAP": Result.PASS,
+        "R-DUAL": Result.FAIL,
+    }
+
+
+def test_what_systemd_or_a_program_does_not_say_is_unknown(plan: Plan, kept: Keep) -> None:
+    assert {result for result, _ in programs(plan, kept, systemd=1).values()} == {Result.UNKNOWN}
+    assert programs(plan, kept, vrrp=[{}])["R-GAP"][0] is Result.FAIL
+    assert programs(plan, kept, vrrp=None)["R-GAP"][0] is Result.UNKNOWN

@@ -98,9 +98,16 @@ def answers(plan: Plan, subject: str) -> tuple[dict[str, Answer], dict[str, Answ
             "local_addrs": [str(wanted.local)],
             "remote_addrs": [str(wanted.remote)],
             "version": "IKEv2",
+            "dpd_delay": str(plan.timers.ike.dpd_delay_s),
+            "rekey_time": str(plan.timers.ike.rekey_ike_s),
             **rounds,
             "children": {
-                wanted.name: {"mode": wanted.mode.upper(), "local-ts": [local], "remote-ts": [remote]}
+                wanted.name: {
+                    "mode": wanted.mode.upper(),
+                    "rekey_time": str(plan.timers.ike.rekey_esp_s),
+                    "local-ts": [local],
+                    "remote-ts": [remote],
+                }
             },
         }
         daemon[side.device] = Answer(
@@ -240,7 +247,7 @@ def loaded(plan: Plan, change: Any = None) -> list[Verdict]:
     daemon = deepcopy(answers(plan, SITE)[0])
     if change:
         change(daemon["umeda-gw-b"].data)
-    return list(associations.loaded(plan.device("umeda-gw-b"), daemon["umeda-gw-b"], ()))
+    return list(associations.loaded(plan.device("umeda-gw-b"), plan.timers.ike, daemon["umeda-gw-b"], ()))
 
 
 def test_what_is_loaded_as_planned_is_a_pass_of_stage_config(plan: Plan) -> None:
@@ -255,6 +262,11 @@ def test_what_is_loaded_as_planned_is_a_pass_of_stage_config(plan: Plan) -> None
         (lambda data: data["conns"].append({"other": {}}), "other is loaded, and in no plan"),
         (lambda data: data["shared"]["keys"].append("k"), "pre-shared keys are loaded"),
         (lambda data: data["conns"][0]["hub-b"].update(version="IKEv1/2"), "is IKEv1/2, not IKEv2"),
+        (lambda data: data["conns"][0]["hub-b"].update(dpd_delay="600"), "dpd_delay is 600"),
+        (
+            lambda data: data["conns"][0]["hub-b"]["children"]["hub-b"].update(rekey_time="0"),
+            "rekey_time is 0",
+        ),
         (lambda data: data["conns"][0]["hub-b"].update(remote_addrs=["%any"]), "remote_addrs is"),
         (lambda data: data["conns"][0]["hub-b"]["remote-1"].update({"id": "%any"}), "remote authentication"),
         (
@@ -324,7 +336,7 @@ def test_what_a_lab_said_is_understood(plan: Plan, subject: str) -> None:
     verdict = associations.of_association(association(plan, subject), plan.pki.suite, daemon, kernel, ())
     assert verdict.result is Result.PASS, verdict.reason
     for name, answered in daemon.items():
-        for found in associations.loaded(plan.device(name), answered, ()):
+        for found in associations.loaded(plan.device(name), plan.timers.ike, answered, ()):
             assert found.result is Result.PASS, found.reason
 
 

@@ -1,12 +1,16 @@
 """What devices say of themselves, recorded from FRR 10.3 and iproute2, against what the plan expects."""
 
 import json
+from collections.abc import Callable
 from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
 
 from heiiki.plan.model import Plan
+from heiiki.render import compile_plan
+from heiiki.requirements import Result
+from heiiki.requirements.verdict import Evidence
 from heiiki.verify.fleet import Answer
 from heiiki.verify.routing.expected import (
     Expected,
@@ -20,6 +24,7 @@ from heiiki.verify.routing.expected import (
     question,
     radio_problems,
 )
+from heiiki.verify.routing.sessions import of_device, programs
 
 SUMMARY = {
     "default": {
@@ -204,3 +209,29 @@ def test_a_route_to_another_site_is_found_in_any_table(plan: Plan) -> None:
         "table main leads to sakai: 10.96.0.42/32 dev access-a",
     ]
     assert foreign_routes(plan, device, [{"dst": "10.16.0.0/16", "dev": "x", "type": "unreachable"}]) == []
+
+
+def test_a_command_that_failed_is_no_answer() -> None:
+    standby = Expected("x", virtual=(IPv4Address("10.16.1.17"), False))
+    said = {"commands": {"addresses": {"rc": 1, "out": "", "err": "Cannot open netlink socket"}}}
+    assert problems(standby, Answer("x", said, "", b"")) == ["x: addresses: Cannot open netlink socket (1)"]
+
+
+def test_a_program_without_which_no_path_is_switched_must_run(
+    plan: Plan, kept: Callable[[str, bytes], Evidence]
+) -> None:
+    build = next(one for one in compile_plan(plan) if one.device == "umeda-gw-b")
+    names = programs(build)
+    assert set(names) == {"heiiki-links", "frr", "keepalived", "heiiki-lan-watch"}
+    expected = Expected("umeda-gw-b", units=names)
+    assert question(expected)["commands"]["units"][-1] == f"{names[-1]}.service"
+
+    def verdict(keepalived: str, rc: int = 0) -> Result:
+        states = dict.fromkeys(names, "active") | {"keepalived": keepalived}
+        out = "\n\n".join(f"Id={name}.service\nActiveState={state}" for name, state in states.items())
+        said = {"commands": {"units": {"rc": rc, "out": "" if rc else out, "err": ""}}}
+        return of_device(expected, Answer("umeda-gw-b", said, "", b""), kept).result
+
+    assert verdict("active") is Result.PASS
+    assert verdict("failed") is Result.FAIL
+    assert verdict("active", rc=1) is not Result.PASS

@@ -1,0 +1,73 @@
+"""With which values programs run, by what they say of themselves, against the plan."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from heiiki.plan.model import Device
+from heiiki.verify.fleet import reading
+
+
+def runs_otherwise(device: Device, path: str, said: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the program that reads `path` runs with that is not as planned.
+
+    Args:
+        device: the device, by the plan.
+        path: the compiled file.
+        said: what the program's health command printed.
+
+    Raises:
+        UnreadableError: it cannot be read.
+    """
+    judge = _JUDGES.get(path)
+    if judge is not None:
+        with reading(f"{device.name}: the program of {path}"):
+            yield from judge(device, json.loads(said["out"]))
+
+
+def _vrrp(device: Device, found: Any) -> Iterator[str]:
+    wanted = device.vrrp
+    if wanted is None:
+        return
+    if len(found) != 1:
+        yield f"{len(found)} VRRP instances, not one"
+        return
+    planned = {
+        "interface": wanted.interface,
+        "virtual_interface": wanted.virtual_interface,
+        "router_id": wanted.router_id,
+        "priority": wanted.priority,
+        "advert_ms": wanted.advert_ms,
+        "preempt": "enabled",
+        "preempt_delay_s": wanted.preempt_delay_s,
+        "addresses": [str(wanted.address)],
+    }
+    yield from _others(planned, found[0])
+
+
+def _lan_watch(device: Device, found: Any) -> Iterator[str]:
+    wanted = device.lan_watch
+    if wanted is None:
+        return
+    planned = {
+        "interface": wanted.interface,
+        "prefix": str(wanted.prefix),
+        "source": str(wanted.source),
+        "targets": [str(target) for target in wanted.targets],
+        "probe_ms": wanted.probe_ms,
+        "lost": wanted.lost,
+    }
+    yield from _others(planned, found["watches"])
+
+
+def _others(planned: Mapping[str, object], found: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in planned.items():
+        if found.get(key) != value:
+            yield f"{key} is {found.get(key)}, not {value}"
+
+
+_JUDGES: Mapping[str, Callable[[Device, Any], Iterator[str]]] = {
+    "/etc/keepalived/keepalived.conf": _vrrp,
+    "/etc/heiiki/lan_watch.json": _lan_watch,
+}
+"""How what a program says of itself is held against the plan, by the file that it reads."""
