@@ -14,6 +14,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from heiiki.errors import LabError
+from heiiki_lab import jail
 from heiiki_lab.agent import linux
 from heiiki_lab.agent.frames import FrameError, receive, send
 
@@ -29,7 +31,6 @@ HOST_ADDRESS = "198.18.0.1"
 GUEST_ADDRESS = "198.18.0.2"
 PREFIX = 30
 _MTU = 9000
-_MEMORY_FOLDERS = ("/dev/shm", "/tmp", "/var/tmp")  # noqa: S108 - looked at before use
 FIRST_PORT = 7000  # the guest's agent; the nodes' follow in the order of the spec
 
 _ANSIBLE_PLACE = "/mnt/library/ansible/module_utils"
@@ -93,7 +94,6 @@ class Machine:
         ansible: the Ansible whose modules are sent to the nodes.
         memory: such as 3G or 800M; only what is touched is taken from the machine.
         cpus: virtual processors.
-        uml_dir: where the kernel keeps its pid file.
         console: file that gets what the guest's console says.
     """
 
@@ -103,7 +103,6 @@ class Machine:
     ansible: Ansible | None
     memory: str
     cpus: int
-    uml_dir: Path
     console: Path
 
 
@@ -209,13 +208,20 @@ def command_line(machine: Machine) -> list[str]:
         "con0=null,fd:1",
         f"vec0:transport=raw,ifname={_GUEST_END},gro=1,depth=128,mtu={_MTU}",
         "mac80211_hwsim.radios=0",
-        f"uml_dir={machine.uml_dir}",
+        f"uml_dir={jail.MEMORY_FOLDER}",
         "umid=guest",
         "init=/bin/sh",
         "--",
         "-c",
         f'"{shell}"',
     ]
+
+
+def in_jail(machine: Machine) -> list[str]:
+    """The words before a program that may see only what the guest is made of."""
+    readable = [machine.root.resolve(), machine.kernel, machine.source]
+    readable += [machine.ansible.module_utils] if machine.ansible else []
+    return [sys.executable, "-I", jail.__file__, machine.memory, *map(str, readable), "--"]
 
 
 def _mount_ansible(machine: Machine) -> str:
@@ -230,7 +236,7 @@ def refuse_odd_paths(machine: Machine) -> None:
     Raises:
         LabError: a folder's name has a character that they would read as their own.
     """
-    paths = [machine.kernel, machine.root.resolve(), machine.source, machine.uml_dir]
+    paths = [machine.kernel, machine.root.resolve(), machine.source]
     if machine.ansible is not None:
         paths.append(machine.ansible.module_utils)
     for path in paths:
@@ -247,15 +253,12 @@ def start(machine: Machine) -> subprocess.Popen[bytes]:
     """
     refuse_odd_paths(machine)
     linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
-    machine.uml_dir.mkdir(parents=True, exist_ok=True)
-    environment = {"PATH": "/usr/bin:/bin", "HOME": "/", "TMPDIR": _memory_folder(machine.memory)}
     with machine.console.open("wb") as console:
         return subprocess.Popen(
-            command_line(machine),
+            [*in_jail(machine), *command_line(machine)],
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=subprocess.STDOUT,
-            env=environment,
             cwd="/",
             start_new_session=True,
             preexec_fn=_before_it_runs,  # noqa: PLW1509 - the launcher has no other thread yet
@@ -263,7 +266,6 @@ def start(machine: Machine) -> subprocess.Popen[bytes]:
 
 
 def _before_it_runs() -> None:
-    linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
@@ -279,27 +281,6 @@ def spread(process: subprocess.Popen[bytes], cpus: int) -> None:
     places = sorted(os.sched_getaffinity(0))
     for number, thread in enumerate(threads[:cpus]):
         os.sched_setaffinity(thread, {places[number % len(places)]})
-
-
-def _memory_folder(memory: str) -> str:
-    """Where the guest's memory file stands, unlinked at once: in RAM if it may be executed and has room.
-
-    Raises:
-        LabError: no folder will do.
-    """
-    size = int(memory[:-1]) << {"M": 20, "G": 30}[memory[-1]]
-    for folder in _MEMORY_FOLDERS:
-        with suppress(OSError):
-            room = os.statvfs(folder)
-            if (
-                os.access(folder, os.W_OK)
-                and not room.f_flag & os.ST_NOEXEC
-                and room.f_bavail * room.f_frsize > size
-            ):
-                return folder
-    raise LabError(
-        f"none of {', '.join(_MEMORY_FOLDERS)} can take {memory} for the guest's memory: make room in one"
-    )
 
 
 def wait_until_up(process: subprocess.Popen[bytes], console: Path) -> None:

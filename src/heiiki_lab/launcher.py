@@ -40,7 +40,6 @@ def main(arguments: Sequence[str]) -> int:
         ansible=guest.find_ansible(),
         memory=memory,
         cpus=cpus,
-        uml_dir=state_dir / "uml",
         console=state_dir / "console.log",
     )
     try:

@@ -30,7 +30,7 @@ _FILES = (
     "console.log",
     SERVICE_FOLDER,
 )
-_FOLDERS = ("nodes", "uml")
+_FOLDERS = ("nodes",)
 _OF_A_LAB = "of-a-lab"
 
 

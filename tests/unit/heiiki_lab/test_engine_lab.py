@@ -333,4 +333,4 @@ def test_a_kernel_that_does_not_start_is_reported(parts: tuple[Path, Path], fold
         wiring.up(SPEC, folder, Path("/bin/false"), parts[1], print)
     assert not state.is_running(folder)
     with pytest.raises(LabError, match="cannot take a path with"):
-        wiring.up(SPEC, folder.with_name("a lab"), *parts, print)
+        wiring.up(SPEC, folder, folder.with_name("a kernel"), parts[1], print)

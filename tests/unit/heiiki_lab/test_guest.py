@@ -1,4 +1,5 @@
 import socket
+import sys
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +18,6 @@ MACHINE = guest.Machine(
     ansible=guest.Ansible("2.19.14", Path("/site/ansible/module_utils")),
     memory="2G",
     cpus=3,
-    uml_dir=Path("/state/uml"),
     console=Path("/state/console.log"),
 )
 
@@ -79,11 +79,10 @@ def test_a_stall_of_any_processor_counts() -> None:
     assert stalls.since(5.0) == [(7.0, 1007.0, 0.4)]
 
 
-def test_memory_goes_where_there_is_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(guest, "_MEMORY_FOLDERS", (str(tmp_path / "none"), str(tmp_path)))
-    assert guest._memory_folder("1M") == str(tmp_path)
-    with pytest.raises(LabError, match="can take 9000000G for the guest's memory: make room in one"):
-        guest._memory_folder("9000000G")
+def test_the_kernel_sees_what_the_guest_is_made_of_and_nothing_else() -> None:
+    python, isolated, program, *words = guest.in_jail(MACHINE)
+    assert (python, isolated, Path(program).name) == (sys.executable, "-I", "jail.py")
+    assert words == ["2G", "/cache/root", "/cache/linux", "/checkout/src", "/site/ansible/module_utils", "--"]
 
 
 @pytest.mark.parametrize("order", [("pid", "ready"), ("ready", "pid")])
