@@ -168,6 +168,7 @@ PrivateAs = Annotated[int, Field(ge=64512, le=65534, strict=True)]
 """A private two-byte AS number (RFC 6996): routers on sites may know two bytes only."""
 
 SiteNumber = Annotated[int, Field(ge=1, le=9999, strict=True)]
+EvidenceDays = Annotated[int, Field(ge=1, le=366, strict=True)]
 Yen = Annotated[int, Field(ge=0, strict=True)]
 
 OtherInterface = Annotated[str, Field(pattern=INTERFACE), AfterValidator(_other_interface)]

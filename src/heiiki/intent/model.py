@@ -14,6 +14,7 @@ from heiiki.intent.forms import (
     Circuit,
     Day,
     DeviceName,
+    EvidenceDays,
     Figure,
     HostSuffix,
     Imsi,
@@ -197,6 +198,9 @@ class Service(Model):
     addresses: AddressPools = Field(description="Pools; a site's addresses follow from its number.")
     networks: Networks = Field(description="The two closed networks.")
     reliability: Reliability = Field(description="As suppliers state it, for R-AVAIL.")
+    evidence_days: EvidenceDays = Field(
+        default=30, description="Measured fault rows older than this count as unknown until measured again."
+    )
     test_equipment: TestEquipment | None = Field(
         default=None, description="Only to prove separation; formerly `witnesses`."
     )

@@ -56,6 +56,7 @@ def build(intent: Intent) -> Plan:
         pki=identities.pki(context),
         reliability=_reliability(intent.service),
         management=management,
+        evidence_days=intent.service.evidence_days,
     )
 
 

@@ -1,8 +1,10 @@
 """Rows of the fault table: what failed, how, and how long each site heard nothing (R-GAP, live)."""
 
+import hashlib
+import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from heiiki.plan.model import FailureMode, Fault
@@ -45,6 +47,21 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """When a row was measured, and of what.
+
+    Attributes:
+        measured: ISO 8601 time.
+        expires: ISO 8601 time from which it counts no more.
+        fingerprint: digest of the configuration and the software that were measured.
+    """
+
+    measured: str
+    expires: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
 class FaultRow:
     """One single failure and what it did.
 
@@ -59,6 +76,8 @@ class FaultRow:
         voided: longest interruption, in seconds, of each measurement that a stall of the guest made void.
         spread_s: time from the first step of putting the failure in force to the last, seconds; None when
             nothing was failed.
+        origin: when and of what it was measured; None when it was not.
+        evidence: what it rests on.
     """
 
     target: str
@@ -71,6 +90,8 @@ class FaultRow:
     gaps: tuple[Gap, ...] = ()
     voided: tuple[float, ...] = ()
     spread_s: float | None = None
+    origin: Origin | None = None
+    evidence: tuple[Evidence, ...] = ()
 
     @property
     def name(self) -> str:
@@ -82,19 +103,24 @@ class FaultRow:
         """Longest interruption of any site, direction and phase, seconds; None when nothing was measured."""
         return max((gap.seconds for gap in self.gaps), default=None)
 
-    def verdict(self, evidence: tuple[Evidence, ...] = ()) -> Verdict:
-        """Return the R-GAP verdict that this row stands for."""
+    def verdict(self, doubt: str = "") -> Verdict:
+        """Return the R-GAP verdict that this row stands for; unknown where there is a `doubt` about it."""
         return Verdict(
             REQUIREMENT,
             self.name,
             Stage.LIVE,
-            self.result,
-            self.reason,
+            Result.UNKNOWN if doubt else self.result,
+            doubt or self.reason,
             self.longest,
             GAP_BOUND_S,
             "s",
-            evidence,
+            self.evidence,
         )
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the row, the same before it was written and after it was read."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
 
 def not_measured(fault: Fault, reason: str) -> FaultRow:

@@ -25,6 +25,7 @@ from heiiki.report.completion import (
 )
 from heiiki.report.drawing import BOX_HEIGHT, BOX_WIDTH
 from heiiki.report.faults import REQUIREMENT, FaultRow
+from heiiki.report.fingerprint import Fingerprint
 from heiiki.report.header import Header
 from heiiki.report.junit import write_junit
 from heiiki.report.picture import KEY, draw
@@ -145,6 +146,7 @@ def write_report(
     verdicts: Iterable[Verdict],
     faults: Iterable[FaultRow] = (),
     expected: Expected | None = None,
+    fingerprints: Iterable[Fingerprint] = (),
 ) -> Paths:
     """Write ``verdicts.json``, ``faults.json``, ``junit.xml`` and ``report.html`` into `folder`.
 
@@ -160,7 +162,7 @@ def write_report(
         folder / VERDICTS_FILE, folder / FAULTS_FILE, folder / JUNIT_FILE, folder / PAGE_FILE, settled
     )
     write_verdicts(paths.verdicts, counted, settled)
-    write_faults(paths.faults, counted, rows)
+    write_faults(paths.faults, counted, rows, fingerprints)
     write_junit(paths.junit, counted, settled)
     write_owned(paths.page, page(folder, plan, counted, settled, rows).encode(errors="replace"))
     _LOG.info("%s: %d verdicts written", folder, counted.totals.verdicts)

@@ -3,14 +3,15 @@
 import json
 import logging
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from heiiki.errors import EvidenceError
-from heiiki.plan.model import FailureMode
-from heiiki.report.faults import GAP_BOUND_S, FaultRow, Gap, merge_rows
-from heiiki.report.faults import REQUIREMENT as GAP
+from heiiki.plan.model import FailureMode, Plan
+from heiiki.report.ageing import Present
+from heiiki.report.faults import GAP_BOUND_S, FaultRow, Gap, Origin, merge_rows
+from heiiki.report.fingerprint import Fingerprint
 from heiiki.report.header import Header, Totals
 from heiiki.report.store import write_owned
 from heiiki.requirements import REQUIREMENTS, Result, Stage, Verdict
@@ -47,15 +48,17 @@ def merge(old: Iterable[Verdict], new: Iterable[Verdict]) -> tuple[Verdict, ...]
 
 
 def with_earlier_faults(
-    old: Iterable[Verdict], old_rows: Iterable[FaultRow], new: Iterable[Verdict], rows: Iterable[FaultRow]
+    old: Iterable[FaultRow], new: Iterable[Verdict], rows: Iterable[FaultRow], present: Present
 ) -> tuple[tuple[Verdict, ...], tuple[FaultRow, ...]]:
-    """Return `new` and `rows`, and beside them the faults that only an earlier run of the intent saw."""
-    earlier = tuple(old_rows)
-    names = {row.name for row in earlier}
-    measured = [one for one in old if (one.requirement, one.stage) == (GAP, Stage.LIVE)]
-    kept = [one for one in measured if one.subject in names]
+    """Return `new` and `rows`, and beside them the faults that only an earlier run measured.
+
+    A row of an earlier run stays as it was measured; its verdict is unknown where `present` gives a doubt.
+    """
+    measured = tuple(rows)
+    names = {row.name for row in measured}
+    kept = [row for row in old if row.name not in names]
     fresh = [one for one in new if not (kept and one.subject == EVERY_FAULT)]
-    return merge(kept, fresh), merge_rows(earlier, rows)
+    return merge((row.verdict(present.doubt(row)) for row in kept), fresh), merge_rows(kept, measured)
 
 
 def _key(verdict: Verdict) -> tuple[str, Stage, str]:
@@ -164,23 +167,37 @@ def _verdict(row: dict[str, Any]) -> Verdict:
     return Verdict(**(given | typed))
 
 
-def write_faults(path: Path, header: Header, rows: Iterable[FaultRow]) -> None:
-    """Write the rows of the fault table to `path`.
+def write_faults(
+    path: Path, header: Header, rows: Iterable[FaultRow], fingerprints: Iterable[Fingerprint] = ()
+) -> None:
+    """Write the rows of the fault table to `path`, and the fingerprints that they name.
 
     Raises:
         EvidenceError: the file cannot be written.
     """
+    kept = tuple(rows)
+    named = {row.origin.fingerprint for row in kept if row.origin}
     document = {
         "service": header.service,
         "generated": header.generated,
         "intent_sha256": header.intent_sha256,
         "bound_s": GAP_BOUND_S,
-        "faults": [asdict(row) for row in rows],
+        "faults": [asdict(row) for row in kept],
+        "fingerprints": {one.sha256: dict(one.parts) for one in fingerprints if one.sha256 in named},
     }
     _write(path, document)
 
 
-def read_faults(path: Path) -> tuple[FaultRow, ...]:
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """A fault table as it was written."""
+
+    service: str = ""
+    rows: tuple[FaultRow, ...] = ()
+    fingerprints: tuple[Fingerprint, ...] = ()
+
+
+def read_faults(path: Path) -> Faults:
     """Read what `write_faults` wrote.
 
     Raises:
@@ -188,8 +205,10 @@ def read_faults(path: Path) -> tuple[FaultRow, ...]:
     """
     document = _read(path)
     try:
-        return tuple(_row(row) for row in document["faults"])
-    except (KeyError, TypeError, ValueError) as error:
+        # Version 0.2 wrote no fingerprints.
+        prints = tuple(Fingerprint(dict(parts)) for parts in document.get("fingerprints", {}).values())
+        return Faults(str(document["service"]), tuple(_row(row) for row in document["faults"]), prints)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise EvidenceError(f"{path}: not a document of faults ({error}); write it again") from error
 
 
@@ -201,24 +220,24 @@ def _row(row: dict[str, Any]) -> FaultRow:
         "result": Result(row["result"]),
         "gaps": tuple(Gap(**gap) for gap in row["gaps"]),
         "voided": tuple(row["voided"]),
+        "origin": Origin(**row["origin"]) if row.get("origin") else None,
+        "evidence": tuple(Evidence(**item) for item in row.get("evidence", ())),
     }
     return FaultRow(**(row | typed))
 
 
-def earlier(folder: Path, header: Header) -> tuple[tuple[Verdict, ...], tuple[FaultRow, ...]]:
-    """Return the verdicts and fault rows that `folder` holds, to be merged with what `header` stands for.
-
-    Those of another service or of another intent say nothing about this one and are left out.
+def earlier(folder: Path, plan: Plan) -> Faults:
+    """Return the fault table that `folder` holds of the service, without what is no fault of the plan.
 
     Raises:
-        EvidenceError: a file is there and cannot be read.
+        EvidenceError: the file is there and cannot be read.
     """
-    path = folder / VERDICTS_FILE
+    path = folder / FAULTS_FILE
     if not path.exists():
-        return (), ()
-    before, verdicts = read_verdicts(path)
-    if (before.service, before.intent_sha256) != (header.service, header.intent_sha256):
-        _LOG.warning("%s: of another intent (%.12s); left out", path, before.intent_sha256)
-        return (), ()
-    faults = folder / FAULTS_FILE
-    return verdicts, read_faults(faults) if faults.exists() else ()
+        return Faults()
+    found = read_faults(path)
+    if found.service != plan.service:
+        _LOG.warning("%s: of another service, %s; left out", path, found.service)
+        return Faults()
+    names = {fault.name for fault in plan.faults}
+    return replace(found, rows=tuple(row for row in found.rows if row.name in names))

@@ -1,5 +1,6 @@
 """The evidence of a revocation (R-THEFT): written from its first moment, judged by the newest one."""
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from heiiki.files import write_atomically
 from heiiki.plan.model import Device, Plan
+from heiiki.report.ledger import Ledger
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
 from heiiki.verify.verdicts import Keep, live, unknown
@@ -68,15 +70,15 @@ class Record:
         document: what stands in it, or would.
     """
 
-    def __init__(self, artifacts: Path, plan: Plan, device: Device) -> None:
-        """Begin, or go on.
+    def __init__(self, artifacts: Path, plan: Plan, device: Device, ledger: Ledger) -> None:
+        """Begin, or go on; `ledger` vouches for what is written.
 
         Raises:
             EvidenceError: it cannot be written.
         """
         before = _newest(artifacts, plan.service, device.name)
         going_on = before is not None and not before[1]["complete"]
-        self._plan, self._device = plan, device.name
+        self._plan, self._device, self._ledger = plan, device.name, ledger
         self._since = str(before[1]["started"]) if before and going_on else _now()
         self._steps: list[RevocationStep] = []
         self._wanted = going_on or not device.revoked
@@ -99,7 +101,9 @@ class Record:
     def _write(self, *, over: bool) -> None:
         self.document = evidence(self._plan, self._device, self._steps, self._since, over=over)
         if self._wanted:
-            write_atomically(self.path, (json.dumps(self.document, indent=2) + "\n").encode())
+            data = (json.dumps(self.document, indent=2) + "\n").encode()
+            write_atomically(self.path, data)
+            self._ledger.add(_entry(self.path), hashlib.sha256(data).hexdigest())
 
 
 def unfinished(artifacts: Path, service: str, device: str) -> str | None:
@@ -108,13 +112,14 @@ def unfinished(artifacts: Path, service: str, device: str) -> str | None:
     return str(newest[1]["started"]) if newest and not newest[1]["complete"] else None
 
 
-def verdicts(plan: Plan, artifacts: Path, kept: Keep) -> Iterator[Verdict]:
+def verdicts(plan: Plan, artifacts: Path, kept: Keep, ledger: Ledger) -> Iterator[Verdict]:
     """Yield R-THEFT as the newest revocation of the service measured it; nothing where there was none.
 
     Args:
         plan: the service.
         artifacts: where the evidence is.
         kept: keeps it beside the verdict.
+        ledger: says whether a file is as this controller wrote it; one that is not is unknown.
     """
     found = []
     for path, document in _kept(artifacts):
@@ -122,11 +127,25 @@ def verdicts(plan: Plan, artifacts: Path, kept: Keep) -> Iterator[Verdict]:
             why = "the evidence cannot be read: run revoke.yml again"
             yield unknown(_REQUIREMENT, f"revocation: {path.name}", why)
         elif document["service"] == plan.service:
-            found.append(_Found(document["started"], path, document))
-    if found:
-        newest = max(found, key=lambda one: one.started)
+            found.append(_Found(str(document["started"]), path, document))
+    doubts = {one.path: ledger.flaw(_entry(one.path), _digest(one.path)) for one in found}
+    for one in found:
+        if flaw := doubts[one.path]:
+            why = f"the evidence {flaw}; only another revocation makes evidence anew"
+            yield unknown(_REQUIREMENT, f"revocation: {one.path.name}", why)
+    if trusted := [one for one in found if not doubts[one.path]]:
+        newest = max(trusted, key=lambda one: one.started)
         proof = kept(f"{FOLDER}/{newest.path.name}", newest.path.read_bytes())
         yield _judged(newest.document, proof)
+
+
+def _entry(path: Path) -> str:
+    """Return the name of a file of evidence in the ledger."""
+    return f"revocation {path.stem}"
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from heiiki.pki.server.policies import AppRole
 from heiiki.pki.server.secrets import VaultSecrets
 from heiiki.plan import build
 from heiiki.plan.model import Plan
+from heiiki.report.ledger import Ledger
 from heiiki.state import ServiceState, of_service
 from heiiki.verify.fleet import Fleet, fleet
 
@@ -45,6 +46,11 @@ class Service:
         if self.state_folder is not None:
             return ServiceState(self.state_folder)
         return of_service(self.plan.service, self.folder)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The records of evidence that the controller made."""
+        return Ledger(self.state)
 
     def vault(self, step: str) -> Access:
         """Return the access to its Vault server; nothing is sent yet.

@@ -87,7 +87,7 @@ def revoke(
     """
     device = revocation.find(service.plan, name)
     cut = revocation.what_is_cut(service.plan, device)
-    record = Record(artifacts, service.plan, device)
+    record = Record(artifacts, service.plan, device, service.ledger)
     steps = []
     with service.fleet() as fleet, service.secrets() as read:
         means = Means(

@@ -26,7 +26,10 @@ from heiiki.report import (
     with_earlier_faults,
     write_report,
 )
+from heiiki.report.ageing import Present, drift, is_stale, subject
 from heiiki.report.completion import is_not_run
+from heiiki.report.header import utc_now
+from heiiki.report.verdicts import Faults
 from heiiki.requirements import Result, Verdict
 from heiiki.service.model import Service
 from heiiki.verify import verify as examine
@@ -34,7 +37,7 @@ from heiiki.verify.ipsec.test_certificates import VaultAuthority
 
 BAD = frozenset({Result.FAIL, Result.UNKNOWN})
 
-Faults = bool | tuple[str, ...]
+Chosen = bool | tuple[str, ...]
 """All, none, or those named; ``sample`` names a few that the plan chooses."""
 
 
@@ -56,7 +59,7 @@ class Outcome:
 def verify(
     service: Service,
     artifacts: Path,
-    faults: Faults,
+    faults: Chosen,
     report: Callable[[str], None],
     checks: Collection[str] | None = None,
 ) -> Outcome:
@@ -82,7 +85,7 @@ def verify(
 def _measured(
     service: Service,
     artifacts: Path,
-    faults: Faults,
+    faults: Chosen,
     report: Callable[[str], None],
     checks: Collection[str] | None,
 ) -> Outcome:
@@ -106,23 +109,29 @@ def _measured(
             checks=checks,
         )
     header = Header.of(plan, machine=_machine(), lab=way.simulated)
-    revoked = revocation.verdicts(plan, artifacts, keep)
+    revoked = revocation.verdicts(plan, artifacts, keep, service.ledger)
     verdicts = (*design(plan, builds), *seen.verdicts, *revoked)
-    # A run that injects no faults, or some, leaves the fault rows standing that an earlier one measured.
-    before = ((), ()) if faults is True else earlier(artifacts, header)
-    paths = write_report(artifacts, plan, header, *with_earlier_faults(*before, verdicts, seen.fault_rows))
+    for row in seen.fault_rows:
+        service.ledger.add(subject(row), row.sha256)
+    # A run that injects no faults, or some, lets those rows stand that were measured on the same network.
+    before = Faults() if faults is True else earlier(artifacts, plan)
+    known = {one.sha256: one for one in (*before.fingerprints, seen.fingerprint)}
+    present = Present(utc_now(), seen.fingerprint, known, drift(seen.verdicts), service.ledger)
+    found = with_earlier_faults(before.rows, verdicts, seen.fault_rows, present)
+    paths = write_report(artifacts, plan, header, *found, fingerprints=known.values())
     return Outcome(paths, bad_ones(paths.settled, faults), text(matrix(paths.settled)))
 
 
-def bad_ones(verdicts: Sequence[Verdict], faults: Faults) -> tuple[Verdict, ...]:
+def bad_ones(verdicts: Sequence[Verdict], faults: Chosen) -> tuple[Verdict, ...]:
     """Return the verdicts that decide against a run.
 
-    Where some faults are named, the others do not decide: the report still shows them as not run.
+    Where some faults are named, the others do not decide: the report still shows them as not run, or as
+    measured on another network than that of now.
     """
     found = tuple(verdict for verdict in verdicts if verdict.result in BAD)
     if not isinstance(faults, tuple):
         return found
-    return tuple(verdict for verdict in found if not is_not_run(verdict))
+    return tuple(verdict for verdict in found if not is_not_run(verdict) and not is_stale(verdict))
 
 
 def _authority(service: Service, equipment: TestEquipment) -> VaultAuthority | None:

@@ -3,13 +3,16 @@
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 
 from heiiki.design.sent import read
 from heiiki.errors import HeiikiError
 from heiiki.plan.model import Plan
 from heiiki.render.model import DeviceBuild
-from heiiki.report.faults import FaultRow, not_measured
+from heiiki.report.faults import FaultRow, Origin, not_measured
+from heiiki.report.fingerprint import Fingerprint
+from heiiki.report.header import iso, utc_now
 from heiiki.report.verdicts import EVERY_FAULT
 from heiiki.requirements import Result, Verdict
 from heiiki.transport.base import Transport
@@ -17,6 +20,7 @@ from heiiki.verify import access, paths
 from heiiki.verify.config import running as configuration
 from heiiki.verify.faults import campaign
 from heiiki.verify.faults.injector import Injector
+from heiiki.verify.fingerprint import fingerprint
 from heiiki.verify.fleet import Fleet, UnreadableError, fleet, reading
 from heiiki.verify.ipsec import anchors, associations, certificates, cleartext, refusals, wire
 from heiiki.verify.ipsec.test_certificates import Authority
@@ -41,10 +45,17 @@ NO_INJECTOR = "faults are injected in a lab only: nothing here can fail an eleme
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What was seen: every verdict, those of the fault rows included, and the fault table."""
+    """What was seen.
+
+    Attributes:
+        verdicts: all of them, those of the fault rows included.
+        fault_rows: the fault table.
+        fingerprint: what the network was made of.
+    """
 
     verdicts: tuple[Verdict, ...]
     fault_rows: tuple[FaultRow, ...]
+    fingerprint: Fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +127,7 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
         scene = _Scene(
             plan, builds, transport, devices, keep, may_be_refused, authority, sim_trials, authorities
         )
+        made_of = fingerprint(plan, builds, devices)
         if set(wanted) & {"sessions", "paths", "isolation", "trust"}:
             report(_settled(scene))
         for name, check in _HARMLESS:
@@ -129,9 +141,9 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
             verdicts += found
             report(summary("refusals", found))
         if "faults" in wanted:
-            found, rows = _faults(scene, injector, restart, faults, report)
+            found, rows = _faults(scene, made_of, injector, restart, faults, report)
             verdicts += found
-    return Observation(tuple(verdicts), rows)
+    return Observation(tuple(verdicts), rows, made_of)
 
 
 def _settled(scene: _Scene) -> str:
@@ -254,6 +266,7 @@ _HARMLESS: tuple[tuple[str, Check], ...] = (
 
 def _faults(
     scene: _Scene,
+    made_of: Fingerprint,
     injector: Injector | None,
     restart: Callable[[str], None] | None,
     faults: bool | Collection[str],
@@ -267,9 +280,15 @@ def _faults(
         return tuple(row.verdict() for row in rows), rows
     report(f"faults: {_extent(len(chosen), len(scene.plan.faults))}")
     sent = read(scene.plan, scene.builds)
-    run = campaign.Campaign(scene.plan, sent, scene.fleet, injector, restart, scene.keep, report)
-    done = run.run(chosen)
-    return tuple(row.verdict for row in done), tuple(row.row for row in done)
+    record = campaign.recorder(scene.keep, partial(_origin, scene.plan, made_of.sha256))
+    run = campaign.Campaign(scene.plan, sent, scene.fleet, injector, restart, record, report)
+    rows = run.run(chosen)
+    return tuple(row.verdict() for row in rows), rows
+
+
+def _origin(plan: Plan, digest: str) -> Origin:
+    now = utc_now()
+    return Origin(iso(now), iso(now + timedelta(days=plan.evidence_days)), digest)
 
 
 def _extent(chosen: int, total: int) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from heiiki.errors import EvidenceError
+from heiiki.plan.model import Plan
 from heiiki.report import (
     FaultRow,
     Header,
@@ -117,7 +118,7 @@ def test_faults_read_back_as_written(
     tmp_path: pathlib.Path, header: Header, faults: tuple[FaultRow, ...]
 ) -> None:
     write_faults(tmp_path / "faults.json", header, faults)
-    assert read_faults(tmp_path / "faults.json") == faults
+    assert read_faults(tmp_path / "faults.json").rows == faults
 
 
 def test_a_result_changed_by_hand_is_noticed(
@@ -176,24 +177,29 @@ def test_checks_with_one_name_stay_distinct(few: tuple[Verdict, ...]) -> None:
     assert len(merge(twice, twice)) == 2
 
 
-def test_earlier_verdicts_of_this_intent_are_taken_up(
-    tmp_path: pathlib.Path, header: Header, verdicts: tuple[Verdict, ...], faults: tuple[FaultRow, ...]
+def test_earlier_rows_of_this_service_are_taken_up(
+    tmp_path: pathlib.Path, header: Header, plan: Plan, faults: tuple[FaultRow, ...]
 ) -> None:
-    write_verdicts(tmp_path / "verdicts.json", header, verdicts)
     write_faults(tmp_path / "faults.json", header, faults)
-    old, rows = earlier(tmp_path, header)
-    assert (len(old), rows) == (len(verdicts), faults)
+    assert earlier(tmp_path, plan).rows == faults
 
 
-def test_earlier_verdicts_of_another_intent_are_left_out(
-    tmp_path: pathlib.Path, header: Header, verdicts: tuple[Verdict, ...]
+def test_earlier_rows_of_another_service_are_left_out(
+    tmp_path: pathlib.Path, header: Header, plan: Plan, faults: tuple[FaultRow, ...]
 ) -> None:
-    write_verdicts(tmp_path / "verdicts.json", header, verdicts)
-    assert earlier(tmp_path, replace(header, intent_sha256="00")) == ((), ())
+    write_faults(tmp_path / "faults.json", header, faults)
+    assert earlier(tmp_path, replace(plan, service="other")).rows == ()
 
 
-def test_earlier_finds_nothing_on_a_first_run(tmp_path: pathlib.Path, header: Header) -> None:
-    assert earlier(tmp_path, header) == ((), ())
+def test_earlier_rows_of_what_is_no_fault_any_more_are_left_out(
+    tmp_path: pathlib.Path, header: Header, plan: Plan, faults: tuple[FaultRow, ...]
+) -> None:
+    write_faults(tmp_path / "faults.json", header, faults)
+    assert earlier(tmp_path, replace(plan, faults=plan.faults[:2])).rows == faults[:2]
+
+
+def test_earlier_finds_nothing_on_a_first_run(tmp_path: pathlib.Path, plan: Plan) -> None:
+    assert earlier(tmp_path, plan).rows == ()
 
 
 def test_a_row_and_its_verdict_say_the_same(faults: tuple[FaultRow, ...]) -> None:

@@ -1,7 +1,9 @@
 """A revocation: its steps, their order, and what the evidence says."""
 
+import hashlib
 import json
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -22,10 +24,12 @@ from heiiki.pki.server.policies import AppRole
 from heiiki.plan import build
 from heiiki.plan.model import Plan
 from heiiki.report import EvidenceStore
+from heiiki.report.ledger import Ledger
 from heiiki.requirements import Result
 from heiiki.revocation import BOUND_S, Record, RevocationStep
 from heiiki.revocation.evidence import evidence
 from heiiki.revocation.steps import timed
+from heiiki.state import ServiceState
 from heiiki.verify.fleet import Answer, Fleet
 
 DEVICE = "umeda-gw-b"
@@ -164,7 +168,7 @@ def test_a_verifier_without_a_connection_leaves_nothing_open(lab_plan: Plan, tmp
     taken = steps(lab_plan, Devices({"umeda-ce-a": "off"}))
     document = evidence(lab_plan, DEVICE, taken)
     assert (document["complete"], document["bound_s"]) == (True, 10.0)
-    record = Record(tmp_path, lab_plan, revocation.find(lab_plan, DEVICE))
+    record = Record(tmp_path, lab_plan, revocation.find(lab_plan, DEVICE), ledger(tmp_path))
     for step in taken:
         record.add(step)
     path = record.finish()
@@ -181,13 +185,13 @@ def at(second: int, **more: Any) -> RevocationStep:
 
 def test_a_run_that_is_killed_is_counted_by_the_next(lab_plan: Plan, tmp_path: Path) -> None:
     device = revocation.find(lab_plan, DEVICE)
-    killed = Record(tmp_path, lab_plan, device)
+    killed = Record(tmp_path, lab_plan, device, ledger(tmp_path))
     (cut_off,) = judged(lab_plan, tmp_path)
     assert cut_off.result is Result.FAIL
     assert "cut off" in cut_off.reason
     killed.add(at(0, changed=("certificate 01",)))
     marked = replace(device, revoked="stolen")
-    again = Record(tmp_path, lab_plan, marked)
+    again = Record(tmp_path, lab_plan, marked, ledger(tmp_path))
     again.add(at(20))
     assert again.finish() == killed.path
     assert again.document["started"] == killed.document["started"]
@@ -199,11 +203,11 @@ def test_a_run_that_is_killed_is_counted_by_the_next(lab_plan: Plan, tmp_path: P
 
 def test_seconds_count_from_the_run_that_did_not_complete(lab_plan: Plan, tmp_path: Path) -> None:
     device = revocation.find(lab_plan, DEVICE)
-    first = Record(tmp_path, lab_plan, device)
+    first = Record(tmp_path, lab_plan, device, ledger(tmp_path))
     first.add(at(0, problem="the server is away"))
     assert first.finish() == first.path
     assert not first.document["complete"]
-    second = Record(tmp_path, lab_plan, replace(device, revoked="stolen"))
+    second = Record(tmp_path, lab_plan, replace(device, revoked="stolen"), ledger(tmp_path))
     second.add(at(9))
     second.finish()
     begun = datetime.fromisoformat(first.document["started"])
@@ -212,7 +216,9 @@ def test_seconds_count_from_the_run_that_did_not_complete(lab_plan: Plan, tmp_pa
 
 
 def test_a_run_that_finds_nothing_left_to_do_leaves_no_trace(lab_plan: Plan, tmp_path: Path) -> None:
-    record = Record(tmp_path, lab_plan, replace(revocation.find(lab_plan, DEVICE), revoked="stolen"))
+    record = Record(
+        tmp_path, lab_plan, replace(revocation.find(lab_plan, DEVICE), revoked="stolen"), ledger(tmp_path)
+    )
     record.add(at(1))
     assert record.finish() is None
     assert not (tmp_path / "revocation").exists()
@@ -220,10 +226,10 @@ def test_a_run_that_finds_nothing_left_to_do_leaves_no_trace(lab_plan: Plan, tmp
 
 def test_a_replacement_waits_until_the_revocation_is_complete(lab_plan: Plan, tmp_path: Path) -> None:
     marked_one = replace(revocation.find(lab_plan, DEVICE), revoked="stolen")
-    Record(tmp_path, lab_plan, replace(marked_one, revoked="")).add(at(0, problem="away"))
+    Record(tmp_path, lab_plan, replace(marked_one, revoked=""), ledger(tmp_path)).add(at(0, problem="away"))
     with pytest.raises(RevocationError, match=r"is not complete: run revoke\.yml again, then this"):
         revocation.may_return(lab_plan, marked_one, tmp_path, same_sim=True)
-    Record(tmp_path, lab_plan, marked_one).finish()
+    Record(tmp_path, lab_plan, marked_one, ledger(tmp_path)).finish()
     revocation.may_return(lab_plan, marked_one, tmp_path, same_sim=True)
 
 
@@ -235,7 +241,7 @@ def test_evidence_of_the_release_before_counts_on(lab_plan: Plan, tmp_path: Path
     (tmp_path / "theft/old.json").write_text(json.dumps(former))
     with pytest.raises(RevocationError, match="is not complete"):
         revocation.may_return(lab_plan, marked_one, tmp_path, same_sim=True)
-    record = Record(tmp_path, lab_plan, marked_one)
+    record = Record(tmp_path, lab_plan, marked_one, ledger(tmp_path))
     record.add(at(5))
     assert record.finish() == tmp_path / "theft/old.json"
     revocation.may_return(lab_plan, marked_one, tmp_path, same_sim=True)
@@ -306,7 +312,11 @@ def test_on_a_real_server_the_lists_name_the_device_when_its_peer_is_told(lab_va
 
 
 def judged(plan: Plan, artifacts: Path) -> list[Any]:
-    return list(revocation.verdicts(plan, artifacts, EvidenceStore(artifacts).keep))
+    return list(revocation.verdicts(plan, artifacts, EvidenceStore(artifacts).keep, ledger(artifacts)))
+
+
+def ledger(artifacts: Path) -> Ledger:
+    return Ledger(ServiceState(artifacts / "state"))
 
 
 def written(plan: Plan, artifacts: Path, day: int, seconds: float, problem: str = "") -> None:
@@ -315,6 +325,7 @@ def written(plan: Plan, artifacts: Path, day: int, seconds: float, problem: str 
     path = artifacts / "revocation" / f"{day}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(evidence(plan, DEVICE, [step])))
+    ledger(artifacts).add(f"revocation {path.stem}", hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def test_the_newest_revocation_is_judged(lab_plan: Plan, tmp_path: Path) -> None:
@@ -340,3 +351,39 @@ def test_evidence_that_cannot_be_read_is_unknown(lab_plan: Plan, tmp_path: Path)
         (tmp_path / "revocation" / f"{name}.json").write_text(text)
     assert {verdict.result for verdict in judged(lab_plan, tmp_path)} == {Result.UNKNOWN}
     assert len(judged(lab_plan, tmp_path)) == 3
+
+
+def faster(path: Path) -> None:
+    """The planted case: 11.5 s are made 0.5 s."""
+    path.write_text(path.read_text().replace("11.5", "0.5"))
+
+
+def complete(path: Path) -> None:
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps(document | {"complete": True, "seconds": 1.0}))
+
+
+def copied_from_elsewhere(path: Path) -> None:
+    shutil.copy(path, path.with_name("28.json"))
+    path.unlink()
+
+
+@pytest.mark.parametrize("plant", [faster, complete, copied_from_elsewhere])
+def test_an_edited_or_copied_record_is_unknown_and_no_evidence(
+    lab_plan: Plan, tmp_path: Path, plant: Callable[[Path], None]
+) -> None:
+    written(lab_plan, tmp_path, 24, 11.5)
+    plant(tmp_path / "revocation/24.json")
+    (found,) = judged(lab_plan, tmp_path)
+    assert found.result is Result.UNKNOWN
+    assert "edited since" in found.reason or "copied here" in found.reason
+
+
+def test_a_record_is_recorded_with_every_step(lab_plan: Plan, tmp_path: Path) -> None:
+    record = Record(tmp_path, lab_plan, revocation.find(lab_plan, DEVICE), ledger(tmp_path))
+    record.add(at(0))
+    (cut_off,) = judged(lab_plan, tmp_path)
+    assert (cut_off.result, "cut off" in cut_off.reason) == (Result.FAIL, True)
+    record.finish()
+    (whole,) = judged(lab_plan, tmp_path)
+    assert "cut off" not in whole.reason

@@ -133,7 +133,7 @@ def test_the_command_fails_only_for_what_cannot_wait(
     service: Service, devices: Devices, monkeypatch: pytest.MonkeyPatch, share: float, code: int
 ) -> None:
     devices.share_used["umeda-bems"] = share
-    monkeypatch.setattr(use_cases, "opened", lambda _folder: service)
+    monkeypatch.setattr(use_cases, "opened", lambda _folder, **_more: service)
     done = CliRunner().invoke(cli, ["renew", str(service.folder)])
     assert done.exit_code == code, done.output
     assert "warning: a certificate may stay" in done.output

@@ -59,6 +59,7 @@ class Plan:
     Attributes:
         service: name of the service.
         digest: SHA-256 of the intent's files, for evidence.
+        evidence_days: how long a measured row of the fault table counts.
     """
 
     service: str
@@ -77,6 +78,7 @@ class Plan:
     pki: Pki
     reliability: tuple[Availability, ...] = ()
     management: Management = Management("lab")
+    evidence_days: int = 30
 
     @cached_property
     def _by_name(self) -> dict[str, Device]:

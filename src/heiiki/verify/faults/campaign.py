@@ -11,15 +11,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from types import FrameType
 from typing import Any
 
 from heiiki.design.sent import Sent
 from heiiki.errors import HeiikiError
 from heiiki.plan.model import FailureMode, Fault, Plan, Role
-from heiiki.report.faults import FaultRow
-from heiiki.requirements import Result, Verdict
+from heiiki.report.faults import FaultRow, Origin
+from heiiki.requirements import Result
 from heiiki.verify.faults.felt import least
 from heiiki.verify.faults.gaps import REPEATS, Measured, Stream, Window, measured, row, said, unmeasured
 from heiiki.verify.faults.injector import Injection, Injector
@@ -40,12 +40,20 @@ GIVE_UP_AFTER = 3
 _INTERVAL_MS = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row of the fault table and the verdict that it stands for."""
+Record = Callable[[FaultRow, Mapping[str, Any]], FaultRow]
+"""Keeps a row and the notes on it, and returns the row with its origin and its evidence."""
 
-    row: FaultRow
-    verdict: Verdict
+
+def recorder(keep: Keep, origin: Callable[[], Origin]) -> Record:
+    """Keep rows by `keep`; `origin` gives the time, and the network that they are of."""
+
+    def record(found: FaultRow, notes: Mapping[str, Any]) -> FaultRow:
+        dated = replace(found, origin=origin())
+        name = f"faults/{found.target}-{found.mode}.json".replace(":", "+")
+        raw = json.dumps({"row": asdict(dated), **notes}, indent=1, default=str).encode()
+        return replace(dated, evidence=(keep(name, raw),))
+
+    return record
 
 
 def selected(plan: Plan, faults: bool | Sequence[str]) -> tuple[Fault, ...]:
@@ -95,19 +103,20 @@ class Campaign:
         fleet: Fleet,
         injector: Injector,
         restart: Callable[[str], None] | None,
-        keep: Keep,
+        record: Record,
         report: Callable[[str], None],
     ) -> None:
         """Measure on `fleet` what `injector` breaks; `restart` starts the services of a killed node.
 
-        What the devices were `sent` says how long an interruption must be at least.
+        What the devices were `sent` says how long an interruption must be at least; `record` keeps a row and
+        the notes on it.
         """
         self._plan = plan
         self._sent = sent
         self._fleet = fleet
         self._injector = injector
         self._restart = restart
-        self._keep = keep
+        self._record = record
         self._report = report
         self._health = Health(plan, fleet, radio=True)
         self._streams = streams(plan)
@@ -116,9 +125,9 @@ class Campaign:
         self._healthy = False
         self._baseline: dict[str, int] = {}
 
-    def run(self, faults: Sequence[Fault]) -> tuple[Row, ...]:
+    def run(self, faults: Sequence[Fault]) -> tuple[FaultRow, ...]:
         """Measure every fault; at the end, whatever happens, everything is healed and no stream runs."""
-        rows: list[Row] = []
+        rows: list[FaultRow] = []
         shut = 0
         names = dict.fromkeys(stream.listener for stream in self._streams)
         with _interruptible(), measuring(self._plan, self._fleet, names) as session:
@@ -128,17 +137,17 @@ class Campaign:
                 for index, fault in enumerate(faults, start=1):
                     if shut >= GIVE_UP_AFTER:
                         why = f"not tried: both paths stayed unhealthy for {GIVE_UP_AFTER} faults in a row"
-                        rows.append(self._kept(unmeasured(fault, why), {}))
+                        rows.append(self._record(unmeasured(fault, why), {}))
                         continue
                     began = time.monotonic()
                     rows.append(self._row(fault, session))
-                    shut = shut + 1 if "unhealthy" in rows[-1].row.reason else 0
-                    self._report(progress(index, len(faults), rows[-1].row, time.monotonic() - began))
+                    shut = shut + 1 if "unhealthy" in rows[-1].reason else 0
+                    self._report(progress(index, len(faults), rows[-1], time.monotonic() - began))
             finally:
                 self._mend()
         return tuple(rows)
 
-    def _row(self, fault: Fault, session: StampSession) -> Row:
+    def _row(self, fault: Fault, session: StampSession) -> FaultRow:
         voided: list[float] = []
         last: Measured | None = None
         notes: dict[str, Any] = {}
@@ -148,21 +157,14 @@ class Campaign:
                     last, notes = self._once(fault, session)
             except HeiikiError as error:
                 self._mend()
-                return self._kept(unmeasured(fault, str(error), voided), {"error": str(error)})
+                return self._record(unmeasured(fault, str(error), voided), {"error": str(error)})
             if not last.stalls:
                 break
             voided.append(last.longest.seconds if last.longest else 0.0)
             self._report(f"  {fault.name}: void ({'; '.join(last.stalls[:2])}), measured again")
         if last is None:
-            return self._kept(unmeasured(fault, "never measured"), {})
-        return self._kept(row(fault, last, voided, least(self._plan, self._sent, fault)), notes)
-
-    def _kept(self, found: FaultRow, notes: Mapping[str, Any]) -> Row:
-        name = f"faults/{found.target}-{found.mode}.json".replace(":", "+")
-        evidence = self._keep(
-            name, json.dumps({"row": asdict(found), **notes}, indent=1, default=str).encode()
-        )
-        return Row(found, found.verdict((evidence,)))
+            return self._record(unmeasured(fault, "never measured"), {})
+        return self._record(row(fault, last, voided, least(self._plan, self._sent, fault)), notes)
 
     def _once(self, fault: Fault, session: StampSession) -> tuple[Measured, dict[str, Any]]:
         session.renew()

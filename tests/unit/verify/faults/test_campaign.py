@@ -10,6 +10,7 @@ from heiiki.design.sent import read
 from heiiki.errors import HeiikiError
 from heiiki.plan.model import Fault, Plan
 from heiiki.render import compile_plan
+from heiiki.report.faults import FaultRow, Origin
 from heiiki.requirements import Result
 from heiiki.requirements.verdict import Evidence
 from heiiki.verify import run as verification
@@ -21,6 +22,8 @@ from heiiki.verify.routing import health
 from heiiki.verify.routing.expected import Expected, expectations
 
 Keep = Callable[[str, bytes], Evidence]
+
+ORIGIN = Origin("2026-11-01T00:00:00+00:00", "2026-12-01T00:00:00+00:00", "ab" * 32)
 
 
 class Clock:
@@ -155,12 +158,12 @@ def run(
     *,
     restarted: list[str] | None = None,
     lines: list[str] | None = None,
-) -> tuple[campaign.Row, ...]:
+) -> tuple[FaultRow, ...]:
     restart = (restarted if restarted is not None else []).append
     report = (lines if lines is not None else []).append
-    return Campaign(
-        plan, read(plan, compile_plan(plan)), fleet_of(network), injector, restart, kept, report
-    ).run(faults)
+    sent = read(plan, compile_plan(plan))
+    record = campaign.recorder(kept, lambda: ORIGIN)
+    return Campaign(plan, sent, fleet_of(network), injector, restart, record, report).run(faults)
 
 
 def test_a_row_is_gated_failed_held_healed_restarted_and_measured(
@@ -170,10 +173,15 @@ def test_a_row_is_gated_failed_held_healed_restarted_and_measured(
     network = Network(plan, injector)
     faults = selected(plan, ("a-p1/kill", "a-pe1--a-p1/silent"))
     rows = run(plan, network, injector, fleet_of, kept, faults, restarted=restarted, lines=lines)
-    assert [row.row.name for row in rows] == ["a-p1/kill", "a-pe1--a-p1/silent"]
-    assert {row.verdict.result for row in rows} == {Result.PASS}
-    assert {row.row.longest for row in rows} == {1.1}
-    assert len(rows[0].row.gaps) == 2 * 2 * len(plan.sites)
+    assert [row.name for row in rows] == ["a-p1/kill", "a-pe1--a-p1/silent"]
+    assert {row.result for row in rows} == {Result.PASS}
+    assert {row.longest for row in rows} == {1.1}
+    assert len(rows[0].gaps) == 2 * 2 * len(plan.sites)
+    assert [row.origin for row in rows] == [ORIGIN, ORIGIN]
+    assert [row.evidence[0].file for row in rows] == [
+        "evidence/faults/a-p1-kill.json",
+        "evidence/faults/a-pe1--a-p1-silent.json",
+    ]
     assert injector.log == ["fail a-p1 kill", "heal a-p1", "fail a-pe1--a-p1 silent", "heal a-pe1--a-p1"]
     assert restarted == ["a-p1"]
     assert lines[0].startswith("[1/2] a-p1/kill: 1.10 s down at umeda on failure: ok (")
@@ -187,7 +195,7 @@ def test_an_interruption_above_the_bound_fails(plan: Plan, clock: Clock, fleet_o
     rows = run(
         plan, Network(plan, injector, gap=2.4), injector, fleet_of, kept, selected(plan, ("a-p1/kill",))
     )
-    assert (rows[0].verdict.result, rows[0].verdict.measured, rows[0].verdict.bound) == (
+    assert (rows[0].verdict().result, rows[0].verdict().measured, rows[0].verdict().bound) == (
         Result.FAIL,
         2.4,
         2.0,
@@ -200,12 +208,12 @@ def test_a_failure_that_the_traffic_on_the_element_did_not_feel_is_unknown(
     injector = FakeInjector(clock)
     faults = selected(plan, ("umeda-ce-a/poweroff", "a-pe2/poweroff", "a-pe2/kill"))
     rows = run(plan, Network(plan, injector, gap=0.25), injector, fleet_of, kept, faults)
-    assert {row.row.name: row.row.result for row in rows} == {
+    assert {row.name: row.result for row in rows} == {
         "umeda-ce-a/poweroff": Result.UNKNOWN,
         "a-pe2/poweroff": Result.UNKNOWN,
         "a-pe2/kill": Result.PASS,
     }
-    unknown = [row.row.reason for row in rows if row.row.result is Result.UNKNOWN]
+    unknown = [row.reason for row in rows if row.result is Result.UNKNOWN]
     assert [reason.startswith("not felt: 0.25 s down at umeda on failure") for reason in unknown] == [
         True
     ] * 2
@@ -217,7 +225,7 @@ def test_a_stall_repeats_and_the_voided_value_is_kept(
     injector, lines = FakeInjector(clock, [0.5]), []  # type: ignore[var-annotated]
     network = Network(plan, injector)
     rows = run(plan, network, injector, fleet_of, kept, selected(plan, ("a-p1/kill",)), lines=lines)
-    assert (rows[0].row.result, rows[0].row.voided) == (Result.PASS, (1.1,))
+    assert (rows[0].result, rows[0].voided) == (Result.PASS, (1.1,))
     assert "void (guest stood still for 0.500 s)" in lines[0]
 
 
@@ -226,7 +234,7 @@ def test_stalls_without_end_are_unknown_after_three_repeats(
 ) -> None:
     injector = FakeInjector(clock, [0.5] * 9)
     rows = run(plan, Network(plan, injector), injector, fleet_of, kept, selected(plan, ("a-p1/kill",)))
-    assert (rows[0].row.result, rows[0].row.voided) == (Result.UNKNOWN, (1.1, 1.1, 1.1, 1.1))
+    assert (rows[0].result, rows[0].voided) == (Result.UNKNOWN, (1.1, 1.1, 1.1, 1.1))
     assert injector.log.count("fail a-p1 kill") == 4
 
 
@@ -236,8 +244,8 @@ def test_without_traffic_on_the_element_nothing_is_failed(
     injector = FakeInjector(clock)
     network = Network(plan, injector, traffic=0)
     rows = run(plan, network, injector, fleet_of, kept, selected(plan, ("a-p1/kill",)))
-    assert rows[0].row.result is Result.UNKNOWN
-    assert "no traffic on a-p1" in rows[0].row.reason
+    assert rows[0].result is Result.UNKNOWN
+    assert "no traffic on a-p1" in rows[0].reason
     assert injector.log == []
 
 
@@ -249,10 +257,10 @@ def test_a_gate_that_stays_shut_ends_the_run_with_unknown_rows(
     injector.heal_all = lambda: None  # type: ignore[method-assign]
     faults = plan.faults[:5]
     rows = run(plan, Network(plan, injector), injector, fleet_of, kept, faults)
-    assert [row.row.name for row in rows] == [fault.name for fault in faults]
-    assert {row.row.result for row in rows} == {Result.UNKNOWN}
-    assert "paths unhealthy for 60 s" in rows[0].row.reason
-    assert rows[4].row.reason.startswith("not tried")
+    assert [row.name for row in rows] == [fault.name for fault in faults]
+    assert {row.result for row in rows} == {Result.UNKNOWN}
+    assert "paths unhealthy for 60 s" in rows[0].reason
+    assert rows[4].reason.startswith("not tried")
     assert injector.log == []
 
 
