@@ -4,7 +4,10 @@
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/frr"
 # A shell command that succeeds where the kernel has the feature, and the remedy where it has not.
@@ -49,9 +52,31 @@ def missing_programs(programs: Mapping[str, str], path: str = SEARCH_PATH) -> It
 def _missing_module(wanted: str, brought_by: str) -> Iterator[str]:
     """Yield a sentence when the node's Python lacks a distribution, given as ``name`` or ``name>=major``."""
     name, _, major = wanted.partition(">=")
+    found = _version(name)
+    if not found or (major and int(found.partition(".")[0]) < int(major)):
+        has = f", the node has {found}" if found else ""
+        least = f" {major} or later" if major else ""
+        yield f"Python module {name}{least}{has}: install package {brought_by}"
+
+
+def _version(name: str) -> str:
+    """Return the version of a distribution that the node's Python has, or an empty text.
+
+    This process asks itself where it is that Python, as it is unless a play names another interpreter.
+    """
+    program = shutil.which("python3", path=SEARCH_PATH)
+    if program and Path(program).samefile(sys.executable):
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            return ""
     script = f"import importlib.metadata as m; print(m.version({name!r}))"
-    asked = subprocess.run(
-        ["python3", "-c", script],
+    return _ran(["python3", "-c", script]).stdout.strip()
+
+
+def _ran(argv: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        list(argv),
         env={"PATH": SEARCH_PATH},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -59,11 +84,6 @@ def _missing_module(wanted: str, brought_by: str) -> Iterator[str]:
         timeout=TIMEOUT_S,
         check=False,
     )
-    found = asked.stdout.strip()
-    if asked.returncode or (major and int(found.partition(".")[0]) < int(major)):
-        has = f", the node has {found}" if found else ""
-        least = f" {major} or later" if major else ""
-        yield f"Python module {name}{least}{has}: install package {brought_by}"
 
 
 def missing_features(features: Sequence[str]) -> Iterator[str]:
@@ -71,15 +91,7 @@ def missing_features(features: Sequence[str]) -> Iterator[str]:
     if not features:
         return
     script = "; ".join(f"({FEATURES[name][0]}) >/dev/null 2>&1 || echo {name}" for name in features)
-    tried = subprocess.run(
-        ["unshare", "--net", "sh", "-c", script],
-        env={"PATH": SEARCH_PATH},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+    tried = _ran(["unshare", "--net", "sh", "-c", script])
     if tried.returncode:
         yield f"kernel features cannot be tried ({tried.stderr.strip()}): run as root"
     for name in tried.stdout.split():

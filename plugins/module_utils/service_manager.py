@@ -7,7 +7,9 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import IO, Protocol
+
+from ansible_collections.heiiki.network.plugins.module_utils.forked_program import is_forkable, run_forked
 
 OWNED = "var/lib/heiiki/owned.json"
 START_S = 150.0
@@ -57,21 +59,28 @@ def _ended(
     """Run `argv`; return its exit code and what it printed."""
     with tempfile.TemporaryFile() as output:  # not a pipe: a daemon left behind would hold it open
         try:
-            done = subprocess.run(
-                list(argv),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                timeout=timeout,
-                env=env,
-                check=False,
-            )
+            code = _exit_code(argv, output, timeout, env)
         except OSError as error:
             raise ServiceError(f"`{shlex.join(argv)}` cannot be run: {error}") from error
         except subprocess.TimeoutExpired as error:
             raise ServiceError(f"`{shlex.join(argv)}` was not done within {timeout:g} s") from error
         output.seek(0)
-        return done.returncode, output.read().decode(errors="replace").strip()
+        return code, output.read().decode(errors="replace").strip()
+
+
+def _exit_code(argv: Sequence[str], output: IO[bytes], timeout: float, env: Mapping[str, str] | None) -> int:
+    if env is None and is_forkable(argv):
+        return run_forked(argv, output.fileno(), timeout)
+    done = subprocess.run(
+        list(argv),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        timeout=timeout,
+        env=env,
+        check=False,
+    )
+    return done.returncode
 
 
 def _unit(name: str) -> str:

@@ -10,6 +10,7 @@ from heiiki_agent import netlink
 from heiiki_agent.errors import AgentError
 from heiiki_agent.links import kernel, settings
 from heiiki_agent.links.difference import difference, problems
+from heiiki_agent.service_start import notify_ready
 
 OWNED = Path("/var/lib/heiiki/links-owned.json")
 
@@ -33,14 +34,20 @@ def run(action: str, file: Path, owned: Path) -> int:
 
 
 def keep(file: Path, owned: Path) -> NoReturn:
-    """Make the kernel match `file` now and after every change of a link (RTM_NEWLINK, RTM_DELLINK)."""
+    """Make the kernel match `file` now and after every change of a link (RTM_NEWLINK, RTM_DELLINK).
+
+    Raises:
+        AgentError: it cannot be made to match now; later that is said, and tried again at the next change.
+    """
     changes = netlink.LinkChanges()
+    run("apply", file, owned)
+    notify_ready()
     while True:
+        changes.wait()
         try:
             run("apply", file, owned)
         except AgentError as error:
             print(error, file=sys.stderr, flush=True)
-        changes.wait()
 
 
 def main(arguments: Sequence[str]) -> int:

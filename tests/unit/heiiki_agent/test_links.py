@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import PATIENCE_S
 
 from heiiki_agent.errors import AgentError
 from heiiki_agent.links import kernel, model
@@ -445,3 +447,54 @@ def test_kernel_is_made_to_match_and_a_second_run_changes_nothing(namespace: str
     assert error.startswith("ip route replace 10.7.0.0/16 via 192.0.2.1 proto 211: ")
     assert run("apply", **first)[0] == 0
     assert run("check", **first) == (0, [], "")
+
+
+@needs_root
+def test_the_start_of_the_keeper_ends_when_the_links_are_as_wanted(namespace: str, tmp_path: Path) -> None:
+    file = tmp_path / "links.json"
+    file.write_text(json.dumps({"interfaces": [CORE]}))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(PATIENCE_S)
+        keeper = subprocess.Popen(
+            [
+                "ip",
+                "netns",
+                "exec",
+                namespace,
+                *PROGRAM,
+                "keep",
+                str(file),
+                "--owned",
+                str(tmp_path / "owned"),
+            ],
+            env={**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")},
+        )
+        try:
+            assert manager.recv(64) == b"READY=1"
+            shown = subprocess.run(
+                ["ip", "-n", namespace, "-o", "-4", "address", "show", "core0"],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            assert "10.0.0.1/30" in shown.stdout
+        finally:
+            keeper.kill()
+            keeper.wait()
+
+
+@needs_root
+def test_the_keeper_does_not_start_with_links_that_cannot_be_made(namespace: str, tmp_path: Path) -> None:
+    file = tmp_path / "links.json"
+    file.write_text(json.dumps({"interfaces": [{**CORE, "name": "absent0"}]}))
+    done = subprocess.run(
+        ["ip", "netns", "exec", namespace, *PROGRAM, "keep", str(file)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "interface absent0: the device has no such port; plug it in, or correct the name\n",
+    )
