@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Action plugin of heiiki.network.certificate: the part that happens on the controller."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,20 +43,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         settled = not assessed.get("failed") and not assessed["reasons"]
         if settled and enrolment.revoked(assessed["certificate"]):
             assessed = {**self._module({**assess, "force": True}, variables), "reasons": [REVOKED]}
-        if assessed.get("failed") or not assessed["reasons"]:
+        if assessed.get("failed"):
             return {**result, **warned(assessed, enrolment)}
-        if enrolment.problem and assessed["margin"]:
-            return {**result, **_postponed(device, assessed, enrolment.problem)}
-        if enrolment.problem:
-            why = "; ".join(assessed["reasons"])
-            raise AnsibleError(f"{device} needs a certificate: {why}. {enrolment.problem}")
-        if self._task.check_mode:
-            return {**result, **warned(assessed, enrolment)}
-        made = assessed["made"]
-        token, order = enrolment.order(device, made["csr"])
-        order["generation"] = made["generation"]
-        installed = self._module({**passed, "step": "install", "order": order, "token": token}, variables)
-        return {**result, "reasons": assessed["reasons"], **warned(installed, enrolment)}
+
+        def install(order: dict[str, Any], token: str) -> dict[str, Any]:
+            return self._module({**passed, "step": "install", "order": order, "token": token}, variables)
+
+        check = self._task.check_mode
+        return {**result, **concluded(device, assessed, enrolment, install, check=check)}
 
     def _module(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = self._execute_module(
@@ -63,6 +58,41 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         )
         answer.pop("invocation", None)
         return answer
+
+
+def concluded(
+    device: str,
+    assessed: dict[str, Any],
+    enrolment: Enrolment,
+    install: Callable[[dict[str, Any], str], dict[str, Any]],
+    *,
+    check: bool,
+) -> dict[str, Any]:
+    """Return what comes of an assessment: left alone, postponed, or a new certificate.
+
+    Args:
+        device: whose certificate.
+        assessed: the device's answer, with its request where it needs a certificate and may have one.
+        enrolment: says what the server answers, and has it make the token.
+        install: calls the device with order and token.
+        check: nothing is to be changed.
+
+    Raises:
+        AnsibleError: it needs a certificate, and the server cannot issue one or refuses.
+    """
+    if not assessed["reasons"]:
+        return warned(assessed, enrolment)
+    if enrolment.problem and assessed["margin"]:
+        return _postponed(device, assessed, enrolment.problem)
+    if enrolment.problem:
+        why = "; ".join(assessed["reasons"])
+        raise AnsibleError(f"{device} needs a certificate: {why}. {enrolment.problem}")
+    if check:
+        return warned(assessed, enrolment)
+    made = assessed["made"]
+    token, order = enrolment.order(device, made["csr"])
+    installed = install({**order, "generation": made["generation"]}, token)
+    return {"reasons": assessed["reasons"], **warned(installed, enrolment)}
 
 
 def warned(answer: dict[str, Any], enrolment: Enrolment) -> dict[str, Any]:

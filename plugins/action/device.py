@@ -1,6 +1,6 @@
 # Copyright: Heiiki contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Action plugin of heiiki.network.device: one look at the node, then the steps that are due."""
+"""Action plugin of heiiki.network.device: one call of the node, and a second where it needs a certificate."""
 
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -8,24 +8,26 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible_collections.heiiki.network.plugins.action.certificate import REVOKED, warned
+from ansible_collections.heiiki.network.plugins.action.certificate import REVOKED, concluded
 from ansible_collections.heiiki.network.plugins.modules.device import ARGUMENTS
 from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import secrets_for, translated
 from ansible_collections.heiiki.network.plugins.plugin_utils.build import folder_for, payload
 from ansible_collections.heiiki.network.plugins.plugin_utils.enrolment import Enrolment
 
 Answer = dict[str, Any]
-LOOKED_FOR = ("steps", "programs", "features", "account", "links", "program", "config")
+PASSED = ("steps", "wait_s", "programs", "features", "account", "links", "program", "config")
+REACH_S = 240
+"""Within which a device must find a way to the Vault server; a new network takes its time."""
 NOT_APPLIED = "the certificate is not examined: the build is not applied yet"
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
-    """Provision one device: compare it in one call, and take the steps for which there is a reason."""
+    """Provision one device, with what only the controller can do between the calls of the node."""
 
     TRANSFERS_FILES = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> Answer:
-        """Look, then apply, enrol and await as far as that is due; see the module's documentation."""
+        """Apply, enrol and await as far as that is due; see the module's documentation."""
         self._variables = task_vars or {}
         result: Answer = super().run(tmp, self._variables)
         _, self._given = self.validate_argument_spec(ARGUMENTS)
@@ -39,23 +41,34 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         return {**result, **_merged(answers)}
 
     def _steps(self) -> Iterator[Answer]:
-        """Yield the answer of the look, then that of each step that is due."""
+        """Yield the answer of each call of the device, and of each step that the controller takes."""
         enrolment = self._enrolment()
-        looked = self._call("heiiki.network.device", self._looked_for(enrolment))
-        seen = looked.pop("seen", None)
-        if seen is None:
-            yield looked
-            return
-        due = _due(seen, enrolment)
-        yield {**looked, "due": due}
-        if "apply" in due:
-            yield from self._apply(seen["missing"])
-        if enrolment:
-            yield self._certificate(seen["certificate"], due, enrolment)
-        if due and "ready" in self._given["steps"] and not self._check:
+        wanted = self._wanted(enrolment)
+        answer = self._call("heiiki.network.device", wanted)
+        if answer.pop("unprepared", False):
+            yield answer
+            changed = False
+            for prepared in self._prepare():
+                changed = changed or bool(prepared.get("changed"))
+                yield prepared
+            if self._check and changed:
+                return  # files that belong to an account which is not there yet cannot be compared
+            answer = self._call("heiiki.network.device", wanted)
+            if answer.pop("unprepared", False):
+                why = "; ".join(answer["due"]["apply"])
+                answer |= {"failed": True, "msg": f"{self._device}: it was prepared, but still {why}"}
+        assessed, awaited = answer.pop("assessed", None), answer.pop("awaited", False)
+        yield answer
+        due = answer.get("due", {})
+        if enrolment and assessed is not None:
+            certified = self._certified(assessed, due, enrolment)
+            awaited = certified.pop("awaited", awaited)
+            due = certified.get("due", due)
+            yield certified
+        if due and "ready" in self._given["steps"] and not (awaited or self._check):
             yield self._await()
 
-    # -- the look
+    # -- what the node is told
 
     def _enrolment(self) -> Enrolment | None:
         if not self._given["certificate"] or "certificate" not in self._given["steps"]:
@@ -67,17 +80,18 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         state = self._given["secret_state"]
         return Enrolment(Path(self._given["service_dir"]), Path(state) if state else None)
 
-    def _looked_for(self, enrolment: Enrolment | None) -> Answer:
-        wanted = {key: self._given[key] for key in LOOKED_FOR}
+    def _wanted(self, enrolment: Enrolment | None) -> Answer:
+        """Return the arguments of the module: all that it needs to take every step that it can."""
+        asked = {"request": not enrolment.problem, "wait_s": REACH_S} if enrolment else {}
         return {
-            **wanted,
-            **(self._build() if "apply" in self._given["steps"] else {}),
+            **{key: self._given[key] for key in PASSED},
+            "sent": self._build() if "apply" in self._given["steps"] else "",
             "device": self._device,
             "sessions": self._awaited(),
-            "certificate_wanted": enrolment.wanted(self._device) if enrolment else {},
+            "certificate_wanted": {**enrolment.wanted(self._device), **asked} if enrolment else {},
         }
 
-    def _build(self) -> Answer:
+    def _build(self) -> str:
         if not self._given["build"]:
             raise AnsibleError(
                 f"{self._device}: build is missing: the folder that heiiki.network.compile wrote"
@@ -87,8 +101,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         )
         build = folder_for(Path(self._given["build"]), check_mode=self._check)
         with translated(), secrets_for(service, state) as read:
-            sent = payload(build, self._device, read, service)
-        return {"files": sent.compared(), "services": list(sent.services)}
+            return payload(build, self._device, read, service).packed()
 
     def _awaited(self) -> list[dict[str, str]]:
         """Return the sessions with devices that come earlier in the play: those are further already."""
@@ -98,18 +111,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         return [session for session in self._given["sessions"] if session["peer"] in earlier]
 
     # -- the steps
-
-    def _apply(self, missing: list[str]) -> Iterator[Answer]:
-        if missing:
-            lacks = f"nothing was changed; this node lacks: {'; '.join(missing)}"
-            yield {"failed": True, "msg": f"{self._device}: {lacks}", "missing": missing}
-            return
-        prepared = list(self._prepare())
-        yield from prepared
-        if self._check and any(answer.get("changed") for answer in prepared):
-            return  # files that belong to an account which is not there yet cannot be compared
-        passed = {key: self._given[key] for key in ("build", "service_dir", "secret_state")}
-        yield self._action("heiiki.network.linux_node", {"device": self._device, **passed})
 
     def _prepare(self) -> Iterator[Answer]:
         """Make the account and the links that the build relies on."""
@@ -126,14 +127,21 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
             yield self._call("ansible.builtin.file", folder)
             yield self._call("ansible.builtin.file", {"path": path, "src": target, "state": "link"})
 
-    def _certificate(self, seen: Answer, due: Answer, enrolment: Enrolment) -> Answer:
-        """Have the certificate seen to, unless the look has found it good and nothing was applied since."""
-        if self._check and seen.get("unexamined"):
+    def _certified(self, assessed: Answer, due: Answer, enrolment: Enrolment) -> Answer:
+        """Return what comes of the device's assessment of its certificate."""
+        if self._check and assessed.get("unexamined"):
             return {"changed": False, "warnings": [f"{self._device}: {NOT_APPLIED}"]}
-        if "certificate" not in due and ("apply" not in due or self._check):
-            return warned({"certificate": seen["certificate"]}, enrolment)
-        passed = {key: self._given[key] for key in ("service_dir", "secret_state", "program", "config")}
-        return self._action("heiiki.network.certificate", {"device": self._device, **passed})
+        if not assessed["reasons"] and enrolment.revoked(assessed["certificate"]):
+            passed = {key: self._given[key] for key in ("service_dir", "secret_state", "program", "config")}
+            answer = self._action("heiiki.network.certificate", {"device": self._device, **passed})
+            return {**answer, "due": {**due, "certificate": [REVOKED]}}
+        return concluded(self._device, assessed, enrolment, self._install, check=self._check)
+
+    def _install(self, order: Answer, token: str) -> Answer:
+        """Have the device install the certificate, and await readiness in the same call."""
+        passed = {key: self._given[key] for key in ("steps", "wait_s", "program", "config")}
+        wanted = {"device": self._device, "sessions": self._awaited(), "order": order, "token": token}
+        return self._call("heiiki.network.device", {**passed, **wanted})
 
     def _await(self) -> Answer:
         sessions = {"sessions": self._awaited(), "wait_s": self._given["wait_s"]}
@@ -163,18 +171,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         )
         answer: Answer = action.run(task_vars=self._variables)
         return answer
-
-
-def _due(seen: Answer, enrolment: Enrolment | None) -> dict[str, list[str]]:
-    """Return why each step is to be taken; a step without a reason is left out."""
-    certificate = seen["certificate"]
-    reasons = list(certificate.get("reasons", ()))
-    if certificate.get("changed") and not reasons:
-        reasons = ["its trust anchors, or what uses it, are not up to date"]
-    if enrolment and not reasons and enrolment.revoked(certificate.get("certificate")):
-        reasons = [REVOKED]
-    due = {"apply": [seen["apply"]] if seen["apply"] else [], "certificate": reasons, "ready": seen["ready"]}
-    return {step: why for step, why in due.items() if why}
 
 
 def _merged(answers: list[Answer]) -> Answer:

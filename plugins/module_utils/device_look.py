@@ -41,28 +41,27 @@ def look(
     """Return what each step would find to do.
 
     Args:
-        wanted: the parameters of module `device`.
+        wanted: the parameters of module `device`, with its files, services and secrets.
         manager: knows which services run.
-        check: the steps will change nothing, so each is answered now; else what follows an application of
-            files is left to the steps themselves.
+        check: the steps will change nothing, so the certificate is assessed now; else that is left to its
+            own step, which may follow an application of files.
         root: where the node's files are.
 
     Returns:
-        `apply`: why files or services are to be applied, empty when they are not; `missing`: programs and
-        kernel features that the node lacks for it; `certificate`: what its assessment says; `ready`: sessions
-        that are not up.
+        `apply`: why files or services are to be applied, empty when they are not; `unprepared`: whether that
+        is something which the files rely on; `missing`: programs and kernel features that the node lacks for
+        it; `certificate`: what its assessment says, in check mode; `ready`: sessions that are not up.
     """
     steps = wanted["steps"]
-    due = _reason(lambda: next(_preparation(wanted, root), "")) if "apply" in steps else ""
-    due = due or (_reason(lambda: _difference(wanted, manager, root)) if "apply" in steps else "")
-    answer = {"apply": due, "missing": list(_missing(wanted)) if due else [], "certificate": {}, "ready": []}
-    if due and not check:
-        return answer
-    if wanted["certificate_wanted"]:
-        answer["certificate"] = _certificate(wanted)
-    if "ready" in steps and not due:
-        answer["ready"] = _sessions(wanted["sessions"])
-    return answer
+    unprepared = _reason(lambda: next(_preparation(wanted, root), "")) if "apply" in steps else ""
+    due = unprepared or (_reason(lambda: _difference(wanted, manager, root)) if "apply" in steps else "")
+    return {
+        "apply": due,
+        "unprepared": bool(unprepared),
+        "missing": list(_missing(wanted)) if due else [],
+        "certificate": _certificate(wanted) if check and wanted["certificate_wanted"] else {},
+        "ready": _sessions(wanted["sessions"]) if "ready" in steps and not due else [],
+    }
 
 
 def _reason(examine: Callable[[], str]) -> str:
@@ -87,7 +86,7 @@ def _preparation(wanted: Mapping[str, Any], root: Path) -> Iterator[str]:
 
 def _difference(wanted: Mapping[str, Any], manager: ServiceManager, root: Path) -> str:
     files, services = parse(ManagedFile, wanted["files"]), parse(ManagedService, wanted["services"])
-    return first_difference(files, services, manager=manager, root=root)
+    return first_difference(files, services, secrets=wanted["secrets"], manager=manager, root=root)
 
 
 def _missing(wanted: Mapping[str, Any]) -> Iterator[str]:

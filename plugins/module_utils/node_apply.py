@@ -8,10 +8,10 @@ whatever goes wrong after that brings the old files and the old services back.
 
 import base64
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.heiiki.network.plugins.module_utils.journal import (
     Change,
@@ -27,7 +27,6 @@ from ansible_collections.heiiki.network.plugins.module_utils.node_diff import (
     PLACEHOLDER,
     file_diff,
     is_secret,
-    sha256,
 )
 from ansible_collections.heiiki.network.plugins.module_utils.node_health import await_healthy, running_digest
 from ansible_collections.heiiki.network.plugins.module_utils.node_manifest import (
@@ -59,6 +58,19 @@ class Outcome:
     services: Mapping[str, str] = field(default_factory=dict)
     diff: tuple[Mapping[str, str], ...] = ()
     recovered: bool = False
+
+    def answer(self) -> dict[str, Any]:
+        """Return it as modules answer it."""
+        return {
+            "changed": self.changed,
+            "files": list(self.files),
+            "services": dict(self.services),
+            "recovered": self.recovered,
+            "diff": [dict(entry) for entry in self.diff],
+            "warnings": ["an earlier run was cut off here; what it had changed is rolled back first"]
+            if self.recovered
+            else [],
+        }
 
 
 def apply(
@@ -106,12 +118,11 @@ def first_difference(
     files: Sequence[ManagedFile],
     services: Sequence[ManagedService],
     *,
+    secrets: Mapping[str, str],
     manager: ServiceManager,
     root: Path = Path("/"),
 ) -> str:
     """Return the first thing that `apply` would change, or an empty text; nothing is changed.
-
-    The files need no content, only the digest of what they have to hold.
 
     Raises:
         NodeError: a file or its owner cannot be read.
@@ -120,7 +131,7 @@ def first_difference(
     journal = Journal(root)
     if journal.found():
         return "an earlier run was cut off"
-    work = _Run(tuple(files), tuple(services), {}, manager, journal)
+    work = _Run(tuple(files), tuple(services), secrets, manager, journal)
     work.compare()
     return work.first_difference()
 
@@ -217,9 +228,9 @@ class _Run:
     def _wanted(self) -> Iterator[Change]:
         for path, file in self._files.items():
             stat, before = self._ownership(file), read(self._journal.at(path))
-            same = before is not None and before.stat == stat and sha256(before.data) == self._digest(file)
-            if not same:
-                yield Change(path, before, Content(self._resolved(file), stat))
+            after = Content(self._resolved(file), stat)
+            if before != after:
+                yield Change(path, before, after)
 
     def _leftover(self) -> Iterator[Change]:
         for path in self._owned.files:
@@ -227,19 +238,12 @@ class _Run:
             if before:
                 yield Change(path, before, None)
 
-    def _digest(self, file: ManagedFile) -> str:
-        return file.sha256 or sha256(self._resolved(file))
-
     def _resolved(self, file: ManagedFile) -> bytes:
-        """Return what a file has to hold; nothing for one that is only compared."""
-
-        def value(match: re.Match[str]) -> str:
-            return self._secrets[match.group()]
-
+        """Return what a file has to hold."""
         if file.encoding == "base64":
-            return base64.b64decode(file.content or "")
+            return base64.b64decode(file.content)
         try:
-            return PLACEHOLDER.sub(value, file.content or "").encode()
+            return PLACEHOLDER.sub(lambda found: self._secrets[found.group()], file.content).encode()
         except KeyError as error:
             raise NodeError(f"{file.path}: no value was sent for {error.args[0]}") from error
 

@@ -34,7 +34,7 @@ def file_diff(change: Change, file: ManagedFile | None, *, hidden: bool) -> dict
 
 def is_secret(file: ManagedFile) -> bool:
     """Tell whether a file is shown in no diff."""
-    return file.secret or bool(PLACEHOLDER.search(file.content or ""))
+    return file.secret or bool(PLACEHOLDER.search(file.content))
 
 
 def sha256(data: bytes) -> str:

@@ -17,19 +17,17 @@ class ManagedFile:
     """One file of the manifest; see `heiiki.render.model.RenderedFile`, whose fields these are.
 
     Attributes:
-        content: text, in which a secret stands as a placeholder; None for a file that is only compared.
+        content: text, in which a secret stands as a placeholder.
         encoding: how `content` stands for the file's bytes; ``base64`` for what is not text.
-        sha256: digest of the file as it has to stand on the node; computed from the content when empty.
     """
 
     path: str
-    content: str | None = None
+    content: str
     mode: str = "0644"
     owner: str = "root"
     validate: tuple[str, ...] = ()
     service: str = ""
     secret: bool = False
-    sha256: str = ""
     encoding: str = "utf-8"
 
 

@@ -10,11 +10,12 @@ author: Heiiki contributors (@heiiki)
 description:
   - "Takes the steps of a role in their order: preflight, application of files and services, certificate,
     readiness."
-  - First the node is compared with its build, in one call that carries digests instead of files. A device
-    that is as compiled, with a good certificate and its sessions up, is reached once and left alone.
-  - Otherwise the action plugin calls what is due of M(heiiki.network.linux_node),
-    M(heiiki.network.certificate) and M(heiiki.network.linux_ready). Before anything is applied, programs and
-    kernel features that the node lacks are named all at once.
+  - First the node is compared with its build. What differs is applied as M(heiiki.network.linux_node) does
+    it, and the certificate is assessed as M(heiiki.network.certificate) does it, in the same call of the
+    node. A device that is as compiled, with a good certificate and its sessions up, is left alone.
+  - A device that needs a certificate is called a second time, to have its request signed and installed. The
+    last call waits as M(heiiki.network.linux_ready) does.
+  - Before anything is applied, programs and kernel features that the node lacks are named all at once.
   - A step that cannot be examined counts as due, so that it says itself what is wrong.
 extends_documentation_fragment:
   - heiiki.network.service.secrets
@@ -72,20 +73,22 @@ options:
     elements: str
     choices: [apply, certificate, ready]
     default: [apply, certificate, ready]
-  files:
-    description: For the action plugin. Entries of the device's C(manifest.json), without content.
-    type: list
-    elements: dict
-    default: []
-  services:
-    description: For the action plugin. Services of the device's C(manifest.json).
-    type: list
-    elements: dict
-    default: []
+  sent:
+    description: For the action plugin. The device's files with their content, services and secrets, packed.
+    type: str
+    default: ""
   certificate_wanted:
     description: For the action plugin. What the certificate must be.
     type: dict
     default: {}
+  order:
+    description: For the action plugin. What the device is to have signed, and where.
+    type: dict
+    default: {}
+  token:
+    description: For the action plugin. The wrapped token for O(order); a device that is given one enrols.
+    type: str
+    default: ""
   program:
     description: The programs of the device, a zip application.
     type: path
@@ -152,9 +155,10 @@ certificate:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.heiiki.network.plugins.module_utils.device_certificate import WHERE
-from ansible_collections.heiiki.network.plugins.module_utils.device_look import look
+from ansible_collections.heiiki.network.plugins.module_utils.device_look import FAILURES
+from ansible_collections.heiiki.network.plugins.module_utils.device_provision import enrol, provision
 from ansible_collections.heiiki.network.plugins.module_utils.preflight import FEATURES
-from ansible_collections.heiiki.network.plugins.module_utils.service_manager import ServiceError, find
+from ansible_collections.heiiki.network.plugins.module_utils.service_manager import find
 
 STEPS = ["apply", "certificate", "ready"]
 ARGUMENTS = {
@@ -170,20 +174,29 @@ ARGUMENTS = {
     "account": {"type": "str", "default": ""},
     "links": {"type": "dict", "default": {}},
     "steps": {"type": "list", "elements": "str", "choices": STEPS, "default": STEPS},
-    "files": {"type": "list", "elements": "dict", "default": []},
-    "services": {"type": "list", "elements": "dict", "default": []},
+    # With the secrets in it. Being one text, it hides no word of the answer, as a list of files would.
+    "sent": {"type": "str", "default": "", "no_log": True},
     "certificate_wanted": {"type": "dict", "default": {}},
+    "order": {"type": "dict", "default": {}},
+    "token": {"type": "str", "default": "", "no_log": True},
     **WHERE,
 }
 
 
 def main() -> None:
-    """Run as an Ansible module: the look, which decides about the steps."""
+    """Run as an Ansible module: all steps that the node can take, or those that follow its request."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    given = module.params
     try:
-        module.exit_json(changed=False, seen=look(module.params, find(), check=module.check_mode))
-    except ServiceError as error:
-        module.fail_json(msg=f"{module.params['device']}: {error}")
+        answer = enrol(given) if given["token"] else provision(given, find(), check=module.check_mode)
+    except FAILURES as error:
+        module.fail_json(msg=f"{given['device']}: {error}")
+    else:
+        for text in answer.pop("warnings", ()):
+            module.warn(text)
+        if answer.pop("failed", False):
+            module.fail_json(**answer)
+        module.exit_json(**answer)
 
 
 if __name__ == "__main__":

@@ -87,11 +87,9 @@ recovered:
   type: bool
 """
 
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.heiiki.network.plugins.module_utils.journal import NodeError
-from ansible_collections.heiiki.network.plugins.module_utils.node_apply import Outcome, apply
+from ansible_collections.heiiki.network.plugins.module_utils.node_apply import apply
 from ansible_collections.heiiki.network.plugins.module_utils.node_manifest import (
     ManagedFile,
     ManagedService,
@@ -110,16 +108,6 @@ ARGUMENTS = {
 }
 
 
-def _answer(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "changed": outcome.changed,
-        "files": list(outcome.files),
-        "services": dict(outcome.services),
-        "recovered": outcome.recovered,
-        "diff": [dict(entry) for entry in outcome.diff],
-    }
-
-
 def main() -> None:
     """Run as an Ansible module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
@@ -134,9 +122,10 @@ def main() -> None:
     except (NodeError, ServiceError, OSError, ValueError) as error:
         module.fail_json(msg=f"{module.params['device']}: {error}")
     else:
-        if outcome.recovered:
-            module.warn("an earlier run was cut off here; what it had changed is rolled back first")
-        module.exit_json(**_answer(outcome))
+        answer = outcome.answer()
+        for text in answer.pop("warnings"):
+            module.warn(text)
+        module.exit_json(**answer)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import pytest
 from ansible.errors import AnsibleError
 from ansible_collections.heiiki.network.plugins.action import compile as compile_action
 from ansible_collections.heiiki.network.plugins.action.linux_node import ActionModule
+from ansible_collections.heiiki.network.plugins.module_utils.device_provision import unpacked
 from ansible_collections.heiiki.network.plugins.modules import linux_node
 from ansible_collections.heiiki.network.plugins.plugin_utils import _heiiki
 from ansible_collections.heiiki.network.plugins.plugin_utils.build import folder_for, payload
@@ -63,7 +64,7 @@ def test_secrets_travel_beside_the_files_not_in_them(build: Path) -> None:
     assert VALUE not in repr((sent.files, sent.services))
 
 
-def test_what_is_not_text_is_compared_by_its_bytes(build: Path) -> None:
+def test_what_is_not_text_is_sent_by_its_bytes(build: Path) -> None:
     path = build / "b-hss/manifest.json"
     manifest = json.loads(path.read_text())
     data = b"PK\xff"
@@ -73,7 +74,16 @@ def test_what_is_not_text_is_compared_by_its_bytes(build: Path) -> None:
     path.write_text(json.dumps(manifest))
     sent = payload(build, "b-hss", secret)
     assert base64.b64decode(sent.files[0]["content"]) == data
-    assert sent.compared()[0]["sha256"] == hashlib.sha256(data).hexdigest()
+
+
+def test_a_device_unpacks_what_was_packed(build: Path) -> None:
+    sent = payload(build, "b-hss", secret)
+    assert VALUE not in sent.packed()
+    assert unpacked(sent.packed()) == {
+        "files": [{**sent.files[0], "validate": list(sent.files[0]["validate"])}],
+        "services": list(sent.services),
+        "secrets": {"{{secret:sims/umeda:k}}": VALUE},
+    }
 
 
 def test_a_device_without_a_build_is_told_what_to_do(build: Path) -> None:

@@ -1,7 +1,6 @@
-"""The action of module `device`: which steps are taken for which look, and what their answers come to."""
+"""The action of module `device`: what follows from the node's answer, and what all answers come to."""
 
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from ansible.errors import AnsibleError
@@ -9,8 +8,21 @@ from ansible_collections.heiiki.network.plugins.action import device as device_a
 from ansible_collections.heiiki.network.plugins.action.device import ActionModule
 from ansible_collections.heiiki.network.plugins.modules.device import STEPS
 
-NOTHING: dict[str, Any] = {"apply": "", "missing": [], "certificate": {}, "ready": []}
+NOTHING: dict[str, Any] = {"changed": False, "due": {}}
+APPLIED: dict[str, Any] = {
+    "changed": True,
+    "due": {"apply": ["/etc/a differs"]},
+    "diff": [{"prepared": "x"}],
+    "services": {"frr": "started"},
+}
 GOOD: dict[str, Any] = {"changed": False, "reasons": [], "certificate": {"serial": "01"}}
+ASKED: dict[str, Any] = {
+    "changed": False,
+    "reasons": ["there is no certificate"],
+    "certificate": None,
+    "margin": False,
+    "made": {"csr": "CSR", "generation": 7},
+}
 SESSIONS = [{"peer": "a", "address": "10.0.0.1", "vrf": "default"}, {"peer": "z", "address": "10.0.0.2"}]
 
 
@@ -18,6 +30,7 @@ class FakeEnrolment:
     """What a run shares about certificates."""
 
     problem = ""
+    ordered: ClassVar[list[tuple[str, str]]] = []
 
     def __init__(self, *_: Any) -> None:
         self.warnings: list[str] = ["the CA is to be rotated"]
@@ -28,24 +41,23 @@ class FakeEnrolment:
     def revoked(self, certificate: dict[str, Any] | None) -> bool:
         return certificate == {"serial": "99"}
 
+    def order(self, device: str, csr: str) -> tuple[str, dict[str, Any]]:
+        self.ordered.append((device, csr))
+        return "TOKEN", {"url": "u"}
+
 
 class Action(ActionModule):
     """The action without Ansible around it: calls are kept, and answered as told."""
 
-    def __init__(self, seen: dict[str, Any], *, check: bool = False, **given: Any) -> None:
+    def __init__(self, *seen: dict[str, Any], check: bool = False, **given: Any) -> None:
         nothing = {"device": None, "build": "/build", "service_dir": "/s", "secret_state": None}
         base = {"certificate": False, "sessions": [], "wait_s": 5.0, "programs": {}, "features": []}
         base |= {"account": "", "links": {}, "steps": STEPS, "program": "/p", "config": "/c"}
         self._arguments = nothing | base | given
-        self._seen = seen
+        self._seen = iter(seen)
         self._task = type("Task", (), {"check_mode": check})()
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.answers: dict[str, dict[str, Any]] = {
-            "heiiki.network.linux_node": {
-                "changed": True,
-                "diff": [{"prepared": "x"}],
-                "services": {"frr": "started"},
-            },
             "heiiki.network.certificate": {"changed": True, "certificate": {"serial": "02"}},
             "heiiki.network.linux_ready": {"changed": False, "waited_s": 1.0, "services": ["frr"]},
         }
@@ -56,7 +68,7 @@ class Action(ActionModule):
     def _execute_module(self, **call: Any) -> dict[str, Any]:
         self.calls.append((call["module_name"], call["module_args"]))
         if call["module_name"] == "heiiki.network.device":
-            return {"changed": False, "seen": self._seen, "invocation": {}}
+            return {**next(self._seen), "invocation": {}}
         return dict(self.answers.get(call["module_name"], {"changed": True}))
 
     def _action(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -76,100 +88,133 @@ class Action(ActionModule):
 def controller(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ansible.plugins.action.ActionBase.run", lambda *_: {})
     monkeypatch.setattr(device_action, "Enrolment", FakeEnrolment)
-    monkeypatch.setattr(ActionModule, "_build", lambda _: {"files": [], "services": []})
+    monkeypatch.setattr(FakeEnrolment, "ordered", [])
+    monkeypatch.setattr(ActionModule, "_build", lambda _: "packed")
 
 
 def test_a_device_that_is_as_compiled_is_reached_once() -> None:
-    action = Action(NOTHING | {"certificate": GOOD}, certificate=True, sessions=SESSIONS)
+    action = Action(NOTHING | {"assessed": GOOD}, certificate=True, sessions=SESSIONS)
     result = action.play()
     assert (action.steps, result["changed"], result["due"]) == (["device"], False, {})
     assert result["certificate"] == {"serial": "01"}
     assert result["warnings"] == ["the CA is to be rotated"]
 
 
-def test_a_new_device_gets_every_step_and_the_answers_are_put_together() -> None:
-    action = Action(NOTHING | {"apply": "/etc/a differs"}, certificate=True, sessions=SESSIONS)
+def test_a_new_device_is_called_twice_and_the_answers_are_put_together() -> None:
+    installed = {"changed": True, "certificate": {"serial": "02"}, "waited_s": 1.0, "awaited": True}
+    action = Action(APPLIED | {"assessed": ASKED}, installed, certificate=True, sessions=SESSIONS)
     result = action.play()
-    assert action.steps == ["device", "linux_node", "certificate", "linux_ready"]
+    assert action.steps == ["device", "device"]
+    (_, first), (_, second) = action.calls
+    assert first["certificate_wanted"] == {"names": {}, "request": True, "wait_s": 240}
+    assert (first["sent"], "sent" in second) == ("packed", False)
+    assert FakeEnrolment.ordered == [("d", "CSR")]
+    assert (second["order"], second["token"]) == ({"url": "u", "generation": 7}, "TOKEN")
+    assert second["sessions"] == SESSIONS[:1]
     assert (result["changed"], result["diff"]) == (True, [{"prepared": "x"}])
     assert (result["services"], result["waited_s"]) == ({"frr": "started"}, 1.0)
-    assert result["due"] == {"apply": ["/etc/a differs"]}
+    assert (result["certificate"], result["reasons"]) == ({"serial": "02"}, ["there is no certificate"])
+    assert not {"assessed", "awaited"} & result.keys()
+
+
+def test_a_device_without_certificate_is_called_once() -> None:
+    action = Action(APPLIED | {"waited_s": 2.0, "awaited": True}, sessions=SESSIONS)
+    result = action.play()
+    assert (action.steps, result["changed"], result["waited_s"]) == (["device"], True, 2.0)
+    assert "awaited" not in result
 
 
 def test_only_sessions_with_devices_earlier_in_the_play_are_awaited() -> None:
-    action = Action(NOTHING | {"ready": ["a: Active"]}, sessions=SESSIONS)
+    action = Action(NOTHING, sessions=SESSIONS)
     action.play()
-    assert action.steps == ["device", "linux_ready"]
-    assert [call["sessions"] for _, call in action.calls] == [SESSIONS[:1]] * 2
+    assert action.calls[0][1]["sessions"] == SESSIONS[:1]
 
 
-@pytest.mark.parametrize(
-    ("seen", "why"),
-    [
-        (GOOD | {"changed": True, "reasons": ["67% of its life is gone"]}, ["67% of its life is gone"]),
-        (GOOD | {"changed": True}, ["its trust anchors, or what uses it, are not up to date"]),
-        (GOOD | {"certificate": {"serial": "99"}}, ["its CA has revoked it"]),
-    ],
-)
-def test_a_certificate_that_is_due_is_seen_to_and_nothing_applied(
-    seen: dict[str, Any], why: list[str]
-) -> None:
-    action = Action(NOTHING | {"certificate": seen}, certificate=True)
+def test_a_certificate_that_its_ca_has_revoked_is_replaced() -> None:
+    action = Action(NOTHING | {"assessed": GOOD | {"certificate": {"serial": "99"}}}, certificate=True)
     result = action.play()
     assert action.steps == ["device", "certificate", "linux_ready"]
-    assert (result["due"], result["changed"]) == ({"certificate": why}, True)
+    assert (result["due"], result["changed"]) == ({"certificate": ["its CA has revoked it"]}, True)
 
 
-def test_what_a_node_lacks_is_named_before_anything_is_changed() -> None:
-    action = Action(NOTHING | {"apply": "x", "missing": ["program a", "feature b"]}, certificate=True)
+def test_without_a_server_who_can_wait_is_left_alone_and_readiness_awaited(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(FakeEnrolment, "problem", "it is sealed")
+    kept = {"margin": True, "certificate": {"days_left": 3.0}, "reasons": ["67% of its life is gone"]}
+    action = Action(APPLIED | {"assessed": ASKED | kept}, certificate=True)
     result = action.play()
-    assert (action.steps, result["failed"], result["changed"]) == (["device"], True, False)
-    assert result["msg"] == "d: nothing was changed; this node lacks: program a; feature b"
+    assert action.steps == ["device", "linux_ready"]
+    assert action.calls[0][1]["certificate_wanted"]["request"] is False
+    assert result["warnings"] == [
+        "d: 3.0 days are left, and its certificate cannot be renewed now: it is sealed"
+    ]
+
+
+def test_without_a_server_who_has_no_certificate_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeEnrolment, "problem", "it is sealed")
+    action = Action(APPLIED | {"assessed": ASKED}, certificate=True)
+    with pytest.raises(AnsibleError, match=r"^d needs a certificate: there is no certificate. it is sealed$"):
+        action.play()
 
 
 def test_a_step_that_fails_is_the_last() -> None:
-    action = Action(NOTHING | {"apply": "x"}, certificate=True)
-    action.answers["heiiki.network.linux_node"] = {"failed": True, "msg": "refused"}
+    failed = {"failed": True, "msg": "d: refused", "changed": True}
+    action = Action(APPLIED | failed | {"assessed": ASKED}, certificate=True)
     result = action.play()
-    assert (action.steps, result["failed"], result["msg"]) == (["device", "linux_node"], True, "refused")
+    assert (action.steps, result["failed"], result["msg"]) == (["device"], True, "d: refused")
+    assert (result["changed"], result["diff"]) == (True, [{"prepared": "x"}])
 
 
-def test_a_look_that_fails_is_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    action = Action({})
-    monkeypatch.setattr(action, "_execute_module", lambda **_: {"failed": True, "msg": "no systemd"})
+def test_a_call_that_fails_is_the_answer() -> None:
+    action = Action({"failed": True, "msg": "no systemd"})
     assert action.play() == {"failed": True, "msg": "no systemd", "changed": False, "diff": []}
 
 
 def test_the_account_and_links_come_before_the_files() -> None:
+    links = {"/usr/local/lib/h/vault": "/bin/bao"}
     action = Action(
-        NOTHING | {"apply": "x"}, account="heiiki-vault", links={"/usr/local/lib/h/vault": "/bin/bao"}
+        NOTHING | {"unprepared": True}, APPLIED | {"awaited": True}, account="heiiki-vault", links=links
     )
-    action.play()
-    assert action.steps == ["device", "user", "file", "file", "linux_node", "linux_ready"]
+    result = action.play()
+    assert action.steps == ["device", "user", "file", "file", "device"]
     assert action.calls[2][1]["path"] == "/usr/local/lib/h"
     assert action.calls[3][1] == {"path": "/usr/local/lib/h/vault", "src": "/bin/bao", "state": "link"}
+    assert (result["changed"], "unprepared" in result) == (True, False)
+
+
+def test_what_stays_unprepared_is_a_failure() -> None:
+    unprepared = {"changed": False, "due": {"apply": ["there is no account x"]}, "unprepared": True}
+    result = Action(unprepared, unprepared, account="x").play()
+    assert (result["failed"], result["msg"]) == (True, "d: it was prepared, but still there is no account x")
 
 
 def test_check_mode_compares_no_files_of_an_account_that_is_not_there_yet() -> None:
-    action = Action(NOTHING | {"apply": "x"}, check=True, account="heiiki-vault")
+    action = Action(NOTHING | {"unprepared": True}, check=True, account="heiiki-vault")
     assert (action.play()["changed"], action.steps) == (True, ["device", "user"])
 
 
 def test_check_mode_awaits_nothing_and_examines_no_certificate_of_a_bare_node() -> None:
     unexamined = {"changed": True, "reasons": ["there is no /p"], "certificate": None, "unexamined": True}
-    action = Action(NOTHING | {"apply": "x", "certificate": unexamined}, check=True, certificate=True)
+    action = Action(APPLIED | {"assessed": unexamined}, check=True, certificate=True)
     result = action.play()
-    assert action.steps == ["device", "linux_node"]
+    assert action.steps == ["device"]
     assert result["warnings"] == ["d: the certificate is not examined: the build is not applied yet"]
 
 
+def test_check_mode_has_no_token_made() -> None:
+    would = ASKED | {"changed": True, "diff": [{"after": "serial: (a new one)"}]}
+    action = Action(NOTHING | {"assessed": would}, check=True, certificate=True)
+    result = action.play()
+    assert (action.steps, FakeEnrolment.ordered) == (["device"], [])
+    assert (result["changed"], result["diff"]) == (True, [{"after": "serial: (a new one)"}])
+
+
 def test_one_step_alone_can_be_asked_for() -> None:
-    action = Action(
-        NOTHING | {"certificate": GOOD | {"reasons": ["due"]}}, certificate=True, steps=["certificate"]
-    )
+    action = Action(NOTHING | {"assessed": ASKED}, {"changed": True}, certificate=True, steps=["certificate"])
     action.play()
-    assert action.steps == ["device", "certificate"]
-    assert "files" not in action.calls[0][1]
+    assert action.steps == ["device", "device"]
+    assert action.calls[0][1]["sent"] == ""
 
 
 @pytest.mark.parametrize(
@@ -186,27 +231,3 @@ def test_what_was_not_given_is_named(
     monkeypatch.setattr("ansible.plugins.action.ActionBase.run", lambda *_: {})
     with pytest.raises(AnsibleError, match=why):
         Action(NOTHING, **given).play()
-
-
-def test_the_look_sends_no_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
-    monkeypatch.setattr("ansible.plugins.action.ActionBase.run", lambda *_: {})
-    (tmp_path / "d/etc").mkdir(parents=True)
-    (tmp_path / "d/etc/a").write_text("text")
-    digest = "982d9e3eb996f559e633f4d194def3761d909f5a3b647d1a851fead67c32c9d1"
-    entry = {
-        "path": "/etc/a",
-        "mode": "0644",
-        "owner": "root",
-        "service": "",
-        "secret": False,
-        "encoding": "utf-8",
-    }
-    entry |= {"sha256": digest, "validate": [], "requirements": []}
-    manifest = str({"device": "d", "files": [entry], "services": []}).replace("'", '"')
-    (tmp_path / "d/manifest.json").write_text(manifest.replace("False", "false"))
-    action = Action(NOTHING, build=str(tmp_path), service_dir=None)
-    action.play()
-    (sent,) = action.calls[0][1]["files"]
-    kept = entry.keys() - {"validate", "requirements", "encoding"}
-    assert sent == {key: entry[key] for key in kept}

@@ -17,7 +17,6 @@ from ansible_collections.heiiki.network.plugins.module_utils.node_manifest impor
     ManagedService,
     parse,
 )
-from ansible_collections.heiiki.network.plugins.plugin_utils.build import DevicePayload
 
 KEY = "{{secret:sims/one:k}}"
 SESSION = {"peer": "one", "address": "10.0.0.1", "vrf": "default"}
@@ -84,8 +83,8 @@ class Node:
         apply(files, services, secrets=self.secrets, manager=self.manager, root=self.root)
 
     def look(self, *, check: bool = False, **more: Any) -> dict[str, Any]:
-        sent = DevicePayload(tuple(self.files), tuple(self.services), self.secrets)
-        base = {"files": sent.compared(), "services": self.services, "sessions": [], "certificate_wanted": {}}
+        base: dict[str, Any] = {"files": self.files, "services": self.services, "secrets": self.secrets}
+        base |= {"sessions": [], "certificate_wanted": {}}
         base |= {"device": "d", "program": "/none.py", "config": "/none.json", "account": "", "links": {}}
         base |= {"programs": {}, "features": [], "steps": ["apply", "certificate", "ready"]}
         before = self.tree()
@@ -97,7 +96,7 @@ class Node:
         return {str(path): path.read_bytes() for path in sorted(self.root.rglob("*")) if path.is_file()}
 
 
-NOTHING = {"apply": "", "missing": [], "certificate": {}, "ready": []}
+NOTHING = {"apply": "", "unprepared": False, "missing": [], "certificate": {}, "ready": []}
 
 
 @pytest.fixture
@@ -107,15 +106,6 @@ def node(tmp_path: Path) -> Node:
 
 def test_a_device_that_was_just_provisioned_has_nothing_to_do(node: Node) -> None:
     assert node.look() == NOTHING
-
-
-def test_the_look_carries_no_content_and_no_secret(node: Node) -> None:
-    sent = DevicePayload(tuple(node.files), tuple(node.services), node.secrets).compared()
-    assert {key for entry in sent for key in entry} == {
-        "path", "owner", "mode", "service", "secret", "sha256",
-    }  # fmt: skip
-    assert [entry["secret"] for entry in sent] == [False, True]
-    assert "0011" not in json.dumps(sent)
 
 
 def test_each_difference_is_a_reason_to_apply(node: Node) -> None:
@@ -157,7 +147,8 @@ def test_a_run_that_was_cut_off_is_a_reason_to_apply(node: Node, monkeypatch: py
 
 
 def test_an_account_and_links_that_are_missing_are_reasons_to_apply(node: Node) -> None:
-    assert node.look(account="no-such-user")["apply"] == "there is no account no-such-user"
+    seen = node.look(account="no-such-user")
+    assert (seen["apply"], seen["unprepared"]) == ("there is no account no-such-user", True)
     (node.root / "etc/program").symlink_to("/opt/one")
     assert node.look(links={"/etc/program": "/opt/one"}) == NOTHING
     assert node.look(links={"/etc/program": "/opt/two"})["apply"] == "/etc/program does not lead to /opt/two"
@@ -198,19 +189,19 @@ def test_the_certificate_is_assessed(
     reasons: list[str],
 ) -> None:
     monkeypatch.setattr(device_look, "Program", lambda *_: lambda _: STATUS | status)
-    seen = node.look(certificate_wanted=CERTIFICATE | wanted)["certificate"]
+    seen = node.look(certificate_wanted=CERTIFICATE | wanted, check=True)["certificate"]
     assert (seen["changed"], seen["reasons"]) == (changed, reasons)
 
 
 def test_a_certificate_that_cannot_be_assessed_is_due(node: Node) -> None:
-    seen = node.look(certificate_wanted=CERTIFICATE)["certificate"]
+    seen = node.look(certificate_wanted=CERTIFICATE, check=True)["certificate"]
     assert seen["unexamined"]
     assert seen["reasons"] == [
         "there is no /none.py: apply the device's build first (heiiki.network.linux_node)"
     ]
 
 
-def test_before_an_application_only_check_mode_looks_on(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_check_mode_assesses_the_certificate(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device_look, "Program", lambda *_: lambda _: STATUS | {"certificate": None})
     (node.root / "etc/a").unlink()
     assert node.look(certificate_wanted=CERTIFICATE)["certificate"] == {}
