@@ -271,10 +271,9 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # the base is
     def _fill(self, plan: "Plan", folder: Path, artifacts: str | None = None) -> None:
         self._add_groups(plan)
         self._common(plan, folder, artifacts)
-        out = frozenset(device.name for device in plan.devices if device.revoked)
         for device in plan.devices:
             self.inventory.add_host(device.name, group=MANAGED if device.managed else UNMANAGED)
-            for name, value in host_variables(device, plan, out).items():
+            for name, value in host_variables(device, plan, plan.revoked).items():
                 self._variable(device.name, name, value)
             if device.managed:
                 for group in (*groups(device), *([device.site] if device.site else [])):

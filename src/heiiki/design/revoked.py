@@ -6,16 +6,10 @@ from heiiki.design.associations import Association
 from heiiki.plan.model import Network, Plan, SitePlan
 
 
-def revoked(plan: Plan) -> frozenset[str]:
-    """Return the names of the devices that are revoked."""
-    return frozenset(device.name for device in plan.devices if device.revoked)
-
-
 def lost(plan: Plan, site: SitePlan) -> Mapping[Network, str]:
     """Return the networks over which a site has no path left, each with the gateway that is revoked."""
-    gone = revoked(plan)
     gateways = {Network.A: site.gateways[0], Network.B: site.gateways[-1]}
-    return {network: name for network, name in gateways.items() if name in gone}
+    return {network: name for network, name in gateways.items() if name in plan.revoked}
 
 
 def ended(gone: frozenset[str], one: Association) -> str:

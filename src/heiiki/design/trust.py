@@ -17,7 +17,7 @@ from heiiki.design.associations import (
     unanswered,
     wires,
 )
-from heiiki.design.revoked import ended, revoked
+from heiiki.design.revoked import ended
 from heiiki.design.sent import Sent
 from heiiki.design.strongswan import Section, seconds
 from heiiki.design.suites import ESP as ESP_ALGORITHMS
@@ -49,7 +49,7 @@ _CARRIER = {
 
 def verdicts(plan: Plan, sent: Mapping[str, Sent]) -> Iterator[Verdict]:
     """Yield the design verdicts on trust."""
-    gone = revoked(plan)
+    gone = plan.revoked
     every = tuple(associations(plan))
     for side in unanswered(plan):
         wrong = [f"{side.connection.peer} answers no connection of {side.device}"]
@@ -80,7 +80,7 @@ def _verdict(
 def _coverage(plan: Plan, every: tuple[Association, ...]) -> Iterator[Verdict]:
     """Each path has a tunnel from the site's gateway to the hub's router; each line of the hub is a VPN."""
     tunnels = {(one.initiator.device, one.network): one for one in every if one.protects == ACCESS}
-    carried, gone = _gre(plan), revoked(plan)
+    carried, gone = _gre(plan), plan.revoked
     for path in plan.paths:
         subject = f"{path.site} over {path.network.upper()}"
         if out := gone.intersection(path.elements):

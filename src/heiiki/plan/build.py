@@ -6,7 +6,6 @@ from dataclasses import replace
 from heiiki.errors import IntentError
 from heiiki.intent import Intent, Service
 from heiiki.intent.model import Mark
-from heiiki.intent.pools import pools
 from heiiki.plan import epc, hub, identities, ip_vpn, paths, site, test_equipment
 from heiiki.plan.addresses import LAN_GATEWAY, host
 from heiiki.plan.context import Context
@@ -15,8 +14,6 @@ from heiiki.plan.model import (
     ClosedNetwork,
     Device,
     Link,
-    Management,
-    ManagementAccess,
     Network,
     Plan,
 )
@@ -33,9 +30,7 @@ def build(intent: Intent) -> Plan:
     """
     revoked = {mark.written.device: mark for mark in intent.revoked}
     context = Context(intent.service, intent.sites, PROFILES[intent.service.timers], frozenset(revoked))
-    management = _management(intent.service)
-    access = _access(intent.service, management)
-    devices = _revoked(tuple(_manageable(device, access) for device in _devices(context)), revoked)
+    devices = _revoked(_devices(context), revoked)
     links = _links(context)
     ways = tuple(paths.paths(context, links))
     by_name = {device.name: device for device in devices}
@@ -55,7 +50,7 @@ def build(intent: Intent) -> Plan:
         faults=tuple(paths.faults(ways, by_name, {link.name: link for link in links})),
         pki=identities.pki(context),
         reliability=_reliability(intent.service),
-        management=management,
+        management=context.management,
         evidence_days=intent.service.evidence_days,
     )
 
@@ -68,19 +63,6 @@ def _devices(context: Context) -> tuple[Device, ...]:
         *(device for item in context.sites for device in site.devices(context, item)),
         *test_equipment.devices(context),
     )
-
-
-def _access(service: Service, management: Management) -> ManagementAccess | None:
-    if not management.sources:
-        return None
-    return ManagementAccess(management.interface, management.sources, tuple(pools(service).values()))
-
-
-def _manageable(device: Device, access: ManagementAccess | None) -> Device:
-    """Open the packet filter to the management network, or the first run would lock the engineer out."""
-    if access is None or device.firewall is None:
-        return device
-    return replace(device, firewall=replace(device.firewall, management=access))
 
 
 def _revoked(devices: tuple[Device, ...], revoked: Mapping[str, Mark]) -> tuple[Device, ...]:
@@ -127,8 +109,3 @@ def _reliability(service: Service) -> tuple[Availability, ...]:
         Availability(name, component.mtbf_h, component.mttr_h)
         for name, component in dict(service.reliability).items()
     )
-
-
-def _management(service: Service) -> Management:
-    # A kind that writes none of the rest is reached without it.
-    return Management(**service.management.model_dump(exclude_none=True))

@@ -1,13 +1,26 @@
 """What every part of the plan is computed from: the intent, its timers, and the addresses of the hub."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
 
 from heiiki.intent import Service, Site
+from heiiki.intent.pools import pools
 from heiiki.plan import addresses as addr
 from heiiki.plan import names
-from heiiki.plan.model import BfdProfile, BgpInstance, BgpNeighbor, Network, PrefixSet, Router, Timers
+from heiiki.plan.model import (
+    BfdProfile,
+    BgpInstance,
+    BgpNeighbor,
+    Management,
+    ManagementAccess,
+    Network,
+    PrefixSet,
+    Router,
+    Timers,
+)
 
 PRIMARY_PREFERENCE, STANDBY_PREFERENCE = 200, 100
 EDGE_LINK = 6
@@ -104,6 +117,28 @@ class Context:
     def own(self, site: Site) -> SiteAddresses:
         """Return every address that follows from the site's number."""
         return self._own[site.number]
+
+    @cached_property
+    def _attached(self) -> Mapping[str, list[Site]]:
+        found = defaultdict(list)
+        for site in self.sites:
+            found[site.a.pe].append(site)
+        return found
+
+    def attached(self, router: str) -> list[Site]:
+        """Return the sites whose access line ends at a PE router of carrier A."""
+        return self._attached.get(router, [])
+
+    @cached_property
+    def management(self) -> Management:
+        """How devices are reached; a kind that writes none of the rest is reached without it."""
+        return Management(**self.service.management.model_dump(exclude_none=True))
+
+    @cached_property
+    def access(self) -> ManagementAccess | None:
+        """What every packet filter opens: without it the first run would lock the engineer out."""
+        used, own = self.management, tuple(pools(self.service).values())
+        return ManagementAccess(used.interface, used.sources, own) if used.sources else None
 
     @cached_property
     def hub_lan(self) -> IPv4Network:
@@ -217,9 +252,17 @@ class Context:
         """The hub LAN, and nothing else."""
         return PrefixSet("HUB-LAN", (self.hub_lan,))
 
+    @cached_property
+    def _underlay(self) -> Mapping[Network, PrefixSet]:
+        ends = {network: addr.only(self.hub_end(network)) for network in Network}
+        return {
+            network: PrefixSet("HUB-UNDERLAY", (end, self.only_vault_service))
+            for network, end in ends.items()
+        }
+
     def underlay_set(self, network: Network) -> PrefixSet:
         """Return what the hub shows to a carrier: its end of the tunnels, and the Vault server."""
-        return PrefixSet("HUB-UNDERLAY", (addr.only(self.hub_end(network)), self.only_vault_service))
+        return self._underlay[network]
 
     @cached_property
     def loopback_set(self) -> PrefixSet:

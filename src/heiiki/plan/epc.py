@@ -164,6 +164,7 @@ def _pgw(context: Context) -> Device:
             StaticRoute(addr.only(sgw), via=_peer(context, LinkKind.S5, names.PGW)),
         ),
         firewall=Firewall(
+            management=context.access,
             services=(
                 firewall.On(("s5",)).gtp(addr.only(sgw), context.infrastructure_b(2)),
                 firewall.On(("s5",)).echo(context.infrastructure_b(2)),
@@ -239,6 +240,7 @@ def _edge_firewall(context: Context, sgi: str) -> Firewall:
     outside, ce = addr.host(context.line(Network.B), 2), addr.host(context.inside_esp(Network.B), 2)
     pool, underlay = context.service.addresses.sim_b, context.underlay_set(Network.B).prefixes
     return Firewall(
+        management=context.access,
         services=(
             firewall.On((sgi,)).echo(context.infrastructure_b(5)),
             *firewall.On((names.EDGE_LINE_IF,)).ipsec(outside),

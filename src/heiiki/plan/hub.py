@@ -196,6 +196,7 @@ def _ce_firewall(ce: _Ce) -> Firewall:
     context, far = ce.context, ce.far.prefixes[0]
     inside = firewall.On((ce.vpn.name,))
     return Firewall(
+        management=context.access,
         services=(
             *lan.services(ce.leg),
             *firewall.On((ce.line,)).ipsec(ce.outside),
@@ -278,7 +279,9 @@ def _vault(context: Context) -> Device:
             Interface(names.LOOPBACK_IF, InterfaceKind.LOOPBACK, (addr.single(context.vault_service),)),
         ),
         routes=tuple(_vault_routes(context)),
-        firewall=Firewall(services=(_vault_clients(context), _ON_LAN.echo(context.hub_lan))),
+        firewall=Firewall(
+            management=context.access, services=(_vault_clients(context), _ON_LAN.echo(context.hub_lan))
+        ),
         identity=identities.identity(context, names.VAULT, DeviceClass.SERVER),
         vault=VaultServer(context.vault, context.vault_service, identities.PORT, names.VAULT),
     )
@@ -317,7 +320,8 @@ def _host(context: Context, name: str, index: int, function: Function) -> Device
         interfaces=(_on_lan(context, index),),
         routes=(StaticRoute(pool, via=context.hub_gateway),),
         firewall=Firewall(
-            services=(_ON_LAN.echo(context.hub_lan, pool), _ON_LAN.stamp(context.hub_lan, pool))
+            management=context.access,
+            services=(_ON_LAN.echo(context.hub_lan, pool), _ON_LAN.stamp(context.hub_lan, pool)),
         ),
         stamp=(control, *streams),
         identity=identities.identity(context, name, DeviceClass.SERVER),

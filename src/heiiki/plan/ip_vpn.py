@@ -135,13 +135,15 @@ def _core(context: Context, router: CarrierRouter) -> Device:
             bfd_profiles=(context.timers.active,),
             core_interfaces=tuple(item.name for item in interfaces if item.mpls),
         ),
-        firewall=Firewall(services=_core_services(context), transits=(_CORE_TRANSIT,)),
+        firewall=Firewall(
+            management=context.access, services=_core_services(context), transits=(_CORE_TRANSIT,)
+        ),
     )
 
 
 def _edge(context: Context, router: CarrierRouter) -> Device:
     own = loopback(context, router)
-    attached = [site for site in context.sites if site.a.pe == router.name]
+    attached = context.attached(router.name)
     core = tuple(_core_interfaces(context, router))
     customers = tuple(_customers(context, router, attached))
     name, at_hub = names.core_router(router.name), router.name == context.service.networks.a.hub_pe
@@ -164,6 +166,7 @@ def _edge(context: Context, router: CarrierRouter) -> Device:
             core_interfaces=tuple(item.name for item in core if item.mpls),
         ),
         firewall=Firewall(
+            management=context.access,
             services=(
                 *_core_services(context),
                 *(service for customer in customers for service in customer.services),

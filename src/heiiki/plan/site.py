@@ -213,6 +213,7 @@ def _filter(
     """Return the filter of a gateway; `leg` is that to a LAN with another gateway."""
     on_lan = lan.services(leg) if leg is not None else (firewall.On((names.LAN_IF,)).echo(own.lan),)
     return Firewall(
+        management=context.access,
         services=(*on_lan, *(one for network in networks for one in _services(context, own, network))),
         pairs=(_pair(context, own, networks, doubled=leg is not None),),
         sources=tuple(_allowed(context, own, networks)),
@@ -346,7 +347,10 @@ def _controller(context: Context, site: Site, own: SiteAddresses) -> Device:
             Interface(names.LAN_IF, InterfaceKind.ETHERNET, (addr.on(own.lan, addr.LAN_CONTROLLER),)),
         ),
         routes=(StaticRoute(context.hub_lan, via=gateway),),
-        firewall=Firewall(services=(here.echo(own.lan, context.hub_lan), here.stamp(context.hub_lan))),
+        firewall=Firewall(
+            management=context.access,
+            services=(here.echo(own.lan, context.hub_lan), here.stamp(context.hub_lan)),
+        ),
         stamp=tuple(StampStream(site.name, addr.host(context.hub_lan, index)) for index in addr.HUB_HOSTS),
         identity=identities.identity(context, names.controller(site), DeviceClass.EMS),
     )

@@ -1,6 +1,7 @@
 """The plan of random services: append-only, deterministic, and without a collision."""
 
 import re
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -324,3 +325,15 @@ def test_every_local_address_is_inside_a_pool_of_the_service(
         for device in plan.devices:
             for address in device.addresses:
                 assert any(address in pool for pool in pools), (device.name, address)
+
+
+def test_every_packet_filter_is_open_to_the_management_network(tmp_path: Path) -> None:
+    """Without it the first run would lock the engineer out."""
+    shutil.copytree(EXAMPLE, tmp_path / "lab")
+    file = tmp_path / "lab/service.yml"
+    ssh = "{kind: ssh, user: ops, sources: [192.168.200.0/24]}"
+    file.write_text(file.read_text(encoding="utf-8").replace("{kind: lab}", ssh), encoding="utf-8")
+    devices = build(load(tmp_path / "lab")).devices
+    opened = {one.name: one.firewall.management for one in devices if one.firewall is not None}
+    assert len(opened) > 10
+    assert [name for name, access in opened.items() if access is None or not access.sources] == []

@@ -88,6 +88,11 @@ class Plan:
     def _links_by_name(self) -> dict[str, Link]:
         return {link.name: link for link in self.links}
 
+    @cached_property
+    def revoked(self) -> frozenset[str]:
+        """The names of the devices that are revoked."""
+        return frozenset(device.name for device in self.devices if device.revoked)
+
     def device(self, name: str) -> Device:
         """Return the device called `name`; KeyError when there is none."""
         return self._by_name[name]
