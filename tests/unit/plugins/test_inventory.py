@@ -113,6 +113,8 @@ def test_real_devices_are_reached_over_ssh() -> None:
     assert intent.connection(plan) == {
         "ansible_user": "operator",
         "ansible_python_interpreter": "/usr/bin/python3",
+        "ansible_ssh_args": "-C -o ControlMaster=auto -o ControlPersist=60s -o StrictHostKeyChecking=yes "
+        "-o UpdateHostKeys=no -o ForwardAgent=no",
     }
 
 
