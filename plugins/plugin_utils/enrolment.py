@@ -57,7 +57,7 @@ def shared(folder: Path, key: str, make: Callable[[], Document], pid: int | None
             return document
         _clear(folder)
         document = make()
-        _write(path, document)
+        package("heiiki.files").replace(path, json.dumps(document).encode(), 0o600)
     return document
 
 
@@ -88,13 +88,6 @@ def _clear(folder: Path) -> None:
         pid = run.partition("-")[0]
         if not pid.isdigit() or run_name(int(pid)) != run:
             path.unlink(missing_ok=True)
-
-
-def _write(path: Path, document: Document) -> None:
-    handle = os.open(path.with_suffix(".new"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        json.dump(document, stream)
-    path.with_suffix(".new").replace(path)
 
 
 class Enrolment:

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from cryptography import x509
 
+from heiiki import files
 from heiiki.errors import SecretError, StateError
 
 SERVICES = "services"
@@ -25,6 +26,7 @@ OWNER = "service.json"
 """The file in a service's state that names the folder of the service."""
 
 _SECRETS, _RUN = "secrets", "run"
+_PRIVATE = 0o600
 _log = logging.getLogger(__name__)
 
 
@@ -92,7 +94,7 @@ def of_service(service: str, folder: Path, *, take_over: bool = False) -> Servic
                 f"it is the same network, run `heiiki state {mine} --take-over`"
             )
         if owner != mine:
-            _draft_and_replace(place / OWNER, {"service": service, "folder": str(mine)})
+            _replace(place / OWNER, {"service": service, "folder": str(mine)})
         _adopt(place, service, mine)
     except OSError as error:
         where = error.filename or place
@@ -198,14 +200,14 @@ class FileSecrets:
 
     def write(self, path: str, fields: Mapping[str, str]) -> None:
         """Put a secret in the place of whatever stood at `path`: whole or not at all, mode 0600."""
-        _draft_and_replace(self._file(path), fields)
+        _replace(self._file(path), fields)
 
     def create(self, path: str, fields: Mapping[str, str]) -> bool:
         """Write a secret where there is none yet; of two that do so at once the first wins.
 
         Returns whether it was written.
         """
-        draft = _draft(self._file(path), fields)
+        draft = files.draft(_with_folder(self._file(path)), _encoded(fields), _PRIVATE)
         try:
             os.link(draft, self._file(path))
         except FileExistsError:
@@ -222,17 +224,14 @@ class FileSecrets:
         return self._folder / f"{path}.json"
 
 
-def _draft_and_replace(file: Path, fields: Mapping[str, str]) -> None:
-    _draft(file, fields).replace(file)
+def _replace(file: Path, fields: Mapping[str, str]) -> None:
+    files.replace(_with_folder(file), _encoded(fields), _PRIVATE)
 
 
-def _draft(file: Path, fields: Mapping[str, str]) -> Path:
-    """Write a file beside `file`, whole and on the disk, that only its user can read."""
-    draft = file.with_suffix(f".{os.getpid()}")
-    draft.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        json.dump(dict(fields), stream)
-        stream.flush()
-        os.fsync(descriptor)
-    return draft
+def _with_folder(file: Path) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return file
+
+
+def _encoded(fields: Mapping[str, str]) -> bytes:
+    return json.dumps(dict(fields)).encode("ascii")

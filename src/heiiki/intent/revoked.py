@@ -1,10 +1,12 @@
 """``revoked.yml`` as a program changes it: a line more, or a line less; comments stay where they are."""
 
 import json
+import stat
 from datetime import date
 from pathlib import Path
 
-from heiiki.errors import IntentError, Problem, RevocationError
+from heiiki import files
+from heiiki.errors import HeiikiError, Problem, RevocationError
 from heiiki.intent.load import load
 from heiiki.intent.model import Intent, Mark, RevokedDevice
 from heiiki.intent.yaml_faults import lines_of
@@ -31,6 +33,7 @@ def add(folder: Path, device: str, reason: str, sim: str | None, since: date | N
     Raises:
         RevocationError: the file cannot be written, or would have mistakes; it stays as it was.
     """
+    refuse_undecoded(reason)
     named = _named(folder)
     if device in named:
         return False
@@ -44,6 +47,21 @@ def add(folder: Path, device: str, reason: str, sim: str | None, since: date | N
     kept = text if text.endswith("\n") else f"{text}{ending}"
     _replace(folder, f"{kept}{_indent(path, kept)}- {{{fields}}}{ending}", [*named, device])
     return True
+
+
+def refuse_undecoded(reason: str) -> None:
+    """Refuse a reason that was typed in another encoding than the system's (PEP 383): no file can hold it.
+
+    Raises:
+        RevocationError: it was.
+    """
+    try:
+        reason.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise RevocationError(
+            f"the reason {reason!r} is not in the encoding of this system: nothing was revoked; "
+            "give the reason in ASCII, or in UTF-8 under a locale such as C.UTF-8"
+        ) from error
 
 
 def marked(intent: Intent, device: str, reason: str, sim: str | None) -> Intent:
@@ -96,14 +114,18 @@ def _replace(folder: Path, text: str, wanted: list[str]) -> None:
     """Write the file, and take that back when the service is not read with the `wanted` devices then."""
     path = folder / FILE
     before = path.read_bytes() if path.exists() else None
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644
     try:
-        path.write_bytes(text.encode("utf-8"))
-        _check(folder, wanted)
-    except (IntentError, RevocationError, OSError) as error:
-        if before is None:
-            path.unlink(missing_ok=True)
-        else:
-            path.write_bytes(before)
+        files.replace(path, text.encode("utf-8"), mode)
+        try:
+            _check(folder, wanted)
+        except HeiikiError:
+            if before is None:
+                path.unlink()
+            else:
+                files.replace(path, before, mode)
+            raise
+    except (HeiikiError, OSError) as error:
         raise RevocationError(f"{path} cannot be changed, do it by hand: {error}") from error
 
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from heiiki.errors import RotationError
-from heiiki.files import write_atomically
+from heiiki.files import write_evidence
 from heiiki.pki import authorities as ca
 from heiiki.pki import ready
 from heiiki.pki.authorities import Authority
@@ -362,5 +362,5 @@ def keep(artifacts: Path, plan: Plan, step: Step, done: Done) -> Path | None:
         }
     )
     document["over"] = step is Step.FINISH
-    write_atomically(path, (json.dumps(document, indent=2) + "\n").encode())
+    write_evidence(path, (json.dumps(document, indent=2) + "\n").encode())
     return path

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heiiki.files import write_atomically
+from heiiki.files import write_evidence
 from heiiki.plan.model import Device, Plan
 from heiiki.report.ledger import Ledger
 from heiiki.requirements import Result, Verdict
@@ -102,7 +102,7 @@ class Record:
         self.document = evidence(self._plan, self._device, self._steps, self._since, over=over)
         if self._wanted:
             data = (json.dumps(self.document, indent=2) + "\n").encode()
-            write_atomically(self.path, data)
+            write_evidence(self.path, data)
             self._ledger.add(_entry(self.path), hashlib.sha256(data).hexdigest())
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from heiiki import revocation
 from heiiki.errors import IntentError, RevocationError
 from heiiki.intent import load
-from heiiki.intent.revoked import add, marked, remove
+from heiiki.intent.revoked import add, marked, refuse_undecoded, remove
 from heiiki.pki.revoke import revoke_device
 from heiiki.pki.server.login import logged_in
 from heiiki.pki.server.policies import AppRole
@@ -85,6 +85,7 @@ def revoke(
         RevocationError: there is no such device.
         EvidenceError: the evidence cannot be written.
     """
+    refuse_undecoded(reason)
     device = revocation.find(service.plan, name)
     cut = revocation.what_is_cut(service.plan, device)
     record = Record(artifacts, service.plan, device, service.ledger)
