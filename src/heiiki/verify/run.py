@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
+from traceback import format_exception
 
 from heiiki.design.sent import read
 from heiiki.errors import HeiikiError
@@ -171,13 +172,17 @@ def _examined(name: str, check: Check, scene: _Scene) -> tuple[Verdict, ...]:
 
 
 def _collected(name: str, check: Check, scene: _Scene) -> tuple[Verdict, ...]:
-    """Return a check's verdicts; one that meets an answer which it cannot read ends there, and says so."""
+    """Return a check's verdicts; one that meets an answer which it cannot read ends there, and says so.
+
+    The error may be the check's own: where it arose is kept as evidence.
+    """
     found: list[Verdict] = []
     try:
         with reading(f"check {name}"):
             found.extend(check(scene))
     except UnreadableError as error:
-        found.append(unknown(_ABOUT[name], f"check {name}", str(error)))
+        trace = scene.keep(f"{name}/traceback.txt", "".join(format_exception(error)).encode())
+        found.append(unknown(_ABOUT[name], f"check {name}", f"{error}; see {trace.file}", (trace,)))
     return tuple(found)
 
 

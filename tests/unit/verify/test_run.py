@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from probe_times import TIMES
 
 import heiiki.render
 from heiiki.plan.model import Plan
+from heiiki.report.store import EvidenceStore
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
 from heiiki.verify import run as verification
@@ -90,8 +92,10 @@ def test_connections_that_must_be_refused_are_tried_only_where_they_may_be(
 
 
 def test_a_check_that_cannot_read_an_answer_is_unknown_and_the_others_go_on(
-    plan: Plan, kept: Callable[[str, bytes], Evidence], monkeypatch: pytest.MonkeyPatch
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Where it broke is kept: the mistake may be the check's own."""
+
     def breaks(_scene: Any) -> Iterator[Verdict]:
         yield live("R-DELAY", "umeda over A", Result.PASS)
         raise KeyError("listening")
@@ -102,12 +106,21 @@ def test_a_check_that_cannot_read_an_answer_is_unknown_and_the_others_go_on(
     monkeypatch.setattr(verification, "_HARMLESS", (("paths", breaks), ("access", works)))
     monkeypatch.setattr(verification, "SETTLE_LIMIT_S", 0.0)
     mute = FakeTransport(lambda *_: {}, dead=[device.name for device in plan.devices])
-    seen = verification.verify(plan, (), mute, kept, checks=["paths", "access"])
+    keep = EvidenceStore(tmp_path).keep
+    seen = verification.verify(plan, (), mute, keep, checks=["paths", "access"])
     assert [(one.subject, one.result, one.reason) for one in seen.verdicts] == [
         ("umeda over A", Result.PASS, ""),
-        ("check paths", Result.UNKNOWN, "check paths: the answer cannot be read: KeyError: 'listening'"),
+        (
+            "check paths",
+            Result.UNKNOWN,
+            "check paths: the answer cannot be read: KeyError: 'listening'; see evidence/paths/traceback.txt",
+        ),
         ("b-enb", Result.PASS, ""),
     ]
+    (trace,) = seen.verdicts[1].evidence
+    text = (tmp_path / trace.file).read_text(encoding="utf-8")
+    assert ", in breaks\n" in text
+    assert "KeyError: 'listening'" in text
 
 
 IPV6 = [{"dst": "fe80::/64", "dev": "eth0", "protocol": "kernel"}, {"dst": "default", "dev": "eth0"}]

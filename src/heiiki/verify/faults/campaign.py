@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from traceback import format_exception
 from types import FrameType
 from typing import Any
 
@@ -157,7 +158,8 @@ class Campaign:
                     last, notes = self._once(fault, session)
             except HeiikiError as error:
                 self._mend()
-                return self._record(unmeasured(fault, str(error), voided), {"error": str(error)})
+                notes = {"error": str(error), "traceback": format_exception(error)}
+                return self._record(unmeasured(fault, str(error), voided), notes)
             if not last.stalls:
                 break
             voided.append(last.longest.seconds if last.longest else 0.0)
