@@ -4,9 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
-from heiiki.plan.model import Device, Function, Interface, Link, Plan, Role, SitePlan
-
-NETWORKS = ("a", "b")
+from heiiki.plan.model import Device, Function, Interface, Link, Network, Plan, Role, SitePlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,21 +144,11 @@ def foreign_addresses(plan: Plan, site: SitePlan) -> Iterator[tuple[SitePlan, De
         if other.name == site.name:
             continue
         for device in site_devices(plan, other):
-            for address in owned(device):
+            for address in device.addresses:
                 yield other, device, address
         first = plan.device(other.gateways[0])
         if other.virtual_gateway not in first.addresses:
             yield other, first, other.virtual_gateway
-
-
-def owned(device: Device) -> tuple[IPv4Address, ...]:
-    """Return the addresses of the device that a packet could be sent to: not the radio stand-in's."""
-    return tuple(
-        address.ip
-        for interface in device.interfaces
-        if interface.kind != "radio"
-        for address in interface.addresses
-    )
 
 
 def expected_exits(plan: Plan, site: SitePlan) -> Iterator[tuple[str, IPv4Address, str]]:
@@ -168,8 +156,8 @@ def expected_exits(plan: Plan, site: SitePlan) -> Iterator[tuple[str, IPv4Addres
 
     Each end has one router on the primary network, which sends straight; the other one hands over on its LAN.
     """
-    dras = owned(servers(plan)[0])[0]
-    for network in NETWORKS:
+    dras = servers(plan)[0].addresses[0]
+    for network in Network:
         here, hub = gateway(plan, site, network), hub_ce(plan, network)
         straight = network == site.primary
         if straight or here.name != gateway(plan, site, site.primary).name:

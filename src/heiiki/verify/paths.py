@@ -13,14 +13,14 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from heiiki.plan.model import Plan, SitePlan
+from heiiki.plan.model import Network, Plan, SitePlan
 from heiiki.render import agent
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
 from heiiki.verify.fleet import Fleet
 from heiiki.verify.isolation.packets import Outcome, ProbePacket, ProbeRun, send_probes
 from heiiki.verify.isolation.sites import listing
-from heiiki.verify.network import NETWORKS, gateway, hub_ce, lan_address, owned, servers, towards, uplink
+from heiiki.verify.network import gateway, hub_ce, lan_address, servers, towards, uplink
 from heiiki.verify.stamp import measuring
 from heiiki.verify.verdicts import Keep, live, not_listening, summarise, unknown
 
@@ -43,7 +43,7 @@ class Leg:
 def legs(plan: Plan) -> Iterator[Leg]:
     """Yield, for every site and network, up to DRAS and XMPP server and down to the controller."""
     for site in plan.sites:
-        for network in NETWORKS:
+        for network in Network:
             yield from _legs(plan, site, network)
 
 
@@ -53,7 +53,7 @@ def _legs(plan: Plan, site: SitePlan, network: str) -> Iterator[Leg]:
     topic = f"path:{site.name}:{network}"
     _, source = lan_address(here, site.lan)
     for server in servers(plan):
-        packet = ProbePacket(topic, up, source, owned(server)[0], server.name)
+        packet = ProbePacket(topic, up, source, server.addresses[0], server.name)
         yield Leg(site.name, network, packet, (hub.name, down.interface))
     _, source = lan_address(hub, plan.hub_lan)
     packet = ProbePacket(topic, down, source, site.controller_address, site.controller)
@@ -69,7 +69,7 @@ def measure(fleet: Fleet, over: Collection[Leg], patience: int = 1) -> ProbeRun:
 def verdicts(plan: Plan, probe_run: ProbeRun, keep: Keep) -> Iterator[Verdict]:
     """Yield R-DUAL and R-DELAY for every site and network."""
     for site in plan.sites:
-        for network in NETWORKS:
+        for network in Network:
             mine = [leg for leg in legs(plan) if (leg.site, leg.network) == (site.name, network)]
             outcomes = probe_run.of(f"path:{site.name}:{network}")
             evidence = (keep(f"paths/{site.name}-{network}.txt", listing(outcomes)),)
@@ -128,7 +128,7 @@ def delay(subject: str, samples: list[float | None], evidence: tuple[Evidence, .
 def in_service(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
     """Yield R-DELAY of each controller to DRAS over the path in use, by STAMP (RFC 8762)."""
     dras = servers(plan)[0]
-    rtt = ("stamp", "rtt", "--peer", str(owned(dras)[0]), "--count", "50", "--interval-ms", "10")
+    rtt = ("stamp", "rtt", "--peer", str(dras.addresses[0]), "--count", "50", "--interval-ms", "10")
     argv = list(agent.command(*rtt))
     asked = {site.controller: {"commands": {"rtt": argv}} for site in plan.sites}
     with measuring(plan, fleet, (dras.name,)) as session:

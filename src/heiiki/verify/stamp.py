@@ -9,7 +9,6 @@ from typing import Any
 from heiiki.plan.model import Device, Plan
 from heiiki.render import agent
 from heiiki.verify.fleet import Answer, Fleet
-from heiiki.verify.network import owned
 
 LEASE_S = 300.0
 """A process ends by itself so long after the last question: longer than a row of the fault table takes."""
@@ -68,7 +67,7 @@ class StampSession:
     def _command(self, device: Device) -> list[str]:
         peers = [word for stream in device.stamp for word in ("--peer", str(stream.address))]
         lease = ("--session", self._session, "--lease", f"{self._lease_s:g}")
-        return list(agent.command("stamp", "serve", "--address", str(owned(device)[0]), *lease, *peers))
+        return list(agent.command("stamp", "serve", "--address", str(device.addresses[0]), *lease, *peers))
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from heiiki.verify.faults.gaps import REPEATS, Measured, Stream, Window, measure
 from heiiki.verify.faults.injector import Injection, Injector
 from heiiki.verify.faults.sample import SAMPLE, sample
 from heiiki.verify.fleet import Fleet, reading
-from heiiki.verify.network import owned, servers
+from heiiki.verify.network import servers
 from heiiki.verify.routing.health import Health
 from heiiki.verify.stamp import StampSession, measuring
 from heiiki.verify.verdicts import Keep
@@ -82,7 +82,7 @@ def selected(plan: Plan, faults: bool | Sequence[str]) -> tuple[Fault, ...]:
 def streams(plan: Plan) -> tuple[Stream, ...]:
     """Return the streams that count: DRAS and every controller, both ways, and the control stream."""
     dras, xmpp = servers(plan)
-    hub, other = str(owned(dras)[0]), str(owned(xmpp)[0])
+    hub, other = str(dras.addresses[0]), str(xmpp.addresses[0])
     sites = [
         stream
         for site in plan.sites
@@ -242,10 +242,10 @@ class Campaign:
 
     def _stream(self, session: StampSession) -> None:
         """Start the streams and let the first packets arrive."""
-        address = {str(owned(self._plan.device(one.listener))[0]): one.listener for one in self._streams}
+        address = {str(self._plan.device(one.listener).addresses[0]): one.listener for one in self._streams}
         peers: dict[str, list[str]] = {}
         for stream in self._streams:
-            listener = str(owned(self._plan.device(stream.listener))[0])
+            listener = str(self._plan.device(stream.listener).addresses[0])
             peers.setdefault(address[stream.sender], []).append(listener)
         session.ask(
             {

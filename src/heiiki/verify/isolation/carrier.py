@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 
-from heiiki.plan.model import Device, Endpoint, Function, Plan
+from heiiki.plan.model import Device, Endpoint, Function, Network, Plan
 from heiiki.requirements import Result, Verdict
 from heiiki.verify.isolation.packets import PROTOCOLS, Outcome, ProbePacket, ProbeRun
 from heiiki.verify.isolation.sites import listing
-from heiiki.verify.network import NETWORKS, Exit, hub_ce, over_a, owned, servers, site_devices
+from heiiki.verify.network import Exit, hub_ce, over_a, servers, site_devices
 from heiiki.verify.verdicts import Keep, live, not_listening, summarise, unanswered_positives, unknown, unsent
 
 CUSTOMER, CUSTOMER_POSITIVE = "customer", "customer+"
@@ -21,7 +21,7 @@ def second_customers(plan: Plan) -> tuple[Device, ...]:
 
 def ours(plan: Plan) -> tuple[Device, ...]:
     """Return every device that must not be reachable from a carrier network: hub and sites."""
-    routers = (hub_ce(plan, network) for network in NETWORKS)
+    routers = (hub_ce(plan, network) for network in Network)
     return (*servers(plan), *routers, *(device for site in plan.sites for device in site_devices(plan, site)))
 
 
@@ -32,17 +32,17 @@ def packets(plan: Plan) -> Iterator[ProbePacket]:
         yield ProbePacket(CARRIER_POSITIVE, out, source, address, peer.name)
         for target in _behind(plan, peer):
             for protocol, port in PROTOCOLS:
-                yield ProbePacket(CARRIER, out, source, owned(target)[0], target.name, protocol, port)
+                yield ProbePacket(CARRIER, out, source, target.addresses[0], target.name, protocol, port)
 
 
 def _of_customer(plan: Plan, members: tuple[Device, ...]) -> Iterator[ProbePacket]:
     for sender in members:
-        out, source = over_a(plan, sender), owned(sender)[0]
+        out, source = over_a(plan, sender), sender.addresses[0]
         for other in members:
             if other.name != sender.name:
-                yield ProbePacket(CUSTOMER_POSITIVE, out, source, owned(other)[0], other.name)
+                yield ProbePacket(CUSTOMER_POSITIVE, out, source, other.addresses[0], other.name)
         for device in ours(plan):
-            for address in owned(device):
+            for address in device.addresses:
                 for protocol, port in PROTOCOLS:
                     yield ProbePacket(CUSTOMER, out, source, address, device.name, protocol, port)
 

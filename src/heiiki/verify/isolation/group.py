@@ -3,19 +3,17 @@
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address
 
-from heiiki.plan.model import Device, Function, InputService, Plan, SitePlan
+from heiiki.plan.model import Device, Function, InputService, Network, Plan, SitePlan
 from heiiki.requirements import Result, Verdict
 from heiiki.verify.isolation.packets import PROTOCOLS, Outcome, ProbePacket, ProbeRun
 from heiiki.verify.isolation.sites import listing
 from heiiki.verify.network import (
-    NETWORKS,
     Exit,
     by_gateway,
     gateways,
     host,
     hub_ce,
     lan_address,
-    owned,
     servers,
 )
 from heiiki.verify.verdicts import Keep, live, not_listening, summarise, unknown
@@ -33,7 +31,7 @@ def packets(plan: Plan) -> Iterator[ProbePacket]:
     interface, source = lan_address(dras, plan.hub_lan)
     out = Exit(dras.name, "lan", interface.name, plan.hub_virtual_gateway)
     for gateway in gateways(plan):
-        for address in owned(gateway):
+        for address in gateway.addresses:
             yield from _each(out, source, gateway, address)
 
 
@@ -43,15 +41,15 @@ def _each(out: Exit, source: IPv4Address, device: Device, address: IPv4Address) 
 
 
 def _hub(plan: Plan) -> Iterator[tuple[Device, IPv4Address]]:
-    for device in (*servers(plan), *(hub_ce(plan, network) for network in NETWORKS)):
-        for address in owned(device):
+    for device in (*servers(plan), *(hub_ce(plan, network) for network in Network)):
+        for address in device.addresses:
             yield device, address
     yield hub_ce(plan, "a"), plan.hub_virtual_gateway
 
 
 def _own(plan: Plan, site: SitePlan) -> Iterator[tuple[Device, IPv4Address]]:
     for name in site.gateways:
-        for address in owned(plan.device(name)):
+        for address in plan.device(name).addresses:
             yield plan.device(name), address
 
 

@@ -20,7 +20,6 @@ from heiiki.verify.network import (
     foreign_addresses,
     hub_ce,
     lan_address,
-    owned,
     servers,
     site_devices,
     tunnel_end,
@@ -52,7 +51,7 @@ def origins(plan: Plan, site: SitePlan) -> Iterator[Origin]:
     """Yield every exit of the site's devices: LAN hosts by each gateway, gateways by each uplink."""
     dras = servers(plan)[0]
     for out in by_gateway(plan, site):
-        yield Origin(out, site.controller_address, owned(dras)[0], (dras.name,))
+        yield Origin(out, site.controller_address, dras.addresses[0], (dras.name,))
     for name in site.gateways:
         yield from _of_gateway(plan, site, plan.device(name))
 
@@ -61,7 +60,7 @@ def _of_gateway(plan: Plan, site: SitePlan, gateway: Device) -> Iterator[Origin]
     dras = servers(plan)[0]
     _, own = lan_address(gateway, site.lan)
     for network in gateway.networks:
-        yield Origin(uplink(plan, gateway, network), own, owned(dras)[0], (dras.name,))
+        yield Origin(uplink(plan, gateway, network), own, dras.addresses[0], (dras.name,))
         end = tunnel_end(plan, gateway, network)
         yield Origin(underlay(plan, gateway, network), end, *_loopback(hub_ce(plan, network)))
 

@@ -10,17 +10,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from heiiki.plan.model import Device, Plan, SitePlan
+from heiiki.plan.model import Device, Network, Plan, SitePlan
 from heiiki.requirements import Result, Verdict
 from heiiki.verify.fleet import Fleet, UnreadableError, reading
 from heiiki.verify.isolation.packets import Outcome, ProbePacket, ProbeRun
 from heiiki.verify.isolation.sites import POSITIVE, listing, origins
 from heiiki.verify.network import (
-    NETWORKS,
     Exit,
     gateway,
     hub_ce,
-    owned,
     servers,
     site_devices,
     towards,
@@ -81,7 +79,7 @@ def _false_sources(plan: Plan, site: SitePlan, out: Exit) -> Iterator[IPv4Addres
         yield tunnel_end(plan, gateway(plan, other, out.network), out.network)
     elif other is not None:
         yield other.controller_address
-    yield owned(servers(plan)[1])[0]
+    yield servers(plan)[1].addresses[0]
     yield UNASSIGNED
 
 
@@ -110,7 +108,9 @@ def _across_a(plan: Plan, packet: ProbePacket) -> Guard:
 
 
 def _owner(plan: Plan, address: IPv4Address | None) -> Device:
-    return next(device for device in plan.devices if address in owned(device) and device.firewall is not None)
+    return next(
+        device for device in plan.devices if address in device.addresses and device.firewall is not None
+    )
 
 
 def _by_set(device: Device, interface: str, source: IPv4Address) -> Guard:
@@ -243,6 +243,6 @@ def _guarded(plan: Plan, mine: list[Outcome], readings: Readings) -> _Guarded:
 
 def listeners(plan: Plan) -> tuple[str, ...]:
     """Return the devices that must listen while the probe run goes on."""
-    routers = tuple(hub_ce(plan, network).name for network in NETWORKS)
+    routers = tuple(hub_ce(plan, network).name for network in Network)
     sites = tuple(device.name for site in plan.sites for device in site_devices(plan, site))
     return (*(server.name for server in servers(plan)), *routers, *sites)

@@ -10,7 +10,6 @@ from heiiki.requirements import Result, Verdict
 from heiiki.verify.fleet import Answer
 from heiiki.verify.isolation import carrier, group, sites, spoofing
 from heiiki.verify.isolation.packets import Outcome, ProbePacket, ProbeRun, Reply, collect, number
-from heiiki.verify.network import owned
 
 
 def probe_run(outcomes: Iterable[Outcome], failures: Mapping[str, str] | None = None) -> ProbeRun:
@@ -85,7 +84,7 @@ def test_every_foreign_address_is_tried_by_every_way_out(plan: Plan) -> None:
     assert {packet.out.interface for packet in umeda} == {"tun-b", "wwan0"}
     for name in ("namba-gw", "namba-erc", "sakai-ce-a", "sakai-gw-b", "sakai-bems"):
         tried = {packet.destination for packet in umeda if packet.target == name}
-        assert set(owned(plan.device(name))) <= tried
+        assert set(plan.device(name).addresses) <= tried
     assert IPv4Address("10.16.2.161") in {packet.destination for packet in umeda}
     assert {(packet.protocol, packet.port) for packet in umeda} == {
         ("icmp", 0),
