@@ -62,3 +62,50 @@ def test_what_is_enabled_runs_after_a_power_cut(service: Service) -> None:
     assert not running
     states = {unit: properties(service, "sakai-gw-b", unit)["SubState"] for unit in units}
     assert states == dict.fromkeys(units, "running")
+    filtered = started(service, "sakai-gw-b", "nftables", "ExecMainExitTimestampMonotonic")
+    for unit in FORWARDS:
+        assert filtered < started(service, "sakai-gw-b", unit, "ExecMainStartTimestampMonotonic"), unit
+
+
+FORWARDS = ("heiiki-links", "frr", "strongswan")
+
+
+def started(service: Service, device: str, unit: str, stamp: str) -> int:
+    """When a process of a unit started or ended, microseconds since the machine's boot."""
+    at = int(service.run(device, "systemctl", "show", "--value", f"--property={stamp}", unit))
+    assert at, unit
+    return at
+
+
+def test_a_filter_that_is_stopped_stays_in_the_kernel(service: Service) -> None:
+    service.run("dras", "systemctl", "stop", "nftables")
+    try:
+        assert "policy drop" in service.run("dras", "nft", "list", "chain", "inet", "heiiki", "input")
+    finally:
+        service.run("dras", "systemctl", "start", "nftables")
+
+
+def test_nothing_forwards_without_its_filter_and_all_starts_once_it_is_there(service: Service) -> None:
+    """A packet filter that does not load at boot: the device stays closed, and mends itself later."""
+    device, conf = "umeda-gw-b", "/etc/nftables.conf"
+
+    def shown(unit: str, key: str) -> str:
+        return service.run(device, "systemctl", "show", "--value", f"--property={key}", unit).strip()
+
+    def tried(unit: str) -> bool:
+        return int(shown(unit, "NRestarts")) >= 2
+
+    service.run(device, "systemctl", "stop", *FORWARDS, "nftables")
+    service.run(device, "nft", "delete", "table", "inet", "heiiki")
+    service.run(device, "mv", conf, f"{conf}.kept")
+    try:
+        service.run(device, "sh", "-c", f"echo 'table inet heiiki {{ broken' > {conf}")
+        service.run(device, "systemctl", "start", "--no-block", *FORWARDS)
+        for unit in FORWARDS:
+            awaited(f"{unit} tries more than once", lambda unit=unit: tried(unit))
+            assert shown(unit, "ActiveState") != "active", unit
+    finally:
+        service.run(device, "mv", f"{conf}.kept", conf)
+    for unit in FORWARDS:
+        awaited(f"{unit} runs", lambda unit=unit: shown(unit, "ActiveState") == "active")
+    service.run(device, "nft", "list", "chain", "inet", "heiiki", "prerouting")

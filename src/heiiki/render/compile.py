@@ -10,6 +10,7 @@ from heiiki.render.model import DeviceBuild, Part, RenderedFile, Service
 from heiiki.render.templates import render
 
 _UNITS = "/etc/systemd/system"
+_FILTER = "/etc/nftables.conf"
 _FRR_DAEMONS = "/etc/frr/daemons"
 _SEPARATION = ("R-ISO-SITE", "R-ISO-CARRIER", "R-ISO-MALICE")
 _GROUP = ("R-ISO-GROUP", "R-ISO-MALICE")
@@ -121,14 +122,16 @@ def _nftables(plan: Plan, device: Device) -> Part | None:
     if device.firewall.encrypted:
         held = (*held, "R-SEC-ACCESS")
     file = RenderedFile(
-        "/etc/nftables.conf",
+        _FILTER,
         render("linux/nftables.conf.j2", plan, device),
         "0755",
         validate=("nft", "-c", "-f", "{path}"),
         service="nftables",
         requirements=held,
     )
-    return Part((file,), Service("nftables", "reload", ("nft", "list", "table", "inet", "heiiki")))
+    health = ("nft", "list", "chain", "inet", "heiiki", "prerouting")
+    service = Service("nftables", "reload", health)
+    return Part((_drop_in("nftables"), file), service)
 
 
 def _frr(plan: Plan, device: Device) -> Part | None:
@@ -224,8 +227,8 @@ def _subscriber(sim: Sim) -> dict[str, object]:
 
 
 _PARTS: tuple[Callable[[Plan, Device], Part | None], ...] = (
-    _links,
     _nftables,
+    _links,
     ipsec.parts,
     _frr,
     _keepalived,
@@ -234,7 +237,7 @@ _PARTS: tuple[Callable[[Plan, Device], Part | None], ...] = (
     vault.parts,
     credentials.revocation,
 )
-"""Parts of a device in the order in which their services start; None where the device has no such part."""
+"""Parts of a device as their services start, the filter first; None where it has no such part."""
 
 _FILES: tuple[Callable[[Plan, Device], RenderedFile | None], ...] = (_wwan, _subscribers, credentials.config)
 """Files that a program reads by itself; None where the device does not need it."""

@@ -47,6 +47,7 @@ _SCTP = {
 PGW_UNIT = f"""[Unit]
 Description=Packet gateway of the APN (TS 29.274)
 After=heiiki-links.service
+StartLimitIntervalSec=0
 
 [Service]
 Type=simple
