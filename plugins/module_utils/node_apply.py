@@ -23,12 +23,15 @@ from ansible_collections.heiiki.network.plugins.module_utils.journal import (
     read,
 )
 from ansible_collections.heiiki.network.plugins.module_utils.node_diff import (
-    DIGEST,
     PLACEHOLDER,
     file_diff,
     is_secret,
 )
-from ansible_collections.heiiki.network.plugins.module_utils.node_health import await_healthy, running_digest
+from ansible_collections.heiiki.network.plugins.module_utils.node_health import (
+    await_healthy,
+    drift,
+    running_digest,
+)
 from ansible_collections.heiiki.network.plugins.module_utils.node_manifest import (
     ManagedFile,
     ManagedService,
@@ -254,15 +257,13 @@ class _Run:
             raise NodeError(f"{file.path}: {error}") from error
 
     def _drifted(self) -> Iterator[tuple[str, str]]:
-        """Yield the services whose running configuration is no longer what the last run left."""
+        """Yield the services whose running configuration is not that of their files, or of the last run."""
         for service in self._services:
-            known = self._owned.running.get(service.name)
-            if known and service.running and self._manager.is_active(service.name):
-                now = running_digest(service)
-                if now != known:
-                    digests = f"{known[:DIGEST]} -> {now[:DIGEST]}"
-                    told = f"its running configuration is not what was applied ({digests})"
-                    yield service.name, told
+            if service.running and self._manager.is_active(service.name):
+                changing = any(self._touches(change.path, service) for change in self.changes)
+                told = drift(service, self._owned.running.get(service.name, ""), changing=changing)
+                if told:
+                    yield service.name, f"its running configuration is not what was applied{told}"
 
     def _due(self) -> Iterator[tuple[str, str]]:
         names = {service.name for service in self._services}
@@ -338,8 +339,9 @@ class _Run:
 
     def _new_record(self) -> Owned:
         running = {name: digest for name, digest in self._owned.running.items() if name not in self.due}
-        for service in self._services:
-            if service.running and service.name not in running:
+        recorded = [service for service in self._services if service.running and not service.wanted]
+        for service in recorded:
+            if service.name not in running:
                 running[service.name] = running_digest(service)
         return Owned(
             files={
@@ -349,7 +351,7 @@ class _Run:
             services=tuple(
                 {"name": service.name, "on_change": service.on_change} for service in self._services
             ),
-            running={service.name: running[service.name] for service in self._services if service.running},
+            running={service.name: running[service.name] for service in recorded},
         )
 
     def _write_record(self, record: Owned) -> None:

@@ -40,6 +40,7 @@ class ManagedService:
     health: tuple[str, ...] = ()
     health_s: float = 60.0
     running: tuple[str, ...] = ()
+    wanted: tuple[str, ...] = ()
     restart_on: tuple[str, ...] = ()
 
 

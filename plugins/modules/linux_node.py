@@ -16,7 +16,8 @@ description:
   - Whatever fails, the old files and services are brought back. A run that was cut off is rolled back by the
     next one.
   - Files and services of an earlier manifest that are in this one no longer are removed and stopped.
-  - A service whose running configuration is not what the last run left is reloaded, and the diff says so.
+  - A service whose running configuration is not that of its files, or of the last run, is reloaded, and the
+    diff says so. Of the packet filter it shows each rule that differs.
 extends_documentation_fragment:
   - heiiki.network.service.secrets
 options:

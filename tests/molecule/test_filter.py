@@ -12,7 +12,7 @@ from waiting import awaited
 
 from heiiki.plan.model import Gre
 
-from .service import HUB, SITE, Service
+from .service import HUB, SITE, Service, changed
 
 PACKETS = 10
 ELSEWHERE = "radio0"
@@ -110,3 +110,19 @@ def test_gre_leaves_in_clear_by_no_interface(service: Service) -> None:
             assert counters(service, SITE)["clear_out"] >= before + 3
     finally:
         service.run(SITE, "ip", "route", "del", "default", "table", "4711")
+
+
+def test_a_rule_that_was_put_in_by_hand_is_shown_and_put_right(service: Service) -> None:
+    """`site.yml` compares what the kernel has, not only the file: in check mode it shows the rule."""
+    device, only = "hub-ce-a", ("--limit", "hub-ce-a")
+    service.run(device, "nft", "insert", "rule", "inet", "heiiki", "forward", "accept")
+    try:
+        said = service.play("site", "--check", "--diff", *only)
+        assert changed(said) == {device: 1}
+        assert "\n-\t\taccept\n" in said
+        assert changed(service.play("site", *only)) == {device: 1}
+        rules = service.run(device, "nft", "list", "chain", "inet", "heiiki", "forward")
+        assert "accept" not in {line.strip() for line in rules.splitlines()}
+        assert changed(service.play("site", *only)) == {device: 0}
+    finally:
+        service.run(device, "nft", "-f", "/etc/nftables.conf")

@@ -11,6 +11,7 @@ from heiiki.render.templates import render
 
 _UNITS = "/etc/systemd/system"
 _FILTER = "/etc/nftables.conf"
+_LIST = "nft --stateless --terse list table inet heiiki"
 _FRR_DAEMONS = "/etc/frr/daemons"
 _SEPARATION = ("R-ISO-SITE", "R-ISO-CARRIER", "R-ISO-MALICE")
 _GROUP = ("R-ISO-GROUP", "R-ISO-MALICE")
@@ -130,7 +131,10 @@ def _nftables(plan: Plan, device: Device) -> Part | None:
         requirements=held,
     )
     health = ("nft", "list", "chain", "inet", "heiiki", "prerouting")
-    service = Service("nftables", "reload", health)
+    # The file is loaded where nothing else is, and listed from there. A table that is gone differs too.
+    wanted = ("unshare", "-n", "sh", "-c", f"nft -f {_FILTER} && {_LIST}")
+    running = ("sh", "-c", f"{_LIST} 2>&1 || true")
+    service = Service("nftables", "reload", health, running=running, wanted=wanted)
     return Part((_drop_in("nftables"), file), service)
 
 

@@ -51,6 +51,8 @@ class Service:
         health: argument vector that must exit 0 within `health_s` seconds of a start or reload: a bound for
             a machine on which everything starts at once, not how long it takes.
         running: argument vector that prints the running configuration; its digest tells drift.
+        wanted: argument vector that prints what `running` has to print, where the files say it: what differs
+            from that is drift.
         restart_on: paths of files for whose change it is restarted: shared with other services, or read at
             its start only.
     """
@@ -60,6 +62,7 @@ class Service:
     health: tuple[str, ...] = ()
     health_s: float = 60.0
     running: tuple[str, ...] = ()
+    wanted: tuple[str, ...] = ()
     restart_on: tuple[str, ...] = ()
 
 

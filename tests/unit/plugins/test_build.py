@@ -50,6 +50,7 @@ def build(tmp_path: Path) -> Path:
         "health": [],
         "health_s": 10.0,
         "running": [],
+        "wanted": [],
     }
     service["restart_on"] = []
     manifest = {"device": "b-hss", "files": [entry], "services": [service]}

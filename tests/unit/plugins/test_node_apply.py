@@ -226,6 +226,28 @@ def test_a_running_configuration_that_drifted_is_reloaded_and_told(node: Node) -
     assert node.apply([file("a", "one\n")], [node.service("a")]).changed is False
 
 
+def test_what_runs_is_compared_with_the_files_where_they_say_it(node: Node) -> None:
+    service = node.service("a", on_change="reload", wanted=("cat", str(node.root / "etc/a.conf")))
+    node.apply([file("a", "one\ntwo\n")], [service])
+    assert node.apply([file("a", "one\ntwo\n")], [service]).changed is False
+    (node.root / "service.a").write_text("one\nby hand\ntwo\n")
+    seen = node.apply([file("a", "one\ntwo\n")], [service], check=True)
+    assert (seen.changed, seen.services) == (True, {"a": "reloaded"})
+    assert "-by hand\n" in seen.diff[0]["prepared"]
+    assert (node.root / "service.a").read_text() == "one\nby hand\ntwo\n"
+    assert node.apply([file("a", "one\ntwo\n")], [service]).services == {"a": "reloaded"}
+    assert node.apply([file("a", "one\ntwo\n")], [service]).changed is False
+
+
+def test_what_runs_is_not_compared_with_files_that_change(node: Node) -> None:
+    """An earlier file may be one from which nothing can be had: it is replaced, not an obstacle."""
+    service = node.service("a", on_change="reload", wanted=("cat", str(node.root / "etc/a.conf")))
+    node.apply([file("a", "one\n")], [service])
+    (node.root / "etc/a.conf").unlink()
+    outcome = node.apply([file("a", "one\n")], [service])
+    assert (outcome.files, outcome.services) == (("/etc/a.conf",), {"a": "reloaded"})
+
+
 def test_drift_of_one_service_is_seen_beside_a_change_of_another(node: Node) -> None:
     services = [node.service("a"), node.service("b")]
     node.apply([file("a", "one\n"), file("b", "one\n")], services)
