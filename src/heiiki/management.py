@@ -15,10 +15,11 @@ from typing import Protocol
 
 from heiiki.errors import ManagementError
 from heiiki.pki.server.pinned import Connector
-from heiiki.plan.model import Plan
+from heiiki.plan.model import Device, Plan
 from heiiki.transport import SshHost, SshTransport, Transport, host_key_options
 from heiiki.verify.access import SimTrials
 from heiiki.verify.faults.injector import Injector
+from heiiki.verify.host.explained import Added
 
 GROUP = "heiiki.management"
 
@@ -74,6 +75,9 @@ class Management(Protocol):
     def test_equipment(self, plan: Plan, *, faults: bool) -> TestEquipment:
         """Return what a measurement may use; who fails elements only when `faults` are asked for."""
 
+    def adds(self, plan: Plan, device: Device) -> Added:
+        """Return what this way adds to a device, and no plan explains."""
+
 
 class SshManagement:
     """Real hosts, over OpenSSH."""
@@ -114,6 +118,10 @@ class SshManagement:
     def test_equipment(self, plan: Plan, *, faults: bool) -> TestEquipment:  # noqa: ARG002 - the Protocol's
         """Allow nothing."""
         return TestEquipment()
+
+    def adds(self, plan: Plan, device: Device) -> Added:  # noqa: ARG002 - the Protocol's
+        """Add the account that logs in, and the SSH server."""
+        return Added(programs=frozenset({"sshd"}), accounts=frozenset({plan.management.user}))
 
 
 def management(plan: Plan) -> Management:

@@ -7,13 +7,17 @@ from typing import Any
 from heiiki.errors import LabError
 from heiiki.management import Hosts, TestEquipment
 from heiiki.pki.server.pinned import Connector
-from heiiki.plan.model import Plan
+from heiiki.plan.model import Device, Function, Plan
 from heiiki.transport import Transport
+from heiiki.verify.host.explained import Added
 from heiiki_lab import from_plan, mobile, wiring
 from heiiki_lab.client import NodeClient
 from heiiki_lab.injector import LabInjector
 from heiiki_lab.state import is_running, lab_dir, not_up, socket_path
 from heiiki_lab.transport import LabTransport
+
+_HSS = frozenset({"nextepc-hssd", "python3"})
+"""Programs of the lab on the node of the HSS."""
 
 
 class LabManagement:
@@ -60,3 +64,7 @@ class LabManagement:
             sim_trials=mobile,
             refused_certificates=True,
         )
+
+    def adds(self, plan: Plan, device: Device) -> Added:  # noqa: ARG002 - the Protocol's
+        """Add the carrier's HSS, which is NextEPC's with a subscriber database of the lab's own."""
+        return Added(programs=_HSS if device.function is Function.HSS else frozenset())

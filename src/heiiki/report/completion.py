@@ -53,6 +53,15 @@ def expected_trust(plan: Plan) -> Expected:
     return {pair: tuple(dict.fromkeys(names)) for pair, names in found.items()}
 
 
+def together(*several: Expected) -> Expected:
+    """Return the subjects of all, each once."""
+    found: defaultdict[tuple[str, Stage], dict[str, None]] = defaultdict(dict)
+    for one in several:
+        for pair, names in one.items():
+            found[pair] |= dict.fromkeys(names)
+    return {pair: tuple(names) for pair, names in found.items()}
+
+
 def completeness(
     verdicts: Iterable[Verdict], expected: Expected | None = None, stages: Collection[Stage] = tuple(Stage)
 ) -> tuple[Verdict, ...]:

@@ -22,6 +22,7 @@ from heiiki.report.completion import (
     expected_faults,
     expected_trust,
     is_not_run,
+    together,
 )
 from heiiki.report.drawing import BOX_HEIGHT, BOX_WIDTH
 from heiiki.report.faults import REQUIREMENT, FaultRow
@@ -135,7 +136,7 @@ def settle(
         verdicts: what was found.
         expected: further subjects that must have a verdict, by requirement and stage.
     """
-    wanted = {**expected_faults(plan), **expected_trust(plan), **(expected or {})}
+    wanted = together(expected_faults(plan), expected_trust(plan), expected or {})
     return ordered(substantiated(folder, completeness(verdicts, wanted)))
 
 

@@ -31,7 +31,7 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement("R-DUAL", "TR-1072 5.3.1, 7.1", "Two independent closed networks", (_D, _C, _L)),
     Requirement("R-SCALE", "TR-1072 5.3.1", "Up to 1,000 BEMS/ERC on one DRAS", (_D,)),
     Requirement("R-COST", "TR-1072 5.3.1", "At most 1,000 yen a month for a line", (_D,)),
-    Requirement("R-CLOSED", "TR-1072 7.1", "Closed networks only, no transit over the Internet", (_D,)),
+    Requirement("R-CLOSED", "TR-1072 7.1", "Closed networks only, no transit over the Internet", (_D, _L)),
     Requirement("R-FIT", "TR-1072 7.2, 7.3", "The access suits the volume of the controlled resource", (_D,)),
     Requirement("R-ISO-GROUP", "TR-1072 4.4", "XMPP server and DRAS form one closed group", (_C, _L)),
     Requirement("R-ISO-CARRIER", "TR-1072 4.4", "No entry from the carrier network", (_C, _L)),
@@ -55,7 +55,7 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement(
         "R-SEC-LAN", "TR-1072 4.4", "Mutual authentication and encryption between GW and BEMS/ERC", ()
     ),
-    Requirement("R-MINIMAL", "TR-1072 4.4", "No equipment and no service beyond the need", ()),
+    Requirement("R-MINIMAL", "TR-1072 4.4", "No equipment and no service beyond the need", (_L,)),
     Requirement("R-THEFT", "TR-1072 4.4", "A stolen gateway or SIM is noticed and barred", (_D, _L)),
 )
 

@@ -34,6 +34,7 @@ from heiiki.requirements import Result, Verdict
 from heiiki.service.model import Service
 from heiiki.verify import verify as examine
 from heiiki.verify.ipsec.test_certificates import VaultAuthority
+from heiiki.verify.subjects import expected
 
 BAD = frozenset({Result.FAIL, Result.UNKNOWN})
 
@@ -104,6 +105,7 @@ def _measured(
             may_be_refused=equipment.refused_certificates,
             authority=_authority(service, equipment),
             authorities=partial(_authorities, service),
+            adds=partial(way.adds, plan),
             faults=faults,
             report=report,
             checks=checks,
@@ -118,7 +120,8 @@ def _measured(
     known = {one.sha256: one for one in (*before.fingerprints, seen.fingerprint)}
     present = Present(utc_now(), seen.fingerprint, known, drift(seen.verdicts), service.ledger)
     found = with_earlier_faults(before.rows, verdicts, seen.fault_rows, present)
-    paths = write_report(artifacts, plan, header, *found, fingerprints=known.values())
+    named = expected(plan, builds)
+    paths = write_report(artifacts, plan, header, *found, named, fingerprints=known.values())
     return Outcome(paths, bad_ones(paths.settled, faults), text(matrix(paths.settled)))
 
 

@@ -23,6 +23,8 @@ from heiiki.verify.faults import campaign
 from heiiki.verify.faults.injector import Injector
 from heiiki.verify.fingerprint import fingerprint
 from heiiki.verify.fleet import Fleet, UnreadableError, fleet, reading
+from heiiki.verify.host import state
+from heiiki.verify.host.explained import Adds, nothing
 from heiiki.verify.ipsec import anchors, associations, certificates, cleartext, refusals, wire
 from heiiki.verify.ipsec.test_certificates import Authority
 from heiiki.verify.isolation import carrier, group, sites, spoofing
@@ -31,7 +33,7 @@ from heiiki.verify.routing import sessions
 from heiiki.verify.routing.health import Health, UnhealthyError
 from heiiki.verify.verdicts import Keep, unknown
 
-CHECKS = ("config", "sessions", "paths", "isolation", "access", "trust", "faults")
+CHECKS = ("config", "host", "sessions", "paths", "isolation", "access", "trust", "faults")
 
 SETTLE_LIMIT_S = 30.0
 ROW_S = 15
@@ -70,6 +72,7 @@ class _Scene:
     authority: Authority | None
     trials: access.SimTrials | None
     authorities: anchors.Authorities | None
+    adds: Adds = nothing
     patience: int = 1
     """Factor by which every time is multiplied on a busy machine."""
 
@@ -96,6 +99,7 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
     authority: Authority | None = None,
     sim_trials: access.SimTrials | None = None,
     authorities: anchors.Authorities | None = None,
+    adds: Adds = nothing,
 ) -> Observation:
     """Examine the running service.
 
@@ -112,6 +116,7 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
         may_be_refused: connections may be tried that IPsec must refuse.
         authority: makes certificates for these; None where no CA may issue them.
         sim_trials: commands of a test UE; None outside a lab.
+        adds: says what the way to a device adds to it, which no plan explains.
         authorities: asks the service's server for its CAs; None where none is known.
 
     Raises:
@@ -126,7 +131,7 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
     rows: tuple[FaultRow, ...] = ()
     with fleet(transport, len(plan.devices)) as devices:
         scene = _Scene(
-            plan, builds, transport, devices, keep, may_be_refused, authority, sim_trials, authorities
+            plan, builds, transport, devices, keep, may_be_refused, authority, sim_trials, authorities, adds
         )
         made_of = fingerprint(plan, builds, devices)
         if set(wanted) & {"sessions", "paths", "isolation", "trust"}:
@@ -200,6 +205,10 @@ def _config(scene: _Scene) -> Iterator[Verdict]:
     return configuration.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep)
 
 
+def _host(scene: _Scene) -> Iterator[Verdict]:
+    return state.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, scene.adds)
+
+
 def _sessions(scene: _Scene) -> Iterator[Verdict]:
     return sessions.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep)
 
@@ -251,6 +260,7 @@ def _tried(scene: _Scene, *, may_break: bool) -> Iterator[Verdict]:
 
 _ABOUT = {
     "config": "R-DUAL",
+    "host": "R-MINIMAL",
     "sessions": "R-DUAL",
     "paths": "R-DELAY",
     "isolation": "R-ISO-SITE",
@@ -261,6 +271,7 @@ _ABOUT = {
 
 _HARMLESS: tuple[tuple[str, Check], ...] = (
     ("config", _config),
+    ("host", _host),
     ("sessions", _sessions),
     ("paths", _paths),
     ("isolation", _isolation),

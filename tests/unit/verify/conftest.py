@@ -62,7 +62,7 @@ class FakeTransport:
             "put": "stamp_client",
             "packets": "traffic",
             "ask": "vici",
-            "look": "capture",
+            "look": "host" if "look at what a host" in summary else "capture",
         }
         probe = names[summary.removeprefix('"""Probe: ').split()[0]]
         scope: dict[str, Any] = {"json": json, "main": lambda parameters: parameters}

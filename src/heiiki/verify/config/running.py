@@ -15,7 +15,7 @@ from heiiki.verify.config.programs import runs_otherwise
 from heiiki.verify.fleet import Answer, Fleet
 from heiiki.verify.routing import units
 from heiiki.verify.routing.frr import differences
-from heiiki.verify.verdicts import Keep, judged, summarise
+from heiiki.verify.verdicts import Keep, judged, live, summarise, unknown
 
 _SECRET = re.compile(r"\{\{secret:[^}]*\}\}")
 _FRR, _NFTABLES = "/etc/frr/frr.conf", "/etc/nftables.conf"
@@ -28,6 +28,7 @@ def verdicts(plan: Plan, builds: Sequence[DeviceBuild], fleet: Fleet, keep: Keep
     answers = fleet.ask("running", {build.device: question(build) for build in builds}, timeout=90)
     for build in builds:
         yield from of_device(plan.device(build.device), build, answers[build.device], keep)
+        yield from in_force(plan.device(build.device), build, answers[build.device], keep)
 
 
 def question(build: DeviceBuild) -> dict[str, Any]:
@@ -37,7 +38,7 @@ def question(build: DeviceBuild) -> dict[str, Any]:
     return {
         "files": [_file(file) for file in build.files],
         "shown": [[path, list(_SHOW)] for path in paths if path == _FRR],
-        "nftables": [path for path in paths if path == _NFTABLES],
+        "nftables": [[file.path, file.content] for file in build.files if file.path == _NFTABLES],
         "health": [
             [answering[service.name], list(service.health)]
             for service in build.services
@@ -70,6 +71,51 @@ def of_device(device: Device, build: DeviceBuild, answer: Answer, keep: Keep) ->
             partial(_verdict, identifier, device, build, answer, evidence),
             partial(_stage, identifier, build.device, Result.UNKNOWN, evidence=evidence),
         )
+
+
+def in_force(device: Device, build: DeviceBuild, answer: Answer, keep: Keep) -> Iterator[Verdict]:
+    """Yield the live verdicts of one device: what its kernel's packet filter lets pass is what was planned.
+
+    Probe packets are a sample of protocols and ports; the rules that decide on all are looked at here.
+    """
+    evidence = (keep(f"config/{build.device}.json", answer.raw),)
+    for identifier in filtered(build):
+        yield judged(
+            build.device,
+            partial(_of_filter, identifier, device, build, answer, evidence),
+            partial(unknown, identifier, filter_subject(build.device), evidence=evidence),
+        )
+
+
+def filter_subject(device: str) -> str:
+    """Subject of the live verdicts on the rules that a device's kernel has."""
+    return f"packet filter of {device}"
+
+
+def filtered(build: DeviceBuild) -> tuple[str, ...]:
+    """Return the requirements that a device's packet filter holds at the live stage."""
+    found = (one for file in build.files if file.path == _NFTABLES for one in file.requirements)
+    return tuple(one for one in found if Stage.LIVE in requirement(one).stages)
+
+
+def _of_filter(
+    identifier: str, device: Device, build: DeviceBuild, answer: Answer, evidence: tuple[Evidence, ...]
+) -> Verdict:
+    subject = filter_subject(build.device)
+    if answer.error:
+        return unknown(identifier, subject, answer.error, evidence)
+    found = answer.data["filter"][_NFTABLES]
+    if "error" in found:
+        return unknown(identifier, subject, found["error"], evidence)
+    wrong = [
+        one.text.strip()
+        for one in of_filter(_NFTABLES, device, found.get("wanted", ()), found.get("there", ()))
+        if one.speaks_against(identifier, _held_by(build, _NFTABLES))
+    ]
+    if wrong:
+        return live(identifier, subject, Result.FAIL, summarise(wrong), evidence)
+    reason = "every rule of the kernel's is one that was compiled, in the same order"
+    return live(identifier, subject, Result.PASS, reason, evidence)
 
 
 def held(build: DeviceBuild) -> tuple[str, ...]:

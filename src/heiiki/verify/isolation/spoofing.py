@@ -179,6 +179,12 @@ def verdicts(plan: Plan, probe_run: ProbeRun, keep: Keep, readings: Readings) ->
         yield _verdict(plan, probe_run, keep, readings, mine, closed, out)
 
 
+def exit_subject(plan: Plan, out: Exit) -> str:
+    """Subject of the verdict on the false packets that leave a site by one of its exits."""
+    via = _owner(plan, out.via).name if out.network == "lan" else out.interface
+    return f"{out.device} by {via}"
+
+
 def _verdict(
     plan: Plan,
     probe_run: ProbeRun,
@@ -188,12 +194,11 @@ def _verdict(
     closed: set[str],
     out: Exit,
 ) -> Verdict:
-    via = _owner(plan, out.via).name if out.network == "lan" else out.interface
-    subject = f"{out.device} by {via}"
+    subject = exit_subject(plan, out)
     positives = [one for one in probe_run.of(POSITIVE) if one.packet.out == out]
     guarded, evidence = (
         _guarded(plan, mine, readings),
-        keep(f"spoofing/{out.device}-{via}.txt", listing(mine, positives)),
+        keep(f"spoofing/{subject.replace(' by ', '-')}.txt", listing(mine, positives)),
     )
     arrived = [one for one in mine if _reached(plan, one, closed)]
     if arrived:

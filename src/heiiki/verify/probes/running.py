@@ -1,7 +1,8 @@
 """Probe: compare what a device has and runs with what was compiled for it.
 
-The packet filter is compared by meaning: the file is loaded into an empty network namespace and listed from
-there, so that both sides went through the same kernel. What routing runs is returned as it is shown.
+The packet filter is compared by meaning: what was compiled is loaded into an empty network namespace and
+listed from there, so that both sides went through the same kernel. What routing runs is returned as it is
+shown.
 """
 
 import grp
@@ -28,8 +29,8 @@ def main(parameters: dict[str, Any]) -> dict[str, Any]:
         _note(found, file["path"], _file(file))
     for path, argv in parameters["shown"]:
         found["shown"][path] = _shown(argv)
-    for path in parameters["nftables"]:
-        found["filter"][path] = _nftables(path)
+    for path, content in parameters["nftables"]:
+        found["filter"][path] = _nftables(content)
     for path, argv in parameters["health"]:
         found["health"][path] = _shown(argv)
     if parameters["units"]:
@@ -69,10 +70,8 @@ def _same(file: dict[str, Any], content: bytes) -> bool:
     return bool(hashlib.sha256(content).hexdigest() == file["sha256"])
 
 
-def _run(argv: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        argv, capture_output=True, text=True, timeout=40, check=False, stdin=subprocess.DEVNULL
-    )
+def _run(argv: list[str], given: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(argv, capture_output=True, text=True, timeout=40, check=False, input=given)
 
 
 def _shown(argv: list[str]) -> dict[str, Any]:
@@ -83,11 +82,11 @@ def _shown(argv: list[str]) -> dict[str, Any]:
     return {"rc": done.returncode, "out": done.stdout, "err": done.stderr}
 
 
-def _nftables(path: str) -> dict[str, Any]:
-    """Return the objects of the filter that `path` means and of the kernel's, or why they cannot be read."""
-    script = 'nft -f "$1" && nft -j -s list ruleset'
+def _nftables(content: str) -> dict[str, Any]:
+    """Return the objects of the compiled filter and of the kernel's, or why they cannot be read."""
+    script = "nft -f - && nft -j -s list ruleset"
     try:
-        meant = _run(["unshare", "-n", "sh", "-c", script, "sh", path])
+        meant = _run(["unshare", "-n", "sh", "-c", script], content)
         runs = _run(["nft", "-j", "-s", "list", "ruleset"])
     except (OSError, subprocess.TimeoutExpired) as error:
         return {"error": f"nft: {error}"}

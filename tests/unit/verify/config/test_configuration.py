@@ -291,3 +291,35 @@ def test_what_systemd_or_a_program_does_not_say_is_unknown(plan: Plan, kept: Kee
     assert {result for result, _ in programs(plan, kept, systemd=1).values()} == {Result.UNKNOWN}
     assert programs(plan, kept, vrrp=[{}])["R-GAP"][0] is Result.FAIL
     assert programs(plan, kept, vrrp=None)["R-GAP"][0] is Result.UNKNOWN
+
+
+NFT = RenderedFile(
+    "/etc/nftables.conf", "x", service="nftables", requirements=("R-ISO-SITE", "R-ISO-CARRIER")
+)
+FILTERED = DeviceBuild("hub-ce-a", (NFT,), (Service("nftables"),))
+
+
+def in_force(plan: Plan, kept: Keep, found: Any, error: str = "") -> dict[str, Result]:
+    data = {} if error else {"filter": {"/etc/nftables.conf": found}}
+    answer = Answer("hub-ce-a", data, error, b"")
+    verdicts = list(configuration.in_force(plan.device("hub-ce-a"), FILTERED, answer, kept))
+    assert {one.stage for one in verdicts} == {Stage.LIVE}
+    return {one.requirement: one.result for one in verdicts}
+
+
+def test_the_rules_that_the_kernel_has_are_a_live_verdict_of_what_they_hold(plan: Plan, kept: Keep) -> None:
+    forward = {"chain": {"family": "inet", "table": "heiiki", "name": "forward"}}
+    ways = (("iifname", "gre-a0017"), ("oifname", "gre-a0042"))
+    named = [{"match": {"op": "==", "left": {"meta": {"key": key}}, "right": name}} for key, name in ways]
+    opened = {"family": "inet", "table": "heiiki", "chain": "forward", "comment": "ipsec"}
+    planted = {"rule": {**opened, "expr": [*named, {"accept": None}]}}
+    site, carrier = "R-ISO-SITE", "R-ISO-CARRIER"
+    assert in_force(plan, kept, {}) == {site: Result.PASS, carrier: Result.PASS}
+    found = in_force(plan, kept, {"wanted": [forward], "there": [forward, planted]})
+    assert found == {site: Result.FAIL, carrier: Result.PASS}
+    assert set(in_force(plan, kept, {"error": "nft: no"}).values()) == {Result.UNKNOWN}
+    assert set(in_force(plan, kept, {}, "hub-ce-a: not reachable").values()) == {Result.UNKNOWN}
+
+
+def test_the_kernel_is_compared_with_what_was_compiled_and_not_with_the_devices_file() -> None:
+    assert configuration.question(FILTERED)["nftables"] == [["/etc/nftables.conf", "x"]]

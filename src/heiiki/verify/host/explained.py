@@ -1,0 +1,58 @@
+"""What explains a thing on a host beside the plan: Debian's own parts, and the way to manage hosts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from heiiki.plan.model import Device
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What the way to a service's devices adds to one of them; `heiiki.management` says it in the open.
+
+    Attributes:
+        interfaces: interfaces that no link of the plan ends at.
+        programs: programs that may have sockets, without being a service of the plan.
+        accounts: accounts of persons, who may log in with a key.
+    """
+
+    interfaces: frozenset[str] = frozenset()
+    programs: frozenset[str] = frozenset()
+    accounts: frozenset[str] = frozenset()
+
+
+Adds = Callable[[Device], Added]
+"""Says what is added to a device."""
+
+
+def nothing(_device: Device) -> Added:
+    """Add nothing."""
+    return Added()
+
+
+FALLBACKS = frozenset(
+    {"gre0", "gretap0", "erspan0", "tunl0", "sit0", "ip_vti0", "ip6_vti0", "ip6tnl0", "ip6gre0"}
+)
+"""Devices that the kernel makes by itself with a kind of tunnel; they are down."""
+
+QDISCS = frozenset({"noqueue", "pfifo_fast", "fq_codel", "fq", "mq", "pfifo"})
+"""Queues that the kernel gives an interface by itself."""
+
+UNITS = (
+    r"(systemd-|dbus|getty@|serial-getty@|user@|user-runtime-dir@|session-|init\.scope|ssh\.|sshd@|cron\.|"
+    r"networking\.|udev|kmod-static-nodes|ifup@|ModemManager|apt-daily|dpkg-db-backup|logrotate|"
+    r"e2scrub|fstrim|man-db|keyboard-setup|console-setup|apparmor|polkit)"
+)
+"""Units of a Debian host as it is installed, with SSH server and ModemManager; a regular expression."""
+
+CRONTABS = frozenset(
+    {
+        "/etc/cron.d/e2scrub_all",
+        "/etc/cron.daily/apt-compat",
+        "/etc/cron.daily/dpkg",
+        "/etc/cron.daily/logrotate",
+        "/etc/cron.daily/man-db",
+        "/etc/cron.weekly/man-db",
+    }
+)
+"""Those of the same host."""

@@ -1,0 +1,229 @@
+"""What a host has that neither plan nor system explains, and which requirements that endangers."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+from heiiki.plan.epc import USER_PLANE
+from heiiki.plan.model import Device, InterfaceKind, Plan
+from heiiki.verify.host.explained import CRONTABS, FALLBACKS, QDISCS, UNITS, Added
+from heiiki.verify.host.sockets import unexplained_sockets
+
+CLOSED, GROUP, MINIMAL = "R-CLOSED", "R-ISO-GROUP", "R-MINIMAL"
+SITE, CARRIER, MALICE = "R-ISO-SITE", "R-ISO-CARRIER", "R-ISO-MALICE"
+ACCESS, ESP = "R-SEC-ACCESS", "R-SEC-ESP"
+
+_LOCAL, _MAIN, _DEFAULT = "local", "main", "default"
+_RULES = frozenset({(0, _LOCAL), (32765, _LOCAL), (32766, _MAIN), (32767, _DEFAULT), (220, "220")})
+"""The kernel's own rules, `heiiki-agent links`' place for the first, and the one of strongSwan."""
+_L3MDEV = 1000
+_LINKS, _LAN_WATCH = "211", "210"
+_LEARNED = frozenset({"bgp", "ospf", "kernel", "zebra"})
+_OVERHEAD = frozenset({"local", "broadcast", "multicast", "anycast"})
+_NOWHERE = frozenset({"unreachable", "blackhole", "prohibit"})
+_POLICY = re.compile(r"^src (\S+) dst (\S+)(?: proto \S+)?[^\n]*\n\s+(dir|socket) (\w+)", re.MULTILINE)
+_FIRST_PERSON, _NOBODY = 1000, 65534
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that nothing explains.
+
+    Attributes:
+        part: the part of the answer in which it was found.
+        endangers: the requirements that it speaks against, R-MINIMAL left out: against that, each does.
+    """
+
+    part: str
+    text: str
+    endangers: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A host as it should be: the device of the plan, its services, and what its management adds."""
+
+    plan: Plan
+    device: Device
+    services: frozenset[str]
+    added: Added
+    known: tuple[IPv4Network, ...]
+
+
+def findings(host: Host, said: Mapping[str, Any]) -> list[Finding]:
+    """Return what nothing explains in what a host said of itself; what it did not say is passed over."""
+    return [one for part, judge in _JUDGES.items() if part in said for one in judge(host, said[part])]
+
+
+def known_prefixes(plan: Plan) -> tuple[IPv4Network, ...]:
+    """Return every prefix of the service: routes that lead into one of them stay in the closed networks."""
+    found = {plan.hub_lan, *(site.lan for site in plan.sites)}
+    for device in plan.devices:
+        found.update(address.network for one in device.interfaces for address in one.addresses)
+        found.update(route.prefix for route in device.routes)
+        if device.pgw is not None:
+            found.add(device.pgw.pool)
+    return tuple(prefix for prefix in found if prefix.prefixlen)
+
+
+def _interfaces(host: Host, found: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    planned = {one.name: one for one in host.device.interfaces}
+    unlinked = {"lo", *({USER_PLANE} if host.device.pgw is not None else ())}
+    virtual = (
+        {} if host.device.vrrp is None else {host.device.vrrp.virtual_interface: host.device.vrrp.address}
+    )
+    for one in found:
+        name = one["ifname"]
+        if "xdp" in one:
+            yield Finding(
+                "interfaces", f"a program is attached to {name} (XDP)", frozenset({SITE, CARRIER, MALICE})
+            )
+        if name in host.added.interfaces or name == host.plan.management.interface:
+            continue
+        if name not in planned and name not in virtual and name not in unlinked:
+            if name not in FALLBACKS or "UP" in one["flags"]:
+                yield Finding("interfaces", f"interface {name}", frozenset({CLOSED, GROUP, SITE}))
+            continue
+        allowed = {address.ip for address in planned[name].addresses} if name in planned else set()
+        allowed |= {virtual[name]} if name in virtual else set()
+        yield from _addresses(host, name, one.get("addr_info", ()), allowed)
+
+
+def _addresses(
+    host: Host, name: str, found: Iterable[Mapping[str, Any]], allowed: set[IPv4Address]
+) -> Iterator[Finding]:
+    sim = host.device.sim.address if host.device.sim is not None else None
+    for one in found:
+        if one["family"] != "inet":
+            if one.get("scope") == "global":
+                yield Finding("interfaces", f"address {one['local']} of {name}", frozenset({CLOSED, GROUP}))
+            continue
+        address = IPv4Address(one["local"])
+        by_modem = address == sim and host.device.interface(name).kind is InterfaceKind.WWAN
+        if address not in allowed and not address.is_loopback and not by_modem:
+            yield Finding("interfaces", f"address {address} of {name}", frozenset({CLOSED, GROUP, SITE}))
+
+
+def _routes(host: Host, found: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
+    planned = {_prefix(str(route.prefix)) for route in host.device.routes}
+    if host.device.pgw is not None:
+        planned.add(host.device.pgw.pool)
+    watched = {host.device.lan_watch.prefix} if host.device.lan_watch is not None else set()
+    for one in found:
+        if one.get("type", "unicast") in _OVERHEAD | _NOWHERE or one.get("dev") in _managed(host):
+            continue
+        prefix, protocol = _prefix(str(one["dst"])), str(one.get("protocol", "boot"))
+        explained = prefix in planned or (protocol == _LAN_WATCH and prefix in watched)
+        if not explained and protocol in _LEARNED:
+            explained = any(prefix.subnet_of(known) for known in host.known)
+        if not explained:
+            where = (
+                f"route {prefix} dev {one.get('dev', 'none')}, table {one.get('table', _MAIN)} ({protocol})"
+            )
+            yield Finding("routes", where, frozenset({CLOSED, GROUP, SITE}))
+
+
+def _managed(host: Host) -> frozenset[str]:
+    named = host.plan.management.interface
+    return host.added.interfaces | ({named} if named else frozenset())
+
+
+def _prefix(text: str) -> IPv4Network:
+    return IPv4Network("0.0.0.0/0" if text == "default" else text)
+
+
+def _rules(_host: Host, found: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
+    for one in found:
+        plain = set(one) <= {"priority", "src", "table"} and one.get("src") == "all"
+        if plain and (one["priority"], str(one.get("table"))) in _RULES:
+            continue
+        if one["priority"] == _L3MDEV and "l3mdev" in str(one):
+            continue
+        yield Finding("rules", f"routing rule {one}", frozenset({CLOSED, SITE}))
+
+
+def _tables(host: Host, found: Mapping[str, Any]) -> Iterator[Finding]:
+    ours = {("inet", "heiiki")} if host.device.firewall is not None else set()
+    ours |= {("ip", "heiiki_pgw")} if host.device.pgw is not None else set()
+    for one in (item["table"] for item in found.get("nftables", ()) if "table" in item):
+        if (one["family"], one["name"]) not in ours:
+            text = f"table {one['family']} {one['name']} of the packet filter"
+            yield Finding("tables", text, frozenset({CLOSED, GROUP, SITE, CARRIER, MALICE, ACCESS, ESP}))
+
+
+def _qdiscs(_host: Host, found: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
+    for one in found:
+        if one["kind"] not in QDISCS:
+            text = f"queueing discipline {one['kind']} of {one.get('dev')}"
+            yield Finding("qdiscs", text, frozenset({SITE, CARRIER}))
+
+
+def _policies(host: Host, found: str) -> Iterator[Finding]:
+    planned = {(str(one.selector.local), str(one.selector.remote)) for one in host.device.ipsec}
+    for source, destination, kind, way in _POLICY.findall(found):
+        ends = (source, destination) if way == "out" else (destination, source)
+        if kind == "dir" and ends not in planned:
+            text = f"IPsec policy {way} of {source} to {destination}"
+            yield Finding("policies", text, frozenset({ACCESS, ESP}))
+
+
+def _sockets(host: Host, found: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
+    for text in unexplained_sockets(host.device, host.services, host.added.programs, found):
+        yield Finding("sockets", text)
+
+
+def _units(host: Host, found: Iterable[str]) -> Iterator[Finding]:
+    for name in found:
+        if name.removesuffix(".service") not in host.services and not re.match(UNITS, name):
+            yield Finding("units", f"unit {name}")
+
+
+def _accounts(host: Host, found: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
+    persons = host.added.accounts
+    for one in found:
+        name, uid = one["name"], one["uid"]
+        if (uid == 0 and name != "root") or (_FIRST_PERSON <= uid != _NOBODY and name not in persons):
+            yield Finding("accounts", f"account {name} ({uid})")
+        if one["keys"] and name not in persons:
+            yield Finding("accounts", f"{one['keys']} SSH keys may log in as {name}")
+
+
+def _named(
+    what: str, endangers: frozenset[str] = frozenset()
+) -> Callable[[Host, Iterable[str]], Iterator[Finding]]:
+    def judge(_host: Host, found: Iterable[str]) -> Iterator[Finding]:
+        return (Finding(what, f"{what} {name}", endangers) for name in found)
+
+    return judge
+
+
+def _crontabs(_host: Host, found: Iterable[str]) -> Iterator[Finding]:
+    return (Finding("crontabs", f"crontab {name}") for name in found if name not in CRONTABS)
+
+
+def _authorities(_host: Host, found: Iterable[str]) -> Iterator[Finding]:
+    for name in found:
+        if not re.fullmatch(r"heiiki-[0-9a-f]{16}\.pem", name):
+            text = f"CA certificate /etc/swanctl/x509ca/{name}"
+            yield Finding("authorities", text, frozenset({ACCESS, ESP}))
+
+
+_JUDGES: Mapping[str, Callable[[Host, Any], Iterator[Finding]]] = {
+    "addresses": _interfaces,
+    "routes": _routes,
+    "rules": _rules,
+    "tables": _tables,
+    "qdiscs": _qdiscs,
+    "policies": _policies,
+    "sockets": _sockets,
+    "units": _units,
+    "namespaces": _named("network namespace", frozenset({CLOSED, GROUP, SITE})),
+    "crontabs": _crontabs,
+    "accounts": _accounts,
+    "authorities": _authorities,
+}
+"""Who judges each part of what the probe ``host`` says."""
+
+PARTS = tuple(_JUDGES)

@@ -1,0 +1,52 @@
+"""Sockets that a host listens on, against what the services of the plan need."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+from heiiki.plan.model import Device
+
+_BFD_SOURCES = 49152
+"""Source ports of BFD begin here (RFC 5881 4)."""
+
+_PORTS: Mapping[str, Mapping[str, frozenset[int]]] = {
+    "frr": {
+        "tcp": frozenset({179, 646}),
+        "udp": frozenset({646, 3784, 3785, 4784, 6784, 7784}),
+        "raw": frozenset({58, 89}),
+    },
+    "strongswan": {"udp": frozenset({500, 4500}), "raw": frozenset()},
+    "keepalived": {"raw": frozenset({112})},
+    "heiiki-vault": {"tcp": frozenset({8200, 8201, 8202})},
+    "heiiki-pgw": {"udp": frozenset({2123})},
+    "ssh": {"tcp": frozenset({22})},
+}
+"""Ports, and for raw sockets IP protocols, that a service of the plan listens on, by its unit."""
+
+_PGW_KERNEL = frozenset({2152, 3386})
+"""The kernel's own GTP sockets (TS 29.281, TS 29.060): they are of no process."""
+
+
+def unexplained_sockets(
+    device: Device, services: Collection[str], programs: Collection[str], found: Iterable[Mapping[str, Any]]
+) -> Iterator[str]:
+    """Yield the sockets that neither a service of the plan nor one of `programs` explains."""
+    for one in found:
+        if one["program"] in programs or _is_planned(device, services, one):
+            continue
+        whose = f"{one['program'] or 'no process'}" + (f" of {one['unit']}" if one["unit"] else "")
+        yield f"socket {one['protocol']} {one['address']}:{one['port']} ({whose})"
+
+
+def _is_planned(device: Device, services: Collection[str], one: Mapping[str, Any]) -> bool:
+    unit, port = one["unit"], _number(one["port"])
+    if not one["program"]:
+        return device.pgw is not None and one["protocol"] == "udp" and port in _PGW_KERNEL
+    if unit not in services and unit != "ssh":
+        return False
+    if unit == "frr" and one["protocol"] == "udp" and port >= _BFD_SOURCES:
+        return True
+    return port in _PORTS.get(unit, {}).get(one["protocol"], frozenset())
+
+
+def _number(port: str) -> int:
+    return int(port) if port.isdigit() else -1

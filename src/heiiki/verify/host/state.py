@@ -1,0 +1,175 @@
+"""Each host as it is, beyond its files (R-MINIMAL): one look at a host, one verdict for what it endangers."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from ipaddress import IPv4Network
+from typing import Any
+
+from heiiki.plan.model import Device, Function, Plan
+from heiiki.render.model import DeviceBuild
+from heiiki.requirements import Result, Stage, Verdict, requirement
+from heiiki.requirements.verdict import Evidence
+from heiiki.verify.fleet import Answer, Fleet, UnreadableError, reading
+from heiiki.verify.host.explained import Adds, nothing
+from heiiki.verify.host.findings import (
+    ACCESS,
+    CARRIER,
+    CLOSED,
+    ESP,
+    GROUP,
+    MALICE,
+    MINIMAL,
+    PARTS,
+    SITE,
+    Host,
+    findings,
+    known_prefixes,
+)
+from heiiki.verify.network import host as only
+from heiiki.verify.network import lan_address
+from heiiki.verify.verdicts import Keep, judged, live, summarise, unknown
+
+HUB_LAN = "hosts on the hub's LAN"
+"""Subject of the verdict on who answers there."""
+
+ALWAYS = (MINIMAL, CLOSED, GROUP)
+_ENDANGERED = (SITE, CARRIER, MALICE, ACCESS, ESP)
+LOOKS = 3
+_MOST_ASKED = 1024
+_SCAN_S = 1.0
+
+
+def subject(device: str) -> str:
+    """Subject of the verdicts on a host."""
+    return f"host {device}"
+
+
+def judged_for(build: DeviceBuild) -> tuple[str, ...]:
+    """Return the requirements that get a verdict on a host: those of every host, and those it serves."""
+    held = {one for file in build.files for one in file.requirements}
+    return (*ALWAYS, *(one for one in _ENDANGERED if one in held and Stage.LIVE in requirement(one).stages))
+
+
+def verdicts(
+    plan: Plan, builds: Sequence[DeviceBuild], fleet: Fleet, keep: Keep, adds: Adds = nothing
+) -> Iterator[Verdict]:
+    """Yield live verdicts on every managed host, and on who answers on the hub's LAN."""
+    scanner = only(plan, Function.DRAS).name
+    asked: dict[str, dict[str, Any]] = {build.device: {} for build in builds}
+    if scanner in asked:
+        asked[scanner] = _scan(plan)
+    known = known_prefixes(plan)
+    hosts = {build.device: _planned(plan, build, known, adds) for build in builds}
+    answers = _settled(fleet, hosts, asked)
+    for build in builds:
+        answer = answers[build.device]
+        evidence = (keep(f"host/{build.device}.json", answer.raw),)
+        for identifier in judged_for(build):
+            yield judged(
+                build.device,
+                partial(of_host, identifier, hosts[build.device], answer, evidence),
+                partial(_unknown, identifier, subject(build.device), evidence),
+            )
+        if build.device == scanner:
+            yield judged(
+                HUB_LAN,
+                partial(of_lan, plan, answer, evidence),
+                partial(_unknown, GROUP, HUB_LAN, evidence),
+            )
+
+
+def _planned(plan: Plan, build: DeviceBuild, known: tuple[IPv4Network, ...], adds: Adds) -> Host:
+    device = plan.device(build.device)
+    return Host(plan, device, frozenset(service.name for service in build.services), adds(device), known)
+
+
+def _settled(
+    fleet: Fleet, hosts: Mapping[str, Host], asked: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Answer]:
+    """Look again, twice at most, where something is not explained.
+
+    A socket that is opened while the processes are listed is of no process. What stays is seen each time.
+    """
+    answers = fleet.ask("host", asked, timeout=60)
+    for _ in range(LOOKS - 1):
+        doubtful = [name for name, answer in answers.items() if not _is_explained(hosts[name], answer)]
+        if not doubtful:
+            break
+        answers |= fleet.ask("host", {name: asked[name] for name in doubtful}, timeout=60)
+    return answers
+
+
+def _is_explained(host: Host, answer: Answer) -> bool:
+    try:
+        with reading(host.device.name):
+            return not findings(host, answer.data)
+    except UnreadableError:
+        return False
+
+
+def _scan(plan: Plan) -> dict[str, Any]:
+    if plan.hub_lan.num_addresses > _MOST_ASKED:
+        return {}
+    interface, source = lan_address(only(plan, Function.DRAS), plan.hub_lan)
+    targets = [str(address) for address in plan.hub_lan.hosts() if address != source]
+    return {
+        "scan": {"interface": interface.name, "source": str(source), "targets": targets, "seconds": _SCAN_S}
+    }
+
+
+def _unknown(identifier: str, about: str, evidence: tuple[Evidence, ...], why: str) -> Verdict:
+    return unknown(identifier, about, why, evidence)
+
+
+def of_host(identifier: str, host: Host, answer: Answer, evidence: tuple[Evidence, ...]) -> Verdict:
+    """Return the verdict of one requirement on one host."""
+    about = subject(host.device.name)
+    if answer.error:
+        return unknown(identifier, about, answer.error, evidence)
+    wrong = [
+        one.text
+        for one in findings(host, answer.data)
+        if identifier == MINIMAL or identifier in one.endangers
+    ]
+    if wrong:
+        return live(identifier, about, Result.FAIL, f"nothing explains {summarise(wrong)}", evidence)
+    errors: Mapping[str, str] = answer.data["errors"]
+    silent = [
+        errors.get(part, f"the host does not tell its {part}") for part in PARTS if part not in answer.data
+    ]
+    if silent or errors:
+        return unknown(identifier, about, summarise(silent or list(errors.values())), evidence)
+    return live(identifier, about, Result.PASS, _scope(host.device, answer.data), evidence)
+
+
+def _scope(device: Device, said: Mapping[str, Any]) -> str:
+    counts = {
+        "interfaces": len(said["addresses"]),
+        "routes": len(said["routes"]),
+        "sockets": len(said["sockets"]),
+        "units": len(said["units"]),
+        "accounts": len(said["accounts"]),
+    }
+    counted = ", ".join(f"{count} {what}" for what, count in counts.items())
+    return f"the plan, Debian or the management of {device.name} explains all of {counted}, and the rest"
+
+
+def of_lan(plan: Plan, answer: Answer, evidence: tuple[Evidence, ...]) -> Verdict:
+    """Return R-ISO-GROUP of the hub's LAN: only the plan's hosts answer ARP there."""
+    if answer.error:
+        return unknown(GROUP, HUB_LAN, answer.error, evidence)
+    if "neighbours" not in answer.data:
+        return unknown(GROUP, HUB_LAN, f"{plan.hub_lan} is too large to ask every address", evidence)
+    found: Mapping[str, str] = answer.data["neighbours"]
+    planned = {str(plan.hub_virtual_gateway)}
+    planned |= {str(address) for device in plan.devices for address in device.addresses}
+    strange = [f"{address} ({found[address]})" for address in found if address not in planned]
+    if strange:
+        reason = f"a host that is not in the plan answers as {summarise(strange)}"
+        return live(GROUP, HUB_LAN, Result.FAIL, reason, evidence)
+    if not found:
+        return unknown(
+            GROUP, HUB_LAN, "no host of the plan answered either, so silence proves nothing", evidence
+        )
+    reason = f"{len(found)} addresses of {plan.hub_lan} answer ARP, each of them in the plan"
+    return live(GROUP, HUB_LAN, Result.PASS, reason, evidence)

@@ -1,0 +1,156 @@
+"""Probe: look at what a host has and runs, whether or not anybody planned it.
+
+Where ``scan`` names an interface, the neighbours on it are asked for by ARP: which hosts answer there.
+"""
+
+import hashlib
+import json
+import re
+import socket
+import struct
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+_COMMANDS = {
+    "addresses": ("ip", "-j", "-d", "address", "show"),
+    "routes": ("ip", "-4", "-j", "route", "show", "table", "all"),
+    "rules": ("ip", "-4", "-j", "rule", "show"),
+    "tables": ("nft", "-j", "list", "tables"),
+    "qdiscs": ("tc", "-j", "qdisc", "show"),
+    "policies": ("ip", "xfrm", "policy"),
+    "sockets": ("ss", "-Hlntupw"),
+    "units": (
+        "systemctl",
+        "list-units",
+        "--type=service,timer,socket,path",
+        "--state=active",
+        "--no-legend",
+        "--plain",
+    ),
+}
+_JSON = ("addresses", "routes", "rules", "tables", "qdiscs")
+_CRONTABS = (
+    "/etc/cron.d",
+    "/etc/cron.hourly",
+    "/etc/cron.daily",
+    "/etc/cron.weekly",
+    "/var/spool/cron/crontabs",
+)
+_PROCESS = re.compile(r'\("([^"]+)",pid=(\d+)')
+_ETHERTYPE_ARP, _ARP_REPLY = 0x0806, 2
+
+
+def main(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return what is there; a part that could not be read has its reason under ``errors``."""
+    found: dict[str, Any] = {"errors": {}}
+    for name, argv in _COMMANDS.items():
+        text, error = _run(argv)
+        if error:
+            found["errors"][name] = error
+        else:
+            found[name] = json.loads(text or "[]") if name in _JSON else text
+    if "sockets" in found:
+        found["sockets"] = [_socket(line) for line in found["sockets"].splitlines()]
+    if "units" in found:
+        found["units"] = [line.split()[0] for line in found["units"].splitlines() if line.strip()]
+    found["namespaces"] = _names("/run/netns")
+    found["crontabs"] = [f"{folder}/{name}" for folder in _CRONTABS for name in _names(folder)]
+    found["authorities"] = _names("/etc/swanctl/x509ca")
+    found["accounts"] = _accounts()
+    found["packages"] = _digest("/var/lib/dpkg/status")
+    if parameters.get("scan"):
+        found["neighbours"] = _neighbours(**parameters["scan"])
+    return found
+
+
+def _run(argv: tuple[str, ...]) -> tuple[str, str]:
+    try:
+        done = subprocess.run(
+            argv, capture_output=True, text=True, timeout=20, check=False, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return "", f"{argv[0]}: {error}"
+    if done.returncode:
+        return "", f"{' '.join(argv)} ended with {done.returncode}: {done.stderr.strip()[:200]}"
+    return done.stdout, ""
+
+
+def _names(folder: str) -> list[str]:
+    path = Path(folder)
+    return sorted(one.name for one in path.iterdir() if one.name != ".placeholder") if path.is_dir() else []
+
+
+def _digest(path: str) -> str:
+    file = Path(path)
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
+
+
+def _socket(line: str) -> dict[str, Any]:
+    """A line of ``ss``: protocol, state, queues, local and remote address, and whose it is."""
+    protocol, _, _, _, local, *_ = line.split()
+    process = _PROCESS.search(line)
+    address, _, port = local.rpartition(":")
+    return {
+        "protocol": protocol,
+        "address": address,
+        "port": port,
+        "program": process[1] if process else "",
+        "unit": _unit(process[2]) if process else "",
+    }
+
+
+def _unit(pid: str) -> str:
+    """The systemd unit that a process belongs to, by its control group; empty where it is of none."""
+    try:
+        group = Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8").strip().splitlines()[-1]
+    except (OSError, IndexError):
+        return ""
+    name = group.rpartition("/")[2]
+    return name.removesuffix(".service") if name.endswith(".service") else ""
+
+
+def _accounts() -> list[dict[str, Any]]:
+    found = []
+    for line in Path("/etc/passwd").read_text(encoding="utf-8", errors="replace").splitlines():
+        name, _, uid, _, _, home, shell = line.split(":")
+        found.append({"name": name, "uid": int(uid), "shell": shell, "keys": _keys(home)})
+    return found
+
+
+def _keys(home: str) -> int:
+    """How many keys may log in to an account."""
+    count = 0
+    for name in ("authorized_keys", "authorized_keys2"):
+        file = Path(home) / ".ssh" / name
+        if file.is_file():
+            lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+            count += sum(bool(line.strip()) and not line.startswith("#") for line in lines)
+    return count
+
+
+def _neighbours(interface: str, source: str, targets: list[str], seconds: float) -> dict[str, str]:
+    """Return the hardware address of each of `targets` that answers an ARP request (RFC 826)."""
+    found: dict[str, str] = {}
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETHERTYPE_ARP)) as port:
+        port.bind((interface, _ETHERTYPE_ARP))
+        own = port.getsockname()[4]
+        for _ in range(2):
+            for target in targets:
+                port.send(_request(own, source, target))
+            until = time.monotonic() + seconds / 2
+            while (left := until - time.monotonic()) > 0:
+                port.settimeout(left)
+                try:
+                    frame = port.recv(128)
+                except TimeoutError:
+                    break
+                if struct.unpack_from("!H", frame, 20)[0] == _ARP_REPLY:
+                    found[socket.inet_ntoa(frame[28:32])] = frame[22:28].hex(":")
+    return {address: found[address] for address in targets if address in found}
+
+
+def _request(own: bytes, source: str, target: str) -> bytes:
+    head = b"\xff" * 6 + own + struct.pack("!HHHBBH", _ETHERTYPE_ARP, 1, 0x0800, 6, 4, 1)
+    return head + own + socket.inet_aton(source) + bytes(6) + socket.inet_aton(target)

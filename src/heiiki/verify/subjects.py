@@ -1,0 +1,97 @@
+"""Every subject that must have a verdict, by the plan: one without any is *unknown* (D14).
+
+A check that yields nothing for a site, a pair or a device would otherwise leave the cell to the others.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from heiiki.design.associations import guarded
+from heiiki.design.associations import held as protected
+from heiiki.plan.model import Function, Network, Plan
+from heiiki.render.model import DeviceBuild
+from heiiki.requirements import Stage
+from heiiki.verify import access
+from heiiki.verify.config.running import filter_subject, filtered, held
+from heiiki.verify.host import state
+from heiiki.verify.ipsec import anchors, refusals
+from heiiki.verify.isolation import carrier, spoofing
+from heiiki.verify.network import gateways, host
+from heiiki.verify.routing.expected import expectations
+
+Pair = tuple[str, Stage]
+Named = Iterator[tuple[str, str]]
+"""Requirement and subject."""
+
+
+def expected(plan: Plan, builds: Sequence[DeviceBuild]) -> Mapping[Pair, tuple[str, ...]]:
+    """Return the subjects of every requirement and stage that depend on the plan.
+
+    Those of faults and associations are known to the report itself (`heiiki.report.completion`).
+    """
+    found: defaultdict[Pair, dict[str, None]] = defaultdict(dict)
+    by_stage = ((Stage.DESIGN, _design), (Stage.CONFIG, _config), (Stage.LIVE, _live))
+    for stage, name in by_stage:
+        for identifier, subject in name(plan, builds):
+            found[identifier, stage][subject] = None
+    return {pair: tuple(subjects) for pair, subjects in found.items()}
+
+
+def _design(plan: Plan, _builds: Sequence[DeviceBuild]) -> Named:
+    for site in plan.sites:
+        yield from ((identifier, site.name) for identifier in ("R-AVAIL", "R-GAP", "R-DUAL", "R-FIT"))
+        yield from (("R-COST", f"{site.name} on network {network.name}") for network in plan.networks)
+    yield from (("R-CLOSED", f"network {network.name}") for network in plan.networks)
+    yield "R-SCALE", plan.service
+
+
+def _config(plan: Plan, builds: Sequence[DeviceBuild]) -> Named:
+    for build in builds:
+        yield from ((identifier, build.device) for identifier in held(build))
+    for device in guarded(plan):
+        for identifier in protected(device):
+            yield identifier, f"IKE daemon of {device.name}"
+            yield identifier, anchors.subject(device.name)
+
+
+def _live(plan: Plan, builds: Sequence[DeviceBuild]) -> Named:
+    for build in builds:
+        yield from ((identifier, state.subject(build.device)) for identifier in state.judged_for(build))
+        yield from ((identifier, filter_subject(build.device)) for identifier in filtered(build))
+    yield "R-ISO-GROUP", state.HUB_LAN
+    yield from (("R-DUAL", name) for name in expectations(plan))
+    yield from _of_sites(plan)
+    yield from _of_isolation(plan)
+    yield from _of_trials(plan)
+
+
+def _of_sites(plan: Plan) -> Named:
+    for site in plan.sites:
+        for network in Network:
+            yield "R-DUAL", f"{site.name} over {network.upper()}"
+            yield "R-DELAY", f"{site.name} over {network.upper()}"
+        yield "R-DELAY", f"{site.name} in service"
+
+
+def _of_isolation(plan: Plan) -> Named:
+    yield from (("R-ISO-SITE", f"routes of {device.name}") for device in gateways(plan))
+    for source in plan.sites:
+        others = (site for site in plan.sites if site.name != source.name)
+        yield from (("R-ISO-SITE", f"{source.name} to {target.name}") for target in others)
+        yield "R-ISO-GROUP", f"seen from {source.controller}"
+    yield "R-ISO-GROUP", f"seen from {host(plan, Function.DRAS).name}"
+    customers = [device.name for device in carrier.second_customers(plan)]
+    yield from (("R-ISO-CARRIER", f"second customer at {name}") for name in customers)
+    routers = dict.fromkeys(out.device for out, _, _, _ in carrier.attachments(plan))
+    yield from (("R-ISO-CARRIER", f"carrier router {name}") for name in routers)
+    exits = dict.fromkeys(one.out for one in spoofing.packets(plan) if one.topic == spoofing.TOPIC)
+    yield from (("R-ISO-MALICE", spoofing.exit_subject(plan, out)) for out in exits)
+
+
+def _of_trials(plan: Plan) -> Named:
+    for verdict in refusals.not_tried(plan, "expected"):
+        yield verdict.requirement, verdict.subject
+    if access.test_ue(plan) is not None:
+        names = (*(one.name for one in access.attempts(plan)), "subscribed SIM")
+        yield from (("R-SEC-ACCESS", name) for name in names)
+        yield "R-ISO-CARRIER", "UE that is not attached"

@@ -1,0 +1,191 @@
+"""What nobody planned on a host is a finding, and fails what it endangers; the rest is explained."""
+
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from heiiki.plan.model import Management, Plan
+from heiiki.render import compile_plan
+from heiiki.requirements import Result, Verdict
+from heiiki.verify.host import state
+from heiiki.verify.host.explained import Added
+from heiiki.verify.host.sockets import unexplained_sockets
+
+DEVICE = "umeda-gw-b"
+CLOSED, GROUP, SITE, MINIMAL = "R-CLOSED", "R-ISO-GROUP", "R-ISO-SITE", "R-MINIMAL"
+ACCESS = "R-SEC-ACCESS"
+
+
+def link(name: str, *addresses: str, **more: Any) -> dict[str, Any]:
+    found = [{"family": "inet", "local": one, "prefixlen": 32} for one in addresses]
+    return {"ifname": name, "flags": ["UP"], "addr_info": found, **more}
+
+
+def route(to: str, dev: str, protocol: str = "boot", **more: Any) -> dict[str, Any]:
+    return {"dst": to, "dev": dev, "protocol": protocol, **more}
+
+
+def opens(program: str, unit: str, port: str, protocol: str = "tcp") -> dict[str, str]:
+    return {"protocol": protocol, "address": "*", "port": port, "program": program, "unit": unit}
+
+
+SAID: dict[str, Any] = {
+    "errors": {},
+    "addresses": [
+        link("lo", "127.0.0.1"),
+        link("wwan0", "10.112.0.17"),
+        link("radio0"),
+        link("lan0", "10.16.1.19"),
+        link("lan0-v", "10.16.1.17"),
+        link("tun-b", "10.128.0.70"),
+        {"ifname": "gre0", "flags": ["NOARP"], "addr_info": []},
+    ],
+    "routes": [
+        route("10.15.0.0/28", "lan0", "bgp"),
+        route("10.16.1.16/28", "lan0", "210"),
+        route("10.96.3.253", "wwan0", "211"),
+        route("10.128.0.68/30", "tun-b", "kernel"),
+        route("10.16.1.19", "lan0", "kernel", type="local", table="local"),
+        route("default", "", "211", type="unreachable", table="900"),
+    ],
+    "rules": [
+        {"priority": 0, "src": "all", "table": "local"},
+        {"priority": 220, "src": "all", "table": "220"},
+        {"priority": 32766, "src": "all", "table": "main"},
+        {"priority": 32767, "src": "all", "table": "default"},
+    ],
+    "tables": {"nftables": [{"metainfo": {}}, {"table": {"family": "inet", "name": "heiiki"}}]},
+    "qdiscs": [{"kind": "noqueue", "dev": "lan0"}],
+    "policies": "src 0.0.0.0/0 dst 0.0.0.0/0\n\tsocket in priority 0 ptype main\n",
+    "sockets": [opens("bgpd", "frr", "179"), opens("bfdd", "frr", "49152", "udp")],
+    "units": ["frr.service", "keepalived.service", "systemd-journald.service"],
+    "namespaces": [],
+    "crontabs": ["/etc/cron.daily/logrotate"],
+    "accounts": [{"name": "root", "uid": 0, "keys": 0}, {"name": "frr", "uid": 997, "keys": 0}],
+    "authorities": ["heiiki-0123456789abcdef.pem"],
+}
+
+
+def judged(
+    plan: Plan, fleet_of: Any, kept: Any, part: str = "", more: Any = None, added: Added | None = None
+) -> list[Verdict]:
+    said = deepcopy(SAID)
+    if part:
+        said[part] = said[part] + more if isinstance(more, list | str) else more
+    builds = [one for one in compile_plan(plan) if one.device == DEVICE]
+    fleet = fleet_of(lambda *_: said)
+    return list(state.verdicts(plan, builds, fleet, kept, lambda _: added or Added()))
+
+
+def failed(verdicts: list[Verdict]) -> set[str]:
+    return {one.requirement for one in verdicts if one.result is Result.FAIL}
+
+
+def test_a_host_as_planned_passes(plan: Plan, fleet_of: Any, kept: Any) -> None:
+    found = judged(plan, fleet_of, kept)
+    assert {(one.subject, one.result) for one in found} == {(f"host {DEVICE}", Result.PASS)}, found
+    assert {one.requirement for one in found} >= {MINIMAL, CLOSED, GROUP, SITE, ACCESS}
+
+
+@pytest.mark.parametrize(
+    ("part", "more", "endangers"),
+    [
+        ("addresses", [link("usb0", "192.168.8.2")], {CLOSED, GROUP, SITE}),
+        ("addresses", [link("lan0", "10.16.1.30")], {CLOSED, GROUP, SITE}),
+        ("addresses", [link("lan0", xdp={"prog": {}})], {SITE}),
+        ("routes", [route("default", "usb0", gateway="192.168.8.1")], {CLOSED, GROUP, SITE}),
+        ("routes", [route("default", "lan0", "bgp")], {CLOSED, GROUP, SITE}),
+        ("routes", [route("10.16.2.160/28", "lan0")], {CLOSED, GROUP, SITE}),
+        ("routes", [route("10.16.2.160/28", "lan0", "211")], {CLOSED, GROUP, SITE}),
+        ("routes", [route("8.8.8.0/24", "lan0", "bgp")], {CLOSED, GROUP, SITE}),
+        ("rules", [{"priority": 100, "src": "10.16.1.20", "table": "77"}], {CLOSED, SITE}),
+        ("rules", [{"priority": 0, "src": "all", "table": "local", "fwmark": "0x1"}], {CLOSED, SITE}),
+        (
+            "tables",
+            {"nftables": [{"table": {"family": "ip", "name": "nat"}}]},
+            {CLOSED, GROUP, SITE, ACCESS},
+        ),
+        ("qdiscs", [{"kind": "clsact", "dev": "lan0"}], {SITE}),
+        ("policies", "src 10.1.0.0/16 dst 10.2.0.0/16 \n\tdir out priority 0\n", {ACCESS}),
+        ("sockets", [opens("nc", "", "5222")], set()),
+        ("sockets", [opens("nc", "frr", "5222")], set()),
+        ("units", ["backdoor.service"], set()),
+        ("namespaces", ["hidden"], {CLOSED, GROUP, SITE}),
+        ("crontabs", ["/var/spool/cron/crontabs/root"], set()),
+        ("accounts", [{"name": "eve", "uid": 1000, "keys": 0}], set()),
+        ("accounts", [{"name": "toor", "uid": 0, "keys": 0}], set()),
+        ("accounts", [{"name": "root", "uid": 0, "keys": 1}], set()),
+        ("authorities", ["zz.pem"], {ACCESS}),
+    ],
+)
+def test_what_nothing_explains_fails_the_host_and_what_it_endangers(
+    plan: Plan, fleet_of: Any, kept: Any, part: str, more: Any, endangers: set[str]
+) -> None:
+    found = failed(judged(plan, fleet_of, kept, part, more))
+    assert found & {CLOSED, GROUP, SITE, ACCESS} == endangers
+    assert MINIMAL in found
+
+
+def test_what_management_adds_is_explained_by_name(plan: Plan, fleet_of: Any, kept: Any) -> None:
+    person = [{"name": "operator", "uid": 1000, "keys": 2}]
+    explained = Added(accounts=frozenset({"operator"}))
+    assert failed(judged(plan, fleet_of, kept, "accounts", person)) == {MINIMAL}
+    assert failed(judged(plan, fleet_of, kept, "accounts", person, explained)) == set()
+    remote = replace(plan, management=Management("ssh", interface="mgmt0"))
+    assert failed(judged(remote, fleet_of, kept, "addresses", [link("mgmt0", "192.0.2.1")])) == set()
+    assert failed(judged(remote, fleet_of, kept, "addresses", [link("mgmt1", "192.0.2.1")])) >= {CLOSED}
+
+
+def test_a_part_that_could_not_be_read_leaves_a_host_unknown(
+    plan: Plan, fleet_of: Any, kept: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SAID, "errors", {"sockets": "ss: not found"})
+    found = judged(plan, fleet_of, kept)
+    assert {one.result for one in found} == {Result.UNKNOWN}
+    assert {one.result for one in judged(plan, fleet_of, kept, "addresses", ["nonsense"])} == {Result.UNKNOWN}
+    monkeypatch.setitem(SAID, "errors", {})
+    monkeypatch.delitem(SAID, "rules")
+    assert {one.result for one in judged(plan, fleet_of, kept)} == {Result.UNKNOWN}
+
+
+@pytest.mark.parametrize(("strange", "result"), [(1, Result.PASS), (2, Result.PASS), (3, Result.FAIL)])
+def test_a_socket_that_is_gone_at_the_next_look_is_none(
+    plan: Plan, fleet_of: Any, kept: Any, strange: int, result: Result
+) -> None:
+    looks: list[str] = []
+
+    def reply(device: str, *_: Any) -> dict[str, Any]:
+        looks.append(device)
+        brief = [opens("", "", "49189", "udp")] if len(looks) <= strange else []
+        return {**SAID, "sockets": [*SAID["sockets"], *brief]}
+
+    builds = [one for one in compile_plan(plan) if one.device == DEVICE]
+    found = list(state.verdicts(plan, builds, fleet_of(reply), kept))
+    assert {one.result for one in found if one.requirement == MINIMAL} == {result}
+
+
+@pytest.mark.parametrize(
+    ("said", "result"),
+    [
+        ({"10.15.0.1": "a", "10.15.0.5": "b"}, Result.PASS),
+        ({"10.15.0.1": "a", "10.15.0.9": "b"}, Result.FAIL),
+        ({}, Result.UNKNOWN),
+        (None, Result.UNKNOWN),
+    ],
+)
+def test_only_planned_hosts_answer_on_the_hubs_lan(
+    plan: Plan, fleet_of: Any, kept: Any, said: Any, result: Result
+) -> None:
+    builds = [one for one in compile_plan(plan) if one.device == "dras"]
+    answer = deepcopy(SAID) | ({"neighbours": said} if said is not None else {})
+    found = list(state.verdicts(plan, builds, fleet_of(lambda *_: answer), kept))
+    (verdict,) = (one for one in found if one.subject == state.HUB_LAN)
+    assert (verdict.requirement, verdict.result) == (GROUP, result)
+
+
+def test_the_kernels_own_sockets_of_gtp_are_the_packet_gateways(plan: Plan) -> None:
+    gtp = [opens("", "", "2152", "udp")]
+    assert not list(unexplained_sockets(plan.device("b-pgw"), {"heiiki-pgw"}, (), gtp))
+    assert list(unexplained_sockets(plan.device(DEVICE), {"frr"}, (), gtp))

@@ -1,0 +1,53 @@
+"""Every subject is expected before it is examined: what a check leaves out is unknown, never a pass."""
+
+import pytest
+
+from heiiki.plan.model import Plan
+from heiiki.render import compile_plan
+from heiiki.report import completeness
+from heiiki.requirements import Result, Stage, Verdict
+from heiiki.verify.subjects import expected
+
+D, C, L = Stage.DESIGN, Stage.CONFIG, Stage.LIVE
+
+
+@pytest.mark.parametrize(
+    ("requirement", "stage", "subject"),
+    [
+        ("R-AVAIL", D, "namba"),
+        ("R-COST", D, "sakai on network b"),
+        ("R-CLOSED", D, "network a"),
+        ("R-GAP", C, "umeda-gw-b"),
+        ("R-SEC-ESP", C, "trust anchors of hub-ce-b"),
+        ("R-SEC-ACCESS", C, "IKE daemon of namba-gw"),
+        ("R-MINIMAL", L, "host vault"),
+        ("R-CLOSED", L, "host umeda-ce-a"),
+        ("R-ISO-SITE", L, "packet filter of hub-ce-a"),
+        ("R-ISO-SITE", L, "umeda to sakai"),
+        ("R-ISO-SITE", L, "routes of sakai-gw-b"),
+        ("R-ISO-GROUP", L, "hosts on the hub's LAN"),
+        ("R-ISO-GROUP", L, "seen from umeda-bems"),
+        ("R-ISO-CARRIER", L, "second customer at second-hq"),
+        ("R-ISO-CARRIER", L, "UE that is not attached"),
+        ("R-ISO-MALICE", L, "umeda-ce-a by tun-a"),
+        ("R-DUAL", L, "a-p1"),
+        ("R-DELAY", L, "namba in service"),
+        ("R-SEC-ACCESS", L, "SIM with a wrong key"),
+    ],
+)
+def test_a_subject_without_a_verdict_is_unknown(
+    plan: Plan, requirement: str, stage: Stage, subject: str
+) -> None:
+    named = expected(plan, tuple(compile_plan(plan)))
+    others = tuple(
+        Verdict(identifier, one, place, Result.PASS)
+        for (identifier, place), subjects in named.items()
+        for one in subjects
+        if (identifier, place, one) != (requirement, stage, subject)
+    )
+    unknown = {
+        (one.requirement, one.stage, one.subject)
+        for one in completeness(others, named)
+        if one.result is Result.UNKNOWN and (one.requirement, one.stage) in named
+    }
+    assert unknown == {(requirement, stage, subject)}
