@@ -10,6 +10,7 @@ import base64
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -318,18 +319,22 @@ class _Run:
                 self._manager.stop(name)
 
     def _work(self) -> None:
-        verbs: dict[str, Callable[[str], None]] = {
-            _DONE["start"]: self._manager.start,
-            _DONE["reload"]: self._manager.reload,
-            _DONE["restart"]: self._manager.restart,
-        }
-        acted = [name for name, verb in self.due.items() if verb in verbs]
-        self._manager.prepare(acted, [name for name in acted if self.due[name] == _DONE["start"]])
-        for service in self._services:
-            done = self.due.get(service.name)
-            if done:
-                verbs[done](service.name)
-                await_healthy(service)
+        acted = [service for service in self._services if service.name in self.due]
+        starting = [service.name for service in acted if self.due[service.name] == _DONE["start"]]
+        self._manager.prepare([service.name for service in acted], starting)
+        for verb, services in groupby(acted, key=lambda service: self.due[service.name]):
+            self._act(verb, tuple(services))
+
+    def _act(self, verb: str, services: Sequence[ManagedService]) -> None:
+        """Start services together, which costs one call of systemd; change others one by one."""
+        if verb == _DONE["start"]:
+            self._manager.start(*(service.name for service in services))
+        for service in services:
+            if verb == _DONE["reload"]:
+                self._manager.reload(service.name)
+            elif verb == _DONE["restart"]:
+                self._manager.restart(service.name)
+            await_healthy(service)
 
     def _keep_record(self) -> None:
         """Note what belongs to the manifest now, although nothing else had to be changed."""

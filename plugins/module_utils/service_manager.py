@@ -28,8 +28,8 @@ class ServiceManager(Protocol):
     def prepare(self, names: Sequence[str], starting: Sequence[str]) -> None:
         """Take up changed unit files of `names`, and have `starting` started at every boot from now on."""
 
-    def start(self, name: str) -> None:
-        """Start `name` now; a service that is active already stays as it is."""
+    def start(self, *names: str) -> None:
+        """Start services now, in the order that they ask for; one that is active already stays as it is."""
 
     def reload(self, name: str) -> None:
         """Have `name` read its configuration again without a break in its work."""
@@ -108,22 +108,22 @@ class SystemdManager:
             # The reload that `enable` implies would read what was just read again.
             self._call("enable", "--no-reload", *map(_unit, starting))
 
-    def start(self, name: str) -> None:
+    def start(self, *names: str) -> None:
         """See ServiceManager."""
-        self._act(name, "start")
+        self._act(names, "start")
 
     def reload(self, name: str) -> None:
         """See ServiceManager."""
-        self._act(name, "reload")
+        self._act((name,), "reload")
 
     def restart(self, name: str) -> None:
         """See ServiceManager."""
-        self._act(name, "restart")
+        self._act((name,), "restart")
 
     def stop(self, name: str) -> None:
         """See ServiceManager."""
         if self._call("show", "--property=LoadState", _unit(name)) == "LoadState=loaded":
-            self._act(name, "disable", "--now")
+            self._act((name,), "disable", "--now")
 
     def is_active(self, name: str) -> bool:
         """See ServiceManager."""
@@ -135,13 +135,14 @@ class SystemdManager:
             self._looked_at = time.monotonic()
         return _unit(name) in self._active
 
-    def _act(self, name: str, verb: str, *options: str) -> None:
-        """Change a service; what systemd knows of it is part of the error."""
+    def _act(self, names: Sequence[str], verb: str, *options: str) -> None:
+        """Change services; what systemd knows of those that do not run is part of the error."""
         self._looked_at = float("-inf")
         try:
-            self._call(verb, *options, _unit(name))
+            self._call(verb, *options, *map(_unit, names))
         except ServiceError as error:
-            shown = (*self._systemctl, "status", "--no-pager", "--full", "--lines=20", _unit(name))
+            failed = [name for name in names if len(names) == 1 or not self.is_active(name)] or names
+            shown = (*self._systemctl, "status", "--no-pager", "--full", "--lines=20", *map(_unit, failed))
             raise ServiceError(f"{error}\n{_ended(shown)[1][-2000:]}") from error
 
     def _call(self, *words: str) -> str:

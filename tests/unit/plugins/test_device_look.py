@@ -45,8 +45,8 @@ class Services:
 
     running: set[str] = field(default_factory=set)
 
-    def start(self, name: str) -> None:
-        self.running.add(name)
+    def start(self, *names: str) -> None:
+        self.running.update(names)
 
     reload = restart = start
 

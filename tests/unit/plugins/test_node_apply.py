@@ -57,8 +57,9 @@ class Manager:
         assert set(starting) <= set(names)
         self.prepared.append((list(names), list(starting)))
 
-    def start(self, name: str) -> None:
-        self._do("start", name, self._config(name))
+    def start(self, *names: str) -> None:
+        for name in names:
+            self._do("start", name, self._config(name))
 
     def reload(self, name: str) -> None:
         self._do("reload", name, self._config(name))

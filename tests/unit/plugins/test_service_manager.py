@@ -83,11 +83,15 @@ elif verb == "list-units":
         if alive():
             print(f"{pid.stem}.service loaded active running What the contract is tried on")
 elif verb == "status":
-    print(f"{name}.service: what systemd knows of it")
+    for each in names:
+        print(f"{each}.service: what systemd knows of it")
     sys.exit(3)
 elif verb == "daemon-reload":
     for path in (root / "etc/systemd/system").glob("*.service"):
         (root / f"{path.stem}.loaded").write_text(path.read_text())
+elif verb == "start" and len(names) > 1:
+    one = (sys.executable, *sys.argv[:2], "start")
+    sys.exit(max(subprocess.call([*one, f"{each}.service"]) for each in names))
 elif not loaded.exists():
     sys.exit(f"Unit {name}.service could not be found.")
 elif verb == "enable":
@@ -213,6 +217,14 @@ class TestContract:
         other = bench.root / "other"
         awaited("the new one says so", lambda: other.exists() and other.read_text().startswith("start"))
         bench.manager.stop("echo")
+
+    def test_services_are_started_together_and_the_one_that_does_not_run_is_told(self, bench: Bench) -> None:
+        bench.manager.prepare(["echo"], ["echo"])
+        with pytest.raises(ServiceError) as caught:
+            bench.manager.start("echo", "nothing")
+        assert "Unit nothing.service could not be found." in str(caught.value)
+        assert str(caught.value).endswith("\nnothing.service: what systemd knows of it")
+        assert bench.manager.is_active("echo")
 
     def test_a_service_that_is_not_there_is_an_error_with_its_name(self, bench: Bench) -> None:
         with pytest.raises(ServiceError, match=r"(?s)nothing\.service.*what systemd knows of it"):
