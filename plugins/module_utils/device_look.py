@@ -6,7 +6,6 @@ Each answer is that of the step's own comparison. What cannot be examined counts
 itself says what is wrong. Standard library only.
 """
 
-import json
 import pwd
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -25,11 +24,10 @@ from ansible_collections.heiiki.network.plugins.module_utils.preflight import (
     missing_features,
     missing_programs,
 )
-from ansible_collections.heiiki.network.plugins.module_utils.readiness import SUMMARY, pending, states
+from ansible_collections.heiiki.network.plugins.module_utils.readiness import bgp_summary, pending, states
 from ansible_collections.heiiki.network.plugins.module_utils.service_manager import (
     ServiceError,
     ServiceManager,
-    run,
 )
 
 FAILURES = (NodeError, ServiceError, DeviceError, OSError, ValueError)
@@ -107,6 +105,6 @@ def _sessions(sessions: Sequence[Mapping[str, str]]) -> list[str]:
     if not sessions:
         return []
     try:
-        return list(pending(sessions, states(json.loads(run(SUMMARY)))))
+        return list(pending(sessions, states(bgp_summary())))
     except FAILURES as error:
         return [str(error)]

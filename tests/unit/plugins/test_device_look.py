@@ -164,10 +164,10 @@ def test_what_the_node_lacks_is_looked_for_only_where_something_is_to_be_applied
 
 def test_a_session_that_is_down_is_awaited(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     summary = {"default": {"ipv4Unicast": {"peers": {"10.0.0.1": {"state": "Active"}}}}}
-    monkeypatch.setattr(device_look, "run", lambda _: json.dumps(summary))
+    monkeypatch.setattr(device_look, "bgp_summary", lambda: summary)
     assert node.look(sessions=[SESSION])["ready"] == ["one (10.0.0.1, VRF default): Active"]
     assert node.look(sessions=[SESSION], steps=["apply"])["ready"] == []
-    monkeypatch.setattr(device_look, "run", lambda _: "no JSON")
+    monkeypatch.setattr(device_look, "bgp_summary", lambda: json.loads("no JSON"))
     assert node.look(sessions=[SESSION])["ready"] == ["Expecting value: line 1 column 1 (char 0)"]
 
 

@@ -1,6 +1,9 @@
 """Modules of the node's Python among what a role needs."""
 
 import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ def having(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
         return subprocess.CompletedProcess(argv, 0 if version else 1, f"{version}\n" if version else "", "")
 
     monkeypatch.setattr("subprocess.run", run)
+    monkeypatch.setattr("shutil.which", lambda *_, **__: "/bin/sh")
 
 
 @pytest.mark.parametrize(
@@ -40,3 +44,24 @@ def test_a_module_must_be_there_and_new_enough(
     having(monkeypatch, version)
     wanted = {"python3:cryptography>=42": "python3-cryptography"}
     assert list(preflight.missing_programs(wanted)) == missing
+
+
+def test_the_modules_own_python_is_not_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda *_, **__: sys.executable)
+    monkeypatch.setattr("subprocess.run", lambda *_, **__: pytest.fail("an interpreter was started"))
+    version = metadata.version("cryptography")
+    wanted = {"python3:cryptography>=42": "a", "python3:cryptography>=999": "b", "python3:no-such-thing": "c"}
+    assert list(preflight.missing_programs(wanted)) == [
+        f"Python module cryptography 999 or later, the node has {version}: install package b",
+        "Python module no-such-thing: install package c",
+    ]
+
+
+def test_another_python_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    other = tmp_path / "python3"
+    other.write_text("#!/bin/sh\necho 41.0\n")
+    other.chmod(0o755)
+    monkeypatch.setattr(preflight, "SEARCH_PATH", str(tmp_path))
+    assert list(preflight.missing_programs({"python3:cryptography>=42": "a"})) == [
+        "Python module cryptography 42 or later, the node has 41.0: install package a"
+    ]
