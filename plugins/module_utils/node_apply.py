@@ -323,12 +323,11 @@ class _Run:
         starting = [service.name for service in acted if self.due[service.name] == _DONE["start"]]
         self._manager.prepare([service.name for service in acted], starting)
         for verb, services in groupby(acted, key=lambda service: self.due[service.name]):
-            self._act(verb, tuple(services))
+            self._act(verb, [*services])
 
     def _act(self, verb: str, services: Sequence[ManagedService]) -> None:
         """Start services together, which costs one call of systemd; change others one by one."""
-        if verb == _DONE["start"]:
-            self._manager.start(*(service.name for service in services))
+        self._manager.start(*(service.name for service in services if verb == _DONE["start"]))
         for service in services:
             if verb == _DONE["reload"]:
                 self._manager.reload(service.name)

@@ -110,7 +110,8 @@ class SystemdManager:
 
     def start(self, *names: str) -> None:
         """See ServiceManager."""
-        self._act(names, "start")
+        if names:
+            self._act(names, "start")
 
     def reload(self, name: str) -> None:
         """See ServiceManager."""
