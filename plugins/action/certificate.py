@@ -3,6 +3,7 @@
 """Action plugin of heiiki.network.certificate: the part that happens on the controller."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ ARGUMENTS = {
     "service_dir": {"type": "path", "required": True},
     "secret_state": {"type": "path"},
     "force": {"type": "bool", "default": False},
+    "reinstate": {"type": "bool", "default": False},
     "wait_s": {"type": "int", "default": 240},
     **WHERE,
 }
 PASSED = ("force", "program", "config")
-REVOKED = "its CA has revoked it"
+REINSTATED = "it takes the place of one that was revoked"
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
@@ -39,10 +41,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         passed = {"device": device, **{key: arguments[key] for key in PASSED}}
         wanted = {**passed, "wait_s": arguments["wait_s"], **enrolment.wanted(device)}
         assess = {**wanted, "step": "assess", "request": not enrolment.problem}
-        assessed = self._module(assess, variables)
-        settled = not assessed.get("failed") and not assessed["reasons"]
-        if settled and enrolment.revoked(assessed["certificate"]):
-            assessed = {**self._module({**assess, "force": True}, variables), "reasons": [REVOKED]}
+        refusal = partial(_refused, enrolment, device, reinstate=arguments["reinstate"])
+        replaced = refusal(None)
+        assessed = self._module({**assess, "force": replaced or assess["force"]}, variables)
+        if not replaced and refusal(assessed.get("certificate")):
+            replaced, assessed = True, self._module({**assess, "force": True}, variables)
+        if replaced and not assessed.get("failed"):
+            assessed["reasons"] = [REINSTATED]
         if assessed.get("failed"):
             return {**result, **warned(assessed, enrolment)}
 
@@ -58,6 +63,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         )
         answer.pop("invocation", None)
         return answer
+
+
+def _refused(
+    enrolment: Enrolment, device: str, certificate: dict[str, Any] | None, *, reinstate: bool
+) -> bool:
+    """Tell whether the server has revoked a device, which is an error where it is not reinstated."""
+    why = enrolment.refusal(device, certificate)
+    if why and not reinstate:
+        raise AnsibleError(why)
+    return bool(why)
 
 
 def concluded(

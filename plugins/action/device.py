@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible_collections.heiiki.network.plugins.action.certificate import REVOKED, concluded
+from ansible_collections.heiiki.network.plugins.action.certificate import concluded
 from ansible_collections.heiiki.network.plugins.modules.device import ARGUMENTS
 from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import secrets_for, translated
 from ansible_collections.heiiki.network.plugins.plugin_utils.build import folder_for, payload
@@ -16,6 +16,7 @@ from ansible_collections.heiiki.network.plugins.plugin_utils.enrolment import En
 
 Answer = dict[str, Any]
 PASSED = ("steps", "wait_s", "programs", "features", "account", "links", "program", "config")
+HANDED_ON = ("service_dir", "secret_state", "program", "config", "reinstate")
 REACH_S = 240
 """Within which a device must find a way to the Vault server; a new network takes its time."""
 NOT_APPLIED = "the certificate is not examined: the build is not applied yet"
@@ -82,7 +83,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
 
     def _wanted(self, enrolment: Enrolment | None) -> Answer:
         """Return the arguments of the module: all that it needs to take every step that it can."""
-        asked = {"request": not enrolment.problem, "wait_s": REACH_S} if enrolment else {}
+        asked: Answer = {}
+        if enrolment:
+            may_have = not (enrolment.problem or enrolment.refusal(self._device, None))
+            asked = {"request": may_have, "wait_s": REACH_S}
         return {
             **{key: self._given[key] for key in PASSED},
             "sent": self._build() if "apply" in self._given["steps"] else "",
@@ -131,10 +135,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         """Return what comes of the device's assessment of its certificate."""
         if self._check and assessed.get("unexamined"):
             return {"changed": False, "warnings": [f"{self._device}: {NOT_APPLIED}"]}
-        if not assessed["reasons"] and enrolment.revoked(assessed["certificate"]):
-            passed = {key: self._given[key] for key in ("service_dir", "secret_state", "program", "config")}
+        if refusal := enrolment.refusal(self._device, assessed.get("certificate")):
+            passed = {key: self._given[key] for key in HANDED_ON}
             answer = self._action("heiiki.network.certificate", {"device": self._device, **passed})
-            return {**answer, "due": {**due, "certificate": [REVOKED]}}
+            return {**answer, "due": {**due, "certificate": [refusal]}}
         return concluded(self._device, assessed, enrolment, self._install, check=self._check)
 
     def _install(self, order: Answer, token: str) -> Answer:

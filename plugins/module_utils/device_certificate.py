@@ -84,8 +84,6 @@ def reasons(status: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[st
         yield f"{found['share_used']:.0%} of its life is gone; it ends {found['not_after']}"
     if wanted["issuer_sha256"] and found["issuer_sha256"] != wanted["issuer_sha256"]:
         yield f"{found['issuer']}, which issued it, is no longer the issuing CA"
-    if found.get("revoked"):
-        yield "it is revoked"
     yield from status["problems"]
 
 

@@ -34,6 +34,12 @@ options:
     description: Issue a new certificate even if the present one is good.
     type: bool
     default: false
+  reinstate:
+    description:
+      - The device takes the place of one that was revoked, and gets a certificate although the newest one
+        under its names is revoked. For C(enrol.yml); without it, such a device is refused.
+    type: bool
+    default: false
   step:
     description: For the action plugin; it calls the module once for each step.
     type: str
@@ -149,6 +155,7 @@ ARGUMENTS = {
     "service_dir": {"type": "path"},
     "secret_state": {"type": "path", "no_log": False},
     "force": {"type": "bool", "default": False},
+    "reinstate": {"type": "bool", "default": False},
     "step": {"type": "str", "choices": ["assess", "install"], "default": "assess"},
     "request": {"type": "bool", "default": False},
     "url": {"type": "str", "default": ""},

@@ -35,6 +35,10 @@ options:
     description: Whether the device has a certificate of its own.
     type: bool
     default: false
+  reinstate:
+    description: The device takes the place of one that was revoked; see M(heiiki.network.certificate).
+    type: bool
+    default: false
   sessions:
     description:
       - The device's BGP sessions, as for M(heiiki.network.linux_ready). Those with devices earlier in the
@@ -167,6 +171,7 @@ ARGUMENTS = {
     "service_dir": {"type": "path"},
     "secret_state": {"type": "path", "no_log": False},
     "certificate": {"type": "bool", "default": False},
+    "reinstate": {"type": "bool", "default": False},
     "sessions": {"type": "list", "elements": "dict", "default": []},
     "wait_s": {"type": "float", "default": 180.0},
     "programs": {"type": "dict", "default": {}},

@@ -143,9 +143,9 @@ class Enrolment:
         url = self._shared["devices"][device]["url"]
         return {"names": names, "url": url, "renew_share": self._shared["renew_share"], **known}
 
-    def revoked(self, certificate: Document | None) -> bool:
-        """Tell whether the CA has revoked a certificate; a device that verifies no peers cannot know."""
-        return certificate is not None and certificate["serial"] in self._shared["revoked"]
+    def refusal(self, device: str, certificate: Document | None) -> str:
+        """Return why the server has `device` barred, or nothing; `certificate` is what it says it has."""
+        return str(package("heiiki.pki.enrol").refusal(self._shared, device, certificate))
 
     def order(self, device: str, csr: str) -> tuple[str, Document]:
         """Return the wrapped token for the request of `device`, and what goes with it.
@@ -169,8 +169,8 @@ class Enrolment:
         """
         enrol, errors, plan = package("heiiki.pki.enrol"), package("heiiki.errors"), self._service.plan
         planned: Document = enrol.planned(plan)
-        nothing: Document = {"anchors": [], "server_anchors": [], "issuer_sha256": "", "revoked": []}
-        nothing |= {"token": "", "server": {}, "warnings": []}
+        nothing: Document = {"anchors": [], "server_anchors": [], "issuer_sha256": ""}
+        nothing |= {"revoked_devices": {}, "revoked_serials": {}, "token": "", "server": {}, "warnings": []}
         if other:
             return {**planned, **nothing, "problem": other}
         try:
@@ -178,14 +178,15 @@ class Enrolment:
             found = access.vault.server
             kept = not (os.environ.get("VAULT_CACERT") and found.connect is None)
             server = {"url": found.url, "host": found.host, "ca_pem": found.ca_pem, "kept": kept}
+            token = enrol.log_in(access)
             return {
                 **planned,
                 **enrol.facts(access.vault, plan),
-                "revoked": list(package("heiiki.pki.revoke").revoked_serials(access.vault, plan.pki)),
+                **enrol.revoked(access.vault.with_token(token), plan),
                 "warnings": list(package("heiiki.pki.authorities").expiring(access.vault, plan.pki)),
                 "server": {**server, "relayed": found.connect is not None},
                 # A token that was given to us stays where it is: in the environment.
-                "token": "" if access.environment.get("VAULT_TOKEN") else enrol.log_in(access),
+                "token": "" if access.environment.get("VAULT_TOKEN") else token,
                 "problem": "",
             }
         except errors.HeiikiError as error:

@@ -13,8 +13,9 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from heiiki.errors import CertificateError
-from heiiki.pki import authorities
+from heiiki.pki import authorities, marks
 from heiiki.pki.issue import check_request, mint, signing_call
+from heiiki.pki.revoke import revoked_since
 from heiiki.pki.server import login
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.login import Access
@@ -67,6 +68,35 @@ def facts(vault: Vault, plan: Plan) -> Document:
     }
 
 
+def revoked(vault: Vault, plan: Plan) -> Document:
+    """Return what the server has revoked, as a document of JSON: devices and serials, and since when.
+
+    Args:
+        vault: a session of AppRole enroller.
+        plan: the service.
+    """
+    serials = revoked_since(vault, plan.pki)
+    devices = marks.revoked_devices(vault, plan.pki, plan.identities(), serials)
+    return {"revoked_devices": devices, "revoked_serials": serials}
+
+
+def refusal(shared: Mapping[str, Any], device: str, certificate: Mapping[str, Any] | None) -> str:
+    """Return why a device gets no certificate whatever it lacks, or nothing: the server has revoked it.
+
+    That its certificate is revoked is never a reason to give it another: it may be in a thief's hands.
+
+    Args:
+        shared: `revoked`, or more.
+        device: its name.
+        certificate: the one that it says it has, if any.
+    """
+    serial = certificate["serial"] if certificate else ""
+    since = shared["revoked_devices"].get(device) or shared["revoked_serials"].get(serial)
+    if since or (certificate and certificate.get("revoked")):
+        return f"{device} is revoked at the CA{f' on {since}' if since else ''}; {marks.lifts(device)}"
+    return ""
+
+
 def pems(text: str) -> list[str]:
     """Return each certificate of a PEM text."""
     return [f"{found.group()}\n" for found in _PEM.finditer(text)]
@@ -108,11 +138,13 @@ def order(vault: Vault, shared: Mapping[str, Any], device: str, csr: str) -> tup
         csr: the request, PEM.
 
     Raises:
-        CertificateError: the request is not what the plan allows; no token was made.
+        CertificateError: the device is revoked at the server, or the request is not what the plan allows; no
+            token was made.
         VaultError: the server makes none.
     """
     document = shared["devices"][device]
     identity = _parsed(document["identity"])
+    marks.refuse_marked(vault, device)
     check_request(csr, identity)
     path, parameters = document["call"]
     return mint(vault, identity).token, {

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from heiiki.errors import CertificateError
@@ -127,6 +129,14 @@ def mint(vault: Vault, identity: Identity, wrap_s: int = WRAP_S) -> WrappedToken
     asked = {"policies": [device_policy_name(identity.device)], "ttl": f"{DEVICE_TOKEN_S}s"}
     info = vault.write(f"auth/token/create/{TOKEN_ROLE}", asked, wrap_s=wrap_s)["wrap_info"]
     return WrappedToken(info["token"], info["ttl"])
+
+
+def throwaway_request(identity: Identity) -> str:
+    """Return a request in the name of a device by a key that nobody keeps: for trying who is refused."""
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, identity.common_name)])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
+    request = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+    return request.public_bytes(Encoding.PEM).decode()
 
 
 def signing_call(trust: Pki, identity: Identity) -> tuple[str, dict[str, str]]:

@@ -4,9 +4,10 @@ With automatic rebuilding the server makes a complete CRL at half of its life an
 a revocation does not wait for either: every one here has both generated at once.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -17,66 +18,129 @@ from heiiki.plan.model import Identity, Pki
 
 
 @dataclass(frozen=True, slots=True)
-class Certificate:
+class Issued:
     """A certificate that the issuing CA keeps.
 
     Attributes:
         serial: as the API writes it: octets in hexadecimal, colons between.
-        revoked: when, or None.
+        names: its host names.
     """
 
     serial: str
-    content: x509.Certificate
-    revoked: datetime | None
+    names: frozenset[str]
+    not_before: datetime
+    not_after: datetime
 
 
-def certificates(vault: Vault, trust: Pki) -> Iterator[Certificate]:
-    """Yield every certificate that the issuing CA has made and not yet tidied away.
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """The certificates of a device that is revoked.
 
-    The session is that of AppRole revoker or auditor.
+    Attributes:
+        serials: every one that has not expired.
+        new: those among them that were revoked now.
+    """
+
+    serials: tuple[str, ...]
+    new: tuple[str, ...]
+
+
+def issued(vault: Vault, trust: Pki) -> tuple[Issued, ...]:
+    """Return every certificate that the issuing CA has made and not yet tidied away, CAs' left out.
+
+    One call, however many there are; a server without it (HashiCorp Vault) is asked for each.
+    The session is that of AppRole revoker, enroller or auditor.
     """
     mount = trust.issuing_mount
+    if known := vault.details(f"{mount}/certs/detailed"):
+        return tuple(_described(serial, told) for serial, told in known.items() if told.get("dns_names"))
     serials = vault.names(f"{mount}/certs")
-    for serial, said in zip(
-        serials, vault.each(lambda one: vault.read(f"{mount}/cert/{one}"), serials), strict=True
-    ):
-        if said is not None:
-            since = said.get("revocation_time") or 0
-            yield Certificate(
-                serial.replace("-", ":"),
-                x509.load_pem_x509_certificate(said["certificate"].encode()),
-                datetime.fromtimestamp(since, UTC) if since else None,
-            )
+    said = vault.each(lambda one: vault.read(f"{mount}/cert/{one}"), serials)
+    read = (_read(serial, one["certificate"]) for serial, one in zip(serials, said, strict=True) if one)
+    return tuple(one for one in read if one.names)
 
 
-def of_device(found: Iterable[Certificate], identity: Identity) -> tuple[Certificate, ...]:
+def _described(serial: str, told: Mapping[str, Any]) -> Issued:
+    begins, ends = (datetime.fromisoformat(told[key]) for key in ("not_before", "not_after"))
+    return Issued(_written(serial), frozenset(told["dns_names"]), begins, ends)
+
+
+def _read(serial: str, pem: str) -> Issued:
+    content = x509.load_pem_x509_certificate(pem.encode())
+    try:
+        found = content.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = frozenset(found.get_values_for_type(x509.DNSName))
+    except x509.ExtensionNotFound:
+        names = frozenset()  # a CA
+    return Issued(_written(serial), names, content.not_valid_before_utc, content.not_valid_after_utc)
+
+
+def _written(serial: str) -> str:
+    return serial.replace("-", ":")
+
+
+def of_device(found: Iterable[Issued], identity: Identity) -> tuple[Issued, ...]:
     """Return the certificates among `found` that bear a name of `identity`, and have not expired."""
     now = datetime.now(UTC)
-    return tuple(
-        one for one in found if one.content.not_valid_after_utc > now and _bears(one.content, identity)
-    )
+    return tuple(one for one in found if one.not_after > now and one.names & set(identity.dns))
 
 
-def _bears(certificate: x509.Certificate, identity: Identity) -> bool:
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return False  # a CA
-    uris = names.get_values_for_type(x509.UniformResourceIdentifier)
-    return bool({*uris, *names.get_values_for_type(x509.DNSName)} & {*identity.uris, *identity.dns})
+def newest(found: Iterable[Issued], identities: Iterable[Identity]) -> dict[str, tuple[str, ...]]:
+    """Return the serials of each device's newest certificates; several when they begin in the same second."""
+    device = {name: one.device for one in identities for name in one.dns}
+    latest: dict[str, list[Issued]] = {}
+    for one in found:
+        for owner in {device[name] for name in one.names if name in device}:
+            others = latest.setdefault(owner, [])
+            if not others or one.not_before > others[0].not_before:
+                latest[owner] = [one]
+            elif one.not_before == others[0].not_before:
+                others.append(one)
+    return {owner: tuple(one.serial for one in several) for owner, several in latest.items()}
 
 
-def revoke_device(vault: Vault, trust: Pki, identity: Identity) -> tuple[str, ...]:
-    """Revoke every certificate of a device that is still good; returns the serials that were revoked now.
+def revoked_since(vault: Vault, trust: Pki) -> dict[str, str]:
+    """Return the serials of revoked certificates that are still kept, and since when each is (UTC, ISO 8601).
 
-    Earlier certificates count too, for a stolen device may still hold the keys of one. The CRLs are
-    published even when there was nothing to revoke, which completes an interrupted run.
-
-    The session is that of AppRole revoker.
+    From the CA's own register, for a list may be some minutes old. Sessions as for `issued`.
     """
-    good = [one.serial for one in of_device(certificates(vault, trust), identity) if one.revoked is None]
-    revoke(vault, trust, good)
-    return tuple(good)
+    mount = trust.issuing_mount
+    serials = vault.names(f"{mount}/certs/revoked")
+    said = vault.each(lambda one: vault.read(f"{mount}/cert/{one}"), serials)
+    return {
+        _written(serial): datetime.fromtimestamp(one["revocation_time"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        for serial, one in zip(serials, said, strict=True)
+        if one
+    }
+
+
+def revoke_device(vault: Vault, trust: Pki, identity: Identity, keep: Container[str] = ()) -> Revocation:
+    """Revoke every certificate of a device that is still good, and publish the lists that say so.
+
+    Earlier certificates count too, for a stolen device may still hold the keys of one. What appears meanwhile
+    is revoked as well: one that was being signed. The lists are published even when there was nothing to
+    revoke, which completes an interrupted run.
+
+    Args:
+        vault: a session of AppRole revoker.
+        trust: the service's.
+        identity: whose certificates.
+        keep: serials that stay good.
+    """
+    new: list[str] = []
+    while True:
+        mine = tuple(
+            one.serial for one in of_device(issued(vault, trust), identity) if one.serial not in keep
+        )
+        known = {*new, *map(_written, vault.names(f"{trust.issuing_mount}/certs/revoked"))}
+        good = [serial for serial in mine if serial not in known]
+        if not good:
+            break
+        for serial in good:
+            vault.write(f"{trust.issuing_mount}/revoke", {"serial_number": serial})
+        new += good
+    publish(vault, trust)
+    return Revocation(mine, tuple(new))
 
 
 def revoke(vault: Vault, trust: Pki, serials: Iterable[str]) -> None:
@@ -130,13 +194,6 @@ def crls(vault: Vault, trust: Pki) -> tuple[RevocationList, ...]:
     return tuple(
         found for mount in (trust.issuing_mount, trust.root_mount) for found in _crls(vault, trust, mount)
     )
-
-
-def revoked_serials(vault: Vault, trust: Pki) -> tuple[str, ...]:
-    """Return the serial of every revoked certificate that has not expired; errors as for `crls`."""
-    lists = [part for found in crls(vault, trust) for part in (found.complete, found.delta) if part]
-    numbers = {entry.serial_number for part in lists for entry in part}
-    return tuple(sorted(number.to_bytes(-(-number.bit_length() // 8), "big").hex(":") for number in numbers))
 
 
 def _crls(vault: Vault, trust: Pki, mount: str) -> Iterator[RevocationList]:

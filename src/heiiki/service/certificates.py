@@ -10,7 +10,6 @@ from heiiki.deploy import program
 from heiiki.errors import HeiikiError, RotationError, VaultError
 from heiiki.pki import enrol
 from heiiki.pki.authorities import expiring
-from heiiki.pki.revoke import revoked_serials
 from heiiki.pki.rotation import Done, Kind, Rotation, Step, keep
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.login import logged_in
@@ -19,7 +18,6 @@ from heiiki.service.devices import FleetDevices
 from heiiki.service.model import Service
 from heiiki.verify.fleet import Answer, Fleet
 
-REVOKED = "its CA has revoked it"
 _MORE_S = 60.0
 """How much longer than the device's own waiting a step may take."""
 
@@ -106,7 +104,7 @@ def _shared(service: Service, vault: Vault) -> Document:
         **enrol.planned(service.plan),
         **enrol.facts(vault, service.plan),
         "server_anchors": enrol.pems(vault.server.ca_pem),
-        "revoked": set(revoked_serials(vault, pki)),
+        **enrol.revoked(vault, service.plan),
         "warnings": tuple(expiring(vault, pki)),
     }
 
@@ -124,12 +122,13 @@ def _issuer(service: Service, sessions: ExitStack, *, server_needed: bool) -> _I
     try:
         access = service.vault("issuing certificates")
         vault = sessions.enter_context(logged_in(access, AppRole.ENROLLER))
-        return _Issuer(_shared(service, access.vault), vault)
+        return _Issuer(_shared(service, vault), vault)
     except VaultError as error:
         if server_needed:
             raise
         unasked = f"a certificate may stay, but whether its CA was replaced could not be asked: {error}"
-        nothing = {"anchors": [], "server_anchors": [], "issuer_sha256": "", "revoked": set()}
+        nothing: Document = {"anchors": [], "server_anchors": [], "issuer_sha256": ""}
+        nothing |= {"revoked_devices": {}, "revoked_serials": {}}
         shared = {**enrol.planned(service.plan), **nothing, "warnings": (unasked,)}
         return _Issuer(shared, problem=str(error))
 
@@ -144,30 +143,35 @@ class _Run:
 
     def all(self, names: list[str]) -> Iterator[Renewed]:
         """Assess every device at once, then have each that needs it install a certificate."""
-        assessed = self._sent({name: self._wanted(name, force=self.force) for name in names})
-        again = {name: self._wanted(name, force=True) for name in names if self._revoked(assessed[name])}
-        assessed |= self._sent(again)
-        orders, failed = {}, {}
+        failed = self._refused(dict.fromkeys(names))
+        assessed = self._sent({name: self._wanted(name) for name in names if name not in failed})
+        failed |= self._refused({name: one.data.get("certificate") for name, one in assessed.items()})
+        orders = {}
         for name, answer in assessed.items():
-            if answer.data.get("made") and self.issuer.vault:
+            if answer.data.get("made") and self.issuer.vault and name not in failed:
                 try:
                     orders[name] = self._order(self.issuer.vault, name, answer.data["made"])
                 except HeiikiError as error:
                     failed[name] = str(error)
         installed = self._sent(orders)
         for name in names:
-            reasons = (REVOKED,) if name in again else tuple(assessed[name].data.get("reasons", ()))
-            last = installed.get(name, assessed[name])
-            yield self._result(name, reasons, last, failed.get(name, ""))
+            first = assessed.get(name, Answer(name, {}, "", b""))
+            reasons = tuple(first.data.get("reasons", ()))
+            yield self._result(name, reasons, installed.get(name, first), failed.get(name, ""))
 
-    def _wanted(self, name: str, *, force: bool) -> Document:
+    def _refused(self, certificates: Mapping[str, Any]) -> dict[str, str]:
+        """Return why devices get no certificate, by name; those that may have one are left out."""
+        found = {name: enrol.refusal(self.shared, name, one) for name, one in certificates.items()}
+        return {name: why for name, why in found.items() if why}
+
+    def _wanted(self, name: str) -> Document:
         document = self.shared["devices"][name]
         return {
             "step": "assess",
             "check": self.check,
             "request": not self.issuer.problem,
             "device": name,
-            "force": force,
+            "force": self.force,
             "wait_s": self.wait_s,
             "names": enrol.names(document),
             "url": document["url"],
@@ -202,12 +206,6 @@ class _Run:
     def _sent(self, parameters: Mapping[str, Document]) -> dict[str, Answer]:
         programs = {name: program("certificate", own) for name, own in parameters.items()}
         return self.fleet.run(programs, self.wait_s + _MORE_S)
-
-    def _revoked(self, answer: Answer) -> bool:
-        found = answer.data.get("certificate")
-        return (
-            not answer.data.get("reasons") and found is not None and found["serial"] in self.shared["revoked"]
-        )
 
     def _result(self, name: str, reasons: tuple[str, ...], answer: Answer, failed: str) -> Renewed:
         problem = failed or answer.error or str(answer.data.get("error", ""))

@@ -9,6 +9,7 @@ from heiiki import revocation
 from heiiki.errors import IntentError, RevocationError
 from heiiki.intent import load
 from heiiki.intent.revoked import add, marked, refuse_undecoded, remove
+from heiiki.pki import marks
 from heiiki.pki.revoke import revoke_device
 from heiiki.pki.server.login import logged_in
 from heiiki.pki.server.policies import AppRole
@@ -106,17 +107,40 @@ def revoke(
 
 
 def reinstate(service: Service, name: str, artifacts: Path, *, same_sim: bool, check: bool = False) -> bool:
-    """Take the mark of a device away, so that its replacement may enrol; tells whether there was one.
+    """Take the marks of a device away, so that its replacement may enrol; tells whether there was one.
+
+    That at the Vault server goes first: while it stands, the intent says that the device is revoked.
 
     Raises:
         RevocationError: there is no such device, its revocation is not complete, or its SIM is the one of
             before and `same_sim` does not say that it may be.
+        VaultError: the server is away or sealed, or does not do it.
     """
     device = revocation.find(service.plan, name)
     revocation.may_return(service.plan, device, artifacts, same_sim=same_sim)
+    lifted = _lifted(service, device, same_sim=same_sim, check=check)
     if not device.revoked:
-        return False
+        return lifted
     return True if check else remove(service.folder, name)
+
+
+def _lifted(service: Service, device: Device, *, same_sim: bool, check: bool) -> bool:
+    """Take away the mark that the server has; returns whether it had one."""
+    if device.identity is None:
+        return False
+    access = service.vault(f"reinstating {device.name}")
+    with logged_in(access, AppRole.CONFIGURATOR) as vault:
+        if not marks.is_marked(vault, device.name):
+            return False
+        if device.sim and not device.revoked and not same_sim:
+            raise RevocationError(
+                f"{device.name} is revoked at the Vault server, and revoked.yml does not say so, nor which "
+                "SIM was in it: get the revoked.yml of the controller that revoked it first, or say "
+                f"-e heiiki_same_sim=true when the SIM {device.sim.imsi} may have service"
+            )
+        if not check:
+            marks.lift(vault, service.plan.pki, device.identity)
+    return True
 
 
 def _mark(service: Service, device: Device, reason: str) -> Sequence[str]:
@@ -138,7 +162,19 @@ def _imsi(device: Device) -> str | None:
 def _certificates(service: Service, device: Device) -> Sequence[str]:
     if device.identity is None:
         return []
-    access = service.vault(f"revoking the certificates of {device.name}")
-    with logged_in(access, AppRole.REVOKER) as vault:
-        serials = revoke_device(vault, service.plan.pki, device.identity)
-    return [f"certificate {serial}" for serial in serials]
+    access, trust = service.vault(f"revoking the certificates of {device.name}"), service.plan.pki
+    with logged_in(access, AppRole.REVOKER) as revoker, logged_in(access, AppRole.ENROLLER) as enroller:
+        marked = marks.mark(revoker, device.name)
+        done = revoke_device(revoker, trust, device.identity)
+        signed = marks.signs(enroller, trust, device.identity)
+        # Once more: what the server was signing when the mark came.
+        late = revoke_device(revoker, trust, device.identity)
+    if signed:
+        raise RevocationError(
+            f"the Vault server has signed for {device.name} although it is marked there: see policy "
+            f"device-{device.name}; every certificate that it has made by now is revoked"
+        )
+    return [
+        *(["mark at the Vault server"] if marked else []),
+        *(f"certificate {serial}" for serial in (*done.new, *late.new)),
+    ]

@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from vault_server import SetUpVault
 
 from heiiki.design import design
 from heiiki.errors import RevocationError
@@ -20,6 +21,12 @@ DEVICE, SIM = "umeda-gw-b", "440100000000017"
 @pytest.fixture
 def service(tmp_path: Path, lab_inventory: Path) -> Path:
     return Path(shutil.copytree(lab_inventory, tmp_path / "service"))
+
+
+@pytest.fixture
+def _server(lab_vault: SetUpVault, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server that is asked whether a device is marked there, too."""
+    monkeypatch.setattr(Service, "vault", lambda *_: lab_vault.access)
 
 
 def text(service: Path) -> str:
@@ -97,6 +104,7 @@ def test_the_rest_of_the_service_is_still_compiled_and_examined(out: Plan) -> No
     assert design(out, builds)
 
 
+@pytest.mark.usefixtures("_server")
 def test_a_replacement_needs_a_card_of_its_own_or_a_word(service: Path, out: Plan) -> None:
     with pytest.raises(RevocationError, match=rf"SIM {SIM} was in the device that is revoked: write the new"):
         reinstate(Service(service, out), DEVICE, service, same_sim=False)
@@ -109,6 +117,7 @@ def test_a_replacement_needs_a_card_of_its_own_or_a_word(service: Path, out: Pla
     assert not reinstate(Service(service, again), DEVICE, service, same_sim=False)
 
 
+@pytest.mark.usefixtures("_server")
 def test_a_new_card_is_let_in(service: Path, out: Plan) -> None:
     assert out.device(DEVICE).revoked
     (file,) = (service / "sites").glob("*-umeda.yml")

@@ -16,7 +16,7 @@ from heiiki.pki.issue import mint, signing_call
 from heiiki.pki.server.bootstrap import apply, root
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.login import logged_in
-from heiiki.pki.server.policies import AppRole
+from heiiki.pki.server.policies import AppRole, revoked_policy
 
 GATEWAY, ROUTER = "umeda-gw-b", "a-pe1"
 
@@ -45,6 +45,11 @@ WRITE_SECRET = Call("write", "kv/data/sim/440100000000017", {"data": {"k": "0"}}
 DELETE_SECRET = Call("delete", "kv/metadata/sim/440100000000017")
 WRITE_POLICY = Call("write", "sys/policies/acl/revoker", {"policy": 'path "*" { capabilities = ["read"] }'})
 WRITE_DEVICE_POLICY = Call("write", "sys/policies/acl/device-x", {"policy": ""})
+MARK = Call("write", "sys/policies/acl/device-x", {"policy": revoked_policy()})
+READ_DEVICE_POLICY = Call("read", "sys/policies/acl/device-x")
+DENY_LESS = Call("write", "sys/policies/acl/device-x", {"policy": revoked_policy() + 'path "a" {}'})
+END_TOKENS = Call("write", "sys/leases/revoke-prefix/auth/token/create/device")
+END_LOG_INS = Call("write", "sys/leases/revoke-prefix/auth/approle")
 READ_POLICY = Call("read", "sys/policies/acl/revoker")
 MINT = Call("write", "auth/token/create/device", {"policies": [f"device-{GATEWAY}"]})
 MINT_ANY = Call("write", "auth/token/create", {"policies": ["configurator"]})
@@ -66,6 +71,8 @@ SEAL = Call("write", "sys/seal")
 MOUNTS = Call("write", "sys/mounts/other", {"type": "kv"})
 AUDIT = Call("delete", "sys/audit/file")
 LIST_CERTIFICATES = Call("names", "pki-issuing/certs")
+DESCRIBE_CERTIFICATES = Call("details", "pki-issuing/certs/detailed")
+LIST_REVOKED = Call("names", "pki-issuing/certs/revoked")
 LIST_TOKENS = Call("names", "auth/token/accessors")
 ROTATE_CRL = Call("read", "pki-issuing/crl/rotate")
 WRITE_CRL_SETTINGS = Call("write", "pki-issuing/config/crl", {"expiry": "1h"})
@@ -74,13 +81,18 @@ USAGE = Call("write", "pki-issuing/issuer/default", {"usage": "read-only"})
 REVOKE_CA = Call("write", "pki-root/revoke", {"serial_number": "01"})
 
 CALLS = tuple(value for value in dict(globals()).values() if isinstance(value, Call))
+SERIALS = (LIST_CERTIFICATES, DESCRIBE_CERTIFICATES, LIST_REVOKED)
 ALLOWED: dict[AppRole, tuple[Call, ...]] = {
-    AppRole.CONFIGURATOR: (WRITE_DEVICE_POLICY, READ_POLICY, WRITE_ROLE, ROTATE_CRL, WRITE_CRL_SETTINGS),
-    AppRole.ENROLLER: (),  # its one call is wrapped or nothing: below
-    AppRole.REVOKER: (REVOKE, LIST_CERTIFICATES, ROTATE_CRL),
+    AppRole.CONFIGURATOR: (
+        *(WRITE_DEVICE_POLICY, READ_POLICY, WRITE_ROLE, ROTATE_CRL, WRITE_CRL_SETTINGS),
+        *(MARK, READ_DEVICE_POLICY, DENY_LESS),
+    ),
+    # Its call that writes is wrapped or nothing: below.
+    AppRole.ENROLLER: (READ_DEVICE_POLICY, *SERIALS),
+    AppRole.REVOKER: (REVOKE, ROTATE_CRL, MARK, READ_DEVICE_POLICY, END_TOKENS, *SERIALS),
     AppRole.SIM_KEY_READER: (READ_SECRET,),
     AppRole.SECRET_WRITER: (WRITE_SECRET, LIST_SECRETS),
-    AppRole.AUDITOR: (LIST_CERTIFICATES,),
+    AppRole.AUDITOR: (READ_DEVICE_POLICY, *SERIALS),
 }
 REFUSED = [(approle, call) for approle in AppRole for call in CALLS if call not in ALLOWED[approle]]
 GRANTED = [(approle, call) for approle in AppRole for call in ALLOWED[approle]]

@@ -7,7 +7,7 @@ from cryptography import x509
 from vault_server import Issued, SetUpVault
 
 from heiiki.errors import CertificateError, VaultError, VaultFault
-from heiiki.pki.revoke import _checked, certificates, crls, of_device, revoke, revoke_device
+from heiiki.pki.revoke import _checked, crls, issued, of_device, revoke, revoke_device, revoked_since
 from heiiki.pki.server.desired import serial_text
 from heiiki.pki.server.login import logged_in
 from heiiki.pki.server.policies import AppRole
@@ -28,13 +28,14 @@ def test_every_certificate_of_a_device_and_of_no_other(lab_vault: SetUpVault) ->
     other = parsed(lab_vault.certificate("sakai-gw-b"))
     begin = time.monotonic()
     with logged_in(lab_vault.access, AppRole.REVOKER) as session:
-        serials = revoke_device(session, lab_vault.trust, lab_vault.identity("umeda-gw-b"))
+        done = revoke_device(session, lab_vault.trust, lab_vault.identity("umeda-gw-b"))
     assert all(revoked(lab_vault, one) for one in mine)
     assert time.monotonic() - begin < THEFT_S
-    assert {serial_text(one.serial_number) for one in mine} <= set(serials)
+    assert {serial_text(one.serial_number) for one in mine} <= set(done.new)
     assert not revoked(lab_vault, other)
     with logged_in(lab_vault.access, AppRole.REVOKER) as session:
-        assert revoke_device(session, lab_vault.trust, lab_vault.identity("umeda-gw-b")) == ()
+        again = revoke_device(session, lab_vault.trust, lab_vault.identity("umeda-gw-b"))
+    assert (again.new, set(again.serials)) == ((), set(done.serials))
 
 
 def test_a_renewal_never_drops_a_revoked_serial(lab_vault: SetUpVault) -> None:
@@ -46,13 +47,24 @@ def test_a_renewal_never_drops_a_revoked_serial(lab_vault: SetUpVault) -> None:
     with logged_in(lab_vault.access, AppRole.REVOKER) as session:
         other = parsed(lab_vault.certificate("namba-erc"))
         revoke(session, lab_vault.trust, [serial_text(other.serial_number)])
-        found = of_device(certificates(session, lab_vault.trust), lab_vault.identity("namba-gw"))
+        found = of_device(issued(session, lab_vault.trust), lab_vault.identity("namba-gw"))
+        since = revoked_since(session, lab_vault.trust)
     assert (revoked(lab_vault, stolen), revoked(lab_vault, fresh)) == (True, False)
     whole = [one for one in crls(lab_vault.running.session(), lab_vault.trust) if one.revokes(stolen)]
     numbers = [one.complete.get_revoked_certificate_by_serial_number(stolen.serial_number) for one in whole]
     assert None not in numbers, "it is on the complete list, not on the delta alone"
-    states = {one.content.serial_number: one.revoked is not None for one in found}
-    assert (states[stolen.serial_number], states[fresh.serial_number]) == (True, False)
+    states = {one.serial: one.serial in since for one in found}
+    assert [states[serial_text(one.serial_number)] for one in (stolen, fresh)] == [True, False]
+
+
+def test_a_server_that_describes_no_certificates_is_asked_for_each(lab_vault: SetUpVault) -> None:
+    """HashiCorp Vault."""
+    lab_vault.certificate("namba-erc")
+    with logged_in(lab_vault.access, AppRole.REVOKER) as session:
+        told = issued(session, lab_vault.trust)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(type(session), "details", lambda *_: {})
+            assert set(issued(session, lab_vault.trust)) == set(told)
 
 
 def test_a_list_gets_a_higher_number_each_time(lab_vault: SetUpVault) -> None:

@@ -79,7 +79,7 @@ def test_the_issuing_ca(own: SetUpVault, tmp_path: Path) -> None:
     assert old.chain[1] == new.chain[1]
     # A certificate of the old CA can be revoked still, and is found by the device's name.
     with logged_in(own.access, AppRole.REVOKER) as session:
-        assert len(revoke_device(session, own.trust, own.identity(DEVICE))) == 2
+        assert len(revoke_device(session, own.trust, own.identity(DEVICE)).new) == 2
     assert "certificate revoked" in verifies(own, old, anchors, tmp_path)
     assert apply(own.access, own.plan) == ()
     with root(own.access) as session:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -30,7 +31,7 @@ from fake_vault import Authority
 from vault_server import RunningVault, make_tls, unsealed_vault
 
 from heiiki import intent
-from heiiki.pki import enrol, revoke
+from heiiki.pki import enrol, marks, revoke
 from heiiki.pki.server import reconcile as pki
 from heiiki.plan import Plan, build
 from heiiki.render import agent
@@ -121,7 +122,6 @@ def test_a_good_certificate_is_left_alone() -> None:
             "67% of its life is gone; it ends 2026-12-01T00:00:00Z",
         ),
         ({}, {"issuer_sha256": "bb"}, "CN=Issuing 1, which issued it, is no longer the issuing CA"),
-        ({"certificate": {**FOUND, "revoked": True}}, {}, "it is revoked"),
         ({"problems": ["chain.pem is missing"]}, {}, "chain.pem is missing"),
     ],
 )
@@ -312,6 +312,7 @@ class Fleet:
             "service_dir": str(EXAMPLE),
             "secret_state": str(self.folder),
             "force": False,
+            "reinstate": False,
             "wait_s": 0,
             "program": _application(self.folder),
             "config": str(self.config),
@@ -349,19 +350,48 @@ def test_issued_once_then_left_alone_then_renewed_when_asked(fleet: Fleet) -> No
     assert third["certificate"]["serial"] != first["certificate"]["serial"]
 
 
-def test_a_certificate_that_its_ca_has_revoked_is_replaced_though_the_device_does_not_know(
+def test_a_device_that_its_ca_has_revoked_gets_no_other_certificate_until_it_is_reinstated(
     fleet: Fleet, plan: Plan
 ) -> None:
-    """An EMS verifies no peer, and a gateway that was cut off has an old list."""
+    """By whomever it was revoked, and whatever the device says that it lacks."""
     first = fleet.run()
-    revoke.revoke(fleet.server.root, plan.pki, [first["certificate"]["serial"]])
+    identity = plan.device(DEVICE).identity
+    assert identity
+    done = revoke.revoke_device(fleet.server.root, plan.pki, identity)
+    assert first["certificate"]["serial"] in done.new
     assert not fleet.status["certificate"].get("revoked")
-    would = fleet.run(check=True)
-    assert (would["changed"], would["reasons"]) == (True, ["its CA has revoked it"])
-    second = fleet.run()
-    assert (second["changed"], second["reasons"]) == (True, ["its CA has revoked it"])
+    refused = (
+        rf"^{DEVICE} is revoked at the CA on 20\S+Z; only enrol\.yml -e heiiki_device={DEVICE} lifts it$"
+    )
+    for more in ({"check": True}, {}, {"force": True}):
+        with pytest.raises(AnsibleError, match=refused):
+            fleet.run(**more)
+    shutil.move(fleet.folder / "pki", fleet.folder / "away")
+    with pytest.raises(AnsibleError, match=refused):
+        fleet.run()
+    assert not (fleet.folder / "pki").exists(), "not even a key was made"
+    shutil.move(fleet.folder / "away", fleet.folder / "pki")
+    would = fleet.run(check=True, reinstate=True)
+    assert (would["changed"], would["reasons"]) == (True, ["it takes the place of one that was revoked"])
+    second = fleet.run(reinstate=True)
+    assert (second["changed"], second["reasons"]) == (True, would["reasons"])
     assert second["certificate"]["serial"] != first["certificate"]["serial"]
-    assert not fleet.run()["changed"]
+    for more in ({}, {"reinstate": True}):
+        assert not fleet.run(**more)["changed"]
+
+
+def test_a_device_that_is_marked_at_the_server_gets_none(fleet: Fleet, plan: Plan) -> None:
+    """By any checkout: this one's revoked.yml does not have the mark, and role pki leaves it."""
+    marks.mark(fleet.server.root, DEVICE)
+    assert pki.ensure(fleet.server.root, plan) == ()
+    for more in ({}, {"reinstate": True}):
+        with pytest.raises(AnsibleError, match=rf"^{DEVICE} is revoked at the Vault server; only enrol\.yml"):
+            fleet.run(**more)
+    identity = plan.device(DEVICE).identity
+    assert identity
+    marks.lift(fleet.server.root, plan.pki, identity)
+    assert pki.ensure(fleet.server.root, plan) == ()
+    assert fleet.run()["changed"]
 
 
 def test_what_is_sent_is_a_wrapped_token_which_is_in_no_answer(fleet: Fleet) -> None:

@@ -38,8 +38,8 @@ class FakeEnrolment:
     def wanted(self, _device: str) -> dict[str, Any]:
         return {"names": {}}
 
-    def revoked(self, certificate: dict[str, Any] | None) -> bool:
-        return certificate == {"serial": "99"}
+    def refusal(self, device: str, certificate: dict[str, Any] | None) -> str:
+        return f"{device} is revoked" if certificate == {"serial": "99"} else ""
 
     def order(self, device: str, csr: str) -> tuple[str, dict[str, Any]]:
         self.ordered.append((device, csr))
@@ -52,6 +52,7 @@ class Action(ActionModule):
     def __init__(self, *seen: dict[str, Any], check: bool = False, **given: Any) -> None:
         nothing = {"device": None, "build": "/build", "service_dir": "/s", "secret_state": None}
         base = {"certificate": False, "sessions": [], "wait_s": 5.0, "programs": {}, "features": []}
+        base |= {"reinstate": False}
         base |= {"account": "", "links": {}, "steps": STEPS, "program": "/p", "config": "/c"}
         self._arguments = nothing | base | given
         self._seen = iter(seen)
@@ -130,11 +131,11 @@ def test_only_sessions_with_devices_earlier_in_the_play_are_awaited() -> None:
     assert action.calls[0][1]["sessions"] == SESSIONS[:1]
 
 
-def test_a_certificate_that_its_ca_has_revoked_is_replaced() -> None:
+def test_what_becomes_of_a_revoked_device_is_for_the_action_that_issues() -> None:
     action = Action(NOTHING | {"assessed": GOOD | {"certificate": {"serial": "99"}}}, certificate=True)
     result = action.play()
     assert action.steps == ["device", "certificate", "linux_ready"]
-    assert (result["due"], result["changed"]) == ({"certificate": ["its CA has revoked it"]}, True)
+    assert (result["due"], result["changed"]) == ({"certificate": ["d is revoked"]}, True)
 
 
 def test_without_a_server_who_can_wait_is_left_alone_and_readiness_awaited(

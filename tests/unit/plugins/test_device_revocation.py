@@ -16,6 +16,11 @@ from vault_server import SetUpVault
 
 from heiiki import revocation
 from heiiki.errors import TransportError, VaultError, VaultFault
+from heiiki.pki import marks
+from heiiki.pki.revoke import issued, of_device, revoked_since
+from heiiki.pki.server.connection import Vault
+from heiiki.pki.server.login import logged_in
+from heiiki.pki.server.policies import AppRole
 from heiiki.service import model as use_cases
 from heiiki.transport import Completed
 
@@ -75,7 +80,7 @@ class Service:
 @pytest.fixture
 def service(
     tmp_path: Path, lab_inventory: Path, lab_vault: SetUpVault, monkeypatch: pytest.MonkeyPatch
-) -> Service:
+) -> Iterator[Service]:
     made = Service(Path(shutil.copytree(lab_inventory, tmp_path / "service")))
 
     @contextmanager
@@ -90,7 +95,9 @@ def service(
     monkeypatch.setattr(use_cases.Service, "vault", lambda *_: lab_vault.access)
     monkeypatch.setattr(use_cases.Service, "secrets", secrets)
     monkeypatch.setattr("ansible.plugins.action.ActionBase.run", lambda *_: {})
-    return made
+    yield made
+    with logged_in(lab_vault.access, AppRole.CONFIGURATOR) as vault:
+        marks.lift(vault, lab_vault.trust, lab_vault.identity(DEVICE))
 
 
 def test_the_second_run_changes_nothing_and_measures_nothing(service: Service, lab_vault: SetUpVault) -> None:
@@ -106,7 +113,8 @@ def test_the_second_run_changes_nothing_and_measures_nothing(service: Service, l
     assert document["seconds"] == first["seconds"] < document["bound_s"]
     changed = {step["name"]: step["changed"] for step in document["steps"]}
     assert changed["mark in the intent"] == ["revoked.yml"]
-    assert changed["certificates"][0].startswith("certificate ")
+    assert changed["certificates"][0] == "mark at the Vault server"
+    assert changed["certificates"][1].startswith("certificate ")
     assert first["doors"] == first["steps"]
     assert [step["name"] for step in first["steps"]] == [step["name"] for step in document["steps"]]
     assert DEVICE in (service.folder / "revoked.yml").read_text()
@@ -160,6 +168,37 @@ def test_the_replacement_is_reinstated_once(service: Service) -> None:
     assert service.run(state="active", same_sim=True, check=True) == {"changed": True}
     assert service.run(state="active", same_sim=True) == {"changed": True}
     assert service.run(state="active") == {"changed": False}
+
+
+def test_a_checkout_without_the_mark_lifts_that_of_the_server_when_the_sim_is_known(
+    service: Service, lab_vault: SetUpVault
+) -> None:
+    service.run()
+    (service.folder / "revoked.yml").unlink()
+    with pytest.raises(AnsibleError, match=r"and revoked\.yml does not say so, nor which SIM was in it: get"):
+        service.run(state="active")
+    assert service.run(state="active", same_sim=True, check=True) == {"changed": True}
+    with logged_in(lab_vault.access, AppRole.REVOKER) as vault:
+        assert marks.is_marked(vault, DEVICE)
+        assert service.run(state="active", same_sim=True) == {"changed": True}
+        assert not marks.is_marked(vault, DEVICE)
+    assert service.run(state="active") == {"changed": False}
+
+
+def test_a_server_that_signs_for_a_marked_device_is_a_problem(
+    service: Service, lab_vault: SetUpVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lifted(vault: Vault, device: str) -> bool:
+        with logged_in(lab_vault.access, AppRole.CONFIGURATOR) as configurator:
+            marks.lift(configurator, lab_vault.trust, lab_vault.identity(device))
+        return True
+
+    monkeypatch.setattr(marks, "mark", lifted)
+    answer = service.run()
+    assert "the Vault server has signed for umeda-gw-b although it is marked there" in answer["msg"]
+    with logged_in(lab_vault.access, AppRole.REVOKER) as vault:
+        mine = of_device(issued(vault, lab_vault.trust), lab_vault.identity(DEVICE))
+        assert {one.serial for one in mine} <= set(revoked_since(vault, lab_vault.trust))
 
 
 def test_states_of_the_release_before_are_taken(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

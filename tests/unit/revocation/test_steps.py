@@ -302,7 +302,7 @@ def test_on_a_real_server_the_lists_name_the_device_when_its_peer_is_told(lab_va
 
     def revoke() -> tuple[str, ...]:
         with logged_in(lab_vault.access, AppRole.REVOKER) as vault:
-            return revoke_device(vault, lab_vault.trust, lab_vault.identity(DEVICE))
+            return revoke_device(vault, lab_vault.trust, lab_vault.identity(DEVICE)).new
 
     assert not revoked()
     taken = steps(lab_vault.plan, Peer(), revoke=revoke)

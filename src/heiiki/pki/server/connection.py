@@ -148,6 +148,12 @@ class Vault:
             answer = self._client.list(path)
         return () if answer is None else tuple(answer["data"]["keys"])
 
+    def details(self, path: str) -> dict[str, Any]:
+        """Return what the server tells of each name below `path`; nothing where it tells none."""
+        with self._translated(path):
+            answer = self._client.list(path)
+        return {} if answer is None else dict(answer["data"].get("key_info") or {})
+
     def write(self, path: str, data: Data, *, wrap_s: int | None = None) -> dict[str, Any]:
         """Write `data` to `path`, and return the whole answer: empty when the server has nothing to say.
 

@@ -13,6 +13,7 @@ from heiiki.pki.server.policies import (
     approle_policies,
     device_policy,
     device_policy_name,
+    revoked_policy,
 )
 from heiiki.plan.model import DeviceClass, Identity, Pki, Plan
 
@@ -219,11 +220,14 @@ def access_settings() -> Iterator[Setting]:
 
 
 def policies(plan: Plan) -> dict[str, str]:
-    """Return every policy by its name."""
+    """Return every policy by its name; that of a device which is revoked in the intent denies everything."""
+    revoked = {device.name for device in plan.devices if device.revoked}
     return {
         **{str(approle): text for approle, text in approle_policies(plan.pki).items()},
         **{
-            device_policy_name(identity.device): device_policy(plan.pki, identity)
-            for identity in identities(plan)
+            device_policy_name(one.device): (
+                revoked_policy() if one.device in revoked else device_policy(plan.pki, one)
+            )
+            for one in identities(plan)
         },
     }

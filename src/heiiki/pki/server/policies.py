@@ -39,6 +39,9 @@ def device_policy_name(device: str) -> str:
     return f"{TOKEN_ROLE}-{device}"
 
 
+_DEVICE_POLICIES = f"sys/policies/acl/{device_policy_name('*')}"
+
+
 def signing_parameters(identity: Identity) -> dict[str, str]:
     """Return the names that a certificate of `identity` is asked for with, as ``sign`` takes them.
 
@@ -66,11 +69,20 @@ def device_policy(trust: Pki, identity: Identity) -> str:
     )
 
 
+def revoked_policy() -> str:
+    """Return what stands in place of a revoked device's policy: it denies everything.
+
+    It is the mark of the revocation as well: a token of the device has no right from that moment on, and
+    whoever makes policies or tokens finds it there. The revoker may write this text and no other.
+    """
+    return _policy([_rule("*", "deny")])
+
+
 def approle_policies(trust: Pki) -> dict[AppRole, str]:
     """Return the policy of each AppRole."""
     rules = {
         AppRole.CONFIGURATOR: _configurator(trust),
-        AppRole.ENROLLER: _enroller(),
+        AppRole.ENROLLER: _enroller(trust),
         AppRole.REVOKER: _revoker(trust),
         AppRole.SIM_KEY_READER: (_rule(f"{trust.secrets_mount}/data/sim/*", "read"),),
         AppRole.SECRET_WRITER: (
@@ -94,7 +106,7 @@ def _configurator(trust: Pki) -> Iterator[str]:
     yield _rule("sys/audit", "read", "sudo")
     yield _rule("sys/policies/acl", "list")
     yield _rule("sys/policies/acl/*", "read")
-    yield _rule(f"sys/policies/acl/{device_policy_name('*')}", "create", "read", "update", "delete")
+    yield _rule(_DEVICE_POLICIES, "create", "read", "update", "delete")
     yield _rule(f"{trust.secrets_mount}/config", "read")
     for mount in (trust.root_mount, trust.issuing_mount):
         yield _rule(f"{mount}/config/issuers", "read")
@@ -111,8 +123,10 @@ def _configurator(trust: Pki) -> Iterator[str]:
     yield _rule("sys/generate-root-token/*", "create", "read", "update", "delete", "sudo")
 
 
-def _enroller() -> Iterator[str]:
-    """Make a device's token, which leaves the server wrapped or not at all."""
+def _enroller(trust: Pki) -> Iterator[str]:
+    """Make a device's token, which leaves the server wrapped or not at all; see which devices are revoked."""
+    yield _rule(_DEVICE_POLICIES, "read")
+    yield from _serials(trust)
     yield _rule(
         f"auth/token/create/{TOKEN_ROLE}",
         "update",
@@ -123,16 +137,26 @@ def _enroller() -> Iterator[str]:
 
 def _revoker(trust: Pki) -> Iterator[str]:
     mount = trust.issuing_mount
+    yield _rule(_DEVICE_POLICIES, "create", "read", "update", allow={"policy": [revoked_policy()]})
+    # Tokens that are under way: those of every device, but of no log-in.
+    yield _rule(f"sys/leases/revoke-prefix/auth/token/create/{TOKEN_ROLE}", "update", "sudo")
     yield _rule(f"{mount}/revoke", "update")
-    yield _rule(f"{mount}/certs", "list")
+    yield from _serials(trust)
     yield _rule(f"{mount}/crl/rotate", "read")
     yield _rule(f"{mount}/crl/rotate-delta", "read")
 
 
 def _auditor(trust: Pki) -> Iterator[str]:
-    for mount in (trust.root_mount, trust.issuing_mount):
-        yield _rule(f"{mount}/certs", "list")
-        yield _rule(f"{mount}/certs/revoked", "list")
+    yield _rule(_DEVICE_POLICIES, "read")
+    yield from _serials(trust)
+    for part in ("certs", "certs/revoked"):
+        yield _rule(f"{trust.root_mount}/{part}", "list")
+
+
+def _serials(trust: Pki) -> Iterator[str]:
+    """See which certificates there are, whose, and which are revoked."""
+    for part in ("certs", "certs/detailed", "certs/revoked"):
+        yield _rule(f"{trust.issuing_mount}/{part}", "list")
 
 
 def _policy(rules: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from heiiki.pki import authorities as ca
 from heiiki.pki.server import desired
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.desired import Mount, Setting
-from heiiki.pki.server.policies import device_policy_name
+from heiiki.pki.server.policies import device_policy_name, revoked_policy
 from heiiki.plan.model import Plan
 
 _ENGINE_S = 30.0
@@ -133,11 +133,16 @@ def _sent(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: ",".join(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
-def _policies(vault: Vault, wanted: Mapping[str, str], *, check: bool) -> list[Change]:
-    """Write the policies that differ, and remove those of devices that the plan no longer has."""
+def _policies(vault: Vault, planned: Mapping[str, str], *, check: bool) -> list[Change]:
+    """Write the policies that differ, and remove those of devices that the plan no longer has.
+
+    The mark of a revoked device stays, whatever the plan says: only `heiiki.pki.marks.lift` takes it away.
+    """
     there = vault.names("sys/policies/acl")
-    ours = [name for name in there if name in wanted or name.startswith(device_policy_name(""))]
+    ours = [name for name in there if name in planned or name.startswith(device_policy_name(""))]
     texts = dict(zip(ours, vault.each(lambda name: _policy(vault, name), ours), strict=True))
+    marks = {name: text for name, text in texts.items() if text == revoked_policy()}
+    wanted = {**planned, **marks}
     changes = [
         Change(f"sys/policies/acl/{name}", texts.get(name, ""), wanted.get(name, ""))
         for name in sorted({*wanted, *ours})
