@@ -8,11 +8,12 @@ short_description: Revoke a device that was lost or stolen
 version_added: 0.2.0
 author: Heiiki contributors (@heiiki)
 description:
-  - Marks the device in C(revoked.yml), so that no later run gives it access again. Then, side by side,
-    revokes every certificate of it, publishes the revocation lists, and has every device that it has an IPsec
-    connection with fetch them and end that connection; and applies to the HSS and the PGW what is compiled
-    from the intent, in which the subscription of its SIM is no more. Last, all other verifiers fetch the
-    lists.
+  - Marks the device in C(revoked.yml), so that no later run gives it access again. Then, side by side, has
+    every device that it has an IPsec connection with withdraw and end that connection; marks it at the Vault
+    server, ends its tokens, revokes every certificate of it and publishes the revocation lists; and applies
+    to the HSS and the PGW what is compiled from the intent, in which the subscription of its SIM is no more.
+  - A connection comes back when the lists that its device has loaded refuse every certificate of the revoked
+    one, and is watched for as long as that may take to ask again. Last, all other verifiers fetch the lists.
   - A step that fails stops none of the others; the task then fails and names it, and a further run tries it
     again. Where every step is complete, nothing changes.
   - Each step is timed; what was done is written as evidence.
@@ -33,8 +34,8 @@ options:
   state:
     description:
       - V(revoked) revokes the device.
-      - V(active) takes its mark in C(revoked.yml) away, so that another device may enrol in its place; what
-        was revoked stays revoked.
+      - V(active) takes its marks in C(revoked.yml) and at the Vault server away, so that another device may
+        enrol in its place; what was revoked stays revoked.
       - V(shut_out) and V(replaced) are what V(revoked) and V(active) were called; they go in 0.3.0.
     type: str
     choices: [revoked, active, shut_out, replaced]

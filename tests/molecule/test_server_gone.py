@@ -8,7 +8,7 @@ import pytest
 from waiting import awaited
 
 from .commands import Commands
-from .service import HUB, Service, changed
+from .service import HUB, VAULT_SERVICE, Service, changed
 
 pytestmark = pytest.mark.long
 
@@ -64,6 +64,42 @@ def test_a_revocation(lab: Commands, lab_inventory: Path, tmp_path: Path) -> Non
     assert all(step["problem"] == "" for step in steps(service) if step["needed"])
     lists = service.run(HUB, "openssl", "storeutl", "-crls", "-text", "-noout", f"{FOLDER}/crl.pem")
     assert serial.upper().replace(":", "") in lists
+    service.play("enrol", "-e", f"heiiki_device={stolen}", "-e", "heiiki_same_sim=true")
+    awaited("it is in again", lambda: all(service.associations(hub, connection) for hub in hubs))
+    service.transport.close()
+
+
+@pytest.mark.parametrize("signal", ["STOP", "KILL"])
+def test_a_revocation_whose_server_hangs_or_is_dead_ends_every_association(
+    lab: Commands, lab_inventory: Path, tmp_path: Path, signal: str
+) -> None:
+    shutil.copytree(lab_inventory, tmp_path / "service")
+    service = Service(lab, tmp_path / "service", tmp_path / "artifacts")
+    stolen, connection, hubs = "namba-gw", "s0023", (HUB, "hub-ce-a")
+    assert all(service.associations(hub, connection) for hub in hubs)
+    server = service.plan.pki.vault
+    if signal == "STOP":
+        service.run(server, "systemctl", "kill", "--signal=STOP", VAULT_SERVICE)
+    else:
+        service.server_dies()
+    said = service.play("revoke", "-e", f"heiiki_device={stolen}", code=2)
+    assert "is not complete, run it again: " in " ".join(said.split())
+    assert not any(service.associations(hub, connection) for hub in hubs)
+    taken = {str(step["name"]): step for step in steps(service)}
+    for hub in hubs:
+        ended, waited = taken[f"IKE SA at {hub}"], taken["certificates"]
+        assert not ended["problem"]
+        if signal == "STOP":
+            assert str(ended["finished"]) < str(waited["finished"]), "it waited for the server"
+        assert "stays withdrawn" in str(taken[f"IPsec at {hub}"]["problem"])
+    assert not taken["session at b-pgw"]["problem"]
+    if signal == "STOP":
+        service.run(server, "systemctl", "kill", "--signal=CONT", VAULT_SERVICE)
+    else:
+        service.server_returns()
+    service.play("revoke", "-e", f"heiiki_device={stolen}")
+    assert all(step["problem"] == "" for step in steps(service) if step["needed"])
+    assert not any(service.associations(hub, connection) for hub in hubs)
     service.play("enrol", "-e", f"heiiki_device={stolen}", "-e", "heiiki_same_sim=true")
     awaited("it is in again", lambda: all(service.associations(hub, connection) for hub in hubs))
     service.transport.close()

@@ -1,7 +1,16 @@
 """The revocation of a device: its steps, and the evidence of them (R-THEFT)."""
 
 from heiiki.revocation.evidence import BOUND_S, FOLDER, Record, verdicts
-from heiiki.revocation.steps import Means, RevocationStep, find, may_return, revoke, verifiers, what_is_cut
+from heiiki.revocation.steps import (
+    Means,
+    RevocationStep,
+    RevokedAtServer,
+    find,
+    may_return,
+    revoke,
+    verifiers,
+    what_is_cut,
+)
 
 __all__ = [
     "BOUND_S",
@@ -9,6 +18,7 @@ __all__ = [
     "Means",
     "Record",
     "RevocationStep",
+    "RevokedAtServer",
     "find",
     "may_return",
     "revoke",

@@ -1,16 +1,19 @@
 """The revocation of a device that was lost or stolen, by the path of every change: intent, plan, devices.
 
-The device is marked in the intent first. From then on three things go on side by side: its certificates
-are revoked and the verifiers end their IPsec associations with it; the HSS and the PGW each get what is
-compiled from the intent, in which its subscription is no more. A step that fails stops none of the others;
-the same call again finishes what is left.
+The device is marked in the intent first. From then on all goes on side by side. What needs no server: the
+verifiers withdraw their connections with it and end the IKE SAs; the PGW gets what is compiled from the
+intent, in which its subscription is no more. What needs it: the certificates are revoked; the HSS gets its
+build, with the keys of the other SIMs. Last, each verifier takes its connection back, once the lists that it
+has loaded refuse the device. A step that fails stops none of the others; the same call again finishes what is
+left.
 """
 
 import difflib
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -19,7 +22,7 @@ from heiiki.deploy import apply_program, program
 from heiiki.deploy.build import ReadSecret
 from heiiki.errors import HeiikiError, RevocationError
 from heiiki.pki.device_program import command
-from heiiki.plan.model import Device, Function, Plan
+from heiiki.plan.model import Device, Function, Plan, Sim
 from heiiki.render import compile_device
 from heiiki.revocation.evidence import unfinished
 from heiiki.verify.fleet import Answer, Fleet
@@ -28,8 +31,25 @@ _WAIT_S = 5.0
 _TIMEOUT_S = 45.0
 _SESSIONS = "/run/heiiki/pgw.json"
 
+_DEADLINE_S = 60.0
+"""Time for all steps together, seconds; what is not complete by then is for the next run."""
+_LEAST_S = 1.0
+
 Act = Callable[[], Sequence[str]]
 """Does something, and returns what it changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RevokedAtServer:
+    """What the server did.
+
+    Attributes:
+        changed: what was done; empty when nothing was left to do.
+        serials: every certificate of the device that must be refused.
+    """
+
+    changed: tuple[str, ...]
+    serials: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +59,7 @@ class RevocationStep:
     Attributes:
         name: what it is, such as ``certificates`` or ``IPsec at hub-ce-b``.
         started: UTC, ISO 8601.
-        finished: likewise.
+        finished: likewise; the time for which a device was watched afterwards is left out.
         changed: what was done; empty when nothing was left to do.
         problem: why the step is not known to be complete; empty when it is.
         needed: without it the device still has access; a verifier that has no connection with the device is
@@ -61,14 +81,14 @@ class Means:
     Attributes:
         mark: marks the device in the intent, and returns what it changed.
         planned: returns the plan of the intent as it is then.
-        revoke: revokes the certificates, publishes the CRLs, and returns the serial numbers.
+        revoke: bars the device at the server, revokes its certificates, and publishes the CRLs.
         fleet: reaches the devices.
         read_secret: returns a secret that a device's build names.
     """
 
     mark: Act
     planned: Callable[[], Plan]
-    revoke: Act
+    revoke: Callable[[], RevokedAtServer]
     fleet: Fleet
     read_secret: ReadSecret
 
@@ -147,16 +167,13 @@ def verifiers(plan: Plan, device: str) -> dict[str, tuple[str, ...]]:
 def revoke(device: Device, means: Means) -> Iterator[RevocationStep]:
     """Take every step; yields each when it is complete, or has failed."""
     yield timed("mark in the intent", means.mark)
-    plan = means.planned()
+    run = _Run(device, means.planned(), means, time.monotonic() + _DEADLINE_S)
     lanes = [
-        *([_certificates(plan, device, means)] if device.identity else []),
-        *([_subscription(plan, means), _session(plan, device, means)] if device.sim else []),
+        *([run.refusal()] if device.identity else []),
+        *([run.subscription(), run.session(device.sim)] if device.sim else []),
     ]
     yield from _side_by_side(lanes)
-    if device.identity:
-        told = [one.name for one in plan.managed() if one.crl_source and one.name != device.name]
-        others = [name for name in told if name not in verifiers(plan, device.name)]
-        yield from _sent(means.fleet, "CRL at", {name: _ending(()) for name in others}, needed=False)
+    yield from run.told()
 
 
 def timed(name: str, act: Act) -> RevocationStep:
@@ -171,7 +188,11 @@ def timed(name: str, act: Act) -> RevocationStep:
 
 def now() -> str:
     """Return the time as evidence states it."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    return _stamp(datetime.now(UTC))
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")
 
 
 def _side_by_side(lanes: Sequence[Iterator[RevocationStep]]) -> Iterator[RevocationStep]:
@@ -198,55 +219,97 @@ def _side_by_side(lanes: Sequence[Iterator[RevocationStep]]) -> Iterator[Revocat
             lane.result()
 
 
-def _certificates(plan: Plan, device: Device, means: Means) -> Iterator[RevocationStep]:
-    """Revoke first: a verifier that fetches the CRL earlier would not find them in it."""
-    yield timed("certificates", means.revoke)
-    peers = verifiers(plan, device.name)
-    yield from _sent(means.fleet, "IPsec at", {name: _ending(peers[name]) for name in peers})
+@dataclass(slots=True)
+class _Run:
+    """One revocation: the steps of its lanes."""
 
+    device: Device
+    plan: Plan
+    means: Means
+    deadline: float
+    serials: tuple[str, ...] | None = None
+    """What verifiers must refuse; None while that is not known."""
 
-def _ending(names: tuple[str, ...]) -> bytes:
-    return program("end_associations", {"pull": command("pull"), "connections": names, "wait_s": _WAIT_S})
+    def refusal(self) -> Iterator[RevocationStep]:
+        """End the IKE SAs while the certificates are revoked; then let the lists refuse the device."""
+        peers = verifiers(self.plan, self.device.name)
+        yield from _side_by_side([self._ended(peers), self._certificates()])
+        if self.serials is not None:
+            yield from self._sent("IPsec at", {name: self._refused(peers[name]) for name in peers})
+            return
+        why = "its connection stays withdrawn until the certificates of the device are revoked"
+        for name in peers:
+            yield RevocationStep(f"IPsec at {name}", now(), now(), problem=why)
 
+    def _ended(self, peers: Mapping[str, tuple[str, ...]]) -> Iterator[RevocationStep]:
+        programs = {
+            name: program("end_associations", {"connections": peers[name], "wait_s": _WAIT_S})
+            for name in peers
+        }
+        yield from self._sent("IKE SA at", programs)
 
-def _subscription(plan: Plan, means: Means) -> Iterator[RevocationStep]:
-    """Give the HSS what is compiled; it takes the keys of every other SIM, which the Vault server has."""
-    yield _applied("SIM at", plan, Function.HSS, means)
+    def _certificates(self) -> Iterator[RevocationStep]:
+        def revoked() -> Sequence[str]:
+            done = self.means.revoke()
+            self.serials = done.serials
+            return done.changed
 
+        yield timed("certificates", revoked)
 
-def _session(plan: Plan, device: Device, means: Means) -> Iterator[RevocationStep]:
-    """Give the PGW what is compiled, which needs no secret: it ends the session and allows no other."""
-    step = _applied("session at", plan, Function.PGW, means)
-    if step.problem or device.sim is None:
-        yield step
-        return
-    (pgw,) = (one.name for one in plan.devices if one.function is Function.PGW)
-    asked = program("await_no_session", {"file": _SESSIONS, "without": device.sim.imsi, "wait_s": _WAIT_S})
-    (ended,) = _sent(means.fleet, "session at", {pgw: asked}, started=step.started)
-    yield RevocationStep(step.name, step.started, ended.finished, step.changed, ended.problem)
+    def _refused(self, names: tuple[str, ...]) -> bytes:
+        timers = self.plan.timers
+        # A peer that was refused asks again with its next BFD packet, when the kernel lets it.
+        watch_s = timers.ike.acquire_s + timers.standby.interval_ms / 1000 + 1
+        asked = {"pull": command("pull"), "status": command("status"), "serials": self.serials}
+        return program(
+            "end_associations", {**asked, "connections": names, "wait_s": _WAIT_S, "watch_s": watch_s}
+        )
 
+    def told(self) -> Iterator[RevocationStep]:
+        """Have the verifiers fetch the lists that have no connection with the device."""
+        if not self.serials:
+            return
+        named = [one.name for one in self.plan.managed() if one.crl_source and one.name != self.device.name]
+        others = [name for name in named if name not in verifiers(self.plan, self.device.name)]
+        yield from self._sent("CRL at", {name: self._refused(()) for name in others}, needed=False)
 
-def _applied(what: str, plan: Plan, function: Function, means: Means) -> RevocationStep:
-    """Have a device apply its build."""
-    (device,) = (one for one in plan.devices if one.function is function)
-    started = now()
-    try:
-        sent = apply_program(compile_device(plan, device), means.read_secret)
-    except HeiikiError as error:
-        return RevocationStep(f"{what} {device.name}", started, now(), problem=str(error))
-    (step,) = _sent(means.fleet, what, {device.name: sent}, started=started)
-    return step
+    def subscription(self) -> Iterator[RevocationStep]:
+        """Give the HSS what is compiled; it takes the keys of every other SIM, which the Vault server has."""
+        yield self._applied("SIM at", Function.HSS)
 
+    def session(self, sim: Sim) -> Iterator[RevocationStep]:
+        """Give the PGW what is compiled, which needs no secret: it ends the session and allows no other."""
+        step = self._applied("session at", Function.PGW)
+        if step.problem:
+            yield step
+            return
+        (pgw,) = (one.name for one in self.plan.devices if one.function is Function.PGW)
+        asked = program("await_no_session", {"file": _SESSIONS, "without": sim.imsi, "wait_s": _WAIT_S})
+        (ended,) = self._sent("session at", {pgw: asked}, started=step.started)
+        yield RevocationStep(step.name, step.started, ended.finished, step.changed, ended.problem)
 
-def _sent(
-    fleet: Fleet, what: str, programs: Mapping[str, bytes], *, needed: bool = True, started: str = ""
-) -> Iterator[RevocationStep]:
-    begun = started or now()
-    for name, answer in fleet.run(programs, _TIMEOUT_S).items():
-        yield _step(f"{what} {name}", begun, answer, needed=needed)
+    def _applied(self, what: str, function: Function) -> RevocationStep:
+        """Have a device apply its build."""
+        (device,) = (one for one in self.plan.devices if one.function is function)
+        started = now()
+        try:
+            sent = apply_program(compile_device(self.plan, device), self.means.read_secret)
+        except HeiikiError as error:
+            return RevocationStep(f"{what} {device.name}", started, now(), problem=str(error))
+        (step,) = self._sent(what, {device.name: sent}, started=started)
+        return step
+
+    def _sent(
+        self, what: str, programs: Mapping[str, bytes], *, needed: bool = True, started: str = ""
+    ) -> Iterator[RevocationStep]:
+        begun = started or now()
+        left = min(max(self.deadline - time.monotonic(), _LEAST_S), _TIMEOUT_S)
+        for name, answer in self.means.fleet.run(programs, left).items():
+            yield _step(f"{what} {name}", begun, answer, needed=needed)
 
 
 def _step(name: str, started: str, answer: Answer, *, needed: bool) -> RevocationStep:
     data: Mapping[str, Any] = answer.data
     problem = answer.error or str(data.get("error", ""))
-    return RevocationStep(name, started, now(), tuple(data.get("changed", ())), problem, needed)
+    finished = datetime.now(UTC) - timedelta(seconds=data.get("watched_s", 0.0))
+    return RevocationStep(name, started, _stamp(finished), tuple(data.get("changed", ())), problem, needed)

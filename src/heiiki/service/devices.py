@@ -21,5 +21,5 @@ class FleetDevices:
 
     def fetch_crls(self, names: list[str]) -> None:
         """Have devices fetch the CRLs."""
-        asked = program("end_associations", {"pull": command("pull"), "connections": [], "wait_s": 0})
-        self.fleet.run(dict.fromkeys(names, asked))
+        asked = {"pull": command("pull"), "connections": [], "serials": [], "wait_s": 0}
+        self.fleet.run(dict.fromkeys(names, program("end_associations", asked)))

@@ -78,13 +78,18 @@ class Service:
             yield asked
 
     @contextmanager
-    def secrets(self) -> Iterator[Callable[[str, str], str]]:
-        """Give the function that reads a field of a secret from the Vault server, which is asked at need."""
+    def secrets(self, *, hurried: bool = False) -> Iterator[Callable[[str, str], str]]:
+        """Give the function that reads a field of a secret from the Vault server, which is asked at need.
+
+        Args:
+            hurried: a server that hangs is given up in seconds.
+        """
         with ExitStack() as stack:
 
             @cache
             def source() -> VaultSecrets:
                 access = self.vault("reading a device's secrets")
+                access = access.hurried() if hurried else access
                 session = stack.enter_context(login.logged_in(access, AppRole.SIM_KEY_READER))
                 return VaultSecrets(session, self.plan.pki.secrets_mount)
 

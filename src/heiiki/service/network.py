@@ -15,7 +15,7 @@ from heiiki.pki.server.login import logged_in
 from heiiki.pki.server.policies import AppRole
 from heiiki.plan import build
 from heiiki.plan.model import Device, Plan
-from heiiki.revocation import Means, Record, RevocationStep
+from heiiki.revocation import Means, Record, RevocationStep, RevokedAtServer
 from heiiki.service.model import Service
 
 
@@ -91,7 +91,7 @@ def revoke(
     cut = revocation.what_is_cut(service.plan, device)
     record = Record(artifacts, service.plan, device, service.ledger)
     steps = []
-    with service.fleet() as fleet, service.secrets() as read:
+    with service.fleet() as fleet, service.secrets(hurried=True) as read:
         means = Means(
             mark=lambda: _mark(service, device, reason),
             planned=lambda: _planned(service, device, reason),
@@ -159,10 +159,11 @@ def _imsi(device: Device) -> str | None:
     return device.sim.imsi if device.sim else None
 
 
-def _certificates(service: Service, device: Device) -> Sequence[str]:
+def _certificates(service: Service, device: Device) -> RevokedAtServer:
     if device.identity is None:
-        return []
-    access, trust = service.vault(f"revoking the certificates of {device.name}"), service.plan.pki
+        return RevokedAtServer((), ())
+    trust = service.plan.pki
+    access = service.vault(f"revoking the certificates of {device.name}").hurried()
     with logged_in(access, AppRole.REVOKER) as revoker, logged_in(access, AppRole.ENROLLER) as enroller:
         marked = marks.mark(revoker, device.name)
         done = revoke_device(revoker, trust, device.identity)
@@ -174,7 +175,8 @@ def _certificates(service: Service, device: Device) -> Sequence[str]:
             f"the Vault server has signed for {device.name} although it is marked there: see policy "
             f"device-{device.name}; every certificate that it has made by now is revoked"
         )
-    return [
+    changed = (
         *(["mark at the Vault server"] if marked else []),
         *(f"certificate {serial}" for serial in (*done.new, *late.new)),
-    ]
+    )
+    return RevokedAtServer(changed, late.serials)

@@ -17,6 +17,7 @@ from typing import Any, Self
 from heiiki_agent import files, vici
 from heiiki_agent.errors import AgentError
 from heiiki_agent.pki.store import Store
+from heiiki_agent.pki.x509 import RevocationList
 
 AUTHENTICATED = "authenticated"
 PACE_S = 0.05
@@ -71,6 +72,22 @@ class Basis:
             and self.authorities >= before.authorities
             and self.revoked <= before.revoked
         )
+
+
+def loaded_lists() -> list[RevocationList]:
+    """Return the CRLs that strongSwan has loaded, which are those that it verifies peers with.
+
+    Raises:
+        AgentError: strongSwan does not answer, or what it answers is no CRL.
+    """
+    with _session() as session:
+        told = session.streamed("list-certs", "list-cert", {"type": "X509_CRL"})
+    try:
+        return [RevocationList.read_der(bytes.fromhex(one["data"])) for one in told]
+    except (ValueError, KeyError) as error:
+        raise AgentError(
+            f"{vici.SOCKET}: a list that strongSwan has loaded cannot be read: {error}"
+        ) from error
 
 
 def reauthenticate(store: Store, basis: Basis) -> Iterator[float]:

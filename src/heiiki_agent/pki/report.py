@@ -1,16 +1,19 @@
 """What the device has, and what is wrong with it; nothing secret is in it."""
 
+import logging
 import shlex
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 from heiiki_agent.errors import AgentError
-from heiiki_agent.pki.associations import Basis
+from heiiki_agent.pki.associations import Basis, loaded_lists
 from heiiki_agent.pki.settings import Settings
 from heiiki_agent.pki.store import Store
 from heiiki_agent.pki.verification import why_not
 from heiiki_agent.pki.x509 import Certificate, RevocationList, now, public_key
+
+_log = logging.getLogger("credentials")
 
 
 def shown(moment: datetime) -> str:
@@ -19,11 +22,30 @@ def shown(moment: datetime) -> str:
 
 
 def status(settings: Settings) -> dict[str, Any]:
-    """Return what is there and what is wrong with it; nothing secret is in it."""
+    """Return what is there and what is wrong with it; nothing secret is in it.
+
+    `refused_serials`, of a device that verifies peers: the serial numbers on the lists that what verifies
+    them has loaded; None when it cannot be asked.
+    """
     report, store = summary(settings), Store(settings.folder)
     if report["generation"] is not None:
         report["problems"] = list(_problems(store))
+    if settings.revocation is not None:
+        report["refused_serials"] = _refused_serials(settings, store)
     return report
+
+
+def _refused_serials(settings: Settings, store: Store) -> list[str] | None:
+    """Return the certificates that no peer is accepted with; None when that is not known."""
+    if not settings.associations:
+        lists = store.lists() if store.read("loaded") == store.digest() else None
+    else:
+        try:
+            lists = loaded_lists()
+        except AgentError as error:
+            _log.error("%s", error)
+            lists = None
+    return None if lists is None else sorted({serial for one in lists for serial in one.serials})
 
 
 def summary(settings: Settings) -> dict[str, Any]:

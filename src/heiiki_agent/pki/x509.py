@@ -199,6 +199,11 @@ class RevocationList:
             raise ValueError("does not say when the next one comes")
         return cls(found)
 
+    @classmethod
+    def read_der(cls, data: bytes) -> "RevocationList":
+        """Read a CRL in DER; ValueError when it is none."""
+        return cls(x509.load_der_x509_crl(data))
+
     @cached_property
     def pem(self) -> str:
         """The CRL in PEM, with a newline at its end."""

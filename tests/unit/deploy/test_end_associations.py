@@ -1,106 +1,156 @@
-"""The program that ends a verifier's IPsec associations with a revoked device."""
+"""The program that ends a verifier's IPsec associations with a revoked device, and has it refused then."""
 
-import socket
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from fake_charon import Answered, FakeCharon, Message
 
 from heiiki.deploy.on_device import end_associations
-from heiiki_agent import vici
 
 PULLED = ["echo", '{"changed": [], "refused": []}']
-
 AWAY = ["sh", "-c", "echo away >&2; exit 3"]
+REFUSES = ["echo", '{"refused_serials": ["01:02", "03:04"]}']
 
 SWANCTL = """#!/bin/sh
 echo "$*" >> {folder}/calls
 case "$1" in
 --list-sas) [ -e {folder}/up ] && echo "$3: #7, ESTABLISHED, IKEv2, 1_i* 2_r"; echo "other: #8, ESTABLISHED"; exit 0 ;;
 --list-conns) [ -e {folder}/withdrawn ] || echo "gw-b: IKEv2, no reauthentication" ;;
---load-conns) rm {folder}/withdrawn ;;
+--load-conns) rm {folder}/withdrawn; {loaded} ;;
 --terminate) {terminate} ;;
 esac
 """  # noqa: E501
 
 
-def daemon(folder: Path, monkeypatch: pytest.MonkeyPatch, terminate: str) -> Path:
-    program = folder / "swanctl"
-    program.write_text(SWANCTL.format(folder=folder, terminate=terminate))
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
-    (folder / "up").touch()
-    return folder
+class Daemon:
+    """An IKE daemon with one SA, in a folder: `swanctl` and the control socket."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.vici = folder / "vici"
+        self.served = FakeCharon(self.vici, self._answer)
+        self.served.start()
+        (folder / "up").touch()
+        self.does()
+
+    def does(self, *, terminate: str = "", loaded: str = "true") -> None:
+        """Set what happens when SAs are to end, and when the connections are loaded."""
+        program = self.folder / "swanctl"
+        terminate = terminate or f"rm {self.folder}/up"
+        program.write_text(SWANCTL.format(folder=self.folder, terminate=terminate, loaded=loaded))
+        program.chmod(0o755)
+
+    def _answer(self, name: str, message: Message) -> Answered:
+        assert (name, message) == ("unload-conn", {"name": "gw-b"})
+        (self.folder / "withdrawn").touch()
+        return [], {"success": "yes"}
+
+    def ends(self, **more: Any) -> dict[str, Any]:
+        asked = {"connections": ["gw-b"], "wait_s": 1, "vici": str(self.vici), **more}
+        return end_associations.main(asked)
+
+    def refuses(self, **more: Any) -> dict[str, Any]:
+        asked = {"pull": PULLED, "status": REFUSES, "serials": ["01:02"], "watch_s": 0}
+        return self.ends(**asked | more)
+
+    @property
+    def withdrawn(self) -> bool:
+        return (self.folder / "withdrawn").exists()
+
+    @property
+    def calls(self) -> list[str]:
+        return (self.folder / "calls").read_text().splitlines()
 
 
-def test_lists_are_fetched_before_the_association_ends_and_once_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    daemon(tmp_path, monkeypatch, f"rm {tmp_path}/up")
-    pull = ["sh", "-c", f"echo pulled >> {tmp_path}/calls; echo '{{\"refused\": []}}'"]
-    asked = {"pull": pull, "connections": ["gw-b"], "wait_s": 1}
-    assert end_associations.main(asked) == {"changed": ["IKE SA gw-b"], "error": ""}
-    calls = (tmp_path / "calls").read_text().splitlines()
-    assert calls[0] == "pulled"
-    assert "--terminate --ike gw-b --force --timeout 2" in calls
-    assert end_associations.main(asked) == {"changed": [], "error": ""}
+@pytest.fixture
+def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
+    made = Daemon(tmp_path)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    yield made
+    made.served.stop()
 
 
-def test_an_association_that_comes_back_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    daemon(tmp_path, monkeypatch, "true")
-    answer = end_associations.main({"pull": PULLED, "connections": ["gw-b"], "wait_s": 0.2})
-    assert answer["error"] == "IKE SA gw-b is still there"
+def test_without_any_list_the_connection_is_withdrawn_and_its_association_ends(daemon: Daemon) -> None:
+    assert daemon.ends() == {"changed": ["IKE SA gw-b"], "error": "", "watched_s": 0.0}
+    assert daemon.withdrawn
+    assert "--terminate --ike gw-b --force --timeout 2" in daemon.calls
+    assert daemon.ends() == {"changed": [], "error": "", "watched_s": 0.0}
 
 
-def test_without_a_new_list_the_association_ends_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    daemon(tmp_path, monkeypatch, f"rm {tmp_path}/up")
-    answer = end_associations.main(
-        {"pull": AWAY, "connections": ["gw-b"], "wait_s": 1, "vici": f"{tmp_path}/none"}
+def test_it_comes_back_when_the_lists_that_are_loaded_refuse_the_device(daemon: Daemon) -> None:
+    daemon.ends()
+    answer = daemon.refuses(serials=["03:04", "01:02"])
+    assert (answer["changed"], answer["error"], daemon.withdrawn) == ([], "", False)
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"pull": AWAY}, "the CRL was not fetched: away"),
+        ({"serials": ["01:02", "05"]}, "no list that is loaded has 05"),
+        (
+            {"status": ["echo", '{"refused_serials": null}']},
+            "which lists are loaded cannot be asked: ",
+        ),
+        ({"status": AWAY}, "which lists are loaded cannot be asked: away"),
+    ],
+)
+def test_else_it_stays_withdrawn(daemon: Daemon, more: dict[str, Any], why: str) -> None:
+    """A list that came is not enough: what counts is what the daemon has loaded."""
+    answer = daemon.refuses(**more)
+    assert answer["error"] == f"{why}; connection gw-b stays withdrawn"
+    assert (daemon.withdrawn, answer["changed"]) == (True, ["IKE SA gw-b"])
+
+
+def test_a_peer_that_is_let_in_although_it_is_on_the_list_is_put_out_again(daemon: Daemon) -> None:
+    daemon.ends()
+    daemon.does(loaded=f"touch {daemon.folder}/up")
+    answer = daemon.refuses(watch_s=30)
+    assert answer["error"] == (
+        "IKE SA gw-b came up again although its certificate is on the list; connection gw-b stays withdrawn"
     )
-    assert answer["changed"] == ["IKE SA gw-b"]
-    assert answer["error"].startswith("the CRL was not fetched: away; connection gw-b cannot be unloaded: ")
+    assert (daemon.withdrawn, answer["changed"], answer["watched_s"]) == (True, ["IKE SA gw-b"], 0.0)
 
 
-def test_without_a_new_list_the_connection_is_unloaded_and_loaded_again_when_there_is_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    daemon(tmp_path, monkeypatch, f"rm {tmp_path}/up")
-    heard: list[bytes] = []
+def test_it_is_watched_for_as_long_as_the_peer_may_take_to_ask_again(daemon: Daemon) -> None:
+    daemon.ends()
 
-    def answer(listener: socket.socket) -> None:
-        stream, _ = listener.accept()
-        with stream:
-            heard.append(stream.recv(4096))
-            (tmp_path / "withdrawn").touch()
-            stream.sendall(b"\x00\x00\x00\x0f\x01\x03\x07success\x00\x03yes")
+    def comes() -> None:
+        while daemon.calls.count("--list-sas --ike gw-b") < 5:
+            threading.Event().wait(0.01)
+        (daemon.folder / "up").touch()
 
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(f"{tmp_path}/vici")
-        listener.listen()
-        thread = threading.Thread(target=answer, args=(listener,))
-        thread.start()
-        asked = {"connections": ["gw-b"], "wait_s": 1, "vici": f"{tmp_path}/vici"}
-        said = end_associations.main({"pull": AWAY, **asked})
-        thread.join()
-    assert said["changed"] == ["connection gw-b unloaded until a CRL is fetched", "IKE SA gw-b"]
-    assert vici.decode(heard[0][4 + 2 + len("unload-conn") :]) == {"name": "gw-b"}
-    assert end_associations.main({"pull": PULLED, **asked}) == {
-        "changed": ["connections as configured"],
-        "error": "",
-    }
-    assert end_associations.main({"pull": PULLED, **asked})["changed"] == []
+    peer = threading.Thread(target=comes)
+    peer.start()
+    assert "came up again" in daemon.refuses(watch_s=30)["error"]
+    peer.join()
+    assert daemon.refuses(watch_s=0.1)["watched_s"] >= 0.1
+
+
+def test_an_association_that_does_not_end_is_a_problem(daemon: Daemon) -> None:
+    daemon.does(terminate="true")
+    assert daemon.ends(wait_s=0.2)["error"] == "IKE SA gw-b is still there"
 
 
 def test_without_a_daemon_the_association_is_not_known_to_be_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    answer = end_associations.main({"pull": ["/bin/echo", PULLED[1]], "connections": ["gw-b"], "wait_s": 0})
-    assert answer["error"] == "IKE SA gw-b cannot be asked about"
+    asked = {"connections": ["gw-b"], "wait_s": 0, "vici": f"{tmp_path}/none"}
+    assert end_associations.main(asked)["error"] == (
+        "connection gw-b cannot be withdrawn: [Errno 2] No such file or directory; "
+        "IKE SA gw-b cannot be asked about"
+    )
 
 
-def test_a_refused_list_is_a_problem() -> None:
-    answer = end_associations.main({"pull": ["echo", '{"refused": ["the CRL of X is not signed by it"]}']})
-    assert answer == {"changed": [], "error": "the CRL of X is not signed by it"}
+def test_a_verifier_without_a_connection_fetches_the_lists() -> None:
+    asked: dict[str, Any] = {"connections": [], "serials": [], "wait_s": 0}
+    refused = ["echo", '{"refused": ["the CRL of X is not signed by it"]}']
+    answer = end_associations.main({**asked, "pull": refused})
+    assert (answer["changed"], answer["error"]) == ([], "the CRL of X is not signed by it")
+    assert end_associations.main({**asked, "pull": PULLED})["error"] == ""
+    named = {**asked, "pull": PULLED, "status": REFUSES, "serials": ["09"]}
+    assert end_associations.main(named)["error"] == "no list that is loaded has 09"

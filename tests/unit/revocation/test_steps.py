@@ -26,9 +26,8 @@ from heiiki.plan.model import Plan
 from heiiki.report import EvidenceStore
 from heiiki.report.ledger import Ledger
 from heiiki.requirements import Result
-from heiiki.revocation import BOUND_S, Record, RevocationStep
+from heiiki.revocation import BOUND_S, Record, RevocationStep, RevokedAtServer
 from heiiki.revocation.evidence import evidence
-from heiiki.revocation.steps import timed
 from heiiki.state import ServiceState
 from heiiki.verify.fleet import Answer, Fleet
 
@@ -66,7 +65,7 @@ def steps(
     plan: Plan,
     devices: Devices,
     device: str = DEVICE,
-    revoke: Any = lambda: ["certificate 01"],
+    revoke: Any = lambda: RevokedAtServer(("certificate 01",), ("01",)),
     read: Any = lambda path, field: f"{path} {field}",
 ) -> list[RevocationStep]:
     means = revocation.Means(
@@ -84,13 +83,17 @@ def test_the_intent_comes_first_and_verifiers_without_a_connection_last(lab_plan
     taken = steps(lab_plan, devices)
     names = [step.name for step in taken]
     assert names[0] == "mark in the intent"
-    assert set(names[1:5]) == {"certificates", "IPsec at hub-ce-b", "SIM at b-hss", "session at b-pgw"}
-    assert names.index("certificates") < names.index("IPsec at hub-ce-b")
-    assert "CRL at umeda-ce-a" in names[5:]
+    hub = {"IKE SA at hub-ce-b", "IPsec at hub-ce-b"}
+    assert set(names[1:6]) == {*hub, "certificates", "SIM at b-hss", "session at b-pgw"}
+    assert max(map(names.index, ("certificates", "IKE SA at hub-ce-b"))) < names.index("IPsec at hub-ce-b")
+    assert "CRL at umeda-ce-a" in names[6:]
     assert not {"CRL at hub-ce-b", f"CRL at {DEVICE}"} & set(names)
-    assert [step.needed for step in taken] == [True] * 5 + [False] * (len(taken) - 5)
+    assert [step.needed for step in taken] == [True] * 6 + [False] * (len(taken) - 6)
     connection = next(one for one in lab_plan.device("hub-ce-b").ipsec if one.peer == DEVICE)
-    assert connection.name in devices.of("hub-ce-b")[0]
+    ended, refused = devices.of("hub-ce-b")
+    for asked, pulls in ((ended, False), (refused, True)):
+        assert connection.name in asked
+        assert ('"serials": ["01"]' in asked) is ('"pull"' in asked.splitlines()[-1]) is pulls
 
 
 def test_hss_and_pgw_are_sent_what_is_compiled_without_the_sim(lab_plan: Plan) -> None:
@@ -111,17 +114,20 @@ def test_hss_and_pgw_are_sent_what_is_compiled_without_the_sim(lab_plan: Plan) -
     assert sim.imsi in awaited
 
 
-def test_the_sim_has_no_service_although_the_certificates_wait_for_the_server(lab_plan: Plan) -> None:
-    """Neither of the two waits for the other: what keeps the Vault server away keeps no session up."""
-    devices, ended = Devices(), Event()
+@pytest.mark.parametrize("device", ["b-pgw", "hub-ce-b"])
+def test_session_and_association_end_although_the_certificates_wait_for_the_server(
+    lab_plan: Plan, device: str
+) -> None:
+    """What keeps the Vault server away keeps no session and no association up."""
+    ended = Event()
 
-    def waits() -> list[str]:
-        assert ended.wait(20), "the session did not end meanwhile"
-        return []
+    def waits() -> RevokedAtServer:
+        assert ended.wait(60), "it did not end meanwhile"
+        return RevokedAtServer((), ())
 
     class Notes(Devices):
         def run(self, programs: Mapping[str, bytes], timeout: float = 30.0) -> dict[str, Answer]:
-            if "b-pgw" in programs:
+            if device in programs:
                 ended.set()
             return super().run(programs, timeout)
 
@@ -139,16 +145,19 @@ def test_a_step_that_fails_stops_no_other(lab_plan: Plan) -> None:
     def away(*_: Any) -> list[str]:
         raise VaultError("the server is sealed", VaultFault.SEALED)
 
-    devices = Devices({"b-pgw": "b-pgw: no connection", "umeda-ce-a": "off"})
+    devices = Devices({"b-pgw": "b-pgw: no connection"})
     taken = steps(lab_plan, devices, revoke=away, read=away)
     problems = {step.name: step.problem for step in taken if step.problem}
     assert problems == {
         "certificates": "the server is sealed",
         "SIM at b-hss": "the server is sealed",
         "session at b-pgw": "b-pgw: no connection",
-        "CRL at umeda-ce-a": "off",
+        "IPsec at hub-ce-b": (
+            "its connection stays withdrawn until the certificates of the device are revoked"
+        ),
     }
-    assert devices.of("hub-ce-b")
+    (ended,) = devices.of("hub-ce-b")
+    assert '"pull"' not in ended.splitlines()[-1]
     assert not evidence(lab_plan, DEVICE, taken)["complete"]
 
 
@@ -297,18 +306,20 @@ def test_on_a_real_server_the_lists_name_the_device_when_its_peer_is_told(lab_va
 
     class Peer(Devices):
         def run(self, programs: Mapping[str, bytes], timeout: float = 30.0) -> dict[str, Answer]:
-            assert revoked() or "hub-ce-b" not in programs
+            asked = programs.get("hub-ce-b", b"\n").splitlines()[-1]
+            assert revoked() or b'"pull"' not in asked
             return super().run(programs, timeout)
 
-    def revoke() -> tuple[str, ...]:
+    def revoke() -> RevokedAtServer:
         with logged_in(lab_vault.access, AppRole.REVOKER) as vault:
-            return revoke_device(vault, lab_vault.trust, lab_vault.identity(DEVICE)).new
+            done = revoke_device(vault, lab_vault.trust, lab_vault.identity(DEVICE))
+        return RevokedAtServer(done.new, done.serials)
 
     assert not revoked()
     taken = steps(lab_vault.plan, Peer(), revoke=revoke)
     assert next(step for step in taken if step.name == "certificates").changed
     assert not any(step.problem for step in taken)
-    assert timed("certificates", revoke).changed == ()
+    assert revoke().changed == ()
 
 
 def judged(plan: Plan, artifacts: Path) -> list[Any]:

@@ -84,12 +84,15 @@ class Vault:
 
     def with_token(self, token: str) -> "Vault":
         """Return a session over the same connections that may do what `token` may."""
+        return self._like(token, self._timeouts)
+
+    def within(self, connect_s: float, answer_s: float) -> "Vault":
+        """Return the same session with other times to wait for the connection and for an answer."""
+        return self._like(self._client.token or "", (connect_s, answer_s))
+
+    def _like(self, token: str, timeouts: tuple[float, float]) -> "Vault":
         return Vault(
-            self.server,
-            token=token,
-            step=self.step,
-            timeouts=self._timeouts,
-            connections=self._client.session,
+            self.server, token=token, step=self.step, timeouts=timeouts, connections=self._client.session
         )
 
     def for_step(self, step: str) -> Self:

@@ -22,6 +22,8 @@ from heiiki.plan.model import Pki
 from heiiki.state import FileSecrets
 
 CA = "vault/ca"
+_HURRIED_S = (3.0, 10.0)
+"""Seconds until a server that cannot wait is given up: for the connection, and for an answer."""
 _CREDENTIALS = ("role_id", "secret_id")
 
 
@@ -38,6 +40,10 @@ class Access:
     vault: Vault
     store: FileSecrets
     environment: Mapping[str, str]
+
+    def hurried(self) -> "Access":
+        """Return the same access for what cannot wait: a server that hangs is given up in seconds."""
+        return replace(self, vault=self.vault.within(*_HURRIED_S))
 
 
 def access(

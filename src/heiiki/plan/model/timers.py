@@ -37,6 +37,11 @@ class IkeTimers:
     rekey_esp_s: int
 
     @property
+    def acquire_s(self) -> int:
+        """Longest time until a packet makes the kernel ask for an SA again that was refused, seconds."""
+        return 5
+
+    @property
     def give_up_s(self) -> float:
         """Longest time until a dead peer is given up, seconds: silence, then every retransmission."""
         waits = (self.retransmit_s * self.retransmit_base**turn for turn in range(self.retransmit_tries + 1))

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 from agent_device import Device
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from fake_charon import Answered, FakeCharon, Message
 from fake_vault import Authority
 
@@ -19,6 +21,7 @@ class Charon:
 
     def __init__(self, path: Path) -> None:
         self.sas: dict[int, str] = {}
+        self.crls: list[bytes] = []
         self.reauthenticate: Callable[[int], str] = self.replace
         self.served = FakeCharon(path, self._answer)
         self.served.start()
@@ -36,11 +39,19 @@ class Charon:
         return set(self.sas)
 
     def told(self) -> list[str]:
-        told = [f"{name} {message['ike-id']}" for name, message in self.served.asked if name != "list-sas"]
+        told = [f"{name} {message['ike-id']}" for name, message in self.served.asked if "list" not in name]
         self.served.asked.clear()
         return told
 
+    def load(self, *pems: str) -> None:
+        """Load CRLs in place of those that were there."""
+        parsed = (x509.load_pem_x509_crl(pem.encode()) for pem in pems)
+        self.crls = [one.public_bytes(serialization.Encoding.DER) for one in parsed]
+
     def _answer(self, name: str, message: Message) -> Answered:
+        if name == "list-certs":
+            assert message == {"type": "X509_CRL"}
+            return [("list-cert", {"type": "X509_CRL", "data": der}) for der in self.crls], {}
         if name == "list-sas":
             return [("list-sa", {"hub-b": self._listed(*sa)}) for sa in self.sas.items()], {}
         number = int(message["ike-id"])
@@ -83,6 +94,33 @@ def _turn(watch: daemon.Daemon) -> None:
     watch.compare()
     while watch.go_on() < 60:
         pass
+
+
+def test_the_serials_that_are_refused_are_those_of_the_lists_that_strongswan_has_loaded(
+    device: Device, charon: Charon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not those of the lists that came: between the two, a revoked peer is let in."""
+    device.publish_crls(2, 0x77)
+    pull(device.settings)
+    charon.load(device.fake.issuing.crl(1), device.fake.root.crl(1))
+    assert status(device.settings)["refused_serials"] == []
+    charon.load(device.fake.issuing.crl(2, (0x77, 0x1234)), device.fake.root.crl(1))
+    assert status(device.settings)["refused_serials"] == ["12:34", "77"]
+    charon.crls = [b"\xff"]
+    assert status(device.settings)["refused_serials"] is None
+    monkeypatch.setattr(vici, "SOCKET", str(device.folder / "nobody.vici"))
+    assert status(device.settings)["refused_serials"] is None
+
+
+def test_without_strongswan_they_are_those_that_were_told_to_who_uses_them(device: Device) -> None:
+    device.enrol()
+    device.publish_crls(1, 0x77)
+    pull(device.settings)
+    assert status(device.settings)["refused_serials"] == ["77"]
+    (device.store.folder / "loaded").write_text("another")
+    assert status(device.settings)["refused_serials"] is None
+    device.configure(revocation=None)
+    assert "refused_serials" not in status(device.settings)
 
 
 def test_associations_re_authenticate_once_and_not_for_a_crl_that_is_merely_newer(
