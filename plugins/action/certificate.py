@@ -17,6 +17,7 @@ ARGUMENTS = {
     "service_dir": {"type": "path", "required": True},
     "secret_state": {"type": "path"},
     "force": {"type": "bool", "default": False},
+    "compromised": {"type": "bool", "default": False},
     "reinstate": {"type": "bool", "default": False},
     "wait_s": {"type": "int", "default": 240},
     **WHERE,
@@ -38,7 +39,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         device = arguments["device"] or variables["inventory_hostname"]
         state = arguments["secret_state"]
         enrolment = Enrolment(Path(arguments["service_dir"]), Path(state) if state else None)
+        compromised = arguments["compromised"]
         passed = {"device": device, **{key: arguments[key] for key in PASSED}}
+        passed["force"] = passed["force"] or compromised
         wanted = {**passed, "wait_s": arguments["wait_s"], **enrolment.wanted(device)}
         assess = {**wanted, "step": "assess", "request": not enrolment.problem}
         refusal = partial(_refused, enrolment, device, reinstate=arguments["reinstate"])
@@ -52,7 +55,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
             return {**result, **warned(assessed, enrolment)}
 
         def install(order: dict[str, Any], token: str) -> dict[str, Any]:
-            return self._module({**passed, "step": "install", "order": order, "token": token}, variables)
+            order = {**order, "compromised": compromised}
+            answer = self._module({**passed, "step": "install", "order": order, "token": token}, variables)
+            if compromised and not answer.get("failed"):
+                answer["revoked"] = enrolment.revoke_replaced(device, answer["certificate"]["serial"])
+            return answer
 
         check = self._task.check_mode
         return {**result, **concluded(device, assessed, enrolment, install, check=check)}

@@ -34,6 +34,12 @@ options:
     description: Issue a new certificate even if the present one is good.
     type: bool
     default: false
+  compromised:
+    description:
+      - Its key may be in other hands. Issues a new certificate, then revokes every other one of the device
+        and removes their keys from it. O(force) alone leaves the former certificates good until they end.
+    type: bool
+    default: false
   reinstate:
     description:
       - The device takes the place of one that was revoked, and gets a certificate although the newest one
@@ -123,6 +129,11 @@ reasons:
   type: list
   elements: str
   sample: [there is no certificate]
+revoked:
+  description: Serial numbers of the certificates that were revoked.
+  returned: when O(compromised) and a certificate was issued
+  type: list
+  elements: str
 margin:
   description: Whether a device that needs a certificate can wait for the server some days yet.
   returned: when a certificate is assessed
@@ -155,6 +166,7 @@ ARGUMENTS = {
     "service_dir": {"type": "path"},
     "secret_state": {"type": "path", "no_log": False},
     "force": {"type": "bool", "default": False},
+    "compromised": {"type": "bool", "default": False},
     "reinstate": {"type": "bool", "default": False},
     "step": {"type": "str", "choices": ["assess", "install"], "default": "assess"},
     "request": {"type": "bool", "default": False},

@@ -162,6 +162,21 @@ class Enrolment:
                 vault.close()
         return str(token), dict(document)
 
+    def revoke_replaced(self, device: str, serial: str) -> list[str]:
+        """Revoke every certificate of `device` but that with `serial`; returns the serials.
+
+        Raises:
+            AnsibleError: the server does not, so that they are still good.
+        """
+        login, roles = package("heiiki.pki.server.login"), package("heiiki.pki.server.policies").AppRole
+        plan = self._service.plan
+        with translated():
+            access = self._service.vault(f"revoking what the new certificate of {device} replaces")
+            identity = plan.device(device).identity
+            with login.logged_in(access, roles.REVOKER) as vault:
+                gone = package("heiiki.pki.revoke").revoke_replaced(vault, plan.pki, identity, serial)
+        return list(gone)
+
     def _prepare(self, other: str) -> Document:
         """Read the plan, ask who signs now, and log in; what goes wrong there is part of the answer.
 

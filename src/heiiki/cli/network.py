@@ -69,17 +69,26 @@ def verify(ctx: click.Context, folder: Path, faults: str, artifacts: Path | None
     epilog=examples(
         "heiiki renew inventories/osaka --check",
         "heiiki renew inventories/osaka --device umeda-gw-b --force",
+        "heiiki renew inventories/osaka --device umeda-gw-b --compromised",
     ),
 )
 @click.argument("folder", type=Folder())
 @click.option("--device", "devices", multiple=True, help="This device alone; may be given several times.")
-@click.option("--force", is_flag=True, help="Renew certificates that are not due, too.")
+@click.option("--force", is_flag=True, help="Renew certificates that are not due, too; the old stay good.")
+@click.option(
+    "--compromised",
+    is_flag=True,
+    help="Their keys may be in other hands: renew them, and revoke every certificate before.",
+)
 @_check
 @click.pass_context
-def renew(ctx: click.Context, folder: Path, devices: tuple[str, ...], force: bool, check: bool) -> None:
+def renew(
+    ctx: click.Context, folder: Path, devices: tuple[str, ...], force: bool, compromised: bool, check: bool
+) -> None:
     """Give devices of the service in FOLDER a new certificate where one is due."""
     service = opened(folder)
-    found = use_cases.renew(service, devices or None, force=force, check=check, report=_tell)
+    asked = {"force": force, "compromised": compromised, "check": check}
+    found = use_cases.renew(service, devices or None, **asked, report=_tell)
     for warning in dict.fromkeys(text for one in found for text in one.warnings):
         _say(f"warning: {warning}")
     bad = sum(bool(one.problem) for one in found)

@@ -143,6 +143,22 @@ def revoke_device(vault: Vault, trust: Pki, identity: Identity, keep: Container[
     return Revocation(mine, tuple(new))
 
 
+def revoke_replaced(vault: Vault, trust: Pki, identity: Identity, serial: str) -> tuple[str, ...]:
+    """Revoke every certificate of a device but the one that replaces them; returns the serials revoked now.
+
+    The session is that of AppRole revoker.
+
+    Raises:
+        CertificateError: the CA has made the device no certificate with that serial; nothing was revoked.
+    """
+    if serial not in {one.serial for one in of_device(issued(vault, trust), identity)}:
+        raise CertificateError(
+            f"{identity.device} says that it has the certificate {serial}, which its CA has not made for it: "
+            "nothing was revoked; if the device is no longer ours, run revoke.yml"
+        )
+    return revoke_device(vault, trust, identity, keep={serial}).new
+
+
 def revoke(vault: Vault, trust: Pki, serials: Iterable[str]) -> None:
     """Revoke certificates by serial, and publish the lists that say so.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from heiiki.deploy import program
 from heiiki.errors import HeiikiError, RotationError, VaultError
 from heiiki.pki import enrol
 from heiiki.pki.authorities import expiring
+from heiiki.pki.revoke import revoke_replaced
 from heiiki.pki.rotation import Done, Kind, Rotation, Step, keep
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.login import logged_in
@@ -39,6 +40,7 @@ class Renewed:
         changed: something was, or would be, changed.
         problem: why it has no good certificate now; empty when it has.
         warnings: what is to be done soon.
+        serial: of the certificate that was installed; empty when none was.
     """
 
     device: str
@@ -46,13 +48,15 @@ class Renewed:
     changed: bool = False
     problem: str = ""
     warnings: tuple[str, ...] = ()
+    serial: str = ""
 
 
-def renew(
+def renew(  # noqa: PLR0913 - options, each by its name
     service: Service,
     devices: Collection[str] | None = None,
     *,
     force: bool = False,
+    compromised: bool = False,
     check: bool = False,
     wait_s: int = 20,
     server_needed: bool = False,
@@ -66,6 +70,7 @@ def renew(
         service: the service.
         devices: names; None for every device with a certificate.
         force: renew what is not due, too.
+        compromised: renew what is not due, too, and revoke what is replaced: its key may be in other hands.
         check: change nothing.
         wait_s: how long a device may look for a way to the server.
         server_needed: no renewal can wait.
@@ -77,12 +82,29 @@ def renew(
     names = _named(service, devices)
     with service.fleet() as fleet, ExitStack() as sessions:
         issuer = _issuer(service, sessions, server_needed=server_needed)
-        run = _Run(fleet, issuer, force=force, check=check, wait_s=wait_s)
+        run = _Run(
+            fleet, issuer, force=force or compromised, compromised=compromised, check=check, wait_s=wait_s
+        )
         found = []
         for one in run.all(names):
-            found.append(one)
-            report(one)
+            ended = _replaced_revoked(service, one) if compromised and not check else one
+            found.append(ended)
+            report(ended)
     return tuple(found)
+
+
+def _replaced_revoked(service: Service, one: Renewed) -> Renewed:
+    """Revoke what a new certificate replaces."""
+    identity = service.plan.device(one.device).identity
+    if one.problem or identity is None:
+        return one
+    access = service.vault(f"revoking what the new certificate of {one.device} replaces")
+    try:
+        with logged_in(access, AppRole.REVOKER) as vault:
+            gone = revoke_replaced(vault, service.plan.pki, identity, one.serial)
+    except HeiikiError as error:
+        return replace(one, problem=f"has a new certificate, but those before are still good: {error}")
+    return replace(one, reasons=(*one.reasons, f"{len(gone)} revoked that it replaces"))
 
 
 def _named(service: Service, devices: Collection[str] | None) -> list[str]:
@@ -138,6 +160,7 @@ class _Run:
     fleet: Fleet
     issuer: _Issuer
     force: bool
+    compromised: bool
     check: bool
     wait_s: int
 
@@ -182,7 +205,7 @@ class _Run:
 
     def _order(self, vault: Vault, name: str, made: Mapping[str, Any]) -> Document:
         token, order = enrol.order(vault, self.shared, name, made["csr"])
-        order["generation"] = made["generation"]
+        order |= {"generation": made["generation"], "compromised": self.compromised}
         return {"step": "install", "device": name, "order": order, "token": token}
 
     def _postponed(
@@ -212,7 +235,9 @@ class _Run:
         told = (*answer.data.get("warnings", ()), *self.shared["warnings"])
         if self.issuer.problem and reasons and not problem:
             return self._postponed(name, reasons, answer, told)
-        return Renewed(name, reasons, bool(answer.data.get("changed")), problem, told)
+        installed = answer.data.get("certificate") if "made" not in answer.data else None
+        serial = str(installed["serial"]) if installed else ""
+        return Renewed(name, reasons, bool(answer.data.get("changed")), problem, told, serial)
 
 
 def step_of_rotation(

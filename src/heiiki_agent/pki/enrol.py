@@ -47,7 +47,7 @@ def install(settings: Settings, order: Order) -> dict[str, Any]:
         files.write(folder / "chain.pem", "".join(item.pem for item in chain))
         store.keep_anchors(order.trusted)
         store.switch(order.generation)
-        store.prune()
+        store.prune(keep_previous=not order.compromised)
     return {"generation": order.generation, "serial": leaf.serial}
 
 

@@ -117,6 +117,7 @@ class Order:
         parameters: what goes with the CSR, as the token's policy pins it.
         names: what the certificate must hold; the configuration has to say the same.
         generation: the generation whose CSR was looked at.
+        compromised: earlier keys may be in other hands: those that are here go.
         anchors, server_anchors: as in `Anchors`.
     """
 
@@ -129,6 +130,7 @@ class Order:
     generation: int
     anchors: Annotated[tuple[Pem, ...], 1]
     server_anchors: tuple[Pem, ...]
+    compromised: bool = False
 
     @property
     def trusted(self) -> Anchors:

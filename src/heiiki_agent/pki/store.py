@@ -89,9 +89,9 @@ class Store:
         """Make a complete generation the one in use."""
         files.link(self._current, f"generations/{generation}")
 
-    def prune(self) -> None:
-        """Keep the generation in use, the one before, and what is newer."""
-        kept = {self.current(), self.previous()}
+    def prune(self, *, keep_previous: bool = True) -> None:
+        """Keep the generation in use, the one before where that is asked for, and what is newer."""
+        kept = {self.current(), self.previous()} if keep_previous else {self.current()}
         for number in self.numbers():
             if number not in kept and number < (self.current() or 0):
                 shutil.rmtree(self.path(number))

@@ -31,6 +31,7 @@ from fake_vault import Authority
 from vault_server import RunningVault, make_tls, unsealed_vault
 
 from heiiki import intent
+from heiiki.errors import CertificateError
 from heiiki.pki import enrol, marks, revoke
 from heiiki.pki.server import reconcile as pki
 from heiiki.plan import Plan, build
@@ -312,6 +313,7 @@ class Fleet:
             "service_dir": str(EXAMPLE),
             "secret_state": str(self.folder),
             "force": False,
+            "compromised": False,
             "reinstate": False,
             "wait_s": 0,
             "program": _application(self.folder),
@@ -378,6 +380,33 @@ def test_a_device_that_its_ca_has_revoked_gets_no_other_certificate_until_it_is_
     assert second["certificate"]["serial"] != first["certificate"]["serial"]
     for more in ({}, {"reinstate": True}):
         assert not fleet.run(**more)["changed"]
+
+
+def test_a_compromised_certificate_is_worth_nothing_once_the_next_is_installed(
+    fleet: Fleet, plan: Plan
+) -> None:
+    first, second = fleet.run(), fleet.run(force=True)
+    olds = {one["certificate"]["serial"] for one in (first, second)}
+    assert len(list((fleet.folder / "pki/generations").iterdir())) == 2
+    assert not olds & set(revoke.revoked_since(fleet.server.root, plan.pki)), "force alone is no remedy"
+    would = fleet.run(check=True, compromised=True)
+    assert (would["changed"], would["reasons"]) == (True, ["asked for"])
+    third = fleet.run(compromised=True)
+    assert olds <= set(third["revoked"])
+    assert olds <= set(revoke.revoked_since(fleet.server.root, plan.pki))
+    assert third["certificate"]["serial"] not in revoke.revoked_since(fleet.server.root, plan.pki)
+    (left,) = (fleet.folder / "pki/generations").iterdir()
+    assert left.name == str(fleet.status["generation"])
+    assert not fleet.run()["changed"]
+
+
+def test_a_device_that_names_another_certificate_than_it_got_has_none_revoked(
+    fleet: Fleet, plan: Plan
+) -> None:
+    identity = plan.device(DEVICE).identity
+    assert identity
+    with pytest.raises(CertificateError, match=r"^umeda-bems says that it has the certificate 01:02, which"):
+        revoke.revoke_replaced(fleet.server.root, plan.pki, identity, "01:02")
 
 
 def test_a_device_that_is_marked_at_the_server_gets_none(fleet: Fleet, plan: Plan) -> None:

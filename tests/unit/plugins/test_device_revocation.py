@@ -88,7 +88,8 @@ def service(
         yield made.nodes
 
     @contextmanager
-    def secrets(_: object) -> Iterator[Any]:
+    def secrets(_: object, *, hurried: bool) -> Iterator[Any]:
+        assert hurried, "a server that hangs must not hold the other steps up"
         yield lambda path, field: f"{path} {field}"
 
     monkeypatch.setattr(use_cases, "management", lambda _: SimpleNamespace(transport=transport))
