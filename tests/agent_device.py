@@ -34,6 +34,7 @@ class Device:
         self.folder, self.fake = folder, fake
         self.file = folder / "credentials.json"
         self.told = folder / "told"
+        self.root_list = fake.root.crl(1)
         self.document: dict[str, Any] = {
             **GOOD,
             "folder": str(folder / "pki"),
@@ -87,7 +88,7 @@ class Device:
     def publish_crls(self, number: int, *serials: int) -> None:
         self.fake.crls = {
             "pki-issuing": {"i": (self.fake.issuing, self.fake.issuing.crl(number, serials))},
-            "pki-root": {"r": (self.fake.root, self.fake.root.crl(1))},
+            "pki-root": {"r": (self.fake.root, self.root_list)},
         }
 
     def run(self, command: str, given: str = "") -> "subprocess.CompletedProcess[str]":

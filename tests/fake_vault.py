@@ -190,6 +190,8 @@ class _Handler(BaseHTTPRequestHandler):
             "sealed": (503, b'{"errors":["Vault is sealed"]}'),
             "spent": (400, b'{"errors":["wrapping token is not valid or does not exist"]}'),
             "forbidden": (403, b'{"errors":["1 error occurred:\\n\\t* permission denied\\n\\n"]}'),
+            "none": (404, b'{"errors":[]}'),
+            "broken": (500, b'{"errors":["1 error occurred"]}'),
             "garbage": (200, b"<html>welcome</html>"),
             "empty": (200, b'{"data": null}'),
         }

@@ -5,6 +5,7 @@ the server make a token for one call under the device's policy, and sends that t
 unwrapped once, so an intercepted token is noticed.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -29,6 +30,12 @@ from heiiki.plan.model import Identity, Pki
 WRAP_S = 90
 """Life of a wrapped token, seconds: the device unwraps it at once, over a network that may be converging."""
 
+REQUEST_LIMIT = 8192
+"""Octets of a request at most; one with every name of a device has some 700."""
+
+_ONE_REQUEST = re.compile(
+    r"-----BEGIN CERTIFICATE REQUEST-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE REQUEST-----\n?"
+)
 _UTF8_STRING = 0x0C
 _SHORT_LENGTH = 0x80
 
@@ -50,10 +57,15 @@ def check_request(csr_pem: str, identity: Identity) -> None:
     """Hold a request (PKCS #10, PEM) against the plan.
 
     Raises:
-        CertificateError: not signed by its own key, not EC P-256, or it asks for anything that the plan does
-            not give the device.
+        CertificateError: not one request and nothing else, not signed by its own key, not EC P-256, or it
+            asks for anything that the plan does not give the device.
     """
     where = f"{identity.device}: the certificate request"
+    if len(csr_pem) > REQUEST_LIMIT or not _ONE_REQUEST.fullmatch(csr_pem):
+        raise CertificateError(
+            f"{where} is not one PEM block of at most {REQUEST_LIMIT} octets and nothing else; nothing was "
+            "signed. Find out who made this one"
+        )
     try:
         request = x509.load_pem_x509_csr(csr_pem.encode())
         key, signed = request.public_key(), request.is_signature_valid
@@ -91,6 +103,8 @@ def _extension_problems(extensions: x509.Extensions, identity: Identity) -> Iter
                 yield f"differs from the plan in the names {', '.join(strange)}"
         elif isinstance(extension.value, x509.BasicConstraints) and extension.value.ca:
             yield "asks for a CA certificate"
+        else:
+            yield f"asks for the extension {extension.oid.dotted_string}, which only the CA decides on"
 
 
 def general_names(identity: Identity) -> tuple[x509.GeneralName, ...]:

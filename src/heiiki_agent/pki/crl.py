@@ -35,9 +35,11 @@ def pull(settings: Settings) -> dict[str, Any]:
     others = store.certificates("server.pem")
     anchors = Anchors(tuple(item.pem for item in roots), tuple(item.pem for item in others))
     with Server(where.url, where.host, anchors, settings.sources) as server:
-        fetched = [item for mount in where.mounts for item in _fetch(server, mount, store)]
+        answers = [item for mount in where.mounts for item in _fetch(server, mount, store)]
+    fetched = [item for item in answers if isinstance(item, Fetched)]
+    unlisted = [item.authority for item in answers if isinstance(item, Unlisted)]
     with store.alone():
-        changed, refused = _take(store, roots, fetched)
+        changed, refused = _take(store, roots, fetched, unlisted)
     for line in changed:
         _log.warning("%s", line)
     if store.read("loaded") != store.digest():
@@ -61,7 +63,14 @@ class Fetched:
     authority: Certificate | None
 
 
-def _fetch(server: Server, mount: str, store: Store) -> Iterator[Fetched]:
+@dataclass(frozen=True, slots=True)
+class Unlisted:
+    """A CA that the server has, and of which it gives no CRL: now, or ever."""
+
+    authority: Certificate
+
+
+def _fetch(server: Server, mount: str, store: Store) -> Iterator[Fetched | Unlisted]:
     """Yield the CRL of every CA of a mount; one that only holds another's certificate has none."""
     known = store.authorities()
     answer = server.document("GET", f"{mount}/issuers?list=true")
@@ -72,7 +81,10 @@ def _fetch(server: Server, mount: str, store: Store) -> Iterator[Fetched]:
     some = False
     for issuer in issuers:
         where = f"{mount}/issuer/{issuer}"
-        for pem in _crl_of(server, where):
+        found = _crl_of(server, where)
+        if not found:
+            yield Unlisted(_authority_of(server, where))
+        for pem in found:
             some = True
             try:
                 revoked = RevocationList.read(pem)
@@ -106,7 +118,10 @@ def _authority_of(server: Server, where: str) -> Certificate:
 
 
 def _take(
-    store: Store, roots: Sequence[Certificate], fetched: Sequence[Fetched]
+    store: Store,
+    roots: Sequence[Certificate],
+    fetched: Sequence[Fetched],
+    unlisted: Sequence[Certificate],
 ) -> tuple[list[str], list[str]]:
     """Keep what is newer and good of `fetched`; return what changed and what was refused."""
     known = store.authorities()
@@ -117,7 +132,7 @@ def _take(
     for item in fetched:
         revoked, old = item.revoked, kept.get(item.revoked.authority)
         authority = next((one for one in known if revoked.is_of(one)), item.authority)
-        same = old is not None and revoked.number == old.number
+        same = old is not None and revoked.number == old.number and revoked.pem == old.pem
         if same and authority in known:
             continue
         problem = _refused(revoked, old, authority, roots, known)
@@ -131,7 +146,7 @@ def _take(
         if not same:
             numbers = f"{'none' if old is None else old.number} -> {revoked.number}"
             changed.append(f"CRL of {revoked.issuer}: number {numbers}, {len(revoked.serials)} revoked")
-    _keep_issuers(store, learned, fetched)
+    _keep_issuers(store, learned, fetched, unlisted)
     known = store.authorities()
     kept = {key: one for key, one in kept.items() if any(one.is_of(ca) for ca in known)}
     if kept != before:
@@ -139,14 +154,25 @@ def _take(
     return changed, refused
 
 
-def _keep_issuers(store: Store, learned: Iterable[Certificate], fetched: Sequence[Fetched]) -> None:
+def _keep_issuers(
+    store: Store,
+    learned: Iterable[Certificate],
+    fetched: Sequence[Fetched],
+    unlisted: Sequence[Certificate],
+) -> None:
     """Keep the CAs below the anchors that Vault still has: one that was retired is trusted no longer.
 
+    One that it has and gives no CRL of, because it failed at that moment, is not retired.
     The device's own is among them: after a renewal by the next one its peers may still be certified by it.
     """
     own = store.certificates("current/chain.pem")
     issuers = {one.sha256: one for one in (*store.certificates("issuers.pem"), *own, *learned)}
-    served = [one for one in issuers.values() if any(item.revoked.is_of(one) for item in fetched)]
+    there = {one.sha256 for one in unlisted}
+    served = [
+        one
+        for one in issuers.values()
+        if one.sha256 in there or any(item.revoked.is_of(one) for item in fetched)
+    ]
     text = "".join(one.pem for one in served if one.not_after > now())
     if text != store.read("issuers.pem"):
         files.write(store.folder / "issuers.pem", text)
@@ -162,6 +188,8 @@ def _refused(
     """Return why a CRL is not taken, or nothing."""
     if old is not None and revoked.number < old.number:
         return f"is older than number {old.number}, which is here"
+    if old is not None and revoked.number == old.number and revoked.pem != old.pem:
+        return "has the number of the one that is here, and says something else"
     if authority is None or not revoked.is_of(authority):
         return "is of no CA that is known here"
     if authority not in known:

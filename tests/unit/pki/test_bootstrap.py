@@ -86,7 +86,9 @@ def test_a_set_up_that_broke_off_is_completed(lab_plan: Plan, tmp_path: Path) ->
 
 def test_a_root_token_comes_from_the_keys_and_goes_with_the_step(lab_vault: SetUpVault) -> None:
     with root(lab_vault.access) as session:
-        assert (session.read("auth/token/lookup-self") or {})["policies"] == ["root"]
+        told = session.read("auth/token/lookup-self") or {}
+        # It ends by itself, too: a run may be killed before it revokes it.
+        assert (told["policies"], 0 < told["ttl"] <= 900, told["renewable"]) == (["root"], True, False)
     assert gone(lab_vault.running, session)
 
 

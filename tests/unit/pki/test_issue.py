@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from vault_server import SetUpVault, make_request, obtain
 
 from heiiki.errors import CertificateError, VaultError, VaultFault
@@ -25,6 +25,7 @@ EMS = Identity(
     jids=("umeda-bems@lab.internal",),
 )
 KEY = ec.generate_private_key(ec.SECP256R1())
+CERT_SIGN = x509.KeyUsage(*[name == "keyCertSign" for name in (*"abcde", "keyCertSign", *"ghi")])
 Build = Callable[[x509.CertificateSigningRequestBuilder], x509.CertificateSigningRequestBuilder]
 
 
@@ -72,6 +73,19 @@ WRONG = {
     "differs from the plan in the names 10.0.0.1": request(
         with_names(*general_names(EMS), x509.IPAddress(IPv4Address("10.0.0.1")))
     ),
+    "asks for the extension 2.5.29.15, which only the CA decides on": request(
+        lambda builder: builder.add_extension(CERT_SIGN, critical=True)
+    ),
+    "asks for the extension 2.5.29.37, which only the CA decides on": request(
+        lambda builder: builder.add_extension(
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]), critical=False
+        )
+    ),
+    "asks for the extension 1.2.3.4, which only the CA decides on": request(
+        lambda builder: builder.add_extension(
+            x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00"), critical=True
+        )
+    ),
     "asks for a CA certificate": request(
         lambda builder: builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     ),
@@ -108,9 +122,19 @@ def _point(key: ec.EllipticCurvePublicKey) -> bytes:
     return numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n"])
-def test_what_is_no_request(text: str) -> None:
+def test_what_cannot_be_read() -> None:
+    text = "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n"
     with pytest.raises(CertificateError, match=r"^umeda-bems: the certificate request cannot be read"):
+        check_request(text, EMS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "nonsense", request() * 2, f"hello\n{request()}", f"{request()}\nmore", "A" * 100_000 + request()],
+    ids=["nothing", "nonsense", "two", "text before", "text after", "long text before"],
+)
+def test_what_is_not_one_request_and_nothing_else(text: str) -> None:
+    with pytest.raises(CertificateError, match=r"is not one PEM block of at most 8192 octets"):
         check_request(text, EMS)
 
 

@@ -27,6 +27,7 @@ from heiiki.state import FileSecrets
 
 INIT = "vault/init"
 
+_ROOT_LIFE = "15m"
 _OPEN_WAY = "sys/generate-root"
 """HashiCorp Vault, and OpenBao where its listener allows it: the unseal keys alone make a root token."""
 _CLOSED_WAY = "sys/generate-root-token"
@@ -127,6 +128,10 @@ def _root_token(access: Access) -> str:
         return access.store.read(INIT, "root_token")
     except SecretError:
         keys = _keys(access)
+    return _ending(access.vault, _generated(access, keys))
+
+
+def _generated(access: Access, keys: list[str]) -> str:
     try:
         return _generate(access.vault, _OPEN_WAY, keys)
     except VaultError as error:
@@ -134,6 +139,15 @@ def _root_token(access: Access) -> str:
             raise
     with logged_in(access, AppRole.CONFIGURATOR) as session:
         return _generate(session, _CLOSED_WAY, keys)
+
+
+def _ending(vault: Vault, token: str) -> str:
+    """Return a root token that ends by itself in place of one that does not: a run may be cut off."""
+    endless = vault.with_token(token)
+    life = {"ttl": _ROOT_LIFE, "explicit_max_ttl": _ROOT_LIFE, "renewable": False}
+    made = endless.write("auth/token/create", {"policies": ["root"], "no_parent": True, **life})
+    endless.write("auth/token/revoke-self", {})
+    return str(made["auth"]["client_token"])
 
 
 def _drop_root_token(store: FileSecrets) -> None:

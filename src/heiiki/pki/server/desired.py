@@ -23,6 +23,8 @@ _NOT_BEFORE_S = 30
 """A certificate begins so much earlier than it was made: clocks differ."""
 _OCSP_LIFE = "1h"
 _KEPT_VERSIONS = 5
+_TIDY_S = 12 * _HOUR
+"""How often certificates that have expired are removed."""
 
 IPSEC_IKE = "1.3.6.1.5.5.7.3.17"
 """id-kp-ipsecIKE: an extended key usage for IKE must hold it or anyExtendedKeyUsage (RFC 4945 5.1.3.12)."""
@@ -111,6 +113,17 @@ def engine_settings(trust: Pki) -> Iterator[Setting]:
                 "delta_rebuild_interval": f"{life.delta_crl_min}m",
                 "ocsp_disable": False,
                 "ocsp_expiry": _OCSP_LIFE,
+            },
+        )
+        yield Setting(
+            f"{mount}/config/auto-tidy",
+            {
+                "enabled": True,
+                "interval_duration": _TIDY_S,
+                "tidy_cert_store": True,
+                "tidy_revoked_certs": True,
+                # As long as a list that still names it may be in use.
+                "safety_buffer": life.crl_h * _HOUR,
             },
         )
     yield Setting(f"{trust.secrets_mount}/config", {"max_versions": _KEPT_VERSIONS})
@@ -217,6 +230,16 @@ def access_settings() -> Iterator[Setting]:
                 "token_type": "service",
             },
         )
+
+
+def quota_settings() -> Iterator[Setting]:
+    """Yield how many requests a second the server answers to one address, and how many log-ins.
+
+    What it refuses for that reason is not in its audit log: who is not logged in costs little.
+    """
+    for name, path, rate, block_s in (("requests", "", 2000, 0), ("log-ins", "auth/approle/", 50, 1)):
+        values = {"path": path, "rate": rate, "interval": 1, "block_interval": block_s}
+        yield Setting(f"sys/quotas/rate-limit/heiiki-{name}", values)
 
 
 def policies(plan: Plan) -> dict[str, str]:

@@ -22,6 +22,19 @@ Connector = Callable[[], socket.socket]
 THREADS = 12
 """Calls that may be under way at once."""
 _PORT = 8200
+_TOO_MANY = urllib3.Retry(
+    # Nothing but 429, a rate that the server does not exceed, of which it has done nothing.
+    total=6,
+    connect=0,
+    read=0,
+    redirect=0,
+    other=0,
+    status=6,
+    status_forcelist={429},
+    allowed_methods=None,
+    backoff_factor=0.2,
+    raise_on_status=False,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +71,7 @@ class _Pinned(requests.adapters.HTTPAdapter):
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        super().__init__(max_retries=0)
+        super().__init__(max_retries=_TOO_MANY)
 
     def init_poolmanager(self, *_: Any, **__: Any) -> None:
         """Make the one pool; requests would look them up by address."""

@@ -104,13 +104,14 @@ def _configurator(trust: Pki) -> Iterator[str]:
     for path in ("sys/mounts", "sys/auth", "auth/approle/role/+", f"auth/token/roles/{TOKEN_ROLE}"):
         yield _rule(path, "read")
     yield _rule("sys/audit", "read", "sudo")
+    yield _rule("sys/quotas/rate-limit/+", "read")
     yield _rule("sys/policies/acl", "list")
     yield _rule("sys/policies/acl/*", "read")
     yield _rule(_DEVICE_POLICIES, "create", "read", "update", "delete")
     yield _rule(f"{trust.secrets_mount}/config", "read")
     for mount in (trust.root_mount, trust.issuing_mount):
         yield _rule(f"{mount}/config/issuers", "read")
-        for part in ("cluster", "crl"):
+        for part in ("cluster", "crl", "auto-tidy"):
             yield _rule(f"{mount}/config/{part}", "read", "update")
         yield _rule(f"{mount}/issuers", "list")
         yield _rule(f"{mount}/issuer/+", "read")

@@ -47,6 +47,7 @@ def ensure(vault: Vault, plan: Plan, *, check: bool = False) -> tuple[Change, ..
         *_settings(vault, desired.role_settings(plan), check=check),
         *_policies(vault, desired.policies(plan), check=check),
         *_settings(vault, desired.access_settings(), check=check),
+        *_settings(vault, desired.quota_settings(), check=check),
     ]
     if not check and any(change.path.endswith("/config/crl") for change in found):
         for mount in (plan.pki.root_mount, plan.pki.issuing_mount):

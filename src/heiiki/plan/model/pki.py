@@ -42,12 +42,17 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class VaultServer:
-    """Configuration of the Vault API server: OpenBao or HashiCorp Vault, raft storage, TLS, audit log."""
+    """Configuration of the Vault API server: OpenBao or HashiCorp Vault, raft storage, TLS, audit log.
+
+    Attributes:
+        request_limit: octets of a request at most; our largest is a role, with the names of a class.
+    """
 
     address: IPv4Address
     service_address: IPv4Address
     port: int
     node_id: str
+    request_limit: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,3 +142,37 @@ def test_a_way_to_the_server_is_waited_for(device: Device) -> None:
     done = device.run("reach", json.dumps({"url": "https://127.0.0.1:1", "wait_s": 0}))
     assert done.returncode == 3
     assert done.stderr.startswith("https://127.0.0.1:1: no way to it within 0 s: ")
+
+
+def test_a_list_with_the_number_of_the_one_that_is_here_and_other_content_is_refused(device: Device) -> None:
+    device.enrol()
+    device.publish_crls(3, 0x77)
+    pull(device.settings)
+    assert pull(device.settings) == {"changed": [], "refused": []}
+    device.publish_crls(3)
+    done = pull(device.settings)
+    assert done["changed"] == []
+    assert done["refused"][0] == (
+        "CRL 3 of CN=Test Issuing: has the number of the one that is here, and says something else"
+    )
+    assert [one.serials for one in device.store.lists() if one.issuer == "CN=Test Issuing"] == [("77",)]
+
+
+@pytest.mark.parametrize("status", ["none", "broken"])
+def test_a_ca_whose_list_the_server_does_not_give_at_the_moment_is_not_forgotten(
+    device: Device, status: str
+) -> None:
+    """In the middle of a rotation its peers would be refused; one that the server no longer has is."""
+    device.enrol()
+    device.publish_crls(1)
+    pull(device.settings)
+    successor = Authority("Next Issuing", device.fake.root)
+    device.fake.crls["pki-issuing"]["n"] = (successor, successor.crl(1))
+    pull(device.settings)
+    device.fake.wrong, device.fake.at = status, "/issuer/n/crl"
+    assert pull(device.settings) == {"changed": [], "refused": []}
+    assert "CN=Next Issuing" in {one.issuer for one in device.store.lists()}
+    device.fake.wrong = ""
+    del device.fake.crls["pki-issuing"]["n"]
+    pull(device.settings)
+    assert "CN=Next Issuing" not in {one.issuer for one in device.store.lists()}
