@@ -1,7 +1,7 @@
 """The use case verify: a service examined on paper and as it runs, and the report of it."""
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,8 @@ from heiiki.intent.place import refuse_inside_service
 from heiiki.management import TestEquipment
 from heiiki.output import OwnedFolder
 from heiiki.pki.authorities import every
+from heiiki.pki.server.login import logged_in
+from heiiki.pki.server.policies import AppRole
 from heiiki.render import compile_plan
 from heiiki.report import (
     EvidenceStore,
@@ -31,10 +33,12 @@ from heiiki.report.completion import is_not_run
 from heiiki.report.header import utc_now
 from heiiki.report.verdicts import Faults
 from heiiki.requirements import Result, Verdict
+from heiiki.revocation import standing
 from heiiki.service.model import Service
 from heiiki.verify import verify as examine
 from heiiki.verify.ipsec.test_certificates import VaultAuthority
 from heiiki.verify.subjects import expected
+from heiiki.verify.verdicts import Keep
 
 BAD = frozenset({Result.FAIL, Result.UNKNOWN})
 
@@ -111,7 +115,10 @@ def _measured(
             checks=checks,
         )
     header = Header.of(plan, machine=_machine(), lab=way.simulated)
-    revoked = revocation.verdicts(plan, artifacts, keep, service.ledger)
+    revoked = (
+        *revocation.verdicts(plan, artifacts, keep, service.ledger),
+        *_standing(service, keep, checks),
+    )
     verdicts = (*design(plan, builds), *seen.verdicts, *revoked)
     for row in seen.fault_rows:
         service.ledger.add(subject(row), row.sha256)
@@ -123,6 +130,21 @@ def _measured(
     named = expected(plan, builds)
     paths = write_report(artifacts, plan, header, *found, named, fingerprints=known.values())
     return Outcome(paths, bad_ones(paths.settled, faults), text(matrix(paths.settled)))
+
+
+def _standing(service: Service, keep: Keep, checks: Collection[str] | None) -> Iterator[Verdict]:
+    """Prove again that every device which is revoked is refused."""
+    if checks is not None and "trust" not in checks:
+        return
+    try:
+        access = service.vault("proving that revoked devices are refused")
+        with logged_in(access, AppRole.AUDITOR) as vault:
+            revoked = standing.at_server(vault, service.plan)
+    except VaultError as error:
+        yield from standing.not_asked(service.plan, error)
+        return
+    with service.fleet() as fleet:
+        yield from standing.verdicts(service.plan, revoked, fleet, keep)
 
 
 def bad_ones(verdicts: Sequence[Verdict], faults: Chosen) -> tuple[Verdict, ...]:

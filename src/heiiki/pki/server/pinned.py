@@ -26,7 +26,7 @@ _TOO_MANY = urllib3.Retry(
     # Nothing but 429, a rate that the server does not exceed, of which it has done nothing.
     total=6,
     connect=0,
-    read=0,
+    read=False,
     redirect=0,
     other=0,
     status=6,

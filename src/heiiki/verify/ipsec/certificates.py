@@ -25,6 +25,9 @@ KEYS = (("EC", "P-256", 256), ("EC", "P-384", 384))
 LATE = 0.5
 """Share of the margin between renewal and expiry that must be left, else the renewal is overdue."""
 
+LEFT = 0.25
+"""Share of a list's life that must be left; the server makes a new one when half of it is."""
+
 MISSED_POLLS = 3
 """Polls in a row without an answer after which revocation counts as not working."""
 
@@ -45,7 +48,7 @@ def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
         if device.crl_source is not None:
             yield judged(
                 device.name,
-                partial(revocation, device, device.crl_source, answer, evidence),
+                partial(revocation, device, device.crl_source, plan.pki.lifetimes, answer, evidence),
                 partial(_unknown, THEFT, revocation_subject(device.name), evidence),
             )
 
@@ -124,20 +127,23 @@ def _list(names: Sequence[str]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-def revocation(device: Device, wanted: CrlSource, answer: Answer, evidence: tuple[Evidence, ...]) -> Verdict:
+def revocation(
+    device: Device, wanted: CrlSource, lifetimes: Lifetimes, answer: Answer, evidence: tuple[Evidence, ...]
+) -> Verdict:
     """Return R-THEFT of one verifier: the lists that it has, and when it last got them."""
     subject = revocation_subject(device.name)
     status = credentials_status(answer)
     if isinstance(status, str):
         return unknown(THEFT, subject, status, evidence)
-    wrong = _list_problems(status)
+    needed = lifetimes.crl_h * LEFT
+    wrong = _list_problems(status, needed)
     watch = answer.data["commands"]["check"]
     if watch["rc"] != 0:
         wrong.append(f"no watch fetches them: {(watch['out'] + watch['err']).strip()}")
     else:
         wrong += _report_problems(watch["out"])
     left = min((one["hours_left"] for one in status["crls"]), default=None)
-    figure = None if left is None else (left, 0.0, "hours left")
+    figure = None if left is None else (left, needed, "hours left")
     if wrong:
         return live(THEFT, subject, Result.FAIL, summarise(wrong), evidence, figure=figure)
     lists = "; ".join(f"{one['issuer']}: number {one['number']}" for one in status["crls"])
@@ -145,14 +151,20 @@ def revocation(device: Device, wanted: CrlSource, answer: Answer, evidence: tupl
     return live(THEFT, subject, Result.PASS, reason, evidence, figure=figure)
 
 
-def _list_problems(status: Mapping[str, Any]) -> list[str]:
+def _list_problems(status: Mapping[str, Any], needed_h: float) -> list[str]:
     """Every CA between a peer and the anchors needs a list of its own (RFC 5280 6.3)."""
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     chain = status["certificate"]["chain"] if status["certificate"] else []
     authorities = {one["subject"] for one in (*chain, *status["anchors"])}
     there = {one["issuer"] for one in status["crls"]}
     wrong = [f"no CRL of {name}" for name in sorted(authorities - there)]
-    wrong += [f"the CRL of {one['issuer']} has expired" for one in status["crls"] if one["hours_left"] <= 0]
+    wrong += [
+        f"the CRL of {one['issuer']} has expired"
+        if one["hours_left"] <= 0
+        else f"the CRL of {one['issuer']} ends in {one['hours_left']:.0f} h: the server has made no newer one"
+        for one in status["crls"]
+        if one["hours_left"] < needed_h
+    ]
     return wrong + [
         f"the CRL of {one['issuer']} is of the future ({one['this_update']})"
         for one in status["crls"]
@@ -171,4 +183,6 @@ def _report_problems(text: str) -> list[str]:
         return ["the watch does not say how its last pulls went"]
     if failures >= MISSED_POLLS:
         return [f"{failures} pulls in a row failed: {report.get('problem', '')}"]
+    if not failures and report.get("problem"):
+        return [f"the last pull refused a list: {report['problem']}"]
     return []

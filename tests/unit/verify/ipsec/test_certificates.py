@@ -108,7 +108,7 @@ def test_a_device_that_tells_nothing_leaves_it_unknown(plan: Plan) -> None:
 def revocation(plan: Plan, found: Answer) -> Verdict:
     device = plan.device("umeda-gw-b")
     assert device.crl_source is not None
-    return certificates.revocation(device, device.crl_source, found, ())
+    return certificates.revocation(device, device.crl_source, plan.pki.lifetimes, found, ())
 
 
 def test_fresh_lists_of_every_ca_are_a_pass(plan: Plan) -> None:
@@ -124,6 +124,8 @@ def test_fresh_lists_of_every_ca_are_a_pass(plan: Plan) -> None:
         (answer(lambda one: one.update(crls=[])), f"no CRL of {ISSUING}"),
         (answer(lambda one: one["crls"][0].update(hours_left=-1.0)), "has expired"),
         (answer(lambda one: one["crls"][0].update(this_update="2126-01-01T00:00:00Z")), "is of the future"),
+        (answer(lambda one: one["crls"][0].update(hours_left=17.0)), "ends in 17 h: the server has made no"),
+        (answer(watch={"failures": 0, "problem": "CRL 3 of X"}), "the last pull refused a list: CRL 3 of X"),
         (answer(rc=1), "no watch fetches them: no watch"),
         (answer(watch={"failures": 3, "problem": "refused"}), "3 pulls in a row failed: refused"),
         (answer(watch={"failures": None}), "does not say how"),
