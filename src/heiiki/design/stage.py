@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from heiiki.design import availability, cost, independence, separation, switchover, trust
+from heiiki.design import availability, cost, independence, management, separation, switchover, trust
 from heiiki.design.sent import read
 from heiiki.plan.model import Plan
 from heiiki.render.model import DeviceBuild
@@ -27,6 +27,7 @@ def design(plan: Plan, builds: Iterable[DeviceBuild]) -> tuple[Verdict, ...]:
         *_scale(plan),
         *cost.verdicts(plan),
         *_closed(plan),
+        *management.verdicts(plan),
         *separation.verdicts(plan),
         *trust.verdicts(plan, sent),
     )
