@@ -12,7 +12,7 @@ from heiiki import management as module
 from heiiki.errors import ManagementError
 from heiiki.management import SshManagement, management
 from heiiki.plan.model import Management, Plan
-from heiiki.transport import SshHost
+from heiiki.transport import SshHost, host_key_options
 from heiiki_lab.management import LabManagement
 
 
@@ -66,7 +66,8 @@ def test_devices_are_reached_by_their_names(lab_plan: Plan, monkeypatch: pytest.
     monkeypatch.setattr(module, "SshTransport", lambda hosts: nullcontext(seen.update(hosts)))
     plan = of_kind(lab_plan, "ssh")
     with SshManagement().transport(plan):
-        assert seen["dras"] == SshHost("dras.mgmt.example", "ops")
+        only_known = host_key_options(None)
+        assert seen["dras"] == SshHost("dras.mgmt.example", "ops", options=only_known)
     with SshManagement().transport(plan, lambda _: {"dras": SshHost("192.0.2.77", port=2222)}):
         assert seen["dras"] == SshHost("192.0.2.77", port=2222)
 
