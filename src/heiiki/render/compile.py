@@ -12,6 +12,17 @@ from heiiki.render.templates import render
 _UNITS = "/etc/systemd/system"
 _FILTER = "/etc/nftables.conf"
 _LIST = "nft --stateless --terse list table inet heiiki"
+_CONNECTIONS = "65536"
+"""Connections that a device tracks: what it answers itself, and nothing that it forwards."""
+_BASELINE = {
+    "net.ipv4.conf.all.arp_ignore": "1",
+    "net.ipv4.conf.all.arp_announce": "2",
+    "net.ipv4.conf.all.log_martians": "1",
+    "net.ipv4.icmp_echo_ignore_broadcasts": "1",
+    "net.ipv4.icmp_ignore_bogus_error_responses": "1",
+    "net.ipv4.tcp_syncookies": "1",
+}
+"""What audits ask of any host, such as no ARP for another interface's address, no answer to a broadcast."""
 _FRR_DAEMONS = "/etc/frr/daemons"
 _SEPARATION = ("R-ISO-SITE", "R-ISO-CARRIER", "R-ISO-MALICE")
 _GROUP = ("R-ISO-GROUP", "R-ISO-MALICE")
@@ -78,9 +89,15 @@ def _route(route: StaticRoute) -> dict[str, object]:
 
 
 def _sysctls(device: Device, interfaces: list[Interface]) -> dict[str, str]:
-    """Routing where the device routes; no redirects, no reverse-path filter: paths are asymmetric (D3)."""
+    """Routing where the device routes; no redirects, no reverse-path filter: paths are asymmetric (D3).
+
+    The Vault server answers ARP for its service address, which is none of its LAN's (T5).
+    """
     routes = device.router is not None or device.pgw is not None
     values = {"net.ipv4.ip_forward": "1" if routes else "0", "net.ipv6.conf.all.disable_ipv6": "1"}
+    values |= _BASELINE if device.vault is None else _BASELINE | {"net.ipv4.conf.all.arp_ignore": "0"}
+    if device.firewall is not None:
+        values["net.netfilter.nf_conntrack_max"] = _CONNECTIONS
     for name in (
         "all",
         "default",
@@ -89,6 +106,8 @@ def _sysctls(device: Device, interfaces: list[Interface]) -> dict[str, str]:
         values[f"net.ipv4.conf.{name}.rp_filter"] = "0"
         values[f"net.ipv4.conf.{name}.send_redirects"] = "0"
         values[f"net.ipv4.conf.{name}.accept_redirects"] = "0"
+        values[f"net.ipv4.conf.{name}.secure_redirects"] = "0"
+        values[f"net.ipv4.conf.{name}.accept_source_route"] = "0"
     return values
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from functools import cache
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import jinja2
@@ -9,6 +10,7 @@ import jinja2
 from heiiki.errors import RenderError
 from heiiki.plan.model import BgpNeighbor, Device, InputService, InterfaceKind, Plan, Router, TrafficSelector
 
+_FEWEST_BITS = 3
 _PROTOCOLS = {"gre": "47", "vrrp": "112", "ospf": "89"}
 
 
@@ -33,10 +35,13 @@ def _environment() -> jinja2.Environment:
         identifier,
         local_selector,
         management_side,
+        most_prefixes,
         nested,
         opened,
+        own_addresses,
         quoted,
         remote_selector,
+        untracked_side,
     )
     environment.filters.update({function.__name__: function for function in filters})
     return environment
@@ -84,6 +89,16 @@ def accepted(router: Router) -> Iterator[BgpNeighbor]:
     return iter(seen.values())
 
 
+def most_prefixes(neighbor: BgpNeighbor, plan: Plan, router: Router) -> int:
+    """Return how many prefixes a session may bring: those of the set that it accepts, a power of two.
+
+    A set that is matched up to a length holds one for each site: so few sites more change no session.
+    """
+    accepted = next(item for item in router.prefix_sets if item.name == neighbor.accept)
+    count = len(plan.sites) if accepted.le else len(accepted.prefixes)
+    return 1 << max(_FEWEST_BITS, count.bit_length())
+
+
 def announced(router: Router) -> Iterator[str]:
     """Yield the names of the prefix sets that sessions announce, once each."""
     names = (neighbor.announce for instance in router.bgp for neighbor in instance.neighbors)
@@ -128,6 +143,16 @@ def management_side(device: Device) -> str:
     if access is not None and access.interface:
         return f'iifname "{access.interface}"'
     return f"iifname != {quoted(_known(device))}"
+
+
+def untracked_side(device: Device) -> str:
+    """Return the nftables match for where every packet is tracked: on management's interfaces."""
+    return f"iifname != {quoted(_known(device)[1:])}"
+
+
+def own_addresses(device: Device) -> tuple[IPv4Address, ...]:
+    """Return every address at which a device answers itself, its virtual gateway's too."""
+    return tuple(dict.fromkeys((*device.addresses, *([device.vrrp.address] if device.vrrp else []))))
 
 
 def _known(device: Device) -> tuple[str, ...]:

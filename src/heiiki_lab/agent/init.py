@@ -28,6 +28,8 @@ _SYSCTLS = {
     "net/core/fb_tunnels_only_for_init_net": "2",
     "fs/inotify/max_user_instances": "4096",
     "kernel/printk": "4 4 1 7",
+    # One for all nodes, and theirs only to read: what the devices' settings ask for.
+    "net/netfilter/nf_conntrack_max": "65536",
 }
 
 

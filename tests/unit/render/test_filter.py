@@ -65,10 +65,28 @@ def test_every_service_is_bound_to_interfaces_of_the_device(plan: Plan) -> None:
         known = dispatched(rules)
         opened = [line for line in chain(rules, "input") if "comment" in line]
         for line in opened:
-            names = re.match(r"iifname \{ (.*?) \} ip saddr", line)
+            names = re.match(r"iifname \{ (.*?) \} i", line)
             assert names, (device.name, line)
             for name in re.findall(r'"([^"]+)"', names[1]):
                 assert any(re.fullmatch(name.replace("*", ".*"), one) for one in known), (device.name, line)
+
+
+def test_what_is_forwarded_or_held_without_state_is_not_tracked(plan: Plan) -> None:
+    for device in filters(plan):
+        rules = render("linux/nftables.conf.j2", plan, device)
+        tracked = chain(rules, "untracked")
+        assert bool(tracked) == bool(device.router or device.pgw), device.name
+        if not tracked:
+            continue
+        aside, tunnels, bfd, forwarded = tracked
+        named = set(re.findall(r'"([^"]+)"', aside))
+        assert aside.startswith("iifname != {")
+        assert named == dispatched(rules).keys() - {"lo"}
+        assert (tunnels, bfd) == ("meta l4proto { esp, gre } notrack", "udp dport { 3784, 4784 } notrack")
+        own = set(re.findall(r"[0-9.]+", forwarded))
+        virtual = {str(device.vrrp.address)} if device.vrrp else set()
+        assert own == {str(address) for address in device.addresses} | virtual
+        assert forwarded.startswith("ip daddr != {")
 
 
 def managed(plan: Plan, interface: str) -> str:
