@@ -65,10 +65,14 @@ def stop():
             time.sleep(0.01)
     pid.unlink(missing_ok=True)
 
+def hear_hangups():
+    # As systemd does: a shell cannot trap what was ignored when it began, as it is below nohup.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
 def start():
     if not alive():
         process = subprocess.Popen(shlex.split(value("ExecStart")), start_new_session=True,
-                                   stdin=null, stdout=null, stderr=null)
+                                   stdin=null, stdout=null, stderr=null, preexec_fn=hear_hangups)
         pid.write_text(str(process.pid))
 
 if verb == "show":
