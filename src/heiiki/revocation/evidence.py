@@ -131,7 +131,7 @@ def verdicts(plan: Plan, artifacts: Path, kept: Keep, ledger: Ledger) -> Iterato
     doubts = {one.path: ledger.flaw(_entry(one.path), _digest(one.path)) for one in found}
     for one in found:
         if flaw := doubts[one.path]:
-            why = f"the evidence {flaw}; only another revocation makes evidence anew"
+            why = f"the evidence {flaw}; only another revocation makes new evidence"
             yield unknown(_REQUIREMENT, f"revocation: {one.path.name}", why)
     if trusted := [one for one in found if not doubts[one.path]]:
         newest = max(trusted, key=lambda one: one.started)

@@ -73,7 +73,7 @@ def revoked_policy() -> str:
     """Return what stands in place of a revoked device's policy: it denies everything.
 
     It is the mark of the revocation as well: a token of the device has no right from that moment on, and
-    whoever makes policies or tokens finds it there. The revoker may write this text and no other.
+    everything that makes policies or tokens finds it there. The revoker may write this text and no other.
     """
     return _policy([_rule("*", "deny")])
 

@@ -2,7 +2,7 @@
 
 One file holds several requirements. What a difference concerns follows from where it stands: the chain and
 the interfaces of a filter rule, the context and the command of a line of FRRouting. Names and comments, which
-whoever made the difference may choose, decide nothing. A difference of which nothing is known concerns every
+the author of the difference may choose, decide nothing. A difference of which nothing is known concerns every
 requirement that its file holds.
 """
 
@@ -34,7 +34,7 @@ class Difference:
     Attributes:
         path: the compiled file.
         text: what differs, as human-readable text; it is shown and never decides.
-        concerned: the requirements that it speaks against, whoever holds them; empty: nothing is known.
+        concerned: the requirements that it speaks against, in whatever file; empty: nothing is known.
     """
 
     path: str

@@ -1,4 +1,4 @@
-"""A difference is attributed by where it stands; what whoever made it may write decides nothing."""
+"""A difference is attributed by where it stands; what its author may write decides nothing."""
 
 from typing import Any
 
