@@ -47,7 +47,8 @@ def main(arguments: list[str]) -> None:
 
 def _make(readable: Sequence[Path], memory: str) -> None:
     """Make the new root: `readable`, of which the first is the guest's root, and a folder for its memory."""
-    linux.mount("jail", str(_PLACE), "tmpfs", _FLAGS, "mode=755,size=1M")
+    # Of its few files the text on the processors is the large one: 1 MB where there are some 600.
+    linux.mount("jail", str(_PLACE), "tmpfs", _FLAGS, "mode=755,size=16M")
     for path in (*readable, *map(Path, _DEVICES)):
         _bind(path)
     # The C library is that of the guest's root: the machine's own folders are not let in.
