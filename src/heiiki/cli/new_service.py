@@ -56,13 +56,29 @@ networks:                       # two independent closed networks of two carrier
     apn: dr.beta.example
     tariff: {{monthly_yen: 600, included_mb: 3000, yen_per_extra_mb: 0.2}}
 
-reliability:                    # as the suppliers state them; R-AVAIL is computed from these
+{risks}
+reliability:                    # as the suppliers state them; R-AVAIL is computed from these, each element
   ce_router: {{mtbf_h: 260000, mttr_h: 4}}
   lte_gateway: {{mtbf_h: 260000, mttr_h: 4}}
   ip_access: {{mtbf_h: 9000, mttr_h: 6}}
   ip_core: {{mtbf_h: 90000, mttr_h: 2}}
   lte_radio: {{mtbf_h: 4000, mttr_h: 4}}
   lte_core: {{mtbf_h: 40000, mttr_h: 2}}
+  # lan_switch: {{mtbf_h: 500000, mttr_h: 4}}   # without it the LANs' switches do not count, as R-AVAIL says
+"""
+
+_NOBODY_LOOKED = """\
+# What both networks share. R-DUAL is unknown until somebody has looked: ask both carriers for their routes,
+# power and wholesale contracts, then write who looked, when and at what, and each thing that was found.
+# risks:
+#   examined: {by: Name, date: 2026-11-24, source: route documents of alpha and beta}
+#   shared:
+#     - {name: duct-3, kind: duct, elements: [a-pe1, b-edge]}
+"""
+
+_MADE_UP = """\
+risks:
+  examined: {by: heiiki new --sites, date: 2026-11-24, source: made-up networks that share nothing}
 """
 
 _FIRST_SITE = """\
@@ -94,21 +110,21 @@ b: {{sim: "44010{number:010d}"}}
 
 def template(name: str) -> dict[str, str]:
     """Return the files of a small commented service, by path."""
-    return {"service.yml": _service(name, edges=2), "sites/0001-first.yml": _FIRST_SITE}
+    return {"service.yml": _service(name, 2, _NOBODY_LOOKED), "sites/0001-first.yml": _FIRST_SITE}
 
 
 def generate(name: str, sites: int, seed: int) -> dict[str, str]:
     """Return the files of a service of `sites` sites, all variants mixed; a seed always gives the same."""
     choice = random.Random(seed)  # noqa: S311 - test data
     edges = min(40, 2 + sites // 50)
-    files = {"service.yml": _service(name, edges)}
+    files = {"service.yml": _service(name, edges, _MADE_UP)}
     for number in range(1, sites + 1):
         site = f"site{number:04d}"
         files[f"sites/{number:04d}-{site}.yml"] = _site(choice, number, site, edges)
     return files
 
 
-def _service(name: str, edges: int) -> str:
+def _service(name: str, edges: int, risks: str) -> str:
     """`edges` PE routers round two P routers."""
     routers = [
         *(("pe", "pe", index) for index in range(1, edges + 1)),
@@ -121,6 +137,7 @@ def _service(name: str, edges: int) -> str:
             for kind, function, index in routers
         ),
         links="\n".join(_links(edges)),
+        risks=risks,
     )
 
 

@@ -122,9 +122,7 @@ def _text(value: Mapping[str, Any]) -> str:
 
 def _range(word: str, value: Mapping[str, Any]) -> str:
     if {"minimum", "maximum"} <= value.keys():
-        return f"{word}, {value['minimum']} to {value['maximum']}"
-    if "exclusiveMinimum" in value:
-        return f"{word} above {value['exclusiveMinimum']:g}"
+        return f"{word}, {value['minimum']:.10g} to {value['maximum']:.10g}"
     return f"{word}, {value['minimum']:g} or more" if "minimum" in value else word
 
 

@@ -88,15 +88,16 @@ def _offer(site: SitePlan, network: ClosedNetwork, timers: Timers) -> str:
 def _fit(plan: Plan, site: SitePlan) -> Verdict:
     network = next(item for item in plan.networks if item.name == site.primary)
     volume = round(service_mb(site), 3)
+    limit = f"primary is network {network.name}"
+    if network.included_mb is None:
+        limit += ", whose line has no volume limit"
     fits = network.included_mb is None or volume <= network.included_mb
     return Verdict(
         "R-FIT",
         site.name,
         Stage.DESIGN,
         Result.PASS if fits else Result.FAIL,
-        reason="the line has no volume limit"
-        if network.included_mb is None
-        else f"primary is network {network.name}",
+        reason=f"{limit}; looked at: the volume of the resources, not the rate of the line",
         measured=volume,
         bound=None if network.included_mb is None else float(network.included_mb),
         unit="MB a month",

@@ -1,36 +1,69 @@
-"""R-DUAL on paper: two carriers, and no element on both paths (TR-1072 5.3.1, 7.1)."""
+"""R-DUAL on paper: two carriers, no element on both paths, no risk that joins them (TR-1072 5.3.1, 7.1)."""
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 
 from heiiki.design.revoked import explained, lost
+from heiiki.intent.consistency import one_carrier
 from heiiki.plan.model import Function, Network, Plan, SitePlan
 from heiiki.requirements import Result, Stage, Verdict
 
-_NETWORKS = 2
+_SERVING = frozenset({Function.MME, Function.HSS})
+"""Nodes that carry no user packet, and without which network B admits nobody."""
+_NOT_EXAMINED = (
+    "nobody examined what the two networks share: ducts, power, buildings, wholesale; "
+    "ask both carriers, and write `risks:` in service.yml"
+)
 
 
 def verdicts(plan: Plan) -> Iterator[Verdict]:
     """Yield one verdict a site, naming what both paths share."""
-    carriers = {network.carrier for network in plan.networks}
+    everywhere = tuple(_of_all_sites(plan))
     switches = frozenset(device.name for device in plan.devices if device.function is Function.SWITCH)
-    ways = {(path.site, path.network): path.elements for path in plan.paths}
+    serving = frozenset(device.name for device in plan.devices if device.function in _SERVING)
+    ways = {(path.site, path.network): frozenset(path.elements) for path in plan.paths}
     for site in plan.sites:
-        over_a, over_b = ways.get((site.name, Network.A), ()), ways.get((site.name, Network.B), ())
+        over_a, over_b = ways.get((site.name, Network.A)), ways.get((site.name, Network.B))
         if not over_a or not over_b:
             yield _verdict(site, Result.UNKNOWN, "the plan has no path over one of the networks", None)
             continue
-        shared = set(over_a) & set(over_b) - _permitted(site, switches)
+        permitted = _permitted(site, switches)
+        shared = (over_a & over_b) - permitted
         reasons = [f"both paths use {name}" for name in sorted(shared)]
-        if len(carriers) < _NETWORKS:
-            reasons.append("both networks are of one carrier")
-        if gone := lost(plan, site):
+        reasons += everywhere
+        reasons += _joined(plan, over_a - permitted, (over_b | serving) - permitted)
+        gone = lost(plan, site)
+        if gone:
             reasons.append(explained(gone))
-        result = Result.FAIL if reasons else Result.PASS
-        yield _verdict(site, result, "; ".join(reasons) or _scope(site), None if gone else float(len(shared)))
+        yield _judged(plan, site, reasons, None if gone else float(len(shared)))
+
+
+def _judged(plan: Plan, site: SitePlan, reasons: list[str], measured: float | None) -> Verdict:
+    if reasons:
+        return _verdict(site, Result.FAIL, "; ".join(reasons), measured)
+    if not plan.risks.examined:
+        return _verdict(site, Result.UNKNOWN, _NOT_EXAMINED, measured)
+    return _verdict(site, Result.PASS, f"{_kind(site)}; what they share was {plan.risks.examined}", measured)
 
 
 def _verdict(site: SitePlan, result: Result, reason: str, measured: float | None) -> Verdict:
     return Verdict("R-DUAL", site.name, Stage.DESIGN, result, reason, measured, 0.0, "shared elements")
+
+
+def _of_all_sites(plan: Plan) -> Iterator[str]:
+    carriers = [network.carrier for network in plan.networks]
+    if len(carriers) != len(Network) or one_carrier(*carriers):
+        yield f"both networks are of one carrier: {' and '.join(carriers) or 'none'}"
+
+
+def _joined(plan: Plan, over_a: AbstractSet[str], over_b: AbstractSet[str]) -> Iterator[str]:
+    """Yield each declared risk with elements of both paths: one failure would end both."""
+    for risk in plan.risks.shared:
+        one = [name for name in risk.elements if name in over_a]
+        other = [name for name in risk.elements if name in over_b]
+        if one and other:
+            kind = risk.kind.replace("_", " ")
+            yield f"{kind} {risk.name} joins {', '.join(one)} of A with {', '.join(other)} of B"
 
 
 def _permitted(site: SitePlan, switches: frozenset[str]) -> frozenset[str]:
@@ -38,6 +71,6 @@ def _permitted(site: SitePlan, switches: frozenset[str]) -> frozenset[str]:
     return switches | frozenset(site.gateways if len(site.gateways) == 1 else ())
 
 
-def _scope(site: SitePlan) -> str:
+def _kind(site: SitePlan) -> str:
     kind = "(a) networks doubled" if len(site.gateways) == 1 else "(b) networks and equipment doubled"
-    return f"figure 5.18 {kind}; ducts and power shared by the carriers are not declared"
+    return f"figure 5.18 {kind}"

@@ -10,6 +10,11 @@ from heiiki.plan.model import BgpInstance, BgpNeighbor, Device, Function, Plan, 
 from heiiki.requirements import Result, Stage, Verdict
 
 _ROUTERS = (Role.PE_ROUTER, Role.CE_ROUTER, Role.LTE_GATEWAY)
+_PAIR = 2
+_LOOKED_AT = (
+    "looked at: route targets, announcements, forwarding pairs, lines kept apart; not at: IPv6, layer 2, "
+    "what a device runs beside its plan"
+)
 _SHOWN = 3
 """Names that a reason shows before it counts the rest."""
 
@@ -32,8 +37,17 @@ def verdicts(plan: Plan) -> Iterator[Verdict]:
             *_pairs(device, addresses),
             *_separated(plan, device),
         )
-        result = Result.FAIL if faults else Result.PASS
-        yield Verdict("R-ISO-SITE", device.name, Stage.DESIGN, result, reason="; ".join(faults))
+        yield _verdict(device, faults, len(plan.sites))
+
+
+def _verdict(device: Device, faults: tuple[str, ...], sites: int) -> Verdict:
+    if faults:
+        result, reason = Result.FAIL, "; ".join(faults)
+    elif sites < _PAIR:
+        result, reason = Result.NOT_APPLICABLE, "the service has one site, and no other to reach"
+    else:
+        result, reason = Result.PASS, f"{sites} sites; {_LOOKED_AT}"
+    return Verdict("R-ISO-SITE", device.name, Stage.DESIGN, result, reason)
 
 
 @dataclass(frozen=True, slots=True)

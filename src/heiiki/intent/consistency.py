@@ -5,6 +5,7 @@ from itertools import combinations
 
 from heiiki.errors import Problem
 from heiiki.intent import pools as address_pools
+from heiiki.intent import risks
 from heiiki.intent.model import AddressPools, IpVpn, Mark, Networks, Retired, Revoked, Service, Site
 from heiiki.intent.yaml_source import YamlSource
 
@@ -49,6 +50,7 @@ def across(
         yield from _retired(sites, retired[1])
     if service is not None:
         yield from address_pools.problems(*service)
+        yield from risks.problems(*service)
         yield from _cut_short([service], ("title",))
         yield from _core(service[0], service[1].networks.a)
         yield from _as_numbers(*service)
@@ -180,9 +182,20 @@ def _as_numbers(source: YamlSource, service: Service) -> Iterator[Problem]:
             yield source.problem(
                 other, f"AS {second} is that of {'.'.join(one)}", "give each its own AS number"
             )
-    if service.networks.a.carrier == service.networks.b.carrier:
-        what = f"both networks are of carrier `{service.networks.a.carrier}`"
-        yield source.problem(("networks", "b", "carrier"), what, "name two independent carriers (R-DUAL)")
+    own, others = service.networks.a.carrier, service.networks.b.carrier
+    if one_carrier(own, others):
+        what = f"`{others}` is the carrier of network a, `{own}`, too"
+        fix = "name two independent carriers, each by its own name (R-DUAL)"
+        yield source.problem(("networks", "b", "carrier"), what, fix)
+
+
+def one_carrier(first: str, second: str) -> bool:
+    """Tell whether two names are one carrier's: they differ in capitals, digits and separators at most."""
+    return _letters(first) == _letters(second)
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalpha, name.casefold()))
 
 
 def _tariffs(source: YamlSource, service: Service) -> Iterator[Problem]:

@@ -123,7 +123,7 @@ def _day(text: str) -> str:
     except ValueError:
         refused("is not a day of the calendar", f"write {_A_DAY}")
     if day > date.today() + _CLOCKS_DIFFER:  # noqa: DTZ011 - the day where the file is read
-        refused("has not come yet", "write the day of the revocation")
+        refused("has not come yet", "write a day that has come")
     return text
 
 
@@ -162,7 +162,15 @@ Day = Annotated[str, Field(pattern=DAY), AfterValidator(_day)]
 Figure = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True), BeforeValidator(_with_exponent)]
 """A number, not below zero; ``2.6e5`` is one, though YAML 1.1 wants ``2.6e+5``."""
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True), BeforeValidator(_with_exponent)]
+Mtbf = Annotated[
+    float, Field(ge=1, le=1e7, allow_inf_nan=False, strict=True), BeforeValidator(_with_exponent)
+]
+"""Hours between failures; 10⁷ h are 1,141 years, which nobody has seen of anything on a path."""
+
+Mttr = Annotated[
+    float, Field(ge=0.05, le=8760, allow_inf_nan=False, strict=True), BeforeValidator(_with_exponent)
+]
+"""Hours until repaired; nobody repairs within 3 minutes, and what needs a year is not repaired."""
 
 PrivateAs = Annotated[int, Field(ge=64512, le=65534, strict=True)]
 """A private two-byte AS number (RFC 6996): routers on sites may know two bytes only."""

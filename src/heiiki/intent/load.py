@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from heiiki.errors import IntentError, Problem
+from heiiki.intent import risks
 from heiiki.intent.consistency import across, marks
 from heiiki.intent.explain import Finding, explain, misspells
 from heiiki.intent.model import Intent, Model, Retired, Revoked, Service, Site, SshManagement
@@ -63,6 +64,7 @@ def load(folder: Path) -> Intent:
         sites=ordered,
         retired=retired[1] if retired else Retired(),
         revoked=marked,
+        risks=risks.declared(*service) if service else (),
         notices=tuple(notices),
         digest=_digest(folder, texts),
     )

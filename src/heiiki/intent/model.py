@@ -18,10 +18,11 @@ from heiiki.intent.forms import (
     Figure,
     HostSuffix,
     Imsi,
+    Mtbf,
+    Mttr,
     Name,
     OtherInterface,
     Plmn,
-    Positive,
     Prefix,
     PrivateAs,
     RouterName,
@@ -121,21 +122,60 @@ class Hub(Model):
 
 
 class Component(Model):
-    """Reliability of one class of component, as its supplier states it."""
+    """Reliability of one class of element, as its supplier states it."""
 
-    mtbf_h: Positive = Field(description="Mean time between failures, hours.")
-    mttr_h: Positive = Field(description="Mean time to repair, hours.")
+    mtbf_h: Mtbf = Field(description="Mean time between failures, hours.")
+    mttr_h: Mttr = Field(description="Mean time to repair, hours.")
 
 
 class Reliability(Model):
-    """Figures for R-AVAIL."""
+    """Figures for R-AVAIL: each element of a path counts with the figure of its class."""
 
-    ce_router: Component
-    lte_gateway: Component
-    ip_access: Component
-    ip_core: Component
-    lte_radio: Component
-    lte_core: Component
+    ce_router: Component = Field(description="A CE router, at a site or the hub.")
+    lte_gateway: Component = Field(description="An LTE gateway of a site.")
+    ip_access: Component = Field(description="An access line, at a site or the hub.")
+    ip_core: Component = Field(
+        description="A router of carrier A's core, with the link behind it; each PE and P of a path counts."
+    )
+    lte_radio: Component = Field(description="A base station, with the radio to the gateway.")
+    lte_core: Component = Field(
+        description="A node of carrier B's core, with the link behind it; SGW, PGW and edge count each."
+    )
+    lan_switch: Component | None = Field(
+        default=None,
+        description="A switch of a LAN, at the hub or a site; left out: it does not count, as R-AVAIL says.",
+    )
+
+
+class Examined(Model):
+    """Who looked for what the two networks share."""
+
+    by: Text = Field(description="Who it was.")
+    date: Day = Field(description="The day.")
+    source: Text = Field(description="What was looked at, such as the carriers' route documents.")
+
+
+class SharedRisk(Model):
+    """One thing whose failure strikes several elements at once."""
+
+    name: Text = Field(description="What it is called, such as duct-3.")
+    kind: Literal["duct", "power", "building", "base_station", "wholesale", "other"] = Field(
+        description="wholesale: one carrier's network runs on that of another."
+    )
+    elements: tuple[Text, ...] = Field(
+        min_length=2, description="Devices and links of the plan, such as a-pe2 or a-pe2--umeda-ce-a."
+    )
+
+
+class Risks(Model):
+    """What the two networks share beside the elements of their paths, for R-DUAL."""
+
+    examined: Examined | None = Field(
+        default=None, description="Left out: nobody looked, and R-DUAL is unknown."
+    )
+    shared: tuple[SharedRisk, ...] = Field(
+        default=(), description="What was found; a site with elements of both paths among them fails R-DUAL."
+    )
 
 
 class TestEquipment(Model):
@@ -198,6 +238,9 @@ class Service(Model):
     addresses: AddressPools = Field(description="Pools; a site's addresses follow from its number.")
     networks: Networks = Field(description="The two closed networks.")
     reliability: Reliability = Field(description="As suppliers state it, for R-AVAIL.")
+    risks: Risks = Field(
+        default_factory=Risks, description="Ducts, power and buildings that both networks share, for R-DUAL."
+    )
     evidence_days: EvidenceDays = Field(
         default=30, description="Measured fault rows older than this count as unknown until measured again."
     )
@@ -290,11 +333,24 @@ class Mark:
     place: Problem
 
 
+@dataclass(frozen=True, slots=True)
+class DeclaredRisk:
+    """A shared risk, and where its elements are written.
+
+    Attributes:
+        places: what to say, at its file, line and column, when there is no such element; one an element.
+    """
+
+    written: SharedRisk
+    places: tuple[Problem, ...]
+
+
 class Intent(Model):
     """Everything that was written, checked.
 
     Attributes:
         revoked: the revoked devices.
+        risks: what both networks share.
         notices: former names that the files use, which a later release will refuse.
         digest: SHA-256 over the names and contents of all files.
     """
@@ -303,5 +359,6 @@ class Intent(Model):
     sites: tuple[Site, ...]
     retired: Retired = Retired()
     revoked: tuple[Mark, ...] = ()
+    risks: tuple[DeclaredRisk, ...] = ()
     notices: tuple[str, ...] = ()
     digest: str

@@ -1,6 +1,7 @@
 """Intent in, plan out: one short function, read from top to bottom."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from heiiki.errors import IntentError
@@ -16,6 +17,8 @@ from heiiki.plan.model import (
     Link,
     Network,
     Plan,
+    Risks,
+    SharedRisk,
 )
 from heiiki.plan.timers import PROFILES
 
@@ -26,13 +29,14 @@ def build(intent: Intent) -> Plan:
     The same intent gives the same plan; adding or removing a site changes no value of another.
 
     Raises:
-        IntentError: a device that is marked as revoked does not exist.
+        IntentError: a device that is marked as revoked, or an element that a risk names, does not exist.
     """
     revoked = {mark.written.device: mark for mark in intent.revoked}
     context = Context(intent.service, intent.sites, PROFILES[intent.service.timers], frozenset(revoked))
     devices = _revoked(_devices(context), revoked)
     links = _links(context)
     ways = tuple(paths.paths(context, links))
+    known = {*(device.name for device in devices), *(link.name for link in links)}
     by_name = {device.name: device for device in devices}
     return Plan(
         service=intent.service.service,
@@ -52,6 +56,7 @@ def build(intent: Intent) -> Plan:
         reliability=_reliability(intent.service),
         management=context.management,
         evidence_days=intent.service.evidence_days,
+        risks=_risks(intent, known),
     )
 
 
@@ -108,4 +113,20 @@ def _reliability(service: Service) -> tuple[Availability, ...]:
     return tuple(
         Availability(name, component.mtbf_h, component.mttr_h)
         for name, component in dict(service.reliability).items()
+        if component is not None
     )
+
+
+def _risks(intent: Intent, known: AbstractSet[str]) -> Risks:
+    missing = [
+        place
+        for risk in intent.risks
+        for element, place in zip(risk.written.elements, risk.places, strict=True)
+        if element not in known
+    ]
+    if missing:
+        raise IntentError(missing)
+    examined = intent.service.risks.examined
+    told = f"examined by {examined.by} on {examined.date}: {examined.source}" if examined else ""
+    written = (risk.written for risk in intent.risks)
+    return Risks(told, tuple(SharedRisk(one.name, one.kind, one.elements) for one in written))

@@ -1,6 +1,7 @@
 """What people type, and what they get: output, exit code, and never a traceback."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -54,12 +55,27 @@ def test_help_has_examples(path: tuple[str, ...]) -> None:
     assert f"  heiiki {' '.join(path)}" in text
 
 
-def test_new_makes_a_service_that_passes(tmp_path: Path) -> None:
+def test_new_makes_a_service_that_passes_but_for_what_nobody_examined(tmp_path: Path) -> None:
     folder = tmp_path / "Osaka-2"
     assert run("new", folder).stdout == f"{folder}: 2 files; next: heiiki check {folder}\n"
     result = run("check", folder)
-    assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout.splitlines()[-1].endswith(" pass, 0 FAIL, 0 UNKNOWN, 0 n/a")
+    assert (result.exit_code, result.stderr) == (1, "")
+    assert " pass, 0 FAIL, 1 UNKNOWN, " in result.stdout.splitlines()[-1]
+    lines = result.stdout.splitlines()
+    (at,) = (index for index, line in enumerate(lines) if line.startswith("R-DUAL"))
+    assert lines[at].endswith("UNKNOWN")
+    assert "write `risks:` in service.yml" in " ".join(line.strip() for line in lines[at + 1 : at + 4])
+
+
+def test_the_template_leads_to_what_is_to_be_declared(tmp_path: Path) -> None:
+    run("new", tmp_path / "osaka")
+    file = tmp_path / "osaka" / "service.yml"
+    declared = re.sub(r"^# (risks:|  )", r"\1", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    file.write_text(declared, encoding="utf-8")
+    found = json.loads(run("check", tmp_path / "osaka", "--json").stdout)["verdicts"]
+    assert [(one["result"], one["reason"]) for one in found if one["requirement"] == "R-DUAL"] == [
+        ("fail", "duct duct-3 joins a-pe1 of A with b-edge of B")
+    ]
 
 
 def test_check_tells_a_former_key_and_examines_the_service_all_the_same(tmp_path: Path) -> None:
@@ -285,10 +301,10 @@ def test_every_key_of_the_template_is_in_the_reference(tmp_path: Path) -> None:
         ("_a__b_", "a_b"),
     ],
 )
-def test_new_in_a_folder_of_any_name_passes(tmp_path: Path, folder: str, service: str) -> None:
+def test_new_in_a_folder_of_any_name_has_no_mistake(tmp_path: Path, folder: str, service: str) -> None:
     assert run("new", tmp_path / folder).exit_code == 0
     result = run("check", tmp_path / folder, "--json")
-    assert (result.exit_code, json.loads(result.stdout)["service"]) == (0, service)
+    assert (result.exit_code, json.loads(result.stdout)["service"]) == (1, service)
 
 
 def test_new_here_is_called_as_the_folder_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -161,18 +161,6 @@ def test_unknown_reliability_is_no_pass() -> None:
     assert flipped(plan) == {("R-AVAIL", site): Result.UNKNOWN for site in ("umeda", "namba", "sakai")}
 
 
-def test_availability_by_hand() -> None:
-    plan, _ = example()
-    q = {item.component: item.mttr_h / (item.mtbf_h + item.mttr_h) for item in plan.reliability}
-    rest_a = (1 - q["ip_access"]) ** 2 * (1 - q["ip_core"]) * (1 - q["ce_router"])
-    rest_b = (1 - q["lte_radio"]) * (1 - q["lte_core"]) * (1 - q["ip_access"]) * (1 - q["ce_router"])
-    doubled = (1 - rest_a * (1 - q["ce_router"])) * (1 - rest_b * (1 - q["lte_gateway"]))
-    single = 1 - (1 - (1 - rest_a) * (1 - rest_b)) * (1 - q["lte_gateway"])
-    found = results(plan)
-    assert found["R-AVAIL", "umeda"].measured == pytest.approx(doubled, rel=1e-9)
-    assert found["R-AVAIL", "namba"].measured == pytest.approx(single, rel=1e-9)
-
-
 def test_a_worse_gateway_fails_where_there_is_one_only() -> None:
     plan = example()[0]
     worse = tuple(
@@ -234,7 +222,7 @@ def test_a_shared_element_is_named() -> None:
         for path in plan.paths
     )
     plan = replace(plan, paths=joined)
-    assert flipped(plan) == {("R-DUAL", "umeda"): Result.FAIL}
+    assert flipped(plan) == {("R-DUAL", "umeda"): Result.FAIL, ("R-AVAIL", "umeda"): Result.FAIL}
     assert results(plan)["R-DUAL", "umeda"].reason == "both paths use a-p1"
 
 
@@ -243,7 +231,7 @@ def test_a_missing_path_is_unknown() -> None:
     plan = replace(
         plan, paths=tuple(path for path in plan.paths if (path.site, path.network) != ("namba", "b"))
     )
-    assert flipped(plan) == {("R-DUAL", "namba"): Result.UNKNOWN}
+    assert flipped(plan) == {("R-DUAL", "namba"): Result.UNKNOWN, ("R-AVAIL", "namba"): Result.UNKNOWN}
 
 
 def test_a_network_that_is_not_closed_fails() -> None:
@@ -252,6 +240,26 @@ def test_a_network_that_is_not_closed_fails() -> None:
     assert flipped(replace(plan, networks=(a, replace(b, kind="internet")))) == {
         ("R-CLOSED", "network b"): Result.FAIL
     }
+
+
+def test_one_site_has_no_other_to_be_kept_from() -> None:
+    plan = example()[0]
+    found = results(replace(plan, sites=plan.sites[:1]))
+    separated = {item.result for key, item in found.items() if key[0] == "R-ISO-SITE"}
+    assert separated == {Result.NOT_APPLICABLE}
+
+
+@pytest.mark.parametrize(
+    ("key", "unseen"),
+    [
+        (("R-SCALE", "lab"), "the load of DRAS, XMPP server, hub routers and Vault server with that many"),
+        (("R-FIT", "umeda"), "not the rate of the line"),
+        (("R-FIT", "sakai"), "not the rate of the line"),
+        (("R-ISO-SITE", "a-pe2"), "not at: IPv6, layer 2, what a device runs beside its plan"),
+    ],
+)
+def test_a_pass_says_what_it_did_not_look_at(key: tuple[str, str], unseen: str) -> None:
+    assert unseen in results(example()[0])[key].reason
 
 
 def test_more_sites_than_one_dras_serves() -> None:

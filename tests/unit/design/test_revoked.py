@@ -47,8 +47,8 @@ def test_one_of_two_gateways_is_revoked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "site", "least", "most", "reason"),
     [
-        (("umeda-gw-b",), "umeda", 1.384e-3, 1.386e-3, f"umeda-gw-b is revoked, one path is left: {MENDED}"),
-        (("umeda-ce-a",), "umeda", 1.745e-3, 1.746e-3, f"umeda-ce-a is revoked, one path is left: {MENDED}"),
+        (("umeda-gw-b",), "umeda", 1.429e-3, 1.430e-3, f"umeda-gw-b is revoked, one path is left: {MENDED}"),
+        (("umeda-ce-a",), "umeda", 1.844e-3, 1.846e-3, f"umeda-ce-a is revoked, one path is left: {MENDED}"),
         (UMEDA, "umeda", 1.0, 1.0, f"umeda-ce-a and umeda-gw-b are revoked, no path is left: {MENDED}"),
         (NAMBA, "namba", 1.0, 1.0, f"namba-gw is revoked, no path is left: {MENDED}"),
     ],

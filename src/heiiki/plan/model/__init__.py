@@ -19,6 +19,7 @@ from heiiki.plan.model.lan import LanWatch, Vrrp
 from heiiki.plan.model.mobile import MobilePlan, Pgw, Sim
 from heiiki.plan.model.networks import ClosedNetwork, Network
 from heiiki.plan.model.pki import CrlSource, DeviceClass, Identity, Lifetimes, Pki, Suite, VaultServer
+from heiiki.plan.model.risks import Risks, SharedRisk
 from heiiki.plan.model.routing import BgpInstance, BgpNeighbor, PrefixSet, Router, StaticRoute, VpnTargets
 from heiiki.plan.model.service import Management, Plan, SitePlan
 from heiiki.plan.model.timers import BfdProfile, IkeTimers, Timers
@@ -62,8 +63,10 @@ __all__ = [
     "Pki",
     "Plan",
     "PrefixSet",
+    "Risks",
     "Role",
     "Router",
+    "SharedRisk",
     "Sim",
     "SitePlan",
     "StampStream",

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
 
-from heiiki.plan.model.device import Device
+from heiiki.plan.model.device import Device, Function
 from heiiki.plan.model.faults import Availability, Fault
 from heiiki.plan.model.mobile import MobilePlan
 from heiiki.plan.model.networks import ClosedNetwork, Network
 from heiiki.plan.model.pki import Identity, Pki
+from heiiki.plan.model.risks import Risks
 from heiiki.plan.model.timers import Timers
-from heiiki.plan.model.topology import Link, Path
+from heiiki.plan.model.topology import Link, LinkKind, Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class Plan:
         service: name of the service.
         digest: SHA-256 of the intent's files, for evidence.
         evidence_days: how long a measured row of the fault table counts.
+        risks: what both networks share beside the elements of their paths.
     """
 
     service: str
@@ -76,6 +78,7 @@ class Plan:
     paths: tuple[Path, ...]
     faults: tuple[Fault, ...]
     pki: Pki
+    risks: Risks
     reliability: tuple[Availability, ...] = ()
     management: Management = Management("lab")
     evidence_days: int = 30
@@ -100,6 +103,11 @@ class Plan:
     def link(self, name: str) -> Link:
         """Return the link called `name`; KeyError when there is none."""
         return self._links_by_name[name]
+
+    def element_kind(self, name: str) -> Function | LinkKind:
+        """Return what a device or link of a path is; KeyError when there is none."""
+        device = self._by_name.get(name)
+        return self.link(name).kind if device is None else device.function
 
     def site(self, name: str) -> SitePlan:
         """Return the site called `name`; KeyError when there is none."""
