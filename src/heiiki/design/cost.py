@@ -1,71 +1,65 @@
 """R-COST and R-FIT on paper: what a line costs, whether it suits the resource (TR-1072 5.3.1, 7.2, 7.3)."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from heiiki.plan.model import BfdProfile, ClosedNetwork, Plan, SitePlan, Timers
+from heiiki.design.volume import Volume, service_mb, volume
+from heiiki.plan.model import ClosedNetwork, Plan, SitePlan, Timers
 from heiiki.plan.timers import PROFILES
 from heiiki.requirements import Result, Stage, Verdict
 from heiiki.requirements.figures import apart, settled
 
 BOUND_YEN = 1000.0
-_MONTH_DAYS = 31
-"""The month of the report's own tables."""
-_MONTH_S = _MONTH_DAYS * 24 * 3600
-_MEGABYTE = 1_000_000
-
-_BFD_BYTES = 20 + 8 + 24
-"""IPv4, UDP and a BFD control packet (RFC 5880, 5881)."""
-_GRE_BYTES = 20 + 4
-"""Outer IPv4 and GRE header (RFC 2784): on network B every packet is in the tunnel."""
-
-_MONTHLY_BYTES = {
-    ("heat_storage", "indirect"): _MONTH_DAYS * (2000 + 1500 + 2000),
-    ("battery", "indirect"): _MONTH_DAYS * (2000 + 1500 + 2000),
-    ("heat_storage", "direct"): _MONTH_DAYS * 1440 * (160 + 160 + 120),
-    ("battery", "direct"): _MONTH_DAYS * (86400 * (400 + 120 + 160) + 48 * 600 + 600),
-}
-"""Bytes a month of one resource, from the rows of tables 5.5 to 5.8; indirect control as one event a day."""
 
 
 def verdicts(plan: Plan) -> Iterator[Verdict]:
-    """Yield R-COST for each line and R-FIT for each site's primary."""
+    """Yield R-COST for each line, and for the standby in a month that it carries; R-FIT for each primary."""
     for site in plan.sites:
-        for network in plan.networks:
-            yield _cost(plan, site, network)
+        for month in _months(plan, site):
+            yield _cost(plan, site, month)
         yield _fit(plan, site)
 
 
-def service_mb(site: SitePlan) -> float:
-    """Return the volume of the site's resources, megabytes a month."""
-    return sum(_MONTHLY_BYTES[resource] for resource in site.resources) / _MEGABYTE
+def subjects(plan: Plan, site: SitePlan) -> Iterator[str]:
+    """Yield the subjects of a site's verdicts on R-COST."""
+    return (month.subject(site) for month in _months(plan, site))
 
 
-def supervision_mb(profile: BfdProfile, network: str) -> float:
-    """Return the volume of one BFD session, both directions, megabytes a month."""
-    size = _BFD_BYTES + (_GRE_BYTES if network == "b" else 0)
-    return 2 * size * _MONTH_S * 1000 / profile.interval_ms / _MEGABYTE
+@dataclass(frozen=True, slots=True)
+class _Month:
+    """A month of one line: an ordinary one, or one in which the standby carries what the primary should."""
+
+    network: ClosedNetwork
+    carries: bool
+    down: bool = False
+
+    def subject(self, site: SitePlan) -> str:
+        return f"{site.name} on network {self.network.name}{', primary down' if self.down else ''}"
 
 
-def _profile(site: SitePlan, network: ClosedNetwork, timers: Timers) -> BfdProfile:
-    return timers.active if site.primary == network.name else timers.standby
+def _months(plan: Plan, site: SitePlan) -> Iterator[_Month]:
+    for network in plan.networks:
+        yield _Month(network, site.primary == network.name)
+        if site.primary != network.name:
+            yield _Month(network, carries=True, down=True)
 
 
-def _monthly_mb(site: SitePlan, network: ClosedNetwork, timers: Timers) -> float:
-    served = service_mb(site) if site.primary == network.name else 0.0
-    return supervision_mb(_profile(site, network, timers), network.name) + served
+def _yen(network: ClosedNetwork, megabytes: float) -> float:
+    extra = max(0.0, megabytes - network.included_mb) if network.included_mb is not None else 0.0
+    return settled(network.monthly_yen + extra * network.yen_per_extra_mb)
 
 
-def _yen(network: ClosedNetwork, volume: float) -> float:
-    extra = max(0.0, volume - network.included_mb) if network.included_mb is not None else 0.0
-    return network.monthly_yen + extra * network.yen_per_extra_mb
+def _cost(plan: Plan, site: SitePlan, month: _Month) -> Verdict:
+    network = month.network
 
+    def of(timers: Timers) -> Volume:
+        return volume(plan, site, network.name, timers, carries=month.carries)
 
-def _cost(plan: Plan, site: SitePlan, network: ClosedNetwork) -> Verdict:
-    yen = settled(_yen(network, _monthly_mb(site, network, plan.timers)))
-    both = "; ".join(_offer(site, network, timers) for timers in PROFILES.values())
+    yen = _yen(network, of(plan.timers).total)
+    both = "; ".join(_offer(network, timers, of(timers)) for timers in PROFILES.values())
     return Verdict(
         "R-COST",
-        f"{site.name} on network {network.name}",
+        month.subject(site),
         Stage.DESIGN,
         Result.PASS if yen <= BOUND_YEN else Result.FAIL,
         reason=both,
@@ -75,30 +69,36 @@ def _cost(plan: Plan, site: SitePlan, network: ClosedNetwork) -> Verdict:
     )
 
 
-def _offer(site: SitePlan, network: ClosedNetwork, timers: Timers) -> str:
-    volume = _monthly_mb(site, network, timers)
-    yen = settled(_yen(network, volume))
-    detection = _profile(site, network, timers).detection_ms
+def _offer(network: ClosedNetwork, timers: Timers, found: Volume) -> str:
+    yen = _yen(network, found.total)
+    parts = {
+        "service": found.service,
+        "BFD": found.supervision,
+        "BGP": found.routing,
+        "IKE": found.keys,
+        "CRL": found.lists,
+    }
+    told = ", ".join(f"{name} {value:,.0f}" for name, value in parts.items() if round(value))
     return (
-        f"profile {timers.profile}: detection {detection} ms, {volume:,.0f} MB, "
+        f"profile {timers.profile}: {found.total:,.0f} MB on the wire ({told}), "
         f"{apart(f'{yen:,.0f}', yen, BOUND_YEN)} yen a month"
     )
 
 
 def _fit(plan: Plan, site: SitePlan) -> Verdict:
     network = next(item for item in plan.networks if item.name == site.primary)
-    volume = round(service_mb(site), 3)
+    megabytes = round(service_mb(site), 3)
+    fits = network.included_mb is None or megabytes <= network.included_mb
     limit = f"primary is network {network.name}"
     if network.included_mb is None:
         limit += ", whose line has no volume limit"
-    fits = network.included_mb is None or volume <= network.included_mb
     return Verdict(
         "R-FIT",
         site.name,
         Stage.DESIGN,
         Result.PASS if fits else Result.FAIL,
         reason=f"{limit}; looked at: the volume of the resources, not the rate of the line",
-        measured=volume,
+        measured=megabytes,
         bound=None if network.included_mb is None else float(network.included_mb),
         unit="MB a month",
     )

@@ -21,7 +21,6 @@ LIFETIMES = Lifetimes(
 )
 """A certificate is renewed with ten days of margin; a CRL outlasts a weekend without the server."""
 
-CRL_POLL_S = 60
 _TOP = "internal"
 """Top-level domain reserved for private use (ICANN, 2024-07-29)."""
 
@@ -52,7 +51,7 @@ def identity(context: Context, device: str, kind: DeviceClass) -> Identity:
 
 def crl_source(context: Context) -> CrlSource:
     """Return where a verifier outside of the closed group gets CRLs, and how often it asks."""
-    return CrlSource(f"https://{context.vault_service}:{PORT}", CRL_POLL_S)
+    return CrlSource(f"https://{context.vault_service}:{PORT}", context.timers.crl_poll_s)
 
 
 def pki(context: Context) -> Pki:

@@ -6,6 +6,7 @@ A check that yields nothing for a site, a pair or a device would otherwise leave
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
+from heiiki.design import cost
 from heiiki.design.associations import guarded
 from heiiki.design.associations import held as protected
 from heiiki.plan.model import Function, Network, Plan
@@ -40,7 +41,7 @@ def expected(plan: Plan, builds: Sequence[DeviceBuild]) -> Mapping[Pair, tuple[s
 def _design(plan: Plan, _builds: Sequence[DeviceBuild]) -> Named:
     for site in plan.sites:
         yield from ((identifier, site.name) for identifier in ("R-AVAIL", "R-GAP", "R-DUAL", "R-FIT"))
-        yield from (("R-COST", f"{site.name} on network {network.name}") for network in plan.networks)
+        yield from (("R-COST", subject) for subject in cost.subjects(plan, site))
     yield from (("R-CLOSED", f"network {network.name}") for network in plan.networks)
     yield "R-SCALE", plan.service
 

@@ -13,7 +13,6 @@ from heiiki.design import design
 from heiiki.intent import load
 from heiiki.plan import Plan, build
 from heiiki.plan.model import Device, Firewall, ForwardPair, Router
-from heiiki.plan.timers import PROFILES
 from heiiki.render import DeviceBuild, compile_plan
 from heiiki.requirements import REQUIREMENTS, Result, Stage, Verdict
 
@@ -170,27 +169,6 @@ def test_a_worse_gateway_fails_where_there_is_one_only() -> None:
     assert flipped(replace(plan, reliability=worse)) == {("R-AVAIL", "namba"): Result.FAIL}
 
 
-def test_supervision_of_the_standby_costs_in_the_laboratory_alone() -> None:
-    plan = example()[0]
-    a, b = plan.networks
-    dear = replace(plan, networks=(a, replace(b, included_mb=500, yen_per_extra_mb=2.0)))
-    laboratory = {key: item.result for key, item in results(dear).items() if key[0] == "R-COST"}
-    production = {
-        key: item.result
-        for key, item in results(replace(dear, timers=PROFILES["production"])).items()
-        if key[0] == "R-COST"
-    }
-    on_b = {("R-COST", f"{site} on network b") for site in ("umeda", "namba", "sakai")}
-    assert {key for key, result in laboratory.items() if result is Result.FAIL} == on_b
-    assert {key for key, result in production.items() if result is Result.FAIL} == {
-        ("R-COST", "sakai on network b")  # its primary, watched quickly in both profiles
-    }
-    assert results(dear)["R-COST", "umeda on network b"].reason == (
-        "profile laboratory: detection 1200 ms, 1,357 MB, 2,314 yen a month; "
-        "profile production: detection 15000 ms, 81 MB, 600 yen a month"
-    )
-
-
 def test_volume_by_hand() -> None:
     found = results(example()[0])
     battery = 31 * (86_400 * (400 + 120 + 160) + 48 * 600 + 600)
@@ -203,6 +181,7 @@ def test_a_volume_beyond_what_is_included_does_not_fit() -> None:
     a, b = plan.networks
     assert flipped(replace(plan, networks=(a, replace(b, included_mb=1)))) == {
         ("R-FIT", "sakai"): Result.FAIL,
+        ("R-COST", "umeda on network b, primary down"): Result.FAIL,
     }
 
 

@@ -60,6 +60,7 @@ class Timers:
         lan_probe_ms: interval of the LAN watch's ARP probes.
         lan_probe_lost: how many lost probes in a row make the LAN dead.
         bgp_connect_s: BGP connect retry.
+        crl_poll_s: how often a verifier asks for revocation lists by itself.
         ospf_spf_ms: hold-down of the carrier's shortest-path computation.
     """
 
@@ -72,4 +73,5 @@ class Timers:
     lan_probe_lost: int
     bgp_connect_s: int
     ospf_spf_ms: int
+    crl_poll_s: int
     ike: IkeTimers

@@ -1,0 +1,210 @@
+"""What crosses a site's line in a month, in octets of IP packets as they are on the wire.
+
+Left out, each below a megabyte a month: ARP, renewals of certificates, retransmissions. TLS and XMPP of the
+services are in the sizes of the report's tables as far as these say so.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from heiiki.plan import names
+from heiiki.plan.context import GRE_MTU
+from heiiki.plan.model import (
+    BfdProfile,
+    Device,
+    Function,
+    IkeTimers,
+    Network,
+    Plan,
+    SitePlan,
+    Timers,
+)
+
+MEGABYTE = 1_000_000
+MONTH_DAYS = 31
+"""The month of the report's own tables."""
+_MONTH_S = MONTH_DAYS * 24 * 3600
+
+_IP, _UDP, _TCP = 20, 8, 20 + 12
+"""IPv4, UDP, and TCP with its time stamps (RFC 791, 768, 9293, 7323)."""
+_GRE = 4
+"""RFC 2784, without options."""
+_ESP_HEAD, _ESP_IV, _ESP_ICV, _ESP_TRAILER, _ESP_ALIGN = 8, 8, 16, 2, 4
+"""RFC 4303 with AES-GCM and its 16-octet tag (RFC 4106)."""
+_BFD = 24
+"""A control packet without authentication (RFC 5880 4.1)."""
+_BFD_JITTER = 0.875
+"""Packets leave after 75 to 100 % of the interval, at random (RFC 5880 6.8.7)."""
+_KEEPALIVE, _KEEPALIVE_S = 19, 60
+"""A BGP KEEPALIVE (RFC 4271 4.4), and how often FRRouting sends one by its traditional defaults."""
+_ACK = _IP + _TCP
+
+REKEY = 1000
+"""An IKEv2 rekeying at most: CREATE_CHILD_SA with a P-256 exchange, the deletion of the old SA, both ways."""
+LIVENESS = 2 * (_IP + _UDP + 28 + 4 + _ESP_IV + 1 + _ESP_ICV)
+"""An empty INFORMATIONAL exchange (RFC 7296 2.4): header, payload of AES-GCM, and nothing in it."""
+CRL_POLL = 9_000
+"""A pull of all CRLs over a TLS connection of its own, at most: `tests/crl_poll.py` measures it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A row of tables 5.5 to 5.8.
+
+    Attributes:
+        octets: its size by the table.
+        a_month: how many there are at most.
+        packet: the table counts the headers of its packet (direct control); else those of HTTP alone.
+    """
+
+    octets: int
+    a_month: int
+    packet: bool
+
+    @property
+    def packets(self) -> Iterator[int]:
+        """The sizes of its IP packets."""
+        left, most = self.octets, GRE_MTU - _ACK
+        if self.packet:
+            yield left
+            return
+        while left > 0:
+            yield min(left, most) + _ACK
+            left -= most
+
+
+def _direct(*rows: tuple[int, int]) -> tuple[Message, ...]:
+    return tuple(Message(octets, MONTH_DAYS * a_day, packet=True) for octets, a_day in rows)
+
+
+_INDIRECT = tuple(Message(octets, MONTH_DAYS, packet=False) for octets in (2000, 1500, 2000))
+_MINUTES, _SECONDS = 24 * 60, 24 * 3600
+_MESSAGES = {
+    ("heat_storage", "indirect"): _INDIRECT,
+    ("battery", "indirect"): _INDIRECT,
+    ("heat_storage", "direct"): _direct((160, _MINUTES), (160, _MINUTES), (120, _MINUTES)),
+    ("battery", "direct"): _direct((400, _SECONDS), (600, 48), (120, _SECONDS), (160, _SECONDS), (600, 1)),
+}
+"""Messages of one resource, both directions; indirect control as one event a day."""
+
+
+def in_esp(packet: int) -> int:
+    """Return the size of an IP packet inside of GRE and transport-mode ESP, octets."""
+    inside = math.ceil((_GRE + packet + _ESP_TRAILER) / _ESP_ALIGN) * _ESP_ALIGN
+    return _IP + _ESP_HEAD + _ESP_IV + inside + _ESP_ICV
+
+
+def service_mb(site: SitePlan) -> float:
+    """Return the volume of the site's resources by the report's tables, megabytes a month."""
+    return sum(one.octets * one.a_month for name in site.resources for one in _MESSAGES[name]) / MEGABYTE
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """Megabytes a month on one line, both directions.
+
+    Attributes:
+        service: messages of the resources in the tunnel, each packet acknowledged.
+        supervision: BFD of the tunnel, and on an IP access line that with the PE.
+        routing: BGP of the same.
+        keys: IKE: rekeying, and liveness checks where nothing else is heard.
+        lists: revocation lists.
+    """
+
+    service: float
+    supervision: float
+    routing: float
+    keys: float
+    lists: float
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return self.service + self.supervision + self.routing + self.keys + self.lists
+
+
+def volume(plan: Plan, site: SitePlan, network: Network, timers: Timers, *, carries: bool) -> Volume:
+    """Return what crosses the line of `site` to `network`.
+
+    Args:
+        plan: the service.
+        site: one of its sites.
+        network: whose line it is.
+        timers: the profile to count with.
+        carries: the site's traffic takes this line, the whole month.
+    """
+    gateway = plan.device(site.gateways[0] if network is Network.A else site.gateways[-1])
+    sessions = tuple(_sessions(plan, gateway, network, timers))
+    return Volume(
+        service=sum(map(_served, site.resources)) if carries else 0.0,
+        supervision=sum(one.bfd_mb for one in sessions),
+        routing=sum(one.bgp_mb for one in sessions),
+        keys=_ike_mb(timers.ike, min((one.heard_s for one in sessions), default=math.inf)),
+        lists=_lists_mb(gateway, network, timers),
+    )
+
+
+@cache
+def _served(resource: tuple[str, str]) -> float:
+    """Megabytes a month of one resource inside of the tunnel, each packet acknowledged."""
+    return sum(
+        one.a_month * (in_esp(packet) + in_esp(_ACK)) / MEGABYTE
+        for one in _MESSAGES[resource]
+        for packet in one.packets
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """A BGP session and the BFD beside it, megabytes a month.
+
+    Attributes:
+        heard_s: longest silence of it inside of the tunnel; infinite where it is outside.
+    """
+
+    bfd_mb: float
+    bgp_mb: float
+    heard_s: float
+
+
+@cache
+def _session(tunnelled: bool, profile: BfdProfile | None) -> _Session:
+    def on_the_line(packet: int) -> int:
+        return in_esp(packet) if tunnelled else packet
+
+    keepalives = 2 * _MONTH_S / _KEEPALIVE_S / MEGABYTE
+    bgp = keepalives * (on_the_line(_IP + _TCP + _KEEPALIVE) + on_the_line(_ACK))
+    if profile is None:
+        return _Session(0.0, bgp, math.inf)
+    every_s = profile.interval_ms / 1000
+    packets = 2 * _MONTH_S / (_BFD_JITTER * every_s) / MEGABYTE
+    bfd = packets * on_the_line(_IP + _UDP + _BFD)
+    return _Session(bfd, bgp, every_s if tunnelled else math.inf)
+
+
+def _sessions(plan: Plan, gateway: Device, network: Network, timers: Timers) -> Iterator[_Session]:
+    """Yield the BGP sessions on the line: with the hub in the tunnel, and on A with the PE in clear."""
+    profiles = {timers.active.name: timers.active, timers.standby.name: timers.standby}
+    for instance in gateway.router.bgp if gateway.router else ():
+        for neighbor in instance.neighbors:
+            tunnelled = neighbor.device == names.ON[network].hub_ce
+            at_pe = network is Network.A and plan.device(neighbor.device).function is Function.PE
+            if tunnelled or at_pe:
+                yield _session(tunnelled, profiles.get(neighbor.bfd or ""))
+
+
+@cache
+def _ike_mb(timers: IkeTimers, heard_s: float) -> float:
+    """Rekeying; and liveness checks, which what is heard in ESP makes needless (T9)."""
+    rekeyed = _MONTH_S / timers.rekey_esp_s + _MONTH_S / timers.rekey_ike_s
+    checks = 0.0 if heard_s < timers.dpd_delay_s else 2 * _MONTH_S / timers.dpd_delay_s
+    return (rekeyed * REKEY + checks * LIVENESS) / MEGABYTE
+
+
+def _lists_mb(gateway: Device, network: Network, timers: Timers) -> float:
+    """Pulls of revocation lists: a gateway with a SIM asks over the bearer, another over network A."""
+    over = Network.A if gateway.sim is None else Network.B
+    asks = gateway.crl_source is not None and over is network
+    return CRL_POLL * _MONTH_S / timers.crl_poll_s / MEGABYTE if asks else 0.0

@@ -1,0 +1,148 @@
+"""Octets on the wire, each figure computed once more by hand."""
+
+import sys
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from heiiki.design import cost
+from heiiki.design.volume import CRL_POLL, in_esp, service_mb, volume
+from heiiki.intent import load
+from heiiki.plan import Plan, build
+from heiiki.plan.model import Network
+from heiiki.plan.timers import PROFILES
+from heiiki.requirements import Result, Verdict
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+import crl_poll
+from vault_server import SetUpVault
+
+EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
+A, B = Network.A, Network.B
+LABORATORY, PRODUCTION = PROFILES["laboratory"], PROFILES["production"]
+MONTH_S = 2_678_400
+
+
+@cache
+def example() -> Plan:
+    return build(load(EXAMPLE))
+
+
+def costs(plan: Plan) -> dict[str, Verdict]:
+    return {item.subject: item for item in cost.verdicts(plan) if item.requirement == "R-COST"}
+
+
+@pytest.mark.parametrize(
+    ("packet", "octets"),
+    [
+        # 20 IPv4, 8 ESP, 8 IV, 4 GRE and the packet and 2 of the trailer in blocks of 4, 16 of the tag
+        (52, 112),
+        (50, 108),
+        (51, 112),
+        (400, 460),
+        (160, 220),
+        (1340, 1400),  # the tunnel's MTU is the line's
+    ],
+)
+def test_a_packet_in_gre_and_esp(packet: int, octets: int) -> None:
+    assert in_esp(packet) == octets
+
+
+def test_supervision_of_a_standby_in_production() -> None:
+    """52 octets each 5 s, less 12.5 % of jitter on the average, in both directions, 112 each in ESP."""
+    found = volume(example(), example().site("umeda"), B, PRODUCTION, carries=False)
+    assert found.supervision == pytest.approx(2 * MONTH_S / 4.375 * 112 / 1e6, rel=1e-12)
+    assert found.service == 0.0
+
+
+def test_an_ip_access_line_has_a_session_with_the_pe_too() -> None:
+    """That one is in clear: 52 octets; the tunnel's is 112; both each 300 ms in the laboratory."""
+    found = volume(example(), example().site("namba"), A, LABORATORY, carries=True)
+    assert found.supervision == pytest.approx(2 * MONTH_S / 0.2625 * (112 + 52) / 1e6, rel=1e-12)
+    # A keepalive has 20 + 32 + 19 octets, its acknowledgement 52: 132 and 112 in ESP, each minute, both ways.
+    assert found.routing == pytest.approx(2 * MONTH_S / 60 * (132 + 112 + 71 + 52) / 1e6, rel=1e-12)
+
+
+def test_service_of_a_battery_under_direct_control() -> None:
+    """400, 120 and 160 octets a second become 460, 180 and 220, and each is acknowledged by 112."""
+    umeda = replace(example().site("umeda"), resources=(("battery", "direct"),))
+    found = volume(example(), umeda, B, PRODUCTION, carries=True)
+    second = (460 + 180 + 220 + 3 * 112) * 86_400
+    day = second + 49 * (660 + 112)
+    assert found.service == pytest.approx(31 * day / 1e6, rel=1e-12)
+    assert service_mb(umeda) == pytest.approx(31 * (680 * 86_400 + 49 * 600) / 1e6)
+
+
+def test_a_long_message_takes_two_packets() -> None:
+    """1,288 octets fit into the tunnel: 2,000 of HTTP become 1,340 and 764, 1,500 become 1,340 and 264."""
+    namba = replace(example().site("namba"), resources=(("battery", "indirect"),))
+    found = volume(example(), namba, A, PRODUCTION, carries=True)
+    event = 2 * (1400 + 824 + 2 * 112) + (1400 + 324 + 2 * 112)
+    assert found.service == pytest.approx(31 * event / 1e6, rel=1e-12)
+
+
+def test_liveness_costs_where_bfd_is_rarer_than_it() -> None:
+    umeda = example().site("umeda")
+    rekeying = volume(example(), umeda, B, PRODUCTION, carries=False).keys
+    assert rekeying == pytest.approx((744 + 186) * 1000 / 1e6, rel=1e-12)
+    often = replace(PRODUCTION, ike=replace(PRODUCTION.ike, dpd_delay_s=4))
+    checks = 2 * MONTH_S / 4 * 170 / 1e6  # 85 octets to ask, 85 to answer, from either end
+    assert volume(example(), umeda, B, often, carries=False).keys == pytest.approx(rekeying + checks)
+
+
+def test_lists_are_asked_for_over_the_bearer_where_there_is_one() -> None:
+    plan = example()
+    asked = {
+        (site, network): volume(plan, plan.site(site), network, PRODUCTION, carries=False).lists
+        for site in ("umeda", "namba")
+        for network in Network
+    }
+    each = MONTH_S / 240 * CRL_POLL / 1e6
+    assert asked == {("umeda", A): each, ("umeda", B): each, ("namba", A): 0.0, ("namba", B): each}
+
+
+def test_a_pull_of_the_lists_is_not_dearer_than_is_counted(lab_vault: SetUpVault, tmp_path: Path) -> None:
+    for octets in crl_poll.measured(lab_vault, tmp_path):
+        assert 0.5 * CRL_POLL < octets <= CRL_POLL
+
+
+def test_a_line_that_is_too_dear_in_the_laboratory_alone() -> None:
+    a, b = example().networks
+    dear = replace(example(), networks=(a, replace(b, included_mb=500, yen_per_extra_mb=2.0)))
+    failed = {name for name, item in costs(dear).items() if item.result is Result.FAIL}
+    assert failed == {
+        "umeda on network b",
+        "umeda on network b, primary down",
+        "namba on network b",
+        "namba on network b, primary down",
+        "sakai on network b",
+    }
+    production = costs(replace(dear, timers=PRODUCTION))
+    assert {name for name, item in production.items() if item.result is Result.FAIL} == {
+        "umeda on network b, primary down",  # three gigabytes of its battery
+        "sakai on network b",  # its primary, watched quickly in both profiles
+    }
+
+
+def test_the_reason_says_what_the_volume_is_made_of() -> None:
+    assert costs(example())["umeda on network b, primary down"].reason == (
+        "profile laboratory: 5,915 MB on the wire (service 3,205, BFD 2,286, BGP 22, IKE 1, CRL 402), "
+        "891 yen a month; profile production: 3,465 MB on the wire (service 3,205, BFD 137, BGP 22, IKE 1, "
+        "CRL 100), 647 yen a month"
+    )
+
+
+def test_every_line_is_judged_and_the_standby_for_a_month_that_it_carries() -> None:
+    assert list(costs(example())) == [
+        "umeda on network a",
+        "umeda on network b",
+        "umeda on network b, primary down",
+        "namba on network a",
+        "namba on network b",
+        "namba on network b, primary down",
+        "sakai on network a",
+        "sakai on network a, primary down",
+        "sakai on network b",
+    ]
