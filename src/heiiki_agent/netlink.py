@@ -1,17 +1,18 @@
-"""Netlink, netlink(7), as far as the agent speaks it: acknowledged requests, and notices of links."""
+"""Netlink, netlink(7), as far as the agent speaks it: acknowledged requests, dumps, notices of changes."""
 
 import errno
 import os
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-REQUEST, ACK, EXCL, CREATE = 0x1, 0x4, 0x200, 0x400  # linux/netlink.h
+REQUEST, ACK, EXCL, CREATE, DUMP = 0x1, 0x4, 0x200, 0x400, 0x300  # linux/netlink.h
 ROUTE = socket.NETLINK_ROUTE
-NEW_ROUTE, DELETE_ROUTE = 24, 25  # linux/rtnetlink.h
-GROUP_LINK = 1
+NEW_ROUTE, DELETE_ROUTE, GET_ROUTE = 24, 25, 26  # linux/rtnetlink.h
+GROUP_LINK, GROUP_IPV4_ROUTE = 0x1, 0x40
 
-_ERROR = 2
+_ERROR, _DONE = 2, 3
+_SOL_NETLINK, _STRICT_CHECK = 270, 12
 _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
 _BUFFER = 65536
@@ -27,6 +28,14 @@ def attributes(values: Iterable[tuple[int, bytes]]) -> bytes:
     return b"".join(parts)
 
 
+def parsed(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the attributes that stand one after the other in `data`."""
+    while len(data) >= _ATTRIBUTE.size:
+        length, kind = _ATTRIBUTE.unpack_from(data)
+        yield kind, data[_ATTRIBUTE.size : length]
+        data = data[(length + 3) & ~3 :]
+
+
 def message(kind: int, flags: int, body: bytes) -> bytes:
     """Return a request that the kernel is to acknowledge."""
     return _HEADER.pack(_HEADER.size + len(body), kind, flags | REQUEST | ACK, 1, 0) + body
@@ -39,6 +48,8 @@ class Requests:
         """Open a socket of a netlink family."""
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, family)
         self._socket.settimeout(1.0)
+        # Without it the kernel ignores what a dump asks for, and sends every table.
+        self._socket.setsockopt(_SOL_NETLINK, _STRICT_CHECK, 1)
 
     def close(self) -> None:
         """Close the socket."""
@@ -55,6 +66,25 @@ class Requests:
         if code and code not in accepted:
             raise OSError(code, os.strerror(code))
 
+    def dump(self, kind: int, body: bytes) -> list[bytes]:
+        """Return the bodies of every message that answers a question.
+
+        Raises:
+            OSError: the kernel refuses, or does not answer.
+        """
+        self._socket.send(message(kind, DUMP, body))
+        found: list[bytes] = []
+        while True:
+            data = self._socket.recv(_BUFFER)
+            while data:
+                length, of, *_ = _HEADER.unpack_from(data)
+                if of == _DONE:
+                    return found
+                if code := error_of(data):
+                    raise OSError(code, os.strerror(code))
+                found.append(data[_HEADER.size : length])
+                data = data[(length + 3) & ~3 :]
+
 
 def error_of(answer: bytes) -> int:
     """Return the error number of an acknowledgement, 0 for success."""
@@ -62,23 +92,41 @@ def error_of(answer: bytes) -> int:
     return -int(struct.unpack_from("=i", answer, _HEADER.size)[0]) if kind == _ERROR else 0
 
 
-class LinkChanges:
-    """Notices of changed links (RTM_NEWLINK, RTM_DELLINK)."""
+class Changes:
+    """Notices of changes of one group, rtnetlink(7)."""
 
-    def __init__(self) -> None:
+    def __init__(self, group: int) -> None:
         """Listen from now on."""
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, ROUTE)
-        self._socket.bind((0, GROUP_LINK))
+        self._socket.bind((0, group))
+
+    def close(self) -> None:
+        """Listen no longer."""
+        self._socket.close()
+
+    def pending(self) -> bool:
+        """Tell whether anything has changed since the last call."""
+        return self._drain(0.0)
 
     def wait(self) -> None:
         """Wait for a change, and for the end of the burst that it comes in."""
-        self._socket.settimeout(None)
-        while True:
-            try:
-                self._socket.recv(_BUFFER)
-            except TimeoutError:
-                return
-            except OSError as error:
-                if error.errno != errno.ENOBUFS:  # more changes than the socket holds: one look sees them all
-                    raise
-            self._socket.settimeout(_SETTLE_S)
+        self._receive(None)
+        self._drain(_SETTLE_S)
+
+    def _drain(self, pause_s: float) -> bool:
+        """Read until nothing comes for `pause_s`; return whether anything came."""
+        came = False
+        while self._receive(pause_s):
+            came = True
+        return came
+
+    def _receive(self, limit_s: float | None) -> bool:
+        self._socket.settimeout(limit_s)
+        try:
+            self._socket.recv(_BUFFER)
+        except (TimeoutError, BlockingIOError):
+            return False
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:  # more changes than the socket holds: one look sees them all
+                raise
+        return True

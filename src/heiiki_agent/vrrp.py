@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -32,18 +32,25 @@ _FACTS = {
     "preempt": r"Preempt = (\S+)",
     "preempt_delay_s": r"Preempt delay = ([\d.]+) secs?",
 }
+_FILE = re.compile(r"^ Track file = (\S+)\n +File = (\S+)$", re.MULTILINE)
+_TRACKED = re.compile(r"^ +(\S+), weight 0$", re.MULTILINE)
+"""Of weight 0: another number in the file than 0 makes the instance resign; any other weight only makes it
+less preferred."""
 _ADDRESS = re.compile(r"\s+(\d+\.\d+\.\d+\.\d+)(?:/\d+)? dev \S+.*")
 
 
 def instances(dump: str) -> list[dict[str, Any]]:
     """Return the VRRP instances of a dump: state, interfaces, numbers, timers and addresses."""
-    parts = re.split(r"^ VRRP Instance = ", dump.partition(_END)[0], flags=re.MULTILINE)[1:]
-    return [_instance(part.partition("\n------<")[0]) for part in parts]
+    written = dump.partition(_END)[0]
+    files = dict(_FILE.findall(written))
+    parts = re.split(r"^ VRRP Instance = ", written, flags=re.MULTILINE)[1:]
+    return [_instance(part.partition("\n------<")[0], files) for part in parts]
 
 
-def _instance(text: str) -> dict[str, Any]:
+def _instance(text: str, files: Mapping[str, str]) -> dict[str, Any]:
     name, *lines = text.splitlines()
-    found: dict[str, Any] = {"name": name.strip(), "addresses": []}
+    tracked = _TRACKED.findall(text.partition("Tracked files :")[2])
+    found: dict[str, Any] = {"name": name.strip(), "addresses": [], "tracks": [files[one] for one in tracked]}
     for line in lines:
         if address := _ADDRESS.fullmatch(line):
             found["addresses"].append(address[1])

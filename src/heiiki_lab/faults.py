@@ -23,6 +23,19 @@ NodeFailure = Literal["kill", "poweroff"]
 FailureMode = Literal["silent", "down", "kill", "poweroff", "impair"]
 Tool = Literal["ip", "tc"]
 
+_FORGET = """
+nft flush ruleset
+ip xfrm state flush
+ip xfrm policy flush
+for kind in gre macvlan; do
+    ip -brief link show type $kind | while read -r name _; do ip link delete "${name%%@*}"; done
+done
+ip nexthop flush
+ip route flush table all proto 210
+for protocol in ldp bgp; do ip -family mpls route flush proto $protocol; done
+"""
+"""What a node's kernel loses with its power; its namespace, with the wired ports, outlives the cut here."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -184,7 +197,8 @@ class Injector:
     def fail_node(self, node: str, how: NodeFailure) -> Span:
         """Kill every process of a node, or switch it off.
 
-        Switched off, its links go silent first: a machine without power sends no farewell.
+        Switched off, its links go silent first: a machine without power sends no farewell. Then its kernel
+        forgets filters, IPsec, tunnels and routes, so that it comes back as a machine that boots does.
 
         Raises:
             LabError: unknown node, or the lab is not up.
@@ -193,7 +207,10 @@ class Injector:
         with NodeClient(state.socket_path(self._state_dir, node)) as client:
             client.ping()  # connected ahead: the kill follows the links at once
             began = self._apply(Fault(node, "node", how)).began
-            return Span(began, client.kill_all())
+            span = Span(began, client.kill_all())
+            if how == "poweroff":
+                client.exec(("sh", "-ec", _FORGET)).check()
+            return span
 
     def heal(self, target: str) -> Span:
         """Undo every fault of a link or node.

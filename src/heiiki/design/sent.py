@@ -23,6 +23,7 @@ _PROFILE = re.compile(
 )
 _ADVERT = re.compile(r"^\s+advert_int ([0-9.]+)$", re.MULTILINE)
 _PRIORITY = re.compile(r"^\s+priority (\d+)$", re.MULTILINE)
+_TRACKS = re.compile(r"^    track_file \{$", re.MULTILINE)
 _SESSION = re.compile(r"^ neighbor (\S+) bfd profile (\S+)$", re.MULTILINE)
 
 
@@ -87,6 +88,18 @@ class Sent:
         """How soon the LAN watch gives the LAN up at worst, seconds; None where there is none."""
         found = self._lan_watch
         return None if found is None else found[0] * (found[1] + 1) / 1000
+
+    @cached_property
+    def route_lost(self) -> float | None:
+        """How soon the other gateway takes over from one without a route beyond it at worst, seconds.
+
+        The LAN watch waits as for a silent LAN; then keepalived resigns, and the backup takes over after its
+        skew time, which is less than an advertisement interval (RFC 9568 6.1). None where a timer is missing,
+        or where keepalived tracks nothing.
+        """
+        if self.lan_silent is None or self._vrrp is None or not _TRACKS.search(self.files[_KEEPALIVED]):
+            return None
+        return self.lan_silent + self._vrrp[0]
 
     @cached_property
     def least_lan_watch(self) -> float | None:

@@ -76,3 +76,5 @@ def _lan_lines(sent: Sent) -> Iterator[Line]:
         yield Line(f"VRRP {device.name}", sent.master_down)
     if device.lan_watch is not None:
         yield Line(f"LAN watch {device.name}", sent.lan_silent)
+    if device.vrrp is not None and device.lan_watch is not None:
+        yield Line(f"route lost at {device.name}", sent.route_lost)

@@ -65,7 +65,14 @@ def links(context: Context) -> Iterator[Link]:
 
 def _lan(context: Context) -> lan.Lan:
     hosts = tuple(addr.host(context.hub_lan, index) for _, index, _ in _HOSTS)
-    return lan.Lan(context.hub_lan, context.service.hub.as_number, HUB_VRID, context.sites_set, hosts)
+    return lan.Lan(
+        prefix=context.hub_lan,
+        as_number=context.service.hub.as_number,
+        router_id=HUB_VRID,
+        exchanged=context.sites_set,
+        hosts=hosts,
+        beyond=context.service.addresses.site_lan,
+    )
 
 
 @dataclass(frozen=True, slots=True)

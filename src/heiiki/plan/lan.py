@@ -17,6 +17,7 @@ from heiiki.plan.model import (
     PrefixSet,
     Vrrp,
 )
+from heiiki_agent.lan_watch.settings import FAULT
 
 _MASTER, _BACKUP = 200, 100
 _INDEX = {Network.A: addr.LAN_FIRST, Network.B: addr.LAN_SECOND}
@@ -31,6 +32,7 @@ class Lan:
         router_id: virtual router ID (RFC 9568).
         exchanged: what the gateways announce to each other.
         hosts: the hosts that the watch expects to answer ARP.
+        beyond: the network that its hosts talk to.
     """
 
     prefix: IPv4Network
@@ -38,6 +40,7 @@ class Lan:
     router_id: int
     exchanged: PrefixSet
     hosts: tuple[IPv4Address, ...]
+    beyond: IPv4Network
 
     def address(self, network: Network) -> IPv4Address:
         """Return the address of the gateway on `network`."""
@@ -95,6 +98,7 @@ def vrrp(context: Context, leg: Leg, *, master: bool) -> Vrrp:
         peer=leg.peer,
         advert_ms=context.timers.vrrp_advert_ms,
         preempt_delay_s=context.timers.vrrp_preempt_delay_s,
+        tracked_file=str(FAULT),
     )
 
 
@@ -105,6 +109,7 @@ def watch(context: Context, leg: Leg) -> LanWatch:
         prefix=leg.lan.prefix,
         source=leg.here,
         targets=(leg.peer, *leg.lan.hosts),
+        beyond=leg.lan.beyond,
         probe_ms=context.timers.lan_probe_ms,
         lost=context.timers.lan_probe_lost,
     )

@@ -144,7 +144,14 @@ def _session_hub(context: Context, site: Site, own: SiteAddresses, network: Netw
 def _lan(context: Context, own: SiteAddresses) -> lan.Lan:
     """The LAN of a site with two gateways."""
     as_number = context.service.sites_as_number
-    return lan.Lan(own.lan, as_number, SITE_VRID, context.hub_set, (own.controller,))
+    return lan.Lan(
+        prefix=own.lan,
+        as_number=as_number,
+        router_id=SITE_VRID,
+        exchanged=context.hub_set,
+        hosts=(own.controller,),
+        beyond=context.hub_lan,
+    )
 
 
 def _interfaces_a(context: Context, site: Site, own: SiteAddresses) -> tuple[Interface, ...]:

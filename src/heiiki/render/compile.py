@@ -8,6 +8,7 @@ from heiiki.render import agent, credentials, ipsec, vault
 from heiiki.render.documents import by_item
 from heiiki.render.model import DeviceBuild, Part, RenderedFile, Service
 from heiiki.render.templates import render
+from heiiki_agent.lan_watch.settings import FAULT
 
 _UNITS = "/etc/systemd/system"
 _FILTER = "/etc/nftables.conf"
@@ -24,6 +25,8 @@ _BASELINE = {
 }
 """What audits ask of any host, such as no ARP for another interface's address, no answer to a broadcast."""
 _FRR_DAEMONS = "/etc/frr/daemons"
+# keepalived refuses a tracked file whose folder is missing, as it is before the first start.
+_VALID_VRRP = f'mkdir -p {FAULT.parent} && exec keepalived -t -f "$0"'
 _SEPARATION = ("R-ISO-SITE", "R-ISO-CARRIER", "R-ISO-MALICE")
 _GROUP = ("R-ISO-GROUP", "R-ISO-MALICE")
 
@@ -187,7 +190,7 @@ def _keepalived(plan: Plan, device: Device) -> Part | None:
     file = RenderedFile(
         "/etc/keepalived/keepalived.conf",
         render("linux/keepalived.conf.j2", plan, device),
-        validate=("keepalived", "-t", "-f", "{path}"),
+        validate=("sh", "-c", _VALID_VRRP, "{path}"),
         service="keepalived",
         requirements=("R-GAP",),
     )
@@ -204,6 +207,7 @@ def _lan_watch(_plan: Plan, device: Device) -> Part | None:
         "prefix": str(watch.prefix),
         "source": str(watch.source),
         "targets": [str(target) for target in watch.targets],
+        "beyond": str(watch.beyond),
         "probe_ms": watch.probe_ms,
         "lost": watch.lost,
     }

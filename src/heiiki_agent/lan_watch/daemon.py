@@ -11,12 +11,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from heiiki_agent import config, status
+from heiiki_agent import config, files, status
 from heiiki_agent.errors import AgentError
 from heiiki_agent.lan_watch.arp import Port
-from heiiki_agent.lan_watch.decision import Watch
+from heiiki_agent.lan_watch.beyond import Beyond
+from heiiki_agent.lan_watch.decision import Fitness, Watch
 from heiiki_agent.lan_watch.route import LanRoute
-from heiiki_agent.lan_watch.settings import Settings
+from heiiki_agent.lan_watch.settings import FAULT, Settings
 
 STATE = Path("/run/heiiki/lan_watch.json")
 UNIT = "heiiki-lan-watch"
@@ -27,18 +28,19 @@ _log = logging.getLogger("lan_watch")
 
 
 class Daemon:
-    """The loop: probe, listen, judge, put or remove the route, report."""
+    """The loop: probe, listen, judge, put or remove the route, tell keepalived, report."""
 
-    def __init__(self, file: Path, settings: Settings, state: Path = STATE) -> None:
-        """Watch as `settings`, read from `file`, says; report to `state`."""
-        self._file, self._state = file, state
+    def __init__(self, file: Path, settings: Settings, state: Path = STATE, fault: Path = FAULT) -> None:
+        """Watch as `settings`, read from `file`, says; report to `state`, and to keepalived by `fault`."""
+        self._file, self._state, self._fault = file, state, fault
         self._reread = False
         self._complaint = ""
         self._begin(settings, alive=None)
 
     def _begin(self, settings: Settings, *, alive: bool | None) -> None:
         self._settings = settings
-        self._port, self._route = Port(settings), LanRoute(settings)
+        self._port, self._route, self._beyond = Port(settings), LanRoute(settings), Beyond(settings.beyond)
+        self._fitness = Fitness(settings.lost)
         self._watch = Watch(settings.probe_ns, settings.lost, time.monotonic_ns(), alive=alive)
         self._since, self._reported = time.time(), 0
 
@@ -82,11 +84,26 @@ class Daemon:
         changed = self._watch.tick(now, running=running)
         if changed:
             self._since = time.time()
+        self._judge_gateway()
         if changed or now - self._reported >= HEARTBEAT_NS:
             self._hold_route(changed=changed)
             self._report(now)
         if running:
             self._port.probe()
+
+    def _judge_gateway(self) -> None:
+        """Let keepalived hold the virtual address only while this gateway is of use to the LAN."""
+        try:
+            changed = self._fitness.tick(alive=self._watch.alive, route=self._beyond.reached())
+            if changed:
+                self._fault.parent.mkdir(parents=True, exist_ok=True)
+                files.write(self._fault, f"{int(not self._fitness.fit)}\n")
+        except OSError as error:
+            self._fitness.fit = None
+            self._complain(f"{self._settings.beyond}: {error}")
+            return
+        if changed:
+            _log.warning("the virtual address: %s", "allowed" if self._fitness.fit else "refused")
 
     def _hold_route(self, *, changed: bool) -> None:
         """Bring the route to the verdict; again at every heartbeat, others may have flushed it."""
@@ -115,11 +132,13 @@ class Daemon:
             "alive": self._watch.alive is True,
             "decided": self._watch.alive is not None,
             "since": round(self._since, 3),
+            "fit": self._fitness.fit is True,
             "watches": {
                 "interface": self._settings.interface,
                 "prefix": str(self._settings.prefix),
                 "source": str(self._settings.source),
                 "targets": [str(target) for target in self._settings.targets],
+                "beyond": str(self._settings.beyond),
                 "probe_ms": self._settings.probe_ms,
                 "lost": self._settings.lost,
             },
@@ -151,6 +170,7 @@ class Daemon:
                 self._route.remove()
         self._port.close()
         self._route.close()
+        self._beyond.close()
         self._begin(settings, alive=verdict if same else None)
 
 

@@ -1,4 +1,4 @@
-"""Decides from answers and a clock whether the LAN lives."""
+"""Decides whether the LAN lives, and whether this gateway is fit to serve it."""
 
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
@@ -68,3 +68,36 @@ class Watch:
 
     def _restart(self) -> None:
         self._silent = self._answered = 0
+
+
+@dataclass(slots=True)
+class Fitness:
+    """Decides whether this gateway may hold the virtual address of the LAN.
+
+    It may while the LAN answers and there is a route to the network beyond. A route that is missing for less
+    than `lost` intervals is no reason to hand over: routing is just replacing it.
+
+    Attributes:
+        fit: the verdict; None until there is one.
+    """
+
+    lost: int
+    fit: bool | None = None
+    _missing: int = 0
+
+    def tick(self, *, alive: bool | None, route: bool) -> bool:
+        """Judge one interval of the watch.
+
+        Args:
+            alive: the verdict on the LAN; while there is none, there is none here either.
+            route: whether there is a route to the network beyond.
+
+        Returns:
+            Whether `fit` changed.
+        """
+        before = self.fit
+        self._missing = 0 if route else self._missing + 1
+        if alive is not None:
+            tolerated = self.fit is True and self._missing < self.lost
+            self.fit = alive and (route or tolerated)
+        return self.fit is not before

@@ -39,7 +39,7 @@ def keep(file: Path, owned: Path) -> NoReturn:
     Raises:
         AgentError: it cannot be made to match now; later that is said, and tried again at the next change.
     """
-    changes = netlink.LinkChanges()
+    changes = netlink.Changes(netlink.GROUP_LINK)
     run("apply", file, owned)
     notify_ready()
     while True:

@@ -116,8 +116,9 @@ def test_a_slower_timer_in_the_rendered_text_fails_the_budget(
     [
         ("umeda-ce-a", FRR, "bfd profile", "bfd no-profile", "BFD umeda-ce-a to hub-ce-a"),
         ("umeda-ce-a", FRR, "\n profile active\n", "\n profile other\n", "BFD umeda-ce-a to hub-ce-a"),
-        ("umeda-ce-a", KEEPALIVED, "advert_int", "interval", "VRRP umeda-ce-a"),
-        ("umeda-gw-b", LAN_WATCH, '"lost"', '"missed"', "LAN watch umeda-gw-b"),
+        ("umeda-ce-a", KEEPALIVED, "advert_int", "interval", "VRRP umeda-ce-a, route lost at umeda-ce-a"),
+        ("umeda-ce-a", KEEPALIVED, "    track_file {", "    track {", "route lost at umeda-ce-a"),
+        ("umeda-gw-b", LAN_WATCH, '"lost"', '"missed"', "LAN watch umeda-gw-b, route lost at umeda-gw-b"),
     ],
 )
 def test_a_timer_that_no_text_has_makes_the_budget_unknown(
@@ -135,7 +136,8 @@ def test_budget_is_the_slowest_detection_and_the_convergence() -> None:
     # BFD: 4 × 0.3 s, slower than VRRP of the hub's backup with its skew; then 0.4 s.
     assert verdict.measured == pytest.approx(1.2 + 0.4, abs=0.001)
     assert verdict.reason == (
-        "VRRP hub-ce-a 0.97 s; LAN watch hub-ce-a 0.70 s; VRRP hub-ce-b 1.08 s; LAN watch hub-ce-b 0.70 s; "
+        "VRRP hub-ce-a 0.97 s; LAN watch hub-ce-a 0.70 s; route lost at hub-ce-a 1.00 s; "
+        "VRRP hub-ce-b 1.08 s; LAN watch hub-ce-b 0.70 s; route lost at hub-ce-b 1.00 s; "
         "BFD namba-gw to hub-ce-a 1.20 s; BFD hub-ce-a to namba-gw 1.20 s; convergence 0.40 s"
     )
 

@@ -21,7 +21,8 @@ from heiiki_agent import config, netlink, status
 from heiiki_agent.__main__ import main
 from heiiki_agent.errors import AgentError
 from heiiki_agent.lan_watch.arp import Arp, Port
-from heiiki_agent.lan_watch.decision import Watch
+from heiiki_agent.lan_watch.beyond import leads_into
+from heiiki_agent.lan_watch.decision import Fitness, Watch
 from heiiki_agent.lan_watch.route import route_body
 from heiiki_agent.lan_watch.settings import Settings
 
@@ -32,10 +33,12 @@ GOOD = {
     "prefix": "10.17.0.0/28",
     "source": "10.17.0.2",
     "targets": ["10.17.0.3", "10.17.0.4"],
+    "beyond": "10.15.0.0/28",
     "probe_ms": 100,
     "lost": 6,
 }
-CONFIG = Settings("lan0", IPv4Network("10.17.0.0/28"), OURS, (PEER, CONTROLLER), 100, 6)
+BEYOND = IPv4Network("10.15.0.0/28")
+CONFIG = Settings("lan0", IPv4Network("10.17.0.0/28"), OURS, (PEER, CONTROLLER), BEYOND, 100, 6)
 
 
 def test_file_is_read() -> None:
@@ -49,6 +52,7 @@ def test_every_mistake_is_named_at_once() -> None:
     assert str(caught.value).splitlines() == [
         "F: more: is not known here; remove it",
         "F: source: is missing; add it",
+        "F: beyond: is missing; add it",
         "F: interface: is wrong: must not be empty",
         "F: prefix: is wrong: 10.17.0.2/28 has host bits set",
         "F: targets: is wrong: give at least 1",
@@ -132,6 +136,56 @@ def test_a_port_without_carrier_is_dead_at_once_and_needs_two_answers() -> None:
     clock = Clock()
     assert clock.tick(heard=True, running=False) is False
     assert [clock.tick(), clock.tick(heard=True), clock.tick(heard=True)] == [False, False, True]
+
+
+# --- the gateway
+
+
+def judged(fitness: Fitness, *intervals: tuple[bool | None, bool]) -> list[bool | None]:
+    said = []
+    for alive, route in intervals:
+        fitness.tick(alive=alive, route=route)
+        said.append(fitness.fit)
+    return said
+
+
+def test_a_gateway_that_starts_is_fit_once_the_lan_answers_and_there_is_a_route() -> None:
+    begins = ((None, False), (None, True), (True, False), (True, False), (True, True))
+    assert judged(Fitness(3), *begins) == [None, None, False, False, True]
+
+
+def test_a_route_that_is_being_replaced_is_no_reason_to_resign_and_one_that_stays_away_is() -> None:
+    fitness = Fitness(3, fit=True)
+    assert judged(fitness, (True, False), (True, False), (True, True)) == [True] * 3
+    assert judged(fitness, *[(True, False)] * 3, (True, True)) == [True, True, False, True]
+
+
+def test_a_dead_lan_is_handed_over_at_once() -> None:
+    assert judged(Fitness(3, fit=True), (False, True), (True, True)) == [False, True]
+
+
+def bgp_route(
+    destination: str, *, table: int = 254, protocol: int = 186, kind: int = 1, flags: int = 0
+) -> bytes:
+    network = IPv4Network(destination)
+    head = struct.pack("=8BI", socket.AF_INET, network.prefixlen, 0, 0, table, protocol, 0, kind, flags)
+    return head + netlink.attributes(((15, bytes(4)), (1, network.network_address.packed)))
+
+
+def test_only_a_usable_route_of_bgp_leads_to_the_other_side() -> None:
+    pool = IPv4Network("10.16.0.0/18")
+    assert leads_into(bgp_route("10.15.0.0/28"), BEYOND)
+    assert leads_into(bgp_route("10.16.1.16/28"), pool)
+    others = (
+        bgp_route("10.15.0.0/28", table=100),
+        bgp_route("10.15.0.0/28", protocol=2),
+        bgp_route("10.15.0.0/28", kind=7),
+        bgp_route("10.15.0.0/28", flags=0x10),
+        bgp_route("10.15.0.0/28", flags=0x1),
+        bgp_route("10.15.0.16/28"),
+        bgp_route("0.0.0.0/0"),
+    )
+    assert not any(leads_into(route, BEYOND) for route in others)
 
 
 # --- packets
@@ -236,8 +290,8 @@ import sys, pathlib
 from heiiki_agent import config
 from heiiki_agent.lan_watch.daemon import Daemon
 from heiiki_agent.lan_watch.settings import Settings
-file, state = map(pathlib.Path, sys.argv[1:])
-Daemon(file, config.read(Settings, file), state).run()
+file, state, fault = map(pathlib.Path, sys.argv[1:])
+Daemon(file, config.read(Settings, file), state, fault).run()
 """
 
 
@@ -267,21 +321,35 @@ def lan() -> Iterator[tuple[str, str]]:
 )
 def test_route_follows_the_peer_and_outlives_the_watch(lan: tuple[str, str], tmp_path: Path) -> None:
     ours, peer = lan
-    file, state = tmp_path / "lan_watch.json", tmp_path / "state.json"
+    file, state, fault = (tmp_path / name for name in ("lan_watch.json", "state.json", "vrrp_fault"))
     file.write_text(json.dumps(GOOD | {"probe_ms": 50, "lost": 4}))
     source = str(Path(heiiki_agent.__file__).parents[1])
-    command = ["ip", "netns", "exec", ours, sys.executable, "-c", RUN, str(file), str(state)]
+    command = ["ip", "netns", "exec", ours, sys.executable, "-c", RUN, *map(str, (file, state, fault))]
 
     def stands() -> bool:
         return ip("-n", ours, "route", "show", "10.17.0.0/28") != ""
 
+    def fit() -> bool:
+        return fault.exists() and fault.read_text() == "0\n"
+
     with subprocess.Popen(command, env=os.environ | {"PYTHONPATH": source}) as watch:
         try:
             awaited("the route stands", stands)
+            awaited("the gateway has no way on", lambda: fault.exists() and not fit())
+            for number in range(300):  # of other tables and protocols: the kernel sends none of them
+                ip("-n", ours, "route", "add", "unreachable", f"10.99.{number // 250}.{number % 250}/32")
+            beyond = ("10.15.0.0/28", "dev", "lan0", "proto", "bgp")
+            ip("-n", ours, "route", "add", *beyond)
+            awaited("the gateway is fit", fit)
+            ip("-n", ours, "route", "delete", *beyond)
+            awaited("the gateway resigns", lambda: not fit())
+            ip("-n", ours, "route", "add", *beyond)
+            awaited("the gateway is fit", fit)
             ip(
                 "-n", peer, "address", "del", f"{PEER}/32", "dev", "lan0"
             )  # no host answers, the carrier stays
             awaited("the route is gone", lambda: not stands())
+            awaited("the gateway resigns", lambda: not fit())
             awaited("the state says so", lambda: json.loads(state.read_text())["alive"] is False)
             ip("-n", peer, "address", "add", f"{PEER}/32", "dev", "lan0")
             awaited("the route stands", stands)

@@ -22,6 +22,7 @@ LAN = {
     "preempt": "enabled",
     "preempt_delay_s": 2,
     "addresses": ["10.16.1.17"],
+    "tracks": ["/run/heiiki/vrrp_fault"],
 }
 
 
@@ -62,3 +63,8 @@ def test_an_old_dump_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(vrrp, "_signal", lambda _: dump.write_text(DUMP))
     assert vrrp.dumped(pid, [dump]) == DUMP
     assert not dump.exists()
+
+
+def test_only_a_file_that_makes_the_instance_resign_is_tracked() -> None:
+    weighed = DUMP.replace("     fitness, weight 0", "     fitness, weight 5")
+    assert vrrp.instances(weighed) == [{**LAN, "tracks": []}]

@@ -6,6 +6,7 @@ import pytest
 
 from heiiki.errors import LabError
 from heiiki_lab import faults, state
+from heiiki_lab.client import Completed
 from heiiki_lab.faults import Fault, Injector, Look, look_of, steps_between
 from heiiki_lab.guest_client import Span
 from heiiki_lab.spec import Endpoint, LabSpec, LinkSpec, NodeSpec
@@ -40,6 +41,10 @@ class FakeGuest:
     def kill_all(self) -> float:
         self.calls.append("kill_all")
         return 2.5
+
+    def exec(self, argv: Sequence[str]) -> Completed:
+        self.calls.append(f"run {argv[0]}")
+        return Completed("h3", tuple(argv), 0, b"", b"")
 
 
 @pytest.fixture
@@ -115,6 +120,7 @@ def test_a_node_without_power_sends_no_farewell(guest: FakeGuest, running: Path)
             ("h3", "tc", ["qdisc replace dev eth0 root netem loss 100%"]),
         ],
         "kill_all",
+        "run sh",
     ]
 
 

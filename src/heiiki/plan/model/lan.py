@@ -6,7 +6,11 @@ from ipaddress import IPv4Address, IPv4Network
 
 @dataclass(frozen=True, slots=True)
 class Vrrp:
-    """The virtual gateway of a LAN (RFC 9568)."""
+    """The virtual gateway of a LAN (RFC 9568).
+
+    Attributes:
+        tracked_file: while it holds another number than 0, the gateway takes no part.
+    """
 
     interface: str
     virtual_interface: str
@@ -16,15 +20,20 @@ class Vrrp:
     peer: IPv4Address
     advert_ms: int
     preempt_delay_s: int
+    tracked_file: str
 
 
 @dataclass(frozen=True, slots=True)
 class LanWatch:
-    """The LAN route exists only while a host on the LAN answers ARP (D4)."""
+    """The LAN route exists only while a host on the LAN answers ARP (D4).
+
+    The gateway holds the virtual address only while it has a route to the network `beyond` it, too.
+    """
 
     interface: str
     prefix: IPv4Network
     source: IPv4Address
     targets: tuple[IPv4Address, ...]
+    beyond: IPv4Network
     probe_ms: int
     lost: int

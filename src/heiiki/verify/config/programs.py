@@ -41,6 +41,7 @@ def _vrrp(device: Device, found: Any) -> Iterator[str]:
         "preempt": "enabled",
         "preempt_delay_s": wanted.preempt_delay_s,
         "addresses": [str(wanted.address)],
+        "tracks": [wanted.tracked_file],
     }
     yield from _others(planned, found[0])
 
@@ -54,6 +55,7 @@ def _lan_watch(device: Device, found: Any) -> Iterator[str]:
         "prefix": str(wanted.prefix),
         "source": str(wanted.source),
         "targets": [str(target) for target in wanted.targets],
+        "beyond": str(wanted.beyond),
         "probe_ms": wanted.probe_ms,
         "lost": wanted.lost,
     }

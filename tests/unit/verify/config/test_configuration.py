@@ -226,6 +226,7 @@ STANDBY = {
     "preempt": "enabled",
     "preempt_delay_s": 2.0,
     "addresses": ["10.16.1.17"],
+    "tracks": ["/run/heiiki/vrrp_fault"],
 }
 
 

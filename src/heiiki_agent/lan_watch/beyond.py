@@ -1,0 +1,52 @@
+"""Whether routing knows a way to the network beyond the gateway."""
+
+import socket
+import struct
+from ipaddress import IPv4Address, IPv4Network
+
+from heiiki_agent import netlink
+
+BGP = 186  # RTPROT_BGP, linux/rtnetlink.h
+_MAIN, _UNICAST = 254, 1
+_ROUTE = struct.Struct("=8BI")
+_DESTINATION = 1  # RTA_DST
+_DEAD = 0x1 | 0x10  # RTNH_F_DEAD, RTNH_F_LINKDOWN
+
+
+def leads_into(route: bytes, beyond: IPv4Network) -> bool:
+    """Tell whether a route, the body of an rtnetlink(7) message, is a usable one of BGP into `beyond`."""
+    _, length, _, _, table, protocol, _, kind, flags = _ROUTE.unpack_from(route)
+    if (table, protocol, kind) != (_MAIN, BGP, _UNICAST) or flags & _DEAD or length < beyond.prefixlen:
+        return False
+    found = dict(netlink.parsed(route[_ROUTE.size :])).get(_DESTINATION)
+    return found is not None and IPv4Address(found) in beyond
+
+
+class Beyond:
+    """The routes to the network beyond the gateway; the kernel's table is read only when it has changed."""
+
+    def __init__(self, network: IPv4Network) -> None:
+        """Listen for changes of routes from now on."""
+        self._network = network
+        self._changes = netlink.Changes(netlink.GROUP_IPV4_ROUTE)
+        self._kernel = netlink.Requests()
+        self._reached: bool | None = None
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._changes.close()
+        self._kernel.close()
+
+    def reached(self) -> bool:
+        """Tell whether there is a route.
+
+        Raises:
+            OSError: the kernel does not say.
+        """
+        if self._changes.pending() or self._reached is None:
+            # The kernel picks out BGP's routes, so that a thousand sites cost one small answer.
+            body = _ROUTE.pack(socket.AF_INET, 0, 0, 0, _MAIN, BGP, 0, 0, 0)
+            self._reached = None
+            routes = self._kernel.dump(netlink.GET_ROUTE, body)
+            self._reached = any(leads_into(route, self._network) for route in routes)
+        return self._reached
