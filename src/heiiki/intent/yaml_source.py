@@ -121,9 +121,9 @@ class YamlSource:
             what = f"more than {_MAX_DEPTH} lists or mappings stand inside each other"
             self._add(too_deep, (), what, "write a few levels at most, as the reference page shows")
         elif root is None or root.tag == _NULL:
-            self._add(
-                (1, 1), (), "the file is empty", "describe it as the reference page shows, or delete the file"
-            )
+            # Not "delete it": to delete an emptied revoked.yml lets every stolen device back in.
+            fix = "restore it from version control, or describe it as the reference page shows"
+            self._add((1, 1), (), "the file is empty", fix)
         else:
             return root
         return None
