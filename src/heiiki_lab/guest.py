@@ -221,7 +221,7 @@ def in_jail(machine: Machine) -> list[str]:
     """The words before a program that may see only what the guest is made of."""
     readable = [machine.root.resolve(), machine.kernel, machine.source]
     readable += [machine.ansible.module_utils] if machine.ansible else []
-    return [sys.executable, "-I", jail.__file__, machine.memory, *map(str, readable), "--"]
+    return [sys.executable, "-I", "-m", jail.__name__, machine.memory, *map(str, readable), "--"]
 
 
 def _mount_ansible(machine: Machine) -> str:

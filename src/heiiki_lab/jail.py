@@ -3,8 +3,8 @@
 A process in the guest that is root may mount hostfs, and hostfs gives what the kernel's process can open. So
 that process gets a root folder of its own, and of root's capabilities only the one that its link needs.
 
-`python -I jail.py MEMORY READABLE... -- PROGRAM ARGUMENT...` enters the jail and becomes PROGRAM. Paths in it
-are those outside; nothing but the memory can be written.
+`python -I -m heiiki_lab.jail MEMORY READABLE... -- PROGRAM ARGUMENT...` enters the jail and becomes PROGRAM.
+Paths in it are those outside; nothing but the memory can be written.
 """
 
 import os
@@ -12,8 +12,6 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from heiiki_lab.agent import linux
 
