@@ -14,7 +14,7 @@ from typing import Any
 from heiiki_agent.errors import AgentError
 
 PID = Path("/run/keepalived.pid")
-DUMPS = (Path("/tmp/keepalived.data"), Path("/tmp/keepalived_parent.data"))  # noqa: S108 - keepalived's choice
+DUMPS = (Path("/run/keepalived/keepalived.data"), Path("/run/keepalived/keepalived_parent.data"))
 LIMIT_S = 10.0
 
 _POLL_S = 0.02

@@ -264,6 +264,20 @@ MUTANTS = (
         live=frozenset({"R-MINIMAL"}),
     ),
     Mutant(
+        "a drop-in that lifts a daemon's bounds",
+        "umeda-gw-b",
+        (
+            sh(
+                "printf '[Service]\\nCapabilityBoundingSet=~\\nNoNewPrivileges=false\\n'"
+                " > /etc/systemd/system/strongswan.service.d/zz.conf"
+            ),
+        ),
+        (("rm", "/etc/systemd/system/strongswan.service.d/zz.conf"),),
+        frozenset(),
+        ("host",),
+        live=frozenset({"R-MINIMAL"}),
+    ),
+    Mutant(
         "an account, its key and a crontab",
         "vault",
         (

@@ -1,11 +1,12 @@
 """Every daemon that is killed is back by its unit alone: systemd runs in the lab what real hosts get."""
 
 import json
+import re
 
 import pytest
 from waiting import awaited
 
-from .service import Service
+from .service import SITE, Service
 
 DEVICES = ("umeda-ce-a", "sakai-gw-b", "hub-ce-b", "a-pe1", "b-pgw", "dras", "vault")
 """One of each kind of device; together they run every service that the product ships or configures."""
@@ -40,6 +41,36 @@ def test_a_killed_daemon_is_back_by_its_unit(service: Service, device: str) -> N
         assert int(properties(service, device, unit)["NRestarts"]) > int(before["NRestarts"])
     if device == service.plan.pki.vault:
         service.server_returns()
+
+
+EXPOSURE = {"frr": 40}
+"""The most that `systemd-analyze security` may say of a service, in tenths; FRRouting begins as root."""
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_systemd_finds_little_of_a_device_exposed(service: Service, device: str) -> None:
+    """Debian's units with our drop-ins too, by the systemd that runs them."""
+    units = json.loads(service.run(device, "cat", "/var/lib/heiiki/owned.json"))["services"]
+    for name in (unit["name"] for unit in units):
+        most = EXPOSURE.get(name, 30)
+        command = ("systemd-analyze", "security", "--no-pager", f"--threshold={most}", f"{name}.service")
+        done = service.transport.run(device, command)
+        assert done.rc == 0, f"{device} {name}: {done.stdout.decode()[-200:]}{done.stderr.decode()}"
+
+
+def test_a_daemon_has_the_bounds_of_its_unit_in_the_kernel(service: Service) -> None:
+    """charon may write its log and its socket, and nothing that is loaded or believed by others."""
+    pid = service.run(SITE, "pidof", "charon-systemd").strip()
+    status = service.run(SITE, "cat", f"/proc/{pid}/status")
+    # CAP_NET_BIND_SERVICE and CAP_NET_ADMIN: bits 10 and 12.
+    assert re.search(r"^CapBnd:\t0*1400$", status, re.MULTILINE), status
+    assert re.search(r"^NoNewPrivs:\t1$", status, re.MULTILINE), status
+    assert re.search(r"^Seccomp:\t2$", status, re.MULTILINE), status
+    inside = ("nsenter", "-t", pid, "-m", "touch")
+    service.run(SITE, *inside, "/var/log/charon.log")
+    for path in ("/etc/swanctl/x509ca/own.pem", "/usr/bin/own", "/run/systemd/system/own.service"):
+        done = service.transport.run(SITE, (*inside, path))
+        assert b"Read-only file system" in done.stderr, path
 
 
 def test_a_routing_daemon_is_back_by_its_watchdog(service: Service) -> None:

@@ -24,6 +24,8 @@ _BASELINE = {
     "net.ipv4.tcp_syncookies": "1",
 }
 """What audits ask of any host, such as no ARP for another interface's address, no answer to a broadcast."""
+_MODULES = "/etc/modules-load.d/heiiki.conf"
+"""Kernel modules that nothing loads by itself: at every boot, and before each start of the links."""
 _FRR_DAEMONS = "/etc/frr/daemons"
 # keepalived refuses a tracked file whose folder is missing, as it is before the first start.
 _VALID_VRRP = f'mkdir -p {FAULT.parent} && exec keepalived -t -f "$0"'
@@ -135,7 +137,10 @@ def _links(_plan: Plan, device: Device) -> Part | None:
         "/etc/heiiki/links.json", interfaces_json(device), service=name, requirements=("R-GAP", "R-DUAL")
     )
     health = agent.command("links", "check", "/etc/heiiki/links.json")
-    return Part((_unit(name), config), Service(name, "reload", health, restart_on=(agent.PATH,)))
+    labels = any(item.mpls for item in device.interfaces)
+    modules = (RenderedFile(_MODULES, "mpls_router\nmpls_iptunnel\n", service=name),) if labels else ()
+    restart_on = (agent.PATH, *(file.path for file in modules))
+    return Part((_unit(name), config, *modules), Service(name, "reload", health, restart_on=restart_on))
 
 
 def _nftables(plan: Plan, device: Device) -> Part | None:
@@ -195,7 +200,9 @@ def _keepalived(plan: Plan, device: Device) -> Part | None:
         requirements=("R-GAP",),
     )
     unit = _drop_in("keepalived")
-    return Part((unit, file), Service("keepalived", "reload", agent.command("vrrp", "status")))
+    # The unit says where its dumps are, which the health check reads.
+    health, restart_on = agent.command("vrrp", "status"), (unit.path,)
+    return Part((unit, file), Service("keepalived", "reload", health, restart_on=restart_on))
 
 
 def _lan_watch(_plan: Plan, device: Device) -> Part | None:

@@ -18,7 +18,6 @@ OWNED = Path("/var/lib/heiiki/links-owned.json")
 def run(action: str, file: Path, owned: Path) -> int:
     """Do `action` (``apply`` or ``check``) with `file` and return the exit status."""
     wanted = settings.read(file)
-    kernel.load_mpls(wanted)
     state = kernel.read_state(wanted, owned)
     if wrong := problems(wanted, state):
         raise AgentError("\n".join(wrong))

@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from heiiki_agent.errors import AgentError
 from heiiki_agent.links.model import (
     GLOBAL_SCOPE,
     KEEPALIVED,
-    LABELS,
     MAIN_TABLE,
     PROTOCOL,
     UNICAST,
@@ -172,13 +170,3 @@ def write_owned(path: Path, owned: Mapping[str, str]) -> None:
         files.write(path, json.dumps(owned, sort_keys=True))
     except OSError as error:
         raise AgentError(f"{path}: cannot be written: {error.strerror}") from error
-
-
-def load_mpls(wanted: Wanted) -> None:
-    """Ask for the kernel's MPLS modules where they are wanted and missing; they are checked for later."""
-    if LABELS in wanted.sysctls and not (PROC_SYS / "net/mpls").exists():
-        command = ["modprobe", "--quiet", "--all", "mpls_router", "mpls_iptunnel"]
-        try:
-            subprocess.run(command, check=False, timeout=30)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            print(f"modprobe: {error}", file=sys.stderr)

@@ -44,26 +44,6 @@ _SCTP = {
     "net.sctp.max_init_retransmits": "2",
 }
 
-PGW_UNIT = f"""[Unit]
-Description=Packet gateway of the APN (TS 29.274)
-After=heiiki-links.service
-StartLimitIntervalSec=0
-
-[Service]
-Type=simple
-# What it forwards must not wait behind what else the host does.
-Nice=-10
-Environment=PYTHONPATH={PYTHON_PATH}
-ExecStart=/usr/bin/python3 -m heiiki_lab.mobile.pgw {PGW_CONFIG_PATH}
-# It sees by itself that its file has changed. A signal could meet it before it is ready for one, and end it.
-ExecReload=/bin/true
-Restart=always
-RestartSec=1
-
-[Install]
-WantedBy=multi-user.target
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class File:
@@ -298,7 +278,40 @@ def _sgw_files(core: MobileCore) -> dict[str, File]:
 
 def _pgw_files() -> dict[str, File]:
     """The unit alone: role `apn_gateway` provisions what the gateway reads, and starts it."""
-    return {"/etc/systemd/system/heiiki-pgw.service": File(PGW_UNIT.encode("ascii"))}
+    return {"/etc/systemd/system/heiiki-pgw.service": File(pgw_unit().encode("ascii"))}
+
+
+def pgw_unit() -> str:
+    """Return the gateway's unit, held to what the product's own units are held to."""
+    # Here: nodes import this package too, and have no templates.
+    from heiiki.render.templates import render  # noqa: PLC0415
+
+    return f"""[Unit]
+Description=Packet gateway of the APN (TS 29.274)
+After=heiiki-links.service
+StartLimitIntervalSec=0
+
+[Service]
+Type=simple
+# What it forwards must not wait behind what else the host does.
+Nice=-10
+Environment=PYTHONPATH={PYTHON_PATH}
+ExecStart=/usr/bin/python3 -m heiiki_lab.mobile.pgw {PGW_CONFIG_PATH}
+# It sees by itself that its file has changed. A signal could meet it before it is ready for one, and end it.
+ExecReload=/bin/true
+Restart=always
+RestartSec=1
+{render("linux/bounds.j2")}\
+# GTP, the kernel's tunnels and its filter; its sessions and its report.
+CapabilityBoundingSet=CAP_NET_ADMIN
+RestrictAddressFamilies=AF_INET AF_NETLINK
+RuntimeDirectory=heiiki
+RuntimeDirectoryPreserve=yes
+StateDirectory=heiiki
+
+[Install]
+WantedBy=multi-user.target
+"""
 
 
 def _enb_files(core: MobileCore) -> dict[str, File]:

@@ -1,6 +1,8 @@
-"""Units as systemd reads them: the filter first, nothing flushed, and no service that gives up."""
+"""Units as systemd reads them: the filter first, nothing flushed, no service that gives up or may do all."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -8,12 +10,83 @@ import pytest
 from heiiki.intent import load
 from heiiki.plan import build
 from heiiki.render import DeviceBuild, compile_plan
+from heiiki_lab.mobile.core import pgw_unit
+
+ANALYZE = shutil.which("systemd-analyze") or ""
 
 EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
 UNITS = "/etc/systemd/system/"
 FORWARDS = ("heiiki-links.service", "frr.service.d/heiiki.conf", "strongswan.service.d/heiiki.conf")
 """What brings up addresses, forwarding, routes and tunnels."""
 GUARD = "/bin/sh -c 'nft list chain inet heiiki prerouting >/dev/null'"
+
+BOUNDS = {
+    "CapabilityBoundingSet": "",
+    "LimitCORE": "0",
+    "LockPersonality": "true",
+    "MemoryDenyWriteExecute": "true",
+    "NoNewPrivileges": "true",
+    "PrivateDevices": "true",
+    "PrivateTmp": "true",
+    "ProtectClock": "true",
+    "ProtectControlGroups": "true",
+    "ProtectHome": "true",
+    "ProtectHostname": "true",
+    "ProtectKernelLogs": "true",
+    "ProtectKernelModules": "true",
+    "ProtectKernelTunables": "true",
+    "ProtectProc": "invisible",
+    "ProtectSystem": "strict",
+    "RestrictAddressFamilies": "AF_UNIX",
+    "RestrictNamespaces": "true",
+    "RestrictRealtime": "true",
+    "RestrictSUIDSGID": "true",
+    "SystemCallArchitectures": "native",
+    "SystemCallErrorNumber": "EPERM",
+    "SystemCallFilter": "@system-service",
+    "UMask": "0077",
+}
+"""What every unit is held to, unless it is listed below with what it needs."""
+_TUNABLES = {"ProtectKernelTunables": "false"}
+NEEDED: dict[str, dict[str, str]] = {
+    "heiiki-lan-watch": {
+        "CapabilityBoundingSet": "CAP_NET_RAW CAP_NET_ADMIN",
+        "RestrictAddressFamilies": "AF_UNIX AF_PACKET AF_NETLINK",
+    },
+    "heiiki-links": _TUNABLES
+    | {"CapabilityBoundingSet": "CAP_NET_ADMIN", "RestrictAddressFamilies": "AF_UNIX AF_NETLINK"},
+    "heiiki-pgw": {
+        "CapabilityBoundingSet": "CAP_NET_ADMIN",
+        "RestrictAddressFamilies": "AF_UNIX AF_INET AF_NETLINK",
+    },
+    "heiiki-revocation": {"RestrictAddressFamilies": "AF_UNIX AF_INET"},
+    "heiiki-vault": {"RestrictAddressFamilies": "AF_UNIX AF_INET AF_NETLINK"},
+    "nftables": {
+        "CapabilityBoundingSet": "CAP_NET_ADMIN",
+        "RestrictAddressFamilies": "AF_UNIX AF_NETLINK",
+    },
+    "keepalived": _TUNABLES
+    | {
+        "CapabilityBoundingSet": "CAP_NET_ADMIN CAP_NET_RAW CAP_SYS_NICE",
+        "RestrictAddressFamilies": "AF_UNIX AF_INET AF_NETLINK AF_PACKET",
+    },
+    "strongswan": _TUNABLES
+    | {
+        "CapabilityBoundingSet": "CAP_NET_ADMIN CAP_NET_BIND_SERVICE",
+        "RestrictAddressFamilies": "AF_UNIX AF_INET AF_NETLINK",
+    },
+    "frr": _TUNABLES
+    | {
+        "CapabilityBoundingSet": (
+            "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_KILL CAP_SETGID CAP_SETUID "
+            "CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_NET_RAW CAP_SYS_ADMIN"
+        ),
+        "RestrictAddressFamilies": "AF_UNIX AF_INET AF_NETLINK AF_PACKET",
+    },
+}
+_LISTS = ("CapabilityBoundingSet", "RestrictAddressFamilies")
+EXPOSURE = 25
+"""The most that `systemd-analyze security` may say of a unit of ours, in tenths: 100 is no bounds at all."""
 
 Settings = dict[str, list[str]]
 """Values of each setting in the order in which they are given; an empty one takes back those before it."""
@@ -58,6 +131,46 @@ def test_a_stop_of_the_filter_leaves_it_in_the_kernel(builds: tuple[DeviceBuild,
 def test_no_service_gives_up(builds: tuple[DeviceBuild, ...]) -> None:
     for name, unit in units(builds).items():
         assert unit["StartLimitIntervalSec"] == ["0"], name
+
+
+def service_of(path: str) -> str:
+    return path.split("/", maxsplit=1)[0].removesuffix(".d").removesuffix(".service")
+
+
+def in_force(unit: Settings) -> dict[str, str]:
+    """What systemd makes of several lines: lists are joined, of the rest the last one counts."""
+    joined = {name: " ".join(" ".join(unit[name]).split()) for name in _LISTS if name in unit}
+    return {name: values[-1] for name, values in unit.items() if name in BOUNDS} | joined
+
+
+def bounded(builds: tuple[DeviceBuild, ...]) -> dict[str, Settings]:
+    """Every unit and drop-in by its service; the lab itself brings the packet gateway's."""
+    sent = {service_of(path): unit for path, unit in units(builds).items()}
+    return sent | {"heiiki-pgw": settings(pgw_unit())}
+
+
+def test_every_service_is_held_to_the_bounds(builds: tuple[DeviceBuild, ...]) -> None:
+    services = {service.name for build in builds for service in build.services}
+    held = bounded(builds)
+    assert held.keys() == services
+    for name, unit in held.items():
+        assert in_force(unit) == BOUNDS | NEEDED.get(name, {}), name
+
+
+def test_nothing_is_let_off_that_is_not_sent(builds: tuple[DeviceBuild, ...]) -> None:
+    assert NEEDED.keys() <= bounded(builds).keys()
+
+
+@pytest.mark.skipif(not ANALYZE, reason="no systemd-analyze here; the tests above and the lab hold it")
+def test_systemd_finds_little_exposed(builds: tuple[DeviceBuild, ...], tmp_path: Path) -> None:
+    texts = {path: text for one in builds for path, text in one.contents.items() if path.startswith(UNITS)}
+    whole = {path.removeprefix(UNITS): text for path, text in texts.items() if path.endswith(".service")}
+    whole["heiiki-pgw.service"] = pgw_unit()
+    for name, text in whole.items():
+        (tmp_path / name).write_text(text)
+        command = [ANALYZE, "security", "--offline=true", f"--threshold={EXPOSURE}", str(tmp_path / name)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-200:] + done.stderr
 
 
 def test_a_device_is_filtered_before_it_has_an_address(builds: tuple[DeviceBuild, ...]) -> None:

@@ -180,6 +180,15 @@ def _units(host: Host, found: Iterable[str]) -> Iterator[Finding]:
             yield Finding("units", f"unit {name}")
 
 
+def _drop_ins(host: Host, found: Iterable[str]) -> Iterator[Finding]:
+    """What is added to a unit may lift every bound that it has."""
+    ours = {f"/etc/systemd/system/{name}.service.d/heiiki.conf" for name in host.services}
+    for path in found:
+        unit = path.split("/")[-2].removesuffix(".d")
+        if path not in ours and (unit.removesuffix(".service") in host.services or not re.match(UNITS, unit)):
+            yield Finding("drop_ins", f"drop-in {path}")
+
+
 def _accounts(host: Host, found: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
     persons = host.added.accounts
     for one in found:
@@ -219,6 +228,7 @@ _JUDGES: Mapping[str, Callable[[Host, Any], Iterator[Finding]]] = {
     "policies": _policies,
     "sockets": _sockets,
     "units": _units,
+    "drop_ins": _drop_ins,
     "namespaces": _named("network namespace", frozenset({CLOSED, GROUP, SITE})),
     "crontabs": _crontabs,
     "accounts": _accounts,

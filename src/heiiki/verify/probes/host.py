@@ -38,6 +38,7 @@ _CRONTABS = (
     "/etc/cron.weekly",
     "/var/spool/cron/crontabs",
 )
+_UNITS = ("/etc/systemd/system", "/etc/systemd/system.control", "/run/systemd/system")
 _PROCESS = re.compile(r'\("([^"]+)",pid=(\d+)')
 _ETHERTYPE_ARP, _ARP_REPLY = 0x0806, 2
 
@@ -57,6 +58,7 @@ def main(parameters: dict[str, Any]) -> dict[str, Any]:
         found["units"] = [line.split()[0] for line in found["units"].splitlines() if line.strip()]
     found["namespaces"] = _names("/run/netns")
     found["crontabs"] = [f"{folder}/{name}" for folder in _CRONTABS for name in _names(folder)]
+    found["drop_ins"] = [str(file) for folder in _UNITS for file in sorted(Path(folder).glob("*.d/*.conf"))]
     found["authorities"] = _names("/etc/swanctl/x509ca")
     found["accounts"] = _accounts()
     found["packages"] = _digest("/var/lib/dpkg/status")

@@ -231,4 +231,4 @@ def test_a_file_seen_half_written_is_read_when_it_is_whole(gateway: pgw.Pgw, tmp
 
 def test_the_unit_reloads_by_no_signal() -> None:
     """One that came before the program is ready for it would end every session."""
-    assert "kill" not in core.PGW_UNIT
+    assert "kill" not in core.pgw_unit()
