@@ -135,9 +135,9 @@ def _ce(ce: _Ce) -> Device:
         interfaces=_ce_interfaces(ce),
         router=_ce_router(ce),
         # By interface: the LAN's own route comes later, and the server answers ARP for both of its addresses.
-        routes=(StaticRoute(context.only_vault_service, interface=names.LAN_IF),),
+        routes=tuple(_ce_routes(ce)),
         firewall=_ce_firewall(ce),
-        vrrp=lan.vrrp(context, ce.leg, master=network is Network.A),
+        vrrp=lan.vrrp(context, ce.leg, master=_is_master(ce)),
         lan_watch=lan.watch(context, ce.leg),
         identity=identities.identity(context, ce.name, DeviceClass.ROUTER),
         ipsec=(
@@ -146,6 +146,16 @@ def _ce(ce: _Ce) -> Device:
         ),
         crl_source=identities.crl_source(context),
     )
+
+
+def _is_master(ce: _Ce) -> bool:
+    return ce.network is Network.A
+
+
+def _ce_routes(ce: _Ce) -> Iterator[StaticRoute]:
+    yield StaticRoute(ce.context.only_vault_service, interface=names.LAN_IF)
+    if _is_master(ce):
+        yield lan.last_resort(ce.leg, ce.context.service.addresses.site_lan)
 
 
 def _ce_interfaces(ce: _Ce) -> tuple[Interface, ...]:

@@ -15,11 +15,15 @@ from heiiki.plan.model import (
     LanWatch,
     Network,
     PrefixSet,
+    StaticRoute,
     Vrrp,
 )
 from heiiki_agent.lan_watch.settings import FAULT
 
 _MASTER, _BACKUP = 200, 100
+_LAST_RESORT = 250
+"""Distance behind every route that BGP learns (iBGP: 200)."""
+
 _INDEX = {Network.A: addr.LAN_FIRST, Network.B: addr.LAN_SECOND}
 
 
@@ -100,6 +104,16 @@ def vrrp(context: Context, leg: Leg, *, master: bool) -> Vrrp:
         preempt_delay_s=context.timers.vrrp_preempt_delay_s,
         tracked_file=str(FAULT),
     )
+
+
+def last_resort(leg: Leg, beyond: IPv4Network) -> StaticRoute:
+    """Return the route of who gives the virtual gateway, for when its routing is lost: by the other gateway.
+
+    Its peers end their sessions with a router whose bfdd hangs, or whose zebra starts again; it still is
+    the virtual gateway, and would drop what hosts send until BGP is back. The other gateway has no such
+    route, so that no packet goes in circles.
+    """
+    return StaticRoute(beyond, via=leg.peer, interface=names.LAN_IF, distance=_LAST_RESORT)
 
 
 def watch(context: Context, leg: Leg) -> LanWatch:

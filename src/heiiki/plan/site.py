@@ -262,10 +262,16 @@ def _ce_a(context: Context, site: Site, own: SiteAddresses) -> Device:
         firewall=_filter(context, own, (Network.A,), leg),
         vrrp=lan.vrrp(context, leg, master=Network(site.primary) is Network.A),
         lan_watch=lan.watch(context, leg),
+        routes=_last_resort(context, site, leg, Network.A),
         identity=identities.identity(context, names.gateway(site, Network.A), DeviceClass.GATEWAY),
         ipsec=(ipsec.of_site(context, site, Network.A),),
         crl_source=identities.crl_source(context),
     )
+
+
+def _last_resort(context: Context, site: Site, leg: lan.Leg, network: Network) -> tuple[StaticRoute, ...]:
+    """On who gives the virtual gateway alone."""
+    return (lan.last_resort(leg, context.hub_lan),) if Network(site.primary) is network else ()
 
 
 def _gateway_b(context: Context, site: Site, own: SiteAddresses) -> Device:
@@ -295,7 +301,7 @@ def _gateway_b(context: Context, site: Site, own: SiteAddresses) -> Device:
         firewall=_filter(context, own, (Network.B,), leg),
         vrrp=lan.vrrp(context, leg, master=Network(site.primary) is Network.B),
         lan_watch=lan.watch(context, leg),
-        routes=_over_wwan(context),
+        routes=(*_over_wwan(context), *_last_resort(context, site, leg, Network.B)),
         sim=sim(context, site),
         identity=identities.identity(context, names.gateway(site, Network.B), DeviceClass.GATEWAY),
         ipsec=(ipsec.of_site(context, site, Network.B),),

@@ -85,6 +85,8 @@ class Route:
         words += [self.prefix]
         words += ["via", self.via] if self.via else []
         words += ["dev", self.device] if self.device else []
+        # The LAN's own route, by which the neighbour would be reached, comes later and may go (LAN watch).
+        words += ["onlink"] if self.via and self.device else []
         words += ["table", str(self.table)] if self.table != MAIN_TABLE else []
         words += ["metric", str(self.metric)] if self.metric else []
         return " ".join([*words, "proto", str(PROTOCOL)])

@@ -205,7 +205,7 @@ def test_new_device_is_made_in_an_order_that_works() -> None:
         "address replace 10.17.0.2/32 dev lan0",
         "rule add pref 32765 table local",
         "rule del pref 0",
-        "route replace 10.9.0.0/16 via 10.17.0.4 dev lan0 table 1001 proto 211",
+        "route replace 10.9.0.0/16 via 10.17.0.4 dev lan0 onlink table 1001 proto 211",
         "route replace unreachable 0.0.0.0/0 table 1001 metric 4278198272 proto 211",
     )
 
