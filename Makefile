@@ -158,7 +158,7 @@ endef
 
 .PHONY: demo
 demo: setup ## Start here: lab up, provision it, measure it, break a handful of elements, report (about 5 minutes)
-	$(call on_the_lab,sample,measuring$(,) with a handful of faults; about 3 minutes)
+	$(call on_the_lab,sample,measuring$(,) with a handful of faults; about 4 minutes)
 
 .PHONY: prove
 prove: setup ## The same with every fault of both paths, one after the other (about 20 minutes)

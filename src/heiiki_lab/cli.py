@@ -11,11 +11,12 @@ from heiiki.cli.group import examples
 from heiiki.cli.service import Folder, opened
 from heiiki.errors import LabError
 from heiiki.plan import Plan
+from heiiki.plan.model import Program
 from heiiki.state import of_service
 from heiiki_lab import from_plan, kernel, root, state, wiring
 from heiiki_lab.spec import Endpoint
 
-_LINK_FAILURES, _NODE_FAILURES = ("silent", "down"), ("kill", "poweroff")
+_LINK_FAILURES, _NODE_FAILURES, _PROGRAM_FAILURES = ("silent", "down"), ("kill", "poweroff"), ("hung", "dead")
 
 
 @click.group(
@@ -126,29 +127,45 @@ def exec_(node: str, argv: tuple[str, ...], interactive: bool) -> None:
 
 @lab.command(
     help=(
-        "Fail TARGET, a link or a node of the lab.\n\n"
+        "Fail TARGET, a link or a node of the lab, or one program of a node.\n\n"
         "silent: every packet is lost; down: the link loses carrier; kill: its daemons die at once; "
-        "poweroff: the node is gone."
+        "poweroff: the node is gone; hung: a program is stopped; dead: a program is killed for good."
     )
 )
 @click.argument("target")
-@click.option("--how", type=click.Choice((*_LINK_FAILURES, *_NODE_FAILURES)), required=True)
+@click.option(
+    "--how", type=click.Choice((*_LINK_FAILURES, *_NODE_FAILURES, *_PROGRAM_FAILURES)), required=True
+)
 @click.option("--one-way", metavar="NODE", help="Lose only what this end of the link sends (silent).")
-def fail(target: str, how: str, one_way: str | None) -> None:
-    """Fail TARGET, a link or a node of the lab."""
+@click.option("--program", type=click.Choice(tuple(Program)), help="The program that is hung or dead.")
+def fail(target: str, how: str, one_way: str | None, program: str | None) -> None:
+    """Fail TARGET, a link or a node of the lab, or one program of a node."""
     running = wiring.connect(state.lab_dir())
     injector = running.injector()
     links = {link.name: link for link in running.spec.links}
-    if target in links and how in _LINK_FAILURES:
+    _refuse_mismatch(target, how, one_way, program, is_link=target in links)
+    if target in links:
         injector.fail_link(target, how, _sending_end(links[target].ends, one_way))  # type: ignore[arg-type]
-    elif target not in links and how in _NODE_FAILURES and one_way is None:
-        injector.fail_node(target, how)  # type: ignore[arg-type]
+    elif program is not None:
+        injector.fail_program(target, program, how)  # type: ignore[arg-type]
     else:
-        word, modes = ("link", _LINK_FAILURES) if target in links else ("node", _NODE_FAILURES)
-        raise click.UsageError(
-            f"{target} is a {word}: it fails by {' or '.join(modes)}; --one-way is for links"
-        )
-    click.echo(f"{target}: {how}; mend it with `heiiki lab heal`")
+        injector.fail_node(target, how)  # type: ignore[arg-type]
+    click.echo(f"{target}: {program + ' ' if program else ''}{how}; mend it with `heiiki lab heal`")
+
+
+def _refuse_mismatch(
+    target: str, how: str, one_way: str | None, program: str | None, *, is_link: bool
+) -> None:
+    """Refuse what does not go together, and say what does."""
+    word, modes = ("link", _LINK_FAILURES) if is_link else ("node", _NODE_FAILURES)
+    if program is not None and not is_link:
+        word, modes = "program", _PROGRAM_FAILURES
+    if how in modes and not (program and is_link) and not (one_way and not is_link):
+        return
+    name = f"{program} of {target}" if word == "program" else target
+    raise click.UsageError(
+        f"{name} is a {word}: it fails by {' or '.join(modes)}; --one-way is for links, --program for nodes"
+    )
 
 
 def _sending_end(ends: tuple[Endpoint, Endpoint], one_way: str | None) -> Endpoint | None:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Literal
 
@@ -18,9 +19,13 @@ from heiiki_lab.client import NodeClient
 from heiiki_lab.guest_client import GuestClient, Span
 from heiiki_lab.spec import Endpoint, LabSpec
 
+_ON_NODE = resources.files("heiiki_lab.agent").joinpath("program_fault.py").read_text(encoding="utf-8")
+"""The program that fails and mends another; sent whole, as a node's Python finds no module of the agent's."""
+
 LinkFailure = Literal["silent", "down"]
 NodeFailure = Literal["kill", "poweroff"]
-FailureMode = Literal["silent", "down", "kill", "poweroff", "impair"]
+ProgramFailure = Literal["hung", "dead"]
+FailureMode = Literal["silent", "down", "kill", "poweroff", "impair", "hung", "dead"]
 Tool = Literal["ip", "tc"]
 
 _FORGET = """
@@ -42,23 +47,28 @@ class Fault:
     """One fault in force.
 
     Attributes:
-        target: name of the link or node.
+        target: name of the link, of the node, or of the program's node.
         kind: which of both.
         how: silent (every packet lost), down (the interface of end a set down), impair (delay and loss),
-            kill (every process of the node), poweroff (kill, and every link of the node silent).
+            kill (every process of the node), poweroff (kill, and every link of the node silent), hung
+            (a program is stopped), dead (a program is killed, and not started again).
         one_way: the end whose packets alone are lost, as node:interface; None is both.
         delay_ms: of impair: added to each packet at each end.
         loss_percent: of impair: at each end.
+        program: of hung and dead, as `heiiki_lab.agent.program_fault` knows it.
     """
 
     target: str
-    kind: Literal["link", "node"]
+    kind: Literal["link", "node", "program"]
     how: FailureMode
     one_way: str | None = None
     delay_ms: float = 0.0
     loss_percent: float = 0.0
+    program: str = ""
 
     def __str__(self) -> str:
+        if self.program:
+            return f"{self.program} {self.how}"
         if self.how == "impair":
             return f"impair {self.delay_ms:g} ms {self.loss_percent:g} %"
         return f"{self.how} from {self.one_way}" if self.one_way else self.how
@@ -73,8 +83,8 @@ def faults_of_link(faults: Faults, link: str) -> tuple[str, ...]:
 
 
 def faults_of_node(faults: Faults, node: str) -> tuple[str, ...]:
-    """In words, those of that node itself."""
-    return tuple(str(fault) for fault in faults if (fault.kind, fault.target) == ("node", node))
+    """In words, those of that node itself and of its programs."""
+    return tuple(str(fault) for fault in faults if fault.kind != "link" and fault.target == node)
 
 
 def load_faults(state_dir: Path) -> Faults:
@@ -212,8 +222,20 @@ class Injector:
                 client.exec(("sh", "-ec", _FORGET)).check()
             return span
 
+    def fail_program(self, node: str, program: str, how: ProgramFailure) -> Span:
+        """Stop a program of a node, or kill it and keep it from being started again.
+
+        Raises:
+            LabError: unknown node, the program does not run there, or the lab is not up.
+        """
+        self._spec.node(node)
+        with self._changing() as before:
+            span = self._on_program(node, "fail", program, how)
+            _save_faults(self._state_dir, (*before, Fault(node, "program", how, program=program)))
+            return span
+
     def heal(self, target: str) -> Span:
-        """Undo every fault of a link or node.
+        """Undo every fault of a link, or of a node and its programs.
 
         Raises:
             LabError: unknown target, or nothing of it has failed.
@@ -248,10 +270,22 @@ class Injector:
         with self._changing() as before:
             healed = [fault for fault in before if fault.target in targets]
             moment = self._change(before, tuple(fault for fault in before if fault not in healed))
+            gone = {fault.target for fault in healed if fault.kind == "node"}
+            for fault in healed:
+                if fault.kind == "program" and fault.target not in gone:
+                    moment = Span(moment.began, self._on_program(fault.target, "mend", fault.program).ended)
         for node in dict.fromkeys(fault.target for fault in healed if fault.kind == "node"):
             if self._restart is not None:
                 self._restart(node)
         return moment
+
+    def _on_program(self, node: str, *words: str) -> Span:
+        with NodeClient(state.socket_path(self._state_dir, node)) as client:
+            said = client.python(_ON_NODE, argv=words).check()
+        answer = json.loads(said.text)
+        if "error" in answer:
+            raise LabError(f"{node}: {answer['error']}")
+        return Span(answer["began"], answer["ended"])
 
     def _change(self, before: Faults, after: Faults) -> Span:
         """Written down only when done, so that a refused change can be tried again."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from heiiki.errors import IntentError
 from heiiki.intent import Intent, Service
 from heiiki.intent.model import Mark
-from heiiki.plan import epc, hub, identities, ip_vpn, paths, site, test_equipment
+from heiiki.plan import epc, faults, hub, identities, ip_vpn, paths, site, test_equipment
 from heiiki.plan.addresses import LAN_GATEWAY, host
 from heiiki.plan.context import Context
 from heiiki.plan.model import (
@@ -38,6 +38,7 @@ def build(intent: Intent) -> Plan:
     ways = tuple(paths.paths(context, links))
     known = {*(device.name for device in devices), *(link.name for link in links)}
     by_name = {device.name: device for device in devices}
+    primary = {item.name: Network(item.primary) for item in intent.sites}
     return Plan(
         service=intent.service.service,
         title=intent.service.title,
@@ -51,7 +52,7 @@ def build(intent: Intent) -> Plan:
         links=links,
         sites=tuple(site.site_plan(context, item) for item in intent.sites),
         paths=ways,
-        faults=tuple(paths.faults(ways, by_name, {link.name: link for link in links})),
+        faults=tuple(faults.faults(ways, primary, by_name, {link.name: link for link in links})),
         pki=identities.pki(context),
         reliability=_reliability(intent.service),
         management=context.management,

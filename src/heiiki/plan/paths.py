@@ -1,4 +1,4 @@
-"""Paths hop by hop, and every single failure that R-GAP must survive."""
+"""Paths hop by hop."""
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
@@ -6,14 +6,7 @@ from collections.abc import Iterable, Iterator
 from heiiki.intent import Site
 from heiiki.plan import names
 from heiiki.plan.context import Context
-from heiiki.plan.model import Device, ElementKind, FailureMode, Fault, Link, Network, Path
-
-_CONTROL_PLANE = (names.MME,)
-"""Nodes that carry no user packet, but whose loss must not interrupt one."""
-
-_LINK_MODES = (FailureMode.SILENT, FailureMode.DOWN)
-_NODE_MODES = (FailureMode.KILL, FailureMode.POWEROFF)
-_ONE_GATEWAY = "figure 5.18 (a): the site's one gateway stands on both paths; its loss counts in R-AVAIL"
+from heiiki.plan.model import Link, Network, Path
 
 
 def paths(context: Context, links: Iterable[Link]) -> Iterator[Path]:
@@ -23,35 +16,6 @@ def paths(context: Context, links: Iterable[Link]) -> Iterator[Path]:
     for site in context.sites:
         for network, devices in ((Network.A, _over_a(core, site)), (Network.B, _over_b(site))):
             yield Path(site.name, network, tuple(_with_links(devices, between)))
-
-
-def faults(paths: Iterable[Path], devices: dict[str, Device], links: dict[str, Link]) -> Iterator[Fault]:
-    """Yield every failure of every element of the paths, once, in path order; not of LAN switches (D8)."""
-    sites: dict[str, dict[str, None]] = defaultdict(dict)
-    every: dict[str, None] = {}
-    for path in paths:
-        every[path.site] = None
-        for element in path.elements:
-            sites[element][path.site] = None
-    for name in _CONTROL_PLANE:
-        sites[name] = every
-    for element, users in sites.items():
-        if element in links:
-            yield from _link_faults(links[element], tuple(users))
-        elif devices[element].managed or devices[element].networks:
-            yield from _node_faults(devices[element], tuple(users))
-
-
-def _link_faults(link: Link, sites: tuple[str, ...]) -> Iterator[Fault]:
-    for mode in _LINK_MODES:
-        yield Fault(link.name, ElementKind.LINK, mode, link.network, sites)
-
-
-def _node_faults(device: Device, sites: tuple[str, ...]) -> Iterator[Fault]:
-    network = device.networks[0]
-    exempt = _ONE_GATEWAY if device.networks == tuple(Network) else ""
-    for mode in _NODE_MODES:
-        yield Fault(device.name, ElementKind.NODE, mode, network, sites, exempt)
 
 
 class _CoreWays:

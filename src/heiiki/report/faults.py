@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from heiiki.plan.model import FailureMode, Fault
+from heiiki.plan.model import FailureMode, Fault, fault_name
 from heiiki.requirements import Result, Stage, Verdict
 from heiiki.requirements.verdict import Evidence
 
@@ -67,7 +67,7 @@ class FaultRow:
 
     Attributes:
         target: name of the link or device that was failed.
-        kind: ``link`` or ``node``.
+        kind: ``link``, ``node`` or ``program``.
         network: ``a``, ``b`` or ``lan``.
         exempt: why R-GAP does not apply (clause), or the empty string.
         result: the verdict; ``unknown`` where it was not or could not be measured.
@@ -78,6 +78,7 @@ class FaultRow:
             nothing was failed.
         origin: when and of what it was measured; None when it was not.
         evidence: what it rests on.
+        program: the program of the device that was failed; empty where it was all of it.
     """
 
     target: str
@@ -92,11 +93,12 @@ class FaultRow:
     spread_s: float | None = None
     origin: Origin | None = None
     evidence: tuple[Evidence, ...] = ()
+    program: str = ""
 
     @property
     def name(self) -> str:
-        """``target/mode``, the subject of the verdict."""
-        return f"{self.target}/{self.mode}"
+        """Subject of the verdict, as the plan names the fault."""
+        return fault_name(self.target, self.mode, self.program)
 
     @property
     def longest(self) -> float | None:
@@ -125,7 +127,16 @@ class FaultRow:
 
 def not_measured(fault: Fault, reason: str) -> FaultRow:
     """Return the row of a fault of the plan that was not measured: unknown, with the reason."""
-    return FaultRow(fault.target, fault.kind, fault.mode, fault.segment, fault.exempt, Result.UNKNOWN, reason)
+    return FaultRow(
+        fault.target,
+        fault.kind,
+        fault.mode,
+        fault.segment,
+        fault.exempt,
+        Result.UNKNOWN,
+        reason,
+        program=fault.program or "",
+    )
 
 
 def merge_rows(old: Iterable[FaultRow], new: Iterable[FaultRow]) -> tuple[FaultRow, ...]:

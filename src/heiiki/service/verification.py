@@ -15,6 +15,7 @@ from heiiki.intent.place import refuse_inside_service
 from heiiki.management import TestEquipment
 from heiiki.output import OwnedFolder
 from heiiki.pki.authorities import every
+from heiiki.pki.server.bootstrap import unseal
 from heiiki.pki.server.login import logged_in
 from heiiki.pki.server.policies import AppRole
 from heiiki.render import compile_plan
@@ -104,7 +105,7 @@ def _measured(
             transport,
             keep,
             injector=equipment.injector,
-            restart=equipment.restart,
+            restart=_restarting(service, equipment),
             sim_trials=equipment.sim_trials,
             may_be_refused=equipment.refused_certificates,
             authority=_authority(service, equipment),
@@ -157,6 +158,20 @@ def bad_ones(verdicts: Sequence[Verdict], faults: Chosen) -> tuple[Verdict, ...]
     if not isinstance(faults, tuple):
         return found
     return tuple(verdict for verdict in found if not is_not_run(verdict) and not is_stale(verdict))
+
+
+def _restarting(service: Service, equipment: TestEquipment) -> Callable[[str], None] | None:
+    """Return what starts a device's services again, and unseals the Vault server, which comes back sealed."""
+    start = equipment.restart
+    if start is None:
+        return None
+
+    def restart(device: str) -> None:
+        start(device)
+        if device == service.plan.pki.vault:
+            unseal(service.vault("unsealing the Vault server that was started again"))
+
+    return restart
 
 
 def _authority(service: Service, equipment: TestEquipment) -> VaultAuthority | None:

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
@@ -5,11 +6,17 @@ from typing import Self
 import pytest
 
 from heiiki.errors import LabError
+from heiiki.plan.model import ElementKind, FailureMode, Program
+from heiiki.plan.model import Fault as PlannedFault
+from heiiki.verify.faults.injector import Injection
 from heiiki_lab import faults, state
+from heiiki_lab.agent import program_fault
 from heiiki_lab.client import Completed
 from heiiki_lab.faults import Fault, Injector, Look, look_of, steps_between
 from heiiki_lab.guest_client import Span
+from heiiki_lab.injector import LabInjector
 from heiiki_lab.spec import Endpoint, LabSpec, LinkSpec, NodeSpec
+from heiiki_lab.wiring import Lab
 
 A, B = Endpoint("h1", "eth0"), Endpoint("h2", "eth0")
 C, D = Endpoint("h2", "eth1"), Endpoint("h3", "eth0")
@@ -19,11 +26,17 @@ SPEC = LabSpec(
 SILENT = "loss 100%"
 
 
+def fault(mode: str) -> PlannedFault:
+    """A failure of link `one` as the plan names it."""
+    return PlannedFault("one", ElementKind.LINK, FailureMode(mode), None, ())
+
+
 class FakeGuest:
     """Stands in for both clients: keeps what was asked in order."""
 
     def __init__(self) -> None:
         self.calls: list[object] = []
+        self.refuses = ""
 
     def __enter__(self) -> Self:
         return self
@@ -37,6 +50,11 @@ class FakeGuest:
 
     def ping(self) -> float:
         return 0.5
+
+    def python(self, source: str, *, argv: Sequence[str]) -> Completed:
+        self.calls.append((source, *argv))
+        said = json.dumps({"error": self.refuses} if self.refuses else {"began": 3.0, "ended": 3.5})
+        return Completed("h1", ("python3",), 0, said.encode(), b"")
 
     def kill_all(self) -> float:
         self.calls.append("kill_all")
@@ -130,6 +148,65 @@ def test_a_healed_node_is_started_again_once_its_links_are_back(guest: FakeGuest
     injector.fail_link("two", "down")
     injector.heal_all()
     assert guest.calls[-2:] == [[("h2", "ip", ["link set dev eth1 up"])], "restart h2"]
+
+
+def test_a_program_fails_and_is_mended_on_its_node(guest: FakeGuest, running: Path) -> None:
+    injector = Injector(SPEC, running)
+    assert injector.fail_program("h1", "bgpd", "hung") == Span(3.0, 3.5)
+    assert guest.calls[-1] == (faults._ON_NODE, "fail", "bgpd", "hung")
+    assert faults.faults_of_node(injector.applied(), "h1") == ("bgpd hung",)
+    injector.heal("h1")
+    assert guest.calls[-1] == (faults._ON_NODE, "mend", "bgpd")
+    assert injector.applied() == ()
+
+
+def test_a_program_that_cannot_be_failed_is_not_written_down(guest: FakeGuest, running: Path) -> None:
+    guest.refuses = "bgpd does not run, so it cannot be failed"
+    injector = Injector(SPEC, running)
+    with pytest.raises(LabError, match="h1: bgpd does not run, so it cannot be failed"):
+        injector.fail_program("h1", "bgpd", "dead")
+    assert injector.applied() == ()
+
+
+def test_a_program_of_a_node_that_lost_its_power_is_not_mended_apart(guest: FakeGuest, running: Path) -> None:
+    injector = Injector(SPEC, running)
+    injector.fail_program("h1", "bgpd", "dead")
+    injector.fail_node("h1", "kill")
+    guest.calls.clear()
+    injector.heal("h1")
+    assert guest.calls == [[]]
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (fault("silent"), {A: SILENT, B: SILENT}),
+        (fault("silent-a"), {A: SILENT}),
+        (fault("silent-b"), {B: SILENT}),
+        (fault("lossy"), dict.fromkeys((A, B), "delay 0ms loss 30%")),
+        (fault("down"), {A: ""}),
+    ],
+    ids=lambda value: value.mode if isinstance(value, PlannedFault) else "",
+)
+@pytest.mark.usefixtures("guest")
+def test_each_mode_of_the_plan_on_a_link(
+    running: Path, fault: PlannedFault, expected: dict[Endpoint, str]
+) -> None:
+    lab = LabInjector(Lab(SPEC, running))
+    assert lab.fail(fault) == Injection(1.0, 1.5)
+    looks = look_of(SPEC, faults.load_faults(running))
+    assert {end: look.queue for end, look in looks.items()} == expected
+
+
+def test_each_mode_of_the_plan_on_a_program(guest: FakeGuest, running: Path) -> None:
+    lab = LabInjector(Lab(SPEC, running))
+    for mode in (FailureMode.HUNG, FailureMode.DEAD):
+        lab.fail(PlannedFault("h1", ElementKind.PROGRAM, mode, None, (), program=Program.CHARON))
+        assert guest.calls[-1] == (faults._ON_NODE, "fail", "charon", mode)
+
+
+def test_every_program_of_the_plan_is_found_on_a_node() -> None:
+    assert set(program_fault._PLACES) == set(Program)
 
 
 def test_a_refused_change_is_not_written_down(

@@ -17,6 +17,7 @@ from heiiki.intent import Intent, load
 from heiiki.plan import Plan, build
 from heiiki.plan.model import Device, FailureMode, Link, SitePlan
 from heiiki.plan.model import Path as Way
+from heiiki.verify.run import ROW_S
 
 EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
 HOST_NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -289,17 +290,79 @@ def broken(plan: Plan, path: Way) -> list[str]:
     ]
 
 
-def test_faults_are_every_element_in_every_mode(plans: tuple[Plan, ...]) -> None:
+WHOLE = {FailureMode.SILENT, FailureMode.DOWN, FailureMode.KILL, FailureMode.POWEROFF}
+"""An element that fails as a whole; the other modes are of a direction, of some packets, or of a program."""
+
+
+def test_faults_are_every_element_as_a_whole(plans: tuple[Plan, ...]) -> None:
     for plan in plans:
         wanted: dict[tuple[str, FailureMode], set[str]] = {}
         for path in plan.paths:
             for element in path.elements:
                 for mode in modes(plan, element):
                     wanted.setdefault((element, mode), set()).add(path.site)
-        for mode in (FailureMode.KILL, FailureMode.POWEROFF):
-            wanted["b-mme", mode] = {site.name for site in plan.sites}
-        assert {(fault.target, fault.mode): set(fault.sites) for fault in plan.faults} == wanted
-        assert len(plan.faults) == len(wanted)
+        for server in ("b-mme", "b-hss", "vault"):
+            for mode in (FailureMode.KILL, FailureMode.POWEROFF):
+                wanted[server, mode] = {site.name for site in plan.sites}
+        found = [fault for fault in plan.faults if fault.mode in WHOLE]
+        assert {(fault.target, fault.mode): set(fault.sites) for fault in found} == wanted
+        assert len(found) == len(wanted)
+
+
+def carrying(plan: Plan) -> set[str]:
+    """Elements of the paths on which traffic is while nothing has failed."""
+    return {element for site in plan.sites for element in plan.path(site.name, site.primary).elements}
+
+
+def test_each_direction_of_a_link_that_carries_traffic_fails_by_itself(plans: tuple[Plan, ...]) -> None:
+    for plan in plans:
+        links = {link.name for link in plan.links} & carrying(plan)
+        for mode in (FailureMode.SILENT_A, FailureMode.SILENT_B):
+            assert {fault.target for fault in plan.faults if fault.mode is mode} == links
+
+
+def test_one_link_of_each_kind_that_carries_traffic_is_lossy(plans: tuple[Plan, ...]) -> None:
+    def kind(name: str) -> tuple[object, ...]:
+        link = plan.link(name)
+        return link.kind, link.network, link.site is None
+
+    for plan in plans:
+        lossy = [fault.target for fault in plan.faults if fault.mode is FailureMode.LOSSY]
+        kinds = [kind(name) for name in lossy]
+        assert len(kinds) == len(set(kinds))
+        assert set(kinds) == {kind(link.name) for link in plan.links if link.name in carrying(plan)}
+
+
+def test_each_program_that_keeps_or_switches_a_path_hangs_and_dies(lab_plan: Plan) -> None:
+    found: dict[tuple[str, FailureMode], list[str]] = {}
+    for fault in lab_plan.faults:
+        if fault.program:
+            found.setdefault((fault.target, fault.mode), []).append(fault.program)
+    everything = ["zebra", "bfdd", "bgpd", "keepalived", "lan-watch", "charon"]
+    # One device stands for those of the same function and place; the one gateway of (a) is exempt as a whole.
+    wanted = {
+        "umeda-ce-a": everything,
+        "a-pe2": ["zebra", "bfdd", "bgpd"],
+        "a-p1": ["zebra", "bfdd"],
+        "a-pe1": ["charon"],
+        "hub-ce-a": everything,
+        "b-edge": ["zebra", "bfdd", "bgpd", "charon"],
+        "hub-ce-b": everything,
+        "sakai-gw-b": everything,
+    }
+    modes = (FailureMode.HUNG, FailureMode.DEAD)
+    assert found == {(device, mode): names for device, names in wanted.items() for mode in modes}
+
+
+def test_a_fault_of_a_program_is_named_by_it(lab_plan: Plan) -> None:
+    names = [fault.name for fault in lab_plan.faults]
+    assert "hub-ce-a/bgpd-hung" in names
+    assert "a-p1--a-pe2/silent-b" in names
+    assert len(names) == len(set(names))
+
+
+def test_the_table_is_run_in_three_quarters_of_an_hour(lab_plan: Plan) -> None:
+    assert len(lab_plan.faults) * ROW_S <= 45 * 60
 
 
 def modes(plan: Plan, element: str) -> tuple[FailureMode, ...]:

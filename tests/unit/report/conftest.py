@@ -57,7 +57,8 @@ def _row(fault: Fault, rank: int) -> FaultRow:
 
 
 def _measured(fault: Fault, result: Result, reason: str, gaps: tuple[Gap, ...]) -> FaultRow:
-    return FaultRow(fault.target, fault.kind, fault.mode, fault.network, fault.exempt, result, reason, gaps)
+    row = (fault.target, fault.kind, fault.mode, fault.network, fault.exempt, result, reason, gaps)
+    return FaultRow(*row, program=fault.program or "")  # type: ignore[arg-type]
 
 
 @pytest.fixture

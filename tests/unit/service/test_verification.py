@@ -46,3 +46,20 @@ def test_a_run_that_failed_holds_up_no_other(service: Service, tmp_path: Path) -
 def test_two_folders_do_not_hold_each_other_up(service: Service, tmp_path: Path) -> None:
     with OwnedFolder(tmp_path / "a").alone(), pytest.raises(LabError):
         verify(service, tmp_path / "b")
+
+
+def test_a_vault_server_that_was_started_again_is_unsealed(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(Service, "vault", lambda _self, step: step)
+    monkeypatch.setattr(verification, "unseal", done.append)
+    restart = verification._restarting(service, verification.TestEquipment(restart=done.append))
+    assert restart is not None
+    restart("a-p1")
+    restart("vault")
+    assert done == ["a-p1", "vault", "unsealing the Vault server that was started again"]
+
+
+def test_where_nothing_may_be_failed_nothing_is_started(service: Service) -> None:
+    assert verification._restarting(service, verification.TestEquipment()) is None

@@ -4,7 +4,7 @@ No module below the plan computes an address or invents a name.
 """
 
 from heiiki.plan.model.device import Device, Function, Role, StampStream
-from heiiki.plan.model.faults import Availability, ElementKind, FailureMode, Fault
+from heiiki.plan.model.faults import Availability, ElementKind, FailureMode, Fault, Program, fault_name
 from heiiki.plan.model.firewall import (
     AllowedSource,
     Firewall,
@@ -63,6 +63,7 @@ __all__ = [
     "Pki",
     "Plan",
     "PrefixSet",
+    "Program",
     "Risks",
     "Role",
     "Router",
@@ -79,4 +80,5 @@ __all__ = [
     "VpnTargets",
     "Vrrp",
     "Xfrm",
+    "fault_name",
 ]

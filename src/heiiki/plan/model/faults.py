@@ -10,16 +10,38 @@ class FailureMode(StrEnum):
     """How an element is failed: see `docs/decisions` D17."""
 
     SILENT = "silent"
+    SILENT_A = "silent-a"
+    SILENT_B = "silent-b"
+    LOSSY = "lossy"
     DOWN = "down"
     KILL = "kill"
     POWEROFF = "poweroff"
+    HUNG = "hung"
+    DEAD = "dead"
 
 
 class ElementKind(StrEnum):
-    """What fails: a link between two devices, or a device."""
+    """What fails: a link between two devices, a device, or one program of a device."""
 
     LINK = "link"
     NODE = "node"
+    PROGRAM = "program"
+
+
+class Program(StrEnum):
+    """A program that keeps a path, or switches from one to the other."""
+
+    ZEBRA = "zebra"
+    BGPD = "bgpd"
+    BFDD = "bfdd"
+    KEEPALIVED = "keepalived"
+    LAN_WATCH = "lan-watch"
+    CHARON = "charon"
+
+
+def fault_name(target: str, mode: FailureMode, program: str | None) -> str:
+    """Return the name of a fault: ``target/mode``, of a program ``target/program-mode``."""
+    return f"{target}/{program}-{mode}" if program else f"{target}/{mode}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +50,11 @@ class Fault:
 
     Attributes:
         target: a link's or device's name.
+        kind: what of it fails.
         network: the closed network that the element is part of; None for a leg of a LAN.
         sites: the sites whose path the element is on.
         exempt: why R-GAP does not apply (clause), or the empty string.
+        program: the program of the device that fails; None where it is all of the device, or a link.
     """
 
     target: str
@@ -39,6 +63,7 @@ class Fault:
     network: Network | None
     sites: tuple[str, ...]
     exempt: str = ""
+    program: Program | None = None
 
     @property
     def segment(self) -> str:
@@ -47,8 +72,8 @@ class Fault:
 
     @property
     def name(self) -> str:
-        """``target/mode``, the subject of the verdict."""
-        return f"{self.target}/{self.mode}"
+        """Subject of the verdict: ``target/mode``, of a program ``target/program-mode``."""
+        return fault_name(self.target, self.mode, self.program)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,12 @@ from typing import Any
 
 from heiiki.design.sent import Sent
 from heiiki.errors import HeiikiError
-from heiiki.plan.model import FailureMode, Fault, Plan, Role
+from heiiki.plan.model import ElementKind, FailureMode, Fault, Plan, Program, Role
 from heiiki.report.faults import FaultRow, Origin
 from heiiki.requirements import Result
 from heiiki.verify.faults.felt import least
 from heiiki.verify.faults.gaps import REPEATS, Measured, Stream, Window, measured, row, said, unmeasured
-from heiiki.verify.faults.injector import Injection, Injector
+from heiiki.verify.faults.injector import Injector
 from heiiki.verify.faults.sample import SAMPLE, sample
 from heiiki.verify.fleet import Fleet, reading
 from heiiki.verify.network import servers
@@ -32,6 +32,8 @@ from heiiki.verify.stamp import StampSession, measuring
 from heiiki.verify.verdicts import Keep
 
 HOLD_S = 2.5
+LOSSY_HOLD_S = 6.0
+_BEYOND_S = 1.0
 SETTLE_S = 0.6
 HEALTH_LIMIT_S = 60.0
 SAMPLE_S = 0.25
@@ -50,7 +52,7 @@ def recorder(keep: Keep, origin: Callable[[], Origin]) -> Record:
 
     def record(found: FaultRow, notes: Mapping[str, Any]) -> FaultRow:
         dated = replace(found, origin=origin())
-        name = f"faults/{found.target}-{found.mode}.json".replace(":", "+")
+        name = f"faults/{found.name.replace('/', '-').replace(':', '+')}.json"
         raw = json.dumps({"row": asdict(dated), **notes}, indent=1, default=str).encode()
         return replace(dated, evidence=(keep(name, raw),))
 
@@ -174,8 +176,9 @@ class Campaign:
             self._health.wait(HEALTH_LIMIT_S)
         self._healthy = False
         traffic = self._traffic(fault)
-        injection = self._fail(fault)
-        time.sleep(HOLD_S)
+        self._open = fault
+        injection = self._injector.fail(fault)
+        time.sleep(hold_s(self._plan, fault))
         healed = self._injector.now()
         self._heal(fault)
         after = self._health.wait(HEALTH_LIMIT_S)
@@ -187,19 +190,9 @@ class Campaign:
         notes = {"traffic": traffic, "window": asdict(window), "healthy_after_s": after, "recorded": recorded}
         return measured(self._streams, recorded, window, stalls), notes | {"stalls": stalls}
 
-    def _fail(self, fault: Fault) -> Injection:
-        self._open = fault
-        if fault.kind == "link":
-            return self._injector.fail_link(
-                fault.target, "silent" if fault.mode is FailureMode.SILENT else "down"
-            )
-        return self._injector.fail_node(
-            fault.target, "kill" if fault.mode is FailureMode.KILL else "poweroff"
-        )
-
     def _heal(self, fault: Fault) -> None:
         self._injector.heal(fault.target)
-        if fault.kind == "node" and self._restart is not None:
+        if fault.kind is ElementKind.NODE and self._restart is not None:
             self._restart(fault.target)
         self._open = None
 
@@ -207,7 +200,7 @@ class Campaign:
         """Heal whatever is still broken; used when a row or the whole run ends early."""
         self._healthy = False
         self._injector.heal_all()
-        if self._open is not None and self._open.kind == "node" and self._restart is not None:
+        if self._open is not None and self._open.kind is ElementKind.NODE and self._restart is not None:
             self._restart(self._open.target)
         self._open = None
 
@@ -219,7 +212,8 @@ class Campaign:
         if answer.error:
             raise HeiikiError(f"traffic on {fault.target} cannot be read: {answer.error}")
         before, after = answer.data["before"][fault.target], answer.data["after"][fault.target]
-        if after <= min(before, self._baseline.get(fault.target, before)):
+        carries = any(fault.target in path.elements for path in self._plan.paths)
+        if carries and after <= min(before, self._baseline.get(fault.target, before)):
             raise HeiikiError(f"no traffic on {fault.target} before the fault: its loss would prove nothing")
         return {"device": device, "interfaces": interfaces, **answer.data}
 
@@ -256,9 +250,19 @@ class Campaign:
         time.sleep(3 * SETTLE_S)
 
 
+def hold_s(plan: Plan, fault: Fault) -> float:
+    """Return how long a failure is in force, seconds: longer than what notices it may take (D17).
+
+    Of an IKE daemon only its peers' liveness checks tell; what a lossy link does depends on chance.
+    """
+    if fault.program is Program.CHARON:
+        return plan.timers.ike.give_up_s + plan.timers.active.detection_ms / 1000 + _BEYOND_S
+    return LOSSY_HOLD_S if fault.mode is FailureMode.LOSSY else HOLD_S
+
+
 def watched(plan: Plan, fault: Fault) -> tuple[str, list[str]]:
     """Return the device and interfaces whose counters show traffic on the element."""
-    if fault.kind == "node":
+    if fault.kind is not ElementKind.LINK:
         device = plan.device(fault.target)
         kinds = ("ethernet", "radio")
         return device.name, [item.name for item in device.interfaces if item.kind in kinds]

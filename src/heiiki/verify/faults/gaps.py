@@ -7,7 +7,7 @@ row is unknown. What was void is kept and shown; it never passes or fails anythi
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from heiiki.plan.model import Fault
@@ -202,6 +202,7 @@ def row(fault: Fault, last: Measured, voided: Sequence[float], least: Least) -> 
         () if last.stalls else last.gaps,
         tuple(voided),
         last.spread_s,
+        program=fault.program or "",
     )
 
 
@@ -247,14 +248,4 @@ def said(gap: Gap) -> str:
 
 def unmeasured(fault: Fault, reason: str, voided: Sequence[float] = ()) -> FaultRow:
     """Return the row of a fault that could not be measured."""
-    plain = not_measured(fault, reason)
-    return FaultRow(
-        plain.target,
-        plain.kind,
-        plain.mode,
-        plain.network,
-        plain.exempt,
-        plain.result,
-        plain.reason,
-        voided=tuple(voided),
-    )
+    return replace(not_measured(fault, reason), voided=tuple(voided))

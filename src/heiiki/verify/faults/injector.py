@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
+
+from heiiki.plan.model import Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +26,13 @@ class Injection:
 
 
 class Injector(Protocol):
-    """Fails and heals links and nodes; times are CLOCK_MONOTONIC of the nodes, seconds."""
+    """Fails and heals links, nodes and programs; times are CLOCK_MONOTONIC of the nodes, seconds."""
 
-    def fail_link(self, link: str, how: Literal["silent", "down"]) -> Injection:
-        """Fail a link."""
-
-    def fail_node(self, node: str, how: Literal["kill", "poweroff"]) -> Injection:
-        """Fail a node."""
+    def fail(self, fault: Fault) -> Injection:
+        """Put a failure in force."""
 
     def heal(self, target: str) -> None:
-        """Undo every failure of a link or node."""
+        """Undo every failure of a link, or of a node and its programs."""
 
     def heal_all(self) -> None:
         """Undo every failure."""

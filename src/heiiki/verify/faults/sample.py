@@ -13,9 +13,10 @@ def sample(plan: Plan) -> tuple[Fault, ...]:
 
     The traits are the failure mode, and the network together with the kind of element. Of two faults with
     equally many traits that are still missing, the one that concerns more sites is taken, then the earlier
-    in the plan. Exempt faults are left out: no bound applies to them.
+    in the plan. Exempt faults are left out, for no bound applies to them, and servers that carry no packet.
     """
-    candidates = [fault for fault in plan.faults if not fault.exempt]
+    carrying = {element for path in plan.paths for element in path.elements}
+    candidates = [fault for fault in plan.faults if not fault.exempt and fault.target in carrying]
     missing = {trait for fault in candidates for trait in _traits(fault)}
     chosen: list[Fault] = []
     while missing:

@@ -49,15 +49,10 @@ class FakeInjector:
         self.failed: set[str] = set()
         self.log: list[str] = []
 
-    def fail_link(self, link: str, how: str) -> Injection:
-        return self._note(f"fail {link} {how}", link)
-
-    def fail_node(self, node: str, how: str) -> Injection:
-        return self._note(f"fail {node} {how}", node)
-
-    def _note(self, line: str, target: str) -> Injection:
-        self.log.append(line)
-        self.failed.add(target)
+    def fail(self, fault: Fault) -> Injection:
+        program = (fault.program,) if fault.program else ()
+        self.log.append(" ".join(("fail", fault.target, *program, fault.mode)))
+        self.failed.add(fault.target)
         before = self._clock.now
         self._clock.sleep(0.1)
         return Injection(before, self._clock.now)
@@ -190,6 +185,50 @@ def test_a_row_is_gated_failed_held_healed_restarted_and_measured(
     assert network.asked[-1] == "end"
 
 
+def test_a_program_is_failed_and_nothing_is_restarted_for_it(
+    plan: Plan, clock: Clock, fleet_of: Any, kept: Keep
+) -> None:
+    injector, restarted = FakeInjector(clock), []  # type: ignore[var-annotated]
+    faults = selected(plan, ("hub-ce-a/bgpd-hung",))
+    network = Network(plan, injector, gap=0.0)
+    rows = run(plan, network, injector, fleet_of, kept, faults, restarted=restarted)
+    assert injector.log == ["fail hub-ce-a bgpd hung", "heal hub-ce-a"]
+    assert restarted == []
+    # The kernel forwards on: a pass needs no interruption.
+    assert [(row.name, row.kind, row.result) for row in rows] == [
+        ("hub-ce-a/bgpd-hung", "program", Result.PASS)
+    ]
+    assert rows[0].evidence[0].file == "evidence/faults/hub-ce-a-bgpd-hung.json"
+
+
+def test_one_direction_is_felt_where_it_was_lost_and_not_in_the_other(
+    plan: Plan, clock: Clock, fleet_of: Any, kept: Keep
+) -> None:
+    injector = FakeInjector(clock)
+    faults = selected(plan, ("a-p1--a-pe2/silent-b",))
+    (found,) = run(plan, Network(plan, injector, gap=0.25), injector, fleet_of, kept, faults)
+    assert found.result is Result.UNKNOWN
+    assert found.reason.startswith("not felt: 0.25 s up at umeda on failure")
+
+
+def test_a_failure_is_held_longer_than_what_notices_it(plan: Plan) -> None:
+    by_name = {fault.name: fault for fault in plan.faults}
+    ike = plan.timers.ike.give_up_s + plan.timers.active.detection_ms / 1000
+    assert campaign.hold_s(plan, by_name["hub-ce-a/charon-hung"]) > ike
+    assert campaign.hold_s(plan, by_name["a-p1--a-pe2/lossy"]) == campaign.LOSSY_HOLD_S
+    assert campaign.hold_s(plan, by_name["hub-ce-a/bgpd-hung"]) == campaign.HOLD_S
+
+
+def test_a_server_that_carries_no_packet_is_failed_without_traffic_on_it(
+    plan: Plan, clock: Clock, fleet_of: Any, kept: Keep
+) -> None:
+    injector = FakeInjector(clock)
+    network = Network(plan, injector, gap=0.0, traffic=0)
+    faults = selected(plan, ("b-hss/kill", "vault/poweroff"))
+    rows = run(plan, network, injector, fleet_of, kept, faults)
+    assert [row.result for row in rows] == [Result.PASS, Result.PASS]
+
+
 def test_an_interruption_above_the_bound_fails(plan: Plan, clock: Clock, fleet_of: Any, kept: Keep) -> None:
     injector = FakeInjector(clock)
     rows = run(
@@ -287,6 +326,10 @@ def test_faults_are_chosen_by_name_or_target_and_typing_errors_are_told(plan: Pl
     assert [fault.name for fault in selected(plan, ("a-p1", "b-mme/kill"))] == [
         "a-p1/kill",
         "a-p1/poweroff",
+        "a-p1/zebra-hung",
+        "a-p1/zebra-dead",
+        "a-p1/bfdd-hung",
+        "a-p1/bfdd-dead",
         "b-mme/kill",
     ]
     assert selected(plan, ("sample", "b-mme/kill")) == tuple(

@@ -7,7 +7,7 @@ import pytest
 from heiiki.design.sent import Sent, read
 from heiiki.plan.model import Plan
 from heiiki.render import compile_plan
-from heiiki.verify.faults.felt import least
+from heiiki.verify.faults.felt import LOSSY_S, least
 
 BFD = (4 - 1) * 0.3
 """Three intervals of four: the last packet came just before the failure."""
@@ -24,10 +24,14 @@ def sent(plan: Plan) -> dict[str, Sent]:
 
 
 def bounds(plan: Plan, sent: dict[str, Sent], name: str) -> dict[str, float | None]:
-    fault = next(one for one in plan.faults if one.name == name)
-    found = least(plan, sent, fault)
+    found = directed(plan, sent, name)
     assert {direction for _, direction in found} in ({"down", "up"}, set())
     return {site: seconds for (site, _), seconds in found.items()}
+
+
+def directed(plan: Plan, sent: dict[str, Sent], name: str) -> dict[tuple[str, str], float | None]:
+    fault = next(one for one in plan.faults if one.name == name)
+    return dict(least(plan, sent, fault))
 
 
 @pytest.mark.parametrize(
@@ -43,6 +47,11 @@ def bounds(plan: Plan, sent: dict[str, Sent], name: str) -> dict[str, float | No
         ("a-pe2--umeda-ce-a/down", {}),
         ("umeda-gw-b/poweroff", {}),
         ("b-mme/poweroff", {}),
+        ("a-p1--a-pe2/lossy", {"umeda": LOSSY_S, "namba": LOSSY_S}),
+        ("hub-ce-a/bgpd-hung", {}),
+        ("hub-ce-a/keepalived-dead", {}),
+        ("b-hss/kill", {}),
+        ("vault/poweroff", {}),
     ],
     ids=[
         "a node of a LAN",
@@ -55,12 +64,34 @@ def bounds(plan: Plan, sent: dict[str, Sent], name: str) -> dict[str, float | No
         "a lost carrier is told at once",
         "the path that waits",
         "no user packet",
+        "some packets are lost whoever notices",
+        "the kernel forwards without the program that hangs",
+        "or that died",
+        "the HSS carries no packet",
+        "nor does the Vault server",
     ],
 )
 def test_what_a_failure_must_cost_the_sites_whose_traffic_it_loses(
     plan: Plan, sent: dict[str, Sent], name: str, expected: dict[str, float]
 ) -> None:
     assert bounds(plan, sent, name) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a-p1--a-pe2/silent-a", {("umeda", "down"): BFD, ("namba", "down"): BFD}),
+        ("a-p1--a-pe2/silent-b", {("umeda", "up"): BFD, ("namba", "up"): BFD}),
+        ("umeda-lan--umeda-ce-a/silent-a", {("umeda", "up"): LAN_WATCH}),
+        ("umeda-lan--umeda-ce-a/silent-b", {("umeda", "down"): LAN_WATCH}),
+        ("b-enb--sakai-gw-b/silent-a", {("sakai", "down"): BFD}),
+    ],
+)
+def test_a_failure_of_one_direction_is_felt_in_that_one(
+    plan: Plan, sent: dict[str, Sent], name: str, expected: dict[tuple[str, str], float]
+) -> None:
+    """End a is the first of the link's name but for those of the mobile core, as in `Link`."""
+    assert directed(plan, sent, name) == pytest.approx(expected)
 
 
 def test_the_timers_are_those_of_the_rendered_texts_not_of_the_plan(
