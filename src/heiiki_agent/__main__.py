@@ -10,6 +10,7 @@ PROGRAMS: Mapping[str, str] = {
     "credentials": "pki.cli",
     "lan-watch": "lan_watch.daemon",
     "links": "links.cli",
+    "pgw": "pgw",
     "stamp": "stamp.cli",
     "vault-node": "vault_node",
     "vrrp": "vrrp",

@@ -68,6 +68,28 @@ def objections(protocol: str, text: str) -> list[str]:
     return wrong
 
 
+def beyond(protocol: str, text: str, shown: str) -> list[str]:
+    """Return the proposals that a daemon shows as its own (``IKE:A/B/C, IKE:...``) and `text` does not name.
+
+    Args:
+        protocol: ``IKE`` or ``ESP``.
+        text: the proposals that the daemon is to have, in the words of its file.
+        shown: what it logs when it refuses another's; extended sequence numbers are no algorithm.
+    """
+    known = IKE if protocol == "IKE" else ESP
+    allowed = {frozenset(_shown(known[word]) for word in words if word in known) for words in proposals(text)}
+    items = [item.strip() for item in shown.split(",")]
+    return [
+        item
+        for item in items
+        if frozenset(item.removeprefix(f"{protocol}:").split("/")) - {"NO_EXT_SEQ"} not in allowed
+    ]
+
+
+def _shown(one: Algorithm) -> str:
+    return f"{one.daemon}_{one.bits}" if one.bits else one.daemon
+
+
 def negotiated(protocol: str, text: str) -> tuple[frozenset[tuple[str, str, int]], ...]:
     """Return, for each proposal, what the daemon shows when it was chosen: kind, name and key length."""
     known = IKE if protocol == "IKE" else ESP

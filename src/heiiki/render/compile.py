@@ -237,7 +237,7 @@ def _pgw(_plan: Plan, device: Device) -> Part | None:
     }
     held = ("R-ISO-SITE", "R-SEC-ACCESS")
     file = RenderedFile("/etc/heiiki/pgw.json", by_item(config), service=name, requirements=held)
-    return Part((file,), Service(name, "reload"))
+    return Part((file,), Service(name, "reload", agent.command("pgw", "status")))
 
 
 def _wwan(_plan: Plan, device: Device) -> RenderedFile | None:

@@ -62,6 +62,21 @@ def _lan_watch(device: Device, found: Any) -> Iterator[str]:
     yield from _others(planned, found["watches"])
 
 
+def _pgw(device: Device, found: Any) -> Iterator[str]:
+    """The subscriptions decide which SIM has which address, and so which site a packet is of."""
+    wanted = device.pgw
+    if wanted is None:
+        return
+    runs = found["runs"]
+    yield from _others({"address": str(wanted.gtp_address), "apns": {wanted.apn: str(wanted.pool)}}, runs)
+    planned = {(sim.imsi, sim.apn): str(sim.address) for sim in wanted.sims}
+    loaded = {(one["imsi"], one["apn"]): one["address"] for one in runs["subscribers"]}
+    for key in sorted(planned.keys() | loaded.keys()):
+        if planned.get(key) != loaded.get(key):
+            imsi, apn = key
+            yield f"{imsi} has {loaded.get(key, 'no address')} at {apn}, not {planned.get(key, 'none')}"
+
+
 def _others(planned: Mapping[str, object], found: Mapping[str, Any]) -> Iterator[str]:
     for key, value in planned.items():
         if found.get(key) != value:
@@ -71,5 +86,6 @@ def _others(planned: Mapping[str, object], found: Mapping[str, Any]) -> Iterator
 _JUDGES: Mapping[str, Callable[[Device, Any], Iterator[str]]] = {
     "/etc/keepalived/keepalived.conf": _vrrp,
     "/etc/heiiki/lan_watch.json": _lan_watch,
+    "/etc/heiiki/pgw.json": _pgw,
 }
 """How what a program says of itself is held against the plan, by the file that it reads."""

@@ -1,4 +1,4 @@
-"""Who must be refused by IPsec, tried for real: foreign CA, expired, revoked, wrong name, wrong selector.
+"""What IPsec must refuse, tried for real: foreign CA, expired, revoked, wrong name, selector or algorithms.
 
 Each attempt is a connection as the device is sent it, changed in one thing, under a name and with a key of
 its own; the running tunnel stays as it is. It counts as refused only when the other side's own log names the
@@ -16,7 +16,8 @@ from typing import Any
 
 from heiiki.design.associations import ACCESS, ESP, Association, associations
 from heiiki.design.strongswan import Section, connections
-from heiiki.plan.model import Plan
+from heiiki.design.suites import beyond
+from heiiki.plan.model import Plan, Suite
 from heiiki.render import agent
 from heiiki.render.model import DeviceBuild
 from heiiki.requirements import Result, Verdict
@@ -69,7 +70,12 @@ SELECTOR = Trial(
     r"traffic selectors .* unacceptable|no matching CHILD_SA config found",
     "TS_UNACCEPT|TS_UNACCEPTABLE",
 )
-TRIALS = (NAME, FOREIGN, EXPIRED, REVOKED, SELECTOR)
+IKE_SUITE = Trial("IKE by another suite", r"configured proposals: (?P<shown>IKE:.*)", "NO_PROP")
+ESP_SUITE = Trial("ESP by another suite", r"configured proposals: (?P<shown>ESP:.*)", "NO_PROP")
+"""A daemon that refuses a suite logs those that it has loaded: no command lists them."""
+_OTHER_IKE, _OTHER_ESP = "aes128-sha256-modp2048", "aes128-sha256-ecp256"
+_BY_CERTIFICATE = (NAME, FOREIGN, EXPIRED, REVOKED)
+TRIALS = (*_BY_CERTIFICATE, SELECTOR, IKE_SUITE, ESP_SUITE)
 """In this order: a daemon tries again, and logs, what it was shown before under the same name. So the one
 whose cause the certificates of the others have too comes first."""
 _ANY_CAUSE = re.compile("|".join(trial.cause for trial in (FOREIGN, EXPIRED, REVOKED, SELECTOR)))
@@ -144,7 +150,7 @@ def _at(
         if trial.name not in done:
             yield unknown(association.protects, subject(trial, association), missing)
             continue
-        verdict = judged(trial, association, tried, heard, evidence)
+        verdict = judged(trial, association, plan.pki.suite, tried, heard, evidence)
         if trial is REVOKED and verdict.result is Result.FAIL and behind:
             verdict = replace(verdict, reason=f"{verdict.reason}; {behind}")
         yield verdict
@@ -180,38 +186,44 @@ def attempts(
     plan: Plan, association: Association, base: Section, made: Mapping[str, Credential]
 ) -> Iterator[dict[str, Any]]:
     """Yield what probe ``vici`` needs to try each; those without a credential are left out."""
-    for trial in TRIALS[:-1]:
+    for trial in _BY_CERTIFICATE:
         if trial.name in made:
             yield _with_certificate(trial, base, made[trial.name])
-    yield _with_selector(plan, association, base)
+    yield _with_child(SELECTOR, base, _foreign_selector(plan, association))
+    yield _ike_sa(IKE_SUITE, {**as_message(base), "proposals": [_OTHER_IKE]})
+    yield _with_child(ESP_SUITE, base, {"esp_proposals": [_OTHER_ESP]})
 
 
 def _with_certificate(trial: Trial, base: Section, credential: Credential) -> dict[str, Any]:
-    name = _name(trial)
     message = as_message(base)
     local = _round(message, "local")
     message[local] = {**message[local], "certs": [credential.certificate]}
+    return {**_ike_sa(trial, message), "key": credential.key}
+
+
+def _ike_sa(trial: Trial, message: Section) -> dict[str, Any]:
+    """An IKE SA of its own, beside the running one."""
+    name = _name(trial)
     message |= {"unique": "never", "keyingtries": "1", "children": _only_child(message, name)}
     return {
         "name": trial.name,
         "connection": {name: message},
-        "key": credential.key,
         "terminate": {"ike": name},
         "timeout_ms": _TIMEOUT_MS,
     }
 
 
-def _with_selector(plan: Plan, association: Association, base: Section) -> dict[str, Any]:
-    """One more ESP SA below the running IKE SA, for packets of another device's address.
+def _with_child(trial: Trial, base: Section, changed: Section) -> dict[str, Any]:
+    """One more ESP SA below the running IKE SA, with something `changed`.
 
     The daemon puts it there because everything else of the connection is the same.
     """
-    name = _name(SELECTOR)
+    name = _name(trial)
     message = as_message(base)
     children = _only_child(message, name)
-    children[name] |= _foreign_selector(plan, association)
+    children[name] |= changed
     return {
-        "name": SELECTOR.name,
+        "name": trial.name,
         "connection": {name: {**message, "children": children}},
         "terminate": {"child": name},
         "timeout_ms": _TIMEOUT_MS,
@@ -276,7 +288,12 @@ def _content(kind: str, name: str) -> dict[str, str]:
 
 
 def judged(
-    trial: Trial, association: Association, tried: Answer, heard: Answer, evidence: tuple[Evidence, ...]
+    trial: Trial,
+    association: Association,
+    suite: Suite,
+    tried: Answer,
+    heard: Answer,
+    evidence: tuple[Evidence, ...],
 ) -> Verdict:
     """Return the verdict of one attempt from what both sides say."""
     what = subject(trial, association)
@@ -286,6 +303,9 @@ def judged(
         reason = f"{association.responder.device} accepted it: {json.dumps(one['log'][-1:])}"
         return live(association.protects, what, Result.FAIL, reason, evidence)
     cause, doubt = _refused(trial, association, one, heard)
+    if not doubt and (more := _beyond(trial, suite, cause)):
+        reason = f"{association.responder.device} refused it, and would accept {', '.join(more)}"
+        return live(association.protects, what, Result.FAIL, reason, evidence)
     again = {} if error else tried.data["again"]
     if not doubt and not again.get("up"):
         doubt = f"refused ({cause}), but its own certificate was not accepted after it either"
@@ -296,6 +316,15 @@ def judged(
         f"in {again['seconds']:.2f} s"
     )
     return live(association.protects, what, Result.PASS, reason, evidence)
+
+
+def _beyond(trial: Trial, suite: Suite, cause: str) -> list[str]:
+    """Return which suites the daemon has loaded beyond the plan's, by what it logged."""
+    shown = re.search(trial.cause, cause) if trial in (IKE_SUITE, ESP_SUITE) else None
+    if shown is None:
+        return []
+    protocol, text = ("IKE", suite.ike) if trial is IKE_SUITE else ("ESP", suite.esp)
+    return beyond(protocol, text, shown["shown"])
 
 
 def _refused(

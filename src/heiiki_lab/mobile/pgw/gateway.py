@@ -49,6 +49,8 @@ _LOG = logging.getLogger("pgw")
 
 _GTPC_PORT = 2123
 _POLL_SECONDS = 1.0
+FRESH_S = 5.0
+"""The next report comes within so many seconds, on a machine that stalls too."""
 _COUNT_SECONDS = 5.0
 _REPEAT_SECONDS = 10.0  # T3-RESPONSE times N3-REQUESTS of the peer: as long a request may be repeated (7.6)
 
@@ -195,12 +197,22 @@ class Pgw:
         if time.monotonic() >= self._count_due:
             self._count_due = time.monotonic() + _COUNT_SECONDS
             self._spoofed = self.spoof_filter.count()
-        _write(STATUS, json.dumps({"pid": os.getpid(), "at": time.monotonic(), **self.status()}))
+        now = time.monotonic()
+        _write(STATUS, json.dumps({"pid": os.getpid(), "at": now, "due": now + FRESH_S, **self.status()}))
 
     def status(self) -> dict[str, object]:
         """What the status file shows; the count of spoofed packets is up to five seconds old."""
         sessions = [{"imsi": s.imsi, "apn": s.apn, "address": s.address} for s in self.sessions.values()]
+        subscribers = [
+            {"imsi": imsi, "apn": apn, "address": str(address)}
+            for (imsi, apn), address in self.config.subscribers.items()
+        ]
         return {
+            "runs": {
+                "address": str(self.config.address),
+                "apns": {name: str(pool) for name, pool in self.config.pools.items()},
+                "subscribers": subscribers,
+            },
             "sessions": sessions,
             "refused": self.refused,
             "last_refusal": self.last_refusal,

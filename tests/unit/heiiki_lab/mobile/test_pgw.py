@@ -199,6 +199,18 @@ def test_status_names_sessions_and_what_was_refused(gateway: pgw.Pgw) -> None:
     assert status["sessions"] == [{"imsi": "440100000000001", "apn": "der-a", "address": "10.64.0.11"}]
     assert (status["refused"], status["spoofed"]) == (1, 0)
     assert status["last_refusal"] == {"imsi": "440100000000001", "apn": "other", "cause": APN_ACCESS_DENIED}
+    assert 0 < status["due"] - status["at"] <= pgw.FRESH_S
+
+
+def test_status_names_what_runs_and_not_what_stands_in_the_file(gateway: pgw.Pgw) -> None:
+    gateway.reconfigure(
+        config(subscribers=[{"imsi": "440100000000001", "apn": "der-a", "address": "10.64.0.12"}])
+    )
+    gateway.report()
+    runs = json.loads(pgw.STATUS.read_text())["runs"]
+    assert runs["subscribers"] == [{"imsi": "440100000000001", "apn": "der-a", "address": "10.64.0.12"}]
+    assert runs["address"] == str(config().address)
+    assert runs["apns"] == {name: str(pool) for name, pool in config().pools.items()}
 
 
 def test_a_changed_file_is_taken_up_and_the_session_is_not_touched(gateway: pgw.Pgw, tmp_path: Path) -> None:

@@ -18,7 +18,17 @@ from heiiki.plan.model import Identity, Plan
 from heiiki.requirements import Result, Verdict
 from heiiki.verify.fleet import Answer
 from heiiki.verify.ipsec import refusals, test_certificates
-from heiiki.verify.ipsec.refusals import EXPIRED, FOREIGN, NAME, REVOKED, SELECTOR, TRIALS, Trial
+from heiiki.verify.ipsec.refusals import (
+    ESP_SUITE,
+    EXPIRED,
+    FOREIGN,
+    IKE_SUITE,
+    NAME,
+    REVOKED,
+    SELECTOR,
+    TRIALS,
+    Trial,
+)
 
 LOG = {
     FOREIGN: 'no issuer certificate found for "CN=umeda-gw-b.lab.internal"',
@@ -26,7 +36,12 @@ LOG = {
     REVOKED: "certificate was revoked on Nov 24 13:00:01 UTC 2026, reason: unspecified",
     NAME: "no trusted ECDSA public key found for 'umeda-gw-b.lab.internal'",
     SELECTOR: "traffic selectors 10.201.0.1/32[gre] === 10.112.0.42/32[gre] unacceptable",
+    IKE_SUITE: "configured proposals: IKE:AES_GCM_16_256/PRF_HMAC_SHA2_384/ECP_256, "
+    "IKE:AES_GCM_16_256/PRF_HMAC_SHA2_384/CURVE_25519",
+    ESP_SUITE: "configured proposals: ESP:AES_GCM_16_256/ECP_256/NO_EXT_SEQ, "
+    "ESP:AES_GCM_16_256/CURVE_25519/NO_EXT_SEQ",
 }
+BY_CERTIFICATE = (NAME, FOREIGN, EXPIRED, REVOKED)
 TOLD = "received AUTHENTICATION_FAILED notify error"
 
 
@@ -62,7 +77,7 @@ def trial_association(plan: Plan) -> Any:
 
 
 def test_only_one_thing_differs_from_the_running_connection(plan: Plan, base: Any) -> None:
-    made = {trial.name: test_certificates.Credential(f"CERT {trial.name}", "KEY") for trial in TRIALS[:-1]}
+    made = {trial.name: test_certificates.Credential(f"CERT {trial.name}", "KEY") for trial in BY_CERTIFICATE}
     tries = {one["name"]: one for one in refusals.attempts(plan, trial_association(plan), base, made)}
     assert list(tries) == [trial.name for trial in TRIALS]
     foreign = tries["foreign CA"]["connection"]["probe-foreign"]
@@ -79,6 +94,13 @@ def test_only_one_thing_differs_from_the_running_connection(plan: Plan, base: An
     assert child["local_ts"] == ["10.112.0.23/32[gre]"]
     assert child["remote_ts"] == plain["children"]["hub-b"]["remote_ts"]
     assert "key" not in tries["wrong selector"]
+    ike = tries["IKE by another suite"]["connection"]["probe-IKE"]
+    assert (ike["proposals"], ike["local"]) == (["aes128-sha256-modp2048"], plain["local"])
+    esp = tries["ESP by another suite"]["connection"]["probe-ESP"]
+    assert esp["proposals"] == plain["proposals"]
+    (child,) = esp["children"].values()
+    assert child["esp_proposals"] == ["aes128-sha256-ecp256"]
+    assert child["local_ts"] == plain["children"]["hub-b"]["local_ts"]
 
 
 def test_certificates_of_a_file_are_sent_by_content() -> None:
@@ -90,7 +112,7 @@ def test_certificates_of_a_file_are_sent_by_content() -> None:
 def test_what_must_be_refused_is_made(plan: Plan) -> None:
     ca = Ca()
     made, missing = test_certificates.credentials(plan, "umeda-gw-b", ca)
-    assert (set(made), missing) == ({trial.name for trial in TRIALS[:-1]}, "")
+    assert (set(made), missing) == ({trial.name for trial in BY_CERTIFICATE}, "")
     assert ("umeda-gw-b", "2s") in ca.signed
     assert ca.revoked == [made["revoked certificate"].certificate]
     other = next(device for device, _ in ca.signed if device != "umeda-gw-b")
@@ -123,7 +145,11 @@ def test_without_the_ca_only_a_made_up_one_signs(plan: Plan) -> None:
 
 
 def judged(plan: Plan, trial: Trial, kept: Any, **change: Any) -> Verdict:
-    told = "received TS_UNACCEPTABLE notify, no CHILD_SA built" if trial is SELECTOR else TOLD
+    told = {
+        SELECTOR: "received TS_UNACCEPTABLE notify, no CHILD_SA built",
+        IKE_SUITE: "received NO_PROPOSAL_CHOSEN notify error",
+        ESP_SUITE: "received NO_PROPOSAL_CHOSEN notify, no CHILD_SA built",
+    }.get(trial, TOLD)
     one = {"up": False, "said": "failed", "log": [told], "began": 10.0, "ended": 10.5} | change.get("one", {})
     again = change.get("again", {"up": True, "seconds": 0.31})
     lines = [[10.2, change.get("log", LOG[trial])], [20.0, LOG[FOREIGN]]]
@@ -131,7 +157,27 @@ def judged(plan: Plan, trial: Trial, kept: Any, **change: Any) -> Verdict:
     tried = Answer(
         "umeda-gw-b", {"attempts": {trial.name: one}, "again": again}, change.get("error", ""), b""
     )
-    return refusals.judged(trial, trial_association(plan), tried, Answer("hub-ce-b", heard, "", b""), ())
+    answer = Answer("hub-ce-b", heard, "", b"")
+    return refusals.judged(trial, trial_association(plan), plan.pki.suite, tried, answer, ())
+
+
+@pytest.mark.parametrize(
+    ("trial", "more"),
+    [
+        (IKE_SUITE, "IKE:AES_CBC_128/HMAC_SHA2_256_128/PRF_HMAC_SHA2_256/MODP_3072"),
+        (IKE_SUITE, "IKE:AES_GCM_16_128/PRF_HMAC_SHA2_384/ECP_256"),
+        (ESP_SUITE, "ESP:AES_CBC_128/HMAC_SHA2_256_128/NO_EXT_SEQ"),
+        (ESP_SUITE, "ESP:AES_GCM_16_256/NO_EXT_SEQ"),
+    ],
+)
+def test_a_suite_that_the_daemon_has_loaded_beyond_the_plan_is_a_fail(
+    plan: Plan, trial: Trial, more: str, kept: Any
+) -> None:
+    verdict = judged(plan, trial, kept, log=f"{LOG[trial]}, {more}")
+    assert (verdict.result, verdict.reason) == (
+        Result.FAIL,
+        f"hub-ce-b refused it, and would accept {more}",
+    )
 
 
 @pytest.mark.parametrize("trial", TRIALS, ids=lambda trial: trial.name)
@@ -146,12 +192,17 @@ RECORDED = Path(__file__).parent / "recorded" / "attempts.json"
 """strongSwan 6.0.1 at both ends; the answer to the last question, for want of ESP there, is made up."""
 
 
+SUITES = RECORDED.with_name("suites.json")
+"""The same, of both suites that the plan does not have, in the lab."""
+
+
 @pytest.mark.parametrize("trial", TRIALS, ids=lambda trial: trial.name)
 def test_the_daemons_own_words_are_understood(plan: Plan, trial: Trial) -> None:
-    said = json.loads(RECORDED.read_text(encoding="utf-8"))
+    recorded = SUITES if trial in (IKE_SUITE, ESP_SUITE) else RECORDED
+    said = json.loads(recorded.read_text(encoding="utf-8"))
     tried = Answer("umeda-gw-b", said["tried"], "", b"")
     heard = Answer("hub-ce-b", said["heard"], "", b"")
-    verdict = refusals.judged(trial, trial_association(plan), tried, heard, ())
+    verdict = refusals.judged(trial, trial_association(plan), plan.pki.suite, tried, heard, ())
     assert verdict.result is Result.PASS
     others = [other for other in TRIALS if other not in (trial, NAME)]
     assert not any(LOG[other][:25] in verdict.reason for other in others)
@@ -165,7 +216,8 @@ def test_a_name_is_refused_by_who_still_holds_the_true_certificate(plan: Plan) -
     )
     lines = [[at, instead if usual in line else line] for at, line in said["heard"]["lines"]]
     tried, heard = Answer("umeda-gw-b", said["tried"], "", b""), {**said["heard"], "lines": lines}
-    verdict = refusals.judged(NAME, trial_association(plan), tried, Answer("hub-ce-b", heard, "", b""), ())
+    answer = Answer("hub-ce-b", heard, "", b"")
+    verdict = refusals.judged(NAME, trial_association(plan), plan.pki.suite, tried, answer, ())
     assert verdict.result is Result.PASS
     assert instead in verdict.reason
 
@@ -174,9 +226,8 @@ def test_a_name_refused_for_a_certificate_of_before_is_unknown(plan: Plan) -> No
     said = json.loads(RECORDED.read_text(encoding="utf-8"))
     said["tried"]["attempts"][NAME.name] = said["tried"]["attempts"][REVOKED.name]
     tried = Answer("umeda-gw-b", said["tried"], "", b"")
-    verdict = refusals.judged(
-        NAME, trial_association(plan), tried, Answer("hub-ce-b", said["heard"], "", b""), ()
-    )
+    answer = Answer("hub-ce-b", said["heard"], "", b"")
+    verdict = refusals.judged(NAME, trial_association(plan), plan.pki.suite, tried, answer, ())
     assert verdict.result is Result.UNKNOWN
     assert "for another reason" in verdict.reason
 

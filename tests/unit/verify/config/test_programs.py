@@ -1,0 +1,64 @@
+"""With which values programs run: what they say of themselves against the plan."""
+
+import json
+from typing import Any
+
+import pytest
+
+from heiiki.plan.model import Plan
+from heiiki.verify.config.programs import runs_otherwise
+from heiiki.verify.fleet import UnreadableError
+
+PGW = "/etc/heiiki/pgw.json"
+
+
+def runs(plan: Plan, **changed: Any) -> dict[str, Any]:
+    """What a packet gateway says that runs as planned, with some values changed."""
+    wanted = plan.device(plan.mobile.pgw).pgw
+    assert wanted is not None
+    subscribers = [
+        {"imsi": sim.imsi, "apn": sim.apn, "address": str(sim.address)} for sim in reversed(wanted.sims)
+    ]
+    said = {
+        "address": str(wanted.gtp_address),
+        "apns": {wanted.apn: str(wanted.pool)},
+        "subscribers": subscribers,
+    }
+    return {"runs": said | changed}
+
+
+def differences(plan: Plan, said: Any) -> list[str]:
+    found = {"rc": 0, "out": json.dumps(said), "err": ""}
+    return list(runs_otherwise(plan.device(plan.mobile.pgw), PGW, found))
+
+
+def test_a_packet_gateway_that_runs_as_planned(plan: Plan) -> None:
+    assert differences(plan, runs(plan)) == []
+
+
+def test_a_subscription_that_runs_otherwise_is_named(plan: Plan) -> None:
+    first, *rest = runs(plan)["runs"]["subscribers"]
+    imsi, apn, address = first["imsi"], first["apn"], first["address"]
+    other = {**first, "address": "10.112.3.99"}
+    assert differences(plan, runs(plan, subscribers=[other, *rest])) == [
+        f"{imsi} has 10.112.3.99 at {apn}, not {address}"
+    ]
+    assert differences(plan, runs(plan, subscribers=rest)) == [
+        f"{imsi} has no address at {apn}, not {address}"
+    ]
+    more = {"imsi": "440100000099999", "apn": apn, "address": "10.112.3.98"}
+    assert differences(plan, runs(plan, subscribers=[first, *rest, more])) == [
+        f"440100000099999 has 10.112.3.98 at {apn}, not none"
+    ]
+
+
+@pytest.mark.parametrize("changed", [{"address": "192.0.2.1"}, {"apns": {"other": "10.0.0.0/8"}}])
+def test_another_address_or_pool_is_one(plan: Plan, changed: dict[str, Any]) -> None:
+    (key,) = changed
+    (found,) = differences(plan, runs(plan, **changed))
+    assert found.startswith(f"{key} is ")
+
+
+def test_a_report_without_what_runs_cannot_be_read(plan: Plan) -> None:
+    with pytest.raises(UnreadableError, match=r"the program of /etc/heiiki/pgw\.json"):
+        differences(plan, {"sessions": []})
