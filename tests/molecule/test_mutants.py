@@ -31,6 +31,7 @@ from heiiki.verify.ipsec import anchors as trust_anchors
 from heiiki.verify.ipsec import associations as trust_sas
 from heiiki.verify.ipsec import certificates as trust_certificates
 from heiiki.verify.ipsec import cleartext as trust_clear
+from heiiki.verify.ipsec import refusals as trust_refusals
 from heiiki.verify.routing.health import Health
 from heiiki_lab.state import lab_dir
 from heiiki_lab.transport import LabTransport
@@ -69,6 +70,11 @@ class Mutant:
     checks: tuple[str, ...] = ("config",)
     live: frozenset[str] = field(default=frozenset())
 
+
+_STATE = ("ip", "xfrm", "state")
+_SELECTED = ("src", "10.112.0.17", "dst", "10.112.0.42", "proto", "esp", "spi", "0x0badcafe")
+_PGW, _TEST_SIM, _TAKEN = "/etc/heiiki/pgw.json", "10.112.3.254", "10.112.3.153"
+"""The address of the test UE's SIM, which has no session, and one that is nobody's."""
 
 MUTANTS = (
     Mutant(
@@ -278,6 +284,65 @@ MUTANTS = (
         live=frozenset({"R-MINIMAL"}),
     ),
     Mutant(
+        "an IPsec state that nobody negotiated",
+        "umeda-gw-b",
+        (
+            (
+                *_STATE,
+                "add",
+                *_SELECTED,
+                "mode",
+                "transport",
+                "aead",
+                "rfc4106(gcm(aes))",
+                f"0x{'5a' * 20}",
+                "128",
+            ),
+        ),
+        ((*_STATE, "delete", *_SELECTED),),
+        frozenset(),
+        ("host",),
+        live=frozenset({"R-MINIMAL", "R-SEC-ACCESS"}),
+    ),
+    Mutant(
+        "an address and a route of IPv6",
+        "umeda-ce-a",
+        (
+            sh("echo 0 > /proc/sys/net/ipv6/conf/lan0/disable_ipv6"),
+            ("ip", "-6", "address", "add", "2001:db8::17/64", "dev", "lan0"),
+            ("ip", "-6", "route", "add", "default", "dev", "lan0"),
+        ),
+        (sh("echo 1 > /proc/sys/net/ipv6/conf/lan0/disable_ipv6"),),
+        frozenset(),
+        ("host",),
+        live=frozenset({"R-MINIMAL", "R-CLOSED", "R-ISO-GROUP", "R-ISO-SITE"}),
+    ),
+    Mutant(
+        "a filter of tc below a queue of the kernel's own kinds",
+        "umeda-ce-a",
+        (
+            ("tc", "qdisc", "replace", "dev", "lan0", "root", "handle", "1:", "fq_codel"),
+            sh("tc filter add dev lan0 parent 1: protocol ip u32 match u32 0 0 flowid 1:1"),
+        ),
+        (("tc", "qdisc", "delete", "dev", "lan0", "root"),),
+        frozenset(),
+        ("host",),
+        live=frozenset({"R-MINIMAL", "R-ISO-SITE", "R-ISO-CARRIER"}),
+    ),
+    Mutant(
+        "a subscription that runs, of a file that is put back",
+        "b-pgw",
+        (
+            sh(
+                f"cd /run && cp -p {_PGW} pgw.kept && sed 's/{_TEST_SIM}/{_TAKEN}/' pgw.kept > pgw.other"
+                f" && cat pgw.other > {_PGW} && until grep -q '{_TAKEN}' /run/heiiki/pgw.json; do sleep 0.2;"
+                f" done; touch -r {_PGW} pgw.stamp; cat pgw.kept > {_PGW}; touch -r pgw.stamp {_PGW}"
+            ),
+        ),
+        (("touch", _PGW),),
+        frozenset({("R-ISO-SITE", "config", "b-pgw"), ("R-SEC-ACCESS", "config", "b-pgw")}),
+    ),
+    Mutant(
         "an account, its key and a crontab",
         "vault",
         (
@@ -303,6 +368,8 @@ REPRESENTATIVE = frozenset(
         "keepalived on a standby gateway",
         "a second uplink with a default route",
         "a strange host on the hub's LAN",
+        "an IPsec state that nobody negotiated",
+        "a subscription that runs, of a file that is put back",
         "a foreign CA and its list",
         "revocation that need not be known",
         "another device's certificate",
@@ -387,6 +454,9 @@ TRUST: dict[str, Callable[[Bench, Fleet], Iterator[Verdict]]] = {
         bench.plan, devices, bench.keep, bench.authorities
     ),
     "certificates": lambda bench, devices: trust_certificates.verdicts(bench.plan, devices, bench.keep),
+    "refusals": lambda bench, devices: trust_refusals.verdicts(
+        bench.plan, bench.builds, devices, bench.keep, None
+    ),
     "clear": lambda bench, devices: trust_clear.verdicts(bench.plan, bench.transport, devices, bench.keep),
 }
 """Parts of checks ``config`` and ``trust``, which as a whole takes most of a minute."""
@@ -549,6 +619,7 @@ def believes_a_foreign_ca(device: str) -> Act:
 FOREIGN = "/etc/swanctl/{}/zz.pem"
 HUB_SIDE = "/s0017 {/,/^.}/"
 WEAK = "s/esp_proposals = .*/esp_proposals = aes128-sha256/"
+MORE = r"s/\bproposals = /&aes256-sha256-modp3072,/"
 UNPROTECTED = ("nft flush chain inet heiiki output", "nft flush chain inet heiiki encrypted")
 
 TRUST_MUTANTS = (
@@ -612,6 +683,13 @@ TRUST_MUTANTS = (
         at("hub-ce-b", ("swanctl", "--load-conns")),
         ("associations",),
         {(ACCESS, "config", "IKE daemon of hub-ce-b"): "s0042: takes a certificate whose revocation"},
+    ),
+    TrustMutant(
+        "a suite beside the plan's, that no file has",
+        loads("hub-ce-b", f"{HUB_SIDE}{MORE}"),
+        at("hub-ce-b", ("swanctl", "--load-conns")),
+        ("refusals",),
+        {(ACCESS, "live", "IKE by another suite: umeda-gw-b to hub-ce-b"): "MODP_3072"},
     ),
     TrustMutant(
         "the rule that nothing leaves in clear",

@@ -24,6 +24,8 @@ _LEARNED = frozenset({"bgp", "ospf", "kernel", "zebra"})
 _OVERHEAD = frozenset({"local", "broadcast", "multicast", "anycast"})
 _NOWHERE = frozenset({"unreachable", "blackhole", "prohibit"})
 _POLICY = re.compile(r"^src (\S+) dst (\S+)(?: proto \S+)?[^\n]*\n\s+(dir|socket) (\w+)", re.MULTILINE)
+_OWN_V6 = frozenset({"fe80::/64", "ff00::/8", "::1"})
+_NO_SPI = "00000000"
 _FIRST_PERSON, _NOBODY = 1000, 65534
 
 
@@ -125,6 +127,17 @@ def _routes(host: Host, found: Iterable[Mapping[str, Any]]) -> Iterator[Finding]
             yield Finding("routes", where, frozenset({CLOSED, GROUP, SITE}))
 
 
+def _routes_v6(host: Host, found: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
+    """The plan has no IPv6 (it is switched off): nothing but what the kernel makes by itself is explained."""
+    for one in found:
+        if one.get("type", "unicast") in _OVERHEAD | _NOWHERE or one.get("dev") in _managed(host):
+            continue
+        by_itself = one.get("protocol") == "kernel" and (one["dst"] in _OWN_V6 or one.get("dev") == "lo")
+        if not by_itself:
+            text = f"route {one['dst']} dev {one.get('dev', 'none')}, table {one.get('table', _MAIN)}"
+            yield Finding("routes6", text, frozenset({CLOSED, GROUP, SITE}))
+
+
 def _managed(host: Host) -> frozenset[str]:
     named = host.plan.management.interface
     return host.added.interfaces | ({named} if named else frozenset())
@@ -167,6 +180,19 @@ def _policies(host: Host, found: str) -> Iterator[Finding]:
         if kind == "dir" and ends not in planned:
             text = f"IPsec policy {way} of {source} to {destination}"
             yield Finding("policies", text, frozenset({ACCESS, ESP}))
+
+
+def _states(host: Host, found: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
+    """A state that no SA of the IKE daemon explains; one that waits for an SA has no SPI yet."""
+    planned = {(str(one.local), str(one.remote)) for one in host.device.ipsec}
+    for one in found:
+        waits = one["spi"] == _NO_SPI and (one["source"], one["destination"]) in planned
+        if not (one["known"] or waits):
+            text = (
+                f"IPsec state {one['protocol']} 0x{one['spi']} of {one['source']} to {one['destination']}"
+                ", which is of no SA of the IKE daemon"
+            )
+            yield Finding("states", text, frozenset({ACCESS, ESP}))
 
 
 def _sockets(host: Host, found: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
@@ -222,10 +248,14 @@ def _authorities(_host: Host, found: Iterable[str]) -> Iterator[Finding]:
 _JUDGES: Mapping[str, Callable[[Host, Any], Iterator[Finding]]] = {
     "addresses": _interfaces,
     "routes": _routes,
+    "routes6": _routes_v6,
     "rules": _rules,
+    "rules6": _rules,
     "tables": _tables,
     "qdiscs": _qdiscs,
+    "filters": _named("filter of tc", frozenset({SITE, CARRIER})),
     "policies": _policies,
+    "states": _states,
     "sockets": _sockets,
     "units": _units,
     "drop_ins": _drop_ins,

@@ -10,6 +10,8 @@ import socket
 import struct
 import subprocess
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ _COMMANDS = {
     "tables": ("nft", "-j", "list", "tables"),
     "qdiscs": ("tc", "-j", "qdisc", "show"),
     "policies": ("ip", "xfrm", "policy"),
+    # nokeys: without it the keys themselves would be printed, and kept as evidence.
+    "states": ("ip", "xfrm", "state", "list", "nokeys"),
     "sockets": ("ss", "-Hlntupw"),
     "units": (
         "systemctl",
@@ -30,7 +34,13 @@ _COMMANDS = {
         "--plain",
     ),
 }
-_JSON = ("addresses", "routes", "rules", "tables", "qdiscs")
+_COMMANDS_V6 = {
+    "routes6": ("ip", "-6", "-j", "route", "show", "table", "all"),
+    "rules6": ("ip", "-6", "-j", "rule", "show"),
+}
+_V6 = "/proc/net/if_inet6"
+"""It is there where the kernel has IPv6."""
+_JSON = ("addresses", "routes", "rules", "tables", "qdiscs", *_COMMANDS_V6)
 _CRONTABS = (
     "/etc/cron.d",
     "/etc/cron.hourly",
@@ -40,13 +50,17 @@ _CRONTABS = (
 )
 _UNITS = ("/etc/systemd/system", "/etc/systemd/system.control", "/run/systemd/system")
 _PROCESS = re.compile(r'\("([^"]+)",pid=(\d+)')
+_STATE = re.compile(r"^src (\S+) dst (\S+)\n\s+proto (\S+) spi 0x([0-9a-f]+)", re.MULTILINE)
+_VICI = "/run/charon.vici"
 _ETHERTYPE_ARP, _ARP_REPLY = 0x0806, 2
 
 
 def main(parameters: dict[str, Any]) -> dict[str, Any]:
     """Return what is there; a part that could not be read has its reason under ``errors``."""
     found: dict[str, Any] = {"errors": {}}
-    for name, argv in _COMMANDS.items():
+    has_v6 = Path(_V6).exists()
+    found |= {} if has_v6 else {name: [] for name in _COMMANDS_V6}
+    for name, argv in (_COMMANDS | (_COMMANDS_V6 if has_v6 else {})).items():
         text, error = _run(argv)
         if error:
             found["errors"][name] = error
@@ -56,6 +70,10 @@ def main(parameters: dict[str, Any]) -> dict[str, Any]:
         found["sockets"] = [_socket(line) for line in found["sockets"].splitlines()]
     if "units" in found:
         found["units"] = [line.split()[0] for line in found["units"].splitlines() if line.strip()]
+    if "states" in found:
+        _note(found, "states", partial(_states, found["states"]))
+    if "qdiscs" in found:
+        _note(found, "filters", partial(_filters, found["qdiscs"]))
     found["namespaces"] = _names("/run/netns")
     found["crontabs"] = [f"{folder}/{name}" for folder in _CRONTABS for name in _names(folder)]
     found["drop_ins"] = [str(file) for folder in _UNITS for file in sorted(Path(folder).glob("*.d/*.conf"))]
@@ -67,11 +85,59 @@ def main(parameters: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _run(argv: tuple[str, ...]) -> tuple[str, str]:
+def _note(found: dict[str, Any], part: str, look: Callable[[], Any]) -> None:
+    """Put down what `look` returns, or why it cannot be known."""
+    found.pop(part, None)
     try:
-        done = subprocess.run(
-            argv, capture_output=True, text=True, timeout=20, check=False, stdin=subprocess.DEVNULL
-        )
+        found[part] = look()
+    except (OSError, ValueError) as error:
+        found["errors"][part] = f"{part}: {error}"
+
+
+def _states(text: str) -> list[dict[str, Any]]:
+    """The kernel's IPsec states, and of each whether the IKE daemon knows its SPI."""
+    known = _spis() if Path(_VICI).exists() else set()
+    return [
+        {
+            "source": source,
+            "destination": destination,
+            "protocol": protocol,
+            "spi": spi,
+            "known": spi in known,
+        }
+        for source, destination, protocol, digits in _STATE.findall(text)
+        for spi in (f"{int(digits, 16):08x}",)
+    ]
+
+
+def _spis() -> set[str]:
+    """The SPIs of both directions of every SA that the IKE daemon lists, eight hexadecimal digits."""
+    from heiiki_agent.vici import Session  # noqa: PLC0415 - it stands where an IKE daemon runs
+
+    with Session() as session:
+        listed = session.streamed("list-sas", "list-sa", {})
+    children = [one for said in listed for sa in said.values() for one in sa.get("child-sas", {}).values()]
+    return {f"{int(one[way], 16):08x}" for one in children for way in ("spi-in", "spi-out") if way in one}
+
+
+def _filters(qdiscs: list[dict[str, Any]]) -> list[str]:
+    """The filters of every queueing discipline that can have some, one line each."""
+    lines = [
+        f"filter show dev {one['dev']}" + (f" parent {one['handle']}" if one["handle"] != "0:" else "")
+        for one in qdiscs
+        if one["kind"] != "noqueue"
+    ]
+    if not lines:
+        return []
+    text, error = _run(("tc", "-batch", "-"), "\n".join(lines) + "\n")
+    if error:
+        raise ValueError(error)
+    return [line.strip() for line in text.splitlines() if line.startswith("filter")]
+
+
+def _run(argv: tuple[str, ...], said: str = "") -> tuple[str, str]:
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False, input=said)
     except (OSError, subprocess.TimeoutExpired) as error:
         return "", f"{argv[0]}: {error}"
     if done.returncode:

@@ -31,6 +31,11 @@ def opens(program: str, unit: str, port: str, protocol: str = "tcp") -> dict[str
     return {"protocol": protocol, "address": "*", "port": port, "program": program, "unit": unit}
 
 
+def state_of(source: str, destination: str, spi: str) -> dict[str, Any]:
+    """A state of the kernel's that the IKE daemon does not know."""
+    return {"source": source, "destination": destination, "protocol": "esp", "spi": spi, "known": False}
+
+
 SAID: dict[str, Any] = {
     "errors": {},
     "addresses": [
@@ -55,6 +60,25 @@ SAID: dict[str, Any] = {
         {"priority": 220, "src": "all", "table": "220"},
         {"priority": 32766, "src": "all", "table": "main"},
         {"priority": 32767, "src": "all", "table": "default"},
+    ],
+    "routes6": [
+        route("::1", "lo", "kernel"),
+        route("fe80::/64", "radio0", "kernel"),
+        route("ff00::/8", "radio0", "kernel", type="multicast", table="local"),
+    ],
+    "rules6": [
+        {"priority": 0, "src": "all", "table": "local"},
+        {"priority": 32766, "src": "all", "table": "main"},
+    ],
+    "filters": [],
+    "states": [
+        {
+            "source": "10.112.0.17",
+            "destination": "10.96.3.2",
+            "protocol": "esp",
+            "spi": "c0ffee01",
+            "known": True,
+        }
     ],
     "tables": {"nftables": [{"metainfo": {}}, {"table": {"family": "inet", "name": "heiiki"}}]},
     "qdiscs": [{"kind": "noqueue", "dev": "lan0"}],
@@ -113,6 +137,12 @@ def test_a_host_as_planned_passes(plan: Plan, fleet_of: Any, kept: Any) -> None:
         ),
         ("qdiscs", [{"kind": "clsact", "dev": "lan0"}], {SITE}),
         ("policies", "src 10.1.0.0/16 dst 10.2.0.0/16 \n\tdir out priority 0\n", {ACCESS}),
+        ("routes6", [route("default", "lan0", "boot", gateway="fe80::1")], {CLOSED, GROUP, SITE}),
+        ("routes6", [route("2001:db8::/64", "lan0", "kernel")], {CLOSED, GROUP, SITE}),
+        ("rules6", [{"priority": 100, "src": "all", "table": "77"}], {CLOSED, SITE}),
+        ("filters", ["filter parent 8001: protocol ip pref 1 matchall"], {SITE}),
+        ("states", [state_of("10.112.0.17", "10.96.3.2", "0badcafe")], {ACCESS}),
+        ("states", [state_of("10.112.0.17", "192.0.2.9", "00000000")], {ACCESS}),
         ("sockets", [opens("nc", "", "5222")], set()),
         ("sockets", [opens("nc", "frr", "5222")], set()),
         ("units", ["backdoor.service"], set()),
@@ -133,6 +163,12 @@ def test_what_nothing_explains_fails_the_host_and_what_it_endangers(
     found = failed(judged(plan, fleet_of, kept, part, more))
     assert found & {CLOSED, GROUP, SITE, ACCESS} == endangers
     assert MINIMAL in found
+
+
+def test_a_state_that_waits_for_an_sa_is_explained(plan: Plan, fleet_of: Any, kept: Any) -> None:
+    (connection,) = plan.device(DEVICE).ipsec
+    waits = [state_of(str(connection.local), str(connection.remote), "00000000")]
+    assert failed(judged(plan, fleet_of, kept, "states", waits)) == set()
 
 
 def test_what_management_adds_is_explained_by_name(plan: Plan, fleet_of: Any, kept: Any) -> None:

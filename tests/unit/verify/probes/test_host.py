@@ -1,0 +1,84 @@
+"""The probe's own parsing: IPsec states with what the IKE daemon says of them, and filters of tc."""
+
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from heiiki.verify.probes import host
+from heiiki_agent import vici
+
+STATES = """\
+src 10.96.3.2 dst 10.112.0.17
+	proto esp spi 0xc0ffee01 reqid 1 mode transport
+	replay-window 32 flag 80
+src 10.112.0.17 dst 10.96.3.2
+	proto esp spi 0x0badcafe reqid 9 mode transport
+"""
+
+
+class Daemon:
+    """Lists one SA with a child."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def streamed(self, *_: object) -> list[dict[str, Any]]:
+        child = {"child-sas": {"s0017-1": {"spi-in": "c0ffee01", "spi-out": "c0ffee02"}, "new-2": {}}}
+        return [{"s0017": child}, {"line": {}}]
+
+
+@pytest.fixture
+def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "vici").touch()
+    monkeypatch.setattr(host, "_VICI", str(tmp_path / "vici"))
+    monkeypatch.setattr(vici, "Session", Daemon)
+
+
+@pytest.mark.usefixtures("daemon")
+def test_a_state_is_known_by_the_spi_that_the_daemon_lists() -> None:
+    found = [(one["spi"], one["source"], one["known"]) for one in host._states(STATES)]
+    assert found == [("c0ffee01", "10.96.3.2", True), ("0badcafe", "10.112.0.17", False)]
+
+
+def test_without_a_daemon_no_state_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "_VICI", str(tmp_path / "none"))
+    assert [one["known"] for one in host._states(STATES)] == [False, False]
+
+
+def test_a_daemon_that_does_not_answer_leaves_the_part_out_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise ConnectionError("the IKE daemon hung up")
+
+    (tmp_path / "vici").touch()
+    monkeypatch.setattr(host, "_VICI", str(tmp_path / "vici"))
+    monkeypatch.setattr(vici, "Session", refuse)
+    found: dict[str, Any] = {"errors": {}, "states": STATES}
+    host._note(found, "states", lambda: host._states(STATES))
+    assert found == {"errors": {"states": "states: the IKE daemon hung up"}}
+
+
+def test_each_discipline_that_can_have_filters_is_asked_in_one_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def run(_argv: tuple[str, ...], said: str = "") -> tuple[str, str]:
+        asked.append(said)
+        return "filter parent 8001: protocol ip pref 1 matchall\n  action order 1: drop\n", ""
+
+    monkeypatch.setattr(host, "_run", run)
+    qdiscs = [
+        {"kind": "noqueue", "handle": "0:", "dev": "lo"},
+        {"kind": "pfifo_fast", "handle": "0:", "dev": "lan0"},
+        {"kind": "fq_codel", "handle": "8001:", "dev": "wan0"},
+    ]
+    assert host._filters(qdiscs) == ["filter parent 8001: protocol ip pref 1 matchall"]
+    assert asked == ["filter show dev lan0\nfilter show dev wan0 parent 8001:\n"]
+    assert host._filters(qdiscs[:1]) == []
+    assert len(asked) == 1
