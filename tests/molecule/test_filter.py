@@ -7,10 +7,15 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Address
+from pathlib import Path
 
 from waiting import awaited
 
+from heiiki.cli.new_service import generate
+from heiiki.intent import load
+from heiiki.plan import build
 from heiiki.plan.model import Gre
+from heiiki.render import compile_plan
 
 from .service import HUB, SITE, Service, changed
 
@@ -131,6 +136,19 @@ def test_a_rule_that_was_put_in_by_hand_is_shown_and_put_right(service: Service)
         assert changed(service.play("site", *only)) == {device: 0}
     finally:
         service.run(device, "nft", "-f", "/etc/nftables.conf")
+
+
+def test_nft_takes_the_filters_of_fifty_sites(service: Service, tmp_path: Path) -> None:
+    """One of each function: the hub's know every site, and a site's are alike."""
+    for name, text in generate("large", 50, 1).items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    plan = build(load(tmp_path))
+    alike = {plan.device(one.device).function: one for one in compile_plan(plan)}
+    hubs = [one for one in compile_plan(plan) if one.device in {"hub-ce-a", HUB}]
+    for one in (*alike.values(), *hubs):
+        if (rules := one.contents.get("/etc/nftables.conf")) is not None:
+            service.run("dras", "unshare", "-n", "nft", "-c", "-f", "-", stdin=rules)
 
 
 FLOWS = 1000

@@ -175,6 +175,14 @@ MUTANTS = (
         live=frozenset({"R-ISO-MALICE"}),
     ),
     Mutant(
+        "the limits of what reaches a device itself",
+        "hub-ce-a",
+        (nft("flush chain inet heiiki limits"),),
+        (RELOAD_FILTER,),
+        frozenset({("R-ISO-MALICE", "config", "hub-ce-a")}),
+        live=frozenset({"R-ISO-MALICE"}),
+    ),
+    Mutant(
         "the closed group's filter",
         "dras",
         (nft("insert rule inet heiiki input accept"),),

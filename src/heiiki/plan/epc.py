@@ -166,7 +166,9 @@ def _pgw(context: Context) -> Device:
         firewall=Firewall(
             management=context.access,
             services=(
-                firewall.On(("s5",)).gtp(addr.only(sgw), context.infrastructure_b(2)),
+                *firewall.On(("s5",)).gtp(
+                    len(subscriptions(context)), addr.only(sgw), context.infrastructure_b(2)
+                ),
                 firewall.On(("s5",)).echo(context.infrastructure_b(2)),
                 firewall.On(("sgi",)).echo(context.infrastructure_b(5)),
             ),

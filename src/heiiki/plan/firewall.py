@@ -1,16 +1,34 @@
 """Packet filters of each kind of device: default deny, and what is opened (R-ISO-*)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
 
 from heiiki.plan import addresses as addr
-from heiiki.plan.model import InputService
+from heiiki.plan.model import InputService, Limit
 
 BGP, BFD_SINGLE, BFD_MULTIHOP, LDP = 179, 3784, 4784, 646
 STAMP, VAULT = 862, 8200
 IKE, IKE_NAT = 500, 4500
 GTP_C, GTP_U = 2123, 2152
+
+_LIMITS = {
+    "bgp": Limit(10, 20),
+    "ldp": Limit(10, 20),
+    "bfd": Limit(50, 100),
+    "vrrp": Limit(50, 100),
+    "ldp_hello": Limit(50, 100),
+    "ospf": Limit(200, 400),
+    "ike": Limit(50, 200),
+    "echo": Limit(200, 400),
+    "stamp": Limit(500, 1000),
+    "vault": Limit(20, 100, connections=16),
+}
+"""For each source, ten times and more of what a peer that works sends: BFD and VRRP 4 packets a second, a
+STAMP stream 50, a probe of the verification some hundred echoes at once."""
+
+_GTP_OF_A_SIM, _GTP_LEAST = 4, 50
+"""One SGW speaks for all SIMs: after its restart each has an old session deleted and a new one made."""
 
 _Source = IPv4Address | IPv4Network
 
@@ -28,7 +46,7 @@ class On:
     def _open(
         self, name: str, protocol: str, ports: tuple[int, ...], sources: Iterable[_Source]
     ) -> InputService:
-        return InputService(name, protocol, ports, self.interfaces, _networks(sources))
+        return InputService(name, protocol, ports, self.interfaces, _networks(sources), _LIMITS.get(name))
 
     def routing(self, *peers: _Source) -> tuple[InputService, ...]:
         """Open BGP, BFD and echo to routing peers."""
@@ -58,9 +76,11 @@ class On:
         """Open LDP (RFC 5036): its hello messages and its sessions."""
         return self._open("ldp_hello", "udp", (LDP,), sources), self._open("ldp", "tcp", (LDP,), sources)
 
-    def gtp(self, *peers: _Source) -> InputService:
-        """Open GTP, control and user plane (TS 29.274, TS 29.281)."""
-        return self._open("gtp", "udp", (GTP_C, GTP_U), peers)
+    def gtp(self, sims: int, *peers: _Source) -> tuple[InputService, ...]:
+        """Open GTP, control and user plane (TS 29.274, TS 29.281), for so many SIMs."""
+        rate = _GTP_LEAST + _GTP_OF_A_SIM * sims
+        control = self._open("gtp_c", "udp", (GTP_C,), peers)
+        return replace(control, limit=Limit(rate, 2 * rate)), self._open("gtp_u", "udp", (GTP_U,), peers)
 
     def vault(self, *sources: _Source) -> InputService:
         """Open the Vault API: enrolment, renewal, CRL and OCSP."""

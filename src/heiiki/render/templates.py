@@ -1,16 +1,29 @@
 """The templates: one environment for the whole fleet, each template compiled once."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cache
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import jinja2
 
 from heiiki.errors import RenderError
-from heiiki.plan.model import BgpNeighbor, Device, InputService, InterfaceKind, Plan, Router, TrafficSelector
+from heiiki.plan.model import (
+    BgpNeighbor,
+    Device,
+    InputService,
+    InterfaceKind,
+    Limit,
+    Plan,
+    Router,
+    TrafficSelector,
+)
 
 _FEWEST_BITS = 3
+_MOST_SOURCES = 65536
+_HALF_OPEN = 16
+_ON_LINK = IPv4Network("224.0.0.0/24")
 _PROTOCOLS = {"gre": "47", "vrrp": "112", "ospf": "89"}
 
 
@@ -30,14 +43,21 @@ def _environment() -> jinja2.Environment:
         accept_name,
         accepted,
         announced,
+        answered,
+        beyond,
         braces,
         dispatched,
+        half_open,
         identifier,
+        ike_table,
+        limited,
         local_selector,
         management_side,
+        meters,
         most_prefixes,
         nested,
         opened,
+        opening,
         own_addresses,
         quoted,
         remote_selector,
@@ -99,6 +119,19 @@ def most_prefixes(neighbor: BgpNeighbor, plan: Plan, router: Router) -> int:
     return 1 << max(_FEWEST_BITS, count.bit_length())
 
 
+def ike_table(device: Device) -> int:
+    """Return how many rows the IKE daemon's table of SAs needs: a power of two, two SAs a row at most.
+
+    While a peer authenticates once more it has two.
+    """
+    return 1 << (len(device.ipsec) - 1).bit_length()
+
+
+def half_open(device: Device) -> int:
+    """Return how many peers may be in the middle of IKE_SA_INIT: all that there are come back at once."""
+    return _HALF_OPEN + 2 * len(device.ipsec)
+
+
 def announced(router: Router) -> Iterator[str]:
     """Yield the names of the prefix sets that sessions announce, once each."""
     names = (neighbor.announce for instance in router.bgp for neighbor in instance.neighbors)
@@ -114,6 +147,48 @@ def opened(service: InputService) -> str:
     if not service.ports:
         return f"ip protocol {service.protocol}"
     return f"{service.protocol} dport {braces(service.ports)}"
+
+
+def opening(service: InputService) -> str:
+    """Return the nftables match for what counts against the limit of a service."""
+    syn = " tcp flags & (syn | ack) == syn" if service.protocol == "tcp" else ""
+    return f"{opened(service)}{syn}"
+
+
+def limited(device: Device) -> Iterator[tuple[InputService, Limit]]:
+    """Yield the services that are limited, on the interfaces by which a packet comes in first, and how.
+
+    What comes into a VRF is seen once more on the VRF's own interface.
+    """
+    virtual = {item.name for item in device.interfaces if item.kind is InterfaceKind.VRF}
+    for service in device.firewall.services if device.firewall else ():
+        interfaces = tuple(name for name in service.interfaces if name not in virtual)
+        if service.limit is not None and service.sources and interfaces:
+            yield replace(service, interfaces=interfaces), service.limit
+
+
+def meters(device: Device) -> dict[str, tuple[Limit, int]]:
+    """Return limit and number of possible sources of each service that is limited, by its name.
+
+    One that is full would let further sources pass unlimited: it has room for all that may be.
+    """
+    found: dict[str, tuple[Limit, int]] = {}
+    for service, limit in limited(device):
+        _, sources = found.get(service.name, (limit, 0))
+        sources += sum(source.num_addresses for source in service.sources)
+        found[service.name] = limit, min(sources, _MOST_SOURCES)
+    return found
+
+
+def beyond(name: str, limit: Limit) -> str:
+    """Return what nftables does with a packet beyond the limit of its source."""
+    budget = f"limit rate over {limit.rate}/second burst {limit.burst} packets"
+    return f"update @rate_{name} {{ ip saddr {budget} }} counter name limited_{name} drop"
+
+
+def answered(device: Device) -> tuple[object, ...]:
+    """Return where packets for a device itself go: its addresses, and the groups of its link (RFC 5771)."""
+    return (*own_addresses(device), _ON_LINK)
 
 
 def nested(device: Device) -> tuple[str, ...]:

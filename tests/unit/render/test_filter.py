@@ -9,9 +9,9 @@ import pytest
 
 from heiiki.intent import load
 from heiiki.intent.forms import PLANNED_INTERFACE
-from heiiki.plan import Plan, build
+from heiiki.plan import Plan, build, firewall
 from heiiki.plan.model import Device, InterfaceKind, ManagementAccess
-from heiiki.render.templates import render
+from heiiki.render.templates import meters, render
 
 EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
 SOURCES, POOL = IPv4Network("192.168.200.0/24"), IPv4Network("10.16.0.0/18")
@@ -89,6 +89,92 @@ def test_what_is_forwarded_or_held_without_state_is_not_tracked(plan: Plan) -> N
         assert forwarded.startswith("ip daddr != {")
 
 
+CARRIES = {"esp", "gre", "gtp_u"}
+"""What carries the paths' own packets: as many as there are."""
+
+
+def limits(rules: str) -> dict[str, list[str]]:
+    """The rules of the chain of limits by the counter that each of them moves."""
+    found: dict[str, list[str]] = {}
+    for rule in chain(rules, "limits")[2:]:
+        counted = re.search(r"counter name limited_(\w+) drop$", rule)
+        assert counted, rule
+        found.setdefault(counted[1], []).append(rule)
+    return found
+
+
+def test_each_source_is_limited_in_what_it_asks_of_a_device(plan: Plan) -> None:
+    for device in filters(plan):
+        rules = render("linux/nftables.conf.j2", plan, device)
+        opened = [one for one in chain(rules, "input") if "comment" in one and "path_mtu" not in one]
+        names = {re.findall(r'comment "(\w+)"', one)[0] for one in opened}
+        assert limits(rules).keys() == names - CARRIES, device.name
+        for name, found in limits(rules).items():
+            assert f"counter limited_{name} {{}}" in rules
+            for rule in found:
+                assert f"update @rate_{name} {{ ip saddr limit rate over " in rule
+                assert (" tcp flags & (syn | ack) == syn " in rule) == ("tcp dport" in rule), rule
+
+
+def test_what_is_limited_is_what_is_let_in(plan: Plan) -> None:
+    """A rule of the limits asks for interfaces, sources and ports of the one that accepts."""
+    for device in filters(plan):
+        rules = render("linux/nftables.conf.j2", plan, device)
+        virtual = {item.name for item in device.interfaces if item.kind is InterfaceKind.VRF}
+        opened = {without(one.partition(" accept")[0], virtual) for one in chain(rules, "input")}
+        for found in limits(rules).values():
+            for rule in found:
+                asked = rule.partition(" update @")[0].replace(" tcp flags & (syn | ack) == syn", "")
+                assert asked in opened, (device.name, rule)
+
+
+def without(rule: str, names: set[str]) -> str:
+    """A rule without some interfaces: a packet is counted on the one by which it comes in first."""
+    interfaces = re.match(r"iifname \{ (.*?) \}", rule)
+    if not interfaces:
+        return rule
+    left = [name for name in re.findall(r'"([^"]+)"', interfaces[1]) if name not in names]
+    return rule.replace(interfaces[1], ", ".join(f'"{name}"' for name in left))
+
+
+def test_limits_come_before_tracking_and_have_room_for_every_source(plan: Plan) -> None:
+    for device in filters(plan):
+        rules = render("linux/nftables.conf.j2", plan, device)
+        assert "type filter hook prerouting priority raw + 3;" in rules.partition("chain limits {")[2][:250]
+        sizes = dict(re.findall(r"set rate_(\w+) \{ type ipv4_addr; size (\d+);", rules))
+        for name, (limit, sources) in meters(device).items():
+            assert int(sizes[name]) == sources
+            possible = {
+                address
+                for one in device.firewall.services  # type: ignore[union-attr]
+                if one.name == name
+                for prefix in one.sources
+                for address in prefix
+            }
+            assert sources >= len(possible), (device.name, name)
+            assert 0 < limit.rate <= limit.burst
+
+
+def test_connections_to_the_vault_server_are_counted(plan: Plan) -> None:
+    (rule,) = (
+        one
+        for one in chain(render("linux/nftables.conf.j2", plan, plan.device("vault")), "input")
+        if "ct count" in one
+    )
+    assert rule == (
+        'iifname { "lan0" } tcp dport { 8200 } ct state new add @open_vault { ip saddr ct count over 16 }'
+        " counter name limited_vault drop"
+    )
+
+
+def test_the_gateway_of_more_sims_takes_more_gtp(plan: Plan) -> None:
+    few, many = (firewall.On(("s5",)).gtp(sims, POOL)[0].limit for sims in (3, 1000))
+    assert few
+    assert many
+    assert many.rate - few.rate == 4 * 997
+    assert firewall.On(("s5",)).gtp(3, POOL)[1].limit is None
+
+
 def managed(plan: Plan, interface: str) -> str:
     device = plan.device("umeda-gw-b")
     assert device.firewall
@@ -104,8 +190,10 @@ def test_management_has_an_interface_of_its_own(plan: Plan) -> None:
         "ip saddr { 10.16.0.0/18 } counter name spoofed_mgmt0 drop",
         "accept",
     ]
-    ssh = 'iifname "mgmt0" ip saddr { 192.168.200.0/24 } tcp dport { 22 } accept comment "ssh"'
-    assert [line for line in rules.splitlines() if "dport { 22 }" in line] == [f"\t\t{ssh}"]
+    ssh = 'iifname "mgmt0" ip saddr { 192.168.200.0/24 } tcp dport { 22 }'
+    limited, accepted = (line.strip() for line in rules.splitlines() if "dport { 22 }" in line)
+    assert accepted == f'{ssh} accept comment "ssh"'
+    assert limited.startswith(f"{ssh} tcp flags & (syn | ack) == syn update @rate_ssh ")
 
 
 def test_without_a_name_management_is_by_its_sources_on_what_the_plan_does_not_know(plan: Plan) -> None:

@@ -10,6 +10,7 @@ from heiiki.plan.model.firewall import (
     Firewall,
     ForwardPair,
     InputService,
+    Limit,
     ManagementAccess,
     Transit,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "IpsecConnection",
     "LanWatch",
     "Lifetimes",
+    "Limit",
     "Link",
     "LinkKind",
     "Management",

@@ -36,11 +36,27 @@ class AllowedSource:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """How much one source may ask of a service; what is more is dropped and counted (R-ISO-MALICE).
+
+    Attributes:
+        rate: packets a second; of TCP, attempts to open a connection.
+        burst: how many may come at once before the rate counts.
+        connections: TCP connections that are open at a time; 0: they are not counted.
+    """
+
+    rate: int
+    burst: int
+    connections: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class InputService:
     """What a device answers itself: `protocol` tcp, udp, gre, esp, vrrp, icmp, sctp or ospf.
 
     Attributes:
         interfaces: where it may come in; a name that ends with a star stands for all that begin so.
+        limit: bound for each source; None: it carries the paths' own packets.
     """
 
     name: str
@@ -48,6 +64,7 @@ class InputService:
     ports: tuple[int, ...]
     interfaces: tuple[str, ...]
     sources: tuple[IPv4Network, ...]
+    limit: Limit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +75,13 @@ class ManagementAccess:
         interface: its name; empty: any interface that the plan does not know.
         sources: where SSH may come from, and without a name all that may come in there.
         closed: the addresses of the closed networks, which are spoofed where they come in there.
+        limit: bound of SSH for each source.
     """
 
     interface: str
     sources: tuple[IPv4Network, ...]
     closed: tuple[IPv4Network, ...]
+    limit: Limit = Limit(10, 50)
 
 
 @dataclass(frozen=True, slots=True)

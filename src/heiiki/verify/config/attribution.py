@@ -193,6 +193,7 @@ def _only_judges(expression: Sequence[Any]) -> bool:
 _CHAINS: tuple[tuple[str, Concerned], ...] = (
     ("from_", frozenset({MALICE})),
     ("prerouting", frozenset({MALICE})),
+    ("limits", frozenset({MALICE})),
     ("encrypted", frozenset({ACCESS})),
     ("output", frozenset({ACCESS})),
     ("forward", frozenset({SITE, CARRIER})),
@@ -201,6 +202,7 @@ _CHAINS: tuple[tuple[str, Concerned], ...] = (
 _COUNTERS: tuple[tuple[str, Concerned], ...] = (
     ("spoofed_", frozenset({MALICE})),
     ("unknown_interface", frozenset({MALICE})),
+    ("limited_", frozenset({MALICE})),
     ("clear_", frozenset({ACCESS})),
     ("between_sites", frozenset({SITE})),
     ("refused_forward", frozenset({SITE})),

@@ -114,7 +114,9 @@ def ruleset(text: str, only: set[tuple[str, str]] | None) -> list[dict[str, Any]
                 continue
             table = (value["family"], value["name" if kind == "table" else "table"])
             if only is None or table in only:
-                found.append({kind: _bare(value)})
+                # What a set learns from packets is no rule.
+                learned = ("elem",) if kind == "set" and "dynamic" in value.get("flags", ()) else ()
+                found.append({kind: _bare({key: one for key, one in value.items() if key not in learned})})
     return found
 
 

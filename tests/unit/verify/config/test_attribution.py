@@ -56,7 +56,9 @@ def chain(name: str, policy: str = "drop") -> dict[str, Any]:
 
 ACCEPT: dict[str, Any] = {"accept": None}
 DROP: dict[str, Any] = {"drop": None}
-CHAINS = [chain(name) for name in ("prerouting", "from_lan0", "input", "encrypted", "output", "forward")]
+CHAINS = [
+    chain(name) for name in ("prerouting", "from_lan0", "limits", "input", "encrypted", "output", "forward")
+]
 BETWEEN_SITES = rule(
     "forward",
     match("meta", "iifname", "gre-a0017"),
@@ -101,6 +103,8 @@ def test_an_object_too_much_is_attributed_by_chain_and_interfaces(
     ("lost", "concerned"),
     [
         ({"counter": {"family": "inet", "table": "heiiki", "name": "spoofed_lan0"}}, {MALICE}),
+        ({"counter": {"family": "inet", "table": "heiiki", "name": "limited_bgp"}}, {MALICE}),
+        (rule("limits", match("payload", "tcp", 179), {"set": {"op": "update"}}, DROP), {MALICE}),
         (rule("input", {"jump": {"target": "encrypted"}}), {ACCESS}),
         (rule("from_lan0", {"counter": "spoofed_lan0"}, DROP), {MALICE}),
     ],

@@ -195,6 +195,19 @@ def test_packet_filters_are_compared_without_handles_and_counts() -> None:
     assert running.ruleset(more, only) == running.ruleset(nft("a"), None)
 
 
+def test_what_a_set_learned_from_packets_is_no_difference() -> None:
+    def learned(flags: list[str], *addresses: str) -> str:
+        one = {"family": "inet", "table": "heiiki", "name": "rate", "flags": flags, "elem": list(addresses)}
+        return json.dumps({"nftables": [{"set": one}]})
+
+    assert running.ruleset(learned(["dynamic"], "10.0.0.1"), None) == running.ruleset(
+        learned(["dynamic"]), None
+    )
+    assert running.ruleset(learned(["interval"], "10.0.0.1"), None) != running.ruleset(
+        learned(["interval"]), None
+    )
+
+
 @pytest.mark.parametrize(("content", "kind"), [(b"x\n", ""), (b"z\n", "different"), (None, "different")])
 def test_files_are_read(tmp_path: Any, content: bytes | None, kind: str) -> None:
     path = tmp_path / "frr.conf"
