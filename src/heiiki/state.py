@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import re
+import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ OWNER = "service.json"
 
 _SECRETS, _RUN = "secrets", "run"
 _PRIVATE = 0o600
+_OTHERS = 0o077
 _log = logging.getLogger(__name__)
 
 
@@ -186,7 +188,7 @@ class FileSecrets:
     def read(self, path: str, field: str) -> str:
         """Return `field` of the secret at `path`."""
         try:
-            value = json.loads(self._file(path).read_text(encoding="utf-8"))[field]
+            value = json.loads(_own(self._file(path)))[field]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise SecretError(f"secret {path}: {field} cannot be read from {self._folder}") from error
         return str(value)
@@ -194,7 +196,7 @@ class FileSecrets:
     def fields(self, path: str) -> dict[str, str]:
         """Return every field of the secret at `path`; errors as for `read`."""
         try:
-            return dict(json.loads(self._file(path).read_text(encoding="utf-8")))
+            return dict(json.loads(_own(self._file(path))))
         except (OSError, ValueError, TypeError) as error:
             raise SecretError(f"secret {path} cannot be read from {self._folder}") from error
 
@@ -222,6 +224,28 @@ class FileSecrets:
 
     def _file(self, path: str) -> Path:
         return self._folder / f"{path}.json"
+
+
+def _own(file: Path) -> bytes:
+    """Return what a file holds that nobody but its owner, who is the caller or root, could read or write.
+
+    Raises:
+        SecretError: others could; a backup that was restored without its modes, for example.
+        OSError: it cannot be read.
+    """
+    with os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as stream:
+        about = os.fstat(stream.fileno())
+        if (
+            not stat.S_ISREG(about.st_mode)
+            or about.st_mode & _OTHERS
+            or about.st_uid not in {0, os.geteuid()}
+        ):
+            mode = f"{stat.S_IMODE(about.st_mode):04o} of user {about.st_uid}"
+            raise SecretError(
+                f"{file} is {mode}, so others may have read or written it: replace the secret if they may "
+                "have, then make the file yours alone (chown, chmod 600)"
+            )
+        return stream.read()
 
 
 def _replace(file: Path, fields: Mapping[str, str]) -> None:

@@ -135,6 +135,10 @@ def test_nothing_forwards_without_its_filter_and_all_starts_once_it_is_there(ser
         for unit in FORWARDS:
             awaited(f"{unit} tries more than once", lambda unit=unit: tried(unit))
             assert shown(unit, "ActiveState") != "active", unit
+        # What is loaded instead lets nothing in or through.
+        assert service.transport.run(device, ("systemctl", "start", "nftables")).rc != 0
+        for chain in ("input", "forward"):
+            assert "policy drop" in service.run(device, "nft", "list", "chain", "inet", "heiiki", chain)
     finally:
         service.run(device, "mv", f"{conf}.kept", conf)
     for unit in FORWARDS:

@@ -162,7 +162,12 @@ def _nftables(plan: Plan, device: Device) -> Part | None:
     wanted = ("unshare", "-n", "sh", "-c", f"nft -f {_FILTER} && {_LIST}")
     running = ("sh", "-c", f"{_LIST} 2>&1 || true")
     service = Service("nftables", "reload", health, running=running, wanted=wanted)
-    return Part((_drop_in("nftables"), file), service)
+    closed = RenderedFile(
+        "/etc/heiiki/closed.nft",
+        render("linux/closed.nft.j2", plan, device),
+        validate=("unshare", "-n", "nft", "-c", "-f", "{path}"),
+    )
+    return Part((_drop_in("nftables"), closed, file), service)
 
 
 def _frr(plan: Plan, device: Device) -> Part | None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from heiiki.errors import printable
 from heiiki.requirements.catalogue import clause_of
 from heiiki.requirements.stage import Stage
 
@@ -34,6 +35,10 @@ class Evidence:
     file: str = ""
     sha256: str = ""
     excerpt: str = ""
+
+    def __post_init__(self) -> None:
+        """Make what a peer may have said harmless to a terminal."""
+        object.__setattr__(self, "excerpt", printable(self.excerpt))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,10 @@ class Verdict:
         return clause_of(self.requirement)
 
     def __post_init__(self) -> None:
-        """Refuse a result other than pass that says no reason."""
+        """Refuse a result other than pass that says no reason; make what a peer may have said harmless."""
         if self.result is not Result.PASS and not self.reason:
             message = f"{self.requirement} {self.subject}: a {self.result} verdict needs a reason"
             raise ValueError(message)
+        # Names and log lines of peers, an APN, an IMSI: a terminal may show them.
+        for name in ("subject", "reason"):
+            object.__setattr__(self, name, printable(getattr(self, name)))

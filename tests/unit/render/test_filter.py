@@ -210,6 +210,19 @@ def test_without_a_name_management_is_by_its_sources_on_what_the_plan_does_not_k
     assert set(re.findall(r'"([^"]+)"', excluded[1])) == dispatched(rules).keys()
 
 
+def test_a_device_whose_filter_is_not_loaded_is_managed_all_the_same(plan: Plan) -> None:
+    device = plan.device("umeda-gw-b")
+    assert device.firewall
+    firewall = replace(device.firewall, management=ManagementAccess("mgmt0", (SOURCES,), (POOL,)))
+    rules = render("linux/closed.nft.j2", plan, replace(device, firewall=firewall))
+    assert chain(rules, "input") == [
+        'iifname "lo" accept',
+        "ct state established,related accept",
+        'iifname "mgmt0" ip saddr { 192.168.200.0/24 } tcp dport { 22 } accept comment "ssh"',
+    ]
+    assert chain(rules, "forward") == []
+
+
 def test_no_interface_of_the_plan_can_be_named_for_management(plan: Plan) -> None:
     names = {item.name for device in plan.managed() for item in device.interfaces}
     assert {name for name in names if not PLANNED_INTERFACE.fullmatch(name)} == set()

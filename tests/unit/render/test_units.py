@@ -128,6 +128,20 @@ def test_a_stop_of_the_filter_leaves_it_in_the_kernel(builds: tuple[DeviceBuild,
     assert units(builds)["nftables.service.d/heiiki.conf"]["ExecStop"] == [""]
 
 
+def test_a_device_whose_filter_does_not_load_is_closed(builds: tuple[DeviceBuild, ...]) -> None:
+    """It has the table, but not the chain for which all that forwards waits."""
+    closed = "/bin/sh -c 'nft list table inet heiiki >/dev/null 2>&1 || nft -f /etc/heiiki/closed.nft'"
+    assert units(builds)["nftables.service.d/heiiki.conf"]["ExecStartPre"] == [closed]
+    for one in builds:
+        assert ("/etc/nftables.conf" in one.contents) == ("/etc/heiiki/closed.nft" in one.contents)
+        text = one.contents.get("/etc/heiiki/closed.nft", "")
+        assert text.count("policy drop;") == 2 * bool(text)
+        assert [line.strip() for line in text.splitlines() if "accept" in line] == [
+            'iifname "lo" accept'
+        ] * bool(text)
+        assert "prerouting" not in text
+
+
 def test_no_service_gives_up(builds: tuple[DeviceBuild, ...]) -> None:
     for name, unit in units(builds).items():
         assert unit["StartLimitIntervalSec"] == ["0"], name

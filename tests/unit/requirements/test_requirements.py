@@ -1,8 +1,11 @@
 """The catalogue and its one kind of answer."""
 
+from dataclasses import replace
+
 import pytest
 
 from heiiki.requirements import REQUIREMENTS, Result, Stage, Verdict, requirement
+from heiiki.requirements.verdict import Evidence
 
 
 def test_identifiers_are_unique_and_found() -> None:
@@ -23,3 +26,13 @@ def test_whatever_is_no_pass_needs_a_reason(result: Result) -> None:
 
 def test_a_pass_needs_none() -> None:
     assert Verdict("R-GAP", "umeda", Stage.DESIGN, Result.PASS).reason == ""
+
+
+def test_what_a_peer_said_steers_no_terminal() -> None:
+    """An APN or a log line of the other side stands in reasons; a second line would pass for ours."""
+    said = "refused \x1b[2J\x1b]0;owned\x07 at 東京\npass R-GAP"
+    shown = "refused \\x1b[2J\\x1b]0;owned\\x07 at 東京\\npass R-GAP"
+    evidence = Evidence("2026-11-29T00:00:00Z", excerpt=said)
+    found = Verdict("R-THEFT", said, Stage.LIVE, Result.FAIL, said, evidence=(evidence,))
+    assert (found.subject, found.reason, found.evidence[0].excerpt) == (shown, shown, shown)
+    assert replace(found, result=Result.UNKNOWN).reason == shown

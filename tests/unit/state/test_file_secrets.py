@@ -32,6 +32,7 @@ def test_what_cannot_be_read_says_where_and_what_to_do(tmp_path: Path, text: str
         file = tmp_path / "secrets" / f"{SIM}.json"
         file.parent.mkdir(parents=True)
         file.write_text(text)
+        file.chmod(0o600)
     with pytest.raises(SecretError) as caught:
         FileSecrets(tmp_path).read(SIM, "k")
     assert str(caught.value) == f"secret {SIM}: k cannot be read from {tmp_path}/secrets"
@@ -56,6 +57,32 @@ def test_fields_that_cannot_be_read_say_where(tmp_path: Path, text: str | None) 
         file = tmp_path / "secrets" / f"{SIM}.json"
         file.parent.mkdir(parents=True)
         file.write_text(text)
+        file.chmod(0o600)
     with pytest.raises(SecretError) as caught:
         FileSecrets(tmp_path).fields(SIM)
     assert str(caught.value) == f"secret {SIM} cannot be read from {tmp_path}/secrets"
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o620, 0o602])
+def test_a_secret_that_others_could_read_or_write_is_refused(tmp_path: Path, mode: int) -> None:
+    source = FileSecrets(tmp_path)
+    source.create(SIM, {"k": "00"})
+    file = tmp_path / "secrets" / f"{SIM}.json"
+    file.chmod(mode)
+    for read in (lambda: source.read(SIM, "k"), lambda: source.fields(SIM)):
+        with pytest.raises(
+            SecretError, match=rf"is {mode:04o} of user \d+, so others may have read"
+        ) as caught:
+            read()
+        assert str(file) in str(caught.value)
+        assert "chmod 600" in str(caught.value)
+    file.chmod(0o600)
+    assert source.read(SIM, "k") == "00"
+
+
+def test_a_secret_is_no_link(tmp_path: Path) -> None:
+    source = FileSecrets(tmp_path)
+    source.create(SIM, {"k": "00"})
+    (tmp_path / "secrets/sim/other.json").symlink_to(tmp_path / "secrets" / f"{SIM}.json")
+    with pytest.raises(SecretError, match="cannot be read"):
+        source.read("sim/other", "k")

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from heiiki_lab.mobile.pgw.config import Config, Watched
+from heiiki_lab.mobile.pgw.config import Config, PgwError, Watched
 from heiiki_lab.mobile.pgw.gtpv2 import (
     ACCEPTED,
     APN_ACCESS_DENIED,
@@ -53,6 +53,7 @@ FRESH_S = 5.0
 """The next report comes within so many seconds, on a machine that stalls too."""
 _COUNT_SECONDS = 5.0
 _REPEAT_SECONDS = 10.0  # T3-RESPONSE times N3-REQUESTS of the peer: as long a request may be repeated (7.6)
+_MOST_ANSWERED = 4096
 
 
 @dataclass
@@ -111,8 +112,19 @@ class Pgw:
         if reply is None:
             return None
         encoded = encode(reply)
-        self._answered[peer, data] = time.monotonic(), encoded
+        self._remember((peer, data), encoded)
         return encoded
+
+    def _remember(self, request: tuple[str, bytes], reply: bytes) -> None:
+        """Keep an answer while its request may be repeated, and a number of them: a peer sends freely."""
+        now = time.monotonic()
+        self._answered.pop(request, None)
+        while self._answered:
+            oldest = next(iter(self._answered))
+            if len(self._answered) < _MOST_ANSWERED and now - self._answered[oldest][0] < _REPEAT_SECONDS:
+                break
+            del self._answered[oldest]
+        self._answered[request] = now, reply
 
     def _answer(self, message: Message) -> Message | None:
         if message.type == ECHO_REQUEST:
@@ -135,7 +147,7 @@ class Pgw:
         self.kernel.add(session)
         self.sessions[session.key] = session
         self._changed()
-        _LOG.info("%s at %s has %s", session.imsi, session.apn, session.address)
+        _LOG.info("%s at %r has %s", session.imsi, session.apn, session.address)
         return Message(
             CREATE_SESSION + 1, session.peer_control_teid, message.sequence, self._created(session)
         )
@@ -143,7 +155,7 @@ class Pgw:
     def _refuse(self, request: Request, sequence: int) -> Message:
         self.refused += 1
         self.last_refusal = {"imsi": request.imsi, "apn": request.apn, "cause": APN_ACCESS_DENIED}
-        _LOG.warning("refused %s at %s: not in the configuration", request.imsi, request.apn)
+        _LOG.warning("refused %s at %r: not in the configuration", request.imsi, request.apn)
         return Message(CREATE_SESSION + 1, request.control[0], sequence, cause(APN_ACCESS_DENIED))
 
     @staticmethod
@@ -189,7 +201,7 @@ class Pgw:
         if message.type == DELETE_SESSION:
             self._end(session)
             self._changed()
-            _LOG.info("%s left %s", session.imsi, session.apn)
+            _LOG.info("%s left %r", session.imsi, session.apn)
         return Message(message.type + 1, session.peer_control_teid, message.sequence, cause(ACCEPTED))
 
     def report(self) -> None:
@@ -255,7 +267,7 @@ def serve(pgw: Pgw, sock: socket.socket, watched: Watched) -> None:
                 sock.sendto(reply, (peer, _GTPC_PORT))
         except TimeoutError:
             pass
-        except (MalformedError, OSError) as error:
+        except (MalformedError, PgwError, OSError) as error:
             _LOG.warning("dropped a message: %s", error)
         if time.monotonic() >= due:
             due = time.monotonic() + _POLL_SECONDS

@@ -4,6 +4,7 @@ import json
 import os
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -139,6 +140,63 @@ def test_deleted_session_is_gone_and_a_second_delete_is_told_so(gateway: pgw.Pgw
     assert gateway.spoof_filter.allowed == set()  # type: ignore[attr-defined]
     message, ies = delete(gateway, teid, sequence=9)
     assert (message.teid, ies[2][0]) == (0, CONTEXT_NOT_FOUND)
+
+
+def echo(sequence: int) -> bytes:
+    return encode(Message(1, None, sequence, b""))
+
+
+def test_what_a_peer_sends_fills_no_memory(gateway: pgw.Pgw) -> None:
+    """Each Echo has a number of its own: answers are kept for repeated requests, and only so many."""
+    for sequence in range(3 * pgw._MOST_ANSWERED):
+        assert gateway.handle(echo(sequence), "192.0.2.3")
+    assert len(gateway._answered) <= pgw._MOST_ANSWERED
+
+
+def test_answers_are_forgotten_once_no_request_is_repeated(
+    gateway: pgw.Pgw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway.handle(echo(1), "192.0.2.3")
+    now = pgw.time.monotonic()
+    monkeypatch.setattr(pgw.time, "monotonic", lambda: now + pgw._REPEAT_SECONDS + 1)
+    gateway.handle(echo(2), "192.0.2.3")
+    assert len(gateway._answered) == 1
+
+
+def test_a_command_that_fails_ends_no_service(gateway: pgw.Pgw, caplog: pytest.LogCaptureFixture) -> None:
+    """nft refuses once: the message is dropped, and the peer asks again."""
+    messages = [create(), create()]
+
+    class Socket:
+        sent: ClassVar[list[bytes]] = []
+
+        def recvfrom(self, _size: int) -> tuple[bytes, tuple[str, int]]:
+            if not messages:
+                raise EOFError
+            return messages.pop(), ("192.0.2.3", 2123)
+
+        def sendto(self, data: bytes, _to: object) -> None:
+            self.sent.append(data)
+
+    refused = iter([PgwError("nft exited 1")])
+
+    def replace(_sessions: list[Session]) -> None:
+        if error := next(refused, None):
+            raise error
+
+    gateway.spoof_filter.replace = replace  # type: ignore[method-assign]
+    with pytest.raises(EOFError):
+        pgw.serve(gateway, Socket(), Watched(Path("/nonexistent")))  # type: ignore[arg-type]
+    assert len(Socket.sent) == 1
+    assert "dropped a message: nft exited 1" in caplog.text
+
+
+def test_a_name_that_steers_a_terminal_is_logged_as_text(
+    gateway: pgw.Pgw, caplog: pytest.LogCaptureFixture
+) -> None:
+    ask(gateway, create(apn=b"\x07\x1b[2Jder"))
+    assert "\x1b" not in caplog.text
+    assert "\\x1b[2Jder" in caplog.text
 
 
 def test_echo_is_answered(gateway: pgw.Pgw) -> None:
