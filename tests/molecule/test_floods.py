@@ -130,7 +130,7 @@ FLOODS = (
 def test_a_flood_costs_its_sender_alone(
     service: Service, flood: Flood, record_property: Callable[[str, object], None]
 ) -> None:
-    limit, _ = meters(service.plan.device(flood.flooded))[flood.name]
+    limit, _ = meters(service.plan.device(flood.flooded), service.plan)[flood.name]
     source, target = str(flood.source(service)), str(flood.target(service))
     what = (source, target, str(flood.protocol), str(flood.port), str(PACKETS), flood.body)
     match = f"ip saddr {source} {flood.match}"

@@ -1,7 +1,7 @@
 """The templates: one environment for the whole fleet, each template compiled once."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -155,35 +155,64 @@ def opening(service: InputService) -> str:
     return f"{opened(service)}{syn}"
 
 
-def limited(device: Device) -> Iterator[tuple[InputService, Limit]]:
-    """Yield the services that are limited, on the interfaces by which a packet comes in first, and how.
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """A service that is limited, for sources that are counted alike.
 
-    What comes into a VRF is seen once more on the VRF's own interface.
+    Attributes:
+        service: on the interfaces by which a packet comes in first, for those sources.
+        key: the words of nftables for whose budget a packet is of.
+    """
+
+    service: InputService
+    limit: Limit
+    key: str = "ip saddr"
+
+
+def limited(device: Device, plan: Plan) -> Iterator[Limited]:
+    """Yield the services that are limited.
+
+    A site has one budget, whichever of its LAN's addresses a packet bears; any other source has its own. What
+    comes into a VRF is seen once more on the VRF's own interface, and counted once.
     """
     virtual = {item.name for item in device.interfaces if item.kind is InterfaceKind.VRF}
     for service in device.firewall.services if device.firewall else ():
         interfaces = tuple(name for name in service.interfaces if name not in virtual)
-        if service.limit is not None and service.sources and interfaces:
-            yield replace(service, interfaces=interfaces), service.limit
+        if service.limit is None or not interfaces:
+            continue
+        sites = tuple(source for source in service.sources if _holds_sites(source, plan))
+        single = tuple(source for source in service.sources if source not in sites)
+        here = replace(service, interfaces=interfaces)
+        if single:
+            yield Limited(replace(here, sources=single), service.limit)
+        if sites:
+            key = f"ip saddr & {plan.sites[0].lan.netmask}"
+            yield Limited(replace(here, sources=sites), service.limit, key)
 
 
-def meters(device: Device) -> dict[str, tuple[Limit, int]]:
+def _holds_sites(source: IPv4Network, plan: Plan) -> bool:
+    """Whether the sources are the LANs of many sites, which are all of one size."""
+    return bool(plan.sites) and source != plan.sites[0].lan and plan.sites[0].lan.subnet_of(source)
+
+
+def meters(device: Device, plan: Plan) -> dict[str, tuple[Limit, int]]:
     """Return limit and number of possible sources of each service that is limited, by its name.
 
     One that is full would let further sources pass unlimited: it has room for all that may be.
     """
     found: dict[str, tuple[Limit, int]] = {}
-    for service, limit in limited(device):
-        _, sources = found.get(service.name, (limit, 0))
-        sources += sum(source.num_addresses for source in service.sources)
-        found[service.name] = limit, min(sources, _MOST_SOURCES)
+    for one in limited(device, plan):
+        name = one.service.name
+        _, sources = found.get(name, (one.limit, 0))
+        sources += sum(source.num_addresses for source in one.service.sources)
+        found[name] = one.limit, min(sources, _MOST_SOURCES)
     return found
 
 
-def beyond(name: str, limit: Limit) -> str:
+def beyond(limit: Limit, name: str, key: str = "ip saddr") -> str:
     """Return what nftables does with a packet beyond the limit of its source."""
     budget = f"limit rate over {limit.rate}/second burst {limit.burst} packets"
-    return f"update @rate_{name} {{ ip saddr {budget} }} counter name limited_{name} drop"
+    return f"update @rate_{name} {{ {key} {budget} }} counter name limited_{name} drop"
 
 
 def answered(device: Device) -> tuple[object, ...]:

@@ -1,6 +1,7 @@
 """The packet filter denies by interface: what the plan does not know lets nothing in, whatever it claims."""
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -112,29 +113,49 @@ def test_each_source_is_limited_in_what_it_asks_of_a_device(plan: Plan) -> None:
         for name, found in limits(rules).items():
             assert f"counter limited_{name} {{}}" in rules
             for rule in found:
-                assert f"update @rate_{name} {{ ip saddr limit rate over " in rule
+                assert re.search(
+                    rf"update @rate_{name} {{ ip saddr (& 255.255.255.240 )?limit rate over ", rule
+                )
                 assert (" tcp flags & (syn | ack) == syn " in rule) == ("tcp dport" in rule), rule
 
 
+def asked(rule: str, virtual: Collection[str] = ()) -> set[tuple[str, str, str]]:
+    """Interface, source and rest of what a rule asks for, one by one."""
+    found = re.match(r"iifname \{ (.*?) \} ip saddr \{ (.*?) \} (.*)", rule)
+    if not found:
+        return set()
+    names = [name for name in re.findall(r'"([^"]+)"', found[1]) if name not in virtual]
+    rest = found[3].replace(" tcp flags & (syn | ack) == syn", "")
+    return {(name, source, rest) for name in names for source in found[2].split(", ")}
+
+
 def test_what_is_limited_is_what_is_let_in(plan: Plan) -> None:
-    """A rule of the limits asks for interfaces, sources and ports of the one that accepts."""
+    """Interfaces, sources and ports are those of the rules that accept, on which a packet comes in first."""
     for device in filters(plan):
         rules = render("linux/nftables.conf.j2", plan, device)
         virtual = {item.name for item in device.interfaces if item.kind is InterfaceKind.VRF}
-        opened = {without(one.partition(" accept")[0], virtual) for one in chain(rules, "input")}
-        for found in limits(rules).values():
-            for rule in found:
-                asked = rule.partition(" update @")[0].replace(" tcp flags & (syn | ack) == syn", "")
-                assert asked in opened, (device.name, rule)
+        opened = {
+            one
+            for rule in chain(rules, "input")
+            if re.search(r'accept comment "(?!esp|gre|gtp_u)', rule)
+            for one in asked(rule.partition(" accept")[0], virtual)
+        }
+        within = {
+            one
+            for found in limits(rules).values()
+            for rule in found
+            for one in asked(rule.partition(" update @")[0])
+        }
+        assert within == opened, device.name
 
 
-def without(rule: str, names: set[str]) -> str:
-    """A rule without some interfaces: a packet is counted on the one by which it comes in first."""
-    interfaces = re.match(r"iifname \{ (.*?) \}", rule)
-    if not interfaces:
-        return rule
-    left = [name for name in re.findall(r'"([^"]+)"', interfaces[1]) if name not in names]
-    return rule.replace(interfaces[1], ", ".join(f'"{name}"' for name in left))
+def test_a_site_has_one_budget_by_whichever_of_its_addresses(plan: Plan) -> None:
+    rules = limits(render("linux/nftables.conf.j2", plan, plan.device("dras")))
+    one, sites = rules["echo"]
+    assert "ip saddr { 10.15.0.0/28 }" in one
+    assert "update @rate_echo { ip saddr limit" in one
+    assert "ip saddr { 10.16.0.0/18 }" in sites
+    assert "update @rate_echo { ip saddr & 255.255.255.240 limit" in sites
 
 
 def test_limits_come_before_tracking_and_have_room_for_every_source(plan: Plan) -> None:
@@ -142,7 +163,7 @@ def test_limits_come_before_tracking_and_have_room_for_every_source(plan: Plan) 
         rules = render("linux/nftables.conf.j2", plan, device)
         assert "type filter hook prerouting priority raw + 3;" in rules.partition("chain limits {")[2][:250]
         sizes = dict(re.findall(r"set rate_(\w+) \{ type ipv4_addr; size (\d+);", rules))
-        for name, (limit, sources) in meters(device).items():
+        for name, (limit, sources) in meters(device, plan).items():
             assert int(sizes[name]) == sources
             possible = {
                 address
@@ -156,15 +177,15 @@ def test_limits_come_before_tracking_and_have_room_for_every_source(plan: Plan) 
 
 
 def test_connections_to_the_vault_server_are_counted(plan: Plan) -> None:
-    (rule,) = (
-        one
-        for one in chain(render("linux/nftables.conf.j2", plan, plan.device("vault")), "input")
-        if "ct count" in one
+    """Those of a site together: its hosts, by whichever address."""
+    rules = chain(render("linux/nftables.conf.j2", plan, plan.device("vault")), "input")
+    single, sites = (one for one in rules if "ct count" in one)
+    assert "{ ip saddr ct count over 16 } counter name limited_vault drop" in single
+    assert sites == (
+        'iifname { "lan0" } ip saddr { 10.16.0.0/18 } tcp dport { 8200 } ct state new'
+        " add @open_vault { ip saddr & 255.255.255.240 ct count over 16 } counter name limited_vault drop"
     )
-    assert rule == (
-        'iifname { "lan0" } tcp dport { 8200 } ct state new add @open_vault { ip saddr ct count over 16 }'
-        " counter name limited_vault drop"
-    )
+    assert rules.index(sites) < next(place for place, one in enumerate(rules) if 'comment "vault"' in one)
 
 
 def test_the_gateway_of_more_sims_takes_more_gtp(plan: Plan) -> None:
