@@ -22,6 +22,9 @@ import socket, struct, sys, time
 source, target, protocol, port, count, body = sys.argv[1:]
 protocol, port, body = int(protocol), int(port), bytes.fromhex(body)
 wire = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+if target.startswith("224."):
+    out = struct.pack("4s4si", bytes(4), bytes(4), socket.if_nametoindex("lan0"))
+    wire.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, out)
 ends = socket.inet_aton(source) + socket.inet_aton(target)
 
 def checksum(data):
@@ -62,8 +65,12 @@ print(len(kept))
 """
 IKE_SA_INIT = "01" * 8 + "00" * 8 + "21202208" + "00000000" + "0000001c"
 """A header alone (RFC 7296 3.1): as much as a flood needs."""
-GTP_ECHO = "4001000400000100"
-"""An Echo Request without a tunnel (TS 29.274 5.3)."""
+GTP_UNKNOWN = "4063000400000100"
+"""A message of a type that nobody answers (TS 29.274 6.1): an answer would be a flood of the sender."""
+
+
+SYN = "tcp flags & (syn | ack) == syn"
+"""Of TCP, attempts to open a connection are counted; the sender's own kernel refuses what is answered."""
 
 
 @dataclass(frozen=True)
@@ -104,14 +111,14 @@ BEMS, GATEWAY = "umeda-bems", "umeda-ce-a"
 FLOODS = (
     Flood("echo", BEMS, "dras", of(BEMS, "lan0"), of("dras", "lan0"), 1, "icmp type echo-request"),
     Flood("stamp", BEMS, "dras", of(BEMS, "lan0"), of("dras", "lan0"), 17, "udp dport 862", 862, "00" * 44),
-    Flood("vault", BEMS, "vault", of(BEMS, "lan0"), of("vault", "lan0"), 6, "tcp dport 8200", 8200),
+    Flood("vault", BEMS, "vault", of(BEMS, "lan0"), of("vault", "lan0"), 6, f"tcp dport 8200 {SYN}", 8200),
     # The address of the other gateway, which every host of the LAN can write into a packet.
     Flood(
         "vrrp", BEMS, GATEWAY, of(SITE, "lan0"), lambda _: "224.0.0.18", 112, "ip protocol 112", 0, "31330000"
     ),
-    Flood("bgp", BEMS, GATEWAY, of(SITE, "lan0"), of(GATEWAY, "lan0"), 6, "tcp dport 179", 179),
+    Flood("bgp", BEMS, GATEWAY, of(SITE, "lan0"), of(GATEWAY, "lan0"), 6, f"tcp dport 179 {SYN}", 179),
     Flood("ike", SITE, HUB, of(SITE, "wwan0"), peer_of_site, 17, "udp dport 500", 500, IKE_SA_INIT),
-    Flood("bgp", SITE, HUB, of(SITE, "tun-b"), hub_of_tunnel, 6, "tcp dport 179", 179),
+    Flood("bgp", SITE, HUB, of(SITE, "tun-b"), hub_of_tunnel, 6, f"tcp dport 179 {SYN}", 179),
     Flood(
         "gtp_c",
         "b-sgw",
@@ -121,7 +128,7 @@ FLOODS = (
         17,
         "udp dport 2123",
         2123,
-        GTP_ECHO,
+        GTP_UNKNOWN,
     ),
 )
 
