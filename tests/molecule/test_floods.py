@@ -133,7 +133,19 @@ FLOODS = (
 )
 
 
-@pytest.mark.parametrize("flood", FLOODS, ids=lambda flood: f"{flood.name} from {flood.sender}")
+REPRESENTATIVE = frozenset({"vault", "ike"})
+"""Those of `make test`, by what is limited; `make long` has all."""
+
+
+def chosen() -> list[Any]:
+    marks = {True: pytest.mark.representative, False: pytest.mark.long}
+    return [
+        pytest.param(one, id=f"{one.name} from {one.sender}", marks=marks[one.name in REPRESENTATIVE])
+        for one in FLOODS
+    ]
+
+
+@pytest.mark.parametrize("flood", chosen())
 def test_a_flood_costs_its_sender_alone(
     service: Service, flood: Flood, record_property: Callable[[str, object], None]
 ) -> None:
