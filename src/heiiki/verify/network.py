@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
-from heiiki.plan.model import Device, Function, Interface, Link, Network, Plan, Role, SitePlan
+from heiiki.plan.model import Device, Function, Interface, Network, Plan, Role, SitePlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,27 +73,18 @@ def lan_address(device: Device, lan: IPv4Network) -> tuple[Interface, IPv4Addres
 
 def across(plan: Plan, device: Device, interface: str) -> IPv4Address | None:
     """Return the address at the other end of the link on `interface`, or None."""
-    for link in plan.links:
-        for here, there in (link.ends, link.ends[::-1]):
-            if (here.device, here.interface) == (device.name, interface):
-                addresses = plan.device(there.device).interface(there.interface).addresses
-                return addresses[0].ip if addresses else None
-    return None
-
-
-def access_link(plan: Plan, device: Device) -> Link:
-    """Return the device's access line on network A; KeyError when it has none."""
-    for link in plan.links:
-        if (link.network, link.kind) == ("a", "access") and device.name in (link.a.device, link.b.device):
-            return link
-    raise KeyError(f"access line of {device.name}")
+    there = plan.across(device.name, interface)
+    addresses = plan.device(there.device).interface(there.interface).addresses if there else ()
+    return addresses[0].ip if addresses else None
 
 
 def over_a(plan: Plan, device: Device) -> Exit:
-    """Return the exit of a customer's device to carrier A."""
-    link = access_link(plan, device)
-    interface = next(end.interface for end in link.ends if end.device == device.name)
-    return Exit(device.name, "a", interface, across(plan, device, interface))
+    """Return the exit of a customer's device to carrier A: the access line, which ends at a PE."""
+    for interface in device.interfaces:
+        there = plan.across(device.name, interface.name)
+        if there is not None and plan.device(there.device).function is Function.PE:
+            return Exit(device.name, "a", interface.name, across(plan, device, interface.name))
+    raise KeyError(f"access line of {device.name}")
 
 
 def uplink(plan: Plan, device: Device, network: str) -> Exit:
@@ -138,17 +129,14 @@ def by_gateway(plan: Plan, site: SitePlan) -> Iterator[Exit]:
         yield Exit(controller.name, "lan", interface.name, address)
 
 
-def foreign_addresses(plan: Plan, site: SitePlan) -> Iterator[tuple[SitePlan, Device, IPv4Address]]:
-    """Yield every address that devices of other sites own, the virtual gateways included."""
-    for other in plan.sites:
-        if other.name == site.name:
-            continue
-        for device in site_devices(plan, other):
-            for address in device.addresses:
-                yield other, device, address
-        first = plan.device(other.gateways[0])
-        if other.virtual_gateway not in first.addresses:
-            yield other, first, other.virtual_gateway
+def addresses_of(plan: Plan, site: SitePlan) -> Iterator[tuple[Device, IPv4Address]]:
+    """Yield every address that the site's devices own, the virtual gateway included."""
+    for device in site_devices(plan, site):
+        for address in device.addresses:
+            yield device, address
+    first = plan.device(site.gateways[0])
+    if site.virtual_gateway not in first.addresses:
+        yield first, site.virtual_gateway
 
 
 def expected_exits(plan: Plan, site: SitePlan) -> Iterator[tuple[str, IPv4Address, str]]:

@@ -9,6 +9,7 @@ route, rule or timer is changed.
 """
 
 import json
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,7 +19,7 @@ from heiiki.render import agent
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
 from heiiki.verify.fleet import Fleet
-from heiiki.verify.isolation.packets import Outcome, ProbePacket, ProbeRun, send_probes
+from heiiki.verify.isolation.packets import MOST, Outcome, ProbePacket, ProbeRun, send_probes
 from heiiki.verify.isolation.sites import listing
 from heiiki.verify.network import gateway, hub_ce, lan_address, servers, towards, uplink
 from heiiki.verify.stamp import measuring
@@ -61,8 +62,13 @@ def _legs(plan: Plan, site: SitePlan, network: str) -> Iterator[Leg]:
 
 
 def measure(fleet: Fleet, over: Collection[Leg], patience: int = 1) -> ProbeRun:
-    """Send `COUNT` echo requests on each leg, all legs at once; `patience` as in `send_probes`."""
-    every = [replace(leg.packet, repeat=index) for index in range(COUNT) for leg in over]
+    """Send echo requests on each leg, all legs at once; `patience` as in `send_probes`.
+
+    There are `COUNT` on a leg, or as many as the router with the most legs can tell apart in one run.
+    """
+    busiest = max(Counter(leg.packet.out.device for leg in over).values(), default=1)
+    count = min(COUNT, MOST // busiest)
+    every = [replace(leg.packet, repeat=index) for index in range(count) for leg in over]
     return send_probes(fleet, every, dict.fromkeys(leg.entry[0] for leg in over), patience=patience)
 
 
@@ -70,7 +76,7 @@ def verdicts(plan: Plan, probe_run: ProbeRun, keep: Keep) -> Iterator[Verdict]:
     """Yield R-DUAL and R-DELAY for every site and network."""
     for site in plan.sites:
         for network in Network:
-            mine = [leg for leg in legs(plan) if (leg.site, leg.network) == (site.name, network)]
+            mine = list(_legs(plan, site, network))
             outcomes = probe_run.of(f"path:{site.name}:{network}")
             evidence = (keep(f"paths/{site.name}-{network}.txt", listing(outcomes)),)
             subject = f"{site.name} over {network.upper()}"

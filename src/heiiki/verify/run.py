@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
+from random import SystemRandom
 from traceback import format_exception
 
 from heiiki.design.sent import read
@@ -27,7 +28,7 @@ from heiiki.verify.host import state
 from heiiki.verify.host.explained import Adds, nothing
 from heiiki.verify.ipsec import anchors, associations, certificates, cleartext, refusals, wire
 from heiiki.verify.ipsec.test_certificates import Authority
-from heiiki.verify.isolation import carrier, group, sites, spoofing
+from heiiki.verify.isolation import carrier, group, sample, sites, spoofing
 from heiiki.verify.isolation.packets import send_probes
 from heiiki.verify.routing import sessions
 from heiiki.verify.routing.health import Health, UnhealthyError
@@ -224,7 +225,13 @@ def _isolation(scene: _Scene) -> Iterator[Verdict]:
     plan, devices = scene.plan, scene.fleet
     guards = spoofing.guards(plan)
     before, failures = spoofing.read_counters(devices, guards)
-    everything = (*sites.packets(plan), *group.packets(plan), *carrier.packets(plan), *spoofing.packets(plan))
+    random = SystemRandom()
+    everything = (
+        *sites.packets(plan, sample.Population(plan).draw(random)),
+        *group.packets(plan, random),
+        *carrier.packets(plan),
+        *spoofing.packets(plan),
+    )
     listeners = (*spoofing.listeners(plan), *(one.name for one in carrier.second_customers(plan)))
     probe_run = send_probes(devices, everything, listeners, patience=scene.patience)
     after, more = spoofing.read_counters(devices, guards)

@@ -16,7 +16,7 @@ from heiiki.verify import access
 from heiiki.verify.config.running import filter_subject, filtered, held
 from heiiki.verify.host import state
 from heiiki.verify.ipsec import anchors, refusals
-from heiiki.verify.isolation import carrier, spoofing
+from heiiki.verify.isolation import carrier, sites, spoofing
 from heiiki.verify.network import gateways, host
 from heiiki.verify.routing.expected import expectations
 
@@ -76,10 +76,8 @@ def _of_sites(plan: Plan) -> Named:
 
 def _of_isolation(plan: Plan) -> Named:
     yield from (("R-ISO-SITE", f"routes of {device.name}") for device in gateways(plan))
-    for source in plan.sites:
-        others = (site for site in plan.sites if site.name != source.name)
-        yield from (("R-ISO-SITE", f"{source.name} to {target.name}") for target in others)
-        yield "R-ISO-GROUP", f"seen from {source.controller}"
+    yield from (("R-ISO-SITE", subject) for subject in sites.subjects(plan))
+    yield from (("R-ISO-GROUP", f"seen from {site.controller}") for site in plan.sites)
     yield "R-ISO-GROUP", f"seen from {host(plan, Function.DRAS).name}"
     customers = [device.name for device in carrier.second_customers(plan)]
     yield from (("R-ISO-CARRIER", f"second customer at {name}") for name in customers)

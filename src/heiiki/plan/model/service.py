@@ -12,7 +12,7 @@ from heiiki.plan.model.networks import ClosedNetwork, Network
 from heiiki.plan.model.pki import Identity, Pki
 from heiiki.plan.model.risks import Risks
 from heiiki.plan.model.timers import Timers
-from heiiki.plan.model.topology import Link, LinkKind, Path
+from heiiki.plan.model.topology import Endpoint, Link, LinkKind, Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,15 @@ class Plan:
         return {link.name: link for link in self.links}
 
     @cached_property
+    def _sites_by_name(self) -> dict[str, SitePlan]:
+        return {site.name: site for site in self.sites}
+
+    @cached_property
+    def _other_ends(self) -> dict[tuple[str, str], Endpoint]:
+        ends = (pair for link in self.links for pair in (link.ends, link.ends[::-1]))
+        return {(here.device, here.interface): there for here, there in ends}
+
+    @cached_property
     def revoked(self) -> frozenset[str]:
         """The names of the devices that are revoked."""
         return frozenset(device.name for device in self.devices if device.revoked)
@@ -111,10 +120,11 @@ class Plan:
 
     def site(self, name: str) -> SitePlan:
         """Return the site called `name`; KeyError when there is none."""
-        for site in self.sites:
-            if site.name == name:
-                return site
-        raise KeyError(name)
+        return self._sites_by_name[name]
+
+    def across(self, device: str, interface: str) -> Endpoint | None:
+        """Return the other end of the link on an interface; None where it has none."""
+        return self._other_ends.get((device, interface))
 
     def identities(self) -> Iterator[Identity]:
         """Every identity that the plan gives a device, in plan order."""

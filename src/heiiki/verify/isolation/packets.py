@@ -3,7 +3,7 @@
 import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -16,6 +16,10 @@ _BUDGET_S = 0.008
 PROTOCOLS: tuple[tuple[str, int], ...] = (("icmp", 0), ("udp", 862), ("tcp", 179), ("tcp", 22))
 _TTL = 64
 _PER_DEVICE = 1 << 16
+MOST = _PER_DEVICE - 1
+"""Packets of one device in a run: an ICMP error quotes no more of them than 16 bits of identification."""
+_DEVICES = 1 << 16
+_TOO_MANY = f"its device has {MOST:,} packets before it, the most that one run can tell apart"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,7 @@ def send_probes(
         watch: source addresses whose packets are counted wherever they arrive.
         patience: factor by which every time is multiplied on a busy machine.
     """
-    numbered = number(packets)
+    numbered, left = number(packets)
     run = secrets.randbits(31)
     lines: dict[str, list[list[Any]]] = {device: [] for device in listeners}
     for key, packet in numbered.items():
@@ -137,19 +141,28 @@ def send_probes(
         }
         for device, own in lines.items()
     }
-    return collect(numbered, fleet.ask("packets", parameters, timeout=listen + 60))
+    found = collect(numbered, fleet.ask("packets", parameters, timeout=listen + 60))
+    return replace(found, outcomes=(*found.outcomes, *(Outcome(packet, _TOO_MANY) for packet in left)))
 
 
-def number(packets: Iterable[ProbePacket]) -> dict[int, ProbePacket]:
-    """Give each packet a number: the device's in the upper half, its own in the lower."""
+def number(packets: Iterable[ProbePacket]) -> tuple[dict[int, ProbePacket], list[ProbePacket]]:
+    """Give each packet a number of 32 bits: the device's in the upper half, its own in the lower.
+
+    Returns:
+        The packets by their numbers, and those for which there is no number: they are not sent.
+    """
     devices: dict[str, int] = {}
     counts: dict[str, int] = defaultdict(int)
     numbered: dict[int, ProbePacket] = {}
+    left: list[ProbePacket] = []
     for packet in packets:
         device = devices.setdefault(packet.out.device, len(devices))
         counts[packet.out.device] += 1
-        numbered[device * _PER_DEVICE + counts[packet.out.device]] = packet
-    return numbered
+        if counts[packet.out.device] > MOST or device >= _DEVICES:
+            left.append(packet)
+        else:
+            numbered[device * _PER_DEVICE + counts[packet.out.device]] = packet
+    return numbered, left
 
 
 def _line(key: int, packet: ProbePacket) -> list[Any]:

@@ -1,23 +1,27 @@
 """No customer reaches another, no gateway another (R-ISO-SITE): every ordered pair of sites, on the wire.
 
 From every gateway and controller of a site, out of every interface that leads away from it, packets go to
-every address that the devices of the other sites own. They are sent through AF_PACKET, so the
-sender's own routing cannot hide what the networks would let through, and every device of every site
-listens: a packet that arrives is a leak even if it is not answered.
+every address that the devices of the other sites own; in a large service, of a sample of them. They are sent
+through AF_PACKET, so the sender's own routing cannot hide what the networks would let through, and every
+device of every site listens: a packet that arrives is a leak even if it is not answered.
 """
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import IPv4Address
+from itertools import permutations
 
 from heiiki.plan.model import Device, Plan, SitePlan
 from heiiki.requirements import Result, Verdict
 from heiiki.verify.fleet import Fleet
 from heiiki.verify.isolation.packets import PROTOCOLS, Outcome, ProbePacket, ProbeRun, send_probes
+from heiiki.verify.isolation.sample import LEAST, Pair, PairClass, Population, told
 from heiiki.verify.network import (
     Exit,
+    addresses_of,
     by_gateway,
-    foreign_addresses,
     hub_ce,
     lan_address,
     servers,
@@ -70,40 +74,122 @@ def _loopback(router: Device) -> tuple[IPv4Address, tuple[str, ...]]:
     return address, (router.name,)
 
 
-def packets(plan: Plan) -> Iterator[ProbePacket]:
-    """Yield, for every site and exit, the positive and every packet that must not arrive."""
+def packets(plan: Plan, pairs: Iterable[Pair]) -> Iterator[ProbePacket]:
+    """Yield, for every site and exit, the positive and every packet that must not arrive.
+
+    Args:
+        plan: the service.
+        pairs: source and target of each pair of sites that is tried.
+    """
+    targets: dict[str, list[str]] = defaultdict(list)
+    for source, target in pairs:
+        targets[source].append(target)
     for site in plan.sites:
+        foreign = [one for name in targets[site.name] for one in addresses_of(plan, plan.site(name))]
         for origin in origins(plan, site):
             target = origin.at[0]
             yield ProbePacket(POSITIVE, origin.out, origin.source, origin.reachable, target)
-            for _, device, address in foreign_addresses(plan, site):
+            for device, address in foreign:
                 for protocol, port in PROTOCOLS:
                     yield ProbePacket(TOPIC, origin.out, origin.source, address, device.name, protocol, port)
 
 
+def subjects(plan: Plan) -> Iterator[str]:
+    """Yield the subjects: every ordered pair of sites, or in a large service every class of pairs."""
+    population = Population(plan)
+    if not population.whole:
+        yield from (one.subject for one in population.classes)
+        return
+    for source, target in permutations((site.name for site in plan.sites), 2):
+        yield f"{source} to {target}"
+
+
 def verdicts(plan: Plan, probe_run: ProbeRun, keep: Keep, fleet: Fleet) -> Iterator[Verdict]:
-    """Yield one verdict for each ordered pair of sites; a failure comes with the way that the packet took."""
-    home = {device.name: site.name for site in plan.sites for device in site_devices(plan, site)}
-    for source in plan.sites:
-        for target in plan.sites:
-            if source.name != target.name:
-                mine = [one for one in probe_run.of(TOPIC) if _between(one, home, source, target)]
-                positives = [
-                    one for one in probe_run.of(POSITIVE) if home[one.packet.out.device] == source.name
-                ]
-                yield _verdict(plan, (source, target), mine, positives, probe_run, _Tools(home, keep, fleet))
+    """Yield one verdict a subject; a failure comes with the way that the packet took."""
+    seen = _Seen(plan, probe_run, keep, fleet)
+    population = Population(plan)
+    if population.whole:
+        for pair in permutations((site.name for site in plan.sites), 2):
+            yield seen.verdict(f"{pair[0]} to {pair[1]}", (pair,), listing)
+        return
+    tried: dict[PairClass, list[Pair]] = defaultdict(list)
+    for pair in seen.tried:
+        tried[population.class_of(pair)].append(pair)
+    for one, size in population.classes.items():
+        yield seen.of_class(one, tried[one], size)
 
 
-@dataclass(frozen=True, slots=True)
-class _Tools:
-    home: dict[str, str]
+@dataclass(frozen=True)
+class _Seen:
+    """What a probe run tells of pairs of sites."""
+
+    plan: Plan
+    probe_run: ProbeRun
     keep: Keep
     fleet: Fleet
 
+    @cached_property
+    def home(self) -> dict[str, str]:
+        """The site of each of the sites' devices."""
+        plan = self.plan
+        return {device.name: site.name for site in plan.sites for device in site_devices(plan, site)}
 
-def _between(outcome: Outcome, home: dict[str, str], source: SitePlan, target: SitePlan) -> bool:
-    packet = outcome.packet
-    return home[packet.out.device] == source.name and home[packet.target] == target.name
+    @cached_property
+    def tried(self) -> Mapping[Pair, list[Outcome]]:
+        """The packets of each pair that was tried."""
+        found: dict[Pair, list[Outcome]] = defaultdict(list)
+        for one in self.probe_run.of(TOPIC):
+            found[self.home[one.packet.out.device], self.home[one.packet.target]].append(one)
+        return found
+
+    @cached_property
+    def positives(self) -> Mapping[str, list[Outcome]]:
+        """The positives of each source."""
+        found: dict[str, list[Outcome]] = defaultdict(list)
+        for one in self.probe_run.of(POSITIVE):
+            found[self.home[one.packet.out.device]].append(one)
+        return found
+
+    def verdict(
+        self, subject: str, pairs: Sequence[Pair], told: Callable[..., bytes], scope: str = ""
+    ) -> Verdict:
+        """Return the verdict on some pairs; `told` makes their evidence."""
+        mine = [one for pair in pairs for one in self.tried.get(pair, ())]
+        sources = dict.fromkeys(source for source, _ in pairs)
+        positives = [one for source in sources for one in self.positives.get(source, ())]
+        name = subject.replace(" to ", "-").replace(" ", "_")
+        evidence = (self.keep(f"isolation/{name}.txt", told(mine, positives)),)
+        through = leaks(mine, self.home)
+        if through:
+            return live("R-ISO-SITE", subject, Result.FAIL, _example(through, self.fleet), evidence)
+        doubts = [*self._doubts(pairs, mine), *self._unanswered(sources, positives)]
+        if doubts or not mine:
+            return unknown("R-ISO-SITE", subject, summarise(doubts) or "no packet was sent", evidence)
+        return live("R-ISO-SITE", subject, Result.PASS, f"{scope}{_scope(mine, positives)}", evidence)
+
+    def of_class(self, one: PairClass, pairs: Sequence[Pair], size: int) -> Verdict:
+        """Return the verdict on a class of pairs, of which some were tried."""
+        if len(pairs) < min(LEAST, size):
+            reason = f"{len(pairs)} of {size:,} pairs were tried, and {min(LEAST, size)} are the least"
+            return unknown("R-ISO-SITE", one.subject, reason)
+        return self.verdict(one.subject, pairs, in_short, f"{told(len(pairs), size, 'pairs')}; ")
+
+    def _doubts(self, pairs: Iterable[Pair], mine: Iterable[Outcome]) -> Iterator[str]:
+        names = dict.fromkeys(name for pair in pairs for name in pair)
+        devices = [one.name for name in names for one in site_devices(self.plan, self.plan.site(name))]
+        yield from not_listening(self.probe_run, devices)
+        yield from unsent(mine)
+        yield from (f"no packet from {a} to {b} was sent" for a, b in pairs if not self.tried.get((a, b)))
+
+    def _unanswered(self, sources: Iterable[str], positives: Iterable[Outcome]) -> list[str]:
+        places = {
+            (origin.out, origin.source): origin.at
+            for name in sources
+            for origin in origins(self.plan, self.plan.site(name))
+        }
+        return unanswered_positives(
+            positives, lambda one: places.get((one.packet.out, one.packet.source), ())
+        )
 
 
 def leaks(outcomes: Iterable[Outcome], home: dict[str, str]) -> list[Outcome]:
@@ -117,38 +203,6 @@ def leaks(outcomes: Iterable[Outcome], home: dict[str, str]) -> list[Outcome]:
             for device in outcome.heard
         )
     ]
-
-
-def _verdict(
-    plan: Plan,
-    pair: tuple[SitePlan, SitePlan],
-    mine: list[Outcome],
-    positives: list[Outcome],
-    probe_run: ProbeRun,
-    tools: _Tools,
-) -> Verdict:
-    source, target = pair
-    subject = f"{source.name} to {target.name}"
-    evidence = (tools.keep(f"isolation/{source.name}-{target.name}.txt", listing(mine, positives)),)
-    through = leaks(mine, tools.home)
-    if through:
-        return live("R-ISO-SITE", subject, Result.FAIL, _example(through, tools.fleet), evidence)
-    devices = [device.name for site in pair for device in site_devices(plan, site)]
-    doubts = [
-        *not_listening(probe_run, devices),
-        *unsent(mine),
-        *unanswered_positives(positives, lambda one: _places(plan, source, one)),
-    ]
-    if doubts or not mine:
-        return unknown("R-ISO-SITE", subject, summarise(doubts) or "no packet was sent", evidence)
-    return live("R-ISO-SITE", subject, Result.PASS, _scope(mine, positives), evidence)
-
-
-def _places(plan: Plan, site: SitePlan, outcome: Outcome) -> tuple[str, ...]:
-    for origin in origins(plan, site):
-        if (origin.out, origin.source) == (outcome.packet.out, outcome.packet.source):
-            return origin.at
-    return ()
 
 
 def _scope(mine: list[Outcome], positives: list[Outcome]) -> str:
@@ -169,6 +223,18 @@ def listing(*groups: Iterable[Outcome]) -> bytes:
         for outcome in group
     ]
     return "\n".join(lines).encode() + b"\n"
+
+
+def in_short(mine: Iterable[Outcome], positives: Iterable[Outcome]) -> bytes:
+    """Return as evidence of many pairs one line for each source and target, and the rest packet by packet."""
+    counts: dict[tuple[str, str], int] = defaultdict(int)
+    odd = []
+    for outcome in mine:
+        counts[outcome.packet.out.device, outcome.packet.target] += 1
+        if outcome.unsent or outcome.heard or outcome.replies:
+            odd.append(outcome)
+    lines = [f"{source} to {target}: {count} packets" for (source, target), count in counts.items()]
+    return "\n".join(lines).encode() + b"\n" + listing(odd, positives)
 
 
 def _example(through: list[Outcome], fleet: Fleet) -> str:

@@ -92,25 +92,24 @@ def guard(plan: Plan, packet: ProbePacket) -> Guard:
     """Return whose counter must show that `packet` was dropped."""
     network = packet.out.network
     if network == "lan":
-        return _by_set(_owner(plan, packet.out.via), packet.out.interface, packet.source)
+        return _by_set(_owner(plan, packet.out), packet.out.interface, packet.source)
     if _bare(plan, packet.out):
         return _across_a(plan, packet) if network == "a" else Guard(plan.mobile.pgw, "spoofed*")
-    site = next(item for item in plan.sites if packet.out.device in item.gateways)
+    site = plan.site(plan.device(packet.out.device).site or "")
     return _by_set(hub_ce(plan, network), towards(plan, site, network).interface, packet.source)
 
 
 def _across_a(plan: Plan, packet: ProbePacket) -> Guard:
-    for link in plan.links:
-        for here, there in (link.ends, link.ends[::-1]):
-            if (here.device, here.interface) == (packet.out.device, packet.out.interface):
-                return _by_set(plan.device(there.device), there.interface, packet.source)
-    raise KeyError(str(packet))
+    there = plan.across(packet.out.device, packet.out.interface)
+    if there is None:
+        raise KeyError(str(packet))
+    return _by_set(plan.device(there.device), there.interface, packet.source)
 
 
-def _owner(plan: Plan, address: IPv4Address | None) -> Device:
-    return next(
-        device for device in plan.devices if address in device.addresses and device.firewall is not None
-    )
+def _owner(plan: Plan, out: Exit) -> Device:
+    """Return the gateway by which a host of a site leaves its LAN."""
+    site = plan.site(plan.device(out.device).site or "")
+    return next(device for device in map(plan.device, site.gateways) if out.via in device.addresses)
 
 
 def _by_set(device: Device, interface: str, source: IPv4Address) -> Guard:
@@ -181,7 +180,7 @@ def verdicts(plan: Plan, probe_run: ProbeRun, keep: Keep, readings: Readings) ->
 
 def exit_subject(plan: Plan, out: Exit) -> str:
     """Subject of the verdict on the false packets that leave a site by one of its exits."""
-    via = _owner(plan, out.via).name if out.network == "lan" else out.interface
+    via = _owner(plan, out).name if out.network == "lan" else out.interface
     return f"{out.device} by {via}"
 
 
