@@ -6,6 +6,10 @@ from reports import shortcomings
 
 from heiiki.intent import load
 from heiiki.plan import build
+from heiiki.render import compile_plan
+from heiiki.report import expected_faults, expected_trust, read_verdicts
+from heiiki.report.completion import together
+from heiiki.verify.subjects import expected
 
 from .conftest import Provisioned
 
@@ -43,6 +47,15 @@ def test_topology_is_as_required(lab: Provisioned) -> None:
         # The end of the output is what a reader of a log sees: what did not pass, and why.
         error.add_note(shortcomings(lab.root / "artifacts/molecule/topology"))
         raise
+
+
+def test_every_verdict_of_that_run_was_expected_beforehand(lab: Provisioned) -> None:
+    """The lists of subjects are of the plan alone (D14): what they lack would leave no trace if missed."""
+    plan = build(load(lab.root / "inventories" / "lab"))
+    named = together(expected(plan, tuple(compile_plan(plan))), expected_faults(plan), expected_trust(plan))
+    beforehand = {(name, stage, one) for (name, stage), every in named.items() for one in every}
+    _, verdicts = read_verdicts(lab.root / "artifacts/molecule/topology/verdicts.json")
+    assert {(one.requirement, one.stage, one.subject) for one in verdicts} == beforehand
 
 
 def test_revocation_from_beginning_to_end(lab: Provisioned) -> None:

@@ -23,9 +23,7 @@ def verdicts(plan: Plan) -> Iterator[Verdict]:
     """Yield one verdict for each device that could join two sites."""
     addresses = _SiteAddresses.of(plan)
     exported = _exported_by_sites(plan)
-    for device in plan.devices:
-        if device.role not in _ROUTERS and device.function is not Function.PGW:
-            continue
+    for device in joining(plan):
         if device.revoked:
             reason = "it is revoked, and sent nothing: what it could join is refused at the others"
             yield Verdict("R-ISO-SITE", device.name, Stage.DESIGN, Result.NOT_APPLICABLE, reason)
@@ -48,6 +46,11 @@ def _verdict(device: Device, faults: tuple[str, ...], sites: int) -> Verdict:
     else:
         result, reason = Result.PASS, f"{sites} sites; {_LOOKED_AT}"
     return Verdict("R-ISO-SITE", device.name, Stage.DESIGN, result, reason)
+
+
+def joining(plan: Plan) -> Iterator[Device]:
+    """Yield every device that forwards for more than one site, or stands at one: it could join two."""
+    return (device for device in plan.devices if device.role in _ROUTERS or device.function is Function.PGW)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator
 
 from heiiki.design import availability, cost, independence, management, separation, switchover, trust
 from heiiki.design.sent import read
+from heiiki.design.subjects import subjects
 from heiiki.plan.model import Plan
 from heiiki.render.model import DeviceBuild
-from heiiki.requirements import REQUIREMENTS, Result, Stage, Verdict
+from heiiki.requirements import NOTHING_EXAMINED, REQUIREMENTS, Result, Stage, Verdict
 
 _MOST_SITES = 1000
 _NO_LOAD = "the load of DRAS, XMPP server, hub routers and Vault server with that many was not tried"
@@ -14,7 +15,7 @@ _CLOSED = {"ip_vpn": "IP-VPN", "lte_apn": "carrier APN"}
 
 
 def design(plan: Plan, builds: Iterable[DeviceBuild]) -> tuple[Verdict, ...]:
-    """Return the design verdicts of `plan`; a requirement about which nothing was found is *unknown*.
+    """Return the design verdicts of `plan`; a subject about which nothing was found is *unknown*.
 
     Args:
         plan: the service.
@@ -36,11 +37,15 @@ def design(plan: Plan, builds: Iterable[DeviceBuild]) -> tuple[Verdict, ...]:
 
 
 def _not_examined(plan: Plan, found: Iterable[Verdict]) -> Iterator[Verdict]:
-    seen = {verdict.requirement for verdict in found}
+    """Yield *unknown* for each subject of the plan, and each requirement, of which nothing was found."""
+    seen = {(verdict.requirement, verdict.subject) for verdict in found}
+    missing = [subject for subject in subjects(plan) if subject not in seen]
+    for identifier, subject in missing:
+        yield Verdict(identifier, subject, Stage.DESIGN, Result.UNKNOWN, NOTHING_EXAMINED)
+    named = {identifier for identifier, _ in (*seen, *missing)}
     for item in REQUIREMENTS:
-        if Stage.DESIGN in item.stages and item.id not in seen:
-            reason = "the plan holds nothing that could be examined"
-            yield Verdict(item.id, plan.service, Stage.DESIGN, Result.UNKNOWN, reason)
+        if Stage.DESIGN in item.stages and item.id not in named:
+            yield Verdict(item.id, plan.service, Stage.DESIGN, Result.UNKNOWN, NOTHING_EXAMINED)
 
 
 def _scale(plan: Plan) -> Iterator[Verdict]:

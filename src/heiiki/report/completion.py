@@ -17,10 +17,7 @@ from heiiki.design.associations import (
     wires,
 )
 from heiiki.plan.model import Plan
-from heiiki.requirements import REQUIREMENTS, Result, Stage, Verdict
-
-NOTHING_EXAMINED = "nothing examined it"
-"""Reason of the verdicts that stand in for an examination that did not take place."""
+from heiiki.requirements import NOTHING_EXAMINED, REQUIREMENTS, Result, Stage, Verdict
 
 NOT_RUN = "not run"
 """Reason of the verdict of a fault that was not injected."""

@@ -135,7 +135,13 @@ def text(table: Matrix, *, colour: bool = False, stages: Collection[Stage] = tup
 
 def _text_row(row: Row, stages: Collection[Stage], *, colour: bool) -> str:
     cells = "".join(_text_cell(cell, colour=colour) for cell in row.cells if cell.stage in stages)
-    return f"{row.requirement.id:<{_NAME_WIDTH}}{cells}".rstrip()
+    return f"{_name(row.requirement):<{_NAME_WIDTH}}{cells}".rstrip()
+
+
+def _name(item: Requirement) -> str:
+    """Return the ID; of a part, which stands below its requirement, the part's own name alone."""
+    _, slash, part = item.id.partition("/")
+    return f" /{part}" if slash else item.id
 
 
 def _text_cell(cell: Cell, *, colour: bool) -> str:

@@ -2,6 +2,6 @@
 
 from heiiki.requirements.catalogue import REQUIREMENTS, Requirement, requirement
 from heiiki.requirements.stage import Stage
-from heiiki.requirements.verdict import Result, Verdict
+from heiiki.requirements.verdict import NOTHING_EXAMINED, Result, Verdict
 
-__all__ = ["REQUIREMENTS", "Requirement", "Result", "Stage", "Verdict", "requirement"]
+__all__ = ["NOTHING_EXAMINED", "REQUIREMENTS", "Requirement", "Result", "Stage", "Verdict", "requirement"]

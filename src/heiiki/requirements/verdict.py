@@ -7,6 +7,9 @@ from heiiki.errors import printable
 from heiiki.requirements.catalogue import clause_of
 from heiiki.requirements.stage import Stage
 
+NOTHING_EXAMINED = "nothing examined it"
+"""Reason of the verdicts that stand in for an examination that did not take place."""
+
 
 class Result(StrEnum):
     """What an examination found.

@@ -9,8 +9,8 @@ from heiiki.pki.device_program import QUESTION, credentials_status
 from heiiki.pki.marks import is_marked, revoked_devices
 from heiiki.pki.revoke import issued, of_device, revoked_since
 from heiiki.pki.server.connection import Vault
-from heiiki.plan.model import Plan
-from heiiki.requirements import Result, Verdict
+from heiiki.plan.model import Device, Plan
+from heiiki.requirements import Result, Stage, Verdict
 from heiiki.verify.fleet import Answer, Fleet
 from heiiki.verify.verdicts import Keep, live, summarise, unknown
 
@@ -78,11 +78,19 @@ def verdicts(plan: Plan, revoked: Mapping[str, AtServer], fleet: Fleet, keep: Ke
         yield live(_REQUIREMENT, _subject(device), result, reason, proof)
 
 
+def expected(plan: Plan) -> Mapping[tuple[str, Stage], tuple[str, ...]]:
+    """Return the subjects that must have a verdict: each device that the intent says is revoked."""
+    return {(_REQUIREMENT, Stage.LIVE): tuple(_subject(device.name) for device in _barred(plan))}
+
+
+def _barred(plan: Plan) -> Iterator[Device]:
+    return (device for device in plan.devices if device.revoked and device.identity)
+
+
 def not_asked(plan: Plan, error: HeiikiError) -> Iterator[Verdict]:
     """Yield that it is not known, for each device that the intent says is revoked."""
-    for device in plan.devices:
-        if device.revoked and device.identity:
-            yield unknown(_REQUIREMENT, _subject(device.name), str(error))
+    for device in _barred(plan):
+        yield unknown(_REQUIREMENT, _subject(device.name), str(error))
 
 
 def _subject(device: str) -> str:

@@ -30,7 +30,7 @@ from heiiki.report import (
     write_report,
 )
 from heiiki.report.ageing import Present, drift, is_stale, subject
-from heiiki.report.completion import is_not_run
+from heiiki.report.completion import is_not_run, together
 from heiiki.report.header import utc_now
 from heiiki.report.verdicts import Faults
 from heiiki.requirements import Result, Verdict
@@ -128,7 +128,7 @@ def _measured(
     known = {one.sha256: one for one in (*before.fingerprints, seen.fingerprint)}
     present = Present(utc_now(), seen.fingerprint, known, drift(seen.verdicts), service.ledger)
     found = with_earlier_faults(before.rows, verdicts, seen.fault_rows, present)
-    named = expected(plan, builds)
+    named = together(expected(plan, builds), standing.expected(plan))
     paths = write_report(artifacts, plan, header, *found, named, fingerprints=known.values())
     return Outcome(paths, bad_ones(paths.settled, faults), text(matrix(paths.settled)))
 

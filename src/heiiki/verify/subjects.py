@@ -6,16 +6,16 @@ A check that yields nothing for a site, a pair or a device would otherwise leave
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from heiiki.design import cost
 from heiiki.design.associations import guarded
 from heiiki.design.associations import held as protected
+from heiiki.design.subjects import subjects as design_subjects
 from heiiki.plan.model import Function, Network, Plan
 from heiiki.render.model import DeviceBuild
 from heiiki.requirements import Stage
 from heiiki.verify import access
 from heiiki.verify.config.running import filter_subject, filtered, held
 from heiiki.verify.host import state
-from heiiki.verify.ipsec import anchors, refusals
+from heiiki.verify.ipsec import anchors, cleartext, refusals
 from heiiki.verify.isolation import carrier, sites, spoofing
 from heiiki.verify.network import gateways, host
 from heiiki.verify.routing.expected import expectations
@@ -39,11 +39,7 @@ def expected(plan: Plan, builds: Sequence[DeviceBuild]) -> Mapping[Pair, tuple[s
 
 
 def _design(plan: Plan, _builds: Sequence[DeviceBuild]) -> Named:
-    for site in plan.sites:
-        yield from ((identifier, site.name) for identifier in ("R-AVAIL", "R-GAP", "R-DUAL", "R-FIT"))
-        yield from (("R-COST", subject) for subject in cost.subjects(plan, site))
-    yield from (("R-CLOSED", f"network {network.name}") for network in plan.networks)
-    yield "R-SCALE", plan.service
+    return design_subjects(plan)
 
 
 def _config(plan: Plan, builds: Sequence[DeviceBuild]) -> Named:
@@ -56,6 +52,7 @@ def _config(plan: Plan, builds: Sequence[DeviceBuild]) -> Named:
 
 
 def _live(plan: Plan, builds: Sequence[DeviceBuild]) -> Named:
+    yield from (("R-MINIMAL", state.subject(device.name)) for device in plan.managed())
     for build in builds:
         yield from ((identifier, state.subject(build.device)) for identifier in state.judged_for(build))
         yield from ((identifier, filter_subject(build.device)) for identifier in filtered(build))
@@ -88,7 +85,7 @@ def _of_isolation(plan: Plan) -> Named:
 
 
 def _of_trials(plan: Plan) -> Named:
-    for verdict in refusals.not_tried(plan, "expected"):
+    for verdict in (*refusals.not_tried(plan, "expected"), *cleartext.not_tried(plan, "expected")):
         yield verdict.requirement, verdict.subject
     if access.test_ue(plan) is not None:
         names = (*(one.name for one in access.attempts(plan)), "subscribed SIM")

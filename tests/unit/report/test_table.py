@@ -80,9 +80,11 @@ def test_text_fits_a_terminal_and_shows_every_requirement(
     settled = settle(tmp_path, plan, verdicts)
     lines = text(matrix(settled)).splitlines()
     assert max(map(len, lines)) <= 100
-    assert [line.split()[0] for line in lines[2 : 2 + len(REQUIREMENTS)]] == [
-        item.id for item in REQUIREMENTS
-    ]
+    names = [line.split()[0] for line in lines[2 : 2 + len(REQUIREMENTS)]]
+    whole = ""
+    for name, item in zip(names, REQUIREMENTS, strict=True):
+        whole = whole if name.startswith("/") else name
+        assert (whole + name if name.startswith("/") else name) == item.id
     assert "\x1b" not in "\n".join(lines)
     assert lines[-2] == "274 verdicts: 2 fail, 56 unknown, 213 pass, 3 not applicable"
 
@@ -91,6 +93,22 @@ def test_text_of_one_stage_shows_that_stage_only(verdicts: tuple[Verdict, ...]) 
     lines = text(matrix(verdicts), stages=(Stage.DESIGN,)).splitlines()
     assert lines[0].split() == ["requirement", "design"]
     assert lines[2] == "R-AVAIL       pass 2/2  1.9×10⁻⁵ / 2×10⁻⁵"
+
+
+def test_a_part_that_is_not_examined_says_so_and_decides_nothing(
+    tmp_path: pathlib.Path, plan: Plan, verdicts: tuple[Verdict, ...]
+) -> None:
+    table = matrix(settle(tmp_path, plan, verdicts))
+    for item in REQUIREMENTS:
+        if "/" in item.id and not item.stages:
+            for stage in Stage:
+                cell = table.cell(item.id, stage)
+                assert (cell.examined, cell.worst, cell.totals.verdicts) == (False, None, 0)
+    lines = text(table).splitlines()
+    at = next(index for index, line in enumerate(lines) if line.startswith("R-ISO-MALICE"))
+    assert [line.split() for line in lines[at + 1 : at + 4]] == [
+        [name, "·", "·", "·"] for name in ("/flood", "/control", "/layer-2")
+    ]
 
 
 def test_colour_changes_no_word(verdicts: tuple[Verdict, ...]) -> None:

@@ -13,6 +13,29 @@ def test_identifiers_are_unique_and_found() -> None:
     assert all(requirement(item.id) is item for item in REQUIREMENTS)
 
 
+def test_a_part_stands_behind_its_requirement() -> None:
+    whole = ""
+    for item in REQUIREMENTS:
+        name, slash, part = item.id.partition("/")
+        if slash:
+            assert name == whole
+            assert part
+        whole = name
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("R-ISO-MALICE", {"flood", "control", "layer-2"}),
+        ("R-THEFT", {"supervision", "drill"}),
+        ("R-CLOSED", {"carrier"}),
+        ("R-SEC-ACCESS", {"air"}),
+    ],
+)
+def test_what_a_pass_does_not_show_is_a_part_of_its_own(name: str, parts: set[str]) -> None:
+    assert {item.id.partition("/")[2] for item in REQUIREMENTS if item.id.startswith(f"{name}/")} == parts
+
+
 def test_an_unknown_identifier_is_refused() -> None:
     with pytest.raises(KeyError):
         requirement("R-NONE")

@@ -14,9 +14,10 @@ from heiiki.pki.revoke import revoke_device
 from heiiki.pki.server.login import logged_in
 from heiiki.pki.server.policies import AppRole
 from heiiki.plan.model import Plan
-from heiiki.requirements import Result, Verdict
+from heiiki.report.completion import completeness
+from heiiki.requirements import Result, Stage, Verdict
 from heiiki.requirements.verdict import Evidence
-from heiiki.revocation.standing import AtServer, at_server, not_asked, verdicts
+from heiiki.revocation.standing import AtServer, at_server, expected, not_asked, verdicts
 from heiiki.verify.fleet import Answer, Fleet
 
 DEVICE = "namba-gw"
@@ -106,3 +107,15 @@ def test_what_the_server_has_of_it(lab_vault: SetUpVault) -> None:
         assert at_server(auditor, without)[DEVICE] == AtServer(marked=True, revoked=done.serials, good=())
         marks.lift(configurator, trust, identity)
     lab_vault.certificate(DEVICE)
+
+
+def test_what_nobody_proved_again_is_unknown(lab_plan: Plan) -> None:
+    devices = tuple(
+        replace(one, revoked="stolen, since 2026-11-24") if one.name == DEVICE else one
+        for one in lab_plan.devices
+    )
+    named = expected(replace(lab_plan, devices=devices))
+    assert named == {("R-THEFT", Stage.LIVE): (f"{DEVICE} stays revoked",)}
+    other = Verdict("R-THEFT", "revocation at hub-ce-a", Stage.LIVE, Result.PASS)
+    found = [one for one in completeness((other,), named) if one.requirement == "R-THEFT"]
+    assert [one.result for one in found if one.subject == f"{DEVICE} stays revoked"] == [Result.UNKNOWN]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from heiiki.design.subjects import subjects
 from heiiki.plan.model import Plan
 from heiiki.render import compile_plan
 from heiiki.report import completeness
@@ -33,6 +34,7 @@ D, C, L = Stage.DESIGN, Stage.CONFIG, Stage.LIVE
         ("R-DUAL", L, "a-p1"),
         ("R-DELAY", L, "namba in service"),
         ("R-SEC-ACCESS", L, "SIM with a wrong key"),
+        ("R-SEC-ACCESS", L, "tunnel down: umeda-gw-b to hub-ce-b"),
     ],
 )
 def test_a_subject_without_a_verdict_is_unknown(
@@ -51,3 +53,14 @@ def test_a_subject_without_a_verdict_is_unknown(
         if one.result is Result.UNKNOWN and (one.requirement, one.stage) in named
     }
     assert unknown == {(requirement, stage, subject)}
+
+
+def test_a_managed_host_that_was_not_compiled_is_expected_all_the_same(plan: Plan) -> None:
+    builds = tuple(build for build in compile_plan(plan) if build.device != "sakai-gw-b")
+    assert "host sakai-gw-b" in expected(plan, builds)["R-MINIMAL", L]
+
+
+def test_the_design_subjects_of_a_report_are_those_of_the_stage(plan: Plan) -> None:
+    named = expected(plan, tuple(compile_plan(plan)))
+    of_design = {(name, one) for (name, stage), every in named.items() for one in every if stage is D}
+    assert of_design == set(subjects(plan))

@@ -1,0 +1,54 @@
+"""The subjects of the design stage, from sites, networks and devices: none of the checks is asked for them.
+
+A check that says nothing of a site or a device would otherwise leave the cell to the others (D14).
+"""
+
+from collections.abc import Iterator
+
+from heiiki.design import cost, separation
+from heiiki.design.associations import ACCESS, ESP, THEFT, is_hub_line
+from heiiki.plan import names
+from heiiki.plan.model import Link, Network, Plan, SitePlan
+
+Subject = tuple[str, str]
+"""Requirement and subject."""
+
+MANAGEMENT = "management"
+
+
+def subjects(plan: Plan) -> Iterator[Subject]:
+    """Yield requirement and subject of every verdict that the design stage must give on `plan`."""
+    yield "R-SCALE", plan.service
+    for site in plan.sites:
+        yield from _of_site(plan, site)
+    yield from (("R-CLOSED", f"network {network}") for network in Network)
+    if any(device.firewall and device.firewall.management for device in plan.managed()):
+        yield "R-CLOSED", MANAGEMENT
+    yield from (("R-ISO-SITE", device.name) for device in separation.joining(plan))
+    for link in plan.links:
+        if link.network is not None and is_hub_line(link):
+            yield from _of_line(link, link.network)
+    yield from ((identifier, "algorithms") for identifier in (ACCESS, ESP))
+    yield ACCESS, "lifetimes"
+    yield THEFT, "revocation"
+
+
+def _of_site(plan: Plan, site: SitePlan) -> Iterator[Subject]:
+    yield from ((identifier, site.name) for identifier in ("R-AVAIL", "R-GAP", "R-DUAL", "R-FIT"))
+    yield from (("R-COST", subject) for subject in cost.subjects(plan, site))
+    for network, gateway in ((Network.A, site.gateways[0]), (Network.B, site.gateways[-1])):
+        yield ACCESS, f"{site.name} over {network.upper()}"
+        yield ACCESS, _return(gateway, names.ON[network].hub_ce, network)
+
+
+def _return(initiator: str, responder: str, network: Network) -> str:
+    return f"return of {initiator} to {responder} over {network.upper()}"
+
+
+def _of_line(link: Link, network: Network) -> Iterator[Subject]:
+    """Yield the subjects of the hub's line to a carrier; other customers' lines have none."""
+    hub, ends = names.ON[network].hub_ce, [end.device for end in link.ends]
+    if hub in ends:
+        (edge,) = (name for name in ends if name != hub)
+        yield ESP, link.name
+        yield ESP, _return(hub, edge, network)
