@@ -92,6 +92,8 @@ def _fit(plan: Plan, site: SitePlan) -> Verdict:
     limit = f"primary is network {network.name}"
     if network.included_mb is None:
         limit += ", whose line has no volume limit"
+    if network.kind == "lte_apn" and any(control == "direct" for _, control in site.resources):
+        limit += "; TR-1072 7.3 advises optical access for direct control"
     return Verdict(
         "R-FIT",
         site.name,

@@ -241,6 +241,7 @@ def test_one_site_has_no_other_to_be_kept_from() -> None:
         (("R-SCALE", "lab"), "the load of DRAS, XMPP server, hub routers and Vault server with that many"),
         (("R-FIT", "umeda"), "not the rate of the line"),
         (("R-FIT", "sakai"), "not the rate of the line"),
+        (("R-FIT", "sakai"), "TR-1072 7.3 advises optical access for direct control"),
         (("R-ISO-SITE", "a-pe2"), "not at: IPv6, layer 2, what a device runs beside its plan"),
     ],
 )
