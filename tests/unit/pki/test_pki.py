@@ -237,7 +237,7 @@ def test_the_linter_finds_what_is_wrong(issued: dict[DeviceClass, Issued]) -> No
     der = parsed(issued[DeviceClass.EMS].chain[1]).public_bytes(Encoding.DER)
     at = der.index(bytes.fromhex("a003020102")) + 5
     spoilt = bytearray(der)
-    spoilt[at + 2] |= 0x80
+    spoilt[at + 2] = 0x80  # 0xff before a negative octet would be no DER at all
     assert [code for code, _ in findings(bytes(spoilt))]
 
 
