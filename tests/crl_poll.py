@@ -67,12 +67,12 @@ def settings(made: SetUpVault, folder: Path) -> Settings:
 
 
 def measured(made: SetUpVault, folder: Path, pulls: int = 3) -> list[int]:
-    """Return the octets of some pulls, after a first one that learned the CAs."""
+    """Return the octets of some pulls of the daemon, after a first one that learned the CAs."""
     found: list[int] = []
-    asked = settings(made, folder)
+    asked, bare = settings(made, folder), crl.Bare()
     with counted(found):
         for _ in range(pulls + 1):
-            crl.pull(asked)
+            crl.pull(asked, bare)
     return found[1:]
 
 

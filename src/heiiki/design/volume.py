@@ -45,7 +45,7 @@ REKEY = 1000
 """An IKEv2 rekeying at most: CREATE_CHILD_SA with a P-256 exchange, the deletion of the old SA, both ways."""
 LIVENESS = 2 * (_IP + _UDP + 28 + 4 + _ESP_IV + 1 + _ESP_ICV)
 """An empty INFORMATIONAL exchange (RFC 7296 2.4): header, payload of AES-GCM, and nothing in it."""
-CRL_POLL = 9_000
+CRL_POLL = 7_000
 """A pull of all CRLs over a TLS connection of its own, at most: `tests/crl_poll.py` measures it."""
 
 

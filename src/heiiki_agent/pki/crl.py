@@ -18,8 +18,18 @@ from heiiki_agent.pki.x509 import Certificate, RevocationList, blocks, now
 _log = logging.getLogger("credentials")
 
 
-def pull(settings: Settings) -> dict[str, Any]:
+Bare = dict[str, Certificate]
+"""CAs of which the server has the certificate and no CRL, by where that is."""
+
+
+def pull(settings: Settings, bare: Bare | None = None) -> dict[str, Any]:
     """Fetch the CRL of every CA, keep what is newer and good, and have users load it.
+
+    Args:
+        settings: the configuration.
+        bare: what earlier pulls learned; this one changes it. The engine of the issuing CA has the root's
+            certificate beside its own and answers with an error when asked for its CRL, which another engine
+            gives: a third of a pull's octets, which a metered line pays for each time.
 
     Returns:
         What changed, and what was refused: {"changed": [...], "refused": [...]}.
@@ -35,7 +45,7 @@ def pull(settings: Settings) -> dict[str, Any]:
     others = store.certificates("server.pem")
     anchors = Anchors(tuple(item.pem for item in roots), tuple(item.pem for item in others))
     with Server(where.url, where.host, anchors, settings.sources) as server:
-        answers = [item for mount in where.mounts for item in _fetch(server, mount, store)]
+        answers = _answers(server, where.mounts, store, {} if bare is None else bare)
     fetched = [item for item in answers if isinstance(item, Fetched)]
     unlisted = [item.authority for item in answers if isinstance(item, Unlisted)]
     with store.alone():
@@ -68,34 +78,55 @@ class Unlisted:
     """A CA that the server has, and of which it gives no CRL: now, or ever."""
 
     authority: Certificate
+    where: str
 
 
-def _fetch(server: Server, mount: str, store: Store) -> Iterator[Fetched | Unlisted]:
-    """Yield the CRL of every CA of a mount; one that only holds another's certificate has none."""
-    known = store.authorities()
+def _answers(server: Server, mounts: Iterable[str], store: Store, bare: Bare) -> list[Fetched | Unlisted]:
+    """Return the CRL of every CA of every mount; one that only holds another's certificate has none.
+
+    Such a one is asked for its CRL again only where no other place gave it.
+    """
+    known, remembered = store.authorities(), dict(bare)
+    bare.clear()  # whatever goes wrong: the next pull asks for everything
+    answers: list[Fetched | Unlisted] = []
+    later: list[str] = []
+    for mount in mounts:
+        places = _places(server, mount)
+        later += [where for where in places if where in remembered]
+        found = [one for where in places if where not in remembered for one in _fetch(server, where, known)]
+        if not any(isinstance(one, Fetched) for one in found):
+            raise ServerError(f"{mount}: none of its {len(places)} CAs has a CRL: apply role pki")
+        answers += found
+    for where in later:
+        authority = remembered[where]
+        given = any(isinstance(one, Fetched) and one.revoked.is_of(authority) for one in answers)
+        answers += [Unlisted(authority, where)] if given else _fetch(server, where, known)
+    bare.update({one.where: one.authority for one in answers if isinstance(one, Unlisted)})
+    return answers
+
+
+def _places(server: Server, mount: str) -> list[str]:
     answer = server.document("GET", f"{mount}/issuers?list=true")
     try:
-        issuers = [str(item) for item in answer["data"]["keys"]]
+        return [f"{mount}/issuer/{item}" for item in answer["data"]["keys"]]
     except (KeyError, TypeError) as error:
         raise ServerError(f"{mount}/issuers: the answer lists no CA") from error
-    some = False
-    for issuer in issuers:
-        where = f"{mount}/issuer/{issuer}"
-        found = _crl_of(server, where)
-        if not found:
-            yield Unlisted(_authority_of(server, where))
-        for pem in found:
-            some = True
-            try:
-                revoked = RevocationList.read(pem)
-            except ValueError as error:
-                raise ServerError(f"{where}/crl/pem: is no CRL: {error}") from error
-            if any(revoked.is_of(item) for item in known):
-                yield Fetched(where, revoked, None)
-            else:
-                yield Fetched(where, revoked, _authority_of(server, where))
-    if not some:
-        raise ServerError(f"{mount}: none of its {len(issuers)} CAs has a CRL: apply role pki")
+
+
+def _fetch(server: Server, where: str, known: Sequence[Certificate]) -> Iterator[Fetched | Unlisted]:
+    """Yield the CRL of one CA, or its certificate where it has none."""
+    found = _crl_of(server, where)
+    if not found:
+        yield Unlisted(_authority_of(server, where), where)
+    for pem in found:
+        try:
+            revoked = RevocationList.read(pem)
+        except ValueError as error:
+            raise ServerError(f"{where}/crl/pem: is no CRL: {error}") from error
+        if any(revoked.is_of(item) for item in known):
+            yield Fetched(where, revoked, None)
+        else:
+            yield Fetched(where, revoked, _authority_of(server, where))
 
 
 def _crl_of(server: Server, where: str) -> list[str]:

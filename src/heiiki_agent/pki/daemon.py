@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 from heiiki_agent import config, status
 from heiiki_agent.errors import AgentError
 from heiiki_agent.pki.associations import Basis, reauthenticate
-from heiiki_agent.pki.crl import pull, source
+from heiiki_agent.pki.crl import Bare, pull, source
 from heiiki_agent.pki.report import shown
 from heiiki_agent.pki.settings import STATE, Settings
 from heiiki_agent.pki.store import Store
@@ -36,6 +36,7 @@ class Daemon:
         """Pull as `file` says, and report to `state`; a wrong file raises AgentError."""
         self._file, self._state = file, state
         self._settings = self._read()
+        self._bare: Bare = {}
         self._failures = 0
         self._complaint = ""
         self._pulled: float | None = None
@@ -111,7 +112,7 @@ class Daemon:
         """Pull once; whatever goes wrong is said once and tried again."""
         try:
             with limited(PULL_S, "pull"):
-                done = pull(self._settings)
+                done = pull(self._settings, self._bare)
         except (AgentError, OSError, ValueError) as error:
             self._failures += 1
             self._complain(str(error))

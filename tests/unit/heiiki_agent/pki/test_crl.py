@@ -12,7 +12,7 @@ from fake_vault import Authority
 
 from heiiki_agent.errors import AgentError
 from heiiki_agent.pki import publish, vault
-from heiiki_agent.pki.crl import pull
+from heiiki_agent.pki.crl import Bare, pull
 from heiiki_agent.pki.report import status
 
 
@@ -176,3 +176,76 @@ def test_a_ca_whose_list_the_server_does_not_give_at_the_moment_is_not_forgotten
     del device.fake.crls["pki-issuing"]["n"]
     pull(device.settings)
     assert "CN=Next Issuing" not in {one.issuer for one in device.store.lists()}
+
+
+def asked_of(device: Device, name: str) -> list[str]:
+    """What was asked of one CA since the last time, in order."""
+    place = f"/v1/pki-issuing/issuer/{name}/"
+    paths = [path.removeprefix(place) for _, path, _ in device.fake.asked if path.startswith(place)]
+    device.fake.asked.clear()
+    return paths
+
+
+def test_a_certificate_without_a_list_is_asked_for_once(device: Device) -> None:
+    """The engine of the issuing CA holds the root's certificate; the root's list is in another engine."""
+    device.enrol()
+    device.publish_crls(1)
+    device.fake.crls["pki-issuing"]["r"] = (device.fake.root, "")
+    bare: Bare = {}
+    pull(device.settings, bare)
+    assert asked_of(device, "r") == ["crl/pem", "pem"]
+    device.publish_crls(2)
+    device.fake.crls["pki-issuing"]["r"] = (device.fake.root, "")
+    done = pull(device.settings, bare)
+    assert done["changed"] == ["CRL of CN=Test Issuing: number 1 -> 2, 0 revoked"]
+    assert asked_of(device, "r") == []
+    assert len(device.store.lists()) == 2
+
+
+def test_a_ca_that_gives_no_list_at_the_moment_is_asked_each_time(device: Device) -> None:
+    device.enrol()
+    device.publish_crls(1)
+    other = Authority("Test Issuing", device.fake.root)
+    device.fake.crls["pki-issuing"]["o"] = (other, other.crl(1))
+    bare: Bare = {}
+    pull(device.settings, bare)
+    device.fake.crls["pki-issuing"]["o"] = (other, "")
+    for _ in range(3):
+        asked_of(device, "o")
+        pull(device.settings, bare)
+        assert asked_of(device, "o") == ["crl/pem", "pem"]
+    serial = 77
+    device.fake.crls["pki-issuing"]["o"] = (other, other.crl(2, (serial,)))
+    assert pull(device.settings, bare)["changed"] == ["CRL of CN=Test Issuing: number 1 -> 2, 1 revoked"]
+
+
+def test_a_ca_that_came_or_went_is_noticed_at_once_by_the_watch(device: Device) -> None:
+    device.enrol()
+    device.publish_crls(1)
+    device.fake.crls["pki-issuing"]["r"] = (device.fake.root, "")
+    bare: Bare = {}
+    pull(device.settings, bare)
+    new = Authority("Test Issuing", device.fake.root)
+    device.fake.crls["pki-issuing"]["n"] = (new, new.crl(1))
+    pull(device.settings, bare)
+    assert len(device.store.lists()) == 3
+    del device.fake.crls["pki-issuing"]["n"]
+    pull(device.settings, bare)
+    assert len(device.store.lists()) == 2
+
+
+def test_after_an_error_everything_is_asked_for(device: Device) -> None:
+    device.enrol()
+    device.publish_crls(1)
+    device.fake.crls["pki-issuing"]["r"] = (device.fake.root, "")
+    bare: Bare = {}
+    pull(device.settings, bare)
+    kept = device.fake.crls["pki-root"]
+    device.fake.crls["pki-root"] = {}
+    with pytest.raises(AgentError, match="none of its 0 CAs has a CRL"):
+        pull(device.settings, bare)
+    assert bare == {}
+    device.fake.crls["pki-root"] = kept
+    asked_of(device, "r")
+    pull(device.settings, bare)
+    assert asked_of(device, "r") == ["crl/pem", "pem"]
