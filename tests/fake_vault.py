@@ -124,6 +124,7 @@ class FakeVault:
         wrong: what goes wrong: ``hang``, ``drop``, ``drip``, ``sealed`` and others (`_Handler`).
         at: part of the paths at which it does.
         names: the names that it signs, whatever the CSR says.
+        unheard: clients whose connections it takes, and then says nothing: a network that loses what is long.
     """
 
     root: Authority
@@ -140,6 +141,7 @@ class FakeVault:
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     peers: list[Any] = field(default_factory=list)
+    unheard: frozenset[str] = frozenset()
 
     def answer(self, path: str, body: dict[str, Any]) -> tuple[int, bytes]:
         if path.endswith("sys/wrapping/unwrap"):
@@ -233,6 +235,9 @@ class _Server(ThreadingHTTPServer):
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """Speak TLS in the connection's own thread, so that a silent client delays no other."""
+        if client_address[0] in self.fake.unheard:
+            self.over.wait(30)
+            return
         with self._context.wrap_socket(request, server_side=True) as stream:
             super().finish_request(stream, client_address)
 

@@ -1,11 +1,11 @@
-"""R-DUAL on paper: two carriers, no element on both paths, no risk that joins them (TR-1072 5.3.1, 7.1)."""
+"""R-DUAL on paper: two carriers, nothing that both paths need, trust over each (TR-1072 5.3.1, 7.1)."""
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 
 from heiiki.design.revoked import explained, lost
 from heiiki.intent.consistency import one_carrier
-from heiiki.plan.model import Function, Network, Plan, SitePlan
+from heiiki.plan.model import Device, Function, IpsecConnection, Network, Plan, SitePlan, VaultClient
 from heiiki.requirements import Result, Stage, Verdict
 
 _SERVING = frozenset({Function.MME, Function.HSS})
@@ -32,6 +32,7 @@ def verdicts(plan: Plan) -> Iterator[Verdict]:
         reasons = [f"both paths use {name}" for name in sorted(shared)]
         reasons += everywhere
         reasons += _joined(plan, over_a - permitted, (over_b | serving) - permitted)
+        reasons += _one_network(plan, site)
         gone = lost(plan, site)
         if gone:
             reasons.append(explained(gone))
@@ -44,6 +45,43 @@ def _judged(plan: Plan, site: SitePlan, reasons: list[str], measured: float | No
     if not plan.risks.examined:
         return _verdict(site, Result.UNKNOWN, _NOT_EXAMINED, measured)
     return _verdict(site, Result.PASS, f"{_kind(site)}; what they share was {plan.risks.examined}", measured)
+
+
+def _one_network(plan: Plan, site: SitePlan) -> Iterator[str]:
+    """Yield the tunnels that a gateway would lose with the *other* network, for want of the Vault server.
+
+    Lists and certificates end after days: a tunnel over one network must not need the other to get new ones.
+    """
+    for device in (plan.device(name) for name in site.gateways):
+        for connection in device.ipsec:
+            if not any(_reaches(plan, device, client, connection) for client in device.vault_clients):
+                network = connection.network.upper()
+                yield f"{device.name} does not reach the Vault server over network {network} alone"
+
+
+def _reaches(plan: Plan, device: Device, client: VaultClient, connection: IpsecConnection) -> bool:
+    """Tell whether `client` asks over the network of `connection`, by a route that needs no other."""
+    if client.address != connection.local:
+        return False
+    if not client.interface:
+        return len(device.networks) == 1
+    return client.interface == connection.uplink and client.interface in _ways(plan, device)
+
+
+def _ways(plan: Plan, device: Device) -> Iterator[str]:
+    """Yield the interfaces by which a device knows a route to the server's service address."""
+    server = plan.pki.service_address
+    yield from (one.interface for one in device.routes if one.interface and server in one.prefix)
+    if device.router is None:
+        return
+    learned = {one.name for one in device.router.prefix_sets if any(server in at for at in one.prefixes)}
+    for neighbor in (one for instance in device.router.bgp for one in instance.neighbors):
+        if neighbor.accept in learned:
+            yield from (
+                item.name
+                for item in device.interfaces
+                if any(neighbor.address in address.network for address in item.addresses)
+            )
 
 
 def _verdict(site: SitePlan, result: Result, reason: str, measured: float | None) -> Verdict:

@@ -142,7 +142,7 @@ def volume(plan: Plan, site: SitePlan, network: Network, timers: Timers, *, carr
         supervision=sum(one.bfd_mb for one in sessions),
         routing=sum(one.bgp_mb for one in sessions),
         keys=_ike_mb(timers.ike, min((one.heard_s for one in sessions), default=math.inf)),
-        lists=_lists_mb(gateway, network, timers),
+        lists=_lists_mb(gateway, network, timers, carries=carries),
     )
 
 
@@ -203,8 +203,11 @@ def _ike_mb(timers: IkeTimers, heard_s: float) -> float:
     return (rekeyed * REKEY + checks * LIVENESS) / MEGABYTE
 
 
-def _lists_mb(gateway: Device, network: Network, timers: Timers) -> float:
-    """Pulls of revocation lists: a gateway with a SIM asks over the bearer, another over network A."""
-    over = Network.A if gateway.sim is None else Network.B
-    asks = gateway.crl_source is not None and over is network
-    return CRL_POLL * _MONTH_S / timers.crl_poll_s / MEGABYTE if asks else 0.0
+def _lists_mb(gateway: Device, network: Network, timers: Timers, *, carries: bool) -> float:
+    """Pulls of revocation lists: one on both networks asks over the other only while the first is down (T15).
+
+    That is counted wherever the line carries the traffic.
+    """
+    asked = [connection.network for connection in gateway.ipsec]
+    asks = network in asked and (carries or network is asked[0])
+    return CRL_POLL * _MONTH_S / timers.crl_poll_s / MEGABYTE if asks and gateway.crl_source else 0.0

@@ -26,6 +26,8 @@ PRIMARY_PREFERENCE, STANDBY_PREFERENCE = 200, 100
 EDGE_LINK = 6
 """Number of the /30 in carrier B's infrastructure between its edge and the hub."""
 
+LAST_RESORT = 240
+"""Distance of a device's own route to the Vault server: behind the one that BGP knows."""
 SITE_VRID, HUB_VRID = 51, 52
 GRE_MTU, WWAN_MTU = 1340, 1400
 

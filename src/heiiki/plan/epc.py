@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv4Interface
 
 from heiiki.plan import addresses as addr
 from heiiki.plan import firewall, identities, ipsec, names
-from heiiki.plan.context import Context
+from heiiki.plan.context import LAST_RESORT, Context
 from heiiki.plan.model import (
     AllowedSource,
     BgpInstance,
@@ -32,8 +32,6 @@ from heiiki.plan.site import sim
 from heiiki.plan.test_equipment import test_sim
 
 USER_PLANE = "gtp0"
-LAST_RESORT = 240
-"""Distance of the edge's own route to the Vault server: until the VPN is up and BGP knows a better one."""
 _POINTS = (
     (LinkKind.S6A, 0, names.HSS, names.MME),
     (LinkKind.S11, 1, names.MME, names.SGW),
@@ -205,6 +203,7 @@ def _edge(context: Context) -> Device:
         router=_edge_router(context),
         routes=(
             StaticRoute(context.service.addresses.sim_b, via=_peer(context, LinkKind.SGI, names.EDGE)),
+            # Until the VPN is up, and BGP knows a better one.
             StaticRoute(context.only_vault_service, via=addr.host(line, 2), distance=LAST_RESORT),
         ),
         firewall=_edge_firewall(context, interface),

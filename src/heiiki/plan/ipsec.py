@@ -73,6 +73,7 @@ def of_site(context: Context, site: Site, network: Network) -> IpsecConnection:
         mode=EspMode.TRANSPORT,
         selector=TrafficSelector(addr.only(local), addr.only(remote), "gre"),
         initiates=True,
+        uplink=names.ON[network].uplink,
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from heiiki.intent import Site
 from heiiki.plan import addresses as addr
 from heiiki.plan import firewall, identities, ipsec, lan, names
-from heiiki.plan.context import SITE_VRID, Context, SiteAddresses
+from heiiki.plan.context import LAST_RESORT, SITE_VRID, Context, SiteAddresses
 from heiiki.plan.model import (
     AllowedSource,
     BgpNeighbor,
@@ -185,9 +185,14 @@ def _services(context: Context, own: SiteAddresses, network: Network) -> Iterato
     yield from firewall.On((names.ON[network].tunnel,)).routing(own.tunnel_hub(network))
 
 
-def _over_wwan(context: Context) -> tuple[StaticRoute, ...]:
-    prefixes = context.underlay_set(Network.B).prefixes
-    return tuple(StaticRoute(prefix, interface=names.WWAN_IF) for prefix in prefixes)
+def _over_wwan(context: Context, *, last_resort: bool = False) -> tuple[StaticRoute, ...]:
+    """Return the routes over the bearer; where network A is there too, the server is behind both (T15)."""
+    hub = addr.only(context.hub_end(Network.B))
+    distance = LAST_RESORT if last_resort else 0
+    return (
+        StaticRoute(hub, interface=names.WWAN_IF),
+        StaticRoute(context.only_vault_service, interface=names.WWAN_IF, distance=distance),
+    )
 
 
 def _pair(
@@ -325,7 +330,7 @@ def _gateway_both(context: Context, site: Site, own: SiteAddresses) -> Device:
         interfaces=(*_interfaces_a(context, site, own), *_interfaces_b(context, site, own), leg),
         router=_router_a(context, own, neighbors),
         firewall=_filter(context, own, tuple(Network), None),
-        routes=_over_wwan(context),
+        routes=_over_wwan(context, last_resort=True),
         sim=sim(context, site),
         identity=identities.identity(context, names.gateway(site, Network.B), DeviceClass.GATEWAY),
         ipsec=tuple(ipsec.of_site(context, site, network) for network in Network),

@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from heiiki.plan.model import Device, Identity, Plan
+from heiiki.plan.model import Device, Identity, Plan, VaultClient
 from heiiki.render import agent
 from heiiki.render.documents import by_key
 from heiiki.render.model import Part, RenderedFile, Service
@@ -58,11 +58,7 @@ def settings(plan: Plan, device: Device, identity: Identity) -> dict[str, Any]:
     if device.vault is not None:
         document["users"] = [_VAULT_RELOAD]
     if device.ipsec:
-        # Its tunnels' ends: the addresses that are routed before any tunnel is up. A device with a SIM
-        # asks over the bearer (see `plan.site`), which lets no other source pass.
-        ends = (connection.local for connection in device.ipsec)
-        sources = (device.sim.address,) if device.sim is not None else ends
-        document["sources"] = list(dict.fromkeys(map(str, sources)))
+        document["sources"] = [_source(client) for client in device.vault_clients]
         document |= _strongswan()
     if device.crl_source is not None:
         document["revocation"] = {
@@ -72,6 +68,11 @@ def settings(plan: Plan, device: Device, identity: Identity) -> dict[str, Any]:
             "every_s": device.crl_source.every_s,
         }
     return document
+
+
+def _source(client: VaultClient) -> dict[str, str]:
+    bound = {"interface": client.interface} if client.interface else {}
+    return {"address": str(client.address), **bound}
 
 
 def _strongswan() -> dict[str, Any]:

@@ -34,6 +34,7 @@ Dns = Annotated[str, rf"{Label}(\.{Label})*"]
 Uri = Annotated[str, r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?@!*+%-]+"]
 Jid = Annotated[str, r"[A-Za-z0-9._-]+@[A-Za-z0-9.-]+"]
 Address = Annotated[str, IPv4Address]
+Interface = Annotated[str, r"[A-Za-z0-9._-]{1,15}"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +54,25 @@ class CrlSource:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """Where a connection to Vault comes from.
+
+    Attributes:
+        address: the device's own address.
+        interface: the interface by which it leaves; empty: as routed.
+    """
+
+    address: Address
+    interface: Interface = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The configuration, parsed.
 
     Attributes:
         revocation: where CRLs are; None on a device that verifies no peers.
-        sources: addresses that connections to Vault come from, tried one after the other; none: as routed.
+        sources: where connections to Vault come from, tried one after the other; none: as routed.
         links: paths that are to be symbolic links to a file of the generation in use.
         ca_folder, crl_folder: where each CA certificate and CRL stands in a file of its own besides.
         users: commands that make a program load what is new; each must exit 0.
@@ -72,7 +86,7 @@ class Settings:
     jids: tuple[Jid, ...]
     revocation: CrlSource | None = None
     folder: Path = FOLDER
-    sources: tuple[Address, ...] = ()
+    sources: tuple[Source, ...] = ()
     links: dict[Path, Literal["key.pem", "certificate.pem", "chain.pem"]] = field(default_factory=dict)
     ca_folder: Path | None = None
     crl_folder: Path | None = None

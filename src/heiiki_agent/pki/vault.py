@@ -8,11 +8,11 @@ import socket
 import ssl
 import time
 import urllib.parse
-from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self, TypeVar
 
 from heiiki_agent.errors import ServerError
-from heiiki_agent.pki.settings import Anchors
+from heiiki_agent.pki.settings import Anchors, Source
 
 UNWRAP = "sys/wrapping/unwrap"
 CONNECT_S = 5.0
@@ -24,52 +24,61 @@ FLAP_S = 30.0
 NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH)
 
 _log = logging.getLogger("credentials")
+_Socket = TypeVar("_Socket", bound=socket.socket)
 
 
 class _Connection(http.client.HTTPConnection):
     """HTTP over TLS from a given address; the certificate is checked for a name, not for the address."""
 
-    def __init__(self, netloc: str, name: str, context: ssl.SSLContext, sources: Sequence[str]) -> None:
+    def __init__(self, netloc: str, name: str, context: ssl.SSLContext, sources: Sequence[Source]) -> None:
         super().__init__(netloc, timeout=CONNECT_S)
         self._name, self._context = name, context
-        self._sources = tuple(sources) or ("",)
+        self._sources = tuple(sources) or (None,)
 
     def connect(self) -> None:
-        """Connect, as http.client asks."""
-        plain = self._patiently()
-        plain.settimeout(ANSWER_S)
-        try:
-            self.sock = self._context.wrap_socket(plain, server_hostname=self._name)
-        except BaseException:
-            plain.close()
-            raise
-
-    def probe(self) -> None:
-        """Connect, and say nothing; OSError when nothing answers."""
-        self._plain().close()
-
-    def _patiently(self) -> socket.socket:
-        """Return a TCP connection; a network that was just configured may lose its routes for a moment."""
+        """Connect, as http.client asks; a network that was just configured may have no route for a moment."""
         until = time.monotonic() + FLAP_S
         while True:
             try:
-                return self._plain()
+                self.sock = self._first(self._secured)
             except OSError as error:
                 if error.errno not in NO_ROUTE or time.monotonic() > until:
                     raise
                 time.sleep(REACH_POLL_S)
+            else:
+                return
 
-    def _plain(self) -> socket.socket:
-        """Return a TCP connection from the first address that leads there."""
+    def probe(self) -> None:
+        """Connect, and say nothing; OSError when nothing answers."""
+        self._first(lambda source, _limit: self._plain(source)).close()
+
+    def _first(self, connect: Callable[[Source | None, float], _Socket]) -> _Socket:
+        """Return what `connect` makes from the first source that leads there, and how long it may take.
+
+        The last has the time that a busy server needs: where none is left to try, patience costs nothing.
+        """
         *others, last = self._sources
         for source in others:
             try:
-                return self._from(source)
+                return connect(source, CONNECT_S)
             except OSError as error:
-                _log.info("%s: from %s: %s", self.host, source, error)
-        return self._from(last)
+                _log.info("%s: from %s: %s", self.host, _named(source), error)
+        return connect(last, ANSWER_S)
 
-    def _from(self, source: str) -> socket.socket:
+    def _secured(self, source: Source | None, limit_s: float) -> ssl.SSLSocket:
+        """Return a TLS connection: a network that carries a handshake carries a request too."""
+        plain = self._plain(source)
+        try:
+            plain.settimeout(limit_s)
+            secured = self._context.wrap_socket(plain, server_hostname=self._name)
+        except BaseException:
+            plain.close()
+            raise
+        secured.settimeout(ANSWER_S)
+        return secured
+
+    def _plain(self, source: Source | None) -> socket.socket:
+        """Return a TCP connection."""
         family, kind, protocol, _, address = socket.getaddrinfo(
             self.host, self.port, type=socket.SOCK_STREAM
         )[0]
@@ -78,7 +87,7 @@ class _Connection(http.client.HTTPConnection):
             plain.settimeout(CONNECT_S)
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # head and body leave apart
             if source:
-                plain.bind((source, 0))
+                _leave_by(plain, source)
             plain.connect(address)
         except BaseException:
             plain.close()
@@ -86,7 +95,20 @@ class _Connection(http.client.HTTPConnection):
         return plain
 
 
-def reach(url: str, wait_s: int, sources: Sequence[str] = ()) -> dict[str, Any]:
+def _leave_by(plain: socket.socket, source: Source) -> None:
+    """Bind a socket, to its interface too: the best route may be another one (socket(7), SO_BINDTODEVICE)."""
+    if source.interface:
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, source.interface.encode())
+    plain.bind((source.address, 0))
+
+
+def _named(source: Source | None) -> str:
+    if source is None:
+        return "where it is routed"
+    return f"{source.address} by {source.interface}" if source.interface else source.address
+
+
+def reach(url: str, wait_s: int, sources: Sequence[Source] = ()) -> dict[str, Any]:
     """Wait until something answers at `url`: a network that was just configured takes its time.
 
     Raises:
@@ -112,7 +134,7 @@ def reach(url: str, wait_s: int, sources: Sequence[str] = ()) -> dict[str, Any]:
 class Server:
     """The Vault API over one connection; a context manager, which closes it."""
 
-    def __init__(self, url: str, host: str, anchors: Anchors, sources: Sequence[str] = ()) -> None:
+    def __init__(self, url: str, host: str, anchors: Anchors, sources: Sequence[Source] = ()) -> None:
         """Speak to `url`, whose certificate must bear `host` and come from `anchors`."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # empty: the machine's own CAs have no say
         context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -220,6 +220,36 @@ def test_a_missing_path_is_unknown() -> None:
     }
 
 
+def without_own_interfaces(device: Device) -> Device:
+    return replace(device, ipsec=tuple(replace(one, uplink="") for one in device.ipsec))
+
+
+def without_the_bearer(device: Device) -> Device:
+    return replace(device, routes=tuple(one for one in device.routes if one.interface != "wwan0"))
+
+
+def without_the_pe(device: Device) -> Device:
+    (instance,) = router(device).bgp
+    kept = tuple(one for one in instance.neighbors if one.device != "a-pe2")
+    return replace(device, router=replace(router(device), bgp=(replace(instance, neighbors=kept),)))
+
+
+@pytest.mark.parametrize(
+    ("change", "networks"),
+    [(without_own_interfaces, "AB"), (without_the_bearer, "B"), (without_the_pe, "A")],
+)
+def test_a_tunnel_that_needs_the_other_network_for_its_certificate_is_not_dual(
+    change: Callable[[Device], Device], networks: str
+) -> None:
+    plan = with_device("namba-gw", change)
+    found = results(plan)["R-DUAL", "namba"]
+    assert found.result is Result.FAIL
+    assert found.reason == "; ".join(
+        f"namba-gw does not reach the Vault server over network {network} alone" for network in networks
+    )
+    assert ("R-DUAL", "umeda") not in flipped(plan)
+
+
 def test_a_network_that_is_not_closed_fails() -> None:
     plan = example()[0]
     a, b = plan.networks

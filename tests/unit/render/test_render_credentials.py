@@ -9,7 +9,7 @@ from heiiki.plan import Plan, build
 from heiiki.render import DeviceBuild, agent, compile_plan
 from heiiki.render.credentials import CONFIG, SERVICE
 from heiiki_agent import config as reader
-from heiiki_agent.pki.settings import Settings
+from heiiki_agent.pki.settings import Settings, Source
 
 EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
 
@@ -59,11 +59,17 @@ def test_who_verifies_peers_pulls_the_crls_of_both_cas(plan: Plan, builds: dict[
 def test_who_has_tunnels_asks_from_where_they_end_and_others_from_where_they_are_routed(
     builds: dict[str, DeviceBuild],
 ) -> None:
-    assert config(builds["namba-gw"]).sources == ("10.112.0.23",), "its way to the server is the bearer"
-    assert config(builds["umeda-gw-b"]).sources == ("10.112.0.17",)
-    assert config(builds["hub-ce-a"]).sources == ("10.80.0.2", "10.96.3.254")
+    assert config(builds["umeda-gw-b"]).sources == (Source("10.112.0.17"),)
+    assert config(builds["hub-ce-a"]).sources == (Source("10.80.0.2"), Source("10.96.3.254"))
     for name in ("vault", "umeda-bems"):
         assert config(builds[name]).sources == ()
+
+
+def test_the_one_gateway_of_a_site_asks_over_each_network_by_its_own_interface(
+    builds: dict[str, DeviceBuild],
+) -> None:
+    over_a, over_b = Source("10.96.0.23", "access-a"), Source("10.112.0.23", "wwan0")
+    assert config(builds["namba-gw"]).sources == (over_a, over_b)
 
 
 def test_whoever_uses_a_certificate_loads_it(builds: dict[str, DeviceBuild]) -> None:

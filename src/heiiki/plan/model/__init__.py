@@ -19,7 +19,16 @@ from heiiki.plan.model.ipsec import EspMode, IpsecConnection, TrafficSelector
 from heiiki.plan.model.lan import LanWatch, Vrrp
 from heiiki.plan.model.mobile import MobilePlan, Pgw, Sim
 from heiiki.plan.model.networks import ClosedNetwork, Network
-from heiiki.plan.model.pki import CrlSource, DeviceClass, Identity, Lifetimes, Pki, Suite, VaultServer
+from heiiki.plan.model.pki import (
+    CrlSource,
+    DeviceClass,
+    Identity,
+    Lifetimes,
+    Pki,
+    Suite,
+    VaultClient,
+    VaultServer,
+)
 from heiiki.plan.model.risks import Risks, SharedRisk
 from heiiki.plan.model.routing import BgpInstance, BgpNeighbor, PrefixSet, Router, StaticRoute, VpnTargets
 from heiiki.plan.model.service import Management, Plan, SitePlan
@@ -78,6 +87,7 @@ __all__ = [
     "Timers",
     "TrafficSelector",
     "Transit",
+    "VaultClient",
     "VaultServer",
     "VpnTargets",
     "Vrrp",

@@ -10,7 +10,7 @@ from heiiki.plan.model.ipsec import IpsecConnection
 from heiiki.plan.model.lan import LanWatch, Vrrp
 from heiiki.plan.model.mobile import Pgw, Sim
 from heiiki.plan.model.networks import Network
-from heiiki.plan.model.pki import CrlSource, Identity, VaultServer
+from heiiki.plan.model.pki import CrlSource, Identity, VaultClient, VaultServer
 from heiiki.plan.model.routing import Router, StaticRoute
 
 
@@ -109,3 +109,14 @@ class Device:
         """Every address that the device owns; the virtual gateway and the stand-in for radio are left out."""
         owned = (interface for interface in self.interfaces if interface.kind is not InterfaceKind.RADIO)
         return tuple(address.ip for interface in owned for address in interface.addresses)
+
+    @property
+    def vault_clients(self) -> tuple[VaultClient, ...]:
+        """Where it asks the Vault server from: its tunnels' ends, which are routed before any tunnel is up.
+
+        On a gateway of both networks each leaves by its own: a carrier lets no address of the other's pass,
+        and a route over a network that failed unnoticed must not hide the other (T15).
+        """
+        several = len({connection.network for connection in self.ipsec}) > 1
+        found = (VaultClient(one.local, one.uplink if several else "") for one in self.ipsec)
+        return tuple(dict.fromkeys(found))

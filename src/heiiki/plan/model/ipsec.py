@@ -35,6 +35,7 @@ class IpsecConnection:
         remote_id: ID_FQDN that the peer's certificate must bear.
         if_id: the IPsec interface that the SA belongs to; 0: none.
         initiates: this side makes the SA; the other answers.
+        uplink: the interface that a site gateway has to that network; empty elsewhere.
     """
 
     name: str
@@ -49,3 +50,4 @@ class IpsecConnection:
     selector: TrafficSelector
     if_id: int = 0
     initiates: bool = False
+    uplink: str = ""

@@ -64,6 +64,19 @@ class CrlSource:
 
 
 @dataclass(frozen=True, slots=True)
+class VaultClient:
+    """Where a device's connections to the Vault server come from.
+
+    Attributes:
+        address: one of its own.
+        interface: the one that they leave by, whatever route is the best; empty: as routed.
+    """
+
+    address: IPv4Address
+    interface: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Suite:
     """Algorithms of IKE and ESP (RFC 8247, RFC 8221), in strongSwan's words."""
 

@@ -14,6 +14,7 @@ from heiiki_agent.errors import AgentError
 from heiiki_agent.pki import publish, vault
 from heiiki_agent.pki.crl import Bare, pull
 from heiiki_agent.pki.report import status
+from heiiki_agent.pki.settings import Source
 
 
 def test_a_newer_crl_is_taken_and_an_older_one_refused(device: Device) -> None:
@@ -117,11 +118,11 @@ def test_a_route_that_is_gone_for_a_moment_costs_no_token(
 ) -> None:
     connect, tried = vault._Connection._plain, []
 
-    def flapping(connection: vault._Connection) -> socket.socket:
+    def flapping(connection: vault._Connection, source: Source | None) -> socket.socket:
         tried.append(missing)
         if len(tried) == 1:
             raise OSError(missing, os.strerror(missing))
-        return connect(connection)
+        return connect(connection, source)
 
     monkeypatch.setattr(vault._Connection, "_plain", flapping)
     monkeypatch.setattr(vault, "REACH_POLL_S", 0.01)
@@ -131,8 +132,27 @@ def test_a_route_that_is_gone_for_a_moment_costs_no_token(
 
 
 def test_connections_come_from_the_address_that_leads_there(device: Device) -> None:
-    device.configure(sources=["192.0.2.1", "127.0.0.9"])
+    device.configure(sources=[{"address": "192.0.2.1"}, {"address": "127.0.0.9"}])
     device.enrol()
+    assert {peer[0] for peer in device.fake.peers} == {"127.0.0.9"}
+
+
+def test_a_connection_leaves_by_the_interface_of_its_address(device: Device) -> None:
+    missing, there = ({"address": "127.0.0.8", "interface": name} for name in ("gone0", "lo"))
+    device.configure(sources=[missing, there | {"address": "127.0.0.9"}])
+    device.enrol()
+    assert {peer[0] for peer in device.fake.peers} == {"127.0.0.9"}
+
+
+def test_a_network_that_carries_no_handshake_does_not_hide_the_other(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vault, "CONNECT_S", 1.0)
+    device.fake.unheard = frozenset({"127.0.0.8"})
+    device.configure(sources=[{"address": "127.0.0.8"}, {"address": "127.0.0.9"}])
+    device.enrol()
+    device.publish_crls(7)
+    assert pull(device.settings)["refused"] == []
     assert {peer[0] for peer in device.fake.peers} == {"127.0.0.9"}
 
 
