@@ -2,10 +2,13 @@
 
 import json
 import shutil
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from waiting import awaited
+
+from heiiki.revocation import BOUND_S
 
 from .commands import Commands
 from .service import HUB, VAULT_SERVICE, Service, changed
@@ -92,7 +95,9 @@ def test_a_revocation_whose_server_hangs_or_is_dead_ends_every_association(
         if signal == "STOP":
             assert str(ended["finished"]) < str(waited["finished"]), "it waited for the server"
         assert "stays withdrawn" in str(taken[f"IPsec at {hub}"]["problem"])
-    assert not taken["session at b-pgw"]["problem"]
+    for name in ("session at b-pgw", "SIM at b-hss", *(f"IKE SA at {hub}" for hub in hubs)):
+        assert not taken[name]["problem"], "it needs no server"
+        assert seconds(taken["mark in the intent"], taken[name]) < BOUND_S
     if signal == "STOP":
         service.run(server, "systemctl", "kill", "--signal=CONT", VAULT_SERVICE)
     else:
@@ -103,6 +108,12 @@ def test_a_revocation_whose_server_hangs_or_is_dead_ends_every_association(
     service.play("enrol", "-e", f"heiiki_device={stolen}", "-e", "heiiki_same_sim=true")
     awaited("it is in again", lambda: all(service.associations(hub, connection) for hub in hubs))
     service.transport.close()
+
+
+def seconds(first: dict[str, object], last: dict[str, object]) -> float:
+    """Time from the start of one step to the end of another."""
+    began, ended = (datetime.fromisoformat(str(one)) for one in (first["started"], last["finished"]))
+    return (ended - began).total_seconds()
 
 
 def steps(service: Service) -> list[dict[str, object]]:

@@ -1,8 +1,9 @@
-"""One device's build on its way: secrets filled in, applied there as `heiiki.network.linux_node` does it."""
+"""One device's build on its way, applied there as `heiiki.network.linux_node` does it; secrets filled in."""
 
 import re
 from collections.abc import Callable
 from dataclasses import asdict
+from typing import Any
 
 from heiiki.deploy.program import program
 from heiiki.render.model import DeviceBuild
@@ -28,8 +29,24 @@ def apply_program(build: DeviceBuild, read_secret: ReadSecret) -> bytes:
         for file in build.files
         for found in _PLACEHOLDER.finditer(file.content)
     }
+    return program("apply", {**_manifest(build), "secrets": secrets})
+
+
+def held_program(build: DeviceBuild, *former: DeviceBuild) -> bytes:
+    """Return the same program for a device that holds the secrets already: no server is asked for them.
+
+    Its answer has an ``error`` where the device's files were made from none of the builds `former`.
+    """
+    paths = [file.path for file in build.files if _PLACEHOLDER.search(file.content)]
+    texts = {
+        path: [file.content for one in (*former, build) for file in one.files if file.path == path]
+        for path in paths
+    }
+    return program("apply", {**_manifest(build), "secrets": {}, "former": texts})
+
+
+def _manifest(build: DeviceBuild) -> dict[str, Any]:
     files = [
         {key: value for key, value in asdict(file).items() if key not in _NOT_SENT} for file in build.files
     ]
-    services = [asdict(service) for service in build.services]
-    return program("apply", {"files": files, "services": services, "secrets": secrets})
+    return {"files": files, "services": [asdict(service) for service in build.services]}

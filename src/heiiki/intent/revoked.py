@@ -73,6 +73,12 @@ def marked(intent: Intent, device: str, reason: str, sim: str | None) -> Intent:
     return intent.model_copy(update={"revoked": (*intent.revoked, Mark(written, place))})
 
 
+def unmarked(intent: Intent, device: str) -> Intent:
+    """Return an intent in which `device` is not marked; the files stay as they are."""
+    left = tuple(mark for mark in intent.revoked if mark.written.device != device)
+    return intent.model_copy(update={"revoked": left})
+
+
 def remove(folder: Path, device: str) -> bool:
     """Take the mark of a device away; tells whether there was one.
 

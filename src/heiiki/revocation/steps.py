@@ -1,24 +1,26 @@
 """The revocation of a device that was lost or stolen, by the path of every change: intent, plan, devices.
 
 The device is marked in the intent first. From then on all goes on side by side. What needs no server: the
-verifiers withdraw their connections with it and end the IKE SAs; the PGW gets what is compiled from the
-intent, in which its subscription is no more. What needs it: the certificates are revoked; the HSS gets its
-build, with the keys of the other SIMs. Last, each verifier takes its connection back, once the lists that it
+verifiers withdraw their connections with it and end the IKE SAs; HSS and PGW get what is compiled from the
+intent, in which its subscription is no more. The keys of the other SIMs are those that the HSS has; only
+where its file is not what was compiled before, the server is asked for them. What needs the server: the
+certificates are revoked. Last, each verifier takes its connection back, once the lists that it
 has loaded refuse the device. A step that fails stops none of the others; the same call again finishes what is
 left.
 """
 
 import difflib
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from heiiki.deploy import apply_program, program
+from heiiki.deploy import apply_program, held_program, program
 from heiiki.deploy.build import ReadSecret
 from heiiki.errors import HeiikiError, RevocationError
 from heiiki.pki.device_program import command
@@ -26,6 +28,8 @@ from heiiki.plan.model import Device, Function, Plan, Sim
 from heiiki.render import compile_device
 from heiiki.revocation.evidence import unfinished
 from heiiki.verify.fleet import Answer, Fleet
+
+_LOG = logging.getLogger(__name__)
 
 _WAIT_S = 5.0
 _TIMEOUT_S = 45.0
@@ -81,6 +85,7 @@ class Means:
     Attributes:
         mark: marks the device in the intent, and returns what it changed.
         planned: returns the plan of the intent as it is then.
+        former: returns the plan of the same intent without the mark.
         revoke: bars the device at the server, revokes its certificates, and publishes the CRLs.
         fleet: reaches the devices.
         read_secret: returns a secret that a device's build names.
@@ -88,6 +93,7 @@ class Means:
 
     mark: Act
     planned: Callable[[], Plan]
+    former: Callable[[], Plan]
     revoke: Callable[[], RevokedAtServer]
     fleet: Fleet
     read_secret: ReadSecret
@@ -177,13 +183,25 @@ def revoke(device: Device, means: Means) -> Iterator[RevocationStep]:
 
 
 def timed(name: str, act: Act) -> RevocationStep:
-    """Take a step by calling `act`, which returns what it changed."""
+    """Take a step by calling `act`, which returns what it changed.
+
+    Whatever goes wrong is the problem of that step alone: one that broke the run off would leave open what
+    the others end.
+    """
     started = now()
     try:
         changed = tuple(act())
-    except HeiikiError as error:
-        return RevocationStep(name, started, now(), problem=str(error))
+    except Exception as error:  # noqa: BLE001 - a fault of ours, too, must not stop the other steps
+        return RevocationStep(name, started, now(), problem=_said(error))
     return RevocationStep(name, started, now(), changed)
+
+
+def _said(error: Exception) -> str:
+    """Return what went wrong as text; of a fault of ours with its kind, and where it arose in the log."""
+    if isinstance(error, HeiikiError):
+        return str(error)
+    _LOG.debug("a step of the revocation broke", exc_info=error)
+    return f"{type(error).__name__}: {error}; report it, and run again with -vvv to see where it arose"
 
 
 def now() -> str:
@@ -203,6 +221,8 @@ def _side_by_side(lanes: Sequence[Iterator[RevocationStep]]) -> Iterator[Revocat
         try:
             for step in lane:
                 queue.put(step)
+        except Exception as error:  # noqa: BLE001 - see `timed`
+            queue.put(RevocationStep("the steps after that", now(), now(), problem=_said(error)))
         finally:
             queue.put(None)
 
@@ -274,12 +294,18 @@ class _Run:
         yield from self._sent("CRL at", {name: self._refused(()) for name in others}, needed=False)
 
     def subscription(self) -> Iterator[RevocationStep]:
-        """Give the HSS what is compiled; it takes the keys of every other SIM, which the Vault server has."""
-        yield self._applied("SIM at", Function.HSS)
+        """Give the HSS what is compiled, with the keys that it has, or that the server has.
+
+        A server that hangs would keep the SIM in service.
+        """
+        step = self._applied("SIM at", Function.HSS, self._with_held)
+        if step.problem:
+            step = replace(self._applied("SIM at", Function.HSS, self._with_read), started=step.started)
+        yield step
 
     def session(self, sim: Sim) -> Iterator[RevocationStep]:
         """Give the PGW what is compiled, which needs no secret: it ends the session and allows no other."""
-        step = self._applied("session at", Function.PGW)
+        step = self._applied("session at", Function.PGW, self._with_read)
         if step.problem:
             yield step
             return
@@ -288,14 +314,23 @@ class _Run:
         (ended,) = self._sent("session at", {pgw: asked}, started=step.started)
         yield RevocationStep(step.name, step.started, ended.finished, step.changed, ended.problem)
 
-    def _applied(self, what: str, function: Function) -> RevocationStep:
-        """Have a device apply its build."""
+    def _with_read(self, device: Device) -> bytes:
+        return apply_program(compile_device(self.plan, device), self.means.read_secret)
+
+    def _with_held(self, device: Device) -> bytes:
+        former = self.means.former()
+        return held_program(
+            compile_device(self.plan, device), compile_device(former, former.device(device.name))
+        )
+
+    def _applied(self, what: str, function: Function, made: Callable[[Device], bytes]) -> RevocationStep:
+        """Have a device apply its build, by the program that `made` makes of it."""
         (device,) = (one for one in self.plan.devices if one.function is function)
         started = now()
         try:
-            sent = apply_program(compile_device(self.plan, device), self.means.read_secret)
-        except HeiikiError as error:
-            return RevocationStep(f"{what} {device.name}", started, now(), problem=str(error))
+            sent = made(device)
+        except Exception as error:  # noqa: BLE001 - see `timed`
+            return RevocationStep(f"{what} {device.name}", started, now(), problem=_said(error))
         (step,) = self._sent(what, {device.name: sent}, started=started)
         return step
 

@@ -8,7 +8,7 @@ from typing import Any
 from heiiki import revocation
 from heiiki.errors import IntentError, RevocationError
 from heiiki.intent import load
-from heiiki.intent.revoked import add, marked, refuse_undecoded, remove
+from heiiki.intent.revoked import add, marked, refuse_undecoded, remove, unmarked
 from heiiki.pki import marks
 from heiiki.pki.revoke import revoke_device
 from heiiki.pki.server.login import logged_in
@@ -95,6 +95,7 @@ def revoke(
         means = Means(
             mark=lambda: _mark(service, device, reason),
             planned=lambda: _planned(service, device, reason),
+            former=lambda: build(unmarked(load(service.folder), device.name)),
             revoke=lambda: _certificates(service, device),
             fleet=fleet,
             read_secret=read,

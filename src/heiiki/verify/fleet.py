@@ -1,6 +1,7 @@
 """Run a probe on many devices at once."""
 
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from heiiki.transport.base import Completed, Transport
 from heiiki.verify.probes import program
 
 _MOST_THREADS = 512
+_LOG = logging.getLogger(__name__)
 
 
 class UnreadableError(HeiikiError):
@@ -79,6 +81,9 @@ class Fleet:
             done = self._transport.run(device, ("python3", "-"), stdin=source, timeout=timeout)
         except TransportError as error:
             return Answer(device, {}, str(error), b"")
+        except Exception as error:  # noqa: BLE001 - what breaks at one device keeps no other from being asked
+            _LOG.debug("%s could not be asked", device, exc_info=error)
+            return Answer(device, {}, f"{device}: {type(error).__name__}: {error}", b"")
         return understood(device, done)
 
 

@@ -55,6 +55,52 @@ def test_secrets_are_read_for_the_build_and_sent_beside_it(lab_plan: Plan) -> No
     assert {field for _, field in asked} == {"k", "opc"}
 
 
+KEYS = {f"{{{{secret:sim/{number}:k}}}}": f"{number}0" for number in (1, 2, 3)}
+FORMER = "[\n" + ",\n".join(
+    f'  {{"imsi": "{number}", "k": "{{{{secret:sim/{number}:k}}}}"}}' for number in (1, 2, 3)
+)
+
+
+def applied(
+    tmp_path: Path, content: str, *former: str, secrets: dict[str, str] | None = None
+) -> dict[str, Any]:
+    entry = {"path": "/etc/x", "content": content, "mode": "0644", "owner": "root", "validate": []}
+    parameters = {"files": [entry | {"service": "", "secret": True}], "services": []}
+    held = {"former": {"/etc/x": [*former, content]}} if former else {}
+    source = program("apply", {**parameters, "secrets": secrets or {}, **held}).decode()
+    root = f"__import__('pathlib').Path({str(tmp_path)!r})"
+    source = source.replace("manager=find(),", f"manager=find(), root={root},")
+    return run(
+        source.replace('parameters.get("former", {})', f'parameters.get("former", {{}}), {root}').encode()
+    )
+
+
+def test_a_device_keeps_the_secrets_that_it_holds_whatever_goes_beside_them(tmp_path: Path) -> None:
+    applied(tmp_path, FORMER, secrets=KEYS)
+    without = FORMER.replace(',\n  {"imsi": "3", "k": "{{secret:sim/3:k}}"}', "")
+    assert without != FORMER
+    for changed in (["/etc/x"], []):
+        assert applied(tmp_path, without, FORMER) == {"changed": changed, "error": ""}
+        assert (
+            tmp_path / "etc/x"
+        ).read_text() == '[\n  {"imsi": "1", "k": "10"},\n  {"imsi": "2", "k": "20"}'
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [('"imsi": "2"', '"imsi": "7"'), ("[\n", "[\n\n"), ('"k": "20"', '"k": ""')]
+)
+def test_a_file_that_is_not_what_was_sent_gives_no_secret_and_stays(
+    tmp_path: Path, old: str, new: str
+) -> None:
+    applied(tmp_path, FORMER, secrets=KEYS)
+    path = tmp_path / "etc/x"
+    path.write_text(path.read_text().replace(old, new))
+    before = path.read_text()
+    done = applied(tmp_path, FORMER.replace("1", "1"), FORMER)
+    assert done["error"].endswith("/etc/x is not what was sent before: the secrets in it cannot be read back")
+    assert path.read_text() == before
+
+
 def test_a_secret_that_cannot_be_read_is_an_error(lab_plan: Plan) -> None:
     def away(path: str, _field: str) -> str:
         raise SecretError(f"secret {path} cannot be read")

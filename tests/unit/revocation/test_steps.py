@@ -71,6 +71,7 @@ def steps(
     means = revocation.Means(
         mark=lambda: ["revoked.yml"],
         planned=lambda: without(plan, device),
+        former=lambda: plan,
         revoke=revoke,
         fleet=cast("Fleet", devices),
         read_secret=read,
@@ -105,8 +106,10 @@ def test_hss_and_pgw_are_sent_what_is_compiled_without_the_sim(lab_plan: Plan) -
     assert other
     (applied,) = devices.of("b-hss")
     assert "/etc/heiiki/subscribers.json" in applied
-    assert other.imsi in applied
-    assert sim.imsi not in applied
+    sent, _, former = applied.partition('"former": {')
+    assert other.imsi in sent
+    assert sim.imsi not in sent
+    assert sim.imsi in former, "by which the keys of the others are found in the file that is there"
     reloaded, awaited = devices.of("b-pgw")
     assert "/etc/heiiki/pgw.json" in reloaded
     assert other.imsi in reloaded
@@ -141,11 +144,63 @@ def test_a_device_without_a_sim_has_no_such_step(lab_plan: Plan) -> None:
     assert not any("SIM" in name or "IPsec" in name for name in names)
 
 
+def test_the_hss_keeps_the_keys_that_it_has_and_no_server_is_asked(lab_plan: Plan) -> None:
+    def asked(path: str, _field: str) -> str:
+        raise AssertionError(path)
+
+    devices = Devices()
+    taken = {step.name: step for step in steps(lab_plan, devices, read=asked)}
+    assert not taken["SIM at b-hss"].problem
+    (applied,) = devices.of("b-hss")
+    assert '"former": {' in applied
+    assert '"secrets": {}' in applied
+
+
+def test_an_hss_with_another_file_gets_the_keys_from_the_server(lab_plan: Plan) -> None:
+    class Differs(Devices):
+        def run(self, programs: Mapping[str, bytes], timeout: float = 30.0) -> dict[str, Answer]:
+            found = super().run(programs, timeout)
+            if "b-hss" in found and '"former": {' in self.of("b-hss")[-1]:
+                return {"b-hss": Answer("b-hss", {"changed": [], "error": "is not what was sent"}, "", b"")}
+            return found
+
+    devices = Differs()
+    taken = {step.name: step for step in steps(lab_plan, devices)}
+    assert (taken["SIM at b-hss"].problem, taken["SIM at b-hss"].changed) == ("", ("x",))
+    _, read = devices.of("b-hss")
+    other = lab_plan.device("namba-gw").sim
+    assert other
+    assert f"sim/{other.imsi} k" in read
+
+
+@pytest.mark.parametrize("broken", ["revoke", "fleet", "read"])
+def test_a_fault_of_ours_stops_no_other_step_either(lab_plan: Plan, broken: str) -> None:
+    def breaks(*_: Any) -> Any:
+        raise ZeroDivisionError("division by zero")
+
+    class Breaks(Devices):
+        def run(self, programs: Mapping[str, bytes], timeout: float = 30.0) -> dict[str, Answer]:
+            if "b-hss" in programs and broken != "revoke":
+                breaks()
+            return super().run(programs, timeout)
+
+    devices = Breaks()
+    more = {"revoke": breaks} if broken == "revoke" else {"read": breaks} if broken == "read" else {}
+    taken = steps(lab_plan, devices, **more)
+    wrong = [step for step in taken if step.problem.startswith("ZeroDivisionError: division by zero; report")]
+    assert wrong
+    named = {step.name for step in taken if not step.problem}
+    assert {"mark in the intent", "IKE SA at hub-ce-b"} <= named
+    assert "session at b-pgw" in named
+    assert ("certificates" in named) == (broken != "revoke")
+    assert not evidence(lab_plan, DEVICE, taken)["complete"]
+
+
 def test_a_step_that_fails_stops_no_other(lab_plan: Plan) -> None:
     def away(*_: Any) -> list[str]:
         raise VaultError("the server is sealed", VaultFault.SEALED)
 
-    devices = Devices({"b-pgw": "b-pgw: no connection"})
+    devices = Devices({"b-pgw": "b-pgw: no connection", "b-hss": "b-hss: no connection"})
     taken = steps(lab_plan, devices, revoke=away, read=away)
     problems = {step.name: step.problem for step in taken if step.problem}
     assert problems == {
