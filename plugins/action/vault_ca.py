@@ -15,7 +15,7 @@ from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
 )
 
 ARGUMENTS = {
-    "path": {"type": "path", "default": "/run/heiiki-vault/anchors.pem"},
+    "path": {"type": "path", "default": "/run/heiiki/vault-anchors.pem"},
     "service_dir": {"type": "path", "required": True},
     "secret_state": {"type": "path"},
 }

@@ -13,8 +13,8 @@ from typing import Any
 
 from ansible_collections.heiiki.network.plugins.module_utils.certificate_assessment import assess
 from ansible_collections.heiiki.network.plugins.module_utils.device_certificate import DeviceError, Program
-from ansible_collections.heiiki.network.plugins.module_utils.journal import NodeError
 from ansible_collections.heiiki.network.plugins.module_utils.node_apply import first_difference
+from ansible_collections.heiiki.network.plugins.module_utils.node_files import NodeError
 from ansible_collections.heiiki.network.plugins.module_utils.node_manifest import (
     ManagedFile,
     ManagedService,

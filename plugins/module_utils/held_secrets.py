@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ansible_collections.heiiki.network.plugins.module_utils.journal import Journal, NodeError, read
+from ansible_collections.heiiki.network.plugins.module_utils.journal import Journal
 from ansible_collections.heiiki.network.plugins.module_utils.node_diff import PLACEHOLDER
+from ansible_collections.heiiki.network.plugins.module_utils.node_files import NodeError, read
 
 
 def held(former: Mapping[str, Sequence[str]], root: Path = Path("/")) -> dict[str, str]:

@@ -2,16 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Changing several files of a node together: all of them, or none, wherever the run is cut off.
 
-Candidates are written beside the files they replace. Before the first file is replaced, everything that is
-about to be lost is copied to the journal and the journal is made durable; the journal is removed last.
+Candidates are validated in a folder of root's own, where no service can change them. Before the first file is
+replaced, everything that is about to be lost is copied to the journal and the journal is made durable; the
+journal is removed last.
 A journal that is found therefore shows that a run was cut off, and `Journal.undo` restores the old files.
 """
 
 import fcntl
-import grp
 import json
 import os
-import pwd
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,35 +18,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.heiiki.network.plugins.module_utils.node_files import (
+    Content,
+    NodeError,
+    Stat,
+    candidate_name,
+    install,
+    make_folder,
+    remove,
+    remove_empty,
+)
+
 FOLDER = "var/lib/heiiki/journal"
 LOCK = "var/lib/heiiki/lock"
-SUFFIX = ".heiiki-candidate"
 FOLDER_MODE = 0o755
-
-
-class NodeError(Exception):
-    """The node refuses what was asked; the message says what is wrong, where, and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stat:
-    """Owner and mode of a file."""
-
-    mode: int
-    uid: int
-    gid: int
-
-    def __str__(self) -> str:
-        """``frr:frr 0640``, numbers where the node knows no name."""
-        return f"{_user(self.uid)}:{_group(self.gid)} {self.mode:04o}"
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What a file holds, and whose it is."""
-
-    data: bytes
-    stat: Stat
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,73 +49,6 @@ class Change:
     after: Content | None
 
 
-def _user(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
-def _group(gid: int) -> str:
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)
-
-
-def ownership(owner: str, mode: str) -> Stat:
-    """Return owner and mode as numbers; the group is the one called like the owner, or the owner's own.
-
-    Raises:
-        NodeError: the node has no such user.
-    """
-    try:
-        user = pwd.getpwnam(owner)
-    except KeyError as error:
-        raise NodeError(f"the node has no user {owner}: install the package that brings it") from error
-    try:
-        gid = grp.getgrnam(owner).gr_gid
-    except KeyError:
-        gid = user.pw_gid
-    return Stat(int(mode, 8), user.pw_uid, gid)
-
-
-def read(path: Path) -> Content | None:
-    """Return what `path` holds, or None when there is nothing; only plain files are read.
-
-    Raises:
-        NodeError: something else than a plain file is there.
-    """
-    try:
-        found = path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    if not path.is_file() or path.is_symlink():
-        raise NodeError(f"{path} is not a plain file: move it away, then run again")
-    return Content(path.read_bytes(), Stat(found.st_mode & 0o7777, found.st_uid, found.st_gid))
-
-
-def sync_folder(path: Path) -> None:
-    """Make the names in a folder durable (fsync)."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def write(path: Path, content: Content) -> None:
-    """Write a file that never shows more than its owner may see, and make its content durable."""
-    path.unlink(missing_ok=True)
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(content.data)
-        stream.flush()
-        os.fchown(stream.fileno(), content.stat.uid, content.stat.gid)
-        os.fchmod(stream.fileno(), content.stat.mode)
-        os.fsync(stream.fileno())
-
-
 class Journal:
     """The changes of one run, from their candidates to the last of them, with the way back."""
 
@@ -146,9 +63,8 @@ class Journal:
         return self._root / path.lstrip("/")
 
     def candidate(self, path: str) -> Path:
-        """Return where the candidate for `path` stands: same folder, a name that no program includes."""
-        target = self.at(path)
-        return target.with_name(f".{target.name}{SUFFIX}")
+        """Return where the candidate for `path` is staged: in a folder that root alone may enter."""
+        return self._folder / "staged" / candidate_name(path.strip("/").replace("/", "-"))
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -184,14 +100,12 @@ class Journal:
         )
         self._write_index(changes, folders, {}, saved=False)
         for folder in folders:
-            folder.mkdir(mode=FOLDER_MODE)
+            make_folder(folder, FOLDER_MODE)
+        (self._folder / "staged").mkdir(mode=0o700)
         for change in changes:
-            self.write_candidate(change)
-
-    def write_candidate(self, change: Change) -> None:
-        """Write what is to stand at `change.path` beside it."""
-        if change.after:
-            write(self.candidate(change.path), change.after)
+            if change.after:
+                # Nothing of it is used but by the validation: `install` writes what is in memory.
+                self.candidate(change.path).write_bytes(change.after.data)
 
     def open(self, changes: Sequence[Change], services: Mapping[str, str]) -> None:
         """Save what is about to be lost. From here on `undo` restores it.
@@ -202,51 +116,41 @@ class Journal:
         """
         for number, change in enumerate(changes):
             if change.before:
-                write(self._copy(number), change.before)
-        sync_folder(self._folder)
+                install(self._copy(number), change.before)
         index = json.loads(self._index.read_text(encoding="utf-8"))
         folders = [self.at(folder) for folder in index["folders"]]
         self._write_index(changes, folders, services, saved=True)
 
     def install(self, changes: Sequence[Change]) -> None:
-        """Put every candidate in its place and remove what is to go."""
-        touched = set()
+        """Put every file in its place and remove what is to go."""
         for change in changes:
-            target = self.at(change.path)
             if change.after:
-                self.candidate(change.path).replace(target)
+                install(self.at(change.path), change.after)
             else:
-                target.unlink(missing_ok=True)
-            touched.add(target.parent)
-        for folder in sorted(touched):
-            sync_folder(folder)
+                remove(self.at(change.path))
 
     def undo(self) -> None:
         """Bring back every file as it was before the run. May itself be cut off and repeated."""
         index = json.loads(self._index.read_text(encoding="utf-8"))
         for number, entry in enumerate(index["files"]):
-            self.candidate(entry["path"]).unlink(missing_ok=True)
+            target = self.at(entry["path"])
+            remove(target.with_name(candidate_name(target.name)))
             if index["saved"]:
                 self._restore(number, entry["path"], entry["before"])
         for folder in sorted(map(self.at, index["folders"]), reverse=True):
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
+            remove_empty(folder)
 
     def close(self) -> None:
         """End the run: what is installed stays."""
-        self._index.unlink(missing_ok=True)
+        remove(self._index)
         if self._folder.is_dir():
-            sync_folder(self._folder)
             shutil.rmtree(self._folder)
 
     def _restore(self, number: int, path: str, before: Mapping[str, int] | None) -> None:
-        target = self.at(path)
         if before is None:
-            target.unlink(missing_ok=True)
-            return
-        write(self.candidate(path), Content(self._copy(number).read_bytes(), Stat(**before)))
-        self.candidate(path).replace(target)
-        sync_folder(target.parent)
+            remove(self.at(path))
+        else:
+            install(self.at(path), Content(self._copy(number).read_bytes(), Stat(**before)))
 
     def _missing(self, path: str) -> Iterator[Path]:
         folder = self.at(path).parent
@@ -271,7 +175,4 @@ class Journal:
         }
         self._folder.mkdir(parents=True, exist_ok=True)
         self._folder.chmod(0o700)
-        fresh = self._folder / ".journal.json"
-        write(fresh, Content(json.dumps(index).encode(), Stat(0o600, os.geteuid(), os.getegid())))
-        fresh.replace(self._index)
-        sync_folder(self._folder)
+        install(self._index, Content(json.dumps(index).encode(), Stat(0o600, os.geteuid(), os.getegid())))

@@ -14,19 +14,18 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.heiiki.network.plugins.module_utils.journal import (
-    Change,
-    Content,
-    Journal,
-    NodeError,
-    Stat,
-    ownership,
-    read,
-)
+from ansible_collections.heiiki.network.plugins.module_utils.journal import Change, Journal
 from ansible_collections.heiiki.network.plugins.module_utils.node_diff import (
     PLACEHOLDER,
     file_diff,
     is_secret,
+)
+from ansible_collections.heiiki.network.plugins.module_utils.node_files import (
+    Content,
+    NodeError,
+    Stat,
+    ownership,
+    read,
 )
 from ansible_collections.heiiki.network.plugins.module_utils.node_health import (
     await_healthy,
@@ -359,13 +358,9 @@ class _Run:
         )
 
     def _write_record(self, record: Owned) -> None:
-        path = self._journal.at(self._record)
-        before = read(path)
+        self._journal.at(self._record).parent.mkdir(parents=True, exist_ok=True)
         after = Content(record.render(), Stat(0o600, os.geteuid(), os.getegid()))
-        change = Change(self._record, before, after)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._journal.write_candidate(change)
-        self._journal.install((change,))
+        self._journal.install((Change(self._record, None, after),))
 
     # -- the way back
 

@@ -5,7 +5,8 @@
 import hashlib
 import re
 
-from ansible_collections.heiiki.network.plugins.module_utils.journal import Change, Content
+from ansible_collections.heiiki.network.plugins.module_utils.journal import Change
+from ansible_collections.heiiki.network.plugins.module_utils.node_files import Content
 from ansible_collections.heiiki.network.plugins.module_utils.node_manifest import ManagedFile
 
 PLACEHOLDER = re.compile(r"\{\{secret:[^{}]+:[^{}:]+\}\}")

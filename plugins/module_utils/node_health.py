@@ -7,8 +7,8 @@ import hashlib
 import shlex
 import time
 
-from ansible_collections.heiiki.network.plugins.module_utils.journal import NodeError
 from ansible_collections.heiiki.network.plugins.module_utils.node_diff import DIGEST
+from ansible_collections.heiiki.network.plugins.module_utils.node_files import NodeError
 from ansible_collections.heiiki.network.plugins.module_utils.node_manifest import ManagedService
 from ansible_collections.heiiki.network.plugins.module_utils.service_manager import ServiceError, run
 

@@ -89,8 +89,8 @@ recovered:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.heiiki.network.plugins.module_utils.journal import NodeError
 from ansible_collections.heiiki.network.plugins.module_utils.node_apply import apply
+from ansible_collections.heiiki.network.plugins.module_utils.node_files import NodeError
 from ansible_collections.heiiki.network.plugins.module_utils.node_manifest import (
     ManagedFile,
     ManagedService,

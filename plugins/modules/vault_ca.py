@@ -18,7 +18,7 @@ options:
   path:
     description: File on the node that holds the certificates, PEM.
     type: path
-    default: /run/heiiki-vault/anchors.pem
+    default: /run/heiiki/vault-anchors.pem
 attributes:
   check_mode:
     description: Reads, compares, and keeps nothing.

@@ -33,7 +33,9 @@ STARTUP = Path("/var/lib/heiiki/vault-startup")
 STATE = Path("/var/lib/heiiki-vault")
 LOG = Path("/var/log/heiiki-vault")
 RUN = Path("/run/heiiki-vault")
-KEY, CERTIFICATE, ANCHORS, PID = (RUN / name for name in ("key.pem", "certificate.pem", "anchors.pem", "pid"))
+KEY, CERTIFICATE, PID = (RUN / name for name in ("key.pem", "certificate.pem", "pid"))
+# Root's own: whoever takes the server over must not choose whom controllers trust.
+ANCHORS = Path("/run/heiiki/vault-anchors.pem")
 STARTUP_DAYS = 7
 RENEW_BEFORE = timedelta(days=2)
 HEALTH = "/v1/sys/health?standbyok=true&sealedcode=200&uninitcode=200"
@@ -108,7 +110,8 @@ def prepare(settings: Settings) -> None:
     key, certificate, anchors = chosen(settings)
     files.write(KEY, key, 0o400, owner.pw_uid)
     files.write(CERTIFICATE, certificate, 0o444, owner.pw_uid)
-    files.write(ANCHORS, anchors, 0o444, owner.pw_uid)
+    ANCHORS.parent.mkdir(parents=True, exist_ok=True)
+    files.write(ANCHORS, anchors, 0o444)
 
 
 def reload(settings: Settings) -> None:

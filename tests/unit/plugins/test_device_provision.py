@@ -10,8 +10,8 @@ import pytest
 from ansible_collections.heiiki.network.plugins.module_utils import device_provision
 from ansible_collections.heiiki.network.plugins.module_utils.device_certificate import DeviceError
 from ansible_collections.heiiki.network.plugins.module_utils.device_provision import enrol, provision
-from ansible_collections.heiiki.network.plugins.module_utils.journal import NodeError
 from ansible_collections.heiiki.network.plugins.module_utils.node_apply import Outcome
+from ansible_collections.heiiki.network.plugins.module_utils.node_files import NodeError
 from ansible_collections.heiiki.network.plugins.module_utils.service_manager import ServiceError
 
 SEEN: dict[str, Any] = {"apply": "", "unprepared": False, "missing": [], "certificate": {}, "ready": []}

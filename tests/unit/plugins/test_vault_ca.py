@@ -17,7 +17,7 @@ class _Action(ActionModule):
 
     def __init__(self, state: Path, answer: dict[str, Any], *, check: bool) -> None:
         self._arguments = {
-            "path": "/run/heiiki-vault/anchors.pem",
+            "path": "/run/heiiki/vault-anchors.pem",
             "service_dir": "/nowhere",
             "secret_state": str(state),
         }
@@ -29,7 +29,7 @@ class _Action(ActionModule):
 
     def _execute_module(self, **call: Any) -> dict[str, Any]:
         assert call["module_name"] == "ansible.builtin.slurp"
-        assert call["module_args"] == {"src": "/run/heiiki-vault/anchors.pem"}
+        assert call["module_args"] == {"src": "/run/heiiki/vault-anchors.pem"}
         return self._answer
 
 
@@ -81,6 +81,6 @@ def test_what_is_no_certificate_is_refused(tmp_path: Path) -> None:
     result = run(tmp_path, "nothing of use")
     assert result["failed"]
     assert (
-        result["msg"] == "/run/heiiki-vault/anchors.pem holds no certificate: see whether heiiki-vault runs"
+        result["msg"] == "/run/heiiki/vault-anchors.pem holds no certificate: see whether heiiki-vault runs"
     )
     assert FileSecrets(tmp_path).read("vault/ca", "pem") == ONE

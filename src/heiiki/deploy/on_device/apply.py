@@ -3,7 +3,7 @@
 from typing import Any
 
 from heiiki_on_device.held_secrets import held
-from heiiki_on_device.journal import NodeError
+from heiiki_on_device.node_files import NodeError
 from heiiki_on_device.node_apply import ManagedFile, ManagedService, apply
 from heiiki_on_device.service_manager import ServiceError, find
 
