@@ -3,9 +3,12 @@
 """The folder of compiled devices: where it stands, what is in it, and what one device is sent of it."""
 
 import base64
+import grp
 import hashlib
 import json
+import os
 import re
+import stat
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -64,6 +67,7 @@ def payload(
     Raises:
         AnsibleError: the folder has no such device, or is not what its manifest or the service says.
     """
+    refuse_shared(build, device)
     with translated(), package("heiiki.output").OwnedFolder(build).reading():
         if service is not None:
             refuse_stale(build, device, service)
@@ -78,6 +82,33 @@ def payload(
             for found in PLACEHOLDER.finditer(file["content"])
         },
     )
+
+
+def refuse_shared(build: Path, device: str) -> None:
+    """Refuse a build that another user may have written: its commands are run as root on every device.
+
+    Raises:
+        AnsibleError: a folder or the manifest belongs to somebody else, or others may write it.
+    """
+    for path in (build, build / "shared", build / device, build / device / "manifest.json"):
+        if not path.exists():
+            continue
+        found = path.stat()
+        if found.st_uid not in {0, os.geteuid()} or found.st_mode & _writers(found.st_gid):
+            raise AnsibleError(
+                f"{device}: {path} belongs to user {found.st_uid}, mode {stat.S_IMODE(found.st_mode):04o}: "
+                "others may change what is run as root on the devices. Compile into a folder of your own: "
+                "set heiiki_artifacts"
+            )
+
+
+def _writers(gid: int) -> int:
+    """Return the bits by which others may write; a group of the user's own has no others (umask 002)."""
+    try:
+        own = gid == os.getegid() and not grp.getgrgid(gid).gr_mem
+    except KeyError:
+        own = False
+    return stat.S_IWOTH if own else stat.S_IWGRP | stat.S_IWOTH
 
 
 def refuse_stale(build: Path, device: str, service: Path) -> None:

@@ -5,7 +5,19 @@ import tempfile
 from pathlib import Path
 
 from heiiki.errors import EvidenceError
-from heiiki_agent.files import sync
+
+
+def sync(path: Path) -> None:
+    """Have a file's content, or the names in a folder, reach the disk.
+
+    Raises:
+        OSError: it is not there, or the disk does not take it.
+    """
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def replace(path: Path, data: bytes, mode: int = 0o644, *, durable: bool = True) -> None:

@@ -253,7 +253,10 @@ def _replace(file: Path, fields: Mapping[str, str]) -> None:
 
 
 def _with_folder(file: Path) -> Path:
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Make the folders above a file, for their user alone: names tell too."""
+    for folder in reversed(file.parents):
+        if not folder.is_dir():
+            folder.mkdir(exist_ok=True, mode=0o700)
     return file
 
 

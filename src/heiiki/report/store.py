@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 from heiiki.errors import EvidenceError, FolderError
-from heiiki.files import write_evidence
+from heiiki.files import sync, write_evidence
 from heiiki.intent.place import refuse_inside_service
 from heiiki.output import OwnedFolder
 from heiiki.report.header import iso, utc_now
@@ -61,6 +61,7 @@ class EvidenceStore:
         refuse_inside_service(folder)
         self._folder = folder
         self._clock = clock
+        self._kept: set[Path] = set()
 
     def keep(self, name: str, data: bytes, excerpt: str = "") -> Evidence:
         """Keep `data` as ``evidence/NAME`` and return the evidence that points to it.
@@ -79,10 +80,24 @@ class EvidenceStore:
             raise EvidenceError(f"evidence {name!r}: not a plain relative name; use letters and digits")
         digest = hashlib.sha256(data).hexdigest()
         file = self._free(file, data, digest)
-        # Its digest stands in the verdicts: a file that a loss of power emptied is found out. Waiting for the
-        # disk would disturb what is being measured.
+        # Waiting for the disk now would disturb what is being measured: see `sync`.
         write_evidence(self._folder / file, data, durable=False)
+        self._kept.add(self._folder / file)
         return Evidence(iso(self._clock()), file, digest, " ".join(excerpt.split()))
+
+    def sync(self) -> None:
+        """Have all that was kept reach the disk, before a verdict says that it rests on it.
+
+        Raises:
+            EvidenceError: a file is gone, or the disk does not take it.
+        """
+        folders = {path.parent for path in self._kept}
+        for path in (*sorted(self._kept), *sorted(folders)):
+            try:
+                sync(path)
+            except OSError as error:
+                raise EvidenceError(f"{path}: is not on the disk: {error.strerror}; measure again") from error
+        self._kept.clear()
 
     def _free(self, file: str, data: bytes, digest: str) -> str:
         path = self._folder / file

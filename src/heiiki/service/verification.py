@@ -98,7 +98,8 @@ def _measured(
     plan, way = service.plan, service.management
     with way.transport(plan, service.hosts) as transport:
         equipment = way.test_equipment(plan, faults=bool(faults))
-        builds, keep = tuple(compile_plan(plan)), EvidenceStore(artifacts).keep
+        builds, store = tuple(compile_plan(plan)), EvidenceStore(artifacts)
+        keep = store.keep
         seen = examine(
             plan,
             builds,
@@ -121,6 +122,7 @@ def _measured(
         *_standing(service, keep, checks),
     )
     verdicts = (*design(plan, builds), *seen.verdicts, *revoked)
+    store.sync()
     for row in seen.fault_rows:
         service.ledger.add(subject(row), row.sha256)
     # A run that injects no faults, or some, lets those rows stand that were measured on the same network.

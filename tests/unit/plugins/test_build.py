@@ -58,6 +58,18 @@ def build(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize("place", [".", "b-hss", "b-hss/manifest.json"])
+def test_a_build_that_others_may_change_is_not_used(build: Path, place: str) -> None:
+    """Its commands are run as root on every device, and its digests lie beside it."""
+    path = build / place
+    before = path.stat().st_mode
+    path.chmod(before | 0o002)
+    with pytest.raises(AnsibleError, match=r"others may change what is run as root .* set heiiki_artifacts"):
+        payload(build, "b-hss", secret)
+    path.chmod(before)
+    assert payload(build, "b-hss", secret).files
+
+
 def test_secrets_travel_beside_the_files_not_in_them(build: Path) -> None:
     sent = payload(build, "b-hss", secret)
     assert sent.secrets == {"{{secret:sims/umeda:k}}": VALUE}

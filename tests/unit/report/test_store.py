@@ -48,6 +48,23 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: pathlib.Path, noon: 
         EvidenceStore(tmp_path / "file", clock=lambda: noon).keep("x", b"")
 
 
+def test_what_is_kept_reaches_the_disk_before_a_verdict_rests_on_it(
+    tmp_path: pathlib.Path, store: EvidenceStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr("heiiki.report.store.sync", lambda path: synced.append(path.name))
+    kept = store.keep("live/p1.txt", b"lost 3")
+    assert not synced, "waiting for the disk would disturb what is measured"
+    store.sync()
+    assert synced == ["p1.txt", "live"]
+    monkeypatch.undo()
+    (tmp_path / kept.file).unlink()
+    store.keep("p1.txt", b"")
+    (tmp_path / "evidence/p1.txt").unlink()
+    with pytest.raises(EvidenceError, match=r"p1\.txt: is not on the disk: .*; measure again"):
+        store.sync()
+
+
 @pytest.mark.parametrize("harm", ["alter", "remove"])
 def test_a_pass_that_lost_its_evidence_is_unknown(
     tmp_path: pathlib.Path, store: EvidenceStore, harm: str

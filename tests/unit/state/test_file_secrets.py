@@ -26,6 +26,12 @@ def test_other_users_cannot_read_them(tmp_path: Path) -> None:
     assert list(file.parent.iterdir()) == [file]
 
 
+def test_the_folders_show_no_names_either(tmp_path: Path) -> None:
+    FileSecrets(tmp_path / "state").create(SIM, {"k": "00"})
+    for folder in ("state", "state/secrets", "state/secrets/sim"):
+        assert stat.S_IMODE((tmp_path / folder).stat().st_mode) == 0o700
+
+
 @pytest.mark.parametrize("text", [None, "", "[]", "{}", '"k"', "{"])
 def test_what_cannot_be_read_says_where_and_what_to_do(tmp_path: Path, text: str | None) -> None:
     if text is not None:
