@@ -58,6 +58,8 @@ def settings(plan: Plan, device: Device, identity: Identity) -> dict[str, Any]:
     if device.vault is not None:
         document["users"] = [_VAULT_RELOAD]
     if device.ipsec:
+        if supervised := supervised_by(plan, device):
+            document["supervised"] = supervised
         document["sources"] = [_source(client) for client in device.vault_clients]
         document |= _strongswan()
     if device.crl_source is not None:
@@ -68,6 +70,15 @@ def settings(plan: Plan, device: Device, identity: Identity) -> dict[str, Any]:
             "every_s": device.crl_source.every_s,
         }
     return document
+
+
+def supervised_by(plan: Plan, device: Device) -> dict[str, str]:
+    """Return the gateways that a device must hear, by connection: at the hub those of all sites (R-THEFT)."""
+    return {
+        one.name: one.peer
+        for one in device.ipsec
+        if device.site is None and plan.device(one.peer).site and not plan.device(one.peer).revoked
+    }
 
 
 def _source(client: VaultClient) -> dict[str, str]:

@@ -65,7 +65,7 @@ READING = {
         "The longest that a verifier may go without asking for CRLs; revoke.yml has it ask at once."
     ),
     ("R-THEFT", "live"): (
-        "Revocation at a device: it has a list of every CA, newly fetched and good for hours yet, and accepts"
+        "Each gateway is heard at the hub. Revocation at a device: a new list of every CA, and it accepts"
         " no peer without one. How soon a stolen device lost access is shown here once revoke.yml has run;"
         " that a revoked certificate is refused, under R-SEC-ACCESS and R-SEC-ESP."
     ),

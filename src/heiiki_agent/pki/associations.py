@@ -80,8 +80,8 @@ def loaded_lists() -> list[RevocationList]:
     Raises:
         AgentError: strongSwan does not answer, or what it answers is no CRL.
     """
-    with _session() as session:
-        told = session.streamed("list-certs", "list-cert", {"type": "X509_CRL"})
+    with session() as daemon:
+        told = daemon.streamed("list-certs", "list-cert", {"type": "X509_CRL"})
     try:
         return [RevocationList.read_der(bytes.fromhex(one["data"])) for one in told]
     except (ValueError, KeyError) as error:
@@ -132,8 +132,8 @@ def _associations() -> dict[str, bool]:
     Raises:
         AgentError: strongSwan does not answer.
     """
-    with _session() as session:
-        told = session.streamed("list-sas", "list-sa")
+    with session() as daemon:
+        told = daemon.streamed("list-sas", "list-sa")
     found = [association for event in told for association in event.values()]
     standing = (one for one in found if one["state"] in {"ESTABLISHED", "REKEYING"})
     return {one["uniqueid"]: one.get("initiator") == "yes" for one in standing}
@@ -141,15 +141,20 @@ def _associations() -> dict[str, bool]:
 
 def _command(name: str, order: dict[str, Any]) -> str:
     """Give strongSwan a command; returns what went wrong."""
-    with _session() as session:
-        answer = session.request(name, order)
+    with session() as daemon:
+        answer = daemon.request(name, order)
     return "" if answer.get("success") == "yes" else str(answer.get("errmsg") or "refused")
 
 
 @contextmanager
-def _session() -> Iterator[vici.Session]:
+def session() -> Iterator[vici.Session]:
+    """Speak to strongSwan.
+
+    Raises:
+        AgentError: it does not answer.
+    """
     try:
-        with vici.Session() as session:
-            yield session
+        with vici.Session() as daemon:
+            yield daemon
     except OSError as error:
         raise AgentError(f"{vici.SOCKET}: {error}: see whether strongswan runs") from error

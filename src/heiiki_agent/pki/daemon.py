@@ -16,6 +16,7 @@ from heiiki_agent.pki.crl import Bare, pull, source
 from heiiki_agent.pki.report import shown
 from heiiki_agent.pki.settings import STATE, Settings
 from heiiki_agent.pki.store import Store
+from heiiki_agent.pki.supervision import Supervision
 from heiiki_agent.pki.time_limit import limited
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Daemon:
         self._basis: Basis | None = None
         self._steps: Iterator[float] | None = None
         self._due = 0.0
+        self._supervision = Supervision()
+        self._silent: dict[str, float] | None = None
 
     def _read(self) -> Settings:
         settings = config.read(Settings, self._file)
@@ -59,6 +62,7 @@ class Daemon:
         while True:
             self.step()
             self.compare()
+            self.supervise()
             wait = self.wait_s()
             self._report(wait)
             if self._called_within(wait):
@@ -120,6 +124,15 @@ class Daemon:
         self._failures, self._pulled = 0, time.time()
         self._complain("; ".join(done["refused"]))
 
+    def supervise(self) -> None:
+        """Look which gateways are heard; None is reported where that cannot be known."""
+        try:
+            supervised = self._settings.supervised
+            self._silent = self._supervision.look(supervised) if supervised else {}
+        except AgentError as error:
+            self._silent = None
+            _log.error("whether gateways are heard is not known: %s", error)
+
     def wait_s(self) -> float:
         """Seconds until the next pull: not all devices at once, and longer while Vault is away."""
         every = float(source(self._settings).every_s)
@@ -144,7 +157,13 @@ class Daemon:
         return f"; the CRLs here are good until {shown(first.next_update)}, then no new peer is accepted"
 
     def _report(self, wait: float) -> None:
-        facts = {"pulled": self._pulled, "failures": self._failures, "problem": self._complaint}
+        facts: dict[str, object] = {
+            "pulled": self._pulled,
+            "failures": self._failures,
+            "problem": self._complaint,
+        }
+        if self._settings.supervised:
+            facts["silent"] = self._silent
         try:
             status.report(self._state, wait + PULL_S + GRACE_S, facts)
         except OSError as error:

@@ -76,6 +76,7 @@ class Settings:
         links: paths that are to be symbolic links to a file of the generation in use.
         ca_folder, crl_folder: where each CA certificate and CRL stands in a file of its own besides.
         users: commands that make a program load what is new; each must exit 0.
+        supervised: gateways that must be heard, at the hub: device by IPsec connection.
         associations: strongSwan is one of them: its IKE SAs re-authenticate when what they rest on is gone.
     """
 
@@ -92,6 +93,7 @@ class Settings:
     crl_folder: Path | None = None
     users: tuple[tuple[str, ...], ...] = ()
     associations: bool = False
+    supervised: dict[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> Names:
