@@ -83,6 +83,7 @@ from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
     package,
     translated,
 )
+from ansible_collections.heiiki.network.plugins.plugin_utils.run_end import revoke_at_end
 
 if TYPE_CHECKING:
     from ansible.inventory.data import InventoryData
@@ -266,7 +267,9 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # the base is
             )
         # Each task of each host is a fork of this process: what is loaded here need not be loaded there.
         package("heiiki.pki.enrol")
-        self._fill(load_plan(service), folder, artifacts)
+        plan = load_plan(service)
+        self._fill(plan, folder, artifacts)
+        revoke_at_end(folder, package("heiiki.state").run_folder(plan.service))
 
     def _fill(self, plan: "Plan", folder: Path, artifacts: str | None = None) -> None:
         self._add_groups(plan)

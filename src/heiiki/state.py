@@ -111,6 +111,11 @@ def artifacts(service: str) -> Path:
     return root() / SERVICES / service / "artifacts"
 
 
+def run_folder(service: str) -> Path:
+    """Return the folder of what a run shares among its processes; nothing is made."""
+    return ServiceState(root() / SERVICES / service).run
+
+
 def owners() -> dict[Path, Path]:
     """Return the folder of each service that has state, by the folder of the state."""
     found = {place.parent: _owner(place.parent) for place in sorted((root() / SERVICES).glob(f"*/{OWNER}"))}
