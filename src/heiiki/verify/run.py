@@ -26,7 +26,16 @@ from heiiki.verify.fingerprint import fingerprint
 from heiiki.verify.fleet import Fleet, UnreadableError, fleet, reading
 from heiiki.verify.host import state
 from heiiki.verify.host.explained import Adds, nothing
-from heiiki.verify.ipsec import anchors, associations, certificates, cleartext, refusals, supervision, wire
+from heiiki.verify.ipsec import (
+    anchors,
+    associations,
+    certificates,
+    cleartext,
+    refusals,
+    space,
+    supervision,
+    wire,
+)
 from heiiki.verify.ipsec.test_certificates import Authority
 from heiiki.verify.isolation import carrier, group, sample, sites, spoofing
 from heiiki.verify.isolation.packets import send_probes
@@ -251,6 +260,7 @@ def _trust(scene: _Scene) -> Iterator[Verdict]:
     yield from anchors.verdicts(scene.plan, scene.fleet, scene.keep, scene.authorities)
     yield from certificates.verdicts(scene.plan, scene.fleet, scene.keep)
     yield from supervision.verdicts(scene.plan, scene.fleet, scene.keep)
+    yield from space.verdicts(scene.plan, scene.fleet, scene.keep)
     yield from wire.verdicts(scene.plan, wire.look(scene.plan, scene.fleet), scene.keep)
 
 

@@ -15,7 +15,7 @@ from heiiki.requirements import Stage
 from heiiki.verify import access
 from heiiki.verify.config.running import filter_subject, filtered, held
 from heiiki.verify.host import state
-from heiiki.verify.ipsec import anchors, cleartext, refusals, supervision
+from heiiki.verify.ipsec import anchors, cleartext, refusals, space, supervision
 from heiiki.verify.isolation import carrier, sites, spoofing
 from heiiki.verify.network import gateways, host
 from heiiki.verify.routing.expected import expectations
@@ -59,6 +59,7 @@ def _live(plan: Plan, builds: Sequence[DeviceBuild]) -> Named:
     yield "R-ISO-GROUP", state.HUB_LAN
     yield from (("R-DUAL", name) for name in expectations(plan))
     yield from (("R-THEFT", supervision.subject(name)) for name in supervision.watchers(plan))
+    yield "R-THEFT", space.subject(plan)
     yield from _of_sites(plan)
     yield from _of_isolation(plan)
     yield from _of_trials(plan)
