@@ -26,6 +26,7 @@ from cryptography.x509.oid import NameOID
 from heiiki.intent import load
 from heiiki.pki.issue import WrappedToken, mint, signing_call
 from heiiki.pki.server.bootstrap import INIT, apply
+from heiiki.pki.server.comparison import problems
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.login import CA, Access, access, logged_in
 from heiiki.pki.server.pinned import Server
@@ -219,6 +220,11 @@ class SetUpVault:
     @property
     def trust(self) -> Pki:
         return self.plan.pki
+
+    def problems(self) -> tuple[str, ...]:
+        """Return what of it is not as planned, as a verification sees it."""
+        with logged_in(self.access, AppRole.AUDITOR) as session:
+            return problems(session, self.plan)
 
     def certificate(self, device: str, key: ec.EllipticCurvePrivateKey | None = None) -> Issued:
         """Return a certificate of a device, made as a device does it."""

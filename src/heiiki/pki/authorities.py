@@ -22,6 +22,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from heiiki.errors import VaultError, VaultFault
@@ -107,6 +108,28 @@ def trust_anchors(vault: Vault, trust: Pki) -> str:
         raise _no_ca(vault, trust.root_mount)
     parsed = sorted((x509.load_pem_x509_certificate(pem.encode()) for pem in pems), key=_begins, reverse=True)
     return "".join(one.public_bytes(Encoding.PEM).decode() for one in parsed)
+
+
+def foreign(vault: Vault, plan: Plan) -> Iterator[Authority]:
+    """Yield the CAs of the server that are not the service's: of another name, or signed by no root of it."""
+    roots = authorities(vault, plan.pki.root_mount)
+    ours = [one for one in roots if one.certificate.subject == one.certificate.issuer and _is_ours(plan, one)]
+    for one in (*roots, *authorities(vault, plan.pki.issuing_mount)):
+        if not _is_ours(plan, one) or not any(_signed(root, one) for root in ours):
+            yield one
+
+
+def _is_ours(plan: Plan, one: Authority) -> bool:
+    kind, name = one.name.rpartition("-")[0], one.certificate.subject.rfc4514_string()
+    return bool(_OURS.fullmatch(one.name)) and name == f"CN={common_name(plan, kind, one.number)}"
+
+
+def _signed(root: Authority, one: Authority) -> bool:
+    try:
+        one.certificate.verify_directly_issued_by(root.certificate)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
 
 
 def every(vault: Vault, trust: Pki) -> tuple[x509.Certificate, ...]:

@@ -98,7 +98,7 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         "R-THEFT",
         "TR-1072 4.4",
         "A stolen gateway or SIM is barred: certificate revoked, SIM barred",
-        (_D, _L),
+        (_D, _C, _L),
     ),
     Requirement(
         "R-THEFT/supervision",

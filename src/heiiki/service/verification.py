@@ -16,6 +16,7 @@ from heiiki.management import TestEquipment
 from heiiki.output import OwnedFolder
 from heiiki.pki.authorities import every
 from heiiki.pki.server.bootstrap import unseal
+from heiiki.pki.server.comparison import problems
 from heiiki.pki.server.login import logged_in
 from heiiki.pki.server.policies import AppRole
 from heiiki.render import compile_plan
@@ -112,6 +113,7 @@ def _measured(
             authority=_authority(service, equipment),
             authorities=partial(_authorities, service),
             adds=partial(way.adds, plan),
+            server_problems=partial(_server_problems, service),
             faults=faults,
             report=report,
             checks=checks,
@@ -195,6 +197,17 @@ def _authorities(service: Service) -> tuple[x509.Certificate, ...]:
     """
     access = service.vault("comparing trust anchors")
     return every(access.vault, service.plan.pki)
+
+
+def _server_problems(service: Service) -> tuple[str, ...]:
+    """Return everything about the service's server that is not as planned.
+
+    Raises:
+        VaultError: it cannot be asked.
+    """
+    access = service.vault("comparing the server's settings")
+    with logged_in(access, AppRole.AUDITOR) as vault:
+        return problems(vault, service.plan)
 
 
 def _machine() -> str:

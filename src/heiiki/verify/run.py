@@ -20,6 +20,7 @@ from heiiki.requirements import Result, Verdict
 from heiiki.transport.base import Transport
 from heiiki.verify import access, paths
 from heiiki.verify.config import running as configuration
+from heiiki.verify.config import server
 from heiiki.verify.faults import campaign
 from heiiki.verify.faults.injector import Injector
 from heiiki.verify.fingerprint import fingerprint
@@ -83,6 +84,7 @@ class _Scene:
     trials: access.SimTrials | None
     authorities: anchors.Authorities | None
     adds: Adds = nothing
+    server_problems: server.Problems | None = None
     patience: int = 1
     """Factor by which every time is multiplied on a busy machine."""
 
@@ -110,6 +112,7 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
     sim_trials: access.SimTrials | None = None,
     authorities: anchors.Authorities | None = None,
     adds: Adds = nothing,
+    server_problems: server.Problems | None = None,
 ) -> Observation:
     """Examine the running service.
 
@@ -128,6 +131,7 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
         sim_trials: commands of a test UE; None outside a lab.
         adds: says what the way to a device adds to it, which no plan explains.
         authorities: asks the service's server for its CAs; None where none is known.
+        server_problems: asks it for what about it is not as planned; None where none is known.
 
     Raises:
         HeiikiError: an unknown check or fault was asked for.
@@ -141,7 +145,17 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
     rows: tuple[FaultRow, ...] = ()
     with fleet(transport, len(plan.devices)) as devices:
         scene = _Scene(
-            plan, builds, transport, devices, keep, may_be_refused, authority, sim_trials, authorities, adds
+            plan,
+            builds,
+            transport,
+            devices,
+            keep,
+            may_be_refused,
+            authority,
+            sim_trials,
+            authorities,
+            adds,
+            server_problems,
         )
         made_of = fingerprint(plan, builds, devices)
         if set(wanted) & {"sessions", "paths", "isolation", "trust"}:
@@ -212,7 +226,8 @@ def summary(name: str, verdicts: Sequence[Verdict]) -> str:
 
 
 def _config(scene: _Scene) -> Iterator[Verdict]:
-    return configuration.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep)
+    yield from configuration.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep)
+    yield from server.verdicts(scene.keep, scene.server_problems)
 
 
 def _host(scene: _Scene) -> Iterator[Verdict]:

@@ -13,6 +13,7 @@ from heiiki.plan.model import Function, Network, Plan
 from heiiki.render.model import DeviceBuild
 from heiiki.requirements import Stage
 from heiiki.verify import access
+from heiiki.verify.config import server
 from heiiki.verify.config.running import filter_subject, filtered, held
 from heiiki.verify.host import state
 from heiiki.verify.ipsec import anchors, cleartext, refusals, space, supervision
@@ -45,6 +46,7 @@ def _design(plan: Plan, _builds: Sequence[DeviceBuild]) -> Named:
 def _config(plan: Plan, builds: Sequence[DeviceBuild]) -> Named:
     for build in builds:
         yield from ((identifier, build.device) for identifier in held(build))
+    yield from ((identifier, server.SUBJECT) for identifier in server.REQUIREMENTS)
     for device in guarded(plan):
         for identifier in protected(device):
             yield identifier, f"IKE daemon of {device.name}"

@@ -92,7 +92,7 @@ ALLOWED: dict[AppRole, tuple[Call, ...]] = {
     AppRole.REVOKER: (REVOKE, ROTATE_CRL, MARK, READ_DEVICE_POLICY, END_TOKENS, *SERIALS),
     AppRole.SIM_KEY_READER: (READ_SECRET,),
     AppRole.SECRET_WRITER: (WRITE_SECRET, LIST_SECRETS),
-    AppRole.AUDITOR: (READ_DEVICE_POLICY, *SERIALS),
+    AppRole.AUDITOR: (READ_DEVICE_POLICY, READ_POLICY, *SERIALS),
 }
 REFUSED = [(approle, call) for approle in AppRole for call in CALLS if call not in ALLOWED[approle]]
 GRANTED = [(approle, call) for approle in AppRole for call in ALLOWED[approle]]

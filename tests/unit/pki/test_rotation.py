@@ -20,7 +20,7 @@ from heiiki.pki.authorities import (
     trust_anchors,
 )
 from heiiki.pki.revoke import crls, revoke, revoke_device
-from heiiki.pki.server.bootstrap import Rotation, apply, root, rotate
+from heiiki.pki.server.bootstrap import Rotation, root, rotate
 from heiiki.pki.server.desired import serial_text
 from heiiki.pki.server.login import logged_in
 from heiiki.pki.server.policies import AppRole
@@ -81,7 +81,7 @@ def test_the_issuing_ca(own: SetUpVault, tmp_path: Path) -> None:
     with logged_in(own.access, AppRole.REVOKER) as session:
         assert len(revoke_device(session, own.trust, own.identity(DEVICE)).new) == 2
     assert "certificate revoked" in verifies(own, old, anchors, tmp_path)
-    assert apply(own.access, own.plan) == ()
+    assert own.problems() == ()
     with root(own.access) as session:
         assert [one.name for one in retire(session, own.plan)] == ["issuing-1"]
         assert retirable(session, own.trust) == ()
@@ -89,7 +89,7 @@ def test_the_issuing_ca(own: SetUpVault, tmp_path: Path) -> None:
     # Its certificate is good for two years yet: the root has revoked it.
     issuing = x509.load_pem_x509_certificate(old.chain[0].encode())
     assert any(one.revokes(issuing) for one in crls(own.running.session(), own.trust))
-    assert apply(own.access, own.plan) == ()
+    assert own.problems() == ()
 
 
 def test_the_root_ca(own: SetUpVault, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_the_root_ca(own: SetUpVault, tmp_path: Path) -> None:
     new = own.certificate(DEVICE)
     assert [verifies(own, one, both, tmp_path) for one in (old, between, new)] == ["leaf.pem: OK"] * 3
     assert verifies(own, new, first, tmp_path) != "leaf.pem: OK", "so the anchors must be there beforehand"
-    assert apply(own.access, own.plan) == ()
+    assert own.problems() == ()
     with root(own.access) as session:
         assert sorted(one.name for one in retire(session, own.plan)) == ["issuing-1", "root-1", "root-1"]
     only = trust_anchors(own.running.session(), own.trust)
@@ -116,7 +116,7 @@ def test_the_root_ca(own: SetUpVault, tmp_path: Path) -> None:
     assert verifies(own, new, only, tmp_path) == "leaf.pem: OK"
     assert verifies(own, old, only, tmp_path) != "leaf.pem: OK"
     assert names(own) == ["pki-issuing/issuing-2", "pki-issuing/root-2", "pki-root/root-2"]
-    assert apply(own.access, own.plan) == ()
+    assert own.problems() == ()
 
 
 def test_rotating_twice_keeps_every_list(own: SetUpVault) -> None:
@@ -159,4 +159,4 @@ def test_the_steps_as_the_role_does_them(own: SetUpVault) -> None:
         "pki-root/root-1",
     ]
     assert paths(Rotation.RETIRE) == ["pki-issuing issuing-1\n"]
-    assert apply(own.access, own.plan) == ()
+    assert own.problems() == ()

@@ -16,7 +16,6 @@ from heiiki.pki import rotation
 from heiiki.pki.device_program import Status, credentials_status
 from heiiki.pki.enrol import facts, fingerprint
 from heiiki.pki.rotation import Kind, Rotation, State, Step
-from heiiki.pki.server.bootstrap import apply
 from heiiki.pki.server.connection import Vault
 from heiiki.plan.model import Plan
 from heiiki.verify.fleet import Answer
@@ -142,7 +141,7 @@ def test_the_issuing_ca_from_one_end_to_the_other(own: SetUpVault, devices: Devi
     assert again.phase.startswith("over: CN=Heiiki lab issuing CA 2 took the other's place on 20")
     assert rotation.keep(tmp_path, own.plan, Step.BEGIN, again) is None
     assert way(own, devices, Kind.ISSUING, again=True).take(Step.BEGIN).changes[0][0] == "issuing-3"
-    assert apply(own.access, own.plan) == ()
+    assert own.problems() == ()
 
 
 def test_the_root_from_one_end_to_the_other(own: SetUpVault, devices: Devices) -> None:
@@ -169,7 +168,7 @@ def test_the_root_from_one_end_to_the_other(own: SetUpVault, devices: Devices) -
     devices.anchors()
     assert turn.take(Step.FINISH).phase.startswith("4 of 4")
     assert names(own) == ["root-2*", "issuing-2*"]
-    assert apply(own.access, own.plan) == ()
+    assert own.problems() == ()
 
 
 def test_nobody_is_renewed_before_every_verifier_that_answers_has_the_new_list(
@@ -270,6 +269,6 @@ def test_a_server_that_dies_at_any_change(
         assert len(now) == 2
         assert now != began, "the rotation was brought to its end"
         assert len(own.running.root.names("pki-issuing/keys")) == 1
-        assert apply(own.access, own.plan) == ()
+        assert own.problems() == ()
         after += 2 if kind is Kind.ISSUING else 3  # every second or third: a rotation takes its time
     assert after > 5

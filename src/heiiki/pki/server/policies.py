@@ -101,20 +101,11 @@ def _own_token() -> Iterator[str]:
 
 def _configurator(trust: Pki) -> Iterator[str]:
     """Re-run role pki: reads all that it compares, writes what a plan changes, and uses no CA's key."""
-    for path in ("sys/mounts", "sys/auth", "auth/approle/role/+", f"auth/token/roles/{TOKEN_ROLE}"):
-        yield _rule(path, "read")
-    yield _rule("sys/audit", "read", "sudo")
-    yield _rule("sys/quotas/rate-limit/+", "read")
-    yield _rule("sys/policies/acl", "list")
-    yield _rule("sys/policies/acl/*", "read")
+    yield from _settings(trust)
     yield _rule(_DEVICE_POLICIES, "create", "read", "update", "delete")
-    yield _rule(f"{trust.secrets_mount}/config", "read")
     for mount in (trust.root_mount, trust.issuing_mount):
-        yield _rule(f"{mount}/config/issuers", "read")
         for part in ("cluster", "crl", "auto-tidy"):
             yield _rule(f"{mount}/config/{part}", "read", "update")
-        yield _rule(f"{mount}/issuers", "list")
-        yield _rule(f"{mount}/issuer/+", "read")
         # Names of keys; no path of the server gives a key itself.
         yield _rule(f"{mount}/keys", "list")
         yield _rule(f"{mount}/key/+", "read")
@@ -122,6 +113,21 @@ def _configurator(trust: Pki) -> Iterator[str]:
     yield _rule(f"{trust.issuing_mount}/roles/*", "create", "read", "update")
     # A root token again, where the server has closed the open way; the unseal keys are wanted too.
     yield _rule("sys/generate-root-token/*", "create", "read", "update", "delete", "sudo")
+
+
+def _settings(trust: Pki) -> Iterator[str]:
+    """See how the server is set up, all that is compared with the plan, and no secret."""
+    for path in ("sys/mounts", "sys/auth", "auth/approle/role/+", f"auth/token/roles/{TOKEN_ROLE}"):
+        yield _rule(path, "read")
+    yield _rule("sys/audit", "read", "sudo")
+    yield _rule("sys/quotas/rate-limit/+", "read")
+    yield _rule("sys/policies/acl", "list")
+    yield _rule("sys/policies/acl/*", "read")
+    yield _rule(f"{trust.secrets_mount}/config", "read")
+    for mount in (trust.root_mount, trust.issuing_mount):
+        yield _rule(f"{mount}/config/issuers", "read")
+        yield _rule(f"{mount}/issuers", "list")
+        yield _rule(f"{mount}/issuer/+", "read")
 
 
 def _enroller(trust: Pki) -> Iterator[str]:
@@ -148,7 +154,15 @@ def _revoker(trust: Pki) -> Iterator[str]:
 
 
 def _auditor(trust: Pki) -> Iterator[str]:
-    yield _rule(_DEVICE_POLICIES, "read")
+    """Tell what was revoked, and whether the server is set up as planned and in no other way."""
+    yield from _settings(trust)
+    for path in ("auth/approle/role", "auth/token/roles", "identity/group/id", "sys/quotas/rate-limit"):
+        yield _rule(path, "list")
+    for mount in (trust.root_mount, trust.issuing_mount):
+        yield _rule(f"{mount}/roles", "list")
+        for part in ("cluster", "crl", "auto-tidy"):
+            yield _rule(f"{mount}/config/{part}", "read")
+    yield _rule(f"{trust.issuing_mount}/roles/*", "read")
     yield from _serials(trust)
     for part in ("certs", "certs/revoked"):
         yield _rule(f"{trust.root_mount}/{part}", "list")

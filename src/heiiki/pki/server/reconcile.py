@@ -40,7 +40,20 @@ def ensure(vault: Vault, plan: Plan, *, check: bool = False) -> tuple[Change, ..
         VaultError: the server cannot be reached, keeps no audit log, or does not allow it.
     """
     _check_audit(vault)
-    found = [
+    found = differences(vault, plan, check=check)
+    if not check and any(change.path.endswith("/config/crl") for change in found):
+        for mount in (plan.pki.root_mount, plan.pki.issuing_mount):
+            vault.read(f"{mount}/crl/rotate")  # the present CRLs were made for the former lifetimes
+    return found
+
+
+def differences(vault: Vault, plan: Plan, *, check: bool = True) -> tuple[Change, ...]:
+    """Return what differs from the plan, and, unless `check`, change it; see `ensure`.
+
+    Raises:
+        VaultError: the server cannot be reached, or does not allow it.
+    """
+    return (
         *_mounts(vault, desired.mounts(plan.pki), check=check),
         *_settings(vault, desired.engine_settings(plan.pki), check=check),
         *_authorities(vault, plan, check=check),
@@ -48,11 +61,7 @@ def ensure(vault: Vault, plan: Plan, *, check: bool = False) -> tuple[Change, ..
         *_policies(vault, desired.policies(plan), check=check),
         *_settings(vault, desired.access_settings(), check=check),
         *_settings(vault, desired.quota_settings(), check=check),
-    ]
-    if not check and any(change.path.endswith("/config/crl") for change in found):
-        for mount in (plan.pki.root_mount, plan.pki.issuing_mount):
-            vault.read(f"{mount}/crl/rotate")  # the present CRLs were made for the former lifetimes
-    return tuple(found)
+    )
 
 
 def _check_audit(vault: Vault) -> None:

@@ -1,0 +1,146 @@
+"""What somebody changed on a real server, or put beside what the plan has there, is told; a pass is whole."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from vault_server import SetUpVault
+
+from heiiki.errors import VaultError, VaultFault
+from heiiki.pki.server.bootstrap import root
+from heiiki.requirements import Result, Stage
+from heiiki.requirements.verdict import Evidence
+from heiiki.verify.config import server
+
+GATEWAY = "pki-issuing/roles/gateway"
+THERE = {GATEWAY, "auth/approle/role/revoker", "pki-issuing/config/crl"}
+POLICY = {"policy": 'path "*" { capabilities = ["read"] }'}
+
+
+def test_a_server_as_planned_has_no_problem_and_the_auditor_sees_enough_to_say_so(
+    lab_vault: SetUpVault,
+) -> None:
+    assert lab_vault.problems() == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "values", "told"),
+    [
+        (GATEWAY, {"allow_any_name": True}, f"{GATEWAY} is not as planned"),
+        (GATEWAY, {"not_after": "9999-12-31T23:59:59Z"}, f"{GATEWAY}: not_after is set"),
+        (
+            "auth/approle/role/revoker",
+            {"token_period": 3600},
+            "auth/approle/role/revoker: token_period is set",
+        ),
+        ("sys/policies/acl/friends", POLICY, "sys/policies/acl/friends is not of the plan"),
+        ("auth/approle/role/guest", {"token_policies": ["root"]}, "auth/approle/role/guest is not of"),
+        ("auth/token/roles/guest", {"allowed_policies": ["auditor"]}, "auth/token/roles/guest is not"),
+        ("identity/group", {"name": "friends", "policies": ["auditor"]}, "identity/group/id/"),
+        ("sys/auth/userpass", {"type": "userpass"}, "sys/auth/userpass is not of the plan"),
+        ("sys/mounts/pki-other", {"type": "pki"}, "sys/mounts/pki-other is not of the plan"),
+        ("pki-root/roles/any", {"allow_any_name": True}, "pki-root/roles/any is not of the plan"),
+        ("pki-issuing/roles/any", {"allow_any_name": True}, "pki-issuing/roles/any is not of the plan"),
+        ("pki-issuing/config/crl", {"disable": True}, "config/crl is not as planned"),
+    ],
+)
+def test_what_was_changed_or_put_there_is_told_alone(
+    lab_vault: SetUpVault, path: str, values: dict[str, Any], told: str
+) -> None:
+    with root(lab_vault.access) as session:
+        before = session.read(path) if path in THERE else None
+        if before:
+            before.pop("local_secret_ids", None)  # which the server takes at creation alone
+        session.write(path, {**(before or {}), **values})
+        try:
+            said = lab_vault.problems()
+        finally:
+            if before is not None:
+                session.write(path, before)
+            else:
+                session.delete("identity/group/name/friends" if path == "identity/group" else path)
+    assert [one for one in said if told in one]
+    assert all(path.split("/", maxsplit=1)[0] in one for one in said)
+    assert lab_vault.problems() == ()
+
+
+def bundle(name: str) -> str:
+    """A self-signed CA and its key, as an intruder would import them."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    made = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
+    made = made.serial_number(x509.random_serial_number()).not_valid_before(now - timedelta(hours=1))
+    made = made.not_valid_after(now + timedelta(days=1))
+    made = made.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    usage = dict.fromkeys(
+        (
+            *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment"),
+            *("key_agreement", "encipher_only", "decipher_only"),
+        ),
+        False,
+    )
+    signs = x509.KeyUsage(key_cert_sign=True, crl_sign=True, **usage)
+    made = made.add_extension(signs, critical=True)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return (made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM) + private).decode()
+
+
+@pytest.mark.parametrize("name", ["Somebody's CA", "Heiiki lab issuing CA 7"])
+def test_a_ca_that_the_service_did_not_make_is_told_whatever_it_is_called(
+    lab_vault: SetUpVault, name: str
+) -> None:
+    with root(lab_vault.access) as session:
+        made = session.write("pki-issuing/issuers/import/bundle", {"pem_bundle": bundle(name)})["data"]
+        [issuer] = made["imported_issuers"]
+        session.write(f"pki-issuing/issuer/{issuer}", {"issuer_name": "issuing-7"})
+        try:
+            said = lab_vault.problems()
+        finally:
+            session.delete(f"pki-issuing/issuer/{issuer}")
+            for key in made["imported_keys"]:
+                session.delete(f"pki-issuing/key/{key}")
+    assert [one for one in said if f"issuer/{issuer}" in one and "no CA that the service made" in one]
+    assert lab_vault.problems() == ()
+
+
+# --- the verdict
+
+
+def kept(_name: str, _raw: bytes) -> Evidence:
+    return Evidence("2026-11-29T00:00:00+00:00", "config/vault-settings.txt", "0" * 64)
+
+
+def judged(problems: server.Problems | None) -> set[tuple[str, Stage, Result, str]]:
+    return {(one.requirement, one.stage, one.result, one.reason) for one in server.verdicts(kept, problems)}
+
+
+def refuses() -> tuple[str, ...]:
+    raise VaultError("the server is sealed", VaultFault.SEALED)
+
+
+@pytest.mark.parametrize(
+    ("problems", "result", "told"),
+    [
+        (lambda: (), Result.PASS, "nothing else is there"),
+        (
+            lambda: ("a is not as planned",),
+            Result.FAIL,
+            "a is not as planned; who changed it is in its audit log",
+        ),
+        (refuses, Result.UNKNOWN, "the server's settings are not known: the server is sealed"),
+        (None, Result.UNKNOWN, "no Vault server is known here"),
+    ],
+)
+def test_each_requirement_that_rests_on_the_server_is_judged(
+    problems: server.Problems | None, result: Result, told: str
+) -> None:
+    found = judged(problems)
+    assert {(identifier, stage, verdict) for identifier, stage, verdict, _ in found} == {
+        (identifier, Stage.CONFIG, result) for identifier in ("R-SEC-ACCESS", "R-SEC-ESP", "R-THEFT")
+    }
+    assert all(told in reason for *_, reason in found)
