@@ -32,6 +32,14 @@ FORBIDDEN = {
     "a merge conflict": re.compile(r"^(<{7}|>{7}) ", re.MULTILINE),
     "an open end": re.compile(r"\b(TOD[O]|FIXM[E]|XX[X])\b"),
 }
+_WORDS = (
+    r"(?:volleys?|shots?|doors?|strangers?|witness(?:es)?|intruders?|wardens?|sleepers?|manners?|glances?"
+    r"|consignments?|anew|whoever|for ever|nobody)"
+)
+FORMER_WORDS = re.compile(rf"(?<![\w`\"'-]){_WORDS}\b(?!:)|(?<![\w-]){_WORDS}(?![\w`\"':])", re.IGNORECASE)
+"""Words of our own for what the field has terms for, or that read as a translation. Between quotation marks
+they are keys that a user may have written."""
+READ = ("src", "plugins", "roles", "playbooks", "templates", "docs", "README.md")
 LEFTOVERS = re.compile(
     r"(\.orig|\.rej|\.bak|\.swp|\.tmp|\.retry|\.log|~)$|(^|/)(\.DS_Store|core|nohup\.out)$"
 )
@@ -114,6 +122,17 @@ def test_the_forbidden_patterns_find_what_they_forbid() -> None:
     }
     assert [what for what, sample in samples.items() if not FORBIDDEN[what].search(sample)] == []
     assert samples.keys() == FORBIDDEN.keys()
+
+
+def test_the_fields_words_are_used() -> None:
+    read = (path for path in tracked() if path.relative_to(ROOT).parts[0] in READ)
+    lines = (
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in read
+        for number, line in enumerate((text_of(path) or "").splitlines(), start=1)
+        if FORMER_WORDS.search(line.replace("user nobody", ""))
+    )
+    assert "\n".join(lines) == ""
 
 
 def test_no_leftovers() -> None:

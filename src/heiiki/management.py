@@ -28,7 +28,7 @@ Hosts = Callable[[Plan], Mapping[str, SshHost]]
 
 
 _SHARED_CONNECTION = ("-C", "-o", "ControlMaster=auto", "-o", "ControlPersist=60s")
-"""What Ansible gives to ssh where nobody says otherwise."""
+"""What Ansible gives to ssh by default."""
 
 _SUDO = ("sudo", "-n", "-u", "root", "--")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from heiiki_lab.agent import linux
 
 _PLACE = Path("/sys")
-"""Where the new root is mounted before it takes the place of the old one: nobody keeps files there."""
+"""Where the new root is mounted before it takes the place of the old one: no files are kept there."""
 
 MEMORY_FOLDER = "/.memory"
 """A name that nothing bound into the jail has, for it would be hidden: a checkout may stand in /tmp."""

@@ -9,9 +9,9 @@ from heiiki.plan.model import Device, Function, IpsecConnection, Network, Plan, 
 from heiiki.requirements import Result, Stage, Verdict
 
 _SERVING = frozenset({Function.MME, Function.HSS})
-"""Nodes that carry no user packet, and without which network B admits nobody."""
+"""Nodes that carry no user packet, and without which network B admits no subscriber."""
 _NOT_EXAMINED = (
-    "nobody examined what the two networks share: ducts, power, buildings, wholesale; "
+    "what the two networks share was not examined: ducts, power, buildings, wholesale; "
     "ask both carriers, and write `risks:` in service.yml"
 )
 

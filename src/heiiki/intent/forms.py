@@ -165,12 +165,12 @@ Figure = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True), BeforeV
 Mtbf = Annotated[
     float, Field(ge=1, le=1e7, allow_inf_nan=False, strict=True), BeforeValidator(_with_exponent)
 ]
-"""Hours between failures; 10⁷ h are 1,141 years, which nobody has seen of anything on a path."""
+"""Hours between failures; 10⁷ h are 1,141 years, which has not been observed of anything on a path."""
 
 Mttr = Annotated[
     float, Field(ge=0.05, le=8760, allow_inf_nan=False, strict=True), BeforeValidator(_with_exponent)
 ]
-"""Hours until repaired; nobody repairs within 3 minutes, and what needs a year is not repaired."""
+"""Hours until repaired; no repair takes less than 3 minutes, and what needs a year is not repaired."""
 
 PrivateAs = Annotated[int, Field(ge=64512, le=65534, strict=True)]
 """A private two-byte AS number (RFC 6996): routers on sites may know two bytes only."""

@@ -171,7 +171,7 @@ class Risks(Model):
     """What the two networks share beside the elements of their paths, for R-DUAL."""
 
     examined: Examined | None = Field(
-        default=None, description="Left out: nobody looked, and R-DUAL is unknown."
+        default=None, description="Left out: not examined, and R-DUAL is unknown."
     )
     shared: tuple[SharedRisk, ...] = Field(
         default=(), description="What was found; a site with elements of both paths among them fails R-DUAL."

@@ -146,7 +146,7 @@ def mint(vault: Vault, identity: Identity, wrap_s: int = WRAP_S) -> WrappedToken
 
 
 def throwaway_request(identity: Identity) -> str:
-    """Return a request in the name of a device by a key that nobody keeps: for trying who is refused."""
+    """Return a request in the name of a device by a key that is not kept, to try who is refused."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, identity.common_name)])
     builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
     request = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())

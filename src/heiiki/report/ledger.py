@@ -3,7 +3,7 @@
 Each entry has the digest of one record, and an authentication code (HMAC-SHA-256, RFC 2104) over itself and
 the entry before it. The key is in the service's state, as is the head of the chain, so that a ledger that was
 cut short is noticed. What it proves: the record is the newest that a holder of this state made of its
-subject. Whoever can read the state can forge it, and nobody without the state can check it.
+subject. A person who can read the state can forge it, and it cannot be checked without the state.
 """
 
 import fcntl

@@ -54,7 +54,7 @@ def _ioctl(through: socket.socket, interface: str, question: int, layout: struct
 
 
 class Port:
-    """The port to the LAN. It may be down, missing, or come back as another device: then it opens anew."""
+    """The port to the LAN. It may be down, missing, or come back as another device: then it opens again."""
 
     def __init__(self, settings: Settings) -> None:
         """Watch the port that `settings` name; nothing is opened yet."""

@@ -4,7 +4,7 @@
                                               reflects for known peers, sends streams, records arrivals
     heiiki-agent stamp rtt --peer ADDRESS     round-trip times to a reflector, seconds
 
-A host runs ``serve`` while a measurement lasts, and no longer: whoever measures starts it, asks on its
+A host runs ``serve`` while a measurement lasts, and no longer: the controller starts it, asks on its
 control socket (`control`), and ends it. A process that is not asked anything for the time of its lease ends
 by itself, so that a measurement that was killed leaves no open port behind.
 

@@ -31,7 +31,7 @@ def longest_silence(times: Sequence[float], since: float, until: float, now: flo
         now: the time of asking.
 
     Returns:
-        No silence where nothing arrived before `since`: then nobody knows when the first one began.
+        No silence where nothing arrived before `since`: then it is not known when the first one began.
     """
     first = bisect_right(times, since) - 1
     if first < 0:

@@ -36,7 +36,7 @@ def test_what_nobody_examined_is_unknown() -> None:
     verdicts = found(replace(example(), risks=Risks("")))
     assert {verdict.result for verdict in verdicts.values()} == {Result.UNKNOWN}
     assert verdicts["umeda"].reason == (
-        "nobody examined what the two networks share: ducts, power, buildings, wholesale; "
+        "what the two networks share was not examined: ducts, power, buildings, wholesale; "
         "ask both carriers, and write `risks:` in service.yml"
     )
 

@@ -1,4 +1,4 @@
-"""The server as it is, against the plan: what differs, and what is there that nobody planned."""
+"""The server as it is, against the plan: what differs, and what is there beside it."""
 
 from collections.abc import Collection, Iterator
 

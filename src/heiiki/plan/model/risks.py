@@ -22,7 +22,7 @@ class Risks:
     """What was declared.
 
     Attributes:
-        examined: who looked, when and at what, as human-readable text; empty: nobody did.
+        examined: who looked, when and at what, as human-readable text; empty: not examined.
     """
 
     examined: str

@@ -1,1 +1,1 @@
-"""What a host has and runs that nobody planned: everything is a finding that the plan does not explain."""
+"""What a host has and runs beside the plan: everything is a finding that the plan does not explain."""

@@ -1,6 +1,6 @@
 """Trust anchors: whom each IKE daemon believes, against the CAs that the service's Vault server has.
 
-The daemon is asked, not its files: a certificate stays loaded after its file is gone, and a file that nobody
+The daemon is asked, not its files: a certificate stays loaded after its file is gone, and a file that was not
 compiled is loaded with the next reload. A certificate without the CA flag counts too, because a daemon
 believes one that was loaded for its own sake.
 """
