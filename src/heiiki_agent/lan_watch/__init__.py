@@ -11,8 +11,9 @@ withdraws the LAN; two answered probes in a row bring it back.
 
 A gateway without a way to the other side is of no use to the LAN either: one that has just started, or
 whose BGP has died, would take the virtual address and lose what it is sent. So keepalived tracks the file
-/run/heiiki/vrrp_fault. This program writes 0 into it while the LAN answers and the kernel has a route of BGP
-into BEYOND, else 1: then keepalived resigns at once (RFC 9568, 6.4.3), and the other gateway takes over.
+/run/heiiki/vrrp_fault. This program writes 0 into it while the LAN answers, the kernel has a route of BGP
+into BEYOND, and zebra runs to keep it; else 1: then keepalived resigns at once (RFC 9568, 6.4.3), and the
+other gateway takes over.
 
 FILE is JSON: {"interface": "lan0", "prefix": "10.17.0.0/28", "source": "10.17.0.2", "targets": ["10.17.0.3"],
 "beyond": "10.15.0.0/28", "probe_ms": 100, "lost": 6}.

@@ -1,11 +1,14 @@
 """Whether routing knows a way to the network beyond the gateway."""
 
+import os
 import socket
 import struct
 from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
 
 from heiiki_agent import netlink
 
+ZEBRA = Path("/run/frr/zebra.pid")
 BGP = 186  # RTPROT_BGP, linux/rtnetlink.h
 _MAIN, _UNICAST = 254, 1
 _ROUTE = struct.Struct("=8BI")
@@ -22,12 +25,27 @@ def leads_into(route: bytes, beyond: IPv4Network) -> bool:
     return found is not None and IPv4Address(found) in beyond
 
 
-class Beyond:
-    """The routes to the network beyond the gateway; the kernel's table is read only when it has changed."""
+def runs(pid_file: Path) -> bool:
+    """Tell whether the daemon that wrote `pid_file` runs."""
+    try:
+        os.kill(int(pid_file.read_text(encoding="ascii")), 0)
+    except PermissionError:
+        return True  # it runs as another user
+    except (OSError, ValueError):
+        return False
+    return True
 
-    def __init__(self, network: IPv4Network) -> None:
-        """Listen for changes of routes from now on."""
+
+class Beyond:
+    """The routes to the network beyond the gateway; the kernel's table is read only when it has changed.
+
+    Routes outlive zebra: without it they say where the network was, and no longer where it is.
+    """
+
+    def __init__(self, network: IPv4Network, zebra: Path = ZEBRA) -> None:
+        """Listen for changes of routes from now on; `zebra` is the file with the number of its process."""
         self._network = network
+        self._zebra = zebra
         self._changes = netlink.Changes(netlink.GROUP_IPV4_ROUTE)
         self._kernel = netlink.Requests()
         self._reached: bool | None = None
@@ -38,7 +56,7 @@ class Beyond:
         self._kernel.close()
 
     def reached(self) -> bool:
-        """Tell whether there is a route.
+        """Tell whether there is a route, and zebra to keep it.
 
         Raises:
             OSError: the kernel does not say.
@@ -49,4 +67,4 @@ class Beyond:
             self._reached = None
             routes = self._kernel.dump(netlink.GET_ROUTE, body)
             self._reached = any(leads_into(route, self._network) for route in routes)
-        return self._reached
+        return self._reached and runs(self._zebra)

@@ -14,7 +14,7 @@ from typing import NoReturn
 from heiiki_agent import config, files, status
 from heiiki_agent.errors import AgentError
 from heiiki_agent.lan_watch.arp import Port
-from heiiki_agent.lan_watch.beyond import Beyond
+from heiiki_agent.lan_watch.beyond import ZEBRA, Beyond
 from heiiki_agent.lan_watch.decision import Fitness, Watch
 from heiiki_agent.lan_watch.route import LanRoute
 from heiiki_agent.lan_watch.settings import FAULT, Settings
@@ -30,16 +30,24 @@ _log = logging.getLogger("lan_watch")
 class Daemon:
     """The loop: probe, listen, judge, put or remove the route, tell keepalived, report."""
 
-    def __init__(self, file: Path, settings: Settings, state: Path = STATE, fault: Path = FAULT) -> None:
+    def __init__(
+        self,
+        file: Path,
+        settings: Settings,
+        state: Path = STATE,
+        fault: Path = FAULT,
+        zebra: Path = ZEBRA,
+    ) -> None:
         """Watch as `settings`, read from `file`, says; report to `state`, and to keepalived by `fault`."""
-        self._file, self._state, self._fault = file, state, fault
+        self._file, self._state, self._fault, self._zebra = file, state, fault, zebra
         self._reread = False
         self._complaint = ""
         self._begin(settings, alive=None)
 
     def _begin(self, settings: Settings, *, alive: bool | None) -> None:
         self._settings = settings
-        self._port, self._route, self._beyond = Port(settings), LanRoute(settings), Beyond(settings.beyond)
+        self._port, self._route = Port(settings), LanRoute(settings)
+        self._beyond = Beyond(settings.beyond, self._zebra)
         self._fitness = Fitness(settings.lost)
         self._watch = Watch(settings.probe_ns, settings.lost, time.monotonic_ns(), alive=alive)
         self._since, self._reported = time.time(), 0

@@ -21,7 +21,7 @@ from heiiki_agent import config, netlink, status
 from heiiki_agent.__main__ import main
 from heiiki_agent.errors import AgentError
 from heiiki_agent.lan_watch.arp import Arp, Port
-from heiiki_agent.lan_watch.beyond import leads_into
+from heiiki_agent.lan_watch.beyond import leads_into, runs
 from heiiki_agent.lan_watch.decision import Fitness, Watch
 from heiiki_agent.lan_watch.route import route_body
 from heiiki_agent.lan_watch.settings import Settings
@@ -188,6 +188,16 @@ def test_only_a_usable_route_of_bgp_leads_to_the_other_side() -> None:
     assert not any(leads_into(route, BEYOND) for route in others)
 
 
+def test_a_daemon_runs_while_its_process_is_there(tmp_path: Path) -> None:
+    file = tmp_path / "zebra.pid"
+    assert not runs(file)
+    with subprocess.Popen(["true"]) as gone:
+        gone.wait()
+    for text, expected in (("", False), ("1\n", True), (f"{os.getpid()}\n", True), (f"{gone.pid}\n", False)):
+        file.write_text(text)
+        assert runs(file) is expected
+
+
 # --- packets
 
 MAC, PEER_MAC = b"\x02\0\0\0\0\2", b"\x02\0\0\0\0\3"
@@ -290,8 +300,8 @@ import sys, pathlib
 from heiiki_agent import config
 from heiiki_agent.lan_watch.daemon import Daemon
 from heiiki_agent.lan_watch.settings import Settings
-file, state, fault = map(pathlib.Path, sys.argv[1:])
-Daemon(file, config.read(Settings, file), state, fault).run()
+file, state, fault, zebra = map(pathlib.Path, sys.argv[1:])
+Daemon(file, config.read(Settings, file), state, fault, zebra).run()
 """
 
 
@@ -321,10 +331,12 @@ def lan() -> Iterator[tuple[str, str]]:
 )
 def test_route_follows_the_peer_and_outlives_the_watch(lan: tuple[str, str], tmp_path: Path) -> None:
     ours, peer = lan
-    file, state, fault = (tmp_path / name for name in ("lan_watch.json", "state.json", "vrrp_fault"))
+    names = ("lan_watch.json", "state.json", "vrrp_fault", "zebra.pid")
+    file, state, fault, zebra = (tmp_path / name for name in names)
+    zebra.write_text(f"{os.getpid()}\n")
     file.write_text(json.dumps(GOOD | {"probe_ms": 50, "lost": 4}))
     source = str(Path(heiiki_agent.__file__).parents[1])
-    command = ["ip", "netns", "exec", ours, sys.executable, "-c", RUN, *map(str, (file, state, fault))]
+    command = ["ip", "netns", "exec", ours, sys.executable, "-c", RUN, *map(str, (file, state, fault, zebra))]
 
     def stands() -> bool:
         return ip("-n", ours, "route", "show", "10.17.0.0/28") != ""
@@ -340,6 +352,10 @@ def test_route_follows_the_peer_and_outlives_the_watch(lan: tuple[str, str], tmp
                 ip("-n", ours, "route", "add", "unreachable", f"10.99.{number // 250}.{number % 250}/32")
             beyond = ("10.15.0.0/28", "dev", "lan0", "proto", "bgp")
             ip("-n", ours, "route", "add", *beyond)
+            awaited("the gateway is fit", fit)
+            zebra.unlink()
+            awaited("the gateway resigns", lambda: not fit())
+            zebra.write_text(f"{os.getpid()}\n")
             awaited("the gateway is fit", fit)
             ip("-n", ours, "route", "delete", *beyond)
             awaited("the gateway resigns", lambda: not fit())
