@@ -232,7 +232,7 @@ class FileSecrets:
 
 
 def _own(file: Path) -> bytes:
-    """Return what a file holds that nobody but its owner, who is the caller or root, could read or write.
+    """Return what a file holds that only its owner, who is the caller or root, can read or write.
 
     Raises:
         SecretError: others could; a backup that was restored without its modes, for example.

@@ -41,11 +41,12 @@ class Present:
 
     def doubt(self, row: FaultRow) -> str:
         """Return why `row` does not count; empty when it does."""
-        if flaw := self.ledger.flaw(subject(row), row.sha256):
+        # First what the row says of its own age: after an update of this tool its record differs by its form.
+        stale = "" if row.origin is None else self._stale(row.origin.expires, row.origin.fingerprint)
+        if not stale and (flaw := self.ledger.flaw(subject(row), row.sha256)):
             return f"the row {flaw}; {_AGAIN}"
-        if row.origin is None:
-            return ""
-        stale = self._stale(row.origin.expires, row.origin.fingerprint) or self.drift
+        if row.origin is not None:
+            stale = stale or self.drift
         return f"{STALE}{stale}; {_AGAIN}" if stale else ""
 
     def _stale(self, expires: str, digest: str) -> str:
