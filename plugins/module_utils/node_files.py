@@ -4,7 +4,7 @@
 
 A service may put a link to any file in the place of its configuration, at any moment. So a folder is opened
 once, what is in it is opened below that and never through a link, and what is compared is what was opened.
-A link to a folder is followed only where nobody but root can have made it.
+A link to a folder is followed only where root alone can have made it.
 """
 
 import grp
@@ -135,7 +135,7 @@ def read(path: Path) -> Content | None:
 
 
 def install(path: Path, content: Content) -> None:
-    """Put a file in its place whole; until it is there it is shown to nobody but its owner.
+    """Put a file in its place whole; until it is there its owner alone can read it.
 
     Raises:
         NodeError: what is there now is not what was written: somebody else changes the folder.

@@ -34,7 +34,7 @@ STATE = Path("/var/lib/heiiki-vault")
 LOG = Path("/var/log/heiiki-vault")
 RUN = Path("/run/heiiki-vault")
 KEY, CERTIFICATE, PID = (RUN / name for name in ("key.pem", "certificate.pem", "pid"))
-# Root's own: whoever takes the server over must not choose whom controllers trust.
+# Root's own: a person who takes the server over must not choose whom controllers trust.
 ANCHORS = Path("/run/heiiki/vault-anchors.pem")
 STARTUP_DAYS = 7
 RENEW_BEFORE = timedelta(days=2)

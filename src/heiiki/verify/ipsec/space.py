@@ -1,6 +1,6 @@
 """R-THEFT, live: the Vault server has room to write; one that cannot write its audit log revokes nothing.
 
-Whoever may reach the server can make its log grow (T14): so its volume is looked at while there is time.
+Any client that reaches the server can make its log grow (T14): so its volume is looked at while there is time.
 """
 
 from collections.abc import Iterator, Mapping
@@ -59,7 +59,7 @@ def of_server(plan: Plan, answer: Answer, evidence: tuple[Evidence, ...]) -> Ver
     least = min(free / size for size, free in volumes.values())
     figure = (round(100 * least, 1), 100 * LEAST_SHARE, "% free")
     if short:
-        what = "a server that cannot write its audit log answers nobody, so nothing is revoked: make room"
+        what = "a server that cannot write its audit log answers no request, so nothing is revoked: make room"
         return live(THEFT, about, Result.FAIL, f"{summarise(short)}; {what}", evidence, figure=figure)
     return live(THEFT, about, Result.PASS, "log and storage can be written", evidence, figure=figure)
 
