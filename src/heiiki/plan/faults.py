@@ -114,10 +114,10 @@ def _program_faults(
 def programs(device: Device) -> Iterator[Program]:
     """Yield the programs of a device that keep a path, or switch from one to the other."""
     if device.router is not None:
-        yield Program.ZEBRA
-        yield Program.BFDD
         if device.router.bgp:
             yield Program.BGPD
+        yield Program.BFDD
+        yield Program.ZEBRA
     if device.vrrp is not None:
         yield Program.KEEPALIVED
     if device.lan_watch is not None:

@@ -326,10 +326,10 @@ def test_faults_are_chosen_by_name_or_target_and_typing_errors_are_told(plan: Pl
     assert [fault.name for fault in selected(plan, ("a-p1", "b-mme/kill"))] == [
         "a-p1/kill",
         "a-p1/poweroff",
-        "a-p1/zebra-hung",
-        "a-p1/zebra-dead",
         "a-p1/bfdd-hung",
         "a-p1/bfdd-dead",
+        "a-p1/zebra-hung",
+        "a-p1/zebra-dead",
         "b-mme/kill",
     ]
     assert selected(plan, ("sample", "b-mme/kill")) == tuple(

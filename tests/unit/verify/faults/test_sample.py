@@ -15,14 +15,14 @@ def traits(faults: tuple[Fault, ...]) -> set[object]:
 def test_the_sample_of_the_worked_example(plan: Plan) -> None:
     assert [fault.name for fault in sample(plan)] == [
         "a-pe2/kill",
-        "a-pe2/zebra-hung",
+        "a-pe2/bgpd-hung",
         "a-p1--a-pe2/silent",
         "a-p1--a-pe2/silent-b",
         "a-p1--a-pe2/lossy",
         "hub-lan--hub-ce-a/down",
         "b-enb/poweroff",
         "S1-U:b-enb--b-sgw/silent-a",
-        "b-edge/zebra-dead",
+        "b-edge/bgpd-dead",
     ]
 
 
