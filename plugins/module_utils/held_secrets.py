@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Secrets that a node holds already, read back from its own files: a change that drops some needs no server.
 
-A file was made from a text in which each secret stood as a placeholder. A program that has that text finds the
+A file was made from a text in which each secret stood as a placeholder. A program with that text finds the
 values again in the file, without knowing its format. Standard library only.
 """
 

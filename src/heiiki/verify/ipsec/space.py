@@ -1,6 +1,6 @@
 """R-THEFT, live: the Vault server has room to write; one that cannot write its audit log revokes nothing.
 
-Any client that reaches the server can make its log grow (T14): so its volume is looked at while there is time.
+Any client of the server can make its log grow (T14): so its volume is looked at while there is time.
 """
 
 from collections.abc import Iterator, Mapping
