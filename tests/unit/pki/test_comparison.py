@@ -1,5 +1,6 @@
 """What somebody changed on a real server, or put beside what the plan has there, is told; a pass is whole."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,10 +8,11 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from vault_server import SetUpVault
+from vault_server import SetUpVault, set_up_vault, unsealed_vault
 
 from heiiki.errors import VaultError, VaultFault
 from heiiki.pki.server.bootstrap import root
+from heiiki.plan.model import Plan
 from heiiki.requirements import Result, Stage
 from heiiki.requirements.verdict import Evidence
 from heiiki.verify.config import server
@@ -18,6 +20,14 @@ from heiiki.verify.config import server
 GATEWAY = "pki-issuing/roles/gateway"
 THERE = {GATEWAY, "auth/approle/role/revoker", "pki-issuing/config/crl"}
 POLICY = {"policy": 'path "*" { capabilities = ["read"] }'}
+
+
+@pytest.fixture(scope="module")
+def lab_vault(lab_plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SetUpVault]:
+    """A server that serves the worked example alone: others of the run's tests leave engines behind."""
+    folder = tmp_path_factory.mktemp("server")
+    with unsealed_vault(folder) as running, set_up_vault(running, lab_plan, folder / "state") as made:
+        yield made
 
 
 def test_a_server_as_planned_has_no_problem_and_the_auditor_sees_enough_to_say_so(
