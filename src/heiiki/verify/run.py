@@ -44,7 +44,7 @@ from heiiki.verify.routing import sessions
 from heiiki.verify.routing.health import Health, UnhealthyError
 from heiiki.verify.verdicts import Keep, unknown
 
-CHECKS = ("config", "host", "sessions", "paths", "isolation", "access", "trust", "faults")
+CHECKS = ("config", "vault", "host", "sessions", "paths", "isolation", "access", "trust", "faults")
 
 SETTLE_LIMIT_S = 30.0
 ROW_S = 15
@@ -226,8 +226,11 @@ def summary(name: str, verdicts: Sequence[Verdict]) -> str:
 
 
 def _config(scene: _Scene) -> Iterator[Verdict]:
-    yield from configuration.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep)
-    yield from server.verdicts(scene.keep, scene.server_problems)
+    return configuration.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep)
+
+
+def _vault(scene: _Scene) -> Iterator[Verdict]:
+    return server.verdicts(scene.keep, scene.server_problems)
 
 
 def _host(scene: _Scene) -> Iterator[Verdict]:
@@ -293,6 +296,7 @@ def _tried(scene: _Scene, *, may_break: bool) -> Iterator[Verdict]:
 
 _ABOUT = {
     "config": "R-DUAL",
+    "vault": "R-THEFT",
     "host": "R-MINIMAL",
     "sessions": "R-DUAL",
     "paths": "R-DELAY",
@@ -304,6 +308,7 @@ _ABOUT = {
 
 _HARMLESS: tuple[tuple[str, Check], ...] = (
     ("config", _config),
+    ("vault", _vault),
     ("host", _host),
     ("sessions", _sessions),
     ("paths", _paths),
