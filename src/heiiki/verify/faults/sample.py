@@ -32,7 +32,7 @@ def sample(plan: Plan) -> tuple[Fault, ...]:
 
 
 def _is_known_weakness(fault: Fault) -> bool:
-    """Tell whether hub and site may notice the fault one after the other (D17): `make prove` measures those."""
+    """Tell whether hub and site may notice the fault one after the other (D17); `make prove` measures it."""
     one_way = (FailureMode.SILENT_A, FailureMode.SILENT_B)
     return fault.network is Network.A and fault.mode in one_way
 
