@@ -191,6 +191,14 @@ class Injector:
             )
         return self._apply(Fault(link, "link", how, str(one_way) if one_way else None))
 
+    def fail_links(self, links: Sequence[str]) -> Span:
+        """Make links lose every packet in silence, all in one batch: a whole network is away.
+
+        Raises:
+            LabError: an unknown link, or the lab is not up.
+        """
+        return self._apply(*(Fault(self._spec.link(link).name, "link", "silent") for link in links))
+
     def impair(self, link: str, delay_ms: float = 0.0, loss_percent: float = 0.0) -> Span:
         """Delay (milliseconds) and lose (per cent) what each end of a link sends.
 
@@ -261,10 +269,11 @@ class Injector:
                 f"no node or link {target!r}; nodes: {', '.join(nodes)}; links: {', '.join(links)}"
             )
 
-    def _apply(self, fault: Fault) -> Span:
+    def _apply(self, *faults: Fault) -> Span:
         with self._changing() as before:
-            kept = tuple(old for old in before if (old.target, old.how) != (fault.target, fault.how))
-            return self._change(before, (*kept, fault))
+            replaced = {(fault.target, fault.how) for fault in faults}
+            kept = tuple(old for old in before if (old.target, old.how) not in replaced)
+            return self._change(before, (*kept, *faults))
 
     def _heal(self, targets: set[str]) -> Span:
         with self._changing() as before:

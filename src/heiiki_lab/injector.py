@@ -25,6 +25,11 @@ class LabInjector:
         span = self._on_link(fault) if fault.kind is ElementKind.LINK else self._on_node(fault)
         return Injection(span.began, span.ended)
 
+    def fail_links(self, links: Sequence[str]) -> Injection:
+        """Have links lose every packet, all at once."""
+        span = self._faults.fail_links(links)
+        return Injection(span.began, span.ended)
+
     def _on_link(self, fault: Fault) -> Span:
         link = self._links[fault.target]
         match fault.mode:

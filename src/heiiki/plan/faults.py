@@ -1,4 +1,4 @@
-"""Every single failure that R-GAP must survive (D17).
+"""Every failure that the service must survive: single ones for R-GAP, a network for R-DUAL (D17).
 
 Every element of every path fails as a whole. How a part of it fails, one direction, some of the packets or
 one program, matters where a site's traffic is while nothing has failed: there alone it is a row.
@@ -18,6 +18,7 @@ _LINK_MODES = (FailureMode.SILENT, FailureMode.DOWN)
 _ONE_WAY = (FailureMode.SILENT_A, FailureMode.SILENT_B)
 _NODE_MODES = (FailureMode.KILL, FailureMode.POWEROFF)
 _PROGRAM_MODES = (FailureMode.HUNG, FailureMode.DEAD)
+_WHOLE = "network-{}"
 _ONE_GATEWAY = "figure 5.18 (a): the site's one gateway stands on both paths; its loss counts in R-AVAIL"
 
 
@@ -35,7 +36,9 @@ def faults(
     devices: Mapping[str, Device],
     links: Mapping[str, Link],
 ) -> Iterator[Fault]:
-    """Yield every failure of every element of the paths, once, in path order; not of LAN switches (D8).
+    """Yield every failure of every element of the paths, once, in path order, then that of each network.
+
+    LAN switches are left out (D8).
 
     Args:
         paths: of every site over each network.
@@ -53,6 +56,9 @@ def faults(
         elif devices[element].managed or devices[element].networks:
             yield from _node_faults(devices[element], users)
             yield from _program_faults(there, devices[element], users, first_of_kind)
+    every = tuple(dict.fromkeys(path.site for path in known))
+    for network in Network:
+        yield Fault(_WHOLE.format(network), ElementKind.NETWORK, FailureMode.AWAY, network, every)
 
 
 def _users(paths: Iterable[Path]) -> Mapping[str, tuple[str, ...]]:

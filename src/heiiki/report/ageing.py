@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from heiiki.report.faults import REQUIREMENT, FaultRow
+from heiiki.report.faults import FaultRow, is_row
 from heiiki.report.fingerprint import Fingerprint
 from heiiki.report.ledger import Ledger
 from heiiki.requirements import Result, Stage, Verdict
@@ -70,6 +70,5 @@ def drift(verdicts: Iterable[Verdict]) -> str:
 
 def is_stale(verdict: Verdict) -> bool:
     """Tell whether `verdict` stands for a fault that was measured on another network than that of now."""
-    return (verdict.requirement, verdict.stage) == (REQUIREMENT, Stage.LIVE) and verdict.reason.startswith(
-        STALE
-    )
+    is_fault = is_row(verdict.requirement, verdict.stage, verdict.subject)
+    return is_fault and verdict.reason.startswith(STALE)

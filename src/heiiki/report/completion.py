@@ -17,6 +17,7 @@ from heiiki.design.associations import (
     wires,
 )
 from heiiki.plan.model import Plan
+from heiiki.report.faults import is_row, requirement
 from heiiki.requirements import NOTHING_EXAMINED, REQUIREMENTS, Result, Stage, Verdict
 
 NOT_RUN = "not run"
@@ -25,15 +26,16 @@ NOT_RUN = "not run"
 WHOLE_SERVICE = "the service"
 """Subject of a stand-in where the stage has no verdict at all and no subject is expected by name."""
 
-_FAULTS = ("R-GAP", Stage.LIVE)
-
 Expected = Mapping[tuple[str, Stage], Iterable[str]]
 """Subjects that must have a verdict, by requirement and stage."""
 
 
 def expected_faults(plan: Plan) -> Expected:
-    """Return the subjects of live R-GAP: every fault of the plan, so that a missing row is unknown (D17)."""
-    return {_FAULTS: tuple(fault.name for fault in plan.faults)}
+    """Return every fault of the plan, by what it is measured for, so that a missing row is unknown (D17)."""
+    found: defaultdict[tuple[str, Stage], list[str]] = defaultdict(list)
+    for fault in plan.faults:
+        found[requirement(fault.kind), Stage.LIVE].append(fault.name)
+    return {pair: tuple(names) for pair, names in found.items()}
 
 
 def expected_trust(plan: Plan) -> Expected:
@@ -94,13 +96,14 @@ def _whole(subjects: set[str]) -> tuple[str, ...]:
 
 def _stand_in(pair: tuple[str, Stage], subject: str) -> Verdict:
     identifier, stage = pair
-    reason = NOT_RUN if pair == _FAULTS and subject != WHOLE_SERVICE else NOTHING_EXAMINED
+    reason = NOT_RUN if subject != WHOLE_SERVICE and is_row(*pair, subject) else NOTHING_EXAMINED
     return Verdict(identifier, subject, stage, Result.UNKNOWN, reason)
 
 
 def is_not_run(verdict: Verdict) -> bool:
     """Tell whether `verdict` stands for a fault that was not injected."""
-    return (verdict.requirement, verdict.stage) == _FAULTS and verdict.reason == NOT_RUN
+    is_fault = is_row(verdict.requirement, verdict.stage, verdict.subject)
+    return is_fault and verdict.reason == NOT_RUN
 
 
 def exit_code(verdicts: Iterable[Verdict]) -> int:

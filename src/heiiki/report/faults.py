@@ -1,4 +1,4 @@
-"""Rows of the fault table: what failed, how, and how long each site heard nothing (R-GAP, live)."""
+"""Rows of the fault table: what failed, how, and how long each site heard nothing (R-GAP, R-DUAL, live)."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from heiiki.plan.model import FailureMode, Fault, fault_name
+from heiiki.plan.model import ElementKind, FailureMode, Fault, fault_name
 from heiiki.requirements import Result, Stage, Verdict
 from heiiki.requirements.verdict import Evidence
 
@@ -15,6 +15,20 @@ GAP_BOUND_S = 2.0
 """Longest interruption that TR-1072 5.3.1 tolerates, seconds."""
 
 REQUIREMENT = "R-GAP"
+_WHOLE_NETWORK = "R-DUAL"
+
+
+def requirement(kind: str) -> str:
+    """Return what a fault of an element of `kind` is measured for."""
+    return _WHOLE_NETWORK if kind == ElementKind.NETWORK else REQUIREMENT
+
+
+def is_row(identifier: str, stage: Stage, subject: str) -> bool:
+    """Tell whether a verdict stands for a row of the fault table: its subject is ``target/mode``."""
+    if stage is not Stage.LIVE:
+        return False
+    mode = subject.rpartition("/")[2]
+    return identifier == (_WHOLE_NETWORK if mode == FailureMode.AWAY else REQUIREMENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +81,7 @@ class FaultRow:
 
     Attributes:
         target: name of the link or device that was failed.
-        kind: ``link``, ``node`` or ``program``.
+        kind: ``link``, ``node``, ``program`` or ``network``.
         network: ``a``, ``b`` or ``lan``.
         exempt: why R-GAP does not apply (clause), or the empty string.
         result: the verdict; ``unknown`` where it was not or could not be measured.
@@ -106,9 +120,9 @@ class FaultRow:
         return max((gap.seconds for gap in self.gaps), default=None)
 
     def verdict(self, doubt: str = "") -> Verdict:
-        """Return the R-GAP verdict that this row stands for; unknown where there is a `doubt` about it."""
+        """Return the verdict that this row stands for; unknown where there is a `doubt` about it."""
         return Verdict(
-            REQUIREMENT,
+            requirement(self.kind),
             self.name,
             Stage.LIVE,
             Result.UNKNOWN if doubt else self.result,

@@ -6,8 +6,8 @@ from typing import Literal
 
 from heiiki.plan.model import Plan
 from heiiki.report.completion import NOT_RUN
-from heiiki.report.faults import GAP_BOUND_S, REQUIREMENT, FaultRow, Gap, not_measured
-from heiiki.requirements import Result, Stage, Verdict
+from heiiki.report.faults import GAP_BOUND_S, FaultRow, Gap, is_row, not_measured
+from heiiki.requirements import Result, Verdict
 from heiiki.requirements.figures import quantity
 
 SPAN_S = 2.5
@@ -101,7 +101,7 @@ def timeline(plan: Plan, faults: Iterable[FaultRow], verdicts: Iterable[Verdict]
     verdict counts.
     """
     colours = {site.name: rank % _COLOURS for rank, site in enumerate(plan.sites)}
-    live = {v.subject: v for v in verdicts if (v.requirement, v.stage) == (REQUIREMENT, Stage.LIVE)}
+    live = {v.subject: v for v in verdicts if is_row(v.requirement, v.stage, v.subject)}
     rows = [_row(row, live.get(row.name), colours) for row in _all_rows(plan, faults)]
     ticks = tuple(second / 2 for second in range(int(SPAN_S * 2) + 1))
     return Timeline(_groups(rows), tuple(colours.items()), ticks, GAP_BOUND_S, _percent(GAP_BOUND_S))

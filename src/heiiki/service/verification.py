@@ -36,6 +36,7 @@ from heiiki.report.header import utc_now
 from heiiki.report.verdicts import Faults
 from heiiki.requirements import Result, Verdict
 from heiiki.revocation import standing
+from heiiki.service.certificates import renew
 from heiiki.service.model import Service
 from heiiki.verify import verify as examine
 from heiiki.verify.ipsec.test_certificates import VaultAuthority
@@ -114,6 +115,7 @@ def _measured(
             authorities=partial(_authorities, service),
             adds=partial(way.adds, plan),
             server_problems=partial(_server_problems, service),
+            renew=partial(_renewed, service) if equipment.injector else None,
             faults=faults,
             report=report,
             checks=checks,
@@ -187,6 +189,16 @@ def _authority(service: Service, equipment: TestEquipment) -> VaultAuthority | N
     except VaultError:
         return None
     return VaultAuthority(service.plan, access)
+
+
+def _renewed(service: Service, devices: Collection[str]) -> dict[str, str]:
+    """Have devices renew certificates that are good yet; return why one could not, by device.
+
+    Raises:
+        HeiikiError: the server cannot be asked.
+    """
+    found = renew(service, devices, force=True, server_needed=True)
+    return {one.device: one.problem for one in found}
 
 
 def _authorities(service: Service) -> tuple[x509.Certificate, ...]:

@@ -22,6 +22,7 @@ from heiiki.verify import access, paths
 from heiiki.verify.config import running as configuration
 from heiiki.verify.config import server
 from heiiki.verify.faults import campaign
+from heiiki.verify.faults.away import Renew
 from heiiki.verify.faults.injector import Injector
 from heiiki.verify.fingerprint import fingerprint
 from heiiki.verify.fleet import Fleet, UnreadableError, fleet, reading
@@ -113,6 +114,7 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
     authorities: anchors.Authorities | None = None,
     adds: Adds = nothing,
     server_problems: server.Problems | None = None,
+    renew: Renew | None = None,
 ) -> Observation:
     """Examine the running service.
 
@@ -132,6 +134,7 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
         adds: says what the way to a device adds to it, which no plan explains.
         authorities: asks the service's server for its CAs; None where none is known.
         server_problems: asks it for what about it is not as planned; None where none is known.
+        renew: has devices renew their certificates while a network is away; None where no server is known.
 
     Raises:
         HeiikiError: an unknown check or fault was asked for.
@@ -171,7 +174,7 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
             verdicts += found
             report(summary("refusals", found))
         if "faults" in wanted:
-            found, rows = _faults(scene, made_of, injector, restart, faults, report)
+            found, rows = _faults(scene, made_of, injector, restart, faults, report, renew)
             verdicts += found
     return Observation(tuple(verdicts), rows, made_of)
 
@@ -325,6 +328,7 @@ def _faults(
     restart: Callable[[str], None] | None,
     faults: bool | Collection[str],
     report: Callable[[str], None],
+    renew: Renew | None,
 ) -> tuple[tuple[Verdict, ...], tuple[FaultRow, ...]]:
     if not faults:
         return (unknown("R-GAP", EVERY_FAULT, NOT_ASKED),), ()
@@ -335,7 +339,7 @@ def _faults(
     report(f"faults: {_extent(len(chosen), len(scene.plan.faults))}")
     sent = read(scene.plan, scene.builds)
     record = campaign.recorder(scene.keep, partial(_origin, scene.plan, made_of.sha256))
-    run = campaign.Campaign(scene.plan, sent, scene.fleet, injector, restart, record, report)
+    run = campaign.Campaign(scene.plan, sent, scene.fleet, injector, restart, record, report, renew)
     rows = run.run(chosen)
     return tuple(row.verdict() for row in rows), rows
 

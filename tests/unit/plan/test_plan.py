@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from heiiki.cli.new_service import generate
 from heiiki.intent import Intent, load
 from heiiki.plan import Plan, build
-from heiiki.plan.model import Device, FailureMode, Link, SitePlan
+from heiiki.plan.model import Device, FailureMode, Link, Network, SitePlan
 from heiiki.plan.model import Path as Way
 from heiiki.verify.run import ROW_S
 
@@ -290,7 +290,13 @@ def broken(plan: Plan, path: Way) -> list[str]:
     ]
 
 
-WHOLE = {FailureMode.SILENT, FailureMode.DOWN, FailureMode.KILL, FailureMode.POWEROFF}
+WHOLE = {
+    FailureMode.SILENT,
+    FailureMode.DOWN,
+    FailureMode.KILL,
+    FailureMode.POWEROFF,
+    FailureMode.AWAY,
+}
 """An element that fails as a whole; the other modes are of a direction, of some packets, or of a program."""
 
 
@@ -304,6 +310,8 @@ def test_faults_are_every_element_as_a_whole(plans: tuple[Plan, ...]) -> None:
         for server in ("b-mme", "b-hss", "vault"):
             for mode in (FailureMode.KILL, FailureMode.POWEROFF):
                 wanted[server, mode] = {site.name for site in plan.sites}
+        for network in Network:
+            wanted[f"network-{network}", FailureMode.AWAY] = {site.name for site in plan.sites}
         found = [fault for fault in plan.faults if fault.mode in WHOLE]
         assert {(fault.target, fault.mode): set(fault.sites) for fault in found} == wanted
         assert len(found) == len(wanted)

@@ -18,14 +18,16 @@ class FailureMode(StrEnum):
     POWEROFF = "poweroff"
     HUNG = "hung"
     DEAD = "dead"
+    AWAY = "away"
 
 
 class ElementKind(StrEnum):
-    """What fails: a link between two devices, a device, or one program of a device."""
+    """What fails: a link between two devices, a device, one program of a device, or a closed network."""
 
     LINK = "link"
     NODE = "node"
     PROGRAM = "program"
+    NETWORK = "network"
 
 
 class Program(StrEnum):
@@ -46,10 +48,10 @@ def fault_name(target: str, mode: FailureMode, program: str | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One single failure that R-GAP must survive (D17).
+    """One failure that the service must survive: a single one for R-GAP, a whole network for R-DUAL (D17).
 
     Attributes:
-        target: a link's or device's name.
+        target: a link's or device's name, or ``network-`` and the network's.
         kind: what of it fails.
         network: the closed network that the element is part of; None for a leg of a LAN.
         sites: the sites whose path the element is on.

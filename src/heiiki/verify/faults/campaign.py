@@ -1,5 +1,7 @@
 """R-GAP, live: fail every element of every path in every mode, one at a time, and measure the interruption.
 
+R-DUAL, live: the same with each closed network as a whole, for longer than its timers.
+
 Each row: both paths of all sites healthy (the gate), traffic on the element just before, failure, hold,
 return, both paths healthy again, then the longest silence of every site in both directions, for the
 failure and for the return.
@@ -21,9 +23,10 @@ from heiiki.errors import HeiikiError
 from heiiki.plan.model import ElementKind, FailureMode, Fault, Plan, Program, Role
 from heiiki.report.faults import FaultRow, Origin
 from heiiki.requirements import Result
+from heiiki.verify.faults import away
 from heiiki.verify.faults.felt import least
 from heiiki.verify.faults.gaps import REPEATS, Measured, Stream, Window, measured, row, said, unmeasured
-from heiiki.verify.faults.injector import Injector
+from heiiki.verify.faults.injector import Injection, Injector
 from heiiki.verify.faults.sample import SAMPLE, sample
 from heiiki.verify.fleet import Fleet, reading
 from heiiki.verify.network import servers
@@ -36,6 +39,8 @@ LOSSY_HOLD_S = 6.0
 _BEYOND_S = 1.0
 SETTLE_S = 0.6
 HEALTH_LIMIT_S = 60.0
+NETWORK_HEALTH_LIMIT_S = 240.0
+"""Longest time until both paths are healthy after a whole network was away: its core connects again first."""
 SAMPLE_S = 0.25
 GIVE_UP_AFTER = 3
 """Rows in a row whose gate stayed shut before the rest is not tried."""
@@ -99,7 +104,7 @@ def streams(plan: Plan) -> tuple[Stream, ...]:
 class Campaign:
     """One run over faults."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - every part of the outside comes in as an argument
         self,
         plan: Plan,
         sent: Mapping[str, Sent],
@@ -108,11 +113,12 @@ class Campaign:
         restart: Callable[[str], None] | None,
         record: Record,
         report: Callable[[str], None],
+        renew: away.Renew | None = None,
     ) -> None:
         """Measure on `fleet` what `injector` breaks; `restart` starts the services of a killed node.
 
         What the devices were `sent` says how long an interruption must be at least; `record` keeps a row and
-        the notes on it.
+        the notes on it; `renew` has devices renew their certificates.
         """
         self._plan = plan
         self._sent = sent
@@ -121,6 +127,7 @@ class Campaign:
         self._restart = restart
         self._record = record
         self._report = report
+        self._renew = renew
         self._health = Health(plan, fleet, radio=True)
         self._streams = streams(plan)
         self._open: Fault | None = None
@@ -176,22 +183,43 @@ class Campaign:
             self._health.wait(HEALTH_LIMIT_S)
         self._healthy = False
         traffic = self._traffic(fault)
-        self._open = fault
-        injection = self._injector.fail(fault)
-        time.sleep(hold_s(self._plan, fault))
+        injection = self._fail(fault)
+        lived, early = self._hold(fault, session, injection)
         healed = self._injector.now()
         self._heal(fault)
-        after = self._health.wait(HEALTH_LIMIT_S)
+        is_network = fault.kind is ElementKind.NETWORK
+        after = self._health.wait(NETWORK_HEALTH_LIMIT_S if is_network else HEALTH_LIMIT_S)
         self._healthy = True
         time.sleep(SETTLE_S)
         window = Window(injection.before, injection.after, healed, self._injector.now())
-        recorded = self._read(session, window)
+        recorded = _with_early(self._read(session, window), early)
         stalls = self._injector.stalls(window.before - 1.0)
         notes = {"traffic": traffic, "window": asdict(window), "healthy_after_s": after, "recorded": recorded}
-        return measured(self._streams, recorded, window, stalls), notes | {"stalls": stalls}
+        notes |= {"stalls": stalls, "trust": lived.notes}
+        return replace(measured(self._streams, recorded, window, stalls), lived=lived), notes
+
+    def _hold(
+        self, fault: Fault, session: StampSession, injection: Injection
+    ) -> tuple[away.Lived, dict[str, list[dict[str, Any]]]]:
+        """Let the failure last; return how trust did, and what must be read before a recorder forgets it."""
+        if fault.kind is not ElementKind.NETWORK:
+            time.sleep(hold_s(self._plan, fault))
+            return away.Lived(), {}
+        lived = away.lived(self._plan, self._fleet, fault, self._renew)
+        question = {"do": "gaps", "since": injection.before, "until": self._injector.now()}
+        return lived, self._answers(session, [question])
+
+    def _fail(self, fault: Fault) -> Injection:
+        self._open = fault
+        if fault.kind is ElementKind.NETWORK and fault.network is not None:
+            return self._injector.fail_links(away.links(self._plan, fault.network))
+        return self._injector.fail(fault)
 
     def _heal(self, fault: Fault) -> None:
-        self._injector.heal(fault.target)
+        if fault.kind is ElementKind.NETWORK:
+            self._injector.heal_all()
+        else:
+            self._injector.heal(fault.target)
         if fault.kind is ElementKind.NODE and self._restart is not None:
             self._restart(fault.target)
         self._open = None
@@ -212,7 +240,8 @@ class Campaign:
         if answer.error:
             raise HeiikiError(f"traffic on {fault.target} cannot be read: {answer.error}")
         before, after = answer.data["before"][fault.target], answer.data["after"][fault.target]
-        carries = any(fault.target in path.elements for path in self._plan.paths)
+        on_path = any(fault.target in path.elements for path in self._plan.paths)
+        carries = on_path or fault.kind is ElementKind.NETWORK
         if carries and after <= min(before, self._baseline.get(fault.target, before)):
             raise HeiikiError(f"no traffic on {fault.target} before the fault: its loss would prove nothing")
         return {"device": device, "interfaces": interfaces, **answer.data}
@@ -227,10 +256,15 @@ class Campaign:
             self._baseline |= answer.data.get("after", {})
 
     def _read(self, session: StampSession, window: Window) -> dict[str, list[dict[str, Any]]]:
+        return self._answers(session, window.questions())
+
+    def _answers(
+        self, session: StampSession, questions: Sequence[Mapping[str, Any]]
+    ) -> dict[str, list[dict[str, Any]]]:
         listeners = (stream.listener for stream in self._streams)
-        answers = session.ask(dict.fromkeys(listeners, window.questions()))
+        answers = session.ask(dict.fromkeys(listeners, questions))
         return {
-            name: answer.data.get("answers", [{"error": answer.error}] * 2)
+            name: answer.data.get("answers", [{"error": answer.error}] * len(questions))
             for name, answer in answers.items()
         }
 
@@ -260,8 +294,22 @@ def hold_s(plan: Plan, fault: Fault) -> float:
     return LOSSY_HOLD_S if fault.mode is FailureMode.LOSSY else HOLD_S
 
 
+def _with_early(
+    recorded: dict[str, list[dict[str, Any]]], early: Mapping[str, list[dict[str, Any]]]
+) -> dict[str, list[dict[str, Any]]]:
+    """Put what was read during a long failure in the place of what the recorders have forgotten since."""
+
+    def failure(name: str, late: dict[str, Any]) -> dict[str, Any]:
+        found = early.get(name, [{}])[0]
+        return late | {key: found[key] for key in ("peers", "error") if key in found}
+
+    return {name: [failure(name, first), *rest] for name, (first, *rest) in recorded.items()}
+
+
 def watched(plan: Plan, fault: Fault) -> tuple[str, list[str]]:
     """Return the device and interfaces whose counters show traffic on the element."""
+    if fault.kind is ElementKind.NETWORK and fault.network is not None:
+        return away.line(plan, fault.network)
     if fault.kind is not ElementKind.LINK:
         device = plan.device(fault.target)
         kinds = ("ethernet", "radio")

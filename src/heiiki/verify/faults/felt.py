@@ -33,7 +33,7 @@ def least(plan: Plan, sent: Mapping[str, Sent], fault: Fault) -> Least:
     """
     if not _loses_packets(plan, fault):
         return {}
-    carried = [site for site in plan.sites if fault.target in plan.path(site.name, site.primary).elements]
+    carried = [site for site in plan.sites if _carries(plan, fault, site)]
     return {
         (site.name, direction): _least(plan, sent, site, fault)
         for site in carried
@@ -58,10 +58,23 @@ def _directions(plan: Plan, site: SitePlan, fault: Fault) -> tuple[str, ...]:
     return (UP,) if sender.device == towards_site else (DOWN,)
 
 
+def _carries(plan: Plan, fault: Fault, site: SitePlan) -> bool:
+    """Tell whether a site's traffic is on what fails, while nothing else has failed."""
+    if fault.kind is ElementKind.NETWORK:
+        return site.primary == fault.network
+    return fault.target in plan.path(site.name, site.primary).elements
+
+
 def _loses_packets(plan: Plan, fault: Fault) -> bool:
     if fault.mode is FailureMode.KILL:
         return plan.device(fault.target).function in _FORWARDS_IN_PROCESS
-    return fault.mode in (FailureMode.SILENT, *_ONE_WAY, FailureMode.LOSSY, FailureMode.POWEROFF)
+    return fault.mode in (
+        FailureMode.SILENT,
+        *_ONE_WAY,
+        FailureMode.LOSSY,
+        FailureMode.POWEROFF,
+        FailureMode.AWAY,
+    )
 
 
 def _detections(plan: Plan, sent: Mapping[str, Sent], site: SitePlan, fault: Fault) -> Iterator[float]:
@@ -81,6 +94,6 @@ def _lan_peers(plan: Plan, site: SitePlan) -> Iterator[str]:
 
 
 def _is_on_lan(plan: Plan, fault: Fault) -> bool:
-    if fault.kind is ElementKind.LINK:
+    if fault.kind is not ElementKind.NODE:
         return fault.network is None
     return plan.device(fault.target).vrrp is not None

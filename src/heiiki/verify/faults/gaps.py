@@ -7,14 +7,16 @@ row is unknown. What was void is kept and shown; it never passes or fails anythi
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from heiiki.plan.model import Fault
 from heiiki.report.faults import GAP_BOUND_S, FaultRow, Gap, not_measured
 from heiiki.requirements import Result
 from heiiki.requirements.figures import apart, quantity
+from heiiki.verify.faults.away import Lived
 from heiiki.verify.faults.felt import Least
+from heiiki.verify.verdicts import summarise
 
 STALL_S = 0.170
 REPEATS = 3
@@ -73,12 +75,14 @@ class Measured:
         missing: streams that could not be measured, in words.
         stalls: what makes the measurement void, in words.
         spread_s: how long the failure took to be put in force, seconds.
+        lived: how trust did meanwhile, where a whole network failed.
     """
 
     gaps: tuple[Gap, ...]
     missing: tuple[str, ...]
     stalls: tuple[str, ...]
     spread_s: float
+    lived: Lived = field(default_factory=Lived)
 
     @property
     def longest(self) -> Gap | None:
@@ -215,13 +219,12 @@ def _judged(fault: Fault, last: Measured, least: Least) -> tuple[Result, str]:
         return Result.FAIL, f"{said(worst)}, bound {GAP_BOUND_S:g} s"
     if fault.exempt:
         return Result.NOT_APPLICABLE, fault.exempt
-    if last.missing:
-        return Result.UNKNOWN, "; ".join(last.missing[:3])
+    if last.lived.wrong:
+        return Result.FAIL, summarise([*last.lived.wrong])
     longest = last.longest
-    if longest is None:
-        return Result.UNKNOWN, "no stream was measured"
-    if unfelt := next(_unfelt(last.gaps, least), ""):
-        return Result.UNKNOWN, unfelt
+    doubts = [*last.missing, *last.lived.doubts] or [*_unfelt(last.gaps, least)][:1]
+    if doubts or longest is None:
+        return Result.UNKNOWN, summarise(doubts) or "no stream was measured"
     return Result.PASS, f"longest: {said(longest)}; put in force within {quantity(last.spread_s, 's')}"
 
 

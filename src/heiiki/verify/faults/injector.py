@@ -31,6 +31,9 @@ class Injector(Protocol):
     def fail(self, fault: Fault) -> Injection:
         """Put a failure in force."""
 
+    def fail_links(self, links: Sequence[str]) -> Injection:
+        """Have links lose every packet, all at once."""
+
     def heal(self, target: str) -> None:
         """Undo every failure of a link, or of a node and its programs."""
 

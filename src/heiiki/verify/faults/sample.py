@@ -14,7 +14,8 @@ def sample(plan: Plan) -> tuple[Fault, ...]:
     The traits are the failure mode, and the network together with the kind of element. Of two faults with
     equally many traits that are still missing, the one that concerns more sites is taken, then the earlier
     in the plan. Exempt faults are left out, for no bound applies to them, servers that carry no packet, and
-    the one known weakness, which is near the bound on either side: one direction of a link of the IP-VPN.
+    whole networks, each of which takes minutes, and the one known weakness, which is near the bound on either
+    side: one direction of a link of the IP-VPN.
     """
     carrying = {element for path in plan.paths for element in path.elements}
     candidates = [

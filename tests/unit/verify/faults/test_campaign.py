@@ -49,6 +49,11 @@ class FakeInjector:
         self.failed: set[str] = set()
         self.log: list[str] = []
 
+    def fail_links(self, links: Sequence[str]) -> Injection:
+        self.log.append(f"fail {len(links)} links")
+        self.failed.update(links)
+        return Injection(self._clock.now, self._clock.now)
+
     def fail(self, fault: Fault) -> Injection:
         program = (fault.program,) if fault.program else ()
         self.log.append(" ".join(("fail", fault.target, *program, fault.mode)))
