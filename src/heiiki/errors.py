@@ -70,6 +70,10 @@ class RevocationError(HeiikiError):
     """A device cannot be revoked or reinstated, or its entry in ``revoked.yml`` cannot be written."""
 
 
+class SnapshotError(HeiikiError):
+    """A snapshot of the Vault server cannot be taken or kept, is not whole, or is not the server's."""
+
+
 class RotationError(HeiikiError):
     """The replacement of a CA cannot go on: devices are not ready for it, or another one is in progress."""
 

@@ -1,4 +1,4 @@
-"""`heiiki verify | renew | rotate | revoke | reinstate`: what reaches the devices of a service."""
+"""`heiiki verify | renew | rotate | revoke | reinstate | snapshot | restore`: what reaches devices."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -198,9 +198,64 @@ def reinstate(folder: Path, device: str, same_sim: bool, artifacts: Path | None,
     say(f"{device} {word} reinstated; next: enrol.yml" if changed else f"{device} is not revoked")
 
 
+@click.command(
+    short_help="Keep all that the Vault server has.",
+    help=(
+        "Take a snapshot of the Vault server of the service in FOLDER, and print its path.\n\n"
+        "The file is ciphertext, for its user alone; the unseal keys are not in it. Keep them elsewhere."
+    ),
+    epilog=examples(
+        "heiiki snapshot inventories/osaka", "heiiki snapshot inventories/osaka --to /backup/osaka"
+    ),
+)
+@click.argument("folder", type=Folder())
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for snapshots, outside of checkouts and reports.  [default: in the service's state]",
+)
+@_artifacts
+def snapshot(folder: Path, to: Path | None, artifacts: Path | None) -> None:
+    """Take a snapshot of the Vault server of the service in FOLDER, and print its path."""
+    service = opened(folder)
+    say(str(use_cases.snapshot(service, _place(artifacts, service), to)))
+
+
+@click.command(
+    short_help="Put a snapshot of the Vault server back.",
+    help=(
+        "Put SNAPSHOT back into the Vault server of the service in FOLDER, and prove that what was "
+        "revoked since is still refused.\n\n"
+        "It takes the unseal keys, or an operator's token in VAULT_TOKEN. Exit code 1: a step is not "
+        "complete; the same command again finishes it. Run site.yml and verify.yml afterwards."
+    ),
+    epilog=examples(
+        "heiiki restore inventories/osaka osaka-20261129T020000Z.snap --check",
+        "heiiki restore inventories/osaka osaka-20261129T020000Z.snap",
+    ),
+)
+@click.argument("folder", type=Folder())
+@click.argument("snapshot", type=click.Path(path_type=Path))
+@_check
+@click.pass_context
+def restore(ctx: click.Context, folder: Path, snapshot: Path, check: bool) -> None:
+    """Put SNAPSHOT back, and prove that what was revoked since is still refused."""
+    service = opened(folder)
+    if check:
+        say(use_cases.what_would_be_restored(service, snapshot))
+        return
+    done = use_cases.restore(service, snapshot, _step)
+    for warning in done.warnings:
+        _say(f"warning: {warning}")
+    if done.incomplete:
+        say(f"{len(done.incomplete)} steps are not complete: run the same command again", err=True)
+        ctx.exit(FAILED)
+    say(f"{snapshot} is restored, and what was revoked is refused; next: site.yml, verify.yml")
+
+
 def _say(line: str) -> None:
     """Say a line of progress."""
     say(line, err=True)
 
 
-COMMANDS = (verify, renew, rotate, revoke, reinstate)
+COMMANDS = (verify, renew, rotate, revoke, reinstate, snapshot, restore)

@@ -8,11 +8,13 @@ from heiiki.service.certificates import Renewed, foreseen_rotation, renew, rotat
 from heiiki.service.model import Service, opened
 from heiiki.service.network import Revoked, reinstate, revoke, what_would_be_revoked
 from heiiki.service.paper import check, compile_service
+from heiiki.service.snapshots import Restored, restore, snapshot, what_would_be_restored
 from heiiki.service.verification import Outcome, bad_ones, verify
 
 __all__ = [
     "Outcome",
     "Renewed",
+    "Restored",
     "Revoked",
     "Service",
     "bad_ones",
@@ -22,9 +24,12 @@ __all__ = [
     "opened",
     "reinstate",
     "renew",
+    "restore",
     "revoke",
     "rotate",
+    "snapshot",
     "step_of_rotation",
     "verify",
+    "what_would_be_restored",
     "what_would_be_revoked",
 ]

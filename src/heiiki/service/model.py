@@ -8,6 +8,7 @@ from pathlib import Path
 
 from heiiki.intent import load
 from heiiki.management import Hosts, Management, management
+from heiiki.pki.register import Register
 from heiiki.pki.server import login
 from heiiki.pki.server.login import Access
 from heiiki.pki.server.policies import AppRole
@@ -46,6 +47,11 @@ class Service:
         if self.state_folder is not None:
             return ServiceState(self.state_folder)
         return of_service(self.plan.service, self.folder)
+
+    @property
+    def register(self) -> Register:
+        """The certificates that were revoked."""
+        return Register(self.state.folder / "revoked")
 
     @property
     def ledger(self) -> Ledger:

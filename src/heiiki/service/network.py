@@ -10,6 +10,7 @@ from heiiki.errors import IntentError, RevocationError
 from heiiki.intent import load
 from heiiki.intent.revoked import add, marked, refuse_undecoded, remove, unmarked
 from heiiki.pki import marks
+from heiiki.pki.register import remember
 from heiiki.pki.revoke import revoke_device
 from heiiki.pki.server.login import logged_in
 from heiiki.pki.server.policies import AppRole
@@ -171,6 +172,7 @@ def _certificates(service: Service, device: Device) -> RevokedAtServer:
         signed = marks.signs(enroller, trust, device.identity)
         # Once more: what the server was signing when the mark came.
         late = revoke_device(revoker, trust, device.identity)
+        remember(revoker, trust, service.register)
     if signed:
         raise RevocationError(
             f"the Vault server has signed for {device.name} although it is marked there: see policy "

@@ -15,6 +15,7 @@ from heiiki.intent.place import refuse_inside_service
 from heiiki.management import TestEquipment
 from heiiki.output import OwnedFolder
 from heiiki.pki.authorities import every
+from heiiki.pki.register import remember
 from heiiki.pki.server.bootstrap import unseal
 from heiiki.pki.server.comparison import problems
 from heiiki.pki.server.login import logged_in
@@ -147,6 +148,7 @@ def _standing(service: Service, keep: Keep, checks: Collection[str] | None) -> I
         access = service.vault("proving that revoked devices are refused")
         with logged_in(access, AppRole.AUDITOR) as vault:
             revoked = standing.at_server(vault, service.plan)
+            remember(vault, service.plan.pki, service.register)
     except VaultError as error:
         yield from standing.not_asked(service.plan, error)
         return

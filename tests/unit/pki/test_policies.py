@@ -78,6 +78,9 @@ ROTATE_CRL = Call("read", "pki-issuing/crl/rotate")
 WRITE_CRL_SETTINGS = Call("write", "pki-issuing/config/crl", {"expiry": "1h"})
 DEFAULT_KEY = Call("write", "pki-issuing/config/keys", {"default": "x"})
 USAGE = Call("write", "pki-issuing/issuer/default", {"usage": "read-only"})
+TAKE_SNAPSHOT = Call("fetch", "sys/storage/raft/snapshot")
+RESTORE = Call("write", "sys/storage/raft/snapshot")
+FORCE_RESTORE = Call("write", "sys/storage/raft/snapshot-force")
 REVOKE_CA = Call("write", "pki-root/revoke", {"serial_number": "01"})
 
 CALLS = tuple(value for value in dict(globals()).values() if isinstance(value, Call))
@@ -93,6 +96,7 @@ ALLOWED: dict[AppRole, tuple[Call, ...]] = {
     AppRole.SIM_KEY_READER: (READ_SECRET,),
     AppRole.SECRET_WRITER: (WRITE_SECRET, LIST_SECRETS),
     AppRole.AUDITOR: (READ_DEVICE_POLICY, READ_POLICY, *SERIALS),
+    AppRole.SNAPSHOT: (TAKE_SNAPSHOT,),
 }
 REFUSED = [(approle, call) for approle in AppRole for call in CALLS if call not in ALLOWED[approle]]
 GRANTED = [(approle, call) for approle in AppRole for call in ALLOWED[approle]]

@@ -172,8 +172,13 @@ class Vault:
         with self._translated(path):
             self._client.delete(path)
 
+    def send(self, path: str, data: bytes) -> None:
+        """Post a document as it is, such as a snapshot."""
+        with self._translated(path):
+            self._client.adapter.post(f"/v1/{path}", data=data)
+
     def fetch(self, path: str) -> bytes:
-        """Return a document that everyone may read, such as a CRL, as it is."""
+        """Return a document that is not JSON, such as a CRL, as it is."""
         with self._translated(path):
             return bytes(self._client.adapter.get(f"/v1/{path}").content)
 

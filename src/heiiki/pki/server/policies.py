@@ -32,6 +32,7 @@ class AppRole(StrEnum):
     SIM_KEY_READER = "subscriber"
     SECRET_WRITER = "custodian"  # noqa: S105  # the name of a role
     AUDITOR = "auditor"
+    SNAPSHOT = "snapshot"
 
 
 def device_policy_name(device: str) -> str:
@@ -90,6 +91,8 @@ def approle_policies(trust: Pki) -> dict[AppRole, str]:
             _rule(f"{trust.secrets_mount}/metadata/*", "read", "list"),
         ),
         AppRole.AUDITOR: _auditor(trust),
+        # To read is to take one; to put one back would be to write.
+        AppRole.SNAPSHOT: (_rule("sys/storage/raft/snapshot", "read"),),
     }
     return {approle: _policy((*_own_token(), *rules[approle])) for approle in AppRole}
 
