@@ -67,12 +67,12 @@ class Register:
 
 
 def expired(pem: str) -> bool:
-    """Tell whether a certificate, PEM, is good no more, whoever revokes it or not; ValueError: it is none."""
+    """Tell whether a certificate, PEM, has expired; ValueError: it is none."""
     return x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc < datetime.now(UTC)
 
 
 def remember(vault: Vault, trust: Pki, register: Register) -> None:
-    """Keep every certificate that the server says is revoked, whoever revoked it.
+    """Keep every certificate that the server says is revoked, by an officer too.
 
     Args:
         vault: a session of AppRole auditor, revoker or enroller.

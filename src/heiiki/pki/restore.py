@@ -92,7 +92,7 @@ def refuse_other_authorities(vault: Vault, trust: Pki, known: Known) -> None:
     if lost := sorted(known.numbers.keys() - numbers(vault, trust).keys()):
         raise SnapshotError(
             f"verifiers have lists of a CA that the snapshot does not know (key {', '.join(lost)}): it was "
-            "taken before that CA was made, and nobody can sign its lists any more. Restore a snapshot taken "
+            "taken before that CA was made, whose lists can be signed no more. Restore a snapshot taken "
             "after the rotation; if there is none, replace the root (rotate.yml) before the lists end"
         )
 
@@ -146,15 +146,18 @@ def _is_believed(pem: str, authorities: Collection[str]) -> bool:
     return not pem or (not expired(pem) and _signed_by(pem) in authorities)
 
 
-def is_of(pem: str, serial: str, identity: Identity) -> bool:
-    """Tell whether a device's certificate is what it says: it must not have another's revoked."""
+def serial_of(pem: str, identity: Identity) -> str:
+    """Return the serial number of a device's certificate; empty where it is none, or another's.
+
+    A device must not have another's certificate revoked by showing that.
+    """
     try:
         found = x509.load_pem_x509_certificate(pem.encode())
         names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (ValueError, x509.ExtensionNotFound):
-        return False
+        return ""
     bears = set(names.get_values_for_type(x509.DNSName))
-    return serial_text(found.serial_number) == serial and bool(bears) and bears <= set(identity.dns)
+    return serial_text(found.serial_number) if bears and bears <= set(identity.dns) else ""
 
 
 def _signed_by(pem: str) -> str:

@@ -14,7 +14,7 @@ from heiiki.deploy import program
 from heiiki.errors import SnapshotError, VaultError
 from heiiki.intent.place import refuse_inside_service
 from heiiki.pki import restore as restoring
-from heiiki.pki.device_program import command, credentials_status
+from heiiki.pki.device_program import command
 from heiiki.pki.register import remember
 from heiiki.pki.restore import Known
 from heiiki.pki.revoke import issued
@@ -31,7 +31,8 @@ from heiiki.verify.fleet import Fleet
 
 _PRIVATE_FOLDER, _PRIVATE = 0o700, 0o600
 _CERTIFICATE = "/etc/heiiki/pki/current/certificate.pem"
-_HELD = {"commands": {"status": command("summary")}, "files": (_CERTIFICATE,)}
+_HELD = {"files": (_CERTIFICATE,)}
+"""The file alone: a program that reads it takes seconds on a small gateway, and all are asked at once."""
 _PULL_S = 60.0
 
 
@@ -211,7 +212,7 @@ class _Run:
     fleet: Fleet
     pending: _Pending
     reinstated: tuple[str, ...] = ()
-    """Devices that the snapshot says are revoked, and nobody else, as human-readable text."""
+    """Devices that the snapshot alone says are revoked, as human-readable text."""
 
     def gather(self) -> list[str]:
         """Learn what is revoked from everybody who may know; returns who could not be asked."""
@@ -296,7 +297,7 @@ class _Run:
         return done
 
     def _replaced(self) -> Sequence[str]:
-        """Renew the certificates that the server does not know: nobody could revoke them there later."""
+        """Renew the certificates that the server does not know: they could never be revoked there."""
         holders, silent = self._holders()
         renewed = renew(self.service, holders, force=True, server_needed=True) if holders else ()
         problems = [*silent, *(f"{one.device}: {one.problem}" for one in renewed if one.problem)]
@@ -324,16 +325,14 @@ class _Run:
         holders: dict[str, str] = {}
         silent: list[str] = []
         for name, answer in answers.items():
-            status = credentials_status(answer)
-            if isinstance(status, str):
-                silent.append(f"{name} {status}")
-            elif status["certificate"] and (serial := str(status["certificate"]["serial"])) not in there:
-                pem = answer.data["files"][_CERTIFICATE] or ""
-                if restoring.is_of(pem, serial, named[name]):
-                    holders[name] = serial
-                    self.pending.replaced[serial] = pem
-                else:
-                    silent.append(f"{name} says that it uses {serial}, and shows another certificate")
+            pem = answer.data.get("files", {}).get(_CERTIFICATE)
+            if answer.error:
+                silent.append(f"{name} does not say which certificate it uses: {answer.error}")
+            elif pem and not (serial := restoring.serial_of(pem, named[name])):
+                silent.append(f"{name} shows a certificate that is not its own: nothing was revoked for it")
+            elif pem and serial not in there:
+                holders[name] = serial
+                self.pending.replaced[serial] = pem
         self.pending.keep()
         return holders, silent
 

@@ -65,7 +65,7 @@ def _digest(data: bytes | None) -> str:
 
 
 def install(access: Access, data: bytes) -> None:
-    """Put a snapshot in the place of everything that the server has, whoever it is.
+    """Put a snapshot in the place of everything that the server has.
 
     An empty server is initialised first, with a key that is not kept: with the snapshot it has the unseal
     keys of the snapshot.
