@@ -155,10 +155,11 @@ switch-over budget (R-GAP) from the timers in what devices are sent, and shows v
 
 _MEANINGS: dict[str, tuple[str, str]] = {
     "bfd_active": (
-        "BFD of the active path, of access lines and LANs (RFC 5880): interval × multiplier",
+        "BFD of the active path and of LANs (RFC 5880): interval × multiplier",
         "ms",
     ),
     "bfd_standby": ("BFD of the standby path: interval × multiplier", "ms"),
+    "bfd_underlay": ("BFD below the tunnels, slower than the active path's: interval × multiplier", "ms"),
     "vrrp_advert_ms": ("VRRP advertisement interval (RFC 9568)", "ms"),
     "vrrp_preempt_delay_s": ("wait of a returning VRRP master before it takes over again", "s"),
     "lan_probe_ms": ("interval of the LAN watch's ARP probes", "ms"),
@@ -188,7 +189,7 @@ def timers_page() -> str:
 
 
 def _timer(timers: Timers, name: str) -> str:
-    bfd = {"bfd_active": timers.active, "bfd_standby": timers.standby}.get(name)
+    bfd = {f"bfd_{profile.name}": profile for profile in timers.bfd}.get(name)
     if bfd is not None:
         return f"{bfd.interval_ms} × {bfd.multiplier} = {bfd.detection_ms}"
     value = attrgetter(name)(timers)

@@ -186,7 +186,7 @@ def _session(tunnelled: bool, profile: BfdProfile | None) -> _Session:
 
 def _sessions(plan: Plan, gateway: Device, network: Network, timers: Timers) -> Iterator[_Session]:
     """Yield the BGP sessions on the line: with the hub in the tunnel, and on A with the PE in clear."""
-    profiles = {timers.active.name: timers.active, timers.standby.name: timers.standby}
+    profiles = {profile.name: profile for profile in timers.bfd}
     for instance in gateway.router.bgp if gateway.router else ():
         for neighbor in instance.neighbors:
             tunnelled = neighbor.device == names.ON[network].hub_ce

@@ -241,12 +241,13 @@ class Context:
         networks: tuple[IPv4Network, ...],
         sets: tuple[PrefixSet, ...],
     ) -> Router:
-        """Return a router of the overlay: one BGP instance, whose sessions use either BFD profile."""
+        """Return a router of the overlay: one BGP instance, and the BFD profiles of its sessions."""
+        used = {neighbor.bfd for neighbor in neighbors}
         return Router(
             router_id=router_id,
             bgp=(BgpInstance(as_number, router_id, neighbors, networks),),
             prefix_sets=sets,
-            bfd_profiles=(self.timers.active, self.timers.standby),
+            bfd_profiles=tuple(profile for profile in self.timers.bfd if profile.name in used),
         )
 
     @cached_property

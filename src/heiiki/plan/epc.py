@@ -223,7 +223,7 @@ def _edge_router(context: Context) -> Router:
         address=addr.host(context.inside_esp(Network.B), 2),
         remote_as=context.service.hub.as_number,
         device=names.HUB_CE_B,
-        bfd=context.timers.active.name,
+        bfd=context.timers.underlay.name,
         accept=underlay.name,
         announce=context.sim_set.name,
     )
@@ -232,7 +232,7 @@ def _edge_router(context: Context) -> Router:
         router_id=router_id,
         bgp=(BgpInstance(as_number, router_id, (neighbor,), (pool,)),),
         prefix_sets=(underlay, context.sim_set),
-        bfd_profiles=(context.timers.active,),
+        bfd_profiles=(context.timers.underlay,),
     )
 
 

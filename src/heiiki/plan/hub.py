@@ -186,7 +186,7 @@ def _session_edge(ce: _Ce, shown: PrefixSet) -> BgpNeighbor:
         address=ce.inside,
         remote_as=ce.context.carrier_as(ce.network),
         device=ce.context.edge(ce.network),
-        bfd=ce.context.timers.active.name,
+        bfd=ce.context.timers.underlay.name,
         accept=ce.far.name,
         announce=shown.name,
     )

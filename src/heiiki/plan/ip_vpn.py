@@ -132,7 +132,7 @@ def _core(context: Context, router: CarrierRouter) -> Device:
         interfaces=interfaces,
         router=Router(
             router_id=own,
-            bfd_profiles=(context.timers.active,),
+            bfd_profiles=(context.timers.underlay,),
             core_interfaces=tuple(item.name for item in interfaces if item.mpls),
         ),
         firewall=Firewall(
@@ -162,7 +162,7 @@ def _edge(context: Context, router: CarrierRouter) -> Device:
                 *(customer.bgp for customer in customers),
             ),
             prefix_sets=tuple(dict.fromkeys(item for customer in customers for item in customer.sets)),
-            bfd_profiles=(context.timers.active,),
+            bfd_profiles=(context.timers.underlay,),
             core_interfaces=tuple(item.name for item in core if item.mpls),
         ),
         firewall=Firewall(
@@ -217,7 +217,7 @@ def _other_edges(context: Context, router: CarrierRouter) -> Iterator[BgpNeighbo
                 remote_as=network.as_number,
                 device=names.core_router(other.name),
                 update_source="lo",
-                bfd=context.timers.active.name,
+                bfd=context.timers.underlay.name,
                 vpn=True,
             )
 
@@ -251,7 +251,7 @@ def _hub(context: Context, router: CarrierRouter) -> _Customer:
         address=ce,
         remote_as=context.service.hub.as_number,
         device=names.HUB_CE_A,
-        bfd=context.timers.active.name,
+        bfd=context.timers.underlay.name,
         accept=own.name,
         announce=context.loopback_set.name,
     )
@@ -283,7 +283,7 @@ def _spoke(context: Context, router: CarrierRouter, site: Site) -> _Customer:
         address=own.ce,
         remote_as=context.service.sites_as_number,
         device=names.gateway(site, Network.A),
-        bfd=context.timers.active.name,
+        bfd=context.timers.underlay.name,
         accept=f"FROM-{vrf.upper()}",
         announce=underlay.name,
     )

@@ -122,7 +122,7 @@ def _session_pe(context: Context, site: Site, own: SiteAddresses) -> BgpNeighbor
         address=own.pe,
         remote_as=context.service.networks.a.as_number,
         device=names.core_router(site.a.pe),
-        bfd=context.timers.active.name,
+        bfd=context.timers.underlay.name,
         accept=context.underlay_set(Network.A).name,
         announce=_OWN_LOOPBACK,
     )

@@ -58,9 +58,9 @@ def test_supervision_of_a_standby_in_production() -> None:
 
 
 def test_an_ip_access_line_has_a_session_with_the_pe_too() -> None:
-    """That one is in clear: 52 octets; the tunnel's is 112; both each 300 ms in the laboratory."""
+    """That one is in clear: 52 octets each 500 ms in the laboratory; the tunnel's is 112 each 300 ms."""
     found = volume(example(), example().site("namba"), A, LABORATORY, carries=True)
-    assert found.supervision == pytest.approx(2 * MONTH_S / 0.2625 * (112 + 52) / 1e6, rel=1e-12)
+    assert found.supervision == pytest.approx(2 * MONTH_S * (112 / 0.2625 + 52 / 0.4375) / 1e6, rel=1e-12)
     # A keepalive has 20 + 32 + 19 octets, its acknowledgement 52: 132 and 112 in ESP, each minute, both ways.
     assert found.routing == pytest.approx(2 * MONTH_S / 60 * (132 + 112 + 71 + 52) / 1e6, rel=1e-12)
 

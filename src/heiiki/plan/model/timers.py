@@ -53,8 +53,9 @@ class Timers:
     """Every timer of the service, resolved from its profile.
 
     Attributes:
-        active: BFD of the path that carries traffic, of each access line and of the LAN.
-        standby: BFD of the path that waits.
+        active: BFD of the path that carries traffic, in its tunnel, and of the LAN.
+        standby: BFD of the path that waits, in its tunnel.
+        underlay: BFD below the tunnels: of access lines, between edge routers and in the carrier's core.
         vrrp_advert_ms: VRRPv3 advertisement interval (RFC 9568).
         vrrp_preempt_delay_s: how long a returning master waits before it takes over again.
         lan_probe_ms: interval of the LAN watch's ARP probes.
@@ -67,6 +68,7 @@ class Timers:
     profile: str
     active: BfdProfile
     standby: BfdProfile
+    underlay: BfdProfile
     vrrp_advert_ms: int
     vrrp_preempt_delay_s: int
     lan_probe_ms: int
@@ -75,3 +77,8 @@ class Timers:
     ospf_spf_ms: int
     crl_poll_s: int
     ike: IkeTimers
+
+    @property
+    def bfd(self) -> tuple[BfdProfile, ...]:
+        """Return every BFD profile."""
+        return self.active, self.standby, self.underlay

@@ -1,6 +1,6 @@
 """A handful of faults that stands for all of them: what `make demo` shows in a minute."""
 
-from heiiki.plan.model import FailureMode, Fault, Network, Plan
+from heiiki.plan.model import Fault, Plan
 
 SAMPLE = "sample"
 """Name by which a user asks for these faults."""
@@ -14,15 +14,10 @@ def sample(plan: Plan) -> tuple[Fault, ...]:
     The traits are the failure mode, and the network together with the kind of element. Of two faults with
     equally many traits that are still missing, the one that concerns more sites is taken, then the earlier
     in the plan. Exempt faults are left out, for no bound applies to them, servers that carry no packet, and
-    whole networks, each of which takes minutes, and the one known weakness, which is near the bound on either
-    side: one direction of a link of the IP-VPN.
+    whole networks, each of which takes minutes.
     """
     carrying = {element for path in plan.paths for element in path.elements}
-    candidates = [
-        fault
-        for fault in plan.faults
-        if not fault.exempt and fault.target in carrying and not _is_known_weakness(fault)
-    ]
+    candidates = [fault for fault in plan.faults if not fault.exempt and fault.target in carrying]
     missing = {trait for fault in candidates for trait in _traits(fault)}
     chosen: list[Fault] = []
     while missing:
@@ -30,12 +25,6 @@ def sample(plan: Plan) -> tuple[Fault, ...]:
         missing -= _traits(best)
         chosen.append(best)
     return tuple(fault for fault in candidates if fault in chosen)
-
-
-def _is_known_weakness(fault: Fault) -> bool:
-    """Tell whether hub and site may notice the fault one after the other (D17); `make prove` measures it."""
-    one_way = (FailureMode.SILENT_A, FailureMode.SILENT_B)
-    return fault.network is Network.A and fault.mode in one_way
 
 
 def _traits(fault: Fault) -> frozenset[Trait]:
