@@ -19,7 +19,7 @@ def file_diff(change: Change, file: ManagedFile | None, *, hidden: bool) -> dict
     Args:
         change: its content before and after.
         file: what the manifest says of it; None for one that goes.
-        hidden: it held a secret before.
+        hidden: it contained a secret before.
     """
     before, after = change.before, change.after
     if before and after and before.data == after.data:

@@ -96,7 +96,7 @@ class Service:
         for device in devices:
             self.run(device, "systemctl", "reload", "heiiki-revocation.service")
 
-    def held(self) -> dict[str, tuple[str, bool]]:
+    def installed(self) -> dict[str, tuple[str, bool]]:
         """Serial number of each certificate, and whether it is whole."""
         devices = [device.name for device in self.plan.managed() if device.identity]
         with ThreadPoolExecutor(4) as pool:

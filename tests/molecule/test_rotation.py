@@ -14,7 +14,7 @@ Record = Callable[[str, object], None]
 
 
 def test_the_issuing_ca(service: Service, record_property: Record) -> None:
-    before = service.held()
+    before = service.installed()
     with in_service(service) as silence:
         said = service.play("rotate")
     record_property("longest silence, s", round(silence[0], 2))
@@ -24,14 +24,14 @@ def test_the_issuing_ca(service: Service, record_property: Record) -> None:
 
 
 def test_the_root_and_a_server_that_is_gone_in_the_middle(service: Service, record_property: Record) -> None:
-    before = service.held()
+    before = service.installed()
     with in_service(service) as silence:
         run = service.start("rotate", "-e", "heiiki_authority=root")
         awaited("it has begun", lambda: len(service.status("dras")["anchors"]) == 2, 120)
         service.server_dies()
         said = run.communicate()[0]
         assert run.returncode, said
-        assert all(whole for _, whole in service.held().values())
+        assert all(whole for _, whole in service.installed().values())
         service.server_returns()
         said = service.play("rotate", "-e", "heiiki_authority=root")
     record_property("longest silence, s", round(silence[0], 2))
@@ -44,7 +44,7 @@ def test_the_root_and_a_server_that_is_gone_in_the_middle(service: Service, reco
 
 
 def everybody_has_another(service: Service, before: dict[str, tuple[str, bool]]) -> None:
-    after = service.held()
+    after = service.installed()
     assert before.keys() == after.keys()
     assert not [name for name, (_, whole) in after.items() if not whole]
     assert not [name for name, (serial, _) in before.items() if after[name][0] == serial]

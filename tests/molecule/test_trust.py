@@ -70,27 +70,27 @@ def test_only_what_is_due_is_renewed_and_check_mode_shows_it(service: Service) -
     due, other = "namba-erc", "sakai-bems"
     short_lived(service, due)
     awaited("it is due", lambda: service.status(due)["certificate"]["share_used"] > 0.67, 40)
-    before = service.held()
+    before = service.installed()
     looked = service.play("renew", "--check", "--diff", "--limit", f"{due},{other}")
     assert changed(looked) == {due: 1, other: 0}
     assert f"-serial: {before[due][0]}" in looked
     assert "+serial: (a new one)" in looked
     assert "-not after: 20" in looked
     assert changed(service.play("renew", "--limit", f"{due},{other}")) == {due: 1, other: 0}
-    after = service.held()
+    after = service.installed()
     assert {name for name in after if after[name] != before[name]} == {due}
 
 
 def test_a_server_that_is_gone_in_the_middle_of_a_renewal(service: Service) -> None:
     devices = ["dras", "xmpp", "umeda-bems", SITE]
     limit = ("--limit", ",".join(devices))
-    before = service.held()
+    before = service.installed()
     with uninterrupted(service, SITE, "tun-b"):
         run = service.start("renew", "-e", "heiiki_force=true", *limit)
         awaited("the first is renewed", lambda: any(service.serial(one) != before[one][0] for one in devices))
         service.server_dies()
         run.communicate()
-        between = service.held()
+        between = service.installed()
         assert all(whole for _, whole in between.values()), "no device has a key without its certificate"
         # Nothing is due, so nothing fails; what is asked for all the same says what it needs.
         assert set(changed(service.play("renew", *limit)).values()) == {0}
@@ -98,7 +98,7 @@ def test_a_server_that_is_gone_in_the_middle_of_a_renewal(service: Service) -> N
         assert "needs a certificate: asked for. issuing certificates needs the Vault server" in " ".join(
             said.split()
         )
-        assert service.held() == between
+        assert service.installed() == between
     service.server_returns()
     left = [one for one in devices if between[one] == before[one]]
     assert changed(service.play("renew", "-e", "heiiki_force=true", "--limit", ",".join(left or devices)))

@@ -70,12 +70,12 @@ def _ends(side: Side) -> tuple[str, str, IPv4Address, IPv4Address]:
     return side.device, side.connection.peer, side.connection.local, side.connection.remote
 
 
-def guarded(plan: Plan) -> tuple[Device, ...]:
+def ipsec_devices(plan: Plan) -> tuple[Device, ...]:
     """Return the devices with an IPsec connection, in plan order."""
     return tuple(device for device in plan.devices if device.ipsec)
 
 
-def held(device: Device) -> tuple[str, ...]:
+def protected(device: Device) -> tuple[str, ...]:
     """Return the requirements that the connections of a device serve."""
     return tuple(sorted({connection.protects for connection in device.ipsec}))
 

@@ -12,7 +12,7 @@ from heiiki.design.associations import (
     THEFT,
     Association,
     associations,
-    guarded,
+    ipsec_devices,
     is_hub_line,
     unanswered,
     wires,
@@ -176,7 +176,7 @@ def _suites(plan: Plan, sent: Mapping[str, Sent]) -> Iterator[Verdict]:
 
 def _in_service(plan: Plan) -> tuple[Device, ...]:
     """Return the devices with IPsec that are sent a configuration: a revoked one is not."""
-    return tuple(device for device in guarded(plan) if not device.revoked)
+    return tuple(device for device in ipsec_devices(plan) if not device.revoked)
 
 
 def _objections(connection: Section | None) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Certificates: a device's request is held against the plan, answered by a token good for it alone.
+"""Certificates: a device's request is compared with the plan, answered by a token good for it alone.
 
 The controller never sees a private key and never asks for the certificate itself. It checks the request, has
 the server make a token for one call under the device's policy, and sends that token wrapped. It can be

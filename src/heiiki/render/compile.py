@@ -146,16 +146,18 @@ def _links(_plan: Plan, device: Device) -> Part | None:
 def _nftables(plan: Plan, device: Device) -> Part | None:
     if device.firewall is None:
         return None
-    held = _GROUP if device.role in (Role.CLOSED_GROUP_HOST, Role.EMS, Role.VAULT_SERVER) else _SEPARATION
+    requirements = (
+        _GROUP if device.role in (Role.CLOSED_GROUP_HOST, Role.EMS, Role.VAULT_SERVER) else _SEPARATION
+    )
     if device.firewall.encrypted:
-        held = (*held, "R-SEC-ACCESS")
+        requirements = (*requirements, "R-SEC-ACCESS")
     file = RenderedFile(
         _FILTER,
         render("linux/nftables.conf.j2", plan, device),
         "0755",
         validate=("nft", "-c", "-f", "{path}"),
         service="nftables",
-        requirements=held,
+        requirements=requirements,
     )
     health = ("nft", "list", "chain", "inet", "heiiki", "prerouting")
     # The file is loaded where nothing else is, and listed from there. A table that is gone differs too.
@@ -240,8 +242,8 @@ def _pgw(_plan: Plan, device: Device) -> Part | None:
         "apns": [{"name": pgw.apn, "pool": str(pgw.pool)}],
         "subscribers": [{"imsi": sim.imsi, "apn": sim.apn, "address": str(sim.address)} for sim in pgw.sims],
     }
-    held = ("R-ISO-SITE", "R-SEC-ACCESS")
-    file = RenderedFile("/etc/heiiki/pgw.json", by_item(config), service=name, requirements=held)
+    requirements = ("R-ISO-SITE", "R-SEC-ACCESS")
+    file = RenderedFile("/etc/heiiki/pgw.json", by_item(config), service=name, requirements=requirements)
     return Part((file,), Service(name, "reload", agent.command("pgw", "status")))
 
 

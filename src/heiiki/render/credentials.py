@@ -20,8 +20,8 @@ def config(plan: Plan, device: Device) -> RenderedFile | None:
         return None
     content = by_key(settings(plan, device, device.identity))
     # The hops that depend on it: those whose ends authenticate with this certificate.
-    held = tuple(dict.fromkeys(connection.protects for connection in device.ipsec))
-    return RenderedFile(CONFIG, content, service=_service(device), requirements=held)
+    requirements = tuple(dict.fromkeys(connection.protects for connection in device.ipsec))
+    return RenderedFile(CONFIG, content, service=_service(device), requirements=requirements)
 
 
 def revocation(_plan: Plan, device: Device) -> Part | None:

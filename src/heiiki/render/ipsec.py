@@ -15,20 +15,20 @@ def parts(plan: Plan, device: Device) -> Part | None:
     """
     if not device.ipsec:
         return None
-    held = tuple(sorted({connection.protects for connection in device.ipsec}))
+    requirements = tuple(sorted({connection.protects for connection in device.ipsec}))
     files = (
         RenderedFile(
             "/etc/strongswan.d/heiiki.conf",
             render("linux/charon.conf.j2", plan, device),
             service=SERVICE,
-            requirements=held,
+            requirements=requirements,
         ),
         RenderedFile(
             "/etc/swanctl/swanctl.conf",
             render("linux/swanctl.conf.j2", plan, device),
             "0640",
             service=SERVICE,
-            requirements=held,
+            requirements=requirements,
         ),
         RenderedFile(
             f"/etc/systemd/system/{SERVICE}.service.d/heiiki.conf",

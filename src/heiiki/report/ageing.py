@@ -23,7 +23,7 @@ def subject(row: FaultRow) -> str:
 
 @dataclass(frozen=True)
 class Present:
-    """What a stored row is held against.
+    """What a stored row is compared with.
 
     Attributes:
         now: the time.

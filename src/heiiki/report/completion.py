@@ -9,9 +9,9 @@ from heiiki.design.associations import (
     THEFT,
     associations,
     certificate_subject,
-    guarded,
-    held,
+    ipsec_devices,
     is_hub_line,
+    protected,
     revocation_subject,
     wire_subject,
     wires,
@@ -43,8 +43,8 @@ def expected_trust(plan: Plan) -> Expected:
     found: defaultdict[tuple[str, Stage], list[str]] = defaultdict(list)
     for one in associations(plan):
         found[one.protects, Stage.LIVE].append(one.subject)
-    for device in guarded(plan):
-        for identifier in held(device):
+    for device in ipsec_devices(plan):
+        for identifier in protected(device):
             found[identifier, Stage.LIVE].append(certificate_subject(device.name))
         found[THEFT, Stage.LIVE].append(revocation_subject(device.name))
     for link in wires(plan):

@@ -71,9 +71,10 @@ def draw(plan: Plan, verdicts: Iterable[Verdict]) -> Picture:
 
 def _jackets(plan: Plan) -> dict[str, int]:
     """Return the number of ESP associations around the packets of each link, none where there is none."""
-    held = {(one.protects, one.network) for one in associations(plan)}
+    protected = {(one.protects, one.network) for one in associations(plan)}
     return {
-        link.name: ((ACCESS, link.network) in held) + (is_hub_line(link) and (ESP, link.network) in held)
+        link.name: ((ACCESS, link.network) in protected)
+        + (is_hub_line(link) and (ESP, link.network) in protected)
         for link in wires(plan)
     }
 

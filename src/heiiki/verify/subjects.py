@@ -6,15 +6,14 @@ A check that yields nothing for a site, a pair or a device would otherwise leave
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from heiiki.design.associations import guarded
-from heiiki.design.associations import held as protected
+from heiiki.design.associations import ipsec_devices, protected
 from heiiki.design.subjects import subjects as design_subjects
 from heiiki.plan.model import Function, Network, Plan
 from heiiki.render.model import DeviceBuild
 from heiiki.requirements import Stage
 from heiiki.verify import access
 from heiiki.verify.config import server
-from heiiki.verify.config.running import filter_subject, filtered, held
+from heiiki.verify.config.running import filter_subject, filtered, requirements_of
 from heiiki.verify.host import state
 from heiiki.verify.ipsec import anchors, cleartext, refusals, space, supervision
 from heiiki.verify.isolation import carrier, sites, spoofing
@@ -45,9 +44,9 @@ def _design(plan: Plan, _builds: Sequence[DeviceBuild]) -> Named:
 
 def _config(plan: Plan, builds: Sequence[DeviceBuild]) -> Named:
     for build in builds:
-        yield from ((identifier, build.device) for identifier in held(build))
+        yield from ((identifier, build.device) for identifier in requirements_of(build))
     yield from ((identifier, server.SUBJECT) for identifier in server.REQUIREMENTS)
-    for device in guarded(plan):
+    for device in ipsec_devices(plan):
         for identifier in protected(device):
             yield identifier, f"IKE daemon of {device.name}"
             yield identifier, anchors.subject(device.name)

@@ -50,10 +50,10 @@ def not_held(options: tuple[Option, ...], config: str) -> tuple[Option, ...]:
     Kconfig drops an option silently when what it depends on is off, and leaves out one that is unknown or
     hidden; so an option asked off may be absent, one asked on may not.
     """
-    held = set(config.splitlines())
-    names = {line.removeprefix("CONFIG_").partition("=")[0] for line in held if line.startswith("CONFIG_")}
+    present = set(config.splitlines())
+    names = {line.removeprefix("CONFIG_").partition("=")[0] for line in present if line.startswith("CONFIG_")}
     return tuple(
         option
         for option in options
-        if (option.name in names if option.value == "n" else str(option) not in held)
+        if (option.name in names if option.value == "n" else str(option) not in present)
     )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from heiiki_on_device.held_secrets import held
+from heiiki_on_device.installed_secrets import installed
 from heiiki_on_device.node_files import NodeError
 from heiiki_on_device.node_apply import ManagedFile, ManagedService, apply
 from heiiki_on_device.service_manager import ServiceError, find
@@ -14,7 +14,7 @@ def main(parameters: dict[str, Any]) -> dict[str, Any]:
         done = apply(
             [ManagedFile(**_fields(entry)) for entry in parameters["files"]],
             [ManagedService(**_fields(entry)) for entry in parameters["services"]],
-            secrets=parameters["secrets"] | held(parameters.get("former", {})),
+            secrets=parameters["secrets"] | installed(parameters.get("former", {})),
             manager=find(),
         )
     except (NodeError, ServiceError, OSError) as error:

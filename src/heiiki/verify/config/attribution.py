@@ -41,9 +41,9 @@ class Difference:
     text: str
     concerned: Concerned = NOT_KNOWN
 
-    def speaks_against(self, identifier: str, held: Collection[str]) -> bool:
-        """Tell whether it speaks against `identifier`, where its file holds the requirements `held`."""
-        concerned = self.concerned & set(held)
+    def speaks_against(self, identifier: str, requirements: Collection[str]) -> bool:
+        """Tell whether it speaks against `identifier`, one of the `requirements` of its file."""
+        concerned = self.concerned & set(requirements)
         return identifier in concerned if concerned else True
 
 

@@ -88,4 +88,4 @@ _JUDGES: Mapping[str, Callable[[Device, Any], Iterator[str]]] = {
     "/etc/heiiki/lan_watch.json": _lan_watch,
     "/etc/heiiki/pgw.json": _pgw,
 }
-"""How what a program says of itself is held against the plan, by the file that it reads."""
+"""How what a program says of itself is compared with the plan, by the file that it reads."""

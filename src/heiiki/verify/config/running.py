@@ -50,8 +50,8 @@ def question(build: DeviceBuild) -> dict[str, Any]:
 
 def _units(build: DeviceBuild) -> dict[str, str]:
     """Return the services that hold a requirement, each with the file for which it answers."""
-    held = {file.service: file.path for file in build.files if file.requirements}
-    return {service.name: held[service.name] for service in build.services if service.name in held}
+    paths = {file.service: file.path for file in build.files if file.requirements}
+    return {service.name: paths[service.name] for service in build.services if service.name in paths}
 
 
 def _file(file: RenderedFile) -> dict[str, str]:
@@ -65,7 +65,7 @@ def _file(file: RenderedFile) -> dict[str, str]:
 def of_device(device: Device, build: DeviceBuild, answer: Answer, keep: Keep) -> Iterator[Verdict]:
     """Yield the verdicts of one device from what it answered."""
     evidence = (keep(f"config/{build.device}.json", answer.raw),)
-    for identifier in held(build):
+    for identifier in requirements_of(build):
         yield judged(
             build.device,
             partial(_verdict, identifier, device, build, answer, evidence),
@@ -110,7 +110,7 @@ def _of_filter(
     wrong = [
         one.text.strip()
         for one in of_filter(_NFTABLES, device, found.get("wanted", ()), found.get("there", ()))
-        if one.speaks_against(identifier, _held_by(build, _NFTABLES))
+        if one.speaks_against(identifier, _requirements_of_file(build, _NFTABLES))
     ]
     if wrong:
         return live(identifier, subject, Result.FAIL, summarise(wrong), evidence)
@@ -118,7 +118,7 @@ def _of_filter(
     return live(identifier, subject, Result.PASS, reason, evidence)
 
 
-def held(build: DeviceBuild) -> tuple[str, ...]:
+def requirements_of(build: DeviceBuild) -> tuple[str, ...]:
     """Return the requirements that the files of a device hold at this stage."""
     found = (one for file in build.files for one in file.requirements)
     return tuple(one for one in dict.fromkeys(found) if Stage.CONFIG in requirement(one).stages)
@@ -141,7 +141,7 @@ def _verdict(
     different = [
         f"{one.path}{one.text}"
         for one in _differences(device, build, answer.data)
-        if one.path in paths and one.speaks_against(identifier, _held_by(build, one.path))
+        if one.path in paths and one.speaks_against(identifier, _requirements_of_file(build, one.path))
     ]
     unreadable = [said for path in paths for said in _unreadable(path, answer.data)]
     if different:
@@ -152,7 +152,7 @@ def _verdict(
     return _stage(identifier, build.device, Result.PASS, reason, evidence=evidence)
 
 
-def _held_by(build: DeviceBuild, path: str) -> frozenset[str]:
+def _requirements_of_file(build: DeviceBuild, path: str) -> frozenset[str]:
     """Return what a file holds: its own requirements and those of the other files of its service."""
     service = next(file.service for file in build.files if file.path == path)
     mates = [file for file in build.files if file.path == path or (service and file.service == service)]

@@ -46,8 +46,8 @@ def subject(device: str) -> str:
 
 def judged_for(build: DeviceBuild) -> tuple[str, ...]:
     """Return the requirements that get a verdict on a host: those of every host, and those it serves."""
-    held = {one for file in build.files for one in file.requirements}
-    return (*ALWAYS, *(one for one in _ENDANGERED if one in held and Stage.LIVE in requirement(one).stages))
+    served = {one for file in build.files for one in file.requirements}
+    return (*ALWAYS, *(one for one in _ENDANGERED if one in served and Stage.LIVE in requirement(one).stages))
 
 
 def verdicts(

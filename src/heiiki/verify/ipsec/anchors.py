@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from heiiki.design.associations import guarded, held
+from heiiki.design.associations import ipsec_devices, protected
 from heiiki.errors import VaultError
 from heiiki.plan.model import Device, Plan
 from heiiki.requirements import Result, Verdict
@@ -38,13 +38,13 @@ def subject(device: str) -> str:
 
 def verdicts(plan: Plan, fleet: Fleet, keep: Keep, authorities: Authorities | None) -> Iterator[Verdict]:
     """Yield a config verdict for each IKE daemon and requirement that its connections serve."""
-    devices = guarded(plan)
+    devices = ipsec_devices(plan)
     known = _known(authorities)
     answers = fleet.ask("vici", {device.name: CERTIFICATES for device in devices})
     for device in devices:
         answer = answers[device.name]
         evidence = (keep(f"trust/anchors-{device.name}.json", answer.raw),)
-        for identifier in held(device):
+        for identifier in protected(device):
             yield judged(
                 device.name,
                 partial(of_daemon, identifier, device, known, answer, evidence),

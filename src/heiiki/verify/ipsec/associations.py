@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
 
-from heiiki.design.associations import Association, Side, associations, guarded, held
+from heiiki.design.associations import Association, Side, associations, ipsec_devices, protected
 from heiiki.design.suites import negotiated
 from heiiki.plan.model import Device, IkeTimers, IpsecConnection, Plan, Suite, TrafficSelector
 from heiiki.requirements import Result, Stage, Verdict
@@ -76,7 +76,7 @@ class _Look:
 
 def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
     """Yield a live verdict for each association, and a config verdict for what each daemon has loaded."""
-    names = [device.name for device in guarded(plan)]
+    names = [device.name for device in ipsec_devices(plan)]
     seen = _settled(plan, fleet, names)
     evidence = {
         name: (
@@ -89,7 +89,7 @@ def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
         yield seen.of(
             one, plan.pki.suite, tuple(found for side in one.sides for found in evidence[side.device])
         )
-    for device in guarded(plan):
+    for device in ipsec_devices(plan):
         yield from loaded(device, plan.timers.ike, seen.daemon[device.name], evidence[device.name])
 
 
@@ -307,7 +307,7 @@ def loaded(
 ) -> Iterator[Verdict]:
     """Yield whether the daemon runs the connections of the plan and no other, certificates only."""
     subject = f"IKE daemon of {device.name}"
-    for identifier in held(device):
+    for identifier in protected(device):
         mine = [one for one in device.ipsec if one.protects == identifier]
         if answer.error:
             yield configured(identifier, subject, Result.UNKNOWN, answer.error, evidence)

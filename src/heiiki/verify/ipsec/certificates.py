@@ -1,6 +1,6 @@
 """Certificates: each peer has one of its own, as the plan names it, good for days yet; revocation is fresh.
 
-What each device tells of its credentials (`heiiki_agent.credentials`) is held against the plan.
+What each device tells of its credentials (`heiiki_agent.credentials`) is compared with the plan.
 R-THEFT gets what can be shown without a revocation: that each verifier has a list of every CA, newly fetched.
 """
 
@@ -10,7 +10,13 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from heiiki.design.associations import THEFT, certificate_subject, guarded, held, revocation_subject
+from heiiki.design.associations import (
+    THEFT,
+    certificate_subject,
+    ipsec_devices,
+    protected,
+    revocation_subject,
+)
 from heiiki.pki.device_program import QUESTION, credentials_status
 from heiiki.plan.model import CrlSource, Device, Identity, Lifetimes, Plan
 from heiiki.requirements import Result, Verdict
@@ -34,12 +40,12 @@ MISSED_POLLS = 3
 
 def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
     """Yield the certificate of every IPsec peer, and the revocation that every verifier has."""
-    devices = guarded(plan)
+    devices = ipsec_devices(plan)
     answers = fleet.ask("read", {device.name: QUESTION for device in devices})
     for device in devices:
         answer = answers[device.name]
         evidence = (keep(f"trust/credentials-{device.name}.json", answer.raw),)
-        for identifier in held(device):
+        for identifier in protected(device):
             yield judged(
                 device.name,
                 partial(of_device, identifier, plan.pki.lifetimes, device, answer, evidence),

@@ -195,8 +195,8 @@ def _verdict(
 ) -> Verdict:
     subject = exit_subject(plan, out)
     positives = [one for one in probe_run.of(POSITIVE) if one.packet.out == out]
-    guarded, evidence = (
-        _guarded(plan, mine, readings),
+    drops, evidence = (
+        _drops(plan, mine, readings),
         keep(f"spoofing/{subject.replace(' by ', '-')}.txt", listing(mine, positives)),
     )
     arrived = [one for one in mine if _reached(plan, one, closed)]
@@ -208,11 +208,11 @@ def _verdict(
         *not_listening(probe_run, [out.device, *closed]),
         *unsent(mine),
         *unanswered_positives(positives, lambda one: (one.packet.target,)),
-        *guarded.doubts,
+        *drops.doubts,
     ]
     if doubts or not positives:
         return unknown("R-ISO-MALICE", subject, summarise(doubts) or "no honest packet was sent", (evidence,))
-    scope = f"{len(mine)} false packets, none arrived; dropped and counted: {guarded.text}"
+    scope = f"{len(mine)} false packets, none arrived; dropped and counted: {drops.text}"
     return live("R-ISO-MALICE", subject, Result.PASS, scope, (evidence,))
 
 
@@ -224,12 +224,12 @@ def _reached(plan: Plan, outcome: Outcome, closed: set[str]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Guarded:
+class _Drops:
     text: str
     doubts: list[str]
 
 
-def _guarded(plan: Plan, mine: list[Outcome], readings: Readings) -> _Guarded:
+def _drops(plan: Plan, mine: list[Outcome], readings: Readings) -> _Drops:
     expected: dict[Guard, int] = defaultdict(int)
     for outcome in mine:
         expected[guard(plan, outcome.packet)] += not outcome.unsent
@@ -242,7 +242,7 @@ def _guarded(plan: Plan, mine: list[Outcome], readings: Readings) -> _Guarded:
             doubts.append(
                 f"{one.device} counted {rise} at {one.counter}, {count} were sent: who dropped the rest?"
             )
-    return _Guarded(", ".join(shown), doubts)
+    return _Drops(", ".join(shown), doubts)
 
 
 def listeners(plan: Plan) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 # Copyright: Heiiki contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Secrets that a node holds already, read back from its own files: a change that drops some needs no server.
+"""Secrets that a node has already, read back from its own files: a change that drops some needs no server.
 
 A file was made from a text in which each secret stood as a placeholder. A program with that text finds the
 values again in the file, without knowing its format. Standard library only.
@@ -15,7 +15,7 @@ from ansible_collections.heiiki.network.plugins.module_utils.node_diff import PL
 from ansible_collections.heiiki.network.plugins.module_utils.node_files import NodeError, read
 
 
-def held(former: Mapping[str, Sequence[str]], root: Path = Path("/")) -> dict[str, str]:
+def installed(former: Mapping[str, Sequence[str]], root: Path = Path("/")) -> dict[str, str]:
     """Return the value of every placeholder, from the files as they stand on the node.
 
     Args:
@@ -29,8 +29,8 @@ def held(former: Mapping[str, Sequence[str]], root: Path = Path("/")) -> dict[st
     found: dict[str, str] = {}
     for path, texts in former.items():
         content = read(journal.at(path))
-        installed = content.data.decode("utf-8", "replace") if content else ""
-        values = next((one for text in texts if (one := _values(text, installed)) is not None), None)
+        text = content.data.decode("utf-8", "replace") if content else ""
+        values = next((one for sent in texts if (one := _values(sent, text)) is not None), None)
         if values is None:
             raise NodeError(f"{path} is not what was sent before: the secrets in it cannot be read back")
         found |= values
