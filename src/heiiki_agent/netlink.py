@@ -9,6 +9,10 @@ from collections.abc import Iterable, Iterator
 REQUEST, ACK, EXCL, CREATE, DUMP = 0x1, 0x4, 0x200, 0x400, 0x300  # linux/netlink.h
 ROUTE = socket.NETLINK_ROUTE
 NEW_ROUTE, DELETE_ROUTE, GET_ROUTE = 24, 25, 26  # linux/rtnetlink.h
+TABLE_MAIN, SCOPE_LINK, UNICAST = 254, 253, 1
+DESTINATION, INTERFACE, SOURCE = 1, 4, 7  # RTA_DST, RTA_OIF, RTA_PREFSRC
+ROUTE_HEADER = struct.Struct("=8BI")
+"""struct rtmsg: family, lengths of destination and source, TOS, table, protocol, scope, type, flags."""
 GROUP_LINK, GROUP_IPV4_ROUTE = 0x1, 0x40
 
 _ERROR, _DONE = 2, 3

@@ -2,7 +2,6 @@
 
 import os
 import socket
-import struct
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -10,18 +9,19 @@ from heiiki_agent import netlink
 
 ZEBRA = Path("/run/frr/zebra.pid")
 BGP = 186  # RTPROT_BGP, linux/rtnetlink.h
-_MAIN, _UNICAST = 254, 1
-_ROUTE = struct.Struct("=8BI")
-_DESTINATION = 1  # RTA_DST
 _DEAD = 0x1 | 0x10  # RTNH_F_DEAD, RTNH_F_LINKDOWN
 
 
 def leads_into(route: bytes, beyond: IPv4Network) -> bool:
     """Tell whether a route, the body of an rtnetlink(7) message, is a usable one of BGP into `beyond`."""
-    _, length, _, _, table, protocol, _, kind, flags = _ROUTE.unpack_from(route)
-    if (table, protocol, kind) != (_MAIN, BGP, _UNICAST) or flags & _DEAD or length < beyond.prefixlen:
+    _, length, _, _, table, protocol, _, kind, flags = netlink.ROUTE_HEADER.unpack_from(route)
+    if (
+        (table, protocol, kind) != (netlink.TABLE_MAIN, BGP, netlink.UNICAST)
+        or flags & _DEAD
+        or length < beyond.prefixlen
+    ):
         return False
-    found = dict(netlink.parsed(route[_ROUTE.size :])).get(_DESTINATION)
+    found = dict(netlink.parsed(route[netlink.ROUTE_HEADER.size :])).get(netlink.DESTINATION)
     return found is not None and IPv4Address(found) in beyond
 
 
@@ -63,7 +63,7 @@ class Beyond:
         """
         if self._changes.pending() or self._reached is None:
             # The kernel picks out BGP's routes, so that a thousand sites cost one small answer.
-            body = _ROUTE.pack(socket.AF_INET, 0, 0, 0, _MAIN, BGP, 0, 0, 0)
+            body = netlink.ROUTE_HEADER.pack(socket.AF_INET, 0, 0, 0, netlink.TABLE_MAIN, BGP, 0, 0, 0)
             self._reached = None
             routes = self._kernel.dump(netlink.GET_ROUTE, body)
             self._reached = any(leads_into(route, self._network) for route in routes)

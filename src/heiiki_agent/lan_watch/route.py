@@ -8,20 +8,18 @@ from heiiki_agent import netlink
 from heiiki_agent.lan_watch.settings import Settings
 
 PROTOCOL = 210
-_DESTINATION, _INTERFACE, _SOURCE = 1, 4, 7  # RTA_DST, RTA_OIF, RTA_PREFSRC
-_TABLE_MAIN, _SCOPE_LINK, _UNICAST = 254, 253, 1
-_ROUTE = struct.Struct("=8BI")
 
 
 def route_body(settings: Settings, index: int) -> bytes:
     """Return the body of an rtnetlink(7) message about the LAN's route; `index` is the port's."""
     length = settings.prefix.prefixlen
-    head = _ROUTE.pack(socket.AF_INET, length, 0, 0, _TABLE_MAIN, PROTOCOL, _SCOPE_LINK, _UNICAST, 0)
+    where = netlink.TABLE_MAIN, PROTOCOL, netlink.SCOPE_LINK, netlink.UNICAST
+    head = netlink.ROUTE_HEADER.pack(socket.AF_INET, length, 0, 0, *where, 0)
     return head + netlink.attributes(
         (
-            (_DESTINATION, settings.prefix.network_address.packed),
-            (_INTERFACE, struct.pack("=I", index)),
-            (_SOURCE, settings.source.packed),
+            (netlink.DESTINATION, settings.prefix.network_address.packed),
+            (netlink.INTERFACE, struct.pack("=I", index)),
+            (netlink.SOURCE, settings.source.packed),
         )
     )
 
