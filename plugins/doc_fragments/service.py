@@ -33,3 +33,15 @@ attributes:
     support: full
     platforms: posix
 """
+
+    PROGRAMS = r"""
+options:
+  program:
+    description: The programs of the device, a zip application.
+    type: path
+    default: /usr/local/lib/heiiki/heiiki-agent.pyz
+  config:
+    description: Its configuration.
+    type: path
+    default: /etc/heiiki/credentials.json
+"""

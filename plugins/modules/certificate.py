@@ -22,6 +22,7 @@ description:
   - Warns of a CA that is to be rotated by now.
   - Logging in and reading the CAs' certificates happens once a run, however many devices it has.
 extends_documentation_fragment:
+  - heiiki.network.service.programs
   - heiiki.network.service.secrets
 options:
   device:
@@ -93,14 +94,6 @@ options:
     description: For the action plugin. The wrapped token.
     type: str
     default: ""
-  program:
-    description: The programs of the device, a zip application.
-    type: path
-    default: /usr/local/lib/heiiki/heiiki-agent.pyz
-  config:
-    description: Its configuration.
-    type: path
-    default: /etc/heiiki/credentials.json
 attributes:
   check_mode:
     description: Says what would be done and why; makes no key and no token.

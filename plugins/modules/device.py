@@ -18,6 +18,7 @@ description:
   - Before anything is applied, programs and kernel features that the node lacks are named all at once.
   - A step that cannot be examined counts as due, so that it says itself what is wrong.
 extends_documentation_fragment:
+  - heiiki.network.service.programs
   - heiiki.network.service.secrets
 options:
   device:
@@ -93,14 +94,6 @@ options:
     description: For the action plugin. The wrapped token for O(order); a device that is given one enrols.
     type: str
     default: ""
-  program:
-    description: The programs of the device, a zip application.
-    type: path
-    default: /usr/local/lib/heiiki/heiiki-agent.pyz
-  config:
-    description: Its configuration.
-    type: path
-    default: /etc/heiiki/credentials.json
 attributes:
   check_mode:
     description: Says what each step would change; nothing is changed, and sessions are not awaited.
