@@ -195,18 +195,12 @@ def row(fault: Fault, last: Measured, voided: Sequence[float], least: Least) -> 
         result = Result.UNKNOWN
     else:
         result, reason = _judged(fault, last, least)
-    return FaultRow(
-        fault.target,
-        fault.kind,
-        fault.mode,
-        fault.segment,
-        fault.exempt,
-        result,
-        reason,
-        () if last.stalls else last.gaps,
-        tuple(voided),
-        last.spread_s,
-        program=fault.program or "",
+    return replace(
+        not_measured(fault, reason),
+        result=result,
+        gaps=() if last.stalls else last.gaps,
+        voided=tuple(voided),
+        spread_s=last.spread_s,
     )
 
 
