@@ -126,16 +126,19 @@ types: setup ## Check types: mypy, strict, over the packages and the plugins (se
 	$(say) "Types, about 10 seconds"
 	MYPYPATH=src:$(VENV)/collections mypy -p heiiki -p heiiki_agent -p heiiki_lab -p ansible_collections.heiiki.network.plugins
 
+# One worker for the lab and one for the rest: tests/conftest.py.
+SIDE_BY_SIDE := --numprocesses=2 --dist=loadscope --no-loadscope-reorder
+
 .PHONY: unit
 unit: setup ## Run the tests that need no lab (about 2 minutes)
-	pytest -m "not lab"
+	pytest $(SIDE_BY_SIDE) -m "not lab"
 
 .PHONY: test
 test: setup ## Lint, types, documentation, sanity, unit, golden, wrong-input and Molecule tests (about 12 minutes)
 	$(say) "1 of 2: lint, types, documentation and sanity side by side, about 1 minute; what they say is shown when they are done"
 	$(MAKE) --jobs=2 --output-sync=target lint types docs sanity
-	$(say) "2 of 2: tests; first those without a lab, about 2 minutes, then those on one lab, about 9 minutes"
-	pytest
+	$(say) "2 of 2: tests, those on the lab and those without it side by side, about 10 minutes"
+	pytest $(SIDE_BY_SIDE)
 
 .PHONY: long
 long: setup ## Test on the lab what takes longer: every mutant, CAs replaced, the Vault server killed (about 18 minutes)

@@ -1,14 +1,27 @@
-"""What every test may use, and the order in which they run."""
+"""What every test may use, and the order in which they run.
 
+`make test` starts two workers. One runs what needs the lab, in one piece, since there is one lab; the other
+runs the rest meanwhile, at the lowest priority: a lab that has to wait for a processor measures that.
+"""
+
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ("installed", "vault_server")
 
 ROOT = Path(__file__).parent.parent
 LAB_TIMEOUT = 40 * 60
+LAB_TESTS = (
+    "tests/molecule/",
+    "tests/unit/heiiki_lab/test_engine_lab.py",
+    "tests/unit/heiiki_lab/test_kernel_boot.py",
+)
+_LOWEST = 19
 
 # The same examples on every machine, and no deadline: a shared machine stalls without being wrong.
 settings.register_profile("repository", deadline=None, derandomize=True)
@@ -16,19 +29,47 @@ settings.load_profile("repository")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs the lab, give it time, and run it after all that fails faster."""
+    """Mark what needs the lab, give it time, and run it after all that fails faster, or beside it."""
     for item in items:
         if item.path.is_relative_to(ROOT / "tests" / "molecule"):
             item.add_marker(pytest.mark.lab)
-        if item.get_closest_marker("lab") and not item.get_closest_marker("timeout"):
+        if _on_the_lab(item) and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(LAB_TIMEOUT))
     items.sort(key=_order)
+
+
+def _on_the_lab(item: pytest.Item) -> bool:
+    return item.get_closest_marker("lab") is not None
 
 
 def _order(item: pytest.Item) -> tuple[bool, bool]:
     """The fast ones first; a Molecule scenario brings its own lab, and two at once would starve."""
     shares_a_lab = "lab" in getattr(item, "fixturenames", ())
-    return item.get_closest_marker("lab") is not None, shares_a_lab
+    return _on_the_lab(item) != _is_worker(), shares_a_lab
+
+
+def _is_worker() -> bool:
+    return "PYTEST_XDIST_WORKER" in os.environ
+
+
+class OneLab(LoadScopeScheduling):
+    """A worker gets what needs the lab in one piece, and of the rest a file at a time."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "lab" if file.startswith(LAB_TESTS) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneLab:
+    """Share out the tests between workers."""
+    return OneLab(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Give way to the lab."""
+    if _is_worker() and not _on_the_lab(item) and any(map(_on_the_lab, item.session.items)):
+        os.nice(_LOWEST - os.nice(0))
 
 
 @pytest.fixture(scope="session")

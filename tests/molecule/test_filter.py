@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from ipaddress import IPv4Address
 from pathlib import Path
 
+import pytest
 from waiting import awaited
 
 from heiiki.cli.new_service import generate
@@ -138,6 +139,7 @@ def test_a_rule_that_was_put_in_by_hand_is_shown_and_put_right(service: Service)
         service.run(device, "nft", "-f", "/etc/nftables.conf")
 
 
+@pytest.mark.long
 def test_nft_takes_the_filters_of_fifty_sites(service: Service, tmp_path: Path) -> None:
     """One of each function: the hub's know every site, and a site's are alike."""
     for name, text in generate("large", 50, 1).items():
