@@ -55,9 +55,15 @@ def spec(plan: Plan) -> LabSpec:
         name=plan.service,
         nodes=tuple(_nodes(plan)),
         links=tuple(
-            LinkSpec(link.name, Endpoint(*_end(link.a)), Endpoint(*_end(link.b))) for link in plan.links
+            LinkSpec(link.name, Endpoint(*_end(link.a)), Endpoint(*_end(link.b)), mtu=_ethernet_mtu(link))
+            for link in plan.links
         ),
     )
+
+
+def _ethernet_mtu(link: PlannedLink) -> int | None:
+    """What a radio link carries is a tunnel of the lab's own: its frames are larger than users' packets."""
+    return None if link.kind == "radio" else link.mtu
 
 
 def _nodes(plan: Plan) -> Iterator[NodeSpec]:
@@ -158,7 +164,7 @@ def _mobile_end(plan: Plan, device: str, interface: str) -> mobile.End:
 
 def _radio(plan: Plan, link: PlannedLink) -> mobile.Radio:
     enb, ue = (mobile.Port(*_end(end)) for end in link.ends)
-    return mobile.Radio(enb, ue, plan.device(ue.node).function is not Function.TEST_UE)
+    return mobile.Radio(enb, ue, plan.device(ue.node).function is not Function.TEST_UE, link.mtu)
 
 
 def _hosts(plan: Plan) -> Iterable[Device]:

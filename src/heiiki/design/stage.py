@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from heiiki.design import availability, cost, independence, management, separation, switchover, trust
+from heiiki.design import availability, cost, independence, management, separation, sizes, switchover, trust
 from heiiki.design.sent import read
 from heiiki.design.subjects import subjects
 from heiiki.plan.model import Plan
@@ -28,6 +28,7 @@ def design(plan: Plan, builds: Iterable[DeviceBuild]) -> tuple[Verdict, ...]:
         *independence.verdicts(plan),
         *_scale(plan),
         *cost.verdicts(plan),
+        *sizes.verdicts(plan, sent),
         *_closed(plan),
         *management.verdicts(plan),
         *separation.verdicts(plan),

@@ -5,7 +5,7 @@ A check that says nothing of a site or a device would otherwise leave the cell t
 
 from collections.abc import Iterator
 
-from heiiki.design import cost, separation
+from heiiki.design import cost, separation, sizes
 from heiiki.design.associations import ACCESS, ESP, THEFT, is_hub_line
 from heiiki.plan import names
 from heiiki.plan.model import Link, Network, Plan, SitePlan
@@ -38,6 +38,7 @@ def _of_site(plan: Plan, site: SitePlan) -> Iterator[Subject]:
     yield from (("R-COST", subject) for subject in cost.subjects(plan, site))
     for network, gateway in ((Network.A, site.gateways[0]), (Network.B, site.gateways[-1])):
         yield ACCESS, f"{site.name} over {network.upper()}"
+        yield sizes.REQUIREMENT, sizes.subject(site, network)
         yield ACCESS, _return(gateway, names.ON[network].hub_ce, network)
 
 

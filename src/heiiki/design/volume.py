@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from heiiki.plan import names
-from heiiki.plan.context import GRE_MTU
 from heiiki.plan.model import (
+    ETHERNET_MTU,
     BfdProfile,
     Device,
     Function,
@@ -21,29 +21,26 @@ from heiiki.plan.model import (
     SitePlan,
     Timers,
 )
+from heiiki.plan.sizes import ESP_ICV, ESP_IV, IP, in_esp
 
 MEGABYTE = 1_000_000
 MONTH_DAYS = 31
 """The month of the report's own tables."""
 _MONTH_S = MONTH_DAYS * 24 * 3600
 
-_IP, _UDP, _TCP = 20, 8, 20 + 12
-"""IPv4, UDP, and TCP with its time stamps (RFC 791, 768, 9293, 7323)."""
-_GRE = 4
-"""RFC 2784, without options."""
-_ESP_HEAD, _ESP_IV, _ESP_ICV, _ESP_TRAILER, _ESP_ALIGN = 8, 8, 16, 2, 4
-"""RFC 4303 with AES-GCM and its 16-octet tag (RFC 4106)."""
+_UDP, _TCP = 8, 20 + 12
+"""UDP, and TCP with its time stamps (RFC 768, 9293, 7323)."""
 _BFD = 24
 """A control packet without authentication (RFC 5880 4.1)."""
 _BFD_JITTER = 0.875
 """Packets leave after 75 to 100 % of the interval, at random (RFC 5880 6.8.7)."""
 _KEEPALIVE, _KEEPALIVE_S = 19, 60
 """A BGP KEEPALIVE (RFC 4271 4.4), and how often FRRouting sends one by its traditional defaults."""
-_ACK = _IP + _TCP
+_ACK = IP + _TCP
 
 REKEY = 1000
 """An IKEv2 rekeying at most: CREATE_CHILD_SA with a P-256 exchange, the deletion of the old SA, both ways."""
-LIVENESS = 2 * (_IP + _UDP + 28 + 4 + _ESP_IV + 1 + _ESP_ICV)
+LIVENESS = 2 * (IP + _UDP + 28 + 4 + ESP_IV + 1 + ESP_ICV)
 """An empty INFORMATIONAL exchange (RFC 7296 2.4): header, payload of AES-GCM, and nothing in it."""
 CRL_POLL = 7_000
 """A pull of all CRLs over a TLS connection of its own, at most: `tests/crl_poll.py` measures it."""
@@ -63,10 +60,9 @@ class Message:
     a_month: int
     packet: bool
 
-    @property
-    def packets(self) -> Iterator[int]:
-        """The sizes of its IP packets."""
-        left, most = self.octets, GRE_MTU - _ACK
+    def packets(self, mtu: int) -> Iterator[int]:
+        """Yield the sizes of its IP packets, where the largest may have `mtu` octets."""
+        left, most = self.octets, mtu - _ACK
         if self.packet:
             yield left
             return
@@ -88,12 +84,6 @@ _MESSAGES = {
     ("battery", "direct"): _direct((400, _SECONDS), (600, 48), (120, _SECONDS), (160, _SECONDS), (600, 1)),
 }
 """Messages of one resource, both directions; indirect control as one event a day."""
-
-
-def in_esp(packet: int) -> int:
-    """Return the size of an IP packet inside of GRE and transport-mode ESP, octets."""
-    inside = math.ceil((_GRE + packet + _ESP_TRAILER) / _ESP_ALIGN) * _ESP_ALIGN
-    return _IP + _ESP_HEAD + _ESP_IV + inside + _ESP_ICV
 
 
 def service_mb(site: SitePlan) -> float:
@@ -136,9 +126,10 @@ def volume(plan: Plan, site: SitePlan, network: Network, timers: Timers, *, carr
         carries: the site's traffic takes this line, the whole month.
     """
     gateway = plan.device(site.gateways[0] if network is Network.A else site.gateways[-1])
+    tunnel = gateway.interface(names.ON[network].tunnel)
     sessions = tuple(_sessions(plan, gateway, network, timers))
     return Volume(
-        service=sum(map(_served, site.resources)) if carries else 0.0,
+        service=sum(_served(one, tunnel.mtu or ETHERNET_MTU) for one in site.resources) if carries else 0.0,
         supervision=sum(one.bfd_mb for one in sessions),
         routing=sum(one.bgp_mb for one in sessions),
         keys=_ike_mb(timers.ike, min((one.heard_s for one in sessions), default=math.inf)),
@@ -147,12 +138,12 @@ def volume(plan: Plan, site: SitePlan, network: Network, timers: Timers, *, carr
 
 
 @cache
-def _served(resource: tuple[str, str]) -> float:
-    """Megabytes a month of one resource inside of the tunnel, each packet acknowledged."""
+def _served(resource: tuple[str, str], mtu: int) -> float:
+    """Megabytes a month of one resource inside of a tunnel of `mtu`, each packet acknowledged."""
     return sum(
         one.a_month * (in_esp(packet) + in_esp(_ACK)) / MEGABYTE
         for one in _MESSAGES[resource]
-        for packet in one.packets
+        for packet in one.packets(mtu)
     )
 
 
@@ -175,12 +166,12 @@ def _session(tunnelled: bool, profile: BfdProfile | None) -> _Session:
         return in_esp(packet) if tunnelled else packet
 
     keepalives = 2 * _MONTH_S / _KEEPALIVE_S / MEGABYTE
-    bgp = keepalives * (on_the_line(_IP + _TCP + _KEEPALIVE) + on_the_line(_ACK))
+    bgp = keepalives * (on_the_line(IP + _TCP + _KEEPALIVE) + on_the_line(_ACK))
     if profile is None:
         return _Session(0.0, bgp, math.inf)
     every_s = profile.interval_ms / 1000
     packets = 2 * _MONTH_S / (_BFD_JITTER * every_s) / MEGABYTE
-    bfd = packets * on_the_line(_IP + _UDP + _BFD)
+    bfd = packets * on_the_line(IP + _UDP + _BFD)
     return _Session(bfd, bgp, every_s if tunnelled else math.inf)
 
 

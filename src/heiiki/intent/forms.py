@@ -178,6 +178,8 @@ PrivateAs = Annotated[int, Field(ge=64512, le=65534, strict=True)]
 SiteNumber = Annotated[int, Field(ge=1, le=9999, strict=True)]
 EvidenceDays = Annotated[int, Field(ge=1, le=366, strict=True)]
 Yen = Annotated[int, Field(ge=0, strict=True)]
+Mtu = Annotated[int, Field(ge=1280, le=9000, strict=True)]
+"""Octets of the largest IP packet that a line takes whole; a smaller one carries no IKE with certificates."""
 
 OtherInterface = Annotated[str, Field(pattern=INTERFACE), AfterValidator(_other_interface)]
 """An interface of a device that belongs to neither of the closed networks."""

@@ -20,6 +20,7 @@ from heiiki.intent.forms import (
     Imsi,
     Mtbf,
     Mttr,
+    Mtu,
     Name,
     OtherInterface,
     Plmn,
@@ -80,6 +81,7 @@ class IpVpn(Model):
     routers: tuple[CarrierRouter, ...] = Field(min_length=1)
     links: tuple[CoreLink, ...] = ()
     hub_pe: RouterName = Field(description="The PE to which the hub's CE router is attached.")
+    mtu: Mtu = Field(default=1500, description="Largest IP packet on a site's access line, octets.")
     tariff: Tariff
 
 
@@ -93,6 +95,9 @@ class LteApn(Model):
     plmn: Plmn = Field(description="MCC and MNC (TS 23.003), quoted.")
     tac: Annotated[int, Field(ge=1, le=65535, strict=True)] = Field(description="Tracking area code.")
     apn: Apn = Field(description="Access point name.")
+    mtu: Mtu = Field(
+        default=1358, description="Largest IP packet on a bearer, octets; TS 23.060 9.3 advises 1358."
+    )
     tariff: Tariff
 
 
@@ -119,6 +124,7 @@ class Hub(Model):
     """The energy service provider's premises: DRAS, XMPP server and a CE router to each carrier."""
 
     as_number: PrivateAs
+    mtu: Mtu = Field(default=1500, description="Largest IP packet on its lines to the carriers, octets.")
 
 
 class Component(Model):
@@ -264,6 +270,10 @@ class AccessA(Model):
     access: Literal["ethernet"]
     circuit: Circuit = Field(description="The carrier's number of the line.")
     pe: RouterName = Field(description="The PE to which the line leads.")
+    mtu: Mtu | None = Field(
+        default=None,
+        description="Largest IP packet on this line, octets; left out: as on the network's others.",
+    )
     platform: Literal["frr"] = "frr"
 
 

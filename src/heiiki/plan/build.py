@@ -91,7 +91,7 @@ def _links(context: Context) -> tuple[Link, ...]:
         *ip_vpn.links(context),
         *epc.links(context),
         *hub.links(context),
-        *(link for item in context.sites for link in site.links(item)),
+        *(link for item in context.sites for link in site.links(context, item)),
         *test_equipment.links(context),
     )
 

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv4Network
 from heiiki.intent import Service, Site
 from heiiki.intent.pools import pools
 from heiiki.plan import addresses as addr
-from heiiki.plan import names
+from heiiki.plan import names, sizes
 from heiiki.plan.model import (
     BfdProfile,
     BgpInstance,
@@ -29,7 +29,6 @@ EDGE_LINK = 6
 LAST_RESORT = 240
 """Distance of a device's own route to the Vault server: behind the one that BGP knows."""
 SITE_VRID, HUB_VRID = 51, 52
-GRE_MTU, WWAN_MTU = 1340, 1400
 
 
 @dataclass(frozen=True)
@@ -191,6 +190,27 @@ class Context:
     def hub_end(self, network: Network) -> IPv4Address:
         """Return the hub's end of every site's tunnel over `network`."""
         return self.hub_loopback if network is Network.A else self.tunnel_endpoint
+
+    def line_mtu(self, site: Site, network: Network) -> int:
+        """Return the largest IP packet on the site's line to `network`, octets."""
+        networks = self.service.networks
+        return (site.a.mtu or networks.a.mtu) if network is Network.A else networks.b.mtu
+
+    @cached_property
+    def vpn_mtu(self) -> int:
+        """The largest IP packet inside of the IPsec VPN on a line of the hub, octets."""
+        return sizes.vpn_mtu(self.service.hub.mtu)
+
+    def tunnel_mtu(self, site: Site, network: Network) -> int:
+        """Return the largest IP packet in the site's tunnel over `network`, for its whole path, octets."""
+        return sizes.tunnel_mtu(min(self.line_mtu(site, network), self.vpn_mtu))
+
+    def segment(self, site: Site) -> int:
+        """Return the largest TCP segment that crosses the site's tunnels over both networks, octets.
+
+        So a connection survives a switch of paths without being told again how large its packets may be.
+        """
+        return min(self.tunnel_mtu(site, network) for network in Network) - sizes.IP - sizes.TCP
 
     def far_pool(self, network: Network) -> IPv4Network:
         """Return the pool of the sites' ends of their tunnels over `network`."""

@@ -179,6 +179,7 @@ def _pgw(context: Context) -> Device:
         pgw=Pgw(
             apn=context.service.networks.b.apn,
             pool=pool,
+            mtu=context.service.networks.b.mtu,
             gtp_address=s5.addresses[0].ip,
             sims=subscriptions(context),
         ),
@@ -197,7 +198,13 @@ def _edge(context: Context) -> Device:
         interfaces=(
             Interface(names.LOOPBACK_IF, InterfaceKind.LOOPBACK, (addr.single(_edge_id(context)),)),
             Interface(interface, InterfaceKind.ETHERNET, (own,), peer),
-            Interface(names.EDGE_LINE_IF, InterfaceKind.ETHERNET, (addr.on(line, 1),), peer=names.HUB_CE_B),
+            Interface(
+                names.EDGE_LINE_IF,
+                InterfaceKind.ETHERNET,
+                (addr.on(line, 1),),
+                peer=names.HUB_CE_B,
+                mtu=context.service.hub.mtu,
+            ),
             ipsec.edge_interface(context, Network.B),
         ),
         router=_edge_router(context),

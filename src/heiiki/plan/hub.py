@@ -57,7 +57,7 @@ def links(context: Context) -> Iterator[Link]:
     for network in Network:
         edge, ce = context.edge(network), names.ON[network].hub_ce
         ends = Endpoint(edge, names.EDGE_LINE_IF), Endpoint(ce, names.ON[network].hub_line)
-        yield Link(names.link(edge, ce), *ends, network, LinkKind.ACCESS)
+        yield Link(names.link(edge, ce), *ends, network, LinkKind.ACCESS, mtu=context.service.hub.mtu)
     for port, device in enumerate(_PORTS, start=1):
         ends = Endpoint(names.HUB_LAN, f"port{port}"), Endpoint(device, names.LAN_IF)
         yield Link(names.link(names.HUB_LAN, device), *ends, None, LinkKind.LAN)
@@ -162,7 +162,13 @@ def _ce_interfaces(ce: _Ce) -> tuple[Interface, ...]:
     line = addr.on(ce.context.line(ce.network), 2)
     return (
         Interface(names.LOOPBACK_IF, InterfaceKind.LOOPBACK, (addr.single(ce.own.network_address),)),
-        Interface(ce.line, InterfaceKind.ETHERNET, (line,), peer=ce.context.edge(ce.network)),
+        Interface(
+            ce.line,
+            InterfaceKind.ETHERNET,
+            (line,),
+            peer=ce.context.edge(ce.network),
+            mtu=ce.context.service.hub.mtu,
+        ),
         ce.vpn,
         ce.leg.interface(),
         *ce.tunnels,
@@ -237,6 +243,8 @@ def _ce_firewall(ce: _Ce) -> Firewall:
             *_tunnel_sources(context, ce.network),
         ),
         encrypted=(ce.line, ce.vpn.name),
+        tunnels=(names.tunnels(ce.network),),
+        segment=min(map(context.segment, context.sites), default=None),
     )
 
 

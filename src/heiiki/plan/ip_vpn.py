@@ -272,7 +272,13 @@ def _hub(context: Context, router: CarrierRouter) -> _Customer:
             AllowedSource(names.EDGE_ESP_IF, (*own.prefixes, addr.only(ce))),
             AllowedSource(names.EDGE_LINE_IF, (addr.only(addr.host(line, 2)), context.only_vault_service)),
         ),
-        Interface(names.EDGE_LINE_IF, InterfaceKind.ETHERNET, (addr.on(line, 1),), peer=names.HUB_CE_A),
+        Interface(
+            names.EDGE_LINE_IF,
+            InterfaceKind.ETHERNET,
+            (addr.on(line, 1),),
+            peer=names.HUB_CE_A,
+            mtu=context.service.hub.mtu,
+        ),
     )
 
 
@@ -297,6 +303,7 @@ def _spoke(context: Context, router: CarrierRouter, site: Site) -> _Customer:
                 (addr.on(own.access, 1),),
                 peer=names.gateway(site, Network.A),
                 vrf=vrf,
+                mtu=context.line_mtu(site, Network.A),
             ),
         ),
         BgpInstance(

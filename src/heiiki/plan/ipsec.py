@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv4Network
 from heiiki.intent import Site
 from heiiki.plan import addresses as addr
 from heiiki.plan import identities, names
-from heiiki.plan.context import GRE_MTU, Context
+from heiiki.plan.context import Context
 from heiiki.plan.model import (
     EspMode,
     Gre,
@@ -23,7 +23,6 @@ from heiiki.plan.model import (
 )
 
 EDGE_IF_ID = 1
-ESP_MTU = 1446
 ACCESS, VPN = "R-SEC-ACCESS", "R-SEC-ESP"
 _ANY = IPv4Network("0.0.0.0/0")
 
@@ -41,7 +40,7 @@ def site_tunnel(context: Context, site: Site, network: Network) -> Interface:
         InterfaceKind.GRE,
         (addr.on(context.own(site).tunnel(network), 2),),
         peer=names.ON[network].hub_ce,
-        mtu=GRE_MTU,
+        mtu=context.tunnel_mtu(site, network),
         gre=Gre(site_end(context, site, network), context.hub_end(network)),
     )
 
@@ -53,7 +52,7 @@ def hub_tunnel(context: Context, site: Site, network: Network) -> Interface:
         InterfaceKind.GRE,
         (addr.on(context.own(site).tunnel(network), 1),),
         peer=names.gateway(site, network),
-        mtu=GRE_MTU,
+        mtu=context.tunnel_mtu(site, network),
         gre=Gre(context.hub_end(network), site_end(context, site, network)),
     )
 
@@ -99,7 +98,7 @@ def hub_interface(context: Context, network: Network, edge: str) -> Interface:
     inside = addr.on(context.inside_esp(network), 2)
     xfrm = Xfrm(EDGE_IF_ID, names.ON[network].hub_line)
     return Interface(
-        names.ON[network].hub_esp, InterfaceKind.XFRM, (inside,), peer=edge, mtu=ESP_MTU, xfrm=xfrm
+        names.ON[network].hub_esp, InterfaceKind.XFRM, (inside,), peer=edge, mtu=context.vpn_mtu, xfrm=xfrm
     )
 
 
@@ -113,7 +112,7 @@ def edge_interface(context: Context, network: Network, vrf: str | None = None) -
         (inside,),
         peer=names.ON[network].hub_ce,
         vrf=vrf,
-        mtu=ESP_MTU,
+        mtu=context.vpn_mtu,
         xfrm=xfrm,
     )
 

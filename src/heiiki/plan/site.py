@@ -75,7 +75,7 @@ def devices(context: Context, site: Site) -> Iterator[Device]:
     yield _controller(context, site, own)
 
 
-def links(site: Site) -> Iterator[Link]:
+def links(context: Context, site: Site) -> Iterator[Link]:
     """Yield the links of the site: access line, radio, and the legs of its LAN."""
     pe, gateway_a, gateway_b = (
         names.core_router(site.a.pe),
@@ -89,6 +89,7 @@ def links(site: Site) -> Iterator[Link]:
         Network.A,
         LinkKind.ACCESS,
         site.name,
+        context.line_mtu(site, Network.A),
     )
     yield Link(
         names.link(names.ENB, gateway_b),
@@ -97,6 +98,7 @@ def links(site: Site) -> Iterator[Link]:
         Network.B,
         LinkKind.RADIO,
         site.name,
+        context.line_mtu(site, Network.B),
     )
     yield from _lan_legs(site)
 
@@ -162,6 +164,7 @@ def _interfaces_a(context: Context, site: Site, own: SiteAddresses) -> tuple[Int
             InterfaceKind.ETHERNET,
             (addr.on(own.access, 2),),
             peer=names.core_router(site.a.pe),
+            mtu=context.line_mtu(site, Network.A),
         ),
         ipsec.site_tunnel(context, site, Network.A),
     )
@@ -208,8 +211,7 @@ def _allowed(context: Context, own: SiteAddresses, networks: tuple[Network, ...]
     for interface in names.LAN_IFS:
         yield AllowedSource(interface, (own.lan, context.hub_lan))
     for network in networks:
-        # The hub's PE says from inside of its VPN that a packet is too long for it (RFC 1191).
-        carrier = (own.pe, addr.host(context.inside_esp(network), 1)) if network is Network.A else ()
+        carrier = (own.pe,) if network is Network.A else ()
         yield AllowedSource(
             names.ON[network].uplink, (*context.underlay_set(network).prefixes, *map(addr.only, carrier))
         )
@@ -218,6 +220,7 @@ def _allowed(context: Context, own: SiteAddresses, networks: tuple[Network, ...]
 
 def _filter(
     context: Context,
+    site: Site,
     own: SiteAddresses,
     networks: tuple[Network, ...],
     leg: lan.Leg | None,
@@ -230,6 +233,8 @@ def _filter(
         pairs=(_pair(context, own, networks, doubled=leg is not None),),
         sources=tuple(_allowed(context, own, networks)),
         encrypted=tuple(names.ON[network].uplink for network in networks),
+        tunnels=tuple(names.ON[network].tunnel for network in networks),
+        segment=context.segment(site),
     )
 
 
@@ -264,7 +269,7 @@ def _ce_a(context: Context, site: Site, own: SiteAddresses) -> Device:
             leg.interface(),
         ),
         router=_router_a(context, own, neighbors),
-        firewall=_filter(context, own, (Network.A,), leg),
+        firewall=_filter(context, site, own, (Network.A,), leg),
         vrrp=lan.vrrp(context, leg, master=Network(site.primary) is Network.A),
         lan_watch=lan.watch(context, leg),
         routes=_last_resort(context, site, leg, Network.A),
@@ -303,7 +308,7 @@ def _gateway_b(context: Context, site: Site, own: SiteAddresses) -> Device:
             (own.lan,),
             (context.hub_set, _lan_set(own)),
         ),
-        firewall=_filter(context, own, (Network.B,), leg),
+        firewall=_filter(context, site, own, (Network.B,), leg),
         vrrp=lan.vrrp(context, leg, master=Network(site.primary) is Network.B),
         lan_watch=lan.watch(context, leg),
         routes=(*_over_wwan(context), *_last_resort(context, site, leg, Network.B)),
@@ -329,7 +334,7 @@ def _gateway_both(context: Context, site: Site, own: SiteAddresses) -> Device:
         site=site.name,
         interfaces=(*_interfaces_a(context, site, own), *_interfaces_b(context, site, own), leg),
         router=_router_a(context, own, neighbors),
-        firewall=_filter(context, own, tuple(Network), None),
+        firewall=_filter(context, site, own, tuple(Network), None),
         routes=_over_wwan(context, last_resort=True),
         sim=sim(context, site),
         identity=identities.identity(context, names.gateway(site, Network.B), DeviceClass.GATEWAY),

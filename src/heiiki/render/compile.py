@@ -238,7 +238,7 @@ def _pgw(_plan: Plan, device: Device) -> Part | None:
     config = {
         "address": str(pgw.gtp_address),
         "interface": "gtp0",
-        "mtu": 1400,
+        "mtu": pgw.mtu,
         "apns": [{"name": pgw.apn, "pool": str(pgw.pool)}],
         "subscribers": [{"imsi": sim.imsi, "apn": sim.apn, "address": str(sim.address)} for sim in pgw.sims],
     }

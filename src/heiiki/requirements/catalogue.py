@@ -54,6 +54,9 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         "R-CLOSED/carrier", "TR-1072 7.1", "No transit over the Internet inside of the carriers' networks", ()
     ),
     Requirement("R-FIT", "TR-1072 7.2, 7.3", "The access suits the volume of the controlled resource", (_D,)),
+    Requirement(
+        "R-FIT/size", "TR-1072 7.2, 7.3", "The largest packet of a tunnel crosses its path whole", (_D, _L)
+    ),
     Requirement("R-ISO-GROUP", "TR-1072 4.4", "XMPP server and DRAS form one closed group", (_C, _L)),
     Requirement("R-ISO-CARRIER", "TR-1072 4.4", "No entry from the carrier network", (_C, _L)),
     Requirement("R-ISO-SITE", "TR-1072 4.4", "No customer reaches another, no gateway another", (_D, _C, _L)),

@@ -10,7 +10,7 @@ route, rule or timer is changed.
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -61,14 +61,17 @@ def _legs(plan: Plan, site: SitePlan, network: str) -> Iterator[Leg]:
     yield Leg(site.name, network, packet, (here.name, up.interface))
 
 
-def measure(fleet: Fleet, over: Collection[Leg], patience: int = 1) -> ProbeRun:
-    """Send echo requests on each leg, all legs at once; `patience` as in `send_probes`.
+def measure(
+    fleet: Fleet, over: Collection[Leg], patience: int = 1, more: Iterable[ProbePacket] = ()
+) -> ProbeRun:
+    """Send echo requests on each leg, all at once, and `more` after them; `patience` as in `send_probes`.
 
     There are `COUNT` on a leg, or as many as the router with the most legs can tell apart in one run.
     """
     busiest = max(Counter(leg.packet.out.device for leg in over).values(), default=1)
     count = min(COUNT, MOST // busiest)
     every = [replace(leg.packet, repeat=index) for index in range(count) for leg in over]
+    every += more
     return send_probes(fleet, every, dict.fromkeys(leg.entry[0] for leg in over), patience=patience)
 
 

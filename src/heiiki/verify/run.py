@@ -18,7 +18,7 @@ from heiiki.report.header import iso, utc_now
 from heiiki.report.verdicts import EVERY_FAULT
 from heiiki.requirements import Result, Verdict
 from heiiki.transport.base import Transport
-from heiiki.verify import access, paths
+from heiiki.verify import access, paths, sizes
 from heiiki.verify.config import running as configuration
 from heiiki.verify.config import server
 from heiiki.verify.faults import campaign
@@ -245,8 +245,10 @@ def _sessions(scene: _Scene) -> Iterator[Verdict]:
 
 
 def _paths(scene: _Scene) -> Iterator[Verdict]:
-    probe_run = paths.measure(scene.fleet, tuple(paths.legs(scene.plan)), scene.patience)
+    legs, large = tuple(paths.legs(scene.plan)), sizes.packets(scene.plan)
+    probe_run = paths.measure(scene.fleet, legs, scene.patience, large)
     yield from paths.verdicts(scene.plan, probe_run, scene.keep)
+    yield from sizes.verdicts(scene.plan, probe_run, scene.keep)
     yield from paths.in_service(scene.plan, scene.fleet, scene.keep)
 
 

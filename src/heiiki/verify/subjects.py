@@ -6,6 +6,7 @@ A check that yields nothing for a site, a pair or a device would otherwise leave
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
+from heiiki.design import sizes
 from heiiki.design.associations import ipsec_devices, protected
 from heiiki.design.subjects import subjects as design_subjects
 from heiiki.plan.model import Function, Network, Plan
@@ -71,6 +72,7 @@ def _of_sites(plan: Plan) -> Named:
         for network in Network:
             yield "R-DUAL", f"{site.name} over {network.upper()}"
             yield "R-DELAY", f"{site.name} over {network.upper()}"
+            yield sizes.REQUIREMENT, sizes.subject(site, network)
         yield "R-DELAY", f"{site.name} in service"
 
 

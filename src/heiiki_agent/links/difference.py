@@ -142,7 +142,7 @@ def _parameters(link: Link) -> Iterator[str]:
     if link.table is not None:
         yield f"table {link.table}"
     if link.gre is not None:
-        yield f"local {link.gre.local} remote {link.gre.remote} ttl 64"
+        yield f"local {link.gre.local} remote {link.gre.remote} ttl 64 tos inherit"
     if link.xfrm is not None:
         yield f"dev {link.xfrm.underlay} if_id {link.xfrm.if_id}"
 

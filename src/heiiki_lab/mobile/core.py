@@ -93,11 +93,13 @@ class Radio:
 
     Attributes:
         modem: a modem is kept attached there; False for a node from which attaches are only tried.
+        mtu: largest IP packet of the UE, octets; a real network says it at the attach (TS 24.008 10.5.6.3).
     """
 
     enb: Port
     ue: Port
-    modem: bool = True
+    modem: bool
+    mtu: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,4 +348,4 @@ def _route_from_sgw(core: MobileCore, link: Link) -> str:
 
 
 def _modem(core: MobileCore, radio: Radio) -> File:
-    return _json({"interface": radio.ue.interface, "plmn": core.plmn})
+    return _json({"interface": radio.ue.interface, "plmn": core.plmn, "mtu": radio.mtu})

@@ -28,7 +28,6 @@ USIM = Path("/etc/heiiki-sim/usim.json")
 APN = Path("/etc/heiiki/wwan.json")
 STATUS = Path("/run/heiiki/ue.json")
 INTERFACE = "wwan0"
-MTU = 1400
 
 _LOG = logging.getLogger("ue")
 
@@ -59,7 +58,7 @@ class Modem:
         self._loop = Loop()
         self._radio = RadioLink(config)
         self._plmn = config.plmn
-        self._wwan = Wwan(INTERFACE, MTU)
+        self._wwan = Wwan(INTERFACE, config.mtu)
         self._status = Status()
         self._usim: Usim | None = None
         self._apn: str | None = None

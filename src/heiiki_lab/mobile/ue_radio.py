@@ -22,12 +22,13 @@ class Config:
 
     interface: str
     plmn: bytes
+    mtu: int
 
 
 def parse_config(text: str) -> Config:
     """Read the configuration file that `core.files` wrote."""
     data = json.loads(text)
-    return Config(data["interface"], bytes.fromhex(data["plmn"]))
+    return Config(data["interface"], bytes.fromhex(data["plmn"]), data["mtu"])
 
 
 @dataclass

@@ -217,6 +217,7 @@ def test_a_missing_path_is_unknown() -> None:
         ("R-DUAL", "namba"): Result.UNKNOWN,
         ("R-AVAIL", "namba"): Result.UNKNOWN,
         ("R-SEC-ACCESS", "namba over B"): Result.UNKNOWN,
+        ("R-FIT/size", "namba over B"): Result.UNKNOWN,
     }
 
 

@@ -198,7 +198,7 @@ def test_new_device_is_made_in_an_order_that_works() -> None:
         "link set cust up",
         "link set lan0 master cust",
         "link set lan0 up",
-        "link add gre-a type gre local 10.64.0.11 remote 10.1.0.2 ttl 64",
+        "link add gre-a type gre local 10.64.0.11 remote 10.1.0.2 ttl 64 tos inherit",
         "link set gre-a mtu 1360",
         "link set gre-a up",
         "address del 192.0.2.1/24 dev lan0",
@@ -273,7 +273,7 @@ def test_tunnel_ends_and_lost_rule_are_mended() -> None:
     }
     last = Route(1001, "0.0.0.0/0", kind=model.UNREACHABLE, metric=model.LAST_RESORT_METRIC)
     assert difference(plan, State(there, frozenset({last}), frozenset({(32765, "255")}))).batch == (
-        "link set gre-a type gre local 10.64.0.11 remote 10.1.0.2 ttl 64",
+        "link set gre-a type gre local 10.64.0.11 remote 10.1.0.2 ttl 64 tos inherit",
         "rule add l3mdev pref 1000",
     )
 

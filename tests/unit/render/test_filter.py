@@ -27,6 +27,9 @@ def filters(plan: Plan) -> list[Device]:
     return [device for device in plan.managed() if device.firewall is not None]
 
 
+FRAG_NEEDED = "icmp type destination-unreachable icmp code frag-needed ip daddr {"
+
+
 def chain(rules: str, name: str) -> list[str]:
     """The rules of a chain, without comments and its hook."""
     body = rules.partition(f"\tchain {name} {{\n")[2].partition("\n\t}\n")[0]
@@ -50,12 +53,18 @@ def test_what_comes_in_by_another_interface_is_dropped_and_counted(plan: Plan) -
 
 
 def test_a_source_that_is_checked_goes_nowhere_else(plan: Plan) -> None:
-    """A chain of sources ends in a verdict: nothing comes back from it to be dropped or to pass."""
+    """A chain of sources ends in a verdict: nothing comes back from it to be dropped or to pass.
+
+    Besides, a carrier's router may say that a packet of a tunnel is too large, to the tunnel's own device.
+    """
     for device in filters(plan):
         rules = render("linux/nftables.conf.j2", plan, device)
         for name, verdict in dispatched(rules).items():
             if verdict != "accept":
-                passed, dropped = chain(rules, verdict.removeprefix("goto "))
+                passed, *too_large, dropped = chain(rules, verdict.removeprefix("goto "))
+                assert [rule.startswith(FRAG_NEEDED) for rule in too_large] == [True] * (
+                    name in device.firewall.encrypted
+                ), (device.name, name)
                 assert passed.endswith("} accept"), (device.name, name)
                 assert dropped.endswith("drop"), (device.name, name)
 
@@ -247,3 +256,15 @@ def test_a_device_whose_filter_is_not_loaded_is_managed_all_the_same(plan: Plan)
 def test_no_interface_of_the_plan_can_be_named_for_management(plan: Plan) -> None:
     names = {item.name for device in plan.managed() for item in device.interfaces}
     assert {name for name in names if not PLANNED_INTERFACE.fullmatch(name)} == set()
+
+
+def test_no_tcp_segment_is_larger_than_the_smaller_path(plan: Plan) -> None:
+    """So a connection survives a switch of paths: 1,298 octets over B, less the headers of IP and TCP."""
+    clamped = {}
+    for device in filters(plan):
+        rules = render("linux/nftables.conf.j2", plan, device)
+        clamped[device.name] = [line.partition(" tcp option")[2] for line in chain(rules, "segments")]
+    tunnelled = {device.name for device in plan.devices if any(item.gre for item in device.interfaces)}
+    rule = " maxseg size > 1258 tcp option maxseg size set 1258"
+    assert {name for name, rules in clamped.items() if rules == [rule]} == tunnelled
+    assert all(not rules for name, rules in clamped.items() if name not in tunnelled)

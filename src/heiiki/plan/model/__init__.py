@@ -33,9 +33,10 @@ from heiiki.plan.model.risks import Risks, SharedRisk
 from heiiki.plan.model.routing import BgpInstance, BgpNeighbor, PrefixSet, Router, StaticRoute, VpnTargets
 from heiiki.plan.model.service import Management, Plan, SitePlan
 from heiiki.plan.model.timers import BfdProfile, IkeTimers, Timers
-from heiiki.plan.model.topology import Endpoint, Link, LinkKind, Path
+from heiiki.plan.model.topology import ETHERNET_MTU, Endpoint, Link, LinkKind, Path
 
 __all__ = [
+    "ETHERNET_MTU",
     "AllowedSource",
     "Availability",
     "BfdProfile",

@@ -93,6 +93,8 @@ class Firewall:
         encrypted: uplinks below the device's tunnels. A device that has any takes and sends GRE only inside
             of ESP, on whatever interface (R-SEC-ACCESS); where the uplink is itself the inside of a tunnel,
             that is ESP of its own.
+        tunnels: interfaces that take smaller packets than a LAN.
+        segment: largest TCP segment (RFC 9293 3.7.1) that passes every tunnel here, octets; None without.
         management: how it is reached from outside of the closed networks; None: it is not.
     """
 
@@ -102,4 +104,6 @@ class Firewall:
     transits: tuple[Transit, ...] = ()
     separated: tuple[str, ...] = ()
     encrypted: tuple[str, ...] = ()
+    tunnels: tuple[str, ...] = ()
+    segment: int | None = None
     management: ManagementAccess | None = None

@@ -21,6 +21,7 @@ class Pgw:
 
     apn: str
     pool: IPv4Network
+    mtu: int
     gtp_address: IPv4Address
     sims: tuple[Sim, ...]
 

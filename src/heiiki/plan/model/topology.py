@@ -5,6 +5,8 @@ from enum import StrEnum
 
 from heiiki.plan.model.networks import Network
 
+ETHERNET_MTU = 1500
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -41,6 +43,7 @@ class Link:
         name: unique name, ``<device>--<device>`` or the 3GPP reference point with the devices.
         network: the closed network that it is part of; None for a leg of a LAN.
         site: the site that it serves alone, or None.
+        mtu: the largest IP packet on it, octets.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Link:
     network: Network | None
     kind: LinkKind
     site: str | None = None
+    mtu: int = ETHERNET_MTU
 
     @property
     def segment(self) -> str:

@@ -31,6 +31,7 @@ class ProbePacket:
         target: the device that owns `destination`.
         protocol: ``icmp``, ``udp`` or ``tcp``.
         port: destination port; 0 for icmp.
+        size: octets of an echo request that is not to be fragmented; 0 for the smallest, which may be.
     """
 
     topic: str
@@ -42,6 +43,7 @@ class ProbePacket:
     port: int = 0
     ttl: int = _TTL
     repeat: int = 0
+    size: int = 0
 
     def __str__(self) -> str:
         """Source device, addresses, protocol and exit, as human-readable text."""
@@ -168,7 +170,7 @@ def number(packets: Iterable[ProbePacket]) -> tuple[dict[int, ProbePacket], list
 def _line(key: int, packet: ProbePacket) -> list[Any]:
     via = None if packet.out.via is None else str(packet.out.via)
     addresses = str(packet.source), str(packet.destination)
-    return [key, packet.out.interface, via, *addresses, packet.protocol, packet.port, packet.ttl]
+    return [key, packet.out.interface, via, *addresses, packet.protocol, packet.port, packet.ttl, packet.size]
 
 
 def collect(numbered: Mapping[int, ProbePacket], answers: Mapping[str, Answer]) -> ProbeRun:

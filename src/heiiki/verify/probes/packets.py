@@ -38,12 +38,15 @@ _SYN, _ACK, _RST = 0x02, 0x10, 0x04
 _STAMP_SIZE, _REFLECTED_AT = 44, 24
 _ECHO_SIZE, _SEGMENT_SIZE, _QUOTE_SIZE, _SMALLEST = 16, 20, 28, 28
 _MARK = struct.Struct("!II")
+_WHOLE = 0x4000  # Don't Fragment
+_BEFORE_ECHO_DATA = 28
 
 
 def main(parameters: dict[str, Any]) -> dict[str, Any]:
     """Listen for ``listen_s`` seconds; after ``start_s`` send ``packets``.
 
-    A packet is given as [number, interface, next hop or None, source, destination, protocol, port, TTL].
+    A packet is given as [number, interface, next hop or None, source, destination, protocol, port, TTL,
+    size]. An echo request with a size has that many octets, and is not to be fragmented (RFC 791).
     """
     return ProbeRun(parameters).run()
 
@@ -59,17 +62,18 @@ def checksum(data: bytes) -> int:
 
 def encoded(run: int, packet: list[Any]) -> bytes:
     """Return `packet` as the bytes of an IPv4 packet."""
-    number, _interface, _via, source, destination, protocol, port, ttl = packet
+    number, _interface, _via, source, destination, protocol, port, ttl, size = packet
     addresses = ipaddress.IPv4Address(source).packed + ipaddress.IPv4Address(destination).packed
-    body, kind = _body(run, number, protocol, port, addresses)
-    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), number & 0xFFFF, 0, ttl, kind, 0) + addresses
+    body, kind = _body(run, number, protocol, port, addresses, size)
+    head = 0x45, 0, 20 + len(body), number & 0xFFFF, _WHOLE if size else 0, ttl, kind, 0
+    header = struct.pack("!BBHHHBBH", *head) + addresses
     return header[:10] + struct.pack("!H", checksum(header)) + header[12:] + body
 
 
-def _body(run: int, number: int, protocol: str, port: int, addresses: bytes) -> tuple[bytes, int]:
+def _body(run: int, number: int, protocol: str, port: int, addresses: bytes, size: int) -> tuple[bytes, int]:
     mark = _MARK.pack(run, number)
     if protocol == "icmp":
-        payload = mark + bytes(16)
+        payload = mark + bytes(max(16, size - _BEFORE_ECHO_DATA - len(mark)))
         header = struct.pack("!BBHHH", _ECHO, 0, 0, run & 0xFFFF, number & 0xFFFF)
         return header[:2] + struct.pack("!H", checksum(header + payload)) + header[4:] + payload, _ICMP
     if protocol == "udp":

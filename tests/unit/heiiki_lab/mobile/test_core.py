@@ -54,7 +54,10 @@ def network() -> MobileCore:
         s1_mme=link(3, "enb", "mme", "s1mme"),
         s1_u=link(4, "enb", "sgw", "s1u"),
         sgw_address=IPv4Address("198.51.100.3"),
-        radios=(Radio(radios[0].a, radios[0].b), Radio(radios[1].a, radios[1].b, modem=False)),
+        radios=(
+            Radio(radios[0].a, radios[0].b, modem=True, mtu=1358),
+            Radio(radios[1].a, radios[1].b, modem=False, mtu=1358),
+        ),
     )
 
 

@@ -49,7 +49,7 @@ def results(verdicts: Iterable[Verdict]) -> dict[str, Result]:
 
 def tracing(fleet_of: Any) -> Any:
     def reply(device: str, probe: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        answers = {str(one[0]): [["expired", f"10.9.9.{one[-1]}", 0.01]] for one in parameters["packets"]}
+        answers = {str(one[0]): [["expired", f"10.9.9.{one[7]}", 0.01]] for one in parameters["packets"]}
         sent = [one[0] for one in parameters["packets"]]
         return {
             "sent": sent,

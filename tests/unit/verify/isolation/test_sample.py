@@ -78,7 +78,7 @@ def test_what_a_run_cannot_tell_apart_is_not_sent(plan: Plan) -> None:
 def test_the_last_number_is_heard_as_it_was_sent() -> None:
     for key in (1, MOST, (1 << 16) + 1, (1 << 32) - 1):
         for protocol, port in (("icmp", 0), ("udp", 862), ("tcp", 179)):
-            packet = [key, "x", None, "10.0.0.1", "10.0.0.2", protocol, port, 64]
+            packet = [key, "x", None, "10.0.0.1", "10.0.0.2", protocol, port, 64, 0]
             assert heard(77, encoded(77, packet)) == key
 
 

@@ -13,7 +13,7 @@ NUMBER = (3 << 16) + 258
 
 
 def packet(protocol: str, port: int = 0) -> list[Any]:
-    return [NUMBER, "lan0", None, "10.0.0.1", "10.0.0.2", protocol, port, 64]
+    return [NUMBER, "lan0", None, "10.0.0.1", "10.0.0.2", protocol, port, 64, 0]
 
 
 @pytest.mark.parametrize(("protocol", "port"), [("icmp", 0), ("udp", 862), ("tcp", 179)])
@@ -71,3 +71,11 @@ def test_traffic_of_others_is_neither_heard_nor_an_answer() -> None:
     other = back(packets.encoded(RUN, packet("udp", 53)), struct.pack("!HHHH", 53, 9, 8, 0), 17)
     assert packets.heard(RUN, other) is None
     assert packets.answer(RUN, other) is None
+
+
+def test_an_echo_request_with_a_size_has_it_and_stays_whole() -> None:
+    data = packets.encoded(RUN, [*packet("icmp")[:-1], 1386])
+    assert len(data) == 1386 == struct.unpack("!H", data[2:4])[0]
+    assert struct.unpack("!H", data[6:8])[0] == 0x4000
+    assert packets.checksum(data[:20]) == packets.checksum(data[20:]) == 0
+    assert packets.heard(RUN, data) == NUMBER
