@@ -261,7 +261,7 @@ def _isolation(scene: _Scene) -> Iterator[Verdict]:
     everything = (
         *sites.packets(plan, sample.Population(plan).draw(random)),
         *group.packets(plan, random),
-        *carrier.packets(plan),
+        *carrier.packets(plan, random),
         *spoofing.packets(plan),
     )
     listeners = (*spoofing.listeners(plan), *(one.name for one in carrier.second_customers(plan)))

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from ipaddress import IPv4Address
+from random import Random
 
 from heiiki.plan.model import Device, Endpoint, Function, Network, Plan
 from heiiki.requirements import Result, Verdict
 from heiiki.verify.isolation.packets import PROTOCOLS, Outcome, ProbePacket, ProbeRun
+from heiiki.verify.isolation.sample import Population, told
 from heiiki.verify.isolation.sites import listing
 from heiiki.verify.network import Exit, hub_ce, over_a, servers, site_devices
 from heiiki.verify.verdicts import Keep, live, not_listening, summarise, unanswered_positives, unknown, unsent
@@ -25,9 +27,13 @@ def ours(plan: Plan) -> tuple[Device, ...]:
     return (*servers(plan), *routers, *(device for site in plan.sites for device in site_devices(plan, site)))
 
 
-def packets(plan: Plan) -> Iterator[ProbePacket]:
-    """Yield packets of the second customer to our addresses, and of the carriers' routers to our hosts."""
-    yield from _of_customer(plan, second_customers(plan))
+def packets(plan: Plan, random: Random) -> Iterator[ProbePacket]:
+    """Yield packets of the second customer to our addresses, and of the carriers' routers to our hosts.
+
+    In a large service, of the second customer to some of the sites, drawn at random.
+    """
+    if second_customers(plan):
+        yield from _of_customer(plan, second_customers(plan), tuple(_visited(plan, random)))
     for out, source, peer, address in attachments(plan):
         yield ProbePacket(CARRIER_POSITIVE, out, source, address, peer.name)
         for target in _behind(plan, peer):
@@ -35,13 +41,21 @@ def packets(plan: Plan) -> Iterator[ProbePacket]:
                 yield ProbePacket(CARRIER, out, source, target.addresses[0], target.name, protocol, port)
 
 
-def _of_customer(plan: Plan, members: tuple[Device, ...]) -> Iterator[ProbePacket]:
+def _visited(plan: Plan, random: Random) -> Iterator[Device]:
+    yield from (device for device in ours(plan) if device.site is None)
+    for site in Population(plan).some_sites(random):
+        yield from site_devices(plan, site)
+
+
+def _of_customer(
+    plan: Plan, members: tuple[Device, ...], visited: tuple[Device, ...]
+) -> Iterator[ProbePacket]:
     for sender in members:
         out, source = over_a(plan, sender), sender.addresses[0]
         for other in members:
             if other.name != sender.name:
                 yield ProbePacket(CUSTOMER_POSITIVE, out, source, other.addresses[0], other.name)
-        for device in ours(plan):
+        for device in visited:
             for address in device.addresses:
                 for protocol, port in PROTOCOLS:
                     yield ProbePacket(CUSTOMER, out, source, address, device.name, protocol, port)
@@ -86,15 +100,27 @@ def verdicts(plan: Plan, probe_run: ProbeRun, keep: Keep) -> Iterator[Verdict]:
         )
     for device in second_customers(plan):
         subject = f"second customer at {device.name}"
-        yield _verdict(probe_run, keep, subject, (device.name, CUSTOMER, CUSTOMER_POSITIVE), everyone)
+        which = (device.name, CUSTOMER, CUSTOMER_POSITIVE)
+        yield _verdict(probe_run, keep, subject, which, everyone, _extent(plan, probe_run, device))
     for carrier in dict.fromkeys(out.device for out, _, _, _ in attachments(plan)):
-        yield _verdict(
-            probe_run, keep, f"carrier router {carrier}", (carrier, CARRIER, CARRIER_POSITIVE), hosts
-        )
+        which = (carrier, CARRIER, CARRIER_POSITIVE)
+        yield _verdict(probe_run, keep, f"carrier router {carrier}", which, hosts)
+
+
+def _extent(plan: Plan, probe_run: ProbeRun, sender: Device) -> str:
+    """Return how many of the sites a device of the second customer tried, where that is a sample."""
+    mine = (one.packet for one in probe_run.of(CUSTOMER) if one.packet.out.device == sender.name)
+    tried = {plan.device(packet.target).site for packet in mine} - {None}
+    return "" if Population(plan).whole else f"; {told(len(tried), len(plan.sites), 'sites')}"
 
 
 def _verdict(
-    probe_run: ProbeRun, keep: Keep, subject: str, which: tuple[str, str, str], closed: set[str]
+    probe_run: ProbeRun,
+    keep: Keep,
+    subject: str,
+    which: tuple[str, str, str],
+    closed: set[str],
+    extent: str = "",
 ) -> Verdict:
     device, negative, positive = which
     mine = [outcome for outcome in probe_run.of(negative) if outcome.packet.out.device == device]
@@ -113,7 +139,8 @@ def _verdict(
     scope = (
         f"{len(mine)} packets to {len({one.packet.destination for one in mine})} addresses: none arrived; "
     )
-    return live("R-ISO-CARRIER", subject, Result.PASS, f"{scope}{len(positives)} positives arrived", evidence)
+    scope += f"{len(positives)} positives arrived{extent}"
+    return live("R-ISO-CARRIER", subject, Result.PASS, scope, evidence)
 
 
 def _example(entered: list[Outcome], closed: set[str]) -> str:

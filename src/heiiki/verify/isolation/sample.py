@@ -58,6 +58,17 @@ class Population:
         """Whether every pair is tried."""
         return len(self.plan.sites) <= EVERY_PAIR
 
+    def some_sites(self, random: Random) -> Iterator[SitePlan]:
+        """Yield every site, or of a large service `LEAST` of each figure of redundancy."""
+        if self.whole:
+            yield from self.plan.sites
+            return
+        figures: dict[str, list[SitePlan]] = defaultdict(list)
+        for site in self.plan.sites:
+            figures[_figure(site)].append(site)
+        for found in figures.values():
+            yield from random.sample(found, min(LEAST, len(found)))
+
     @cached_property
     def _group_of(self) -> Mapping[str, _Group]:
         over_a = {path.site: path.elements for path in self.plan.paths if path.network is Network.A}

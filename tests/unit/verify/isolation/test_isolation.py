@@ -28,7 +28,7 @@ def healthy(plan: Plan) -> list[Outcome]:
     packets = (
         *sites.packets(plan, Population(plan).draw(seeded(1))),
         *group.packets(plan, seeded(1)),
-        *carrier.packets(plan),
+        *carrier.packets(plan, seeded(1)),
         *spoofing.packets(plan),
     )
     for packet in packets:

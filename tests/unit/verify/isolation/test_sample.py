@@ -15,7 +15,7 @@ from heiiki.plan import Plan, build
 from heiiki.plan.model import Function, Network
 from heiiki.requirements import Result
 from heiiki.verify import paths
-from heiiki.verify.isolation import group, sites, spoofing
+from heiiki.verify.isolation import carrier, group, sites, spoofing
 from heiiki.verify.isolation.packets import MOST, Outcome, ProbePacket, ProbeRun, Reply, number, send_probes
 from heiiki.verify.isolation.sample import EVERY_PAIR, LEAST, ROUNDS, Pair, Population, share, told
 from heiiki.verify.probes.packets import encoded, heard
@@ -31,7 +31,14 @@ def made(folder: Path, count: int) -> Plan:
     (folder / "sites").mkdir()
     for name, text in generate("large", count, 3).items():
         (folder / name).write_text(text, encoding="utf-8")
+    with (folder / "service.yml").open("a", encoding="utf-8") as file:
+        file.write(f"test_equipment:\n  overlaps: {_first_site(folder)}\n")
     return build(load(folder))
+
+
+def _first_site(folder: Path) -> str:
+    first = min((folder / "sites").iterdir()).read_text(encoding="utf-8")
+    return next(line.split()[1] for line in first.splitlines() if line.startswith("name:"))
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +53,13 @@ def drawn(large: Plan) -> tuple[Pair, ...]:
 
 @pytest.fixture(scope="module")
 def everything(large: Plan, drawn: tuple[Pair, ...]) -> tuple[ProbePacket, ...]:
-    return (*sites.packets(large, drawn), *group.packets(large, seeded(5)), *spoofing.packets(large))
+    of_carrier = carrier.packets(large, seeded(5))
+    return (
+        *sites.packets(large, drawn),
+        *group.packets(large, seeded(5)),
+        *of_carrier,
+        *spoofing.packets(large),
+    )
 
 
 def test_every_packet_of_a_thousand_sites_has_a_number_of_its_own(
@@ -63,7 +76,24 @@ def test_every_packet_of_a_thousand_sites_has_a_number_of_its_own(
 def test_no_device_sends_so_much_that_a_run_takes_long(everything: tuple[ProbePacket, ...]) -> None:
     """36 packets to each other site by each way out were 36,000 and more a device."""
     counts = Counter(packet.out.device for packet in everything)
-    assert max(counts.values()) < 5_000
+    assert max(counts.values()) < 7_000
+    assert sum(counts.values()) < 400 * SITES
+
+
+def test_the_second_customer_tries_the_hub_and_a_sample_of_the_sites(large: Plan, kept: Any) -> None:
+    assert len(carrier.second_customers(large)) == 2
+    outcomes = [
+        Outcome(packet, "", {packet.target: ("x",)} if packet.topic.endswith("+") else {})
+        for packet in carrier.packets(large, seeded(3))
+    ]
+    tried = {one.packet.target for one in outcomes if one.packet.topic == carrier.CUSTOMER}
+    assert {"dras", "xmpp", "hub-ce-a", "hub-ce-b"} <= tried
+    judged = list(carrier.verdicts(large, ProbeRun(tuple(outcomes), {}, {}, {}), kept))
+    mine = [one for one in judged if one.subject.startswith("second customer")]
+    assert {one.result for one in judged} == {Result.PASS}
+    assert [one.reason.partition("positives arrived")[2] for one in mine] == [
+        f"; {told(2 * LEAST, SITES, 'sites')}"
+    ] * 2
 
 
 def test_what_a_run_cannot_tell_apart_is_not_sent(plan: Plan) -> None:
