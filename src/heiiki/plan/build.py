@@ -7,7 +7,7 @@ from dataclasses import replace
 from heiiki.errors import IntentError
 from heiiki.intent import Intent, Service
 from heiiki.intent.model import Mark
-from heiiki.plan import epc, faults, hub, identities, ip_vpn, paths, site, test_equipment
+from heiiki.plan import epc, faults, floods, hub, identities, ip_vpn, paths, site, test_equipment
 from heiiki.plan.addresses import LAN_GATEWAY, host
 from heiiki.plan.context import Context
 from heiiki.plan.model import (
@@ -39,6 +39,7 @@ def build(intent: Intent) -> Plan:
     known = {*(device.name for device in devices), *(link.name for link in links)}
     by_name = {device.name: device for device in devices}
     primary = {item.name: Network(item.primary) for item in intent.sites}
+    sites = tuple(site.site_plan(context, item) for item in intent.sites)
     return Plan(
         service=intent.service.service,
         title=intent.service.title,
@@ -50,9 +51,12 @@ def build(intent: Intent) -> Plan:
         hub_virtual_gateway=host(context.hub_lan, LAN_GATEWAY),
         devices=devices,
         links=links,
-        sites=tuple(site.site_plan(context, item) for item in intent.sites),
+        sites=sites,
         paths=ways,
-        faults=tuple(faults.faults(ways, primary, by_name, {link.name: link for link in links})),
+        faults=(
+            *faults.faults(ways, primary, by_name, {link.name: link for link in links}),
+            *floods.floods(sites),
+        ),
         pki=identities.pki(context),
         reliability=_reliability(intent.service),
         management=context.management,

@@ -1,4 +1,4 @@
-"""Rows of the fault table: what failed, how, and how long each site heard nothing (R-GAP, R-DUAL, live)."""
+"""Rows of the fault table: what failed or was flooded, how, and how long each site heard nothing (live)."""
 
 import hashlib
 import json
@@ -15,20 +15,22 @@ GAP_BOUND_S = 2.0
 """Longest interruption that TR-1072 5.3.1 tolerates, seconds."""
 
 REQUIREMENT = "R-GAP"
-_WHOLE_NETWORK = "R-DUAL"
+_WHOLE_NETWORK, _FLOOD = "R-DUAL", "R-ISO-MALICE/flood"
+_OF_KIND = {ElementKind.NETWORK: _WHOLE_NETWORK, ElementKind.FLOOD: _FLOOD}
+_OF_MODE = {FailureMode.AWAY: _WHOLE_NETWORK, FailureMode.FLOOD: _FLOOD}
 
 
 def requirement(kind: str) -> str:
     """Return what a fault of an element of `kind` is measured for."""
-    return _WHOLE_NETWORK if kind == ElementKind.NETWORK else REQUIREMENT
+    return _OF_KIND.get(ElementKind(kind), REQUIREMENT)
 
 
 def is_row(identifier: str, stage: Stage, subject: str) -> bool:
     """Tell whether a verdict stands for a row of the fault table: its subject is ``target/mode``."""
     if stage is not Stage.LIVE:
         return False
-    mode = subject.rpartition("/")[2]
-    return identifier == (_WHOLE_NETWORK if mode == FailureMode.AWAY else REQUIREMENT)
+    words = subject.rpartition("/")[2].split("-")
+    return identifier == next((_OF_MODE[mode] for mode in _OF_MODE if mode == words[-1]), REQUIREMENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class FaultRow:
 
     Attributes:
         target: name of the link or device that was failed.
-        kind: ``link``, ``node``, ``program`` or ``network``.
+        kind: ``link``, ``node``, ``program``, ``network`` or ``flood``.
         network: ``a``, ``b`` or ``lan``.
         exempt: why R-GAP does not apply (clause), or the empty string.
         result: the verdict; ``unknown`` where it was not or could not be measured.
@@ -92,7 +94,7 @@ class FaultRow:
             nothing was failed.
         origin: when and of what it was measured; None when it was not.
         evidence: what it rests on.
-        program: the program of the device that was failed; empty where it was all of it.
+        program: the program that was failed, or the service that was flooded; empty where it was all of it.
     """
 
     target: str
@@ -149,7 +151,7 @@ def not_measured(fault: Fault, reason: str) -> FaultRow:
         fault.exempt,
         Result.UNKNOWN,
         reason,
-        program=fault.program or "",
+        program=fault.part,
     )
 
 

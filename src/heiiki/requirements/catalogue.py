@@ -67,7 +67,7 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         (_C, _L),
     ),
     Requirement(
-        "R-ISO-MALICE/flood", "TR-1072 4.4", "The other sites keep their service while a site floods", ()
+        "R-ISO-MALICE/flood", "TR-1072 4.4", "The sites keep their service while one site floods", (_L,)
     ),
     Requirement(
         "R-ISO-MALICE/control",

@@ -58,7 +58,7 @@ def _row(fault: Fault, rank: int) -> FaultRow:
 
 def _measured(fault: Fault, result: Result, reason: str, gaps: tuple[Gap, ...]) -> FaultRow:
     row = (fault.target, fault.kind, fault.mode, fault.network, fault.exempt, result, reason, gaps)
-    return FaultRow(*row, program=fault.program or "")  # type: ignore[arg-type]
+    return FaultRow(*row, program=fault.part)  # type: ignore[arg-type]
 
 
 @pytest.fixture

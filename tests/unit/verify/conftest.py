@@ -59,6 +59,7 @@ class FakeTransport:
             "run": "read",
             "send": "packets",
             "compare": "running",
+            "flood": "flood",
             "put": "stamp_client",
             "packets": "traffic",
             "ask": "vici",

@@ -19,15 +19,17 @@ class FailureMode(StrEnum):
     HUNG = "hung"
     DEAD = "dead"
     AWAY = "away"
+    FLOOD = "flood"
 
 
 class ElementKind(StrEnum):
-    """What fails: a link between two devices, a device, one program of a device, or a closed network."""
+    """What fails: a link, a device, one program of a device, or a closed network; or what is flooded."""
 
     LINK = "link"
     NODE = "node"
     PROGRAM = "program"
     NETWORK = "network"
+    FLOOD = "flood"
 
 
 class Program(StrEnum):
@@ -41,22 +43,23 @@ class Program(StrEnum):
     CHARON = "charon"
 
 
-def fault_name(target: str, mode: FailureMode, program: str | None) -> str:
-    """Return the name of a fault: ``target/mode``, of a program ``target/program-mode``."""
-    return f"{target}/{program}-{mode}" if program else f"{target}/{mode}"
+def fault_name(target: str, mode: FailureMode, part: str) -> str:
+    """Return the name of a fault: ``target/mode``, of a program or a service ``target/part-mode``."""
+    return f"{target}/{part}-{mode}" if part else f"{target}/{mode}"
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One failure that the service must survive: a single one for R-GAP, a whole network for R-DUAL (D17).
+    """What the service must survive (D17): a single failure, the loss of a whole network, or a flood.
 
     Attributes:
-        target: a link's or device's name, or ``network-`` and the network's.
+        target: a link's or device's name, or ``network-`` and the network's; of a flood, the sender's.
         kind: what of it fails.
         network: the closed network that the element is part of; None for a leg of a LAN.
-        sites: the sites whose path the element is on.
+        sites: the sites whose path the element is on; of a flood, the site that sends it.
         exempt: why R-GAP does not apply (clause), or the empty string.
         program: the program of the device that fails; None where it is all of the device, or a link.
+        service: what is flooded, by the name of its budget in the packet filter; empty for a failure.
     """
 
     target: str
@@ -66,6 +69,7 @@ class Fault:
     sites: tuple[str, ...]
     exempt: str = ""
     program: Program | None = None
+    service: str = ""
 
     @property
     def segment(self) -> str:
@@ -74,8 +78,13 @@ class Fault:
 
     @property
     def name(self) -> str:
-        """Subject of the verdict: ``target/mode``, of a program ``target/program-mode``."""
-        return fault_name(self.target, self.mode, self.program)
+        """Subject of the verdict: ``target/mode``, of a part ``target/part-mode``."""
+        return fault_name(self.target, self.mode, self.part)
+
+    @property
+    def part(self) -> str:
+        """The program that fails, or the service that is flooded; empty where it is all of the target."""
+        return self.program or self.service
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,17 +30,19 @@ _WATCH = {"commands": {"check": command("check")}}
 
 @dataclass(frozen=True, slots=True)
 class Lived:
-    """How trust did over one network alone.
+    """What was measured while the failure was in force, beside the silences.
 
     Attributes:
         wrong: what did not work, as human-readable text.
         doubts: what could not be tried.
         notes: the raw answers, for evidence.
+        said: what a pass states of it.
     """
 
     wrong: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     notes: Mapping[str, Any] | None = None
+    said: str = ""
 
 
 def links(plan: Plan, network: Network) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """R-GAP, live: fail every element of every path in every mode, one at a time, and measure the interruption.
 
 R-DUAL, live: the same with each closed network as a whole, for longer than its timers.
+R-ISO-MALICE/flood, live: the same while one site floods a service that others share; nothing is failed.
 
 Each row: both paths of all sites healthy (the gate), traffic on the element just before, failure, hold,
 return, both paths healthy again, then the longest silence of every site in both directions, for the
@@ -23,9 +24,19 @@ from heiiki.errors import HeiikiError
 from heiiki.plan.model import ElementKind, FailureMode, Fault, Plan, Program, Role
 from heiiki.report.faults import FaultRow, Origin
 from heiiki.requirements import Result
-from heiiki.verify.faults import away
+from heiiki.verify.faults import away, flooding
 from heiiki.verify.faults.felt import least
-from heiiki.verify.faults.gaps import REPEATS, Measured, Stream, Window, measured, row, said, unmeasured
+from heiiki.verify.faults.gaps import (
+    REPEATS,
+    Measured,
+    Stream,
+    Window,
+    measured,
+    row,
+    said,
+    standing,
+    unmeasured,
+)
 from heiiki.verify.faults.injector import Injection, Injector
 from heiiki.verify.faults.sample import SAMPLE, sample
 from heiiki.verify.fleet import Fleet, reading
@@ -195,13 +206,16 @@ class Campaign:
         recorded = _with_early(self._read(session, window), early)
         stalls = self._injector.stalls(window.before - 1.0)
         notes = {"traffic": traffic, "window": asdict(window), "healthy_after_s": after, "recorded": recorded}
-        notes |= {"stalls": stalls, "trust": lived.notes}
-        return replace(measured(self._streams, recorded, window, stalls), lived=lived), notes
+        notes |= {"stalls": stalls, "meanwhile": lived.notes}
+        found = replace(measured(self._streams, recorded, window, stalls), lived=lived)
+        return standing(fault, found), notes
 
     def _hold(
         self, fault: Fault, session: StampSession, injection: Injection
     ) -> tuple[away.Lived, dict[str, list[dict[str, Any]]]]:
-        """Let the failure last; return how trust did, and what must be read before a recorder forgets it."""
+        """Let the failure last; return what it did, and what must be read before a recorder forgets it."""
+        if fault.kind is ElementKind.FLOOD:
+            return flooding.lived(self._plan, self._fleet, fault), {}
         if fault.kind is not ElementKind.NETWORK:
             time.sleep(hold_s(self._plan, fault))
             return away.Lived(), {}
@@ -213,12 +227,15 @@ class Campaign:
         self._open = fault
         if fault.kind is ElementKind.NETWORK and fault.network is not None:
             return self._injector.fail_links(away.links(self._plan, fault.network))
+        if fault.kind is ElementKind.FLOOD:
+            moment = self._injector.now()
+            return Injection(moment, moment)
         return self._injector.fail(fault)
 
     def _heal(self, fault: Fault) -> None:
         if fault.kind is ElementKind.NETWORK:
             self._injector.heal_all()
-        else:
+        elif fault.kind is not ElementKind.FLOOD:
             self._injector.heal(fault.target)
         if fault.kind is ElementKind.NODE and self._restart is not None:
             self._restart(fault.target)

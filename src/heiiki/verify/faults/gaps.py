@@ -3,14 +3,15 @@
 Stall rule (D19): a stall is an interval longer than `STALL_S` in which the guest stood still, a prober
 woke up late, or the control stream on the untouched hub LAN fell silent. A measurement is void when one
 touches the longest silence, which is the one that decides. It is repeated, three times at most; then the
-row is unknown. What was void is kept and shown; it never passes or fails anything.
+row is unknown. What was void is kept and shown; it never passes or fails anything. A flood fails nothing that
+would have to be felt: a stall can only lengthen its silences, so that one within the bound stands.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from heiiki.plan.model import Fault
+from heiiki.plan.model import ElementKind, Fault
 from heiiki.report.faults import GAP_BOUND_S, FaultRow, Gap, not_measured
 from heiiki.requirements import Result
 from heiiki.requirements.figures import apart, quantity
@@ -75,7 +76,7 @@ class Measured:
         missing: streams that could not be measured, in words.
         stalls: what makes the measurement void, in words.
         spread_s: how long the failure took to be put in force, seconds.
-        lived: how trust did meanwhile, where a whole network failed.
+        lived: what else was measured meanwhile: how trust did without a network, or what a flood did.
     """
 
     gaps: tuple[Gap, ...]
@@ -133,6 +134,14 @@ def measured(
                 stalls.append(_Stall("control stream silent", silence.start, silence.seconds))
     gaps, void = tuple(gap for gap, _ in silences), tuple(_void(stalls, silences))
     return Measured(gaps, tuple(missing), void, round(window.spread_s, 4))
+
+
+def standing(fault: Fault, last: Measured) -> Measured:
+    """Return a measurement without the stalls that cannot have made its result."""
+    longest = last.longest
+    if fault.kind is ElementKind.FLOOD and longest is not None and longest.seconds <= GAP_BOUND_S:
+        return replace(last, stalls=())
+    return last
 
 
 def _void(stalls: Iterable[_Stall], silences: Sequence[tuple[Gap, float]]) -> Iterator[str]:
@@ -219,7 +228,8 @@ def _judged(fault: Fault, last: Measured, least: Least) -> tuple[Result, str]:
     doubts = [*last.missing, *last.lived.doubts] or [*_unfelt(last.gaps, least)][:1]
     if doubts or longest is None:
         return Result.UNKNOWN, summarise(doubts) or "no stream was measured"
-    return Result.PASS, f"longest: {said(longest)}; put in force within {quantity(last.spread_s, 's')}"
+    how = last.lived.said or f"put in force within {quantity(last.spread_s, 's')}"
+    return Result.PASS, f"longest: {said(longest)}; {how}"
 
 
 def _unfelt(gaps: Iterable[Gap], least: Least) -> Iterator[str]:

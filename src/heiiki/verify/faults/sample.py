@@ -1,6 +1,6 @@
 """A handful of faults that stands for all of them: what `make demo` shows in a minute."""
 
-from heiiki.plan.model import Fault, Plan
+from heiiki.plan.model import ElementKind, Fault, Plan
 
 SAMPLE = "sample"
 """Name by which a user asks for these faults."""
@@ -11,13 +11,18 @@ Trait = str | tuple[str, str]
 def sample(plan: Plan) -> tuple[Fault, ...]:
     """Return few faults with every trait that a fault of the plan has, in plan order.
 
-    The traits are the failure mode, and the network together with the kind of element. Of two faults with
+    The traits are the failure mode, and the network together with the kind of element; of a flood, that it
+    is one. Of two faults with
     equally many traits that are still missing, the one that concerns more sites is taken, then the earlier
     in the plan. Exempt faults are left out, for no bound applies to them, servers that carry no packet, and
     whole networks, each of which takes minutes.
     """
     carrying = {element for path in plan.paths for element in path.elements}
-    candidates = [fault for fault in plan.faults if not fault.exempt and fault.target in carrying]
+    candidates = [
+        fault
+        for fault in plan.faults
+        if not fault.exempt and (fault.target in carrying or fault.kind is ElementKind.FLOOD)
+    ]
     missing = {trait for fault in candidates for trait in _traits(fault)}
     chosen: list[Fault] = []
     while missing:
@@ -28,4 +33,6 @@ def sample(plan: Plan) -> tuple[Fault, ...]:
 
 
 def _traits(fault: Fault) -> frozenset[Trait]:
+    if fault.kind is ElementKind.FLOOD:
+        return frozenset({str(fault.mode)})
     return frozenset({str(fault.mode), (fault.segment, fault.kind)})
