@@ -72,8 +72,8 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement(
         "R-ISO-MALICE/control",
         "TR-1072 4.4",
-        "Forged or excessive messages of routing, IKE and GTP do no harm",
-        (),
+        "Messages of routing, IKE and GTP from a site reach no speaker that is not its own",
+        (_L,),
     ),
     Requirement(
         "R-ISO-MALICE/layer-2",

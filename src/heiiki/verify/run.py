@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from random import SystemRandom
+from random import Random, SystemRandom
 from traceback import format_exception
 
 from heiiki.design.sent import read
@@ -39,7 +39,7 @@ from heiiki.verify.ipsec import (
     wire,
 )
 from heiiki.verify.ipsec.test_certificates import Authority
-from heiiki.verify.isolation import carrier, group, sample, sites, spoofing
+from heiiki.verify.isolation import carrier, control, group, sample, sites, spoofing
 from heiiki.verify.isolation.packets import send_probes
 from heiiki.verify.routing import sessions
 from heiiki.verify.routing.health import Health, UnhealthyError
@@ -272,6 +272,20 @@ def _isolation(scene: _Scene) -> Iterator[Verdict]:
     yield from group.verdicts(plan, probe_run, scene.keep)
     yield from carrier.verdicts(plan, probe_run, scene.keep)
     yield from spoofing.verdicts(plan, probe_run, scene.keep, readings)
+    yield from _control(scene, random)
+
+
+def _control(scene: _Scene, random: Random) -> Iterator[Verdict]:
+    """In a run of its own: what else a filter drops must not be taken for these packets."""
+    plan, devices = scene.plan, scene.fleet
+    tried = tuple(control.trials(plan, random))
+    guards = tuple(dict.fromkeys(one.guard for one in tried))
+    before, failures = spoofing.read_counters(devices, guards)
+    probe_run = send_probes(devices, (one.packet for one in tried), guards, patience=scene.patience)
+    after, more = spoofing.read_counters(devices, guards)
+    yield from control.verdicts(
+        plan, tried, probe_run, scene.keep, spoofing.Readings(before, after, failures | more)
+    )
 
 
 def _access(scene: _Scene) -> Iterator[Verdict]:

@@ -65,14 +65,14 @@ class Population:
             return
         figures: dict[str, list[SitePlan]] = defaultdict(list)
         for site in self.plan.sites:
-            figures[_figure(site)].append(site)
+            figures[figure(site)].append(site)
         for found in figures.values():
             yield from random.sample(found, min(LEAST, len(found)))
 
     @cached_property
     def _group_of(self) -> Mapping[str, _Group]:
         over_a = {path.site: path.elements for path in self.plan.paths if path.network is Network.A}
-        return {site.name: (_figure(site), _pe(self.plan, over_a[site.name])) for site in self.plan.sites}
+        return {site.name: (figure(site), _pe(self.plan, over_a[site.name])) for site in self.plan.sites}
 
     @cached_property
     def _members(self) -> Mapping[_Group, list[str]]:
@@ -152,7 +152,8 @@ class Population:
                     yield pair
 
 
-def _figure(site: SitePlan) -> str:
+def figure(site: SitePlan) -> str:
+    """Return the figure of a site's redundancy: 5.18 (a) or (b)."""
     return "(a)" if len(site.gateways) == 1 else "(b)"
 
 

@@ -40,6 +40,8 @@ _ECHO_SIZE, _SEGMENT_SIZE, _QUOTE_SIZE, _SMALLEST = 16, 20, 28, 28
 _MARK = struct.Struct("!II")
 _WHOLE = 0x4000  # Don't Fragment
 _BEFORE_ECHO_DATA = 28
+_BARE = {"ospf": 89, "vrrp": 112}
+"""Protocols of which nothing but the number is sent; who hears such a packet does not know it by its mark."""
 
 
 def main(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -72,6 +74,8 @@ def encoded(run: int, packet: list[Any]) -> bytes:
 
 def _body(run: int, number: int, protocol: str, port: int, addresses: bytes, size: int) -> tuple[bytes, int]:
     mark = _MARK.pack(run, number)
+    if protocol in _BARE:
+        return mark + bytes(16), _BARE[protocol]
     if protocol == "icmp":
         payload = mark + bytes(max(16, size - _BEFORE_ECHO_DATA - len(mark)))
         header = struct.pack("!BBHHH", _ECHO, 0, 0, run & 0xFFFF, number & 0xFFFF)
