@@ -143,7 +143,7 @@ test: setup ## Lint, types, documentation, sanity, unit, golden, wrong-input and
 .PHONY: long
 long: setup ## Test on the lab what takes longer: every mutant, CAs replaced, the Vault server killed (about 18 minutes)
 	$(say) "Tests on a lab of their own, about 17 minutes"
-	pytest -m "long or representative" tests/molecule --junit-xml=artifacts/molecule/long.xml
+	pytest -m "long or representative or mutant" --junit-xml=artifacts/molecule/long.xml
 
 # $(call on_the_lab,FAULTS,WHAT IS MEASURED AND HOW LONG IT TAKES)
 define on_the_lab

@@ -5,6 +5,7 @@ runs the rest meanwhile, at the lowest priority: a lab that has to wait for a pr
 """
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ settings.load_profile("repository")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs the lab, give it time, and run it after all that fails faster, or beside it."""
     for item in items:
+        if (mutant := item.get_closest_marker("mutant")) is not None:
+            item.user_properties.append(("mutant", mutant.args[0]))
         if item.path.is_relative_to(ROOT / "tests" / "molecule"):
             item.add_marker(pytest.mark.lab)
         if _on_the_lab(item) and not item.get_closest_marker("timeout"):
@@ -40,6 +43,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _on_the_lab(item: pytest.Item) -> bool:
     return item.get_closest_marker("lab") is not None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say of the mutants of each subject how many flipped what is meant for them, and how long that took."""
+    tried: Counter[str] = Counter()
+    good: Counter[str] = Counter()
+    seconds = 0.0
+    for result in ("passed", "failed", "error"):
+        for report in terminalreporter.getreports(result):
+            subject = str(dict(report.user_properties).get("mutant", ""))
+            tried[subject] += 1
+            good[subject] += result == "passed"
+            seconds += report.duration if subject else 0.0
+    found = [f"{subject} {good[subject]} of {count}" for subject, count in tried.items() if subject]
+    if found:
+        terminalreporter.section("mutants")
+        total = f"{sum(good.values()) - good['']} of {sum(tried.values()) - tried['']}"
+        terminalreporter.write_line(
+            f"{total} flipped what is meant for them, in {seconds:.0f} s: {', '.join(found)}"
+        )
 
 
 def _order(item: pytest.Item) -> tuple[bool, bool]:

@@ -12,10 +12,14 @@ from pathlib import Path
 import process_sampler
 import pytest
 
+from heiiki.render import compile_plan
+from heiiki.service import opened
 from heiiki_lab.client import NodeClient
-from heiiki_lab.state import GUEST, socket_path
+from heiiki_lab.state import GUEST, lab_dir, socket_path
+from heiiki_lab.transport import LabTransport
 
 from .commands import Commands
+from .mutants import Bench
 from .service import Service
 
 
@@ -91,6 +95,14 @@ def service(
     found = Service(lab, lab_inventory, tmp_path_factory.mktemp("artifacts"))
     yield found
     found.transport.close()
+
+
+@pytest.fixture(scope="session")
+def bench(provisioned: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """What every mutant is tried on; what was so before is measured once."""
+    service, transport = opened(provisioned), LabTransport(lab_dir())
+    yield Bench(service, tuple(compile_plan(service.plan)), transport, tmp_path_factory.mktemp("evidence"))
+    transport.close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

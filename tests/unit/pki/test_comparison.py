@@ -36,6 +36,7 @@ def test_a_server_as_planned_has_no_problem_and_the_auditor_sees_enough_to_say_s
     assert lab_vault.problems() == ()
 
 
+@pytest.mark.mutant("server")
 @pytest.mark.parametrize(
     ("path", "values", "told"),
     [
@@ -100,6 +101,7 @@ def bundle(name: str) -> str:
     return (made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM) + private).decode()
 
 
+@pytest.mark.mutant("server")
 @pytest.mark.parametrize("name", ["Somebody's CA", "Heiiki lab issuing CA 7"])
 def test_a_ca_that_the_service_did_not_make_is_told_whatever_it_is_called(
     lab_vault: SetUpVault, name: str

@@ -117,6 +117,7 @@ def take_the_place_of_another(bench: Bench) -> None:
     bench.file.write_text(json.dumps(document))
 
 
+@pytest.mark.mutant("evidence")
 @pytest.mark.parametrize(
     ("plant", "said"),
     [
@@ -188,6 +189,7 @@ def forged_fingerprint(bench: Bench) -> None:
     bench.file.write_text(text.replace('"FRR of a-p1": "10.3"', '"FRR of a-p1": "10.4"'))
 
 
+@pytest.mark.mutant("evidence")
 @pytest.mark.parametrize(
     ("age", "said"),
     [

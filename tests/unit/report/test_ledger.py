@@ -52,6 +52,7 @@ def edited(lines: list[str]) -> list[str]:
     return [json.dumps(json.loads(lines[0]) | {"sha256": TWO}), *lines[1:]]
 
 
+@pytest.mark.mutant("evidence")
 @pytest.mark.parametrize(
     ("change", "where"),
     [

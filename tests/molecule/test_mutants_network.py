@@ -1,0 +1,170 @@
+"""A verification that cannot fail proves nothing: mutants of routing, filters, programs and subscriptions."""
+
+import pytest
+
+from .mutants import RELOAD_FILTER, Bench, Mutant, chosen, differing, nft, sh, try_mutant, vtysh
+
+S0017 = ("router bgp 64601 vrf s0017", "address-family ipv4 unicast")
+_PGW, _TEST_SIM, _TAKEN = "/etc/heiiki/pgw.json", "10.112.3.254", "10.112.3.153"
+"""The address of the test UE's SIM, which has no session, and one that is nobody's."""
+
+MUTANTS = (
+    Mutant(
+        "a timer",
+        "hub-ce-a",
+        (vtysh("bfd", "profile active", "detect-multiplier 10"),),
+        (vtysh("bfd", "profile active", "detect-multiplier 4"),),
+        frozenset({("R-GAP", "config", "hub-ce-a")}),
+    ),
+    Mutant(
+        "an export filter",
+        "hub-ce-a",
+        (vtysh("route-map ANNOUNCE-HUB-LAN permit 20"),),
+        (vtysh("no route-map ANNOUNCE-HUB-LAN permit 20"),),
+        frozenset({("R-ISO-SITE", "config", "hub-ce-a")}),
+    ),
+    Mutant(
+        "a forwarding rule of the hub",
+        "hub-ce-a",
+        (nft("insert rule inet heiiki forward accept"),),
+        (RELOAD_FILTER,),
+        frozenset({("R-ISO-SITE", "config", "hub-ce-a"), ("R-ISO-CARRIER", "config", "hub-ce-a")}),
+        live=frozenset({"R-ISO-SITE", "R-ISO-CARRIER"}),
+    ),
+    Mutant(
+        "a port between two sites, by a name that misleads",
+        "hub-ce-a",
+        (
+            nft(
+                "insert rule inet heiiki forward iifname gre-a0017 oifname gre-a0042 tcp dport 5222"
+                ' accept comment "ipsec"'
+            ),
+        ),
+        (RELOAD_FILTER,),
+        frozenset({("R-ISO-SITE", "config", "hub-ce-a")}),
+        live=frozenset({"R-ISO-SITE"}),
+        representative=True,
+    ),
+    Mutant(
+        "a VRF's import",
+        "a-pe2",
+        (vtysh(*S0017, "rt vpn import 64601:1 64601:2"),),
+        (vtysh(*S0017, "rt vpn import 64601:1"),),
+        frozenset({("R-ISO-SITE", "config", "a-pe2")}),
+        representative=True,
+    ),
+    Mutant(
+        "the PGW's rule between subscribers",
+        "b-pgw",
+        (nft("insert rule inet heiiki forward iifname gtp0 oifname gtp0 accept"),),
+        (RELOAD_FILTER,),
+        frozenset({("R-ISO-SITE", "config", "b-pgw")}),
+        ("config", "isolation"),
+        live=frozenset({"R-ISO-SITE"}),
+        representative=True,
+    ),
+    Mutant(
+        "keepalived on a standby gateway",
+        "umeda-gw-b",
+        (("systemctl", "stop", "keepalived"),),
+        (("systemctl", "start", "keepalived"),),
+        frozenset({("R-GAP", "config", "umeda-gw-b")}),
+        ("config", "sessions"),
+        live=frozenset({"R-DUAL"}),
+        representative=True,
+    ),
+    Mutant(
+        "the program that keeps links",
+        "sakai-gw-b",
+        (("systemctl", "stop", "heiiki-links"),),
+        (("systemctl", "start", "heiiki-links"),),
+        frozenset({("R-GAP", "config", "sakai-gw-b"), ("R-DUAL", "config", "sakai-gw-b")}),
+        ("config", "sessions"),
+        live=frozenset({"R-DUAL"}),
+    ),
+    Mutant(
+        "keepalived's priority, by a file that is put back",
+        "umeda-gw-b",
+        (
+            sh(
+                "cd /etc/keepalived && cp -p keepalived.conf kept && sed -i 's/priority 100/priority 90/'"
+                " keepalived.conf && systemctl reload keepalived && mv kept keepalived.conf"
+            ),
+        ),
+        (("systemctl", "reload", "keepalived"),),
+        frozenset({("R-GAP", "config", "umeda-gw-b")}),
+    ),
+    Mutant(
+        "the LAN watch",
+        "umeda-ce-a",
+        (("systemctl", "stop", "heiiki-lan-watch"),),
+        (("systemctl", "start", "heiiki-lan-watch"),),
+        frozenset({("R-GAP", "config", "umeda-ce-a")}),
+    ),
+    Mutant(
+        "the guard against spoofed sources",
+        "umeda-ce-a",
+        (nft("flush chain inet heiiki from_lan0"), nft("flush chain inet heiiki from_lan0_v")),
+        (RELOAD_FILTER,),
+        frozenset({("R-ISO-MALICE", "config", "umeda-ce-a")}),
+        ("config", "isolation"),
+        live=frozenset({"R-ISO-MALICE"}),
+    ),
+    Mutant(
+        "the limits of what reaches a device itself",
+        "hub-ce-a",
+        (nft("flush chain inet heiiki limits"),),
+        (RELOAD_FILTER,),
+        frozenset({("R-ISO-MALICE", "config", "hub-ce-a")}),
+        live=frozenset({"R-ISO-MALICE"}),
+    ),
+    Mutant(
+        "the closed group's filter",
+        "dras",
+        (nft("insert rule inet heiiki input accept"),),
+        (RELOAD_FILTER,),
+        frozenset({("R-ISO-GROUP", "config", "dras")}),
+        ("config", "isolation"),
+        live=frozenset({"R-ISO-GROUP"}),
+    ),
+    Mutant(
+        "a subscription",
+        "b-hss",
+        (("sed", "-i.kept", "s/dr.beta.example/other.example/", "/etc/heiiki/subscribers.json"),),
+        (("mv", "/etc/heiiki/subscribers.json.kept", "/etc/heiiki/subscribers.json"),),
+        frozenset({("R-SEC-ACCESS", "config", "b-hss")}),
+        representative=True,
+    ),
+    Mutant(
+        "an address",
+        "umeda-gw-b",
+        (("ip", "address", "add", "10.16.1.30/32", "dev", "lan0"),),
+        (("ip", "address", "del", "10.16.1.30/32", "dev", "lan0"),),
+        frozenset({("R-DUAL", "config", "umeda-gw-b")}),
+        representative=True,
+    ),
+    Mutant(
+        "a subscription that runs, of a file that is put back",
+        "b-pgw",
+        (
+            sh(
+                f"cd /run && cp -p {_PGW} pgw.kept && sed 's/{_TEST_SIM}/{_TAKEN}/' pgw.kept > pgw.other"
+                f" && cat pgw.other > {_PGW} && until grep -q '{_TAKEN}' /run/heiiki/pgw.json; do sleep 0.2;"
+                f" done; touch -r {_PGW} pgw.stamp; cat pgw.kept > {_PGW}; touch -r pgw.stamp {_PGW}"
+            ),
+        ),
+        (("touch", _PGW),),
+        frozenset({("R-ISO-SITE", "config", "b-pgw"), ("R-SEC-ACCESS", "config", "b-pgw")}),
+        representative=True,
+    ),
+)
+
+
+@pytest.mark.parametrize("mutant", chosen(MUTANTS, "network"))
+def test_a_mutant_flips_what_is_meant_for_it_and_nothing_else(bench: Bench, mutant: Mutant) -> None:
+    try_mutant(bench, mutant)
+
+
+@pytest.mark.representative
+def test_after_the_mutants_all_is_as_before(bench: Bench) -> None:
+    assert differing(bench.baseline(("config",)), bench.verdicts(("config",))) == set()
