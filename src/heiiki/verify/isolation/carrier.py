@@ -1,6 +1,6 @@
 """Carrier isolation (R-ISO-CARRIER): a second customer and the carriers' routers reach no host of ours."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from ipaddress import IPv4Address
 from random import Random
 
@@ -50,15 +50,23 @@ def _visited(plan: Plan, random: Random) -> Iterator[Device]:
 def _of_customer(
     plan: Plan, members: tuple[Device, ...], visited: tuple[Device, ...]
 ) -> Iterator[ProbePacket]:
+    names = {device.name for device in visited}
     for sender in members:
         out, source = over_a(plan, sender), sender.addresses[0]
         for other in members:
             if other.name != sender.name:
                 yield ProbePacket(CUSTOMER_POSITIVE, out, source, other.addresses[0], other.name)
         for device in visited:
-            for address in device.addresses:
+            for address in _addresses(device, names):
                 for protocol, port in PROTOCOLS:
                     yield ProbePacket(CUSTOMER, out, source, address, device.name, protocol, port)
+
+
+def _addresses(device: Device, visited: Container[str]) -> Iterator[IPv4Address]:
+    """Yield the addresses of a device, but those of its tunnels to a site that is not tried."""
+    for interface in device.interfaces:
+        if interface.gre is None or interface.peer in visited:
+            yield from (address.ip for address in interface.addresses)
 
 
 def attachments(plan: Plan) -> Iterator[tuple[Exit, IPv4Address, Device, IPv4Address]]:

@@ -76,8 +76,8 @@ def test_every_packet_of_a_thousand_sites_has_a_number_of_its_own(
 def test_no_device_sends_so_much_that_a_run_takes_long(everything: tuple[ProbePacket, ...]) -> None:
     """36 packets to each other site by each way out were 36,000 and more a device."""
     counts = Counter(packet.out.device for packet in everything)
-    assert max(counts.values()) < 7_000
-    assert sum(counts.values()) < 400 * SITES
+    assert max(counts.values()) < 5_000
+    assert sum(counts.values()) < 800 * SITES
 
 
 def test_the_second_customer_tries_the_hub_and_a_sample_of_the_sites(large: Plan, kept: Any) -> None:
