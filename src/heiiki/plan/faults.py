@@ -1,4 +1,4 @@
-"""Every failure that the service must survive: single ones for R-GAP, a network for R-DUAL (D17).
+"""Every failure that the service must survive: single ones for R-GAP, a network for R-DUAL/outage (D17).
 
 Every element of every path fails as a whole. How a part of it fails, one direction, some of the packets or
 one program, matters where a site's traffic is while nothing has failed: there alone it is a row.

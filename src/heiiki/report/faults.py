@@ -15,7 +15,7 @@ GAP_BOUND_S = 2.0
 """Longest interruption that TR-1072 5.3.1 tolerates, seconds."""
 
 REQUIREMENT = "R-GAP"
-_WHOLE_NETWORK, _FLOOD = "R-DUAL", "R-ISO-MALICE/flood"
+_WHOLE_NETWORK, _FLOOD = "R-DUAL/outage", "R-ISO-MALICE/flood"
 _OF_KIND = {ElementKind.NETWORK: _WHOLE_NETWORK, ElementKind.FLOOD: _FLOOD}
 _OF_MODE = {FailureMode.AWAY: _WHOLE_NETWORK, FailureMode.FLOOD: _FLOOD}
 

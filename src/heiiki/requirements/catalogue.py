@@ -33,8 +33,8 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement(
         "R-DUAL/outage",
         "TR-1072 5.3.1, 7.1",
-        "Each network alone for days: service, lists, renewals, time",
-        (),
+        "Each network alone, for longer than its timers: service, lists, renewals",
+        (_L,),
     ),
     Requirement("R-SCALE", "TR-1072 5.3.1", "Up to 1,000 BEMS/ERC on one DRAS: their number", (_D,)),
     Requirement(
@@ -106,8 +106,8 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement(
         "R-THEFT/supervision",
         "TR-1072 4.4",
-        "A gateway that falls silent is noticed, and somebody is told",
-        (),
+        "A gateway that falls silent is named within minutes, with the step that bars it",
+        (_L,),
     ),
     Requirement(
         "R-THEFT/drill", "TR-1072 4.4", "From the loss to the bar, as practised by the people in charge", ()

@@ -60,7 +60,7 @@ def _live(plan: Plan, builds: Sequence[DeviceBuild]) -> Named:
         yield from ((identifier, filter_subject(build.device)) for identifier in filtered(build))
     yield "R-ISO-GROUP", state.HUB_LAN
     yield from (("R-DUAL", name) for name in expectations(plan))
-    yield from (("R-THEFT", supervision.subject(name)) for name in supervision.watchers(plan))
+    yield from ((supervision.REQUIREMENT, supervision.subject(name)) for name in supervision.watchers(plan))
     yield "R-THEFT", space.subject(plan)
     yield from _of_sites(plan)
     yield from _of_isolation(plan)

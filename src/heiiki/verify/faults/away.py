@@ -1,4 +1,4 @@
-"""R-DUAL, live: a whole closed network is away, and the service lives on over the other (TR-1072 5.3.1).
+"""R-DUAL/outage, live: a whole closed network is away, and the service lives on over the other one.
 
 Every link of the network loses every packet, from the sites' uplinks to the hub's line, for longer than its
 timers: BFD has moved the traffic, IKE has given its peers up, and every verifier that is not cut off with the

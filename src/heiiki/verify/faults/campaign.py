@@ -1,6 +1,6 @@
 """R-GAP, live: fail every element of every path in every mode, one at a time, and measure the interruption.
 
-R-DUAL, live: the same with each closed network as a whole, for longer than its timers.
+R-DUAL/outage, live: the same with each closed network as a whole, for longer than its timers.
 R-ISO-MALICE/flood, live: the same while one site floods a service that others share; nothing is failed.
 
 Each row: both paths of all sites healthy (the gate), traffic on the element just before, failure, hold,

@@ -1,4 +1,4 @@
-"""R-THEFT, live: every site's gateway is heard at the hub, or somebody is told what to do about it.
+"""R-THEFT/supervision, live: every site's gateway is heard at the hub, or it is said what to do about it.
 
 The hub's watch says how long each gateway has had no IKE SA (`heiiki_agent.pki.supervision`). A gateway on
 both networks is silent when it is so on both.
@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from heiiki.design.associations import THEFT
 from heiiki.pki.device_program import command
 from heiiki.plan.model import Plan
 from heiiki.render.credentials import supervised_by
@@ -17,6 +16,7 @@ from heiiki.requirements.verdict import Evidence
 from heiiki.verify.fleet import Answer, Fleet
 from heiiki.verify.verdicts import Keep, live, summarise, unknown
 
+REQUIREMENT = "R-THEFT/supervision"
 SILENT_S = 300.0
 """A gateway that was not heard for so long is asked after, seconds."""
 
@@ -69,17 +69,17 @@ def of_gateway(
     unread = [one for one in said.values() if isinstance(one, str)]
     heard = [name for name, one in said.items() if not isinstance(one, str) and gateway not in one]
     if heard:
-        return live(THEFT, subject(gateway), Result.PASS, f"heard at {', '.join(heard)}", evidence)
+        return live(REQUIREMENT, subject(gateway), Result.PASS, f"heard at {', '.join(heard)}", evidence)
     if unread:
-        return unknown(THEFT, subject(gateway), summarise(unread), evidence)
+        return unknown(REQUIREMENT, subject(gateway), summarise(unread), evidence)
     seconds = min(one[gateway] for one in said.values() if not isinstance(one, str))
     where = " and ".join(said)
     figure = (seconds, SILENT_S, "s of silence")
     if seconds < SILENT_S:
         reason = f"not heard at {where} for {seconds:.0f} s; it is asked after when that is {SILENT_S:.0f} s"
-        return live(THEFT, subject(gateway), Result.PASS, reason, evidence, figure=figure)
+        return live(REQUIREMENT, subject(gateway), Result.PASS, reason, evidence, figure=figure)
     reason = (
         f"not heard at {where} for {seconds / 60:.0f} minutes. If nothing else explains it, it may have been "
         f"stolen; to bar it: ansible-playbook playbooks/revoke.yml -e heiiki_device={gateway}"
     )
-    return live(THEFT, subject(gateway), Result.FAIL, reason, evidence, figure=figure)
+    return live(REQUIREMENT, subject(gateway), Result.FAIL, reason, evidence, figure=figure)

@@ -124,7 +124,7 @@ def test_the_row_fails_for_trust_as_for_traffic_and_is_one_of_r_dual(plan: Plan)
     wrong = Measured((), (), (), 0.1, Lived(("namba-gw fetches no CRL: why",)))
     doubt = Measured((), (), (), 0.1, Lived(doubts=("no renewal could be tried",)))
     found = [row(one, last, (), bounds).verdict() for last in (wrong, doubt)]
-    assert {(item.requirement, item.subject) for item in found} == {("R-DUAL", "network-a/away")}
+    assert {(item.requirement, item.subject) for item in found} == {("R-DUAL/outage", "network-a/away")}
     assert [(item.result, item.reason) for item in found] == [
         (Result.FAIL, "namba-gw fetches no CRL: why"),
         (Result.UNKNOWN, "no renewal could be tried"),
