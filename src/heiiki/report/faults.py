@@ -15,6 +15,8 @@ GAP_BOUND_S = 2.0
 """Longest interruption that TR-1072 5.3.1 tolerates, seconds."""
 
 REQUIREMENT = "R-GAP"
+DRILL = "R-THEFT/drill"
+"""No row, but as one of them it is run where it is asked for, and it ages."""
 _WHOLE_NETWORK, _FLOOD = "R-DUAL/outage", "R-ISO-MALICE/flood"
 _OF_KIND = {ElementKind.NETWORK: _WHOLE_NETWORK, ElementKind.FLOOD: _FLOOD}
 _OF_MODE = {FailureMode.AWAY: _WHOLE_NETWORK, FailureMode.FLOOD: _FLOOD}
@@ -26,9 +28,11 @@ def requirement(kind: str) -> str:
 
 
 def is_row(identifier: str, stage: Stage, subject: str) -> bool:
-    """Tell whether a verdict stands for a row of the fault table: its subject is ``target/mode``."""
+    """Tell whether a verdict is of what runs where it is asked for: a fault, ``target/mode``, or a drill."""
     if stage is not Stage.LIVE:
         return False
+    if identifier == DRILL:
+        return True
     words = subject.rpartition("/")[2].split("-")
     return identifier == next((_OF_MODE[mode] for mode in _OF_MODE if mode == words[-1]), REQUIREMENT)
 

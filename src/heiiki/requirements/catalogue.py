@@ -110,7 +110,10 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         (_L,),
     ),
     Requirement(
-        "R-THEFT/drill", "TR-1072 4.4", "From the loss to the bar, as practised by the people in charge", ()
+        "R-THEFT/drill",
+        "TR-1072 4.4",
+        "From revocation to replacement, as practised by the people in charge",
+        (_L,),
     ),
 )
 """In the order of every output. An id with ``/`` is a part of the requirement before it, which that one's

@@ -121,22 +121,33 @@ def verdicts(plan: Plan, artifacts: Path, kept: Keep, ledger: Ledger) -> Iterato
         kept: keeps it beside the verdict.
         ledger: says whether a file is as this controller wrote it; one that is not is unknown.
     """
-    found = []
     for path, document in _kept(artifacts):
         if document is None:
             why = "the evidence cannot be read: run revoke.yml again"
             yield unknown(_REQUIREMENT, f"revocation: {path.name}", why)
-        elif document["service"] == plan.service:
-            found.append(_Found(str(document["started"]), path, document))
-    doubts = {one.path: ledger.flaw(_entry(one.path), _digest(one.path)) for one in found}
-    for one in found:
-        if flaw := doubts[one.path]:
+    for one in _of_service(plan, artifacts):
+        if flaw := _flaw(one, ledger):
             why = f"the evidence {flaw}; only another revocation makes new evidence"
             yield unknown(_REQUIREMENT, f"revocation: {one.path.name}", why)
-    if trusted := [one for one in found if not doubts[one.path]]:
-        newest = max(trusted, key=lambda one: one.started)
+    if found := trusted(plan, artifacts, ledger):
+        newest = max(found, key=lambda one: one.started)
         proof = kept(f"{FOLDER}/{newest.path.name}", newest.path.read_bytes())
         yield _judged(newest.document, proof)
+
+
+def trusted(plan: Plan, artifacts: Path, ledger: Ledger) -> "tuple[Found, ...]":
+    """Return the records of a service's revocations that are as this controller wrote them."""
+    return tuple(one for one in _of_service(plan, artifacts) if not _flaw(one, ledger))
+
+
+def _of_service(plan: Plan, artifacts: Path) -> "Iterator[Found]":
+    for path, document in _kept(artifacts):
+        if document is not None and document["service"] == plan.service:
+            yield Found(str(document["started"]), path, document)
+
+
+def _flaw(one: "Found", ledger: Ledger) -> str:
+    return ledger.flaw(_entry(one.path), _digest(one.path))
 
 
 def _entry(path: Path) -> str:
@@ -149,7 +160,9 @@ def _digest(path: Path) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class Found:
+    """The record of a revocation: when it began, its file, and what stands there."""
+
     started: str
     path: Path
     document: Mapping[str, Any]

@@ -36,7 +36,7 @@ from heiiki.report.completion import is_not_run, together
 from heiiki.report.header import utc_now
 from heiiki.report.verdicts import Faults
 from heiiki.requirements import Result, Verdict
-from heiiki.revocation import standing
+from heiiki.revocation import drill, standing
 from heiiki.service.certificates import renew
 from heiiki.service.model import Service
 from heiiki.verify import verify as examine
@@ -124,6 +124,7 @@ def _measured(
     header = Header.of(plan, machine=_machine(), lab=way.simulated)
     revoked = (
         *revocation.verdicts(plan, artifacts, keep, service.ledger),
+        *drill.verdicts(plan, artifacts, keep, service.ledger, utc_now()),
         *_standing(service, keep, checks),
     )
     verdicts = (*design(plan, builds), *seen.verdicts, *revoked)
@@ -135,7 +136,7 @@ def _measured(
     known = {one.sha256: one for one in (*before.fingerprints, seen.fingerprint)}
     present = Present(utc_now(), seen.fingerprint, known, drift(seen.verdicts), service.ledger)
     found = with_earlier_faults(before.rows, verdicts, seen.fault_rows, present)
-    named = together(expected(plan, builds), standing.expected(plan))
+    named = together(expected(plan, builds), standing.expected(plan), drill.expected())
     paths = write_report(artifacts, plan, header, *found, named, fingerprints=known.values())
     return Outcome(paths, bad_ones(paths.settled, faults), text(matrix(paths.settled)))
 

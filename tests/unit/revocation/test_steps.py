@@ -5,7 +5,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 from typing import Any, cast
@@ -23,10 +23,12 @@ from heiiki.pki.server.login import logged_in
 from heiiki.pki.server.policies import AppRole
 from heiiki.plan import build
 from heiiki.plan.model import Plan
-from heiiki.report import EvidenceStore
+from heiiki.report import EvidenceStore, completeness
+from heiiki.report.ageing import is_stale
+from heiiki.report.completion import is_not_run
 from heiiki.report.ledger import Ledger
 from heiiki.requirements import Result
-from heiiki.revocation import BOUND_S, Record, RevocationStep, RevokedAtServer
+from heiiki.revocation import BOUND_S, Record, RevocationStep, RevokedAtServer, drill
 from heiiki.revocation.evidence import evidence
 from heiiki.state import ServiceState
 from heiiki.verify.fleet import Answer, Fleet
@@ -409,6 +411,47 @@ def test_the_newest_revocation_is_judged(lab_plan: Plan, tmp_path: Path) -> None
     assert still.result is Result.FAIL
     assert "not complete: certificates" in still.reason
     assert judged(replace(lab_plan, service="other"), tmp_path) == []
+
+
+def drilled(plan: Plan, artifacts: Path, day: int = 28) -> list[Any]:
+    now = datetime(2026, 11, day, 12, tzinfo=UTC)
+    return list(drill.verdicts(plan, artifacts, EvidenceStore(artifacts).keep, ledger(artifacts), now))
+
+
+def test_a_revocation_is_a_drill_when_the_device_is_in_service_again(lab_plan: Plan, tmp_path: Path) -> None:
+    assert drilled(lab_plan, tmp_path) == []
+    written(lab_plan, tmp_path, 24, 4.25)
+    out = tuple(
+        replace(device, revoked="stolen") if device.name == DEVICE else device for device in lab_plan.devices
+    )
+    assert drilled(replace(lab_plan, devices=out), tmp_path) == [], "its replacement is not there yet"
+    (found,) = drilled(lab_plan, tmp_path)
+    assert (found.requirement, found.subject) == ("R-THEFT/drill", drill.SUBJECT)
+    assert (found.result, found.measured, found.bound) == (Result.PASS, 4.25, 10.0)
+    assert "in service again" in found.reason
+    written(lab_plan, tmp_path, 25, 11.5)
+    assert [one.result for one in drilled(lab_plan, tmp_path)] == [Result.FAIL]
+    written(lab_plan, tmp_path, 26, 3.0, "the server is sealed")
+    (unfinished,) = drilled(lab_plan, tmp_path)
+    assert (unfinished.result, "not complete" in unfinished.reason) == (Result.FAIL, True)
+
+
+def test_a_drill_ages(lab_plan: Plan, tmp_path: Path) -> None:
+    written(lab_plan, tmp_path, 11, 4.0)
+    short = replace(lab_plan, evidence_days=7)
+    assert [one.result for one in drilled(short, tmp_path, 17)] == [Result.PASS]
+    (late,) = drilled(short, tmp_path, 18)
+    assert late.result is Result.UNKNOWN
+    assert is_stale(late)
+    assert "expired on 2026-11-18" in late.reason
+
+
+def test_an_edited_record_is_no_drill_and_without_one_it_is_not_run(lab_plan: Plan, tmp_path: Path) -> None:
+    written(lab_plan, tmp_path, 24, 11.5)
+    faster(tmp_path / "revocation/24.json")
+    assert drilled(lab_plan, tmp_path) == []
+    missing = [one for one in completeness((), drill.expected()) if one.requirement == "R-THEFT/drill"]
+    assert [(one.subject, is_not_run(one)) for one in missing] == [(drill.SUBJECT, True)]
 
 
 def test_evidence_that_cannot_be_read_is_unknown(lab_plan: Plan, tmp_path: Path) -> None:
