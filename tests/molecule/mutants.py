@@ -185,11 +185,11 @@ def try_mutant(bench: Bench, mutant: Mutant) -> None:
         bench.run(mutant.device, mutant.mends)
     flipped = differing(before, after)
     on_paper = {key for key in flipped if key[1] == "config"}
-    assert on_paper == mutant.flips
-    assert {key[0] for key in flipped - on_paper} == mutant.live
+    assert on_paper == mutant.flips, on_paper ^ mutant.flips
+    assert {key[0] for key in flipped - on_paper} == mutant.live, flipped - on_paper
     failed = {key for key in flipped if results(after, {key}) == {"fail"}}
-    assert on_paper <= failed
-    assert {key[0] for key in failed - on_paper} == mutant.live
+    assert on_paper <= failed, on_paper - failed
+    assert {key[0] for key in failed - on_paper} == mutant.live, failed - on_paper
 
 
 def try_trust_mutant(bench: Bench, mutant: TrustMutant) -> None:
@@ -205,11 +205,11 @@ def try_trust_mutant(bench: Bench, mutant: TrustMutant) -> None:
         mutant.mends(bench)
         if mutant.reloads:
             bench.settled()
-    assert differing(before, after) == set(mutant.flips)
+    flipped = differing(before, after)
+    assert flipped == set(mutant.flips), flipped ^ set(mutant.flips)
     assert results(after, mutant.flips) == {"fail"}
-    assert {
-        key: after[key].reason for key, told in mutant.flips.items() if told not in after[key].reason
-    } == {}
+    other = {key: after[key].reason for key, told in mutant.flips.items() if told not in after[key].reason}
+    assert other == {}, other
 
 
 def results(verdicts: Verdicts, keys: Iterable[Key]) -> set[str]:
@@ -217,5 +217,5 @@ def results(verdicts: Verdicts, keys: Iterable[Key]) -> set[str]:
 
 
 def differing(before: Verdicts, after: Verdicts) -> set[Key]:
-    assert after.keys() == before.keys()
+    assert after.keys() == before.keys(), after.keys() ^ before.keys()
     return {key for key, verdict in after.items() if verdict.result != before[key].result}
