@@ -15,12 +15,22 @@ from heiiki.verify.faults.flooding import Flood, Packets, flood, sent
 from heiiki.verify.fleet import Fleet, fleet
 from heiiki.verify.network import Exit
 
-from .service import Service, in_service
+from .service import SITE, Service, in_service
 from .test_filter import address, counters
 
-BEMS = "umeda-bems"
+BEMS, GATEWAY = "umeda-bems", "umeda-ce-a"
 GTP_UNKNOWN = "4063000400000100"
 """A message of a type that nobody answers (TS 29.274 6.1): an answer would be a flood of the sender."""
+ADVERTISE = """
+import socket, struct, sys
+wire = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+out = struct.pack("4s4si", bytes(4), bytes(4), socket.if_nametoindex("lan0"))
+wire.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, out)
+ends = socket.inet_aton(sys.argv[1]) + socket.inet_aton("224.0.0.18")
+packet = struct.pack("!BBHHHBBH", 0x45, 0, 24, 0, 0, 255, 112, 0) + ends + bytes.fromhex("31330000")
+for _ in range(int(sys.argv[2])):
+    wire.sendto(packet, ("224.0.0.18", 0))
+"""
 CONNECT = """
 import socket, sys
 kept = []
@@ -90,6 +100,16 @@ def test_what_reaches_nothing_is_no_flood(service: Service, devices: Fleet) -> N
     found = sent(devices, one)
     assert (found.wrong, len(found.doubts)) == ((), 1)
     assert "that is no flood" in found.doubts[0]
+
+
+@pytest.mark.representative
+def test_a_multicast_packet_is_counted_once(service: Service) -> None:
+    """As many at once as the budget allows: counted twice, a third of them would be dropped."""
+    limit, _ = meters(service.plan.device(GATEWAY), service.plan)["vrrp"]
+    source = str(service.plan.device(SITE).interface("lan0").addresses[0].ip)
+    before = counters(service, GATEWAY)["limited_vrrp"]
+    service.run(BEMS, "python3", "-c", ADVERTISE, source, str(limit.burst * 3 // 4))
+    assert counters(service, GATEWAY)["limited_vrrp"] == before
 
 
 @pytest.mark.representative

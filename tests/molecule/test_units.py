@@ -95,6 +95,8 @@ def test_what_is_enabled_runs_after_a_power_cut(service: Service) -> None:
     states = {unit: properties(service, "sakai-gw-b", unit)["SubState"] for unit in units}
     assert states == dict.fromkeys(units, "running")
     filtered = started(service, "sakai-gw-b", "nftables", "ExecMainExitTimestampMonotonic")
+    # No program configures an interface before this target.
+    assert filtered <= started(service, "sakai-gw-b", "network-pre.target", "ActiveEnterTimestampMonotonic")
     for unit in FORWARDS:
         assert filtered < started(service, "sakai-gw-b", unit, "ExecMainStartTimestampMonotonic"), unit
 

@@ -55,6 +55,7 @@ def _environment() -> jinja2.Environment:
         management_side,
         meters,
         most_prefixes,
+        multicast_copy,
         nested,
         opened,
         opening,
@@ -218,6 +219,14 @@ def beyond(limit: Limit, name: str, key: str = "ip saddr") -> str:
 def answered(device: Device) -> tuple[object, ...]:
     """Return where packets for a device itself go: its addresses, and the groups of its link (RFC 5771)."""
     return (*own_addresses(device), _ON_LINK)
+
+
+def multicast_copy(device: Device) -> str:
+    """Return the nftables match for packets that come in once more on the virtual gateway's own interface.
+
+    Empty where there is none. Only that interface has joined VRRP's group, so the first of both is not read.
+    """
+    return f'iifname "{device.vrrp.interface}" ip daddr {_ON_LINK}' if device.vrrp else ""
 
 
 def nested(device: Device) -> tuple[str, ...]:

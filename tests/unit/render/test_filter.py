@@ -107,6 +107,8 @@ def limits(rules: str) -> dict[str, list[str]]:
     """The rules of the chain of limits by the counter that each of them moves."""
     found: dict[str, list[str]] = {}
     for rule in chain(rules, "limits")[2:]:
+        if re.fullmatch(r'iifname "\S+" ip daddr \S+ drop', rule):
+            continue  # a copy, see below
         counted = re.search(r"counter name limited_(\w+) drop$", rule)
         assert counted, rule
         found.setdefault(counted[1], []).append(rule)
@@ -156,6 +158,27 @@ def test_what_is_limited_is_what_is_let_in(plan: Plan) -> None:
             for one in asked(rule.partition(" update @")[0])
         }
         assert within == opened, device.name
+
+
+def test_a_packet_counts_once_though_it_comes_in_twice(plan: Plan) -> None:
+    """The kernel hands a multicast packet to the port and to the virtual gateway's interface above it."""
+    seen = 0
+    for device in filters(plan):
+        rules = chain(render("linux/nftables.conf.j2", plan, device), "limits")
+        twice = {
+            (source, rest)
+            for rule in rules
+            if "ip protocol 112" in rule
+            for name, source, rest in asked(rule.partition(" update @")[0])
+            if name == "lan0"
+        }
+        copies = [rule for rule in rules if rule == 'iifname "lan0" ip daddr 224.0.0.0/24 drop']
+        assert len(copies) == bool(device.vrrp) == bool(twice), device.name
+        if copies:
+            first = next(number for number, rule in enumerate(rules) if "update @" in rule)
+            assert rules.index(copies[0]) < first
+            seen += 1
+    assert seen == 6
 
 
 def test_a_site_has_one_budget_by_whichever_of_its_addresses(plan: Plan) -> None:

@@ -142,6 +142,15 @@ def test_a_device_whose_filter_does_not_load_is_closed(builds: tuple[DeviceBuild
         assert "prerouting" not in text
 
 
+def test_the_filter_comes_before_whatever_configures_an_interface(builds: tuple[DeviceBuild, ...]) -> None:
+    """At boot a device is closed before it has a network; what else waits for basic.target may come later."""
+    unit = units(builds)["nftables.service.d/heiiki.conf"]
+    assert unit["DefaultDependencies"] == ["no"]
+    assert "network-pre.target" in unit["Before"][0].split()
+    assert unit["Wants"] == ["network-pre.target"]
+    assert "After" not in unit
+
+
 def test_no_service_gives_up(builds: tuple[DeviceBuild, ...]) -> None:
     for name, unit in units(builds).items():
         assert unit["StartLimitIntervalSec"] == ["0"], name
