@@ -18,7 +18,8 @@ from ansible_collections.heiiki.network.plugins.module_utils.journal import Chan
 from ansible_collections.heiiki.network.plugins.module_utils.node_diff import (
     PLACEHOLDER,
     file_diff,
-    is_secret,
+    secrecy,
+    without,
 )
 from ansible_collections.heiiki.network.plugins.module_utils.node_files import (
     Content,
@@ -70,9 +71,7 @@ class Outcome:
             "services": dict(self.services),
             "recovered": self.recovered,
             "diff": [dict(entry) for entry in self.diff],
-            "warnings": ["an earlier run was cut off here; what it had changed is rolled back first"]
-            if self.recovered
-            else [],
+            "warnings": ["an earlier run was cut off, and is rolled back first"] if self.recovered else [],
         }
 
 
@@ -100,14 +99,10 @@ def apply(
     """
     journal = Journal(root)
     work = _Run(tuple(files), tuple(services), secrets, manager, journal)
-    if check:
-        recovered = journal.found()
-        work.compare()
-    else:
-        with journal.alone():
-            recovered = work.recover()
-            work.compare()
-            work.change()
+    try:
+        recovered = work.run(check=check)
+    except (NodeError, ServiceError) as error:
+        raise type(error)(without(secrets.values(), str(error))) from None  # its causes hold them too
     return Outcome(
         changed=work.is_due or recovered,
         files=tuple(change.path for change in work.changes),
@@ -169,6 +164,17 @@ class _Run:
         """Whether anything is to be done."""
         return bool(self.changes or self.due)
 
+    def run(self, *, check: bool) -> bool:
+        """Compare, and change unless `check`; tells whether an earlier run was cut off."""
+        if check:
+            self.compare()
+            return self._journal.found()
+        with self._journal.alone():
+            recovered = self.recover()
+            self.compare()
+            self.change()
+        return recovered
+
     def recover(self) -> bool:
         """Roll back a run that was cut off; tells whether there was one."""
         if not self._journal.found():
@@ -220,8 +226,7 @@ class _Run:
     def diff(self) -> Iterator[dict[str, str]]:
         """Yield what differs, for Ansible to print."""
         for change in self.changes:
-            hidden = bool(self._owned.files.get(change.path, {}).get("secret"))
-            yield file_diff(change, self._files.get(change.path), hidden=hidden)
+            yield file_diff(change, self._files.get(change.path), self._owned.files.get(change.path, {}))
         for name, verb in self.due.items():
             why = f": {self._drift[name]}" if name in self._drift else ""
             yield {"prepared": f"service {name}: {verb}{why}\n"}
@@ -347,10 +352,7 @@ class _Run:
             if service.name not in running:
                 running[service.name] = running_digest(service)
         return Owned(
-            files={
-                path: {"service": file.service, "secret": is_secret(file)}
-                for path, file in self._files.items()
-            },
+            files={path: {"service": file.service, **secrecy(file)} for path, file in self._files.items()},
             services=tuple(
                 {"name": service.name, "on_change": service.on_change} for service in self._services
             ),

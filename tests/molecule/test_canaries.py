@@ -15,6 +15,8 @@ from canaries import Finding, Needle, Place
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from heiiki_agent import frr
+
 from .conftest import Provisioned, guest_client
 
 MEANT = (
@@ -30,6 +32,7 @@ MEANT = (
     Place("vault:/*/key.pem", "the Vault server's own key for TLS"),
     Place("b-hss:/etc/heiiki/subscribers.json", "what the home subscriber server authenticates by"),
     Place("*:/etc/heiiki-sim/*.json", "the SIM card itself, which the lab has as a file"),
+    Place("*:/etc/frr/frr.conf", "the keys of a router's own sessions, which FRRouting reads there", 0o640),
 )
 
 _COLLECT = """
@@ -81,8 +84,26 @@ def keys(lab: Provisioned) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def needles(lab: Provisioned, keys: dict[str, str]) -> tuple[Needle, ...]:
-    return (*_kept(lab.state / "services/lab/secrets"), *_private(keys))
+def routing(lab: Provisioned) -> dict[str, str]:
+    """FRRouting's file of every router, by its place."""
+    found = guest_program(
+        lab,
+        "found = [(place, path) for place, path in files() if place.endswith(':/etc/frr/frr.conf')]\n"
+        "print(json.dumps({place: open(path).read() for place, path in found}))",
+    )
+    documents: dict[str, str] = json.loads(found)
+    return documents
+
+
+@pytest.fixture(scope="module")
+def needles(lab: Provisioned, keys: dict[str, str], routing: dict[str, str]) -> tuple[Needle, ...]:
+    return (*_kept(lab.state / "services/lab/secrets"), *_private(keys), *_routing(routing))
+
+
+def _routing(files: dict[str, str]) -> Iterator[Needle]:
+    for place, text in files.items():
+        for line, key in frr.keys(text).items():
+            yield canaries.of_text(f"routing {place} {' / '.join(line)}", key)
 
 
 def _kept(folder: Path) -> Iterator[Needle]:
@@ -104,7 +125,16 @@ def _private(keys: dict[str, str]) -> Iterator[Needle]:
 
 def test_there_are_canaries_of_every_kind(needles: tuple[Needle, ...]) -> None:
     names = " ".join(needle.name for needle in needles)
-    for part in ("sim/", " k", " opc", "approle/", "secret_id", "init.json key-1", "key of hub-ce-a:"):
+    for part in (
+        "sim/",
+        " k",
+        " opc",
+        "approle/",
+        "secret_id",
+        "init.json key-1",
+        "key of hub-ce-a:",
+        "a-p1:/etc/frr",
+    ):
         assert part in names
 
 
@@ -158,3 +188,4 @@ for place, path in files():
     # It does find what is where it should be.
     assert any(one.what.startswith("key of hub-ce-a:") for one in findings)
     assert any(one.place == "b-hss:/etc/heiiki/subscribers.json" for one in findings)
+    assert any(one.place == "a-p1:/etc/frr/frr.conf" for one in findings)

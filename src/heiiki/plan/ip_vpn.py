@@ -7,12 +7,13 @@ from ipaddress import IPv4Address, IPv4Network
 from heiiki.intent import Site
 from heiiki.intent.model import CarrierRouter, CoreLink
 from heiiki.plan import addresses as addr
-from heiiki.plan import firewall, identities, ipsec, names
+from heiiki.plan import firewall, identities, ipsec, keys, names
 from heiiki.plan.context import Context
 from heiiki.plan.model import (
     AllowedSource,
     BgpInstance,
     BgpNeighbor,
+    CoreNeighbor,
     Device,
     DeviceClass,
     Endpoint,
@@ -114,6 +115,17 @@ def _core_interfaces(context: Context, router: CarrierRouter) -> Iterator[Interf
             )
 
 
+def _core_neighbors(context: Context, router: CarrierRouter) -> Iterator[CoreNeighbor]:
+    others = {other.name: other for other in context.service.networks.a.routers}
+    here = names.core_router(router.name)
+    for link in context.service.networks.a.links:
+        if router.name in link.between:
+            other = others[link.between[1 - link.between.index(router.name)]]
+            there = names.core_router(other.name)
+            ospf, ldp = (keys.path(protocol, here, there) for protocol in (keys.OSPF, keys.LDP))
+            yield CoreNeighbor(_core_if(link, here), loopback(context, other), ospf, ldp)
+
+
 def _core_services(context: Context) -> tuple[InputService, ...]:
     """What core routers say to each other: OSPF, LDP, BGP, BFD, echo."""
     inside, core = context.service.networks.a.infrastructure, firewall.On((_CORE,))
@@ -133,7 +145,7 @@ def _core(context: Context, router: CarrierRouter) -> Device:
         router=Router(
             router_id=own,
             bfd_profiles=(context.timers.underlay,),
-            core_interfaces=tuple(item.name for item in interfaces if item.mpls),
+            core=tuple(_core_neighbors(context, router)),
         ),
         firewall=Firewall(
             management=context.access, services=_core_services(context), transits=(_CORE_TRANSIT,)
@@ -163,7 +175,7 @@ def _edge(context: Context, router: CarrierRouter) -> Device:
             ),
             prefix_sets=tuple(dict.fromkeys(item for customer in customers for item in customer.sets)),
             bfd_profiles=(context.timers.underlay,),
-            core_interfaces=tuple(item.name for item in core if item.mpls),
+            core=tuple(_core_neighbors(context, router)),
         ),
         firewall=Firewall(
             management=context.access,

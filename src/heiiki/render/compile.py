@@ -188,7 +188,7 @@ def _frr(plan: Plan, device: Device) -> Part | None:
             "frr",
             validate=("vtysh", "-C", "-f", "{path}"),
             service="frr",
-            requirements=("R-GAP", "R-DUAL", "R-ISO-SITE"),
+            requirements=("R-GAP", "R-DUAL", "R-ISO-SITE", "R-ISO-MALICE/control"),
         ),
     )
     running = ("vtysh", "-c", "show running-config no-header")

@@ -9,6 +9,7 @@ from pathlib import Path
 import jinja2
 
 from heiiki.errors import RenderError
+from heiiki.plan import keys
 from heiiki.plan.model import (
     BgpNeighbor,
     Device,
@@ -50,6 +51,7 @@ def _environment() -> jinja2.Environment:
         half_open,
         identifier,
         ike_table,
+        label_neighbors,
         limited,
         local_selector,
         management_side,
@@ -62,6 +64,7 @@ def _environment() -> jinja2.Environment:
         own_addresses,
         quoted,
         remote_selector,
+        secret,
         untracked_side,
     )
     environment.filters.update({function.__name__: function for function in filters})
@@ -131,6 +134,16 @@ def ike_table(device: Device) -> int:
 def half_open(device: Device) -> int:
     """Return how many peers may be in the middle of IKE_SA_INIT: all that there are come back at once."""
     return _HALF_OPEN + 2 * len(device.ipsec)
+
+
+def secret(path: str) -> str:
+    """Return what stands for a key of routing in a text: its value is filled in on the way to the device."""
+    return f"{{{{secret:{path}:{keys.FIELD}}}}}"
+
+
+def label_neighbors(router: Router) -> tuple[tuple[IPv4Address, str], ...]:
+    """Return identifier and key of each LDP neighbour: one session, over however many links (RFC 5036)."""
+    return tuple(dict.fromkeys((one.router_id, one.ldp_key) for one in router.core))
 
 
 def announced(router: Router) -> Iterator[str]:

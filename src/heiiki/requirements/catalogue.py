@@ -72,8 +72,8 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement(
         "R-ISO-MALICE/control",
         "TR-1072 4.4",
-        "Messages of routing, IKE and GTP from a site reach no speaker that is not its own",
-        (_L,),
+        "Messages of routing, IKE and GTP from a site reach no speaker that is not its own; routing by key",
+        (_C, _L),
     ),
     Requirement(
         "R-ISO-MALICE/layer-2",

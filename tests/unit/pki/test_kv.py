@@ -6,7 +6,7 @@ from vault_server import SetUpVault
 from heiiki.errors import SecretError, VaultError
 from heiiki.pki.server.login import logged_in
 from heiiki.pki.server.policies import AppRole
-from heiiki.pki.server.secrets import VaultSecrets
+from heiiki.pki.server.secrets import VaultSecrets, ensure_keys
 
 CANARY = "canary-5f2d"
 
@@ -84,6 +84,20 @@ def test_two_that_make_a_secret_at_once(lab_vault: SetUpVault) -> None:
     with logged_in(lab_vault.access, AppRole.SECRET_WRITER) as session:
         assert not VaultSecrets(session, "kv").ensure("sim/4", meanwhile)
     assert read(lab_vault, "sim/4", "k") == "theirs"
+
+
+def test_the_server_is_given_the_keys_of_routing_that_it_lacks_once(lab_vault: SetUpVault) -> None:
+    """Role pki made them; one that is gone is made again, by who cannot read it."""
+    path = "routing/bgp/a-pe2--umeda-ce-a"
+    first = read(lab_vault, path, "key")
+    lab_vault.running.root.delete(f"kv/metadata/{path}")
+    with logged_in(lab_vault.access, AppRole.CONFIGURATOR) as session:
+        assert list(ensure_keys(session, lab_vault.plan, check=True)) == [path]
+        assert list(ensure_keys(session, lab_vault.plan)) == [path]
+        assert list(ensure_keys(session, lab_vault.plan)) == []
+        with pytest.raises(SecretError):
+            VaultSecrets(session, "kv").read(path, "key")
+    assert read(lab_vault, path, "key") != first
 
 
 def test_no_value_is_in_an_error_or_the_audit_log(lab_vault: SetUpVault) -> None:

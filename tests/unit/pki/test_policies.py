@@ -40,6 +40,10 @@ class Call:
 
 READ_SECRET = Call("read", "kv/data/sim/440100000000017")
 READ_OTHER = Call("read", "kv/data/radius/shared")
+READ_KEY = Call("read", "kv/data/routing/bgp/a-pe2--umeda-ce-a")
+WRITE_KEY = Call("write", "kv/data/routing/bgp/x--y", {"data": {"key": "0"}})
+LIST_KEYS = Call("names", "kv/metadata/routing/bgp")
+DELETE_KEY = Call("delete", "kv/metadata/routing/bgp/x--y")
 LIST_SECRETS = Call("names", "kv/metadata/sim")
 WRITE_SECRET = Call("write", "kv/data/sim/440100000000017", {"data": {"k": "0"}})
 DELETE_SECRET = Call("delete", "kv/metadata/sim/440100000000017")
@@ -88,13 +92,13 @@ SERIALS = (LIST_CERTIFICATES, DESCRIBE_CERTIFICATES, LIST_REVOKED)
 ALLOWED: dict[AppRole, tuple[Call, ...]] = {
     AppRole.CONFIGURATOR: (
         *(WRITE_DEVICE_POLICY, READ_POLICY, WRITE_ROLE, ROTATE_CRL, WRITE_CRL_SETTINGS),
-        *(MARK, READ_DEVICE_POLICY, DENY_LESS),
+        *(MARK, READ_DEVICE_POLICY, DENY_LESS, WRITE_KEY, LIST_KEYS),
     ),
     # Its call that writes is wrapped or nothing: below.
     AppRole.ENROLLER: (READ_DEVICE_POLICY, *SERIALS),
     AppRole.REVOKER: (REVOKE, ROTATE_CRL, MARK, READ_DEVICE_POLICY, END_TOKENS, *SERIALS),
-    AppRole.SIM_KEY_READER: (READ_SECRET,),
-    AppRole.SECRET_WRITER: (WRITE_SECRET, LIST_SECRETS),
+    AppRole.SIM_KEY_READER: (READ_SECRET, READ_KEY),
+    AppRole.SECRET_WRITER: (WRITE_SECRET, LIST_SECRETS, WRITE_KEY, LIST_KEYS),
     AppRole.AUDITOR: (READ_DEVICE_POLICY, READ_POLICY, *SERIALS),
     AppRole.SNAPSHOT: (TAKE_SNAPSHOT,),
 }

@@ -84,6 +84,7 @@ def file(name: str, content: str, **more: object) -> ManagedFile:
 class Node:
     root: Path
     manager: Manager
+    values: dict[str, str] = field(default_factory=lambda: {KEY: VALUE})
 
     def service(self, name: str, **more: object) -> ManagedService:
         return replace(ManagedService(name, running=("cat", str(self.root / f"service.{name}"))), **more)
@@ -92,7 +93,7 @@ class Node:
         self, files: Sequence[ManagedFile], services: Sequence[ManagedService] = (), *, check: bool = False
     ) -> Outcome:
         self.manager.calls.clear()
-        return apply(files, services, secrets={KEY: VALUE}, manager=self.manager, root=self.root, check=check)
+        return apply(files, services, secrets=self.values, manager=self.manager, root=self.root, check=check)
 
     def text(self, name: str) -> str | None:
         path = self.root / f"etc/{name}.conf"
@@ -368,6 +369,33 @@ class TestSecrets:
             assert outcome.changed
             assert VALUE not in repr(outcome)
 
+    def test_a_file_whose_secrets_are_keys_of_routing_is_shown_without_them(self, node: Node) -> None:
+        text = "router bgp 1\n neighbor 10.0.0.1 remote-as {}\n neighbor 10.0.0.1 password {}\n"
+        node.apply([file("a", text.format(2, "canary-of-before"))])
+        outcome = node.apply([file("a", text.format(3, KEY))])
+        (entry,) = (one for one in outcome.diff if "before" in one)
+        for side, number in (("before", 2), ("after", 3)):
+            assert entry[side].splitlines()[1:3] == [
+                f" neighbor 10.0.0.1 remote-as {number}",
+                " neighbor 10.0.0.1 password (hidden)",
+            ]
+        assert VALUE not in repr(outcome)
+        assert "canary" not in repr(outcome)
+        before = entry["after"].splitlines()[-1]
+        node.values[KEY] = "another value of it"
+        (again,) = (one for one in node.apply([file("a", text.format(3, KEY))]).diff if "before" in one)
+        assert again["before"].splitlines()[-1] == before != again["after"].splitlines()[-1]
+
+    def test_no_error_shows_a_secret(self, node: Node) -> None:
+        """A program that refuses a file, or fails to load it, prints lines of it."""
+        show = ("sh", "-c", "cat {path}; exit 1")
+        with pytest.raises(NodeError) as caught:
+            node.apply([replace(file("a", f"k={KEY}\n"), validate=show)])
+        assert "k=(hidden)" in str(caught.value)
+        assert VALUE not in str(caught.value)
+        assert caught.value.__cause__ is None
+        assert caught.value.__suppress_context__
+
     def test_a_file_that_was_secret_is_not_shown_when_it_goes_or_is_secret_no_more(self, node: Node) -> None:
         node.apply([file("a", f"k={KEY}\n"), file("b", f"k={KEY}\n")])
         outcome = node.apply([file("a", "open\n")])
@@ -490,6 +518,6 @@ class TestKilled:
 def test_the_record_says_what_is_ours(node: Node) -> None:
     node.apply([file("a", f"k={KEY}\n")], [node.service("a", on_change="reload")])
     record = json.loads((node.root / "var/lib/heiiki/owned.json").read_text())
-    assert record["files"] == {"/etc/a.conf": {"service": "a", "secret": True}}
+    assert record["files"] == {"/etc/a.conf": {"service": "a", "secret": True, "keyed": False}}
     assert record["services"] == [{"name": "a", "on_change": "reload"}]
     assert set(record["running"]) == {"a"}

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 
+from heiiki.plan import keys
 from heiiki.plan.model import Identity, Pki
 
 TOKEN_ROLE = "device"  # noqa: S105  # the name of a role, not a token
@@ -85,7 +86,10 @@ def approle_policies(trust: Pki) -> dict[AppRole, str]:
         AppRole.CONFIGURATOR: _configurator(trust),
         AppRole.ENROLLER: _enroller(trust),
         AppRole.REVOKER: _revoker(trust),
-        AppRole.SIM_KEY_READER: (_rule(f"{trust.secrets_mount}/data/sim/*", "read"),),
+        AppRole.SIM_KEY_READER: (
+            _rule(f"{trust.secrets_mount}/data/sim/*", "read"),
+            _rule(f"{trust.secrets_mount}/data/{keys.FOLDER}/*", "read"),
+        ),
         AppRole.SECRET_WRITER: (
             _rule(f"{trust.secrets_mount}/data/*", "create", "update"),
             _rule(f"{trust.secrets_mount}/metadata/*", "read", "list"),
@@ -114,6 +118,9 @@ def _configurator(trust: Pki) -> Iterator[str]:
         yield _rule(f"{mount}/key/+", "read")
         yield _rule(f"{mount}/crl/rotate", "read")
     yield _rule(f"{trust.issuing_mount}/roles/*", "create", "read", "update")
+    # Makes the keys of routing, and cannot read them.
+    yield _rule(f"{trust.secrets_mount}/data/{keys.FOLDER}/*", "create", "update")
+    yield _rule(f"{trust.secrets_mount}/metadata/{keys.FOLDER}/*", "read", "list")
     # A root token again, where the server has closed the open way; the unseal keys are wanted too.
     yield _rule("sys/generate-root-token/*", "create", "read", "update", "delete", "sudo")
 

@@ -12,6 +12,7 @@ from heiiki.pki.server import desired
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.desired import Mount, Setting
 from heiiki.pki.server.policies import device_policy_name, revoked_policy
+from heiiki.pki.server.secrets import ensure_keys
 from heiiki.plan.model import Plan
 
 _ENGINE_S = 30.0
@@ -44,7 +45,14 @@ def ensure(vault: Vault, plan: Plan, *, check: bool = False) -> tuple[Change, ..
     if not check and any(change.path.endswith("/config/crl") for change in found):
         for mount in (plan.pki.root_mount, plan.pki.issuing_mount):
             vault.read(f"{mount}/crl/rotate")  # the present CRLs were made for the former lifetimes
-    return found
+    if check and any(change.path == f"sys/mounts/{plan.pki.secrets_mount}" for change in found):
+        return found  # without the engine there is none that could be asked
+    return (*found, *_keys(vault, plan, check=check))
+
+
+def _keys(vault: Vault, plan: Plan, *, check: bool) -> Iterator[Change]:
+    for path in ensure_keys(vault, plan, check=check):
+        yield Change(f"{plan.pki.secrets_mount}/{path}", "", "a new key of routing\n")
 
 
 def differences(vault: Vault, plan: Plan, *, check: bool = True) -> tuple[Change, ...]:

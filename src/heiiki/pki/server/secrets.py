@@ -1,11 +1,16 @@
 """Secrets in the server's KV engine, version 2: read at the last moment, never kept here."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from secrets import token_hex
 
 from heiiki.errors import SecretError, VaultError, VaultFault
 from heiiki.pki.server.connection import Vault
+from heiiki.plan import keys
 from heiiki.plan.model import Plan
 from heiiki.state import FileSecrets
+
+_KEY_OCTETS = 20
+"""160 bits (RFC 5709 3.3 asks for as many as a digest of its shortest function has), in hexadecimal."""
 
 
 class VaultSecrets:
@@ -78,6 +83,40 @@ class VaultSecrets:
 def named(plan: Plan) -> tuple[str, ...]:
     """Return the path of every secret that the plan names."""
     return tuple(dict.fromkeys(sim.keys for device in plan.devices for sim in device.subscribers))
+
+
+def routing_keys(plan: Plan) -> tuple[str, ...]:
+    """Return the path of every key of routing, each of which two devices share."""
+    return tuple(
+        dict.fromkeys(path for device in plan.managed() if device.router for path in device.router.keys)
+    )
+
+
+def ensure_keys(vault: Vault, plan: Plan, *, check: bool = False) -> Iterator[str]:
+    """Make the keys of routing that the server lacks, at random; yields their paths.
+
+    Args:
+        vault: a session that may write them, such as that of AppRole configurator, which cannot read them.
+        plan: the service.
+        check: only tell.
+
+    Raises:
+        VaultError: the server cannot be reached, or does not allow it.
+    """
+    source = VaultSecrets(vault, plan.pki.secrets_mount)
+    there = {
+        f"{folder}/{name}"
+        for folder in (f"{keys.FOLDER}/{protocol}" for protocol in keys.PROTOCOLS)
+        for name in vault.names(f"{plan.pki.secrets_mount}/metadata/{folder}")
+    }
+    for path in routing_keys(plan):
+        if path not in there and (check or source.ensure(path, new_key)):
+            yield path
+
+
+def new_key() -> dict[str, str]:
+    """Return the fields of a new key: 160 bits, as text that every protocol takes."""
+    return {keys.FIELD: token_hex(_KEY_OCTETS)}
 
 
 def seed(

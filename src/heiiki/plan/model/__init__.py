@@ -30,7 +30,15 @@ from heiiki.plan.model.pki import (
     VaultServer,
 )
 from heiiki.plan.model.risks import Risks, SharedRisk
-from heiiki.plan.model.routing import BgpInstance, BgpNeighbor, PrefixSet, Router, StaticRoute, VpnTargets
+from heiiki.plan.model.routing import (
+    BgpInstance,
+    BgpNeighbor,
+    CoreNeighbor,
+    PrefixSet,
+    Router,
+    StaticRoute,
+    VpnTargets,
+)
 from heiiki.plan.model.service import Management, Plan, SitePlan
 from heiiki.plan.model.timers import BfdProfile, IkeTimers, Timers
 from heiiki.plan.model.topology import ETHERNET_MTU, Endpoint, Link, LinkKind, Path
@@ -43,6 +51,7 @@ __all__ = [
     "BgpInstance",
     "BgpNeighbor",
     "ClosedNetwork",
+    "CoreNeighbor",
     "CrlSource",
     "Device",
     "DeviceClass",

@@ -27,6 +27,7 @@ class BgpNeighbor:
         announce: name of the prefix set that is announced.
         local_preference: preference given to what is accepted.
         vpn: the session carries VPNv4 (RFC 4364) instead of IPv4.
+        key: path of the secret by which both ends know each other; None inside of IPsec, which does that.
     """
 
     address: IPv4Address
@@ -39,6 +40,7 @@ class BgpNeighbor:
     local_preference: int | None = None
     next_hop_self: bool = False
     vpn: bool = False
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,21 @@ class StaticRoute:
 
 
 @dataclass(frozen=True, slots=True)
+class CoreNeighbor:
+    """The router at the other end of a core link: OSPF over the link, LDP to its loopback.
+
+    Attributes:
+        router_id: its loopback, which is its LSR identifier (RFC 5036 2.2.2).
+        ospf_key, ldp_key: paths of the secrets of both.
+    """
+
+    interface: str
+    router_id: IPv4Address
+    ospf_key: str
+    ldp_key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Router:
     """Routing of a device: BGP everywhere, OSPF and LDP inside carrier A's core."""
 
@@ -86,4 +103,11 @@ class Router:
     bgp: tuple[BgpInstance, ...] = ()
     prefix_sets: tuple[PrefixSet, ...] = ()
     bfd_profiles: tuple[BfdProfile, ...] = ()
-    core_interfaces: tuple[str, ...] = ()
+    core: tuple[CoreNeighbor, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Paths of the secrets of all its sessions, each once."""
+        bgp = (neighbor.key for instance in self.bgp for neighbor in instance.neighbors)
+        core = (path for one in self.core for path in (one.ospf_key, one.ldp_key))
+        return tuple(dict.fromkeys(path for path in (*bgp, *core) if path is not None))

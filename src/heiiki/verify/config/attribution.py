@@ -16,6 +16,7 @@ from heiiki.plan.model import Device, InterfaceKind
 from heiiki.plan.names import LAN_IF, LAN_VIRTUAL_IF
 
 GAP, DUAL, SITE = "R-GAP", "R-DUAL", "R-ISO-SITE"
+CONTROL = "R-ISO-MALICE/control"
 CARRIER, GROUP, MALICE, ACCESS = "R-ISO-CARRIER", "R-ISO-GROUP", "R-ISO-MALICE", "R-SEC-ACCESS"
 
 _SHOWN = 300
@@ -63,6 +64,7 @@ Line = tuple[str, ...]
 _CONTEXTS: tuple[tuple[tuple[str, ...], Concerned], ...] = (
     (("bfd",), frozenset({GAP})),
     (("route-map",), frozenset({SITE})),
+    (("key", "chain"), frozenset({CONTROL})),
     (("mpls", "ldp"), frozenset({DUAL})),
 )
 _COMMANDS: tuple[tuple[tuple[str, ...], Concerned], ...] = (
@@ -71,6 +73,7 @@ _COMMANDS: tuple[tuple[tuple[str, ...], Concerned], ...] = (
     (("ip", "ospf", "bfd"), frozenset({GAP})),
     (("ip", "ospf", "hello-interval"), frozenset({GAP})),
     (("ip", "ospf", "dead-interval"), frozenset({GAP})),
+    (("ip", "ospf", "authentication"), frozenset({CONTROL})),
     (("ip", "prefix-list"), frozenset({SITE})),
     (("route-map",), frozenset({SITE})),
     (("rt", "vpn"), frozenset({SITE})),
@@ -89,6 +92,7 @@ _OF_NEIGHBOR: Mapping[str, Concerned] = {
     "prefix-list": frozenset({SITE}),
     "allowas-in": frozenset({SITE}),
     "as-override": frozenset({SITE}),
+    "password": frozenset({CONTROL}),
 }
 _SESSIONS = ("router bgp ", "router ospf", "mpls ldp", "interface ")
 
@@ -99,16 +103,21 @@ def of_frr(path: str, line: Line, *, missing: bool) -> Difference:
     return Difference(path, f", running: {text}", _of_line(line, missing=missing))
 
 
+def of_key(path: str, text: str) -> Difference:
+    """Return the difference that a session by another key than the file's is, or by none."""
+    return Difference(path, f", {text}", frozenset({CONTROL}))
+
+
 def _of_line(line: Line, *, missing: bool) -> Concerned:
     words = _words(line[-1])
+    if words[:1] == ("neighbor",) and words[2:3] and words[2] in _OF_NEIGHBOR:
+        return _OF_NEIGHBOR[words[2]]
     for start, concerned in _CONTEXTS:
         if _words(line[0])[: len(start)] == start:
             return concerned
     for start, concerned in _COMMANDS:
         if words[: len(start)] == start:
             return concerned
-    if words[:1] == ("neighbor",) and words[2:3] and words[2] in _OF_NEIGHBOR:
-        return _OF_NEIGHBOR[words[2]]
     if line[0].startswith(_SESSIONS) and words[2:3] != ("description",):
         # A session or an interface too much also gives routes to somebody the plan does not know.
         return frozenset({DUAL}) if missing else frozenset({DUAL, SITE})

@@ -10,17 +10,23 @@ from heiiki.plan.model import Device, Plan
 from heiiki.render.model import DeviceBuild, RenderedFile
 from heiiki.requirements import Result, Stage, Verdict, requirement
 from heiiki.requirements.verdict import Evidence
-from heiiki.verify.config.attribution import Difference, of_filter, of_frr, of_health
+from heiiki.verify.config.attribution import Difference, of_filter, of_frr, of_health, of_key
 from heiiki.verify.config.programs import runs_otherwise
 from heiiki.verify.fleet import Answer, Fleet
 from heiiki.verify.routing import units
 from heiiki.verify.routing.frr import differences
 from heiiki.verify.verdicts import Keep, judged, live, summarise, unknown
+from heiiki_agent import frr
 
 _SECRET = re.compile(r"\{\{secret:[^}]*\}\}")
 _FRR, _NFTABLES = "/etc/frr/frr.conf", "/etc/nftables.conf"
 _SHOWN = 300
-_SHOW = ("vtysh", "-c", "show running-config no-header")
+_SIGNED_PORTS = (179, 646)
+_SESSIONS = (
+    *("ss", "-Htni", "state", "established"),
+    f"( {' or '.join(f'{side} = :{port}' for port in _SIGNED_PORTS for side in ('sport', 'dport'))} )",
+)
+"""The TCP sessions of BGP and LDP, with the keys by which the kernel signs them: read on the device alone."""
 
 
 def verdicts(plan: Plan, builds: Sequence[DeviceBuild], fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
@@ -37,7 +43,7 @@ def question(build: DeviceBuild) -> dict[str, Any]:
     answering = _units(build)
     return {
         "files": [_file(file) for file in build.files],
-        "shown": [[path, list(_SHOW)] for path in paths if path == _FRR],
+        "shown": [[path, list(frr.SHOW), list(_SESSIONS)] for path in paths if path == _FRR],
         "nftables": [[file.path, file.content] for file in build.files if file.path == _NFTABLES],
         "health": [
             [answering[service.name], list(service.health)]
@@ -171,6 +177,10 @@ def _differences(device: Device, build: DeviceBuild, said: Mapping[str, Any]) ->
             missing, more = differences(file.content, said["shown"][_FRR]["out"])
             yield from (of_frr(_FRR, line, missing=True) for line in missing)
             yield from (of_frr(_FRR, line, missing=False) for line in more)
+    for path, found in said["keys"].items():
+        other = [f"running: another key than the file's: {line}" for line in found.get("other", ())]
+        unsigned = [f"a session with {peer} is not signed" for peer in found.get("unsigned", ())]
+        yield from (of_key(path, text) for text in (*other, *unsigned))
 
 
 def _of_programs(device: Device, build: DeviceBuild, said: Mapping[str, Any]) -> Iterator[Difference]:
@@ -201,6 +211,8 @@ def _unreadable(path: str, said: Mapping[str, Any]) -> Iterator[str]:
     if said["units"].get("rc", 0) != 0:
         yield f"{path}: systemd does not say whether its program runs: {said['units']['err'].strip()}"
     if error := said["filter"].get(path, {}).get("error"):
+        yield f"{path} {error}"
+    if error := said["keys"].get(path, {}).get("error"):
         yield f"{path} {error}"
     if path == _FRR and (why := _not_shown(said)):
         yield f"{_FRR}: FRR does not show what it runs: {why}"

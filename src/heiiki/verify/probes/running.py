@@ -2,7 +2,7 @@
 
 The packet filter is compared by meaning: what was compiled is loaded into an empty network namespace and
 listed from there, so that both sides went through the same kernel. What routing runs is returned as it is
-shown.
+shown, but for its keys, which are compared here: they never leave the device.
 """
 
 import grp
@@ -14,6 +14,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from heiiki_agent import frr
+
 
 def main(parameters: dict[str, Any]) -> dict[str, Any]:
     """Return the differences of each file and, by file, of what runs, and what could not be read."""
@@ -21,14 +23,17 @@ def main(parameters: dict[str, Any]) -> dict[str, Any]:
         "different": {},
         "unreadable": {},
         "shown": {},
+        "keys": {},
         "filter": {},
         "health": {},
         "units": {},
     }
     for file in parameters["files"]:
         _note(found, file["path"], _file(file))
-    for path, argv in parameters["shown"]:
-        found["shown"][path] = _shown(argv)
+    for path, argv, sockets in parameters["shown"]:
+        shown, sessions = _shown(argv), _shown(sockets)
+        found["keys"][path] = _keys(Path(path), shown, sessions)
+        found["shown"][path] = shown | {key: frr.masked(shown[key]) for key in ("out", "err")}
     for path, content in parameters["nftables"]:
         found["filter"][path] = _nftables(content)
     for path, argv in parameters["health"]:
@@ -80,6 +85,17 @@ def _shown(argv: list[str]) -> dict[str, Any]:
     except (OSError, subprocess.TimeoutExpired) as error:
         return {"rc": None, "out": "", "err": str(error)}
     return {"rc": done.returncode, "out": done.stdout, "err": done.stderr}
+
+
+def _keys(path: Path, shown: dict[str, Any], sessions: dict[str, Any]) -> dict[str, Any]:
+    """Return the lines that run with another key than the file's, the peers that use none, or an error."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        return {"error": f"cannot be read: {error}"}
+    if sessions["rc"] != 0:
+        return {"error": f"ss does not say which sessions are signed: {sessions['err'].strip()}"}
+    return {"other": frr.other_keys(text, shown["out"]), "unsigned": frr.unsigned(text, sessions["out"])}
 
 
 def _nftables(content: str) -> dict[str, Any]:

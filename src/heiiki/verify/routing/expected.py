@@ -87,7 +87,7 @@ def _expected(
 ) -> Expected:
     router, vrrp = device.router, device.vrrp
     sim = device.sim.address if device.sim is not None and device.site is not None else None
-    core = len(router.core_interfaces) if router is not None else 0
+    core = len(router.core) if router is not None else 0
     virtual = None if vrrp is None else (vrrp.address, masters[device.name])
     return Expected(device.name, tuple(_sessions(device)), core, virtual, exits, sim)
 

@@ -7,32 +7,24 @@ that is part of the line. A line too much is always a difference; a missing one,
 
 import re
 
-_CHATTER = re.compile(
-    r"!|end$|exit(-\S+)?$|frr (version|defaults) |hostname |log |service |(no )?ipv6 forwarding|ip forwarding"
-)
+from heiiki_agent import frr
+from heiiki_agent.frr import Line
+
+_CHATTER = re.compile(r"frr (version|defaults) |hostname |log |service |(no )?ipv6 forwarding|ip forwarding")
 _EMPTY = re.compile(r"vrf \S+$|address-family \S+ \S+$|interface \S+$|bfd$|profile \S+$")
 _DEFAULT = re.compile(r"detect-multiplier 3$|(receive|transmit)-interval 300$")
 _BOTH = re.compile(r"(rt vpn) both (.*)")
 
-Line = tuple[str, ...]
-"""A line, after the contexts that it stands in, outermost first."""
-
 
 def lines(text: str) -> frozenset[Line]:
-    """Return the lines that mean something, each with its contexts; contexts come from the indentation."""
-    stack: list[tuple[int, str]] = []
+    """Return the lines that mean something, each with its contexts; no key is in them."""
     found: set[Line] = set()
     parents: set[Line] = set()
-    for raw in text.splitlines():
-        words, indent = " ".join(raw.split()), len(raw) - len(raw.lstrip())
-        if not words or _CHATTER.match(words):
+    for *context, words in frr.lines(frr.masked(text)):
+        if _CHATTER.match(words):
             continue
-        while stack and stack[-1][0] >= indent:
-            stack.pop()
-        context = tuple(name for _, name in stack)
-        parents.add(context)
+        parents.add(tuple(context))
         found.update((*context, one) for one in _expanded(words))
-        stack.append((indent, words))
     return frozenset(line for line in found - parents if not _EMPTY.match(line[-1]))
 
 

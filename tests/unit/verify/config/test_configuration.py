@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,19 +27,28 @@ BUILD = DeviceBuild("x", (FILE, UNIT), ())
 
 
 def verdicts(
-    plan: Plan, kept: Keep, different: Any = None, unreadable: Any = None, error: str = "", show: str = "x\n"
+    plan: Plan,
+    kept: Keep,
+    different: Any = None,
+    unreadable: Any = None,
+    error: str = "",
+    show: str = "x\n",
+    *,
+    keys: Any = None,
+    build: DeviceBuild = BUILD,
 ) -> list[tuple[str, Result, str]]:
     shown = {"/etc/frr/frr.conf": {"rc": 0 if show else 1, "out": show, "err": "vtysh: no"}}
     said = {
         "different": different or {},
         "unreadable": unreadable or {},
         "shown": shown,
+        "keys": {"/etc/frr/frr.conf": keys or {"other": [], "unsigned": []}},
         "filter": {},
         "health": {},
         "units": {},
     }
     data = {} if error else said
-    found = list(configuration.of_device(plan.device("hub-ce-a"), BUILD, Answer("x", data, error, b""), kept))
+    found = list(configuration.of_device(plan.device("hub-ce-a"), build, Answer("x", data, error, b""), kept))
     assert all(one.stage is Stage.CONFIG and one.subject == "x" for one in found)
     return [(one.requirement, one.result, one.reason) for one in found]
 
@@ -80,7 +91,15 @@ def test_a_secret_is_matched_around_and_never_sent(tmp_path: Any) -> None:
 def test_every_requirement_of_the_stage_is_held_by_some_device(plan: Plan, kept: Keep) -> None:
     answer = Answer(
         "x",
-        {"different": {}, "unreadable": {}, "shown": {}, "filter": {}, "health": {}, "units": {}},
+        {
+            "different": {},
+            "unreadable": {},
+            "shown": {},
+            "keys": {},
+            "filter": {},
+            "health": {},
+            "units": {},
+        },
         "",
         b"",
     )
@@ -95,10 +114,46 @@ def test_every_requirement_of_the_stage_is_held_by_some_device(plan: Plan, kept:
         "R-ISO-GROUP",
         "R-ISO-SITE",
         "R-ISO-MALICE",
+        "R-ISO-MALICE/control",
     }
     asked = [configuration.question(build) for build in heiiki.render.compile_plan(plan)]
     assert any(one["shown"] for one in asked)
     assert all(path for one in asked for path, _ in one["health"])
+
+
+CONTROL = "R-ISO-MALICE/control"
+KEYED = DeviceBuild("x", (replace(FILE, requirements=("R-GAP", CONTROL)),), ())
+
+
+def test_a_session_by_another_key_or_none_fails_its_requirement_alone(plan: Plan, kept: Keep) -> None:
+    line = "router bgp 1 / neighbor 10.0.0.1 password (hidden)"
+    for keys, why in (
+        ({"other": [line], "unsigned": []}, f"running: another key than the file's: {line}"),
+        ({"other": [], "unsigned": ["10.0.0.1"]}, "a session with 10.0.0.1 is not signed"),
+    ):
+        (_, gap, _), (name, control, reason) = verdicts(plan, kept, keys=keys, build=KEYED)
+        assert (gap, name, control) == (Result.PASS, CONTROL, Result.FAIL)
+        assert reason == f"/etc/frr/frr.conf, {why}"
+
+
+def test_keys_that_cannot_be_compared_are_unknown(plan: Plan, kept: Keep) -> None:
+    found = verdicts(plan, kept, keys={"error": "ss does not say"}, build=KEYED)
+    assert {result for _, result, _ in found} == {Result.UNKNOWN}
+
+
+def test_keys_never_leave_the_device(tmp_path: Path) -> None:
+    file, canary, other = tmp_path / "frr.conf", "canary-1f2e", "canary-9a8b"
+    text = "router bgp 1\n neighbor 10.0.0.1 password {}\n neighbor 10.0.0.2 password same\nexit\n"
+    file.write_text(text.format(canary))
+    show = ["printf", text.format(other)]
+    socket = f"0 0 10.0.0.9:179 10.0.0.1:4711\n\t ts md5keys:10.0.0.1/32={other}\n"
+    asked = {"files": [], "shown": [[str(file), show, ["printf", socket]]], "nftables": [], "health": []}
+    said = running.main(asked | {"units": []})
+    assert said["keys"][str(file)] == {
+        "other": ["router bgp 1 / neighbor 10.0.0.1 password (hidden)"],
+        "unsigned": ["10.0.0.1"],
+    }
+    assert "canary" not in json.dumps(said)
 
 
 INTENDED = """!
@@ -261,7 +316,8 @@ def programs(
         LINKS.path: {"rc": 1 if change else 0, "out": change, "err": ""},
     }
     said = {"rc": systemd, "out": "" if systemd else units, "err": "no bus" if systemd else ""}
-    data = {"different": {}, "unreadable": {}, "shown": {}, "filter": {}, "health": health, "units": said}
+    data = {"different": {}, "unreadable": {}, "shown": {}, "keys": {}, "filter": {}, "health": health}
+    data["units"] = said
     found = configuration.of_device(
         plan.device("umeda-gw-b"), PROGRAMS, Answer("umeda-gw-b", data, "", b""), kept
     )

@@ -1,0 +1,63 @@
+"""Every session of routing outside of IPsec has a key that its two ends alone share."""
+
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from heiiki.cli.new_service import generate
+from heiiki.intent import load
+from heiiki.pki.server.secrets import new_key, routing_keys
+from heiiki.plan import Plan, build, keys
+from heiiki.plan.model import InterfaceKind
+
+EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
+
+
+@pytest.fixture(scope="module", params=[0, 30])
+def plan(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    if not request.param:
+        return build(load(EXAMPLE))
+    folder = tmp_path_factory.mktemp("service")
+    for name, text in generate("random", request.param, 1).items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    return build(load(folder))
+
+
+def test_a_session_has_a_key_unless_it_runs_inside_of_esp(plan: Plan) -> None:
+    seen = set()
+    for device in plan.devices:
+        inside = {
+            address
+            for item in device.interfaces
+            if item.kind in {InterfaceKind.GRE, InterfaceKind.XFRM}
+            for one in item.addresses
+            for address in one.network
+        }
+        for instance in device.router.bgp if device.router else ():
+            for neighbor in instance.neighbors:
+                assert (neighbor.key is None) == (neighbor.address in inside), (device.name, neighbor.device)
+                seen.add(neighbor.key is None)
+    assert seen == {True, False}
+
+
+def test_both_ends_of_a_session_and_no_other_device_have_its_key(plan: Plan) -> None:
+    holders: dict[str, set[str]] = defaultdict(set)
+    for device in plan.devices:
+        for path in device.router.keys if device.router else ():
+            holders[path].add(device.name)
+    assert set(holders) == set(routing_keys(plan))
+    for path, devices in holders.items():
+        _, protocol, ends = path.split("/")
+        assert protocol in keys.PROTOCOLS
+        assert set(ends.split("--")) == devices, path
+
+
+def test_a_key_is_random_and_fits_every_protocol() -> None:
+    one, other = new_key(), new_key()
+    assert one.keys() == {keys.FIELD}
+    assert one != other
+    # TCP_MD5SIG_MAXKEYLEN of Linux is 80; no protocol's parser takes blanks or quotes.
+    assert 32 <= len(one[keys.FIELD]) <= 80
+    assert one[keys.FIELD].isalnum()
