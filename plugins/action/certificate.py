@@ -38,7 +38,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         _, arguments = self.validate_argument_spec(ARGUMENTS)
         device = arguments["device"] or variables["inventory_hostname"]
         state = arguments["secret_state"]
-        enrolment = Enrolment(Path(arguments["service_dir"]), Path(state) if state else None)
+        enrolment = Enrolment(
+            Path(arguments["service_dir"]), Path(state) if state else None, check=self._task.check_mode
+        )
         compromised = arguments["compromised"]
         passed = {"device": device, **{key: arguments[key] for key in PASSED}}
         passed["force"] = passed["force"] or compromised

@@ -79,7 +79,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
                 f"{self._device}: service_dir is missing: it says what the certificate must be"
             )
         state = self._given["secret_state"]
-        return Enrolment(Path(self._given["service_dir"]), Path(state) if state else None)
+        return Enrolment(Path(self._given["service_dir"]), Path(state) if state else None, check=self._check)
 
     def _wanted(self, enrolment: Enrolment | None) -> Answer:
         """Return the arguments of the module: all that it needs to take every step that it can."""

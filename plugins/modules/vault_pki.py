@@ -81,5 +81,5 @@ changes:
   returned: success
   type: list
   elements: str
-  sample: [sys/policies/acl/device-umeda-gw-b]
+  sample: [pki-issuing/roles/umeda-gw-b]
 """

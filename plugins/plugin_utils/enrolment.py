@@ -98,13 +98,15 @@ class Enrolment:
         warnings: what is to be done soon, such as the rotation of a CA.
     """
 
-    def __init__(self, service: Path, state: Path | None) -> None:
+    def __init__(self, service: Path, state: Path | None, *, check: bool = False) -> None:
         """Share what is needed for the service in folder `service`.
 
         Args:
             service: with its ``service.yml``.
             state: holds what the controller keeps of it; None for the service's own state folder.
+            check: change nothing: the controller's own log-ins are not renewed.
         """
+        self._check = check
         self._service = opened(service, state)
         with translated():
             folder = self._service.state.run
@@ -198,7 +200,10 @@ class Enrolment:
                 **planned,
                 **enrol.facts(access.vault, plan),
                 **enrol.revoked(access.vault.with_token(token), plan),
-                "warnings": list(package("heiiki.pki.authorities").expiring(access.vault, plan.pki)),
+                "warnings": [
+                    *package("heiiki.pki.authorities").expiring(access.vault, plan.pki),
+                    *package("heiiki.pki.server.secret_ids").warnings(access, check=self._check),
+                ],
                 "server": {**server, "relayed": found.connect is not None},
                 # A token that was given to us stays where it is: in the environment.
                 "token": "" if access.environment.get("VAULT_TOKEN") else token,

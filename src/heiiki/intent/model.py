@@ -206,6 +206,11 @@ class SshManagement(Model):
         min_length=1,
         description="Where SSH may come from: every device's packet filter opens port 22 to these.",
     )
+    controllers: tuple[Prefix, ...] = Field(
+        default=(),
+        description="Where controllers reach the Vault server from: it takes log-ins from nowhere else. "
+        "Left out: `sources`, and the hub's LAN.",
+    )
     interface: OtherInterface | None = Field(
         default=None,
         description="The devices' interface to the management network; left out: any that the plan does not "

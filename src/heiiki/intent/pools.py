@@ -47,6 +47,8 @@ def problems(source: YamlSource, service: Service) -> Iterator[Problem]:
     if isinstance(service.management, SshManagement):
         for index, prefix in enumerate(service.management.sources):
             yield from _ssh(source, ("management", "sources", index), prefix, used)
+        for index, prefix in enumerate(service.management.controllers):
+            yield from _controllers(source, ("management", "controllers", index), prefix)
 
 
 def pools(service: Service) -> dict[_Place, IPv4Network]:
@@ -95,4 +97,14 @@ def _ssh(
         yield source.problem(loc, what, fix)
     elif prefix.prefixlen < _WIDEST_SOURCE:
         what = f"{prefix} is wider than a /{_WIDEST_SOURCE}: SSH would be open to too many addresses"
+        yield source.problem(loc, what, fix)
+
+
+def _controllers(source: YamlSource, loc: _Place, prefix: IPv4Network) -> Iterator[Problem]:
+    """The Vault server's log-ins work from these: a bound that holds everybody is none."""
+    fix = "name the addresses of the controllers, such as 192.168.200.10/32"
+    if _unusable(prefix):
+        yield source.problem(loc, f"{prefix} holds addresses from which no host may send", fix)
+    elif prefix.prefixlen < _WIDEST_SOURCE:
+        what = f"{prefix} is wider than a /{_WIDEST_SOURCE}: a stolen log-in would work from anywhere"
         yield source.problem(loc, what, fix)

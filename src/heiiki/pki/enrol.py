@@ -20,6 +20,7 @@ from heiiki.pki.server import login
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.login import Access
 from heiiki.pki.server.policies import AppRole
+from heiiki.pki.server.roles import is_mark, role_path
 from heiiki.plan.model import Device, DeviceClass, Identity, Plan
 
 Document = dict[str, Any]
@@ -35,6 +36,7 @@ def planned(plan: Plan) -> Document:
             "identity": _identity(device.identity),
             "url": _url(plan, device),
             "call": signing_call(trust, device.identity),
+            "role": role_path(trust, device.name),
             "revoked": device.revoked,
         }
         for device in plan.devices
@@ -144,7 +146,8 @@ def order(vault: Vault, shared: Mapping[str, Any], device: str, csr: str) -> tup
     """
     document = shared["devices"][device]
     identity = _parsed(document["identity"])
-    marks.refuse_marked(vault, device)
+    if is_mark(vault.read(document["role"])):
+        raise CertificateError(f"{device} is revoked at the Vault server; {marks.lifts(device)}")
     check_request(csr, identity)
     path, parameters = document["call"]
     return mint(vault, identity).token, {

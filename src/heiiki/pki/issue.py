@@ -1,7 +1,7 @@
 """Certificates: a device's request is compared with the plan, answered by a token good for it alone.
 
 The controller never sees a private key and never asks for the certificate itself. It checks the request, has
-the server make a token for one call under the device's policy, and sends that token wrapped. It can be
+the server make a token for one call of the device's own role, and sends that token wrapped. It can be
 unwrapped once, so an intercepted token is noticed.
 """
 
@@ -18,13 +18,8 @@ from cryptography.x509.oid import NameOID
 
 from heiiki.errors import CertificateError
 from heiiki.pki.server.connection import Vault
-from heiiki.pki.server.policies import (
-    DEVICE_TOKEN_S,
-    TOKEN_ROLE,
-    XMPP_NAME,
-    device_policy_name,
-    signing_parameters,
-)
+from heiiki.pki.server.policies import signing_parameters
+from heiiki.pki.server.roles import DEVICE_POLICY, DEVICE_TOKEN_S, XMPP_NAME
 from heiiki.plan.model import Identity, Pki
 
 WRAP_S = 90
@@ -140,8 +135,9 @@ def mint(vault: Vault, identity: Identity, wrap_s: int = WRAP_S) -> WrappedToken
         identity: whose names.
         wrap_s: how long the device has to fetch it; the server allows 10 to 120 s.
     """
-    asked = {"policies": [device_policy_name(identity.device)], "ttl": f"{DEVICE_TOKEN_S}s"}
-    info = vault.write(f"auth/token/create/{TOKEN_ROLE}", asked, wrap_s=wrap_s)["wrap_info"]
+    device = identity.device
+    asked = {"policies": [DEVICE_POLICY], "entity_alias": device, "ttl": f"{DEVICE_TOKEN_S}s"}
+    info = vault.write(f"auth/token/create/{device}", asked, wrap_s=wrap_s)["wrap_info"]
     return WrappedToken(info["token"], info["ttl"])
 
 
@@ -155,4 +151,4 @@ def throwaway_request(identity: Identity) -> str:
 
 def signing_call(trust: Pki, identity: Identity) -> tuple[str, dict[str, str]]:
     """Return the path and the parameters, ``csr`` apart, of the one call that a device's token allows."""
-    return f"{trust.issuing_mount}/sign/{identity.kind}", signing_parameters(identity) | {"format": "pem"}
+    return f"{trust.issuing_mount}/sign/{identity.device}", signing_parameters(identity) | {"format": "pem"}

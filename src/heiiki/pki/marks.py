@@ -1,52 +1,42 @@
 """The mark of a revoked device, kept by the Vault server: whatever checkout runs, it gets nothing there.
 
-The mark is the policy of the device's tokens, which denies everything. A device counts as revoked likewise
-when its newest certificate was revoked in another way, such as ``bao write pki-issuing/revoke``.
+The mark is the role of the device at the issuing CA, which has no name to sign any more. A device counts as
+revoked likewise when its newest certificate was revoked in another way, such as
+``bao write pki-issuing/revoke``.
 """
 
 from collections.abc import Iterable, Mapping
 
-from heiiki.errors import CertificateError, VaultError, VaultFault
+from heiiki.errors import VaultError, VaultFault
 from heiiki.pki.issue import mint, signing_call, throwaway_request
 from heiiki.pki.revoke import issued, newest
+from heiiki.pki.server import roles
 from heiiki.pki.server.connection import Vault
-from heiiki.pki.server.policies import TOKEN_ROLE, device_policy, device_policy_name, revoked_policy
 from heiiki.plan.model import Identity, Pki
 
+_NO_NAME = "not allowed by this role"
+"""What a server of the Vault API says of a name that a role has not."""
 
-def mark(vault: Vault, device: str) -> bool:
-    """Bar a device: from now on no token of it may do anything; returns whether it was not marked.
 
-    Tokens that were made before end as well, so that none has rights again when the mark is lifted. That ends
-    those of other devices too which are being enrolled at this moment: they are enrolled by the next run.
+def mark(vault: Vault, trust: Pki, device: str) -> None:
+    """Bar a device: from now on nothing is signed for it.
+
+    Its tokens that were made before end as well, so that none has rights again when the mark is lifted.
 
     The session is that of AppRole revoker.
     """
-    marked = is_marked(vault, device)
-    if not marked:
-        vault.write(_path(device), {"policy": revoked_policy()})
-    vault.write(f"sys/leases/revoke-prefix/auth/token/create/{TOKEN_ROLE}", {})
-    return not marked
+    vault.write(roles.role_path(trust, device), roles.sent(roles.revoked_role(trust)))
+    vault.write(f"sys/leases/revoke-prefix/auth/token/create/{device}", {})
 
 
-def is_marked(vault: Vault, device: str) -> bool:
-    """Tell whether a device is marked; a session of AppRole revoker, enroller, configurator or auditor."""
-    return (vault.read(_path(device)) or {}).get("policy") == revoked_policy()
+def is_marked(vault: Vault, trust: Pki, device: str) -> bool:
+    """Tell whether a device is marked; a session of AppRole enroller or auditor."""
+    return roles.is_mark(vault.read(roles.role_path(trust, device)))
 
 
 def lift(vault: Vault, trust: Pki, identity: Identity) -> None:
     """Take the mark of a device away; the session is that of AppRole configurator."""
-    vault.write(_path(identity.device), {"policy": device_policy(trust, identity)})
-
-
-def refuse_marked(vault: Vault, device: str) -> None:
-    """Refuse to do anything for a device that is marked.
-
-    Raises:
-        CertificateError: it is.
-    """
-    if is_marked(vault, device):
-        raise CertificateError(f"{device} is revoked at the Vault server; {lifts(device)}")
+    vault.write(roles.role_path(trust, identity.device), roles.sent(roles.role(trust, identity)))
 
 
 def lifts(device: str) -> str:
@@ -95,12 +85,7 @@ def signs(vault: Vault, trust: Pki, identity: Identity) -> bool:
     try:
         session.write(path, {**names, "csr": throwaway_request(identity)})
     except VaultError as error:
-        # A token whose policy denies everything may not even look itself up.
-        if error.fault in {VaultFault.TOKEN, VaultFault.FORBIDDEN}:
+        if error.fault is VaultFault.REJECTED and _NO_NAME in str(error):
             return False
         raise
     return True
-
-
-def _path(device: str) -> str:
-    return f"sys/policies/acl/{device_policy_name(device)}"

@@ -37,7 +37,7 @@ _PORTS = (names.HUB_CE_A, names.HUB_CE_B, names.DRAS, names.XMPP, names.VAULT)
 """The devices at the hub's switch, in the order of its ports."""
 _HOSTS = ((names.DRAS, addr.HUB_DRAS, Function.DRAS), (names.XMPP, addr.HUB_XMPP, Function.XMPP))
 _ON_LAN = firewall.On((names.LAN_IF,))
-_REQUEST, _REQUEST_A_SITE = 65536, 256
+_REQUEST = 65536
 """Octets that a request to the Vault server may have: of any, and for the names of a site's devices."""
 _OTHER_CE = {Network.A: names.HUB_CE_B, Network.B: names.HUB_CE_A}
 
@@ -315,7 +315,7 @@ def _vault(context: Context) -> Device:
             context.vault_service,
             identities.PORT,
             names.VAULT,
-            _REQUEST + _REQUEST_A_SITE * len(context.sites),
+            _REQUEST,
         ),
     )
 

@@ -1,5 +1,8 @@
 """Identities: the names that certificates bear, and the CA that vouches for them (NISTIR 7628 IA-5)."""
 
+from ipaddress import IPv4Network
+
+from heiiki.plan import addresses as addr
 from heiiki.plan import names
 from heiiki.plan.context import Context
 from heiiki.plan.model import CrlSource, DeviceClass, Identity, Lifetimes, Pki, Suite
@@ -25,6 +28,7 @@ _TOP = "internal"
 """Top-level domain reserved for private use (ICANN, 2024-07-29)."""
 
 _OPERATOR = "operator"
+_LOOPBACK = IPv4Network("127.0.0.1/32")
 
 
 def domain(context: Context) -> str:
@@ -69,4 +73,12 @@ def pki(context: Context) -> Pki:
         lifetimes=LIFETIMES,
         suite=SUITE,
         operator=identity(context, _OPERATOR, DeviceClass.OPERATOR),
+        controllers=_controllers(context),
     )
+
+
+def _controllers(context: Context) -> tuple[IPv4Network, ...]:
+    """Return where log-ins come from: the server's own host, and what the management network says."""
+    used = context.management
+    named = used.controllers or ((*used.sources, context.hub_lan) if used.sources else ())
+    return (_LOOPBACK, addr.only(context.vault), context.only_vault_service, *named)

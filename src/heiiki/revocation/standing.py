@@ -45,7 +45,7 @@ def at_server(vault: Vault, plan: Plan) -> dict[str, AtServer]:
             mine = [one.serial for one in of_device(every, device.identity)]
             found[device.name] = AtServer(
                 # Only the intent asks for a mark; an officer's revocation of a certificate makes none.
-                is_marked(vault, device.name) or not device.revoked,
+                is_marked(vault, plan.pki, device.name) or not device.revoked,
                 tuple(serial for serial in mine if serial in since),
                 tuple(serial for serial in mine if serial not in since),
             )

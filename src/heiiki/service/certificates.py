@@ -12,6 +12,7 @@ from heiiki.pki import enrol
 from heiiki.pki.authorities import expiring
 from heiiki.pki.revoke import revoke_replaced
 from heiiki.pki.rotation import Done, Kind, Rotation, Step, keep
+from heiiki.pki.server import secret_ids
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.login import logged_in
 from heiiki.pki.server.policies import AppRole
@@ -81,7 +82,7 @@ def renew(  # noqa: PLR0913 - options, each by its name
     """
     names = _named(service, devices)
     with service.fleet() as fleet, ExitStack() as sessions:
-        issuer = _issuer(service, sessions, server_needed=server_needed)
+        issuer = _issuer(service, sessions, server_needed=server_needed, check=check)
         run = _Run(
             fleet, issuer, force=force or compromised, compromised=compromised, check=check, wait_s=wait_s
         )
@@ -119,7 +120,7 @@ def _named(service: Service, devices: Collection[str] | None) -> list[str]:
     return sorted(devices)
 
 
-def _shared(service: Service, vault: Vault) -> Document:
+def _shared(service: Service, vault: Vault, more: tuple[str, ...]) -> Document:
     """Return what all devices need: the plan's names, the trusted CAs, the CA that signs, what is revoked."""
     pki = service.plan.pki
     return {
@@ -127,7 +128,7 @@ def _shared(service: Service, vault: Vault) -> Document:
         **enrol.facts(vault, service.plan),
         "server_anchors": enrol.pems(vault.server.ca_pem),
         **enrol.revoked(vault, service.plan),
-        "warnings": tuple(expiring(vault, pki)),
+        "warnings": (*expiring(vault, pki), *more),
     }
 
 
@@ -140,11 +141,11 @@ class _Issuer:
     problem: str = ""
 
 
-def _issuer(service: Service, sessions: ExitStack, *, server_needed: bool) -> _Issuer:
+def _issuer(service: Service, sessions: ExitStack, *, server_needed: bool, check: bool) -> _Issuer:
     try:
         access = service.vault("issuing certificates")
         vault = sessions.enter_context(logged_in(access, AppRole.ENROLLER))
-        return _Issuer(_shared(service, vault), vault)
+        return _Issuer(_shared(service, vault, secret_ids.warnings(access, check=check)), vault)
     except VaultError as error:
         if server_needed:
             raise

@@ -14,6 +14,7 @@ from heiiki.pki.register import remember
 from heiiki.pki.revoke import revoke_device
 from heiiki.pki.server.login import logged_in
 from heiiki.pki.server.policies import AppRole
+from heiiki.pki.server.roles import role_path
 from heiiki.plan import build
 from heiiki.plan.model import Device, Plan
 from heiiki.revocation import Means, Record, RevocationStep, RevokedAtServer
@@ -131,9 +132,10 @@ def _lifted(service: Service, device: Device, *, same_sim: bool, check: bool) ->
     if device.identity is None:
         return False
     access = service.vault(f"reinstating {device.name}")
-    with logged_in(access, AppRole.CONFIGURATOR) as vault:
-        if not marks.is_marked(vault, device.name):
+    with logged_in(access, AppRole.AUDITOR) as auditor:
+        if not marks.is_marked(auditor, service.plan.pki, device.name):
             return False
+    with logged_in(access, AppRole.CONFIGURATOR) as vault:
         if device.sim and not device.revoked and not same_sim:
             raise RevocationError(
                 f"{device.name} is revoked at the Vault server, and revoked.yml does not say so, nor which "
@@ -167,7 +169,8 @@ def _certificates(service: Service, device: Device) -> RevokedAtServer:
     trust = service.plan.pki
     access = service.vault(f"revoking the certificates of {device.name}").hurried()
     with logged_in(access, AppRole.REVOKER) as revoker, logged_in(access, AppRole.ENROLLER) as enroller:
-        marked = marks.mark(revoker, device.name)
+        marked = marks.is_marked(enroller, trust, device.name)
+        marks.mark(revoker, trust, device.name)
         done = revoke_device(revoker, trust, device.identity)
         signed = marks.signs(enroller, trust, device.identity)
         # Once more: what the server was signing when the mark came.
@@ -175,11 +178,11 @@ def _certificates(service: Service, device: Device) -> RevokedAtServer:
         remember(revoker, trust, service.register)
     if signed:
         raise RevocationError(
-            f"the Vault server has signed for {device.name} although it is marked there: see policy "
-            f"device-{device.name}; every certificate that it has made by now is revoked"
+            f"the Vault server has signed for {device.name} although it is marked there: see "
+            f"{role_path(trust, device.name)}; every certificate that it has made by now is revoked"
         )
     changed = (
-        *(["mark at the Vault server"] if marked else []),
+        *([] if marked else ["mark at the Vault server"]),
         *(f"certificate {serial}" for serial in (*done.new, *late.new)),
     )
     return RevokedAtServer(changed, late.serials)

@@ -85,16 +85,17 @@ def out(service: Path) -> Plan:
     return build(load(service))
 
 
-def test_a_marked_device_is_left_alone_and_its_sim_barred(out: Plan, lab_plan: Plan) -> None:
+def test_a_marked_device_is_left_alone_and_its_sim_barred(out: Plan, lab_inventory: Path) -> None:
+    before = build(load(lab_inventory))
     device = out.device(DEVICE)
     assert (device.revoked, device.managed) == ("stolen, since 2026-11-24", False)
-    assert device.identity == lab_plan.device(DEVICE).identity
+    assert device.identity == before.device(DEVICE).identity
     for name in ("b-hss", "b-pgw"):
         sims = out.device(name).subscribers or getattr(out.device(name).pgw, "sims", ())
-        before = lab_plan.device(name).subscribers or getattr(lab_plan.device(name).pgw, "sims", ())
-        assert sims == tuple(sim for sim in before if sim.imsi != SIM)
-        assert len(sims) == len(before) - 1
-    changed = {one.name for one, other in zip(out.devices, lab_plan.devices, strict=True) if one != other}
+        had = before.device(name).subscribers or getattr(before.device(name).pgw, "sims", ())
+        assert sims == tuple(sim for sim in had if sim.imsi != SIM)
+        assert len(sims) == len(had) - 1
+    changed = {one.name for one, other in zip(out.devices, before.devices, strict=True) if one != other}
     assert changed == {DEVICE, "b-hss", "b-pgw"}
 
 

@@ -105,8 +105,9 @@ def test_credentials_that_the_server_refuses_are_made_anew(lab_vault: SetUpVault
         pass
     server = lab_vault.access.vault.server
     assert str(caught.value) == (
-        f"this step needs {server}, which refuses the credentials of auditor that are kept in {path}; "
-        "run role pki with pki_unseal, which makes new ones"
+        f"this step needs {server}, which refuses the credentials of auditor that are kept in {path}: they "
+        "have ended, were destroyed, or work from other addresses only; work from an address of a "
+        "controller; where this is one, run role pki with pki_unseal, which makes new ones"
     )
     changes = apply(lab_vault.access, lab_vault.plan, unsealing=True)
     assert [(change.path, change.after) for change in changes] == [

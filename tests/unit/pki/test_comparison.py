@@ -17,8 +17,9 @@ from heiiki.requirements import Result, Stage
 from heiiki.requirements.verdict import Evidence
 from heiiki.verify.config import server
 
-GATEWAY = "pki-issuing/roles/gateway"
-THERE = {GATEWAY, "auth/approle/role/revoker", "pki-issuing/config/crl"}
+GATEWAY = "pki-issuing/roles/umeda-gw-b"
+TOKENS = "auth/token/roles/umeda-gw-b"
+THERE = {GATEWAY, TOKENS, "auth/approle/role/revoker", "pki-issuing/config/crl"}
 POLICY = {"policy": 'path "*" { capabilities = ["read"] }'}
 
 
@@ -47,6 +48,18 @@ def test_a_server_as_planned_has_no_problem_and_the_auditor_sees_enough_to_say_s
             {"token_period": 3600},
             "auth/approle/role/revoker: token_period is set",
         ),
+        ("auth/approle/role/revoker", {"secret_id_ttl": 0}, "role/revoker is not as planned"),
+        ("auth/approle/role/revoker", {"secret_id_bound_cidrs": []}, "role/revoker is not as planned"),
+        (
+            "auth/approle/role/revoker",
+            {"token_bound_cidrs": ["10.0.0.0/8"]},
+            "role/revoker is not as planned",
+        ),
+        (TOKENS, {"token_bound_cidrs": []}, f"{TOKENS} is not as planned"),
+        (TOKENS, {"allowed_policies": ["device", "auditor"]}, f"{TOKENS} is not as planned"),
+        (TOKENS, {"token_period": 3600}, f"{TOKENS}: token_period is set"),
+        ("sys/policies/acl/device-x", POLICY, "sys/policies/acl/device-x is not of the plan"),
+        ("identity/entity/name/friend", {"policies": ["auditor"]}, "has policies of its own"),
         ("sys/policies/acl/friends", POLICY, "sys/policies/acl/friends is not of the plan"),
         ("auth/approle/role/guest", {"token_policies": ["root"]}, "auth/approle/role/guest is not of"),
         ("auth/token/roles/guest", {"allowed_policies": ["auditor"]}, "auth/token/roles/guest is not"),

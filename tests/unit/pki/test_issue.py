@@ -160,4 +160,4 @@ def test_no_token_is_in_the_audit_log_or_the_servers_log(lab_vault: SetUpVault) 
     folder = lab_vault.running.folder
     assert token.token not in lab_vault.running.audit
     assert token.token not in (folder / "server.log").read_text(encoding="utf-8")
-    assert "auth/token/create/device" in lab_vault.running.audit
+    assert "auth/token/create/umeda-gw-b" in lab_vault.running.audit

@@ -9,19 +9,20 @@ from heiiki.intent.revoked import marked
 from heiiki.pki import enrol, marks
 from heiiki.pki.issue import mint, signing_call
 from heiiki.pki.revoke import revoke, revoke_device
+from heiiki.pki.server import roles
 from heiiki.pki.server.connection import Vault
-from heiiki.pki.server.desired import policies
+from heiiki.pki.server.desired import role_settings
 from heiiki.pki.server.login import logged_in
-from heiiki.pki.server.policies import AppRole, revoked_policy
+from heiiki.pki.server.policies import FORMER_MARK, AppRole
 from heiiki.pki.server.reconcile import ensure
 from heiiki.plan import build
 
 DEVICE = "sakai-gw-b"
 
 
-def bar(made: SetUpVault) -> bool:
+def bar(made: SetUpVault) -> None:
     with logged_in(made.access, AppRole.REVOKER) as revoker:
-        return marks.mark(revoker, DEVICE)
+        marks.mark(revoker, made.trust, DEVICE)
 
 
 def lift(made: SetUpVault) -> None:
@@ -48,8 +49,8 @@ def sign(made: SetUpVault, session: Vault) -> VaultFault | None:
 
 def test_a_token_that_the_device_opened_just_before_signs_nothing_after(lab_vault: SetUpVault) -> None:
     held, travelling = opened(lab_vault), mint(lab_vault.enroller, lab_vault.identity(DEVICE))
-    assert bar(lab_vault)
-    assert not bar(lab_vault)
+    bar(lab_vault)
+    bar(lab_vault)
     assert sign(lab_vault, held) is VaultFault.TOKEN
     lift(lab_vault)
     # Nor when the mark is lifted: it ended.
@@ -63,7 +64,7 @@ def test_a_token_that_is_made_although_it_is_marked_signs_nothing(lab_vault: Set
     """By a program that does not look at the mark."""
     bar(lab_vault)
     identity = lab_vault.identity(DEVICE)
-    assert sign(lab_vault, opened(lab_vault)) is VaultFault.TOKEN
+    assert sign(lab_vault, opened(lab_vault)) is VaultFault.REJECTED
     assert not marks.signs(lab_vault.enroller, lab_vault.trust, identity)
     lift(lab_vault)
     assert marks.signs(lab_vault.enroller, lab_vault.trust, identity)
@@ -84,10 +85,12 @@ def test_role_pki_of_a_checkout_without_the_mark_leaves_it(lab_vault: SetUpVault
 
 def test_role_pki_of_a_checkout_with_the_mark_makes_it(lab_vault: SetUpVault, lab_inventory: object) -> None:
     without = build(marked(load(lab_inventory), DEVICE, "stolen", None))  # type: ignore[arg-type]
-    assert policies(without)[f"device-{DEVICE}"] == revoked_policy()
+    path = roles.role_path(without.pki, DEVICE)
+    values = {setting.path: setting.values for setting in role_settings(without)}[path]
+    assert values == roles.revoked_role(without.pki)
     (change,) = ensure(lab_vault.running.root, without)
-    assert change.path == f"sys/policies/acl/device-{DEVICE}"
-    assert sign(lab_vault, opened(lab_vault)) is VaultFault.TOKEN
+    assert change.path == path
+    assert sign(lab_vault, opened(lab_vault)) is VaultFault.REJECTED
     lift(lab_vault)
 
 
@@ -108,3 +111,41 @@ def test_a_device_counts_as_revoked_by_its_newest_certificate(lab_vault: SetUpVa
         assert barred() == ""
         revoke(revoker, lab_vault.trust, first.serials)
     assert barred() == ""
+
+
+def test_tokens_of_other_devices_live_on_when_one_is_marked(lab_vault: SetUpVault) -> None:
+    other = lab_vault.identity("sakai-bems")
+    travelling = mint(lab_vault.enroller, other)
+    bar(lab_vault)
+    answer = lab_vault.running.session(travelling.token).write("sys/wrapping/unwrap", {})
+    path, names = signing_call(lab_vault.trust, other)
+    session = lab_vault.running.session(answer["auth"]["client_token"])
+    assert session.write(path, {**names, "csr": make_request(other)})["data"]["certificate"]
+    lift(lab_vault)
+
+
+def test_a_mark_of_the_former_kind_is_taken_over(lab_vault: SetUpVault) -> None:
+    """A server that was set up before a role was the mark; without its mark a device would be let in."""
+    root = lab_vault.running.root
+    for name, text in ((DEVICE, FORMER_MARK), ("umeda-gw-b", 'path "x" { capabilities = ["read"] }')):
+        root.write(f"sys/policies/acl/device-{name}", {"policy": text})
+    changed = {change.path for change in ensure(root, lab_vault.plan)}
+    assert changed == {
+        roles.role_path(lab_vault.trust, DEVICE),
+        f"sys/policies/acl/device-{DEVICE}",
+        "sys/policies/acl/device-umeda-gw-b",
+    }
+    assert marks.is_marked(root, lab_vault.trust, DEVICE)
+    assert not marks.is_marked(root, lab_vault.trust, "umeda-gw-b")
+    assert ensure(root, lab_vault.plan) == ()
+    lift(lab_vault)
+
+
+def test_the_mark_of_a_device_outlives_its_site(lab_vault: SetUpVault) -> None:
+    """The plan has no such device any more; its certificates may still be in a thief's hands."""
+    root, path = lab_vault.running.root, roles.role_path(lab_vault.trust, "gone-gw-b")
+    root.write(path, roles.sent(roles.revoked_role(lab_vault.trust)))
+    assert ensure(root, lab_vault.plan) == ()
+    root.write(path, roles.sent({**roles.revoked_role(lab_vault.trust), "allowed_domains": ["gone-gw-b"]}))
+    assert [change.path for change in ensure(root, lab_vault.plan)] == [path]
+    assert root.read(path) is None

@@ -21,8 +21,6 @@ from heiiki.pki.authorities import trust_anchors
 from heiiki.pki.issue import general_names
 from heiiki.pki.revoke import crls
 from heiiki.pki.server.bootstrap import apply, root
-from heiiki.pki.server.login import logged_in
-from heiiki.pki.server.policies import AppRole
 from heiiki.pki.server.reconcile import ensure
 from heiiki.plan.model import DeviceClass, Plan
 
@@ -94,16 +92,20 @@ def test_a_diff_shows_before_and_after(lab_vault: SetUpVault) -> None:
 
 
 def test_the_names_of_a_changed_plan_need_no_root(lab_vault: SetUpVault) -> None:
-    """A device that is gone loses its policy and its place in its class; AppRole configurator does that."""
+    """A device that is gone loses its roles; AppRole configurator does that, and gives new ones theirs."""
     plan = lab_vault.plan
     fewer = replace(plan, devices=tuple(one for one in plan.devices if one.name != "namba-gw"))
-    with logged_in(lab_vault.access, AppRole.CONFIGURATOR) as session:
-        changes = ensure(session, fewer)
-        assert [(change.path, bool(change.after)) for change in changes] == [
-            ("pki-issuing/roles/gateway", True),
-            ("sys/policies/acl/device-namba-gw", False),
-        ]
-        assert [change.path for change in ensure(session, plan)] == [change.path for change in changes]
+    changes = apply(lab_vault.access, fewer)
+    assert [(change.path, bool(change.after)) for change in changes] == [
+        ("pki-issuing/roles/namba-gw", False),
+        ("auth/token/roles/namba-gw", False),
+    ]
+    again = apply(lab_vault.access, plan)
+    assert [(change.path, bool(change.after)) for change in again] == [
+        ("pki-issuing/roles/namba-gw", True),
+        ("auth/token/roles/namba-gw", True),
+    ]
+    assert apply(lab_vault.access, plan) == ()
 
 
 @pytest.mark.parametrize("kind", DeviceClass)

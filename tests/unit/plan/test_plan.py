@@ -423,3 +423,23 @@ def test_every_packet_filter_is_open_to_the_management_network(tmp_path: Path) -
     opened = {one.name: one.firewall.management for one in devices if one.firewall is not None}
     assert len(opened) > 10
     assert [name for name, access in opened.items() if access is None or not access.sources] == []
+
+
+@pytest.mark.parametrize(
+    ("more", "controllers"),
+    [
+        ("", {"192.168.200.0/24", "10.15.0.0/28"}),
+        (", controllers: [192.168.200.10/32]", {"192.168.200.10/32"}),
+    ],
+)
+def test_log_ins_work_from_where_the_service_says_and_from_the_servers_host(
+    tmp_path: Path, more: str, controllers: set[str]
+) -> None:
+    folder = tmp_path / "service"
+    shutil.copytree(EXAMPLE, folder)
+    file = folder / "service.yml"
+    ssh = f"{{kind: ssh, user: operator, sources: [192.168.200.0/24]{more}}}"
+    file.write_text(file.read_text().replace("{kind: lab}", ssh))
+    trust = build(load(folder)).pki
+    own = {"127.0.0.1/32", f"{trust.address}/32", f"{trust.service_address}/32"}
+    assert {str(one) for one in trust.controllers} == own | controllers

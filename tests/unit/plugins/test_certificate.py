@@ -411,7 +411,7 @@ def test_a_device_that_names_another_certificate_than_it_got_has_none_revoked(
 
 def test_a_device_that_is_marked_at_the_server_gets_none(fleet: Fleet, plan: Plan) -> None:
     """By any checkout: this one's revoked.yml does not have the mark, and role pki leaves it."""
-    marks.mark(fleet.server.root, DEVICE)
+    marks.mark(fleet.server.root, plan.pki, DEVICE)
     assert pki.ensure(fleet.server.root, plan) == ()
     for more in ({}, {"reinstate": True}):
         with pytest.raises(AnsibleError, match=rf"^{DEVICE} is revoked at the Vault server; only enrol\.yml"):

@@ -21,6 +21,7 @@ from heiiki.pki.revoke import issued, of_device, revoked_since
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.login import logged_in
 from heiiki.pki.server.policies import AppRole
+from heiiki.plan.model import Pki
 from heiiki.service import model as use_cases
 from heiiki.transport import Completed
 
@@ -179,20 +180,19 @@ def test_a_checkout_without_the_mark_lifts_that_of_the_server_when_the_sim_is_kn
     with pytest.raises(AnsibleError, match=r"and revoked\.yml does not say so, nor which SIM was in it: get"):
         service.run(state="active")
     assert service.run(state="active", same_sim=True, check=True) == {"changed": True}
-    with logged_in(lab_vault.access, AppRole.REVOKER) as vault:
-        assert marks.is_marked(vault, DEVICE)
+    with logged_in(lab_vault.access, AppRole.AUDITOR) as vault:
+        assert marks.is_marked(vault, lab_vault.trust, DEVICE)
         assert service.run(state="active", same_sim=True) == {"changed": True}
-        assert not marks.is_marked(vault, DEVICE)
+        assert not marks.is_marked(vault, lab_vault.trust, DEVICE)
     assert service.run(state="active") == {"changed": False}
 
 
 def test_a_server_that_signs_for_a_marked_device_is_a_problem(
     service: Service, lab_vault: SetUpVault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def lifted(vault: Vault, device: str) -> bool:
+    def lifted(vault: Vault, trust: Pki, device: str) -> None:
         with logged_in(lab_vault.access, AppRole.CONFIGURATOR) as configurator:
-            marks.lift(configurator, lab_vault.trust, lab_vault.identity(device))
-        return True
+            marks.lift(configurator, trust, lab_vault.identity(device))
 
     monkeypatch.setattr(marks, "mark", lifted)
     answer = service.run()

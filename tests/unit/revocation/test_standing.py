@@ -103,7 +103,7 @@ def test_what_the_server_has_of_it(lab_vault: SetUpVault) -> None:
         done = revoke_device(revoker, trust, identity)
         # By the server alone: another checkout, or an officer, who makes no mark.
         assert at_server(auditor, plan)[DEVICE] == AtServer(marked=True, revoked=done.serials, good=())
-        marks.mark(revoker, DEVICE)
+        marks.mark(revoker, trust, DEVICE)
         assert at_server(auditor, without)[DEVICE] == AtServer(marked=True, revoked=done.serials, good=())
         marks.lift(configurator, trust, identity)
     lab_vault.certificate(DEVICE)

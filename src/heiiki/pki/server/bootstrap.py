@@ -18,6 +18,7 @@ from typing import Any
 
 from heiiki.errors import SecretError, VaultError, VaultFault
 from heiiki.pki.authorities import retirable, retire, rotate_issuing, rotate_root
+from heiiki.pki.server import secret_ids
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.login import Access, can_log_in, logged_in, role_path
 from heiiki.pki.server.policies import AppRole
@@ -231,9 +232,10 @@ def apply(
         return tuple(changes)
     access.vault.require_ready()
     if unsealing:
-        return (*changes, *set_up(access, plan, check=check))
-    with logged_in(access, AppRole.CONFIGURATOR) as session:
-        return (*changes, *ensure(session, plan, check=check))
+        changes += set_up(access, plan, check=check)
+        return (*changes, *secret_ids.renew(access, check=check))
+    changes += _ensured(access, plan, check=check)
+    return (*changes, *secret_ids.renew(access, check=check))
 
 
 def rotate(access: Access, plan: Plan, step: Rotation, *, check: bool = False) -> tuple[Change, ...]:
@@ -281,18 +283,26 @@ def set_up(access: Access, plan: Plan, *, check: bool = False) -> tuple[Change, 
     if _settled(access, plan):
         return ()
     if check and not _has_root(access):
-        with logged_in(access, AppRole.CONFIGURATOR) as session:
-            return (*ensure(session, plan, check=True), *ensure_logins(access, session, check=True))
+        return (*_ensured(access, plan, check=True), *ensure_logins(access, access.vault, check=True))
     with root(access) as session:
         return (*ensure(session, plan, check=check), *ensure_logins(access, session, check=check))
 
 
+def _ensured(access: Access, plan: Plan, *, check: bool) -> tuple[Change, ...]:
+    """Do what needs no rights of root: the configurator writes, and the auditor sees what stands there."""
+    with (
+        logged_in(access, AppRole.CONFIGURATOR) as session,
+        logged_in(access, AppRole.AUDITOR) as auditor,
+    ):
+        return ensure(session, plan, check=check, reader=auditor)
+
+
 def _settled(access: Access, plan: Plan) -> bool:
-    if _has_root(access) or not can_log_in(access, AppRole.CONFIGURATOR):
+    needed = (AppRole.CONFIGURATOR, AppRole.AUDITOR)
+    if _has_root(access) or not all(can_log_in(access, approle) for approle in needed):
         return False
     try:
-        with logged_in(access, AppRole.CONFIGURATOR) as session:
-            return not ensure(session, plan, check=True) and not ensure_logins(access, session, check=True)
+        return not _ensured(access, plan, check=True) and not ensure_logins(access, access.vault, check=True)
     except VaultError as error:
         if error.fault is VaultFault.FORBIDDEN:
             return False  # the policy that stands is an older one

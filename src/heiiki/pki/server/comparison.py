@@ -6,9 +6,11 @@ from heiiki.errors import VaultError, VaultFault
 from heiiki.pki.authorities import foreign
 from heiiki.pki.server import desired
 from heiiki.pki.server.connection import Vault
-from heiiki.pki.server.policies import TOKEN_ROLE, AppRole, device_policy_name
-from heiiki.pki.server.reconcile import differences
-from heiiki.plan.model import DeviceClass, Plan
+from heiiki.pki.server.policies import FORMER_POLICIES, AppRole
+from heiiki.pki.server.reading import Reading
+from heiiki.pki.server.reconcile import Change, differences
+from heiiki.pki.server.roles import DEVICE_POLICY
+from heiiki.plan.model import Plan
 
 _BUILT_IN = {
     "sys/mounts": {"cubbyhole/", "identity/", "sys/", "agent-registry/"},
@@ -16,8 +18,8 @@ _BUILT_IN = {
     "sys/policies/acl": {"default", "root"},
 }
 
-_DEFAULTS = {"name": None, "not_after_bound": "permit", "not_before_bound": "permit"}
-"""What a role says of itself beside its planned values, and must say; None is any value."""
+_DEFAULTS = {"not_after_bound": "permit", "not_before_bound": "permit"}
+"""What a role says of itself beside its planned values and its name, and must say."""
 
 
 def problems(vault: Vault, plan: Plan) -> tuple[str, ...]:
@@ -26,46 +28,65 @@ def problems(vault: Vault, plan: Plan) -> tuple[str, ...]:
     Raises:
         VaultError: it cannot be reached, or does not let the auditor see it.
     """
+    said = Reading(vault)
     try:
-        changed = [f"{change.path} is not as planned" for change in differences(vault, plan)]
+        changed = [_differs(change) for change in differences(vault, plan, reading=said)]
     except VaultError as error:
         if error.fault is not VaultFault.REJECTED:
             raise
         changed = [str(error)]
     audit = () if vault.read("sys/audit") else ("the server keeps no audit log",)
-    return (*audit, *changed, *_beside(vault, plan), *_unplanned(vault, plan))
+    return (*audit, *changed, *_beside(said, plan), *_unplanned(said, plan))
 
 
-def _beside(vault: Vault, plan: Plan) -> Iterator[str]:
+def _differs(change: Change) -> str:
+    return f"{change.path} is not {'as planned' if change.after else 'of the plan'}"
+
+
+def _beside(said: Reading, plan: Plan) -> Iterator[str]:
     """Yield each value of a role that the plan has no word on, and that is not the server's own default."""
-    settings = (*desired.role_settings(plan), *desired.access_settings())
-    for setting, stands in zip(settings, vault.each(lambda one: vault.read(one.path), settings), strict=True):
+    settings = (
+        *desired.role_settings(plan),
+        *desired.token_settings(plan),
+        *desired.access_settings(plan),
+    )
+    for setting, stands in zip(settings, said.each(one.path for one in settings), strict=True):
         for key, value in sorted((stands or {}).items()):
-            if value and key not in setting.values and _DEFAULTS.get(key, "") not in (None, value):
+            defaults = {**_DEFAULTS, "name": setting.path.rpartition("/")[2]}
+            if value and key not in setting.values and defaults.get(key, "") != value:
                 yield f"{setting.path}: {key} is set, which is not of the plan"
 
 
-def _unplanned(vault: Vault, plan: Plan) -> Iterator[str]:
-    """Yield what can let somebody in, or certify somebody, and is not of the plan."""
+def _unplanned(said: Reading, plan: Plan) -> Iterator[str]:
+    """Yield what can let somebody in, or certify somebody, and is not of the plan.
+
+    Roles of devices are left out: `differences` tells of those.
+    """
     mounts = desired.mounts(plan.pki)
     for table in ("sys/mounts", "sys/auth"):
         paths = {f"{mount.path}/" for mount in mounts if mount.table == table}
-        yield from _others(table, vault.read(table) or {}, paths)
-    policies = [
-        name for name in vault.names("sys/policies/acl") if not name.startswith(device_policy_name(""))
-    ]
-    yield from _others("sys/policies/acl", policies, desired.policies(plan))
-    roles: dict[str, Collection[str]] = {
+        yield from _others(table, said.read(table) or {}, paths)
+    policies = [name for name in said.names("sys/policies/acl") if not name.startswith(FORMER_POLICIES)]
+    yield from _others("sys/policies/acl", policies, {*AppRole, DEVICE_POLICY})
+    planned: dict[str, Collection[str]] = {
         "auth/approle/role": set(AppRole),
-        "auth/token/roles": {TOKEN_ROLE},
         "identity/group/id": set(),
         f"{plan.pki.root_mount}/roles": set(),
-        f"{plan.pki.issuing_mount}/roles": set(DeviceClass),
     }
-    for path, planned in roles.items():
-        yield from _others(path, vault.names(path), planned)
-    for one in foreign(vault, plan):
+    for path, names in planned.items():
+        yield from _others(path, said.names(path), names)
+    yield from _entities(said)
+    for one in foreign(said.vault, plan):
         yield f"{one.path} ({one.certificate.subject.rfc4514_string()}) is no CA that the service made"
+
+
+def _entities(said: Reading) -> Iterator[str]:
+    """Yield who has policies beside those of the way by which he is logged in."""
+    paths = [f"identity/entity/id/{name}" for name in said.names("identity/entity/id")]
+    for path, values in zip(paths, said.each(paths), strict=True):
+        if values and values["policies"]:
+            names = ", ".join(alias["name"] for alias in values["aliases"] or ())
+            yield f"{path} ({names}) has policies of its own, which are not of the plan"
 
 
 def _others(path: str, found: Collection[str], planned: Collection[str]) -> Iterator[str]:

@@ -1,51 +1,22 @@
 """What the plan wants of the Vault server, as settings: a path of its API and the values that stand there."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from heiiki.pki.server.policies import (
-    DEVICE_TOKEN_S,
-    TOKEN_ROLE,
-    XMPP_NAME,
-    AppRole,
-    approle_policies,
-    device_policy,
-    device_policy_name,
-    revoked_policy,
-)
-from heiiki.plan.model import DeviceClass, Identity, Pki, Plan
+from heiiki.pki.server import roles
+from heiiki.pki.server.policies import AppRole, approle_policies, device_policy
+from heiiki.pki.server.roles import DEVICE_POLICY
+from heiiki.plan.model import Identity, Pki, Plan
 
 _HOUR = 3600
 _LOGIN_S = 1200
-_NOT_BEFORE_S = 30
-"""A certificate begins so much earlier than it was made: clocks differ."""
+SECRET_ID_S = 90 * 24 * _HOUR
+"""Life of the secret id of a log-in, seconds: `heiiki.pki.server.secret_ids` renews it in time."""
 _OCSP_LIFE = "1h"
 _KEPT_VERSIONS = 5
 _TIDY_S = 12 * _HOUR
 """How often certificates that have expired are removed."""
-
-IPSEC_IKE = "1.3.6.1.5.5.7.3.17"
-"""id-kp-ipsecIKE: an extended key usage for IKE must hold it or anyExtendedKeyUsage (RFC 4945 5.1.3.12)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What the certificates of a class are good for (RFC 5280 4.2.1.12), beside digital signatures."""
-
-    tls_server: bool = False
-    tls_client: bool = False
-    ike: bool = False
-
-
-USAGES = {
-    DeviceClass.ROUTER: Usage(tls_client=True, ike=True),
-    DeviceClass.GATEWAY: Usage(tls_client=True, ike=True),
-    DeviceClass.EMS: Usage(tls_client=True),
-    DeviceClass.SERVER: Usage(tls_server=True, tls_client=True),
-    DeviceClass.OPERATOR: Usage(tls_client=True),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +62,8 @@ def mounts(trust: Pki) -> tuple[Mount, ...]:
         Mount("sys/mounts", trust.root_mount, "pki", "Root CA", {}, life.root_h * _HOUR),
         Mount("sys/mounts", trust.issuing_mount, "pki", "Issuing CA", {}, life.issuing_h * _HOUR),
         Mount("sys/mounts", trust.secrets_mount, "kv", "Secrets", {"version": "2"}, 0),
-        Mount("sys/auth", "approle", "approle", "One role a purpose", {}, 0),
+        # A secret id ends with the longest lease of its engine, if not before.
+        Mount("sys/auth", "approle", "approle", "One role a purpose", {}, SECRET_ID_S),
     )
 
 
@@ -144,80 +116,29 @@ def issuer_urls(trust: Pki, mount: str, issuer: str) -> dict[str, Any]:
 
 
 def role_settings(plan: Plan) -> Iterator[Setting]:
-    """Yield the roles of the issuing CA: one a class, for the names of the plan and no other."""
-    of: dict[DeviceClass, list[Identity]] = defaultdict(list)
-    for identity in identities(plan):
-        of[identity.kind].append(identity)
-    life = plan.pki.lifetimes.certificate_h * _HOUR
-    for kind in DeviceClass:
-        path = f"{plan.pki.issuing_mount}/roles/{kind}"
-        yield Setting(path, {**_names(of[kind]), **_usage(USAGES[kind]), **_common(life)})
+    """Yield the roles of the issuing CA: one for each holder of a certificate, for its own names.
+
+    That of a device which is revoked in the intent signs nothing.
+    """
+    revoked = {device.name for device in plan.devices if device.revoked}
+    for one in identities(plan):
+        values = roles.revoked_role(plan.pki) if one.device in revoked else roles.role(plan.pki, one)
+        yield Setting(roles.role_path(plan.pki, one.device), values)
 
 
-def _names(holders: Iterable[Identity]) -> dict[str, Any]:
-    several = tuple(holders)
-    return {
-        "allowed_domains": [name for one in several for name in one.dns],
-        "allowed_uri_sans": [uri for one in several for uri in one.uris],
-        "allowed_other_sans": [f"{XMPP_NAME};UTF8:{jid}" for one in several for jid in one.jids],
-        # Which addresses, the policy of each device says; the role can only tell whether any.
-        "allow_ip_sans": any(one.addresses for one in several),
-    }
+def token_settings(plan: Plan) -> Iterator[Setting]:
+    """Yield the roles by which devices' tokens are made, each bound to the addresses of its device.
+
+    Controllers may use them as well: they make them, and try what a device that is revoked can still do.
+    """
+    sources = {device.name: device.sources for device in plan.devices}
+    for one in identities(plan):
+        where = (*sources.get(one.device, ()), *plan.pki.controllers)
+        yield Setting(roles.token_role_path(one.device), roles.token_role(one.device, where))
 
 
-def _usage(usage: Usage) -> dict[str, Any]:
-    return {
-        "key_usage": ["DigitalSignature"],
-        "ext_key_usage": [],
-        "ext_key_usage_oids": [IPSEC_IKE] if usage.ike else [],
-        "server_flag": usage.tls_server,
-        "client_flag": usage.tls_client,
-        "code_signing_flag": False,
-        "email_protection_flag": False,
-    }
-
-
-def _common(life_s: int) -> dict[str, Any]:
-    return {
-        "issuer_ref": "default",
-        "key_type": "ec",
-        "key_bits": 256,
-        "signature_bits": 256,
-        "allow_any_name": False,
-        "allow_bare_domains": True,
-        "allow_subdomains": False,
-        "allow_glob_domains": False,
-        "allow_wildcard_certificates": False,
-        "allow_localhost": False,
-        "enforce_hostnames": True,
-        "cn_validations": ["hostname"],
-        "require_cn": True,
-        "use_csr_common_name": False,
-        "use_csr_sans": False,
-        "basic_constraints_valid_for_non_ca": True,
-        "no_store": False,
-        "generate_lease": False,
-        "not_before_duration": _NOT_BEFORE_S,
-        "ttl": life_s,
-        "max_ttl": life_s,
-    }
-
-
-def access_settings() -> Iterator[Setting]:
-    """Yield who may log in and what device tokens are like."""
-    yield Setting(
-        f"auth/token/roles/{TOKEN_ROLE}",
-        {
-            "allowed_policies": [],
-            "allowed_policies_glob": [device_policy_name("*")],
-            "orphan": True,
-            "renewable": False,
-            "token_explicit_max_ttl": DEVICE_TOKEN_S,
-            "token_no_default_policy": True,
-            "token_num_uses": 1,
-            "token_type": "service",
-        },
-    )
+def access_settings(plan: Plan) -> Iterator[Setting]:
+    """Yield who may log in, from where, and for how long without a new secret id."""
     for approle in AppRole:
         yield Setting(
             f"auth/approle/role/{approle}",
@@ -225,6 +146,9 @@ def access_settings() -> Iterator[Setting]:
                 "bind_secret_id": True,
                 "token_policies": [str(approle)],
                 "token_no_default_policy": True,
+                "secret_id_bound_cidrs": [str(one) for one in sorted(set(plan.pki.controllers))],
+                "secret_id_ttl": SECRET_ID_S,
+                "token_bound_cidrs": roles.cidrs(plan.pki.controllers),
                 "token_ttl": _LOGIN_S,
                 "token_max_ttl": _LOGIN_S,
                 "token_type": "service",
@@ -242,15 +166,14 @@ def quota_settings() -> Iterator[Setting]:
         yield Setting(f"sys/quotas/rate-limit/heiiki-{name}", values)
 
 
-def policies(plan: Plan) -> dict[str, str]:
-    """Return every policy by its name; that of a device which is revoked in the intent denies everything."""
-    revoked = {device.name for device in plan.devices if device.revoked}
+def policies(plan: Plan, accessor: str) -> dict[str, str]:
+    """Return every policy by its name.
+
+    Args:
+        plan: the service.
+        accessor: of the server's log-in method ``token``, by which a policy knows whose token it is.
+    """
     return {
         **{str(approle): text for approle, text in approle_policies(plan.pki).items()},
-        **{
-            device_policy_name(one.device): (
-                revoked_policy() if one.device in revoked else device_policy(plan.pki, one)
-            )
-            for one in identities(plan)
-        },
+        DEVICE_POLICY: device_policy(plan.pki, accessor, identities(plan)),
     }

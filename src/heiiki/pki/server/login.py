@@ -117,31 +117,50 @@ def log_in(access: Access, approle: AppRole) -> str:
     """
     if given := access.environment.get("VAULT_TOKEN", ""):
         return given
-    vault, credentials = access.vault, _credentials(access, approle)
+    vault, known = access.vault, credentials(access, approle)
     try:
-        return str(vault.write("auth/approle/login", credentials)["auth"]["client_token"])
+        return str(vault.write("auth/approle/login", known)["auth"]["client_token"])
     except VaultError as error:
         if error.fault not in {VaultFault.REJECTED, VaultFault.FORBIDDEN, VaultFault.TOKEN}:
             raise
         raise vault.error(
             VaultFault.TOKEN,
-            f"refuses the credentials of {approle} that are kept in {role_path(approle)}",
-            "run role pki with pki_unseal, which makes new ones",
+            f"refuses the credentials of {approle} that are kept in {role_path(approle)}: they have "
+            "ended, were destroyed, or work from other addresses only",
+            "work from an address of a controller; where this is one, run role pki with pki_unseal, which "
+            "makes new ones",
         ) from error
 
 
-def _credentials(access: Access, approle: AppRole) -> dict[str, str]:
-    for prefix in (own := f"HEIIKI_VAULT_{approle.upper()}", "HEIIKI_VAULT"):
+def is_given(access: Access, approle: AppRole) -> bool:
+    """Tell whether the environment gives the credentials of `approle`."""
+    return bool(_given(access, approle))
+
+
+def _given(access: Access, approle: AppRole) -> dict[str, str]:
+    for prefix in (f"HEIIKI_VAULT_{approle.upper()}", "HEIIKI_VAULT"):
         given = {key: access.environment.get(f"{prefix}_{key.upper()}", "") for key in _CREDENTIALS}
         if all(given.values()):
             return given
+    return {}
+
+
+def credentials(access: Access, approle: AppRole) -> dict[str, str]:
+    """Return what logs in as `approle`: given by the environment, or kept here.
+
+    Raises:
+        VaultError: neither.
+    """
+    if given := _given(access, approle):
+        return given
     try:
         return {key: access.store.read(role_path(approle), key) for key in _CREDENTIALS}
     except SecretError as error:
         raise access.vault.error(
             VaultFault.TOKEN,
             f"wants a log-in as {approle}, for which no credentials are kept",
-            f"run role pki with pki_unseal, or set {own}_ROLE_ID and {own}_SECRET_ID",
+            f"run role pki with pki_unseal, or set HEIIKI_VAULT_{approle.upper()}_ROLE_ID and "
+            f"HEIIKI_VAULT_{approle.upper()}_SECRET_ID",
         ) from error
 
 

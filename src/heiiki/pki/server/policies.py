@@ -1,4 +1,8 @@
-"""Permissions on the Vault server: one AppRole for each purpose, one policy for each device.
+"""Permissions on the Vault server: one AppRole for each purpose, and one policy for the tokens of devices.
+
+Who writes what devices may have (the configurator) makes no token and no certificate, and who makes tokens
+(the enroller) writes nothing. No AppRole writes a policy: with the two log-ins together one could otherwise
+write a policy that allows everything, and make a token for it.
 
 Policies are text of the server's own language. `tests/unit/pki/test_policies.py` tries what they refuse.
 """
@@ -7,16 +11,17 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 
+from heiiki.pki.server import roles
+from heiiki.pki.server.roles import XMPP_NAME
 from heiiki.plan import keys
 from heiiki.plan.model import Identity, Pki
 
-TOKEN_ROLE = "device"  # noqa: S105  # the name of a role, not a token
-DEVICE_TOKEN_S = 300
-"""Life of a device's token, seconds; it is good for one call."""
+FORMER_POLICIES = "device-"
+"""How the names of the policies began that each device had of its own, before one served them all."""
+FORMER_MARK = 'path "*" {\n  capabilities = ["deny"]\n}\n'
+"""The text of such a policy that was the mark of a revoked device."""
 WRAP_LONGEST_S = 120
 WRAP_SHORTEST_S = 10
-XMPP_NAME = "1.3.6.1.5.5.7.8.5"
-"""id-on-xmppAddr (RFC 6120 13.7.1.4)."""
 
 _Parameters = Mapping[str, Sequence[str]]
 
@@ -36,19 +41,11 @@ class AppRole(StrEnum):
     SNAPSHOT = "snapshot"
 
 
-def device_policy_name(device: str) -> str:
-    """Return the name of the policy of a device's token."""
-    return f"{TOKEN_ROLE}-{device}"
-
-
-_DEVICE_POLICIES = f"sys/policies/acl/{device_policy_name('*')}"
-
-
 def signing_parameters(identity: Identity) -> dict[str, str]:
     """Return the names that a certificate of `identity` is asked for with, as ``sign`` takes them.
 
-    Several names of a kind stand in one text with commas: the server compares the whole text to what the
-    device's policy allows, so it must be sent exactly so, not as a list.
+    Several names of a kind stand in one text with commas: the server compares the text of addresses to those
+    that the policy allows.
     """
     names = {
         "common_name": (identity.common_name,),
@@ -60,24 +57,25 @@ def signing_parameters(identity: Identity) -> dict[str, str]:
     return {key: ",".join(values) for key, values in names.items() if values}
 
 
-def device_policy(trust: Pki, identity: Identity) -> str:
-    """Return the policy of a device's token: to have one CSR signed, under the plan's names alone."""
-    names = signing_parameters(identity)
-    allowed: dict[str, Sequence[str]] = {key: [value] for key, value in names.items()}
-    # Another form of the answer, another key usage and another holder's names cannot be requested.
-    allowed |= {"csr": [], "ttl": [], "format": ["pem"]}
-    return _policy(
-        [_rule(f"{trust.issuing_mount}/sign/{identity.kind}", "update", allow=allowed, need=["csr", *names])]
-    )
+def device_policy(trust: Pki, accessor: str, holders: Iterable[Identity]) -> str:
+    """Return the policy of every device's token: to have one CSR signed by the device's own role.
 
+    Whose token it is says the alias that it was made with; which names there may be, the role.
 
-def revoked_policy() -> str:
-    """Return what stands in place of a revoked device's policy: it denies everything.
-
-    It is the mark of the revocation as well: a token of the device has no right from that moment on, and
-    everything that makes policies or tokens finds it there. The revoker may write this text and no other.
+    Args:
+        trust: the service's.
+        accessor: of the log-in method ``token``, of which the alias is.
+        holders: everybody who may hold a certificate; no address may be asked for but as one of them has it.
     """
-    return _policy([_rule("*", "deny")])
+    addresses = sorted({signing_parameters(one)["ip_sans"] for one in holders if one.addresses})
+    allowed: dict[str, Sequence[str]] = {"csr": [], "ttl": []}
+    allowed |= {"common_name": [], "alt_names": [], "uri_sans": [], "other_sans": []}
+    allowed |= {"ip_sans": addresses} if addresses else {}
+    # Another form of the answer, another key usage and names of another kind cannot be requested.
+    allowed["format"] = ["pem"]
+    own = f"{trust.issuing_mount}/sign/{{{{identity.entity.aliases.{accessor}.name}}}}"
+    need = ["csr", "common_name", "alt_names", "uri_sans"]
+    return _policy([_rule(own, "update", allow=allowed, need=need)])
 
 
 def approle_policies(trust: Pki) -> dict[AppRole, str]:
@@ -98,18 +96,22 @@ def approle_policies(trust: Pki) -> dict[AppRole, str]:
         # To read is to take one; to put one back would be to write.
         AppRole.SNAPSHOT: (_rule("sys/storage/raft/snapshot", "read"),),
     }
-    return {approle: _policy((*_own_token(), *rules[approle])) for approle in AppRole}
+    return {approle: _policy((*_own(approle), *rules[approle])) for approle in AppRole}
 
 
-def _own_token() -> Iterator[str]:
+def _own(approle: AppRole) -> Iterator[str]:
+    """End its token, and renew the secret id that it logs in with; the server's bounds of it stay."""
     yield _rule("auth/token/lookup-self", "read")
     yield _rule("auth/token/revoke-self", "update")
+    login = f"auth/approle/role/{approle}/secret-id"
+    yield _rule(login, "update", deny={"*": []})
+    for part in ("lookup", "destroy"):  # of a secret id that is known
+        yield _rule(f"{login}/{part}", "update")
 
 
 def _configurator(trust: Pki) -> Iterator[str]:
-    """Re-run role pki: reads all that it compares, writes what a plan changes, and uses no CA's key."""
+    """Re-run role pki: write what a plan changes, and use no CA's key."""
     yield from _settings(trust)
-    yield _rule(_DEVICE_POLICIES, "create", "read", "update", "delete")
     for mount in (trust.root_mount, trust.issuing_mount):
         for part in ("cluster", "crl", "auto-tidy"):
             yield _rule(f"{mount}/config/{part}", "read", "update")
@@ -117,7 +119,12 @@ def _configurator(trust: Pki) -> Iterator[str]:
         yield _rule(f"{mount}/keys", "list")
         yield _rule(f"{mount}/key/+", "read")
         yield _rule(f"{mount}/crl/rotate", "read")
-    yield _rule(f"{trust.issuing_mount}/roles/*", "create", "read", "update")
+    for path, allow in (
+        (f"{trust.issuing_mount}/roles/+", roles.writing(trust)),
+        ("auth/token/roles/+", roles.writing_tokens()),
+    ):
+        # The auditor reads them: with parameters that are required the server refuses to show anything.
+        yield _rule(path, "create", "update", "delete", allow=allow, need=list(allow))
     # Makes the keys of routing, and cannot read them.
     yield _rule(f"{trust.secrets_mount}/data/{keys.FOLDER}/*", "create", "update")
     yield _rule(f"{trust.secrets_mount}/metadata/{keys.FOLDER}/*", "read", "list")
@@ -127,12 +134,14 @@ def _configurator(trust: Pki) -> Iterator[str]:
 
 def _settings(trust: Pki) -> Iterator[str]:
     """See how the server is set up, all that is compared with the plan, and no secret."""
-    for path in ("sys/mounts", "sys/auth", "auth/approle/role/+", f"auth/token/roles/{TOKEN_ROLE}"):
+    for path in ("sys/mounts", "sys/auth", "auth/approle/role/+"):
         yield _rule(path, "read")
     yield _rule("sys/audit", "read", "sudo")
     yield _rule("sys/quotas/rate-limit/+", "read")
     yield _rule("sys/policies/acl", "list")
     yield _rule("sys/policies/acl/*", "read")
+    for path in (f"{trust.issuing_mount}/roles", "auth/token/roles"):
+        yield _rule(path, "list")
     yield _rule(f"{trust.secrets_mount}/config", "read")
     for mount in (trust.root_mount, trust.issuing_mount):
         yield _rule(f"{mount}/config/issuers", "read")
@@ -142,10 +151,10 @@ def _settings(trust: Pki) -> Iterator[str]:
 
 def _enroller(trust: Pki) -> Iterator[str]:
     """Make a device's token, which leaves the server wrapped or not at all; see which devices are revoked."""
-    yield _rule(_DEVICE_POLICIES, "read")
+    yield _rule(f"{trust.issuing_mount}/roles/+", "read")
     yield from _serials(trust)
     yield _rule(
-        f"auth/token/create/{TOKEN_ROLE}",
+        "auth/token/create/+",
         "update",
         min_wrapping_ttl=f"{WRAP_SHORTEST_S}s",
         max_wrapping_ttl=f"{WRAP_LONGEST_S}s",
@@ -154,9 +163,10 @@ def _enroller(trust: Pki) -> Iterator[str]:
 
 def _revoker(trust: Pki) -> Iterator[str]:
     mount = trust.issuing_mount
-    yield _rule(_DEVICE_POLICIES, "create", "read", "update", allow={"policy": [revoked_policy()]})
-    # Tokens that are under way: those of every device, but of no log-in.
-    yield _rule(f"sys/leases/revoke-prefix/auth/token/create/{TOKEN_ROLE}", "update", "sudo")
+    mark = roles.marking(trust)
+    yield _rule(f"{mount}/roles/+", "create", "update", allow=mark, need=list(mark))
+    # Tokens of a device that are under way; those of log-ins are elsewhere.
+    yield _rule("sys/leases/revoke-prefix/auth/token/create/+", "update", "sudo")
     yield _rule(f"{mount}/revoke", "update")
     yield from _serials(trust)
     yield _rule(f"{mount}/crl/rotate", "read")
@@ -166,13 +176,15 @@ def _revoker(trust: Pki) -> Iterator[str]:
 def _auditor(trust: Pki) -> Iterator[str]:
     """Tell what was revoked, and whether the server is set up as planned and in no other way."""
     yield from _settings(trust)
-    for path in ("auth/approle/role", "auth/token/roles", "identity/group/id", "sys/quotas/rate-limit"):
+    for path in ("auth/approle/role", "identity/group/id", "identity/entity/id", "sys/quotas/rate-limit"):
         yield _rule(path, "list")
+    yield _rule("identity/entity/id/+", "read")
+    yield _rule(f"{trust.root_mount}/roles", "list")
+    for path in (f"{trust.issuing_mount}/roles/+", "auth/token/roles/+"):
+        yield _rule(path, "read")
     for mount in (trust.root_mount, trust.issuing_mount):
-        yield _rule(f"{mount}/roles", "list")
         for part in ("cluster", "crl", "auto-tidy"):
             yield _rule(f"{mount}/config/{part}", "read")
-    yield _rule(f"{trust.issuing_mount}/roles/*", "read")
     yield from _serials(trust)
     for part in ("certs", "certs/revoked"):
         yield _rule(f"{trust.root_mount}/{part}", "list")
@@ -189,12 +201,20 @@ def _policy(rules: Iterable[str]) -> str:
 
 
 def _rule(
-    path: str, *capabilities: str, allow: _Parameters | None = None, need: Sequence[str] = (), **more: str
+    path: str,
+    *capabilities: str,
+    allow: _Parameters | None = None,
+    deny: _Parameters | None = None,
+    need: Sequence[str] = (),
+    **more: str,
 ) -> str:
     lines = [f"  capabilities = {json.dumps(capabilities)}"]
-    if allow:
-        inner = [f"    {json.dumps(key)} = {json.dumps(list(values))}" for key, values in allow.items()]
-        lines += ["  allowed_parameters = {", *inner, "  }"]
+    for name, parameters in (("allowed_parameters", allow), ("denied_parameters", deny)):
+        if parameters:
+            inner = [
+                f"    {json.dumps(key)} = {json.dumps(list(values))}" for key, values in parameters.items()
+            ]
+            lines += [f"  {name} = {{", *inner, "  }"]
     if need:
         lines.append(f"  required_parameters = {json.dumps(list(need))}")
     lines += [f"  {key} = {json.dumps(value)}" for key, value in more.items()]

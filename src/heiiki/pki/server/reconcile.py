@@ -8,12 +8,13 @@ from typing import Any
 
 from heiiki.errors import VaultError, VaultFault
 from heiiki.pki import authorities as ca
-from heiiki.pki.server import desired
+from heiiki.pki.server import desired, roles
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.desired import Mount, Setting
-from heiiki.pki.server.policies import device_policy_name, revoked_policy
+from heiiki.pki.server.policies import FORMER_MARK, FORMER_POLICIES
+from heiiki.pki.server.reading import Reading
 from heiiki.pki.server.secrets import ensure_keys
-from heiiki.plan.model import Plan
+from heiiki.plan.model import Pki, Plan
 
 _ENGINE_S = 30.0
 _POLL_S = 0.1
@@ -28,7 +29,9 @@ class Change:
     after: str
 
 
-def ensure(vault: Vault, plan: Plan, *, check: bool = False) -> tuple[Change, ...]:
+def ensure(
+    vault: Vault, plan: Plan, *, check: bool = False, reader: Vault | None = None
+) -> tuple[Change, ...]:
     """Make the server what the plan asks for, and return what differed; a second run returns nothing.
 
     Args:
@@ -36,12 +39,13 @@ def ensure(vault: Vault, plan: Plan, *, check: bool = False) -> tuple[Change, ..
             for the rest (engines, CAs, log-ins).
         plan: the service.
         check: compare only.
+        reader: a session that may see all of it: of AppRole auditor; left out: `vault` may.
 
     Raises:
         VaultError: the server cannot be reached, keeps no audit log, or does not allow it.
     """
     _check_audit(vault)
-    found = differences(vault, plan, check=check)
+    found = differences(vault, plan, check=check, reading=Reading(reader or vault))
     if not check and any(change.path.endswith("/config/crl") for change in found):
         for mount in (plan.pki.root_mount, plan.pki.issuing_mount):
             vault.read(f"{mount}/crl/rotate")  # the present CRLs were made for the former lifetimes
@@ -55,21 +59,66 @@ def _keys(vault: Vault, plan: Plan, *, check: bool) -> Iterator[Change]:
         yield Change(f"{plan.pki.secrets_mount}/{path}", "", "a new key of routing\n")
 
 
-def differences(vault: Vault, plan: Plan, *, check: bool = True) -> tuple[Change, ...]:
+def differences(
+    vault: Vault, plan: Plan, *, check: bool = True, reading: Reading | None = None
+) -> tuple[Change, ...]:
     """Return what differs from the plan, and, unless `check`, change it; see `ensure`.
+
+    Args:
+        vault: a session that may do it.
+        plan: the service.
+        check: compare only.
+        reading: what the server said already.
 
     Raises:
         VaultError: the server cannot be reached, or does not allow it.
     """
+    said = reading or Reading(vault)
+    devices = _devices(said, plan)
     return (
-        *_mounts(vault, desired.mounts(plan.pki), check=check),
-        *_settings(vault, desired.engine_settings(plan.pki), check=check),
+        *_mounts(vault, said, desired.mounts(plan.pki), check=check),
+        *_settings(vault, said, desired.engine_settings(plan.pki), check=check),
         *_authorities(vault, plan, check=check),
-        *_settings(vault, desired.role_settings(plan), check=check),
-        *_policies(vault, desired.policies(plan), check=check),
-        *_settings(vault, desired.access_settings(), check=check),
-        *_settings(vault, desired.quota_settings(), check=check),
+        # Marks of the former kind first: no device has a role for a moment that its mark does not cover.
+        *_settings(vault, said, devices, check=check),
+        *_settings(vault, said, desired.access_settings(plan), check=check),
+        *_settings(vault, said, desired.quota_settings(), check=check),
+        *_policies(vault, said, plan, check=check),
+        *_settings(vault, said, desired.token_settings(plan), check=check),
+        *_superfluous(vault, said, plan, check=check),
     )
+
+
+def _devices(said: Reading, plan: Plan) -> tuple[Setting, ...]:
+    """Return the roles of all devices at the issuing CA, with the marks that the server has.
+
+    A mark stays, whatever the plan says: only `heiiki.pki.marks.lift` takes it away.
+    """
+    wanted = {setting.path: setting for setting in desired.role_settings(plan)}
+    for device in marked(said, plan.pki):
+        path = roles.role_path(plan.pki, device)
+        wanted[path] = Setting(path, roles.revoked_role(plan.pki))
+    return tuple(wanted.values())
+
+
+def marked(said: Reading, trust: Pki) -> tuple[str, ...]:
+    """Return every device that is marked as revoked, by its role or in the former way by its policy."""
+    if f"{trust.issuing_mount}/" not in (said.read("sys/mounts") or {}):
+        return ()
+    names = said.names(f"{trust.issuing_mount}/roles")
+    found = said.each(roles.role_path(trust, name) for name in names)
+    by_role = [name for name, values in zip(names, found, strict=True) if roles.is_mark(values)]
+    former = _former(said)
+    texts = said.each(f"sys/policies/acl/{name}" for name in former)
+    denied = [
+        name for name, one in zip(former, texts, strict=True) if (one or {}).get("policy") == FORMER_MARK
+    ]
+    return tuple(dict.fromkeys([*by_role, *(name.removeprefix(FORMER_POLICIES) for name in denied)]))
+
+
+def _former(said: Reading) -> list[str]:
+    """Return the policies that devices had of their own, before one served them all."""
+    return [name for name in said.names("sys/policies/acl") if name.startswith(FORMER_POLICIES)]
 
 
 def _check_audit(vault: Vault) -> None:
@@ -83,12 +132,9 @@ def _check_audit(vault: Vault) -> None:
         )
 
 
-def _mounts(vault: Vault, wanted: Iterable[Mount], *, check: bool) -> Iterator[Change]:
-    tables: dict[str, dict[str, Any]] = {}
+def _mounts(vault: Vault, said: Reading, wanted: Iterable[Mount], *, check: bool) -> Iterator[Change]:
     for mount in wanted:
-        if mount.table not in tables:
-            tables[mount.table] = vault.read(mount.table) or {}
-        stands = tables[mount.table].get(f"{mount.path}/")
+        stands = (said.read(mount.table) or {}).get(f"{mount.path}/")
         path = f"{mount.table}/{mount.path}"
         after = _text({"type": mount.kind, "max_lease_ttl": mount.max_lease_s})
         if stands is None:
@@ -135,51 +181,48 @@ def _mount_request(mount: Mount) -> dict[str, Any]:
     }
 
 
-def _settings(vault: Vault, wanted: Iterable[Setting], *, check: bool) -> Iterator[Change]:
+def _settings(vault: Vault, said: Reading, wanted: Iterable[Setting], *, check: bool) -> list[Change]:
     settings = tuple(wanted)
-    for setting, stands in zip(settings, vault.each(lambda one: vault.read(one.path), settings), strict=True):
+    differing, changes = [], []
+    for setting, stands in zip(settings, said.each(one.path for one in settings), strict=True):
         before = {key: (stands or {}).get(key) for key in setting.values}
-        if before == dict(setting.values):
-            continue
-        if not check:
-            vault.write(setting.path, _sent(setting.values))
-        yield Change(setting.path, "" if stands is None else _text(before), _text(setting.values))
-
-
-def _sent(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Write lists as the server also takes them, in one text: it refuses JSON of more than 1,000 texts."""
-    return {key: ",".join(value) if isinstance(value, list) else value for key, value in values.items()}
-
-
-def _policies(vault: Vault, planned: Mapping[str, str], *, check: bool) -> list[Change]:
-    """Write the policies that differ, and remove those of devices that the plan no longer has.
-
-    The mark of a revoked device stays, whatever the plan says: only `heiiki.pki.marks.lift` takes it away.
-    """
-    there = vault.names("sys/policies/acl")
-    ours = [name for name in there if name in planned or name.startswith(device_policy_name(""))]
-    texts = dict(zip(ours, vault.each(lambda name: _policy(vault, name), ours), strict=True))
-    marks = {name: text for name, text in texts.items() if text == revoked_policy()}
-    wanted = {**planned, **marks}
-    changes = [
-        Change(f"sys/policies/acl/{name}", texts.get(name, ""), wanted.get(name, ""))
-        for name in sorted({*wanted, *ours})
-        if texts.get(name, "") != wanted.get(name, "")
-    ]
+        if before != dict(setting.values):
+            differing.append(setting)
+            changes.append(
+                Change(setting.path, "" if stands is None else _text(before), _text(setting.values))
+            )
     if not check:
-        vault.each(lambda change: _write_policy(vault, change), changes)
+        vault.each(lambda one: vault.write(one.path, roles.sent(one.values)), differing)
     return changes
 
 
-def _policy(vault: Vault, name: str) -> str:
-    return str((vault.read(f"sys/policies/acl/{name}") or {}).get("policy", ""))
+def _policies(vault: Vault, said: Reading, plan: Plan, *, check: bool) -> list[Change]:
+    accessor = str((said.read("sys/auth") or {})["token/"]["accessor"])
+    planned = desired.policies(plan, accessor)
+    found = said.each(f"sys/policies/acl/{name}" for name in planned)
+    texts = {name: str((one or {}).get("policy", "")) for name, one in zip(planned, found, strict=True)}
+    changes = [
+        Change(f"sys/policies/acl/{name}", texts[name], text)
+        for name, text in planned.items()
+        if texts[name] != text
+    ]
+    if not check:
+        vault.each(lambda one: vault.write(one.path, {"policy": one.after}), changes)
+    return changes
 
 
-def _write_policy(vault: Vault, change: Change) -> None:
-    if change.after:
-        vault.write(change.path, {"policy": change.after})
-    else:
-        vault.delete(change.path)
+def _superfluous(vault: Vault, said: Reading, plan: Plan, *, check: bool) -> list[Change]:
+    """Remove the roles of devices that the plan no longer has, and what devices had before they had roles."""
+    planned = {one.device for one in desired.identities(plan)}
+    gone = [f"sys/policies/acl/{name}" for name in _former(said)]
+    for path, kept in (
+        (f"{plan.pki.issuing_mount}/roles", {*planned, *marked(said, plan.pki)}),
+        ("auth/token/roles", planned),
+    ):
+        gone += [f"{path}/{name}" for name in said.names(path) if name not in kept]
+    if not check:
+        vault.each(vault.delete, gone)
+    return [Change(path, "there\n", "") for path in gone]
 
 
 def _authorities(vault: Vault, plan: Plan, *, check: bool) -> Iterator[Change]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 
 from heiiki.plan.model.firewall import Firewall
 from heiiki.plan.model.interfaces import Interface, InterfaceKind
@@ -109,6 +109,12 @@ class Device:
         """Every address that the device owns; the virtual gateway and the stand-in for radio are left out."""
         owned = (interface for interface in self.interfaces if interface.kind is not InterfaceKind.RADIO)
         return tuple(address.ip for interface in owned for address in interface.addresses)
+
+    @property
+    def sources(self) -> tuple[IPv4Network, ...]:
+        """Every address that packets of its own may have: no carrier and no hub translates any."""
+        by_modem = (self.sim.address,) if self.sim is not None else ()
+        return tuple(IPv4Network(address) for address in dict.fromkeys((*self.addresses, *by_modem)))
 
     @property
     def vault_clients(self) -> tuple[VaultClient, ...]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 
 
 class DeviceClass(StrEnum):
@@ -20,7 +20,7 @@ class Identity:
     """The names that a device's certificate bears (RFC 5280 4.2.1.6): these, and no other.
 
     Attributes:
-        kind: the issuing CA's role.
+        kind: what its certificates are good for.
         dns: host names; the first is the common name and the identity in IKEv2 (RFC 7296 3.5, ID_FQDN).
         addresses: addresses that clients connect to.
         uris: ``urn:heiiki:<service>:<device>``.
@@ -45,7 +45,7 @@ class VaultServer:
     """Configuration of the Vault API server: OpenBao or HashiCorp Vault, raft storage, TLS, audit log.
 
     Attributes:
-        request_limit: octets of a request at most; our largest is a role, with the names of a class.
+        request_limit: octets of a request at most; our largest is a policy of the server.
     """
 
     address: IPv4Address
@@ -116,6 +116,7 @@ class Pki:
         service_address: where gateways and edges reach it, outside of their tunnels: else none could begin.
         root_mount, issuing_mount, secrets_mount: paths of its engines (PKI, PKI, KV version 2).
         operator: identity of the person who runs playbooks.
+        controllers: where those who log in at the server come from; from elsewhere it takes no log-in.
     """
 
     domain: str
@@ -130,3 +131,4 @@ class Pki:
     lifetimes: Lifetimes
     suite: Suite
     operator: Identity
+    controllers: tuple[IPv4Network, ...]

@@ -39,6 +39,7 @@ class Management:
 
     Attributes:
         sources: where SSH may come from.
+        controllers: where controllers reach the Vault server from; empty: as the plan has it.
         interface: the devices' interface to the management network; empty where none is named.
         become: the user becomes root by ``sudo``.
         known_hosts: path of the file of SSH host keys that are accepted; None for the user's own file.
@@ -48,6 +49,7 @@ class Management:
     user: str = ""
     host_suffix: str = ""
     sources: tuple[IPv4Network, ...] = ()
+    controllers: tuple[IPv4Network, ...] = ()
     interface: str = ""
     become: bool = False
     known_hosts: str | None = None

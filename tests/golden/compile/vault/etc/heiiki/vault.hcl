@@ -22,7 +22,7 @@ listener "tcp" {
   tls_cert_file = "/run/heiiki-vault/certificate.pem"
   tls_key_file = "/run/heiiki-vault/key.pem"
   tls_min_version = "tls12"
-  max_request_size = 66304
+  max_request_size = 65536
   telemetry {
     unauthenticated_metrics_access = false
   }
@@ -34,7 +34,7 @@ listener "tcp" {
   tls_cert_file = "/run/heiiki-vault/certificate.pem"
   tls_key_file = "/run/heiiki-vault/key.pem"
   tls_min_version = "tls12"
-  max_request_size = 66304
+  max_request_size = 65536
   telemetry {
     unauthenticated_metrics_access = false
   }
