@@ -8,7 +8,6 @@ import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Protocol
@@ -17,8 +16,7 @@ from heiiki.errors import ManagementError
 from heiiki.pki.server.pinned import Connector
 from heiiki.plan.model import Device, Plan
 from heiiki.transport import SshHost, SshTransport, Transport, host_key_options
-from heiiki.verify.access import SimTrials
-from heiiki.verify.faults.injector import Injector
+from heiiki.verify.equipment import TestEquipment
 from heiiki.verify.host.explained import Added
 
 GROUP = "heiiki.management"
@@ -31,24 +29,6 @@ _SHARED_CONNECTION = ("-C", "-o", "ControlMaster=auto", "-o", "ControlPersist=60
 """What Ansible gives to ssh by default."""
 
 _SUDO = ("sudo", "-n", "-u", "root", "--")
-
-
-@dataclass(frozen=True, slots=True)
-class TestEquipment:
-    """What a measurement may do to a network beside looking at it; a real one allows nothing of it.
-
-    Attributes:
-        injector: fails links and devices.
-        restart: starts the services of a device after it was killed or switched off.
-        sim_trials: commands of a test UE.
-        refused_certificates: connections that must be refused may be tried, and the service's CA may be asked
-            for certificates for them.
-    """
-
-    injector: Injector | None = None
-    restart: Callable[[str], None] | None = None
-    sim_trials: SimTrials | None = None
-    refused_certificates: bool = False
 
 
 class Management(Protocol):

@@ -5,14 +5,16 @@ from contextlib import contextmanager
 from typing import Any
 
 from heiiki.errors import LabError
-from heiiki.management import Hosts, TestEquipment
+from heiiki.management import Hosts
 from heiiki.pki.server.pinned import Connector
 from heiiki.plan.model import Device, Function, Plan
 from heiiki.transport import Transport
+from heiiki.verify.equipment import TestEquipment
 from heiiki.verify.host.explained import Added
 from heiiki_lab import from_plan, mobile, wiring
 from heiiki_lab.client import NodeClient
 from heiiki_lab.injector import LabInjector
+from heiiki_lab.root.builder import packages
 from heiiki_lab.state import is_running, lab_dir, not_up, socket_path
 from heiiki_lab.transport import LabTransport
 
@@ -66,5 +68,9 @@ class LabManagement:
         )
 
     def adds(self, plan: Plan, device: Device) -> Added:  # noqa: ARG002 - the Protocol's
-        """Add the carrier's HSS, which is NextEPC's with a subscriber database of the lab's own."""
-        return Added(programs=_HSS if device.function is Function.HSS else frozenset())
+        """Add the carrier's HSS, which is NextEPC's with a subscriber database of the lab's own.
+
+        All nodes share one root, so each has the packages of all.
+        """
+        programs = _HSS if device.function is Function.HSS else frozenset[str]()
+        return Added(programs=programs, packages=frozenset(packages()))

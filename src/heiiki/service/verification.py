@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +12,6 @@ from heiiki import revocation
 from heiiki.design import design
 from heiiki.errors import VaultError
 from heiiki.intent.place import refuse_inside_service
-from heiiki.management import TestEquipment
 from heiiki.output import OwnedFolder
 from heiiki.pki.authorities import every
 from heiiki.pki.register import remember
@@ -20,6 +19,7 @@ from heiiki.pki.server.bootstrap import unseal
 from heiiki.pki.server.comparison import problems
 from heiiki.pki.server.login import logged_in
 from heiiki.pki.server.policies import AppRole
+from heiiki.pki.server.secret_ids import LogIn, look
 from heiiki.render import compile_plan
 from heiiki.report import (
     EvidenceStore,
@@ -40,8 +40,10 @@ from heiiki.revocation import drill, standing
 from heiiki.service.certificates import renew
 from heiiki.service.model import Service
 from heiiki.verify import verify as examine
+from heiiki.verify.equipment import TestEquipment
 from heiiki.verify.ipsec.test_certificates import VaultAuthority
 from heiiki.verify.subjects import expected
+from heiiki.verify.vault import VaultQueries
 from heiiki.verify.verdicts import Keep
 
 BAD = frozenset({Result.FAIL, Result.UNKNOWN})
@@ -108,15 +110,9 @@ def _measured(
             builds,
             transport,
             keep,
-            injector=equipment.injector,
-            restart=_restarting(service, equipment),
-            sim_trials=equipment.sim_trials,
-            may_be_refused=equipment.refused_certificates,
-            authority=_authority(service, equipment),
-            authorities=partial(_authorities, service),
+            equipment=replace(equipment, restart=_restarting(service, equipment)),
+            queries=_queries(service, equipment),
             adds=partial(way.adds, plan),
-            server_problems=partial(_server_problems, service),
-            renew=partial(_renewed, service) if equipment.injector else None,
             faults=faults,
             report=report,
             checks=checks,
@@ -183,6 +179,16 @@ def _restarting(service: Service, equipment: TestEquipment) -> Callable[[str], N
     return restart
 
 
+def _queries(service: Service, equipment: TestEquipment) -> VaultQueries:
+    return VaultQueries(
+        authority=_authority(service, equipment),
+        authorities=partial(_authorities, service),
+        problems=partial(_server_problems, service),
+        log_ins=partial(_log_ins, service),
+        renew=partial(_renewed, service) if equipment.injector else None,
+    )
+
+
 def _authority(service: Service, equipment: TestEquipment) -> VaultAuthority | None:
     """Return the service's CA, or None where it may not be asked, or no server was set up."""
     if not equipment.refused_certificates:
@@ -223,6 +229,15 @@ def _server_problems(service: Service) -> tuple[str, ...]:
     access = service.vault("comparing the server's settings")
     with logged_in(access, AppRole.AUDITOR) as vault:
         return problems(vault, service.plan)
+
+
+def _log_ins(service: Service) -> tuple[LogIn, ...]:
+    """Return the log-ins of this controller.
+
+    Raises:
+        VaultError: the server cannot be asked.
+    """
+    return look(service.vault("trying the controller's log-ins"))
 
 
 def _machine() -> str:

@@ -18,12 +18,11 @@ from heiiki.report.header import iso, utc_now
 from heiiki.report.verdicts import EVERY_FAULT
 from heiiki.requirements import Result, Verdict
 from heiiki.transport.base import Transport
-from heiiki.verify import access, paths, sizes
+from heiiki.verify import access, paths, sizes, vault
 from heiiki.verify.config import running as configuration
 from heiiki.verify.config import server
+from heiiki.verify.equipment import TestEquipment
 from heiiki.verify.faults import campaign
-from heiiki.verify.faults.away import Renew
-from heiiki.verify.faults.injector import Injector
 from heiiki.verify.fingerprint import fingerprint
 from heiiki.verify.fleet import Fleet, UnreadableError, fleet, reading
 from heiiki.verify.host import state
@@ -38,11 +37,11 @@ from heiiki.verify.ipsec import (
     supervision,
     wire,
 )
-from heiiki.verify.ipsec.test_certificates import Authority
 from heiiki.verify.isolation import carrier, control, group, sample, sites, spoofing
 from heiiki.verify.isolation.packets import send_probes
 from heiiki.verify.routing import sessions
 from heiiki.verify.routing.health import Health, UnhealthyError
+from heiiki.verify.vault import VaultQueries
 from heiiki.verify.verdicts import Keep, unknown
 
 CHECKS = ("config", "vault", "host", "sessions", "paths", "isolation", "access", "trust", "faults")
@@ -56,6 +55,9 @@ AGAIN = 2
 
 NOT_ASKED = "not asked for: run verify.yml with -e heiiki_verify_faults=true"
 NO_INJECTOR = "faults are injected in a lab only: nothing here can fail an element on purpose"
+
+
+_NONE, _NO_SERVER = TestEquipment(), VaultQueries()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +82,9 @@ class _Scene:
     transport: Transport
     fleet: Fleet
     keep: Keep
-    may_be_refused: bool
-    authority: Authority | None
-    trials: access.SimTrials | None
-    authorities: anchors.Authorities | None
-    adds: Adds = nothing
-    server_problems: server.Problems | None = None
+    equipment: TestEquipment
+    queries: VaultQueries
+    adds: Adds
     patience: int = 1
     """Factor by which every time is multiplied on a busy machine."""
 
@@ -103,18 +102,12 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
     transport: Transport,
     keep: Keep,
     *,
-    injector: Injector | None = None,
-    restart: Callable[[str], None] | None = None,
+    equipment: TestEquipment = _NONE,
+    queries: VaultQueries = _NO_SERVER,
+    adds: Adds = nothing,
     faults: bool | Collection[str] = False,
     report: Callable[[str], None] = silent,
     checks: Collection[str] | None = None,
-    may_be_refused: bool = False,
-    authority: Authority | None = None,
-    sim_trials: access.SimTrials | None = None,
-    authorities: anchors.Authorities | None = None,
-    adds: Adds = nothing,
-    server_problems: server.Problems | None = None,
-    renew: Renew | None = None,
 ) -> Observation:
     """Examine the running service.
 
@@ -123,18 +116,12 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
         builds: what was compiled for it.
         transport: reaches its devices.
         keep: where raw output goes.
-        injector: who fails elements; None outside a lab.
-        restart: starts the services of a node after it was killed or switched off.
+        equipment: what may be done to the network; nothing, but in a lab.
+        queries: to the service's Vault server.
+        adds: says what the way to a device adds to it, which no plan explains.
         faults: True for every fault of the plan, names or targets for some, False for none.
         report: progress callback, called once for each step and each fault.
         checks: names out of `CHECKS`; None for all.
-        may_be_refused: connections may be tried that IPsec must refuse.
-        authority: makes certificates for these; None where no CA may issue them.
-        sim_trials: commands of a test UE; None outside a lab.
-        adds: says what the way to a device adds to it, which no plan explains.
-        authorities: asks the service's server for its CAs; None where none is known.
-        server_problems: asks it for what about it is not as planned; None where none is known.
-        renew: has devices renew their certificates while a network is away; None where no server is known.
 
     Raises:
         HeiikiError: an unknown check or fault was asked for.
@@ -147,19 +134,7 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
     verdicts: list[Verdict] = []
     rows: tuple[FaultRow, ...] = ()
     with fleet(transport, len(plan.devices)) as devices:
-        scene = _Scene(
-            plan,
-            builds,
-            transport,
-            devices,
-            keep,
-            may_be_refused,
-            authority,
-            sim_trials,
-            authorities,
-            adds,
-            server_problems,
-        )
+        scene = _Scene(plan, builds, transport, devices, keep, equipment, queries, adds)
         made_of = fingerprint(plan, builds, devices)
         if set(wanted) & {"sessions", "paths", "isolation", "trust"}:
             report(_settled(scene))
@@ -169,12 +144,12 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
                 verdicts += found
                 report(summary(name, found))
         if "trust" in wanted:
-            may_break = bool(faults) and injector is not None
+            may_break = bool(faults) and equipment.injector is not None
             found = _collected("trust", partial(_tried, may_break=may_break), scene)
             verdicts += found
             report(summary("refusals", found))
         if "faults" in wanted:
-            found, rows = _faults(scene, made_of, injector, restart, faults, report, renew)
+            found, rows = _faults(scene, made_of, faults, report)
             verdicts += found
     return Observation(tuple(verdicts), rows, made_of)
 
@@ -233,7 +208,8 @@ def _config(scene: _Scene) -> Iterator[Verdict]:
 
 
 def _vault(scene: _Scene) -> Iterator[Verdict]:
-    return server.verdicts(scene.keep, scene.server_problems)
+    yield from server.verdicts(scene.keep, scene.queries.problems)
+    yield from vault.verdicts(scene.keep, scene.queries.log_ins)
 
 
 def _host(scene: _Scene) -> Iterator[Verdict]:
@@ -289,12 +265,12 @@ def _control(scene: _Scene, random: Random) -> Iterator[Verdict]:
 
 
 def _access(scene: _Scene) -> Iterator[Verdict]:
-    return access.verdicts(scene.plan, scene.transport, scene.fleet, scene.keep, scene.trials)
+    return access.verdicts(scene.plan, scene.transport, scene.fleet, scene.keep, scene.equipment.sim_trials)
 
 
 def _trust(scene: _Scene) -> Iterator[Verdict]:
     yield from associations.verdicts(scene.plan, scene.fleet, scene.keep)
-    yield from anchors.verdicts(scene.plan, scene.fleet, scene.keep, scene.authorities)
+    yield from anchors.verdicts(scene.plan, scene.fleet, scene.keep, scene.queries.authorities)
     yield from certificates.verdicts(scene.plan, scene.fleet, scene.keep)
     yield from supervision.verdicts(scene.plan, scene.fleet, scene.keep)
     yield from space.verdicts(scene.plan, scene.fleet, scene.keep)
@@ -303,8 +279,9 @@ def _trust(scene: _Scene) -> Iterator[Verdict]:
 
 def _tried(scene: _Scene, *, may_break: bool) -> Iterator[Verdict]:
     """What IPsec must refuse; and, where faults are allowed, that nothing is in clear without a tunnel."""
-    if scene.may_be_refused:
-        yield from refusals.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, scene.authority)
+    if scene.equipment.refused_certificates:
+        authority = scene.queries.authority
+        yield from refusals.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, authority)
     else:
         yield from refusals.not_tried(scene.plan, refusals.OUTSIDE_LAB)
     if may_break:
@@ -340,22 +317,29 @@ _HARMLESS: tuple[tuple[str, Check], ...] = (
 def _faults(
     scene: _Scene,
     made_of: Fingerprint,
-    injector: Injector | None,
-    restart: Callable[[str], None] | None,
     faults: bool | Collection[str],
     report: Callable[[str], None],
-    renew: Renew | None,
 ) -> tuple[tuple[Verdict, ...], tuple[FaultRow, ...]]:
     if not faults:
         return (unknown("R-GAP", EVERY_FAULT, NOT_ASKED),), ()
     chosen = campaign.selected(scene.plan, faults if faults is True else tuple(faults))
-    if injector is None:
+    equipment = scene.equipment
+    if equipment.injector is None:
         rows = tuple(not_measured(fault, NO_INJECTOR) for fault in chosen)
         return tuple(row.verdict() for row in rows), rows
     report(f"faults: {_extent(len(chosen), len(scene.plan.faults))}")
     sent = read(scene.plan, scene.builds)
     record = campaign.recorder(scene.keep, partial(_origin, scene.plan, made_of.sha256))
-    run = campaign.Campaign(scene.plan, sent, scene.fleet, injector, restart, record, report, renew)
+    run = campaign.Campaign(
+        scene.plan,
+        sent,
+        scene.fleet,
+        equipment.injector,
+        equipment.restart,
+        record,
+        report,
+        scene.queries.renew,
+    )
     rows = run.run(chosen)
     return tuple(row.verdict() for row in rows), rows
 

@@ -12,7 +12,7 @@ from heiiki.design.subjects import subjects as design_subjects
 from heiiki.plan.model import Function, Network, Plan
 from heiiki.render.model import DeviceBuild
 from heiiki.requirements import Stage
-from heiiki.verify import access
+from heiiki.verify import access, vault
 from heiiki.verify.config import server
 from heiiki.verify.config.running import filter_subject, filtered, requirements_of
 from heiiki.verify.host import state
@@ -62,6 +62,7 @@ def _live(plan: Plan, builds: Sequence[DeviceBuild]) -> Named:
     yield from (("R-DUAL", name) for name in expectations(plan))
     yield from ((supervision.REQUIREMENT, supervision.subject(name)) for name in supervision.watchers(plan))
     yield "R-THEFT", space.subject(plan)
+    yield "R-THEFT", vault.LOG_INS
     yield from _of_sites(plan)
     yield from _of_isolation(plan)
     yield from _of_trials(plan)

@@ -14,6 +14,7 @@ from heiiki.plan.model import Plan
 from heiiki.report.store import EvidenceStore
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
+from heiiki.verify import equipment as allowed
 from heiiki.verify import run as verification
 from heiiki.verify.ipsec import refusals
 from heiiki.verify.isolation.packets import ProbePacket, send_probes
@@ -85,7 +86,8 @@ def test_connections_that_must_be_refused_are_tried_only_where_they_may_be(
     monkeypatch.setattr(verification, "_HARMLESS", ())
     monkeypatch.setattr(verification, "SETTLE_LIMIT_S", 0.0)
     mute = FakeTransport(lambda *_: {}, dead=[device.name for device in plan.devices])
-    seen = verification.verify(plan, (), mute, kept, checks=["trust"], may_be_refused=may)
+    equipment = allowed.TestEquipment(refused_certificates=may)
+    seen = verification.verify(plan, (), mute, kept, checks=["trust"], equipment=equipment)
     reasons = {verdict.reason for verdict in seen.verdicts if verdict.subject.startswith("foreign CA")}
     assert (reasons == {refusals.OUTSIDE_LAB}) is not may
     assert {verdict.result for verdict in seen.verdicts} == {Result.UNKNOWN}
