@@ -83,10 +83,15 @@ def package_names(text: str) -> tuple[str, ...]:
     return tuple(name for name in names if name)
 
 
+def packages() -> tuple[str, ...]:
+    """Return the Debian packages that go in beyond the minimal system."""
+    return package_names(files("heiiki_lab.root").joinpath("packages").read_text(encoding="utf-8"))
+
+
 def _recipe() -> _Recipe:
     here = files("heiiki_lab.root")
     return _Recipe(
-        package_names(here.joinpath("packages").read_text()),
+        packages(),
         here.joinpath("python.lock").read_text(),
         server_program()[0],
         here.joinpath("customize.sh").read_text(),

@@ -14,11 +14,13 @@ class Added:
         interfaces: interfaces that no link of the plan ends at.
         programs: programs that may have sockets, without being a service of the plan.
         accounts: accounts of persons, who may log in with a key.
+        packages: Debian packages that no service of the plan needs.
     """
 
     interfaces: frozenset[str] = frozenset()
     programs: frozenset[str] = frozenset()
     accounts: frozenset[str] = frozenset()
+    packages: frozenset[str] = frozenset()
 
 
 Adds = Callable[[Device], Added]

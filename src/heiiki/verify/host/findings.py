@@ -9,6 +9,7 @@ from typing import Any
 from heiiki.plan.epc import USER_PLANE
 from heiiki.plan.model import Device, InterfaceKind, Plan
 from heiiki.verify.host.explained import CRONTABS, FALLBACKS, QDISCS, UNITS, Added
+from heiiki.verify.host.packages import unexplained
 from heiiki.verify.host.sockets import unexplained_sockets
 
 CLOSED, GROUP, MINIMAL = "R-CLOSED", "R-ISO-GROUP", "R-MINIMAL"
@@ -245,6 +246,11 @@ def _authorities(_host: Host, found: Iterable[str]) -> Iterator[Finding]:
             yield Finding("authorities", text, frozenset({ACCESS, ESP}))
 
 
+def _packages(host: Host, found: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    for text in unexplained(host.device, host.services, host.added.packages, found):
+        yield Finding("packages", f"package {text}")
+
+
 _JUDGES: Mapping[str, Callable[[Host, Any], Iterator[Finding]]] = {
     "addresses": _interfaces,
     "routes": _routes,
@@ -263,6 +269,7 @@ _JUDGES: Mapping[str, Callable[[Host, Any], Iterator[Finding]]] = {
     "crontabs": _crontabs,
     "accounts": _accounts,
     "authorities": _authorities,
+    "packages": _packages,
 }
 """Who judges each part of what the probe ``host`` says."""
 

@@ -149,6 +149,7 @@ def _scope(device: Device, said: Mapping[str, Any]) -> str:
         "sockets": len(said["sockets"]),
         "units": len(said["units"]),
         "accounts": len(said["accounts"]),
+        "packages": len(said["packages"]),
     }
     counted = ", ".join(f"{count} {what}" for what, count in counts.items())
     return f"the plan, Debian or the management of {device.name} explains all of {counted}, and the rest"

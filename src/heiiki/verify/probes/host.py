@@ -3,7 +3,6 @@
 Where ``scan`` names an interface, the neighbours on it are asked for by ARP: which hosts answer there.
 """
 
-import hashlib
 import json
 import re
 import socket
@@ -52,6 +51,7 @@ _UNITS = ("/etc/systemd/system", "/etc/systemd/system.control", "/run/systemd/sy
 _PROCESS = re.compile(r'\("([^"]+)",pid=(\d+)')
 _STATE = re.compile(r"^src (\S+) dst (\S+)\n\s+proto (\S+) spi 0x([0-9a-f]+)", re.MULTILINE)
 _VICI = "/run/charon.vici"
+_FIELD = re.compile(r"^([A-Za-z-]+): (.*)$", re.MULTILINE)
 _ETHERTYPE_ARP, _ARP_REPLY = 0x0806, 2
 
 
@@ -79,7 +79,7 @@ def main(parameters: dict[str, Any]) -> dict[str, Any]:
     found["drop_ins"] = [str(file) for folder in _UNITS for file in sorted(Path(folder).glob("*.d/*.conf"))]
     found["authorities"] = _names("/etc/swanctl/x509ca")
     found["accounts"] = _accounts()
-    found["packages"] = _digest("/var/lib/dpkg/status")
+    _note(found, "packages", partial(_packages, "/var/lib/dpkg/status"))
     if parameters.get("scan"):
         found["neighbours"] = _neighbours(**parameters["scan"])
     return found
@@ -150,9 +150,34 @@ def _names(folder: str) -> list[str]:
     return sorted(one.name for one in path.iterdir() if one.name != ".placeholder") if path.is_dir() else []
 
 
-def _digest(path: str) -> str:
-    file = Path(path)
-    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
+def _packages(path: str) -> list[dict[str, Any]]:
+    """The installed packages, by what dpkg keeps of them (deb822: a field a line)."""
+    found = []
+    for paragraph in Path(path).read_text(encoding="utf-8").split("\n\n"):
+        fields = dict(_FIELD.findall(paragraph))
+        if not fields.get("Status", "").endswith(" installed"):
+            continue
+        needs = ",".join(fields.get(key, "") for key in ("Pre-Depends", "Depends", "Recommends"))
+        found.append(
+            {
+                "name": fields["Package"],
+                "version": fields["Version"],
+                "priority": fields.get("Priority", ""),
+                "essential": fields.get("Essential") == "yes",
+                "needs": _relations(needs),
+                "provides": _relations(fields.get("Provides", "")),
+            }
+        )
+    if not found:
+        raise ValueError(f"{path} names no package")
+    return found
+
+
+def _relations(text: str) -> list[str]:
+    """The names in a relation such as ``a (>= 1) | b, c:any`` (Debian Policy 7.1)."""
+    return sorted(
+        {name for one in re.split(r"[,|]", text) if (name := re.split(r"[\s:(\[]", one.strip())[0])}
+    )
 
 
 def _socket(line: str) -> dict[str, Any]:

@@ -36,6 +36,19 @@ def state_of(source: str, destination: str, spi: str) -> dict[str, Any]:
     return {"source": source, "destination": destination, "protocol": "esp", "spi": spi, "known": False}
 
 
+def package(
+    name: str, *needs: str, priority: str = "optional", provides: list[str] | None = None
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "version": "1.2-3",
+        "priority": priority,
+        "essential": False,
+        "needs": list(needs),
+        "provides": provides or [],
+    }
+
+
 SAID: dict[str, Any] = {
     "errors": {},
     "addresses": [
@@ -93,6 +106,15 @@ SAID: dict[str, Any] = {
     "crontabs": ["/etc/cron.daily/logrotate"],
     "accounts": [{"name": "root", "uid": 0, "keys": 0}, {"name": "frr", "uid": 997, "keys": 0}],
     "authorities": ["heiiki-0123456789abcdef.pem"],
+    "packages": [
+        package("libc6", priority="optional"),
+        package("dpkg", "libc6", priority="required"),
+        package("frr", "libyang3", "logrotate"),
+        package("libyang3t64", provides=["libyang3"]),
+        package("logrotate"),
+        package("linux-image-6.12.9-amd64"),
+        package("python3"),
+    ],
 }
 
 
@@ -120,6 +142,8 @@ def test_a_host_as_planned_passes(plan: Plan, fleet_of: Any, kept: Any) -> None:
 @pytest.mark.parametrize(
     ("part", "more", "endangers"),
     [
+        ("packages", [package("netcat-openbsd")], set()),
+        ("packages", [package("strongswan-pki", "libc6")], set()),
         ("addresses", [link("usb0", "192.168.8.2")], {CLOSED, GROUP, SITE}),
         ("addresses", [link("lan0", "10.16.1.30")], {CLOSED, GROUP, SITE}),
         ("addresses", [link("lan0", xdp={"prog": {}})], {SITE}),
@@ -232,3 +256,44 @@ def test_the_kernels_own_sockets_of_gtp_are_the_packet_gateways(plan: Plan) -> N
     gtp = [opens("", "", "2152", "udp")]
     assert not list(unexplained_sockets(plan.device("b-pgw"), {"heiiki-pgw"}, (), gtp))
     assert list(unexplained_sockets(plan.device(DEVICE), {"frr"}, (), gtp))
+
+
+def test_a_package_is_named_with_its_version_and_what_it_brings_is_not(
+    plan: Plan, fleet_of: Any, kept: Any
+) -> None:
+    more = [
+        package("nmap", "nmap-common", "liblua5.4-0", "libc6"),
+        package("nmap-common"),
+        package("liblua5.4-0"),
+    ]
+    [told] = [one for one in judged(plan, fleet_of, kept, "packages", more) if one.requirement == MINIMAL]
+    assert (told.result, told.reason) == (Result.FAIL, "nothing explains package nmap 1.2-3")
+
+
+def test_two_that_need_each_other_are_both_named(plan: Plan, fleet_of: Any, kept: Any) -> None:
+    more = [package("one", "other"), package("other", "one")]
+    [told] = [one for one in judged(plan, fleet_of, kept, "packages", more) if one.requirement == MINIMAL]
+    assert told.reason == "nothing explains package one 1.2-3; package other 1.2-3"
+
+
+def test_another_version_is_no_finding(plan: Plan, fleet_of: Any, kept: Any) -> None:
+    more = [{**one, "version": "9.9-9"} for one in SAID["packages"]]
+    builds = [one for one in compile_plan(plan) if one.device == DEVICE]
+    fleet = fleet_of(lambda *_: {**SAID, "packages": more})
+    assert failed(list(state.verdicts(plan, builds, fleet, kept))) == set()
+
+
+def test_a_package_of_a_service_that_the_host_does_not_have_is_strange(
+    plan: Plan, fleet_of: Any, kept: Any
+) -> None:
+    builds = [one for one in compile_plan(plan) if one.device == "umeda-bems"]
+    said = {"errors": {}, "packages": [package("frr")]}
+    found = {one.requirement: one for one in state.verdicts(plan, builds, fleet_of(lambda *_: said), kept)}
+    assert found[MINIMAL].reason == "nothing explains package frr 1.2-3"
+    assert "frr" not in found[CLOSED].reason
+
+
+def test_what_management_adds_explains_packages(plan: Plan, fleet_of: Any, kept: Any) -> None:
+    added = Added(packages=frozenset({"tcpdump"}))
+    more = [package("tcpdump", "libpcap0.8t64"), package("libpcap0.8t64")]
+    assert failed(judged(plan, fleet_of, kept, "packages", more, added)) == set()

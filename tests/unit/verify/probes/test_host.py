@@ -1,5 +1,6 @@
 """The probe's own parsing: IPsec states with what the IKE daemon says of them, and filters of tc."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -82,3 +83,60 @@ def test_each_discipline_that_can_have_filters_is_asked_in_one_call(
     assert asked == ["filter show dev lan0\nfilter show dev wan0 parent 8001:\n"]
     assert host._filters(qdiscs[:1]) == []
     assert len(asked) == 1
+
+
+STATUS = """Package: frr
+Status: install ok installed
+Priority: optional
+Version: 10.3-3
+Pre-Depends: init-system-helpers (>= 1.54~)
+Depends: libc6 (>= 2.38), iproute2 | iproute, python3:any, lsof
+Recommends: frr-pythontools
+Provides: routing-daemon (= 1)
+Description: suite
+ Depends: no field
+
+Package: base-files
+Essential: yes
+Status: install ok installed
+Priority: required
+Version: 13.8
+
+Package: gone
+Status: deinstall ok config-files
+Version: 1
+"""
+
+
+def test_installed_packages_are_told_with_what_they_need(tmp_path: Path) -> None:
+    file = tmp_path / "status"
+    file.write_text(STATUS)
+    frr, base = host._packages(str(file))
+    assert frr == {
+        "name": "frr",
+        "version": "10.3-3",
+        "priority": "optional",
+        "essential": False,
+        "needs": [
+            "frr-pythontools",
+            "init-system-helpers",
+            "iproute",
+            "iproute2",
+            "libc6",
+            "lsof",
+            "python3",
+        ],
+        "provides": ["routing-daemon"],
+    }
+    assert (base["name"], base["essential"]) == ("base-files", True)
+
+
+@pytest.mark.parametrize("text", ["", "Package: gone\nStatus: deinstall ok config-files\nVersion: 1\n", None])
+def test_a_host_that_tells_no_package_is_not_known_to_be_minimal(tmp_path: Path, text: str | None) -> None:
+    found: dict[str, Any] = {"errors": {}}
+    file = tmp_path / "status"
+    if text is not None:
+        file.write_text(text)
+    host._note(found, "packages", partial(host._packages, str(file)))
+    assert "packages" not in found
+    assert "packages" in found["errors"]
