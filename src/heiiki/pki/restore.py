@@ -18,7 +18,6 @@ from heiiki.pki.register import certificates, expired
 from heiiki.pki.revoke import RevocationList, crls, issued, of_device, publish, revoke_device, revoked_since
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.desired import serial_text
-from heiiki.pki.server.policies import device_policy_name
 from heiiki.plan.model import Identity, Pki
 
 _MOST_LISTS = 200_000
@@ -52,9 +51,8 @@ class Known:
 
 def of_server(vault: Vault, trust: Pki) -> Known:
     """Return what the server knows; the session is that of AppRole auditor."""
-    prefix = device_policy_name("")
-    names = [name.removeprefix(prefix) for name in vault.names("sys/policies/acl") if name.startswith(prefix)]
-    barred = zip(names, vault.each(lambda name: marks.is_marked(vault, name), names), strict=True)
+    names = vault.names(f"{trust.issuing_mount}/roles")
+    barred = zip(names, vault.each(lambda name: marks.is_marked(vault, trust, name), names), strict=True)
     revoked = certificates(vault, trust, list(revoked_since(vault, trust)))
     return Known(frozenset(name for name, there in barred if there), revoked, numbers(vault, trust))
 
@@ -97,9 +95,19 @@ def refuse_other_authorities(vault: Vault, trust: Pki, known: Known) -> None:
         )
 
 
-def bar_again(vault: Vault, devices: Iterable[str]) -> list[str]:
-    """Mark devices that are revoked; returns those that were not. The session is that of AppRole revoker."""
-    return [f"mark of {name}" for name in sorted(devices) if marks.mark(vault, name)]
+def bar_again(auditor: Vault, revoker: Vault, trust: Pki, devices: Iterable[str]) -> list[str]:
+    """Mark devices that are revoked; returns those that were not.
+
+    Args:
+        auditor: a session of that AppRole.
+        revoker: the same.
+        trust: the service's.
+        devices: their names.
+    """
+    missing = [name for name in sorted(devices) if not marks.is_marked(auditor, trust, name)]
+    for name in missing:
+        marks.mark(revoker, trust, name)
+    return [f"mark of {name}" for name in missing]
 
 
 def revoke_again(vault: Vault, trust: Pki, known: Known, barred: Iterable[Identity]) -> list[str]:

@@ -275,8 +275,12 @@ class _Run:
         return ()
 
     def _barred(self) -> Sequence[str]:
-        with self._session("marking devices again", AppRole.REVOKER) as revoker:
-            return restoring.bar_again(revoker, self.pending.known.devices)
+        step, trust = "marking devices again", self.service.plan.pki
+        with (
+            self._session(step, AppRole.AUDITOR) as auditor,
+            self._session(step, AppRole.REVOKER) as revoker,
+        ):
+            return restoring.bar_again(auditor, revoker, trust, self.pending.known.devices)
 
     @contextmanager
     def _session(self, step: str, approle: AppRole) -> Iterator[Vault]:

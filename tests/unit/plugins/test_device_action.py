@@ -32,7 +32,7 @@ class FakeEnrolment:
     problem = ""
     ordered: ClassVar[list[tuple[str, str]]] = []
 
-    def __init__(self, *_: Any) -> None:
+    def __init__(self, *_: Any, **_options: Any) -> None:
         self.warnings: list[str] = ["the CA is to be rotated"]
 
     def wanted(self, _device: str) -> dict[str, Any]:

@@ -112,7 +112,7 @@ class Bench:
         """Do at the server what revoke.yml does."""
         trust = self.server.trust
         with logged_in(self.server.access, AppRole.REVOKER) as revoker:
-            marks.mark(revoker, device)
+            marks.mark(revoker, self.server.trust, device)
             revoke_device(revoker, trust, self.server.identity(device))
             if remembered:
                 remember(revoker, trust, self.service.register)

@@ -21,7 +21,7 @@ def away() -> tuple[LogIn, ...]:
 @pytest.mark.parametrize(
     ("log_ins", "result", "told"),
     [
-        (lambda: GOOD, Result.PASS, "each of 6 works from here, and its secret id ends by itself"),
+        (lambda: GOOD, Result.PASS, "each of 7 works from here, and its secret id ends by itself"),
         (lambda: (*GOOD[1:], LogIn(AppRole.REVOKER, LEAST_S - 1)), Result.FAIL, "revoker ends in 30 days"),
         (lambda: (*GOOD[1:], LogIn(AppRole.REVOKER)), Result.FAIL, "a secret id without an end"),
         (lambda: (*GOOD[1:], LogIn(AppRole.REVOKER, problem="it is refused")), Result.FAIL, "it is refused"),

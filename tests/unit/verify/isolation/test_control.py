@@ -152,5 +152,5 @@ def test_what_was_not_sent_or_cannot_be_read_is_unknown(
 
 @pytest.mark.parametrize(("protocol", "number"), [("ospf", 89), ("vrrp", 112)])
 def test_protocols_beside_the_three_are_sent_as_themselves(protocol: str, number: int) -> None:
-    packet: list[Any] = [7, "lan0", None, "10.16.1.20", "10.16.1.18", protocol, 0, 64]
+    packet: list[Any] = [7, "lan0", None, "10.16.1.20", "10.16.1.18", protocol, 0, 64, 0]
     assert encoded(3, packet)[9] == number
