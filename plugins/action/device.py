@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Action plugin of heiiki.network.device: one call of the node, and a second where it needs a certificate."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -10,7 +10,11 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.heiiki.network.plugins.action.certificate import concluded
 from ansible_collections.heiiki.network.plugins.modules.device import ARGUMENTS
-from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import secrets_for, translated
+from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
+    package,
+    secrets_for,
+    translated,
+)
 from ansible_collections.heiiki.network.plugins.plugin_utils.build import folder_for, payload
 from ansible_collections.heiiki.network.plugins.plugin_utils.enrolment import Enrolment
 
@@ -105,7 +109,21 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         )
         build = folder_for(Path(self._given["build"]), check_mode=self._check)
         with translated(), secrets_for(service, state) as read:
-            return payload(build, self._device, read, service).packed()
+            return payload(build, self._device, self._foreseeing(read), service).packed()
+
+    def _foreseeing(self, read: Callable[[str, str], str]) -> Callable[[str, str], str | None]:
+        """Return a reader that in check mode gives none where there is no server yet, and warns."""
+
+        def read_secret(path: str, field: str) -> str | None:
+            try:
+                return read(path, field)
+            except package("heiiki.errors").HeiikiError as error:
+                if not self._check:
+                    raise
+                self._display.warning(f"{self._device}: {error}")
+                return None
+
+        return read_secret
 
     def _awaited(self) -> list[dict[str, str]]:
         """Return the sessions with devices that come earlier in the play: those are further already."""

@@ -54,14 +54,14 @@ def listing(folder: Path) -> dict[str, str]:
 
 
 def payload(
-    build: Path, device: str, read_secret: Callable[[str, str], str], service: Path | None = None
+    build: Path, device: str, read_secret: Callable[[str, str], str | None], service: Path | None = None
 ) -> DevicePayload:
     """Return what `device` is sent.
 
     Args:
         build: the folder that was compiled.
         device: name of the device.
-        read_secret: gives the value of a secret's path and field.
+        read_secret: gives the value of a secret's path and field; None where the device must do without.
         service: folder of the service; a build that is not of its present files is refused.
 
     Raises:
@@ -77,9 +77,10 @@ def payload(
         files=files,
         services=tuple(manifest["services"]),
         secrets={
-            found.group(): read_secret(found["path"], found["field"])
+            found.group(): value
             for file in files
             for found in PLACEHOLDER.finditer(file["content"])
+            if (value := read_secret(found["path"], found["field"])) is not None
         },
     )
 

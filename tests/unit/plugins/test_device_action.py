@@ -4,9 +4,12 @@ from typing import Any, ClassVar
 
 import pytest
 from ansible.errors import AnsibleError
+from ansible.utils.display import Display
 from ansible_collections.heiiki.network.plugins.action import device as device_action
 from ansible_collections.heiiki.network.plugins.action.device import ActionModule
 from ansible_collections.heiiki.network.plugins.modules.device import STEPS
+
+from heiiki.errors import VaultError, VaultFault
 
 NOTHING: dict[str, Any] = {"changed": False, "due": {}}
 APPLIED: dict[str, Any] = {
@@ -232,3 +235,20 @@ def test_what_was_not_given_is_named(
     monkeypatch.setattr("ansible.plugins.action.ActionBase.run", lambda *_: {})
     with pytest.raises(AnsibleError, match=why):
         Action(NOTHING, **given).play()
+
+
+def test_a_look_needs_no_secret_and_a_change_does(capsys: pytest.CaptureFixture[str]) -> None:
+    """In check mode a device is looked at before there is a server that could give its keys."""
+
+    def refuse(path: str, _field: str) -> str:
+        raise VaultError(f"secret {path}: away", VaultFault.UNREACHABLE)
+
+    looking, changing = Action(check=True, device="x"), Action(device="x")
+    for action in (looking, changing):
+        action._device, action._check = "x", action is looking
+        action._display = Display()
+    assert looking._foreseeing(refuse)("routing/bgp/a--b", "key") is None
+    assert "x: secret routing/bgp/a--b: away" in capsys.readouterr().err
+    with pytest.raises(VaultError):
+        changing._foreseeing(refuse)("routing/bgp/a--b", "key")
+    assert looking._foreseeing(lambda _path, _field: "value")("a", "b") == "value"

@@ -59,8 +59,8 @@ def test_an_unknown_part_is_told_the_known_ones(application: Path) -> None:
     assert done.stderr == f"usage: heiiki-agent {{{','.join(PROGRAMS)}}} ...\n"
 
 
-def test_what_shares_the_application_is_restarted_for_it_except_the_vault_server() -> None:
-    """A restarted Vault server comes back sealed."""
+def test_what_runs_by_the_application_is_restarted_for_it_except_the_vault_server() -> None:
+    """A restarted Vault server comes back sealed; FRRouting is reloaded by it, and runs without."""
     for made in compile_plan(build(load(EXAMPLE))):
         sent = agent.PATH in {file.path for file in made.files}
         units = {
@@ -68,5 +68,5 @@ def test_what_shares_the_application_is_restarted_for_it_except_the_vault_server
         }
         users = {name for name, unit in units.items() if agent.PATH in unit}
         restarted = {service.name for service in made.services if agent.PATH in service.restart_on}
-        assert restarted == users - {"heiiki-vault"}
+        assert restarted == users - {"heiiki-vault", "frr"}
         assert sent or not users

@@ -14,8 +14,6 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from heiiki_agent import frr
-
 
 def main(parameters: dict[str, Any]) -> dict[str, Any]:
     """Return the differences of each file and, by file, of what runs, and what could not be read."""
@@ -31,9 +29,7 @@ def main(parameters: dict[str, Any]) -> dict[str, Any]:
     for file in parameters["files"]:
         _note(found, file["path"], _file(file))
     for path, argv, sockets in parameters["shown"]:
-        shown, sessions = _shown(argv), _shown(sockets)
-        found["keys"][path] = _keys(Path(path), shown, sessions)
-        found["shown"][path] = shown | {key: frr.masked(shown[key]) for key in ("out", "err")}
+        found["shown"][path], found["keys"][path] = _routing(Path(path), _shown(argv), _shown(sockets))
     for path, content in parameters["nftables"]:
         found["filter"][path] = _nftables(content)
     for path, argv in parameters["health"]:
@@ -87,8 +83,20 @@ def _shown(argv: list[str]) -> dict[str, Any]:
     return {"rc": done.returncode, "out": done.stdout, "err": done.stderr}
 
 
+def _routing(
+    path: Path, shown: dict[str, Any], sessions: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what routing runs, without its keys, and what is said of these."""
+    from heiiki_agent import frr  # noqa: PLC0415 - it stands on every device that routes
+
+    masked = {key: frr.masked(shown[key]) for key in ("out", "err")}
+    return shown | masked, _keys(path, shown, sessions)
+
+
 def _keys(path: Path, shown: dict[str, Any], sessions: dict[str, Any]) -> dict[str, Any]:
     """Return the lines that run with another key than the file's, the peers that use none, or an error."""
+    from heiiki_agent import frr  # noqa: PLC0415 - as above
+
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:

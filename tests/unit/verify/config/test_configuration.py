@@ -1,6 +1,8 @@
 """What runs against what was compiled: by file, by meaning, and unknown where it cannot be read."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,7 @@ from heiiki.plan.model import Plan
 from heiiki.render.model import DeviceBuild, RenderedFile, Service
 from heiiki.requirements import Result, Stage
 from heiiki.requirements.verdict import Evidence
+from heiiki.verify import probes
 from heiiki.verify.config import running as configuration
 from heiiki.verify.fleet import Answer
 from heiiki.verify.probes import running
@@ -154,6 +157,15 @@ def test_keys_never_leave_the_device(tmp_path: Path) -> None:
         "unsigned": ["10.0.0.1"],
     }
     assert "canary" not in json.dumps(said)
+
+
+def test_a_device_without_programs_of_ours_answers_too() -> None:
+    """The home subscriber server has no application of ours, and no router."""
+    asked = {"files": [], "shown": [], "nftables": [], "health": [], "units": []}
+    text = probes.program("running", asked)
+    done = subprocess.run([sys.executable, "-I", "-S", "-"], input=text, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert json.loads(done.stdout)["keys"] == {}
 
 
 INTENDED = """!
