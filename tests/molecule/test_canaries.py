@@ -33,6 +33,7 @@ MEANT = (
     Place("b-hss:/etc/heiiki/subscribers.json", "what the home subscriber server authenticates by"),
     Place("*:/etc/heiiki-sim/*.json", "the SIM card itself, which the lab has as a file"),
     Place("*:/etc/frr/frr.conf", "the keys of a router's own sessions, which FRRouting reads there", 0o640),
+    Place("*:/var/lib/frr/commit-*.json", "the last configurations, which FRRouting keeps of itself", 0o640),
 )
 
 _COLLECT = """

@@ -96,8 +96,7 @@ def compared(service: Service, name: str, site: str) -> Compared:
             tuple(compile_plan(plan)),
             service.transport,
             keep,
-            injector=equipment.injector,
-            restart=equipment.restart,
+            equipment=equipment,
             faults=(name,),
             checks=("faults",),
         )

@@ -9,6 +9,7 @@ from heiiki.plan import build
 from heiiki.render import compile_plan
 from heiiki.report import expected_faults, expected_trust, read_verdicts
 from heiiki.report.completion import together
+from heiiki.revocation import drill
 from heiiki.verify.subjects import expected
 
 from .conftest import Provisioned
@@ -52,7 +53,8 @@ def test_topology_is_as_required(lab: Provisioned) -> None:
 def test_every_verdict_of_that_run_was_expected_beforehand(lab: Provisioned) -> None:
     """The lists of subjects are of the plan alone (D14): what they lack would leave no trace if missed."""
     plan = build(load(lab.root / "inventories" / "lab"))
-    named = together(expected(plan, tuple(compile_plan(plan))), expected_faults(plan), expected_trust(plan))
+    of_plan = expected(plan, tuple(compile_plan(plan)))
+    named = together(of_plan, expected_faults(plan), expected_trust(plan), drill.expected())
     beforehand = {(name, stage, one) for (name, stage), every in named.items() for one in every}
     _, verdicts = read_verdicts(lab.root / "artifacts/molecule/topology/verdicts.json")
     assert {(one.requirement, one.stage, one.subject) for one in verdicts} == beforehand
