@@ -61,7 +61,7 @@ def echoes(service: Service, address: str) -> Iterator[list[float]]:
     """Ping `address` from DRAS every 20 ms; afterwards the list has when each reply came, CLOCK_MONOTONIC."""
     times: list[float] = []
     file = f"/tmp/echoes-{address}"
-    command = f"ping -D -n -i 0.02 {address} > {file} 2>&1 < /dev/null & echo $!"
+    command = f": > {file}; ping -D -n -i 0.02 {address} > {file} 2>&1 < /dev/null & echo $!"
     pid = service.run("dras", "sh", "-c", command).strip()
     try:
         awaited("the first echoes came", lambda: len(REPLY.findall(service.run("dras", "cat", file))) > 20)
