@@ -130,14 +130,14 @@ types: setup ## Check types: mypy, strict, over the packages and the plugins (se
 SIDE_BY_SIDE := --numprocesses=2 --dist=loadscope --no-loadscope-reorder
 
 .PHONY: unit
-unit: setup ## Run the tests that need no lab (about 2 minutes)
+unit: setup ## Run the tests that need no lab (about 4 minutes)
 	pytest $(SIDE_BY_SIDE) -m "not lab"
 
 .PHONY: test
-test: setup ## Lint, types, documentation, sanity, unit, golden, wrong-input and Molecule tests (about 12 minutes)
+test: setup ## Lint, types, documentation, sanity, unit, golden, wrong-input and Molecule tests (about 17 minutes)
 	$(say) "1 of 2: lint, types, documentation and sanity side by side, about 1 minute; what they say is shown when they are done"
 	$(MAKE) --jobs=2 --output-sync=target lint types docs sanity
-	$(say) "2 of 2: tests, those on the lab and those without it side by side, about 10 minutes"
+	$(say) "2 of 2: tests, those on the lab and those without it side by side, about 15 minutes"
 	pytest $(SIDE_BY_SIDE)
 
 .PHONY: long
