@@ -31,7 +31,7 @@ def verdicts(plan: Plan, sent: Mapping[str, Sent]) -> Iterator[Verdict]:
             reason = f"{min(out)} is revoked: nothing of the service is sent over this path"
             yield Verdict(REQUIREMENT, name, Stage.DESIGN, Result.NOT_APPLICABLE, reason)
             continue
-        hub, gateway = names.ON[path.network].hub_ce, _gateway(sites[path.site], path.network)
+        hub, gateway = names.ON[path.network].hub_ce, sites[path.site].gateway(path.network)
         ends = [tunnels.get((hub, gateway)), tunnels.get((gateway, hub))]
         yield _verdict(name, ends, [lines[element] for element in path.elements if element in lines])
 
@@ -62,10 +62,6 @@ def _room(line: Link) -> int:
 def _said(line: Link) -> str:
     inside = f", {_room(line)} in its VPN" if is_hub_line(line) else ""
     return f"{line.name} takes {line.mtu}{inside}"
-
-
-def _gateway(site: SitePlan, network: Network) -> str:
-    return site.gateways[0] if network is Network.A else site.gateways[-1]
 
 
 def _tunnels(plan: Plan, sent: Mapping[str, Sent]) -> Iterator[tuple[tuple[str, str], int | None]]:

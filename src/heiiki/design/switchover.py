@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from heiiki.design.revoked import explained, lost
 from heiiki.design.sent import Sent
 from heiiki.plan import names
-from heiiki.plan.model import Device, Network, Plan, SitePlan
+from heiiki.plan.model import Device, Plan, SitePlan
 from heiiki.requirements import Result, Stage, Verdict
 from heiiki.requirements.figures import settled
 
@@ -59,7 +59,7 @@ def _answer(site: SitePlan, result: Result, reason: str, measured: float | None)
 def _site_lines(site: SitePlan, sent: Mapping[str, Sent]) -> Iterator[Line]:
     """The overlay session of the primary, at both ends, and what watches the LAN."""
     hub = names.ON[site.primary].hub_ce
-    gateway = site.gateways[0] if site.primary is Network.A else site.gateways[-1]
+    gateway = site.gateway(site.primary)
     for device, peer in ((gateway, hub), (hub, gateway)):
         yield Line(f"BFD {device} to {peer}", sent[device].bfd_detection(peer))
     for name in site.gateways:

@@ -125,7 +125,7 @@ def volume(plan: Plan, site: SitePlan, network: Network, timers: Timers, *, carr
         timers: the profile to count with.
         carries: the site's traffic takes this line, the whole month.
     """
-    gateway = plan.device(site.gateways[0] if network is Network.A else site.gateways[-1])
+    gateway = plan.device(site.gateway(network))
     tunnel = gateway.interface(names.ON[network].tunnel)
     sessions = tuple(_sessions(plan, gateway, network, timers))
     return Volume(

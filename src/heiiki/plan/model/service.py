@@ -32,6 +32,10 @@ class SitePlan:
     sim_address: IPv4Address
     resources: tuple[tuple[str, str], ...] = ()
 
+    def gateway(self, network: Network) -> str:
+        """Return the gateway on `network`; of a site with one, it is the same on both."""
+        return self.gateways[0] if network is Network.A else self.gateways[-1]
+
 
 @dataclass(frozen=True, slots=True)
 class Management:
