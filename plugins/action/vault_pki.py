@@ -2,62 +2,48 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Action plugin of heiiki.network.vault_pki; its documentation stands beside the module of that name."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from ansible.plugins.action import ActionBase
-from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import (
-    given,
-    opened,
-    package,
-    translated,
-)
+from ansible_collections.heiiki.network.plugins.plugin_utils._heiiki import package
+from ansible_collections.heiiki.network.plugins.plugin_utils.service_action import ServiceAction
 
 if TYPE_CHECKING:
     from heiiki.pki.server.login import Access
     from heiiki.plan.model import Plan
-
-ARGUMENTS = {
-    "service_dir": {"type": "path", "required": True},
-    "initialise": {"type": "bool", "default": False},
-    "unseal": {"type": "bool", "default": False},
-    "key_shares": {"type": "int", "default": 5, "no_log": False},
-    "key_threshold": {"type": "int", "default": 3, "no_log": False},
-    "seed": {"type": "bool", "default": False},
-    "rotate": {"type": "str", "choices": ["root", "issuing", "retire"]},
-    "secret_state": {"type": "path", "no_log": False},
-}
+    from heiiki.service import Service
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
+class ActionModule(ServiceAction):
     """Bring the Vault API server to the plan, from the controller."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
+    ARGUMENTS: ClassVar[dict[str, dict[str, Any]]] = {
+        "initialise": {"type": "bool", "default": False},
+        "unseal": {"type": "bool", "default": False},
+        "key_shares": {"type": "int", "default": 5, "no_log": False},
+        "key_threshold": {"type": "int", "default": 3, "no_log": False},
+        "seed": {"type": "bool", "default": False},
+        "rotate": {"type": "str", "choices": ["root", "issuing", "retire"]},
+        "secret_state": {"type": "path", "no_log": False},
+    }
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def answer(self, service: "Service", arguments: dict[str, Any]) -> dict[str, Any]:
         """Apply the plan to the server; see the module's documentation."""
-        super().run(tmp, task_vars)
-        _, arguments = self.validate_argument_spec(ARGUMENTS)
-        service = opened(Path(arguments["service_dir"]), given(arguments["secret_state"]))
         plan, bootstrap = service.plan, package("heiiki.pki.server.bootstrap")
-        with translated():
-            access = service.vault("setting up certificates and secrets")
-            shares = bootstrap.Shares(arguments["key_shares"], arguments["key_threshold"])
-            changes = bootstrap.apply(
-                access,
-                plan,
-                shares=shares if arguments["initialise"] else None,
-                unsealing=arguments["unseal"],
-                check=self._task.check_mode,
-            )
-            if arguments["rotate"]:
-                step = bootstrap.Rotation(arguments["rotate"])
-                changes += bootstrap.rotate(access, plan, step, check=self._task.check_mode)
-            seeded = self._seeded(access, plan) if arguments["seed"] else ()
-            warnings = () if self._task.check_mode else self._warnings(access, plan)
+        access = service.vault("setting up certificates and secrets")
+        shares = bootstrap.Shares(arguments["key_shares"], arguments["key_threshold"])
+        changes = bootstrap.apply(
+            access,
+            plan,
+            shares=shares if arguments["initialise"] else None,
+            unsealing=arguments["unseal"],
+            check=self.check_mode,
+        )
+        if arguments["rotate"]:
+            step = bootstrap.Rotation(arguments["rotate"])
+            changes += bootstrap.rotate(access, plan, step, check=self.check_mode)
+        seeded = self._seeded(access, plan) if arguments["seed"] else ()
         return {
-            "warnings": list(warnings),
+            "warnings": [] if self.check_mode else list(self._warnings(access, plan)),
             "changed": bool(changes or seeded),
             "changes": [*(change.path for change in changes), *seeded],
             "diff": [
@@ -79,8 +65,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         """Write the secrets that the server lacks; one that cannot be asked yet lacks all of them."""
         login, kv = package("heiiki.pki.server.login"), package("heiiki.pki.server.secrets")
         writer = package("heiiki.pki.server.policies").AppRole.SECRET_WRITER
-        if self._task.check_mode and not login.usable(access, writer):
+        if self.check_mode and not login.usable(access, writer):
             return tuple(kv.named(plan))
         with login.logged_in(access, writer) as session:
             secrets = kv.VaultSecrets(session, plan.pki.secrets_mount)
-            return tuple(kv.seed(secrets, kv.named(plan), access.store, check=self._task.check_mode))
+            return tuple(kv.seed(secrets, kv.named(plan), access.store, check=self.check_mode))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
 from ansible_collections.heiiki.network.plugins.action import rotation as action
 from ansible_collections.heiiki.network.plugins.plugin_utils import enrolment
 
@@ -59,7 +60,7 @@ def run(lab_inventory: Path, tmp_path: Path, taken: object, monkeypatch: pytest.
 
     monkeypatch.setattr(Service, "fleet", no_fleet)
     monkeypatch.setattr(Service, "vault", lambda *_: None)
-    monkeypatch.setattr(action.ActionModule.__bases__[0], "run", lambda *_: {})
+    monkeypatch.setattr(ActionBase, "run", lambda *_: {})
 
     def call(*, check: bool = False, **arguments: Any) -> dict[str, Any]:
         common = {"service_dir": str(lab_inventory), "artifacts": str(tmp_path), "authority": "issuing"}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
 from ansible_collections.heiiki.network.plugins.action.vault_pki import ActionModule
 from vault_server import RunningVault, running_vault
 
@@ -53,7 +54,7 @@ def run(service: Path, server: RunningVault, tmp_path: Path, monkeypatch: pytest
     def call(*, check: bool = False, **arguments: Any) -> dict[str, Any]:
         common = {"service_dir": str(service), "secret_state": str(tmp_path / "state")}
         action = _Action({**common, **arguments}, check=check)
-        monkeypatch.setattr(ActionModule.__bases__[0], "run", lambda *_: {})
+        monkeypatch.setattr(ActionBase, "run", lambda *_: {})
         return action.run()
 
     return call
