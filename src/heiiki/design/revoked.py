@@ -8,8 +8,7 @@ from heiiki.plan.model import Network, Plan, SitePlan
 
 def lost(plan: Plan, site: SitePlan) -> Mapping[Network, str]:
     """Return the networks over which a site has no path left, each with the gateway that is revoked."""
-    gateways = {Network.A: site.gateways[0], Network.B: site.gateways[-1]}
-    return {network: name for network, name in gateways.items() if name in plan.revoked}
+    return {network: site.gateway(network) for network in Network if site.gateway(network) in plan.revoked}
 
 
 def ended(gone: frozenset[str], one: Association) -> str:

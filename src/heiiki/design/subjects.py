@@ -36,10 +36,10 @@ def subjects(plan: Plan) -> Iterator[Subject]:
 def _of_site(plan: Plan, site: SitePlan) -> Iterator[Subject]:
     yield from ((identifier, site.name) for identifier in ("R-AVAIL", "R-GAP", "R-DUAL", "R-FIT"))
     yield from (("R-COST", subject) for subject in cost.subjects(plan, site))
-    for network, gateway in ((Network.A, site.gateways[0]), (Network.B, site.gateways[-1])):
+    for network in Network:
         yield ACCESS, f"{site.name} over {network.upper()}"
         yield sizes.REQUIREMENT, sizes.subject(site, network)
-        yield ACCESS, _return(gateway, names.ON[network].hub_ce, network)
+        yield ACCESS, _return(site.gateway(network), names.ON[network].hub_ce, network)
 
 
 def _return(initiator: str, responder: str, network: Network) -> str:

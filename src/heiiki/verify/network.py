@@ -45,11 +45,8 @@ def hub_ce(plan: Plan, network: str) -> Device:
 
 
 def gateway(plan: Plan, site: SitePlan, network: str) -> Device:
-    """Return the site's gateway on `network`; KeyError when there is none."""
-    for name in site.gateways:
-        if network in plan.device(name).networks:
-            return plan.device(name)
-    raise KeyError(f"gateway of {site.name} on {network}")
+    """Return the site's gateway on `network`."""
+    return plan.device(site.gateway(Network(network)))
 
 
 def gateways(plan: Plan) -> Iterator[Device]:

@@ -88,27 +88,48 @@ def verdicts(plan: Plan, probe_run: ProbeRun, keep: Keep) -> Iterator[Verdict]:
 
 
 def _reach(subject: str, mine: list[Leg], probe_run: ProbeRun, evidence: tuple[Evidence, ...]) -> Verdict:
+    found = crossings(mine, probe_run, ENOUGH)
+    return found.verdict("R-DUAL", subject, "echoes answered", evidence)
+
+
+@dataclass(frozen=True, slots=True)
+class Crossings:
+    """The legs of a path, each as text: those with too few echoes, those with enough, and those unknown."""
+
+    wrong: tuple[str, ...]
+    good: tuple[str, ...]
+    doubts: tuple[str, ...]
+
+    def verdict(
+        self, requirement: str, subject: str, passed: str, evidence: tuple[Evidence, ...] = ()
+    ) -> Verdict:
+        """Return the verdict over all legs; `passed` stands before those of a pass."""
+        if self.wrong and not self.doubts:
+            return live(requirement, subject, Result.FAIL, summarise([*self.wrong]), evidence)
+        if self.doubts or not self.good:
+            reason = summarise([*self.doubts, *self.wrong]) or "no leg of this path is in the plan"
+            return unknown(requirement, subject, reason, evidence)
+        return live(requirement, subject, Result.PASS, f"{passed}: {', '.join(self.good)}", evidence)
+
+
+def crossings(mine: Collection[Leg], probe_run: ProbeRun, share: float) -> Crossings:
+    """Return on which legs at least `share` of the echoes came in where they must, and were answered."""
     doubts = not_listening(
         probe_run, (name for leg in mine for name in (leg.packet.out.device, leg.entry[0]))
     )
     wrong, good = [], []
     for leg in mine:
         sent = [one for one in probe_run.of(leg.packet.topic) if replace(one.packet, repeat=0) == leg.packet]
-        came = [one for one in sent if one.answered and leg.entry[1] in one.heard.get(leg.entry[0], ())]
-        text = f"{leg.packet.out.device} to {leg.packet.target} {len(came)} of {len(sent)}"
+        came = sum(one.answered and leg.entry[1] in one.heard.get(leg.entry[0], ()) for one in sent)
+        size = f"{leg.packet.size} octets from " if leg.packet.size else ""
+        text = f"{size}{leg.packet.out.device} to {leg.packet.target} {came} of {len(sent)}"
         if not sent or all(one.unsent for one in sent):
             doubts.append(f"{text}: {sent[0].unsent if sent else 'nothing sent'}")
-        elif len(came) < ENOUGH * len(sent):
+        elif came < share * len(sent):
             wrong.append(f"{text} came in on {leg.entry[1]} of {leg.entry[0]} and were answered")
         else:
             good.append(text)
-    if wrong and not doubts:
-        return live("R-DUAL", subject, Result.FAIL, summarise(wrong), evidence)
-    if doubts or not good:
-        return unknown(
-            "R-DUAL", subject, summarise([*doubts, *wrong]) or "no leg of this path is in the plan", evidence
-        )
-    return live("R-DUAL", subject, Result.PASS, f"echoes answered: {', '.join(good)}", evidence)
+    return Crossings(tuple(wrong), tuple(good), tuple(doubts))
 
 
 def _round_trip(outcome: Outcome) -> float | None:

@@ -46,8 +46,8 @@ def test_all_paths_pass_and_say_with_what(plan: Plan, kept: Any) -> None:
     every = judged(plan, healthy(plan), kept)
     assert {verdict.result for verdict in every.values()} == {Result.PASS}
     assert every["namba over B"].reason == (
-        "arrived whole: 1298 octets from namba-gw to dras, 1298 octets from namba-gw to xmpp, "
-        "1298 octets from hub-ce-b to namba-erc"
+        "arrived whole: 1298 octets from namba-gw to dras 4 of 4, 1298 octets from namba-gw to xmpp 4 of 4, "
+        "1298 octets from hub-ce-b to namba-erc 4 of 4"
     )
     assert every["namba over B"].evidence
 
