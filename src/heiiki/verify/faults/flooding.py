@@ -15,7 +15,7 @@ from ipaddress import IPv4Address
 
 from heiiki.errors import HeiikiError
 from heiiki.plan.model import Device, Fault, Function, Limit, Network, Plan, SitePlan
-from heiiki.render.templates import meters
+from heiiki.render.templates import meters, multicast_copy
 from heiiki.verify.faults.away import Lived
 from heiiki.verify.fleet import Fleet, reading
 from heiiki.verify.isolation.spoofing import read_counters
@@ -80,6 +80,7 @@ class Flood:
         out: how it leaves the sender.
         flooded: the device that has to hold it.
         limit: its budget for this source.
+        copies: the packets that come in there a second time, in the words of nftables; empty: none do.
     """
 
     service: str
@@ -89,6 +90,7 @@ class Flood:
     flooded: str
     limit: Limit
     packets: Packets
+    copies: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,8 @@ def flood(plan: Plan, fault: Fault) -> Flood:
     else:
         out, source, destination, flooded = _from_gateway(plan, sender, fault)
     limit, _ = meters(flooded, plan)[fault.service]
-    return Flood(fault.service, out, source, destination, flooded.name, limit, _PACKETS[fault.service])
+    packets, copies = _PACKETS[fault.service], multicast_copy(flooded)
+    return Flood(fault.service, out, source, destination, flooded.name, limit, packets, copies)
 
 
 _Ends = tuple[Exit, IPv4Address, IPv4Address, Device]
@@ -215,8 +218,9 @@ def _dropped(fleet: Fleet, one: Flood) -> int:
 def _arrivals(fleet: Fleet, one: Flood) -> Iterator[str]:
     """Count what arrives of the flood, in a table of its own that ends with the block."""
     table = f"heiiki_flood_{secrets.token_hex(4)}"
+    once = f"{one.copies} return; " if one.copies else ""
     made = (
-        f"table ip {table} {{ chain here {{ type filter hook prerouting priority -400; "
+        f"table ip {table} {{ chain here {{ type filter hook prerouting priority -400; {once}"
         f"ip saddr {one.source} {one.packets.match} counter; }}; }}"
     )
     _nft(fleet, one.flooded, "nft", f"add {made}")
@@ -228,8 +232,8 @@ def _arrivals(fleet: Fleet, one: Flood) -> Iterator[str]:
 
 def _arrived(fleet: Fleet, one: Flood, table: str) -> int:
     said = json.loads(_nft(fleet, one.flooded, "nft", "-j", f"list table ip {table}"))
-    (rule,) = (item["rule"] for item in said["nftables"] if "rule" in item)
-    return sum(int(word["counter"]["packets"]) for word in rule["expr"] if "counter" in word)
+    words = [word for item in said["nftables"] if "rule" in item for word in item["rule"]["expr"]]
+    return sum(int(word["counter"]["packets"]) for word in words if "counter" in word)
 
 
 def _nft(fleet: Fleet, device: str, *command: str) -> str:
