@@ -48,6 +48,7 @@ def sh(script: str) -> Argv:
     return ("sh", "-c", script)
 
 
+AGENT = "/usr/local/lib/heiiki/heiiki-agent.pyz"
 RELOAD_FILTER = ("nft", "-f", "/etc/nftables.conf")
 
 

@@ -2,11 +2,14 @@
 
 import pytest
 
-from .mutants import RELOAD_FILTER, Bench, Mutant, chosen, differing, nft, sh, try_mutant, vtysh
+from .mutants import AGENT, RELOAD_FILTER, Bench, Mutant, chosen, differing, nft, sh, try_mutant, vtysh
 
 S0017 = ("router bgp 64601 vrf s0017", "address-family ipv4 unicast")
 _PGW, _TEST_SIM, _TAKEN = "/etc/heiiki/pgw.json", "10.112.3.254", "10.112.3.153"
 """The address of the test UE's SIM, which has no session, and one that is nobody's."""
+
+_KEEPALIVED_HAS = f"until python3 {AGENT} vrrp status | grep -q '\"priority\": '"
+"""It reads its file some time after it was told to."""
 
 MUTANTS = (
     Mutant(
@@ -88,10 +91,14 @@ MUTANTS = (
         (
             sh(
                 "cd /etc/keepalived && cp -p keepalived.conf kept && sed -i 's/priority 100/priority 90/'"
-                " keepalived.conf && systemctl reload keepalived && mv kept keepalived.conf"
+                f" keepalived.conf && systemctl reload keepalived && {_KEEPALIVED_HAS}90; do sleep 0.2; done"
+                " && mv kept keepalived.conf"
             ),
         ),
-        (("systemctl", "reload", "keepalived"),),
+        (
+            ("systemctl", "reload", "keepalived"),
+            sh(f"{_KEEPALIVED_HAS}100; do sleep 0.2; done"),
+        ),
         frozenset({("R-GAP", "config", "umeda-gw-b")}),
     ),
     Mutant(

@@ -9,11 +9,21 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from .mutants import RELOAD_FILTER, Act, Argv, Bench, TrustMutant, chosen, differing, sh, try_trust_mutant
+from .mutants import (
+    AGENT,
+    RELOAD_FILTER,
+    Act,
+    Argv,
+    Bench,
+    TrustMutant,
+    chosen,
+    differing,
+    sh,
+    try_trust_mutant,
+)
 
 ACCESS, THEFT = "R-SEC-ACCESS", "R-THEFT"
 SWANCTL, MUTANT, PKI = "/etc/swanctl/swanctl.conf", "/run/mutant.conf", "/etc/heiiki/pki"
-AGENT = "/usr/local/lib/heiiki/heiiki-agent.pyz"
 _PROGRAM = f"""
 import pathlib, sys
 sys.path.insert(0, {AGENT!r})
@@ -194,6 +204,7 @@ MUTANTS = (
         ("files", "clear"),
         {
             (ACCESS, "config", "umeda-gw-b"): "/etc/nftables.conf",
+            (ACCESS, "live", "packet filter of umeda-gw-b"): "missing",
             (ACCESS, "live", "tunnel down: umeda-gw-b to hub-ce-b"): "packets in clear",
         },
     ),
