@@ -22,7 +22,7 @@ from heiiki.verify import access, paths, sizes, vault
 from heiiki.verify.config import running as configuration
 from heiiki.verify.config import server
 from heiiki.verify.equipment import TestEquipment
-from heiiki.verify.faults import campaign
+from heiiki.verify.faults import campaign, trials
 from heiiki.verify.fingerprint import fingerprint
 from heiiki.verify.fleet import Fleet, UnreadableError, fleet, reading
 from heiiki.verify.host import state
@@ -330,17 +330,10 @@ def _faults(
     report(f"faults: {_extent(len(chosen), len(scene.plan.faults))}")
     sent = read(scene.plan, scene.builds)
     record = campaign.recorder(scene.keep, partial(_origin, scene.plan, made_of.sha256))
-    run = campaign.Campaign(
-        scene.plan,
-        sent,
-        scene.fleet,
-        equipment.injector,
-        equipment.restart,
-        record,
-        report,
-        scene.queries.renew,
+    outside = trials.Equipment(
+        scene.plan, scene.fleet, equipment.injector, equipment.restart, scene.queries.renew
     )
-    rows = run.run(chosen)
+    rows = campaign.Campaign(outside, sent, record, report).run(chosen)
     return tuple(row.verdict() for row in rows), rows
 
 

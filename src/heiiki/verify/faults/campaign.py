@@ -21,10 +21,9 @@ from typing import Any
 
 from heiiki.design.sent import Sent
 from heiiki.errors import HeiikiError
-from heiiki.plan.model import ElementKind, FailureMode, Fault, Plan, Program, Role
+from heiiki.plan.model import ElementKind, Fault, Plan
 from heiiki.report.faults import FaultRow, Origin
 from heiiki.requirements import Result
-from heiiki.verify.faults import away, flooding
 from heiiki.verify.faults.felt import least
 from heiiki.verify.faults.gaps import (
     REPEATS,
@@ -37,21 +36,17 @@ from heiiki.verify.faults.gaps import (
     standing,
     unmeasured,
 )
-from heiiki.verify.faults.injector import Injection, Injector
+from heiiki.verify.faults.injector import Injection
 from heiiki.verify.faults.sample import SAMPLE, sample
-from heiiki.verify.fleet import Fleet, reading
+from heiiki.verify.faults.trials import Equipment, Trial, trial
+from heiiki.verify.fleet import reading
 from heiiki.verify.network import servers
 from heiiki.verify.routing.health import Health
 from heiiki.verify.stamp import StampSession, measuring
 from heiiki.verify.verdicts import Keep
 
-HOLD_S = 2.5
-LOSSY_HOLD_S = 6.0
-_BEYOND_S = 1.0
 SETTLE_S = 0.6
 HEALTH_LIMIT_S = 60.0
-NETWORK_HEALTH_LIMIT_S = 240.0
-"""Longest time until both paths are healthy after a whole network was away: its core connects again first."""
 SAMPLE_S = 0.25
 GIVE_UP_AFTER = 3
 """Rows in a row whose gate stayed shut before the rest is not tried."""
@@ -115,33 +110,28 @@ def streams(plan: Plan) -> tuple[Stream, ...]:
 class Campaign:
     """One run over faults."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - every part of the outside comes in as an argument
+    def __init__(
         self,
-        plan: Plan,
+        equipment: Equipment,
         sent: Mapping[str, Sent],
-        fleet: Fleet,
-        injector: Injector,
-        restart: Callable[[str], None] | None,
         record: Record,
         report: Callable[[str], None],
-        renew: away.Renew | None = None,
     ) -> None:
-        """Measure on `fleet` what `injector` breaks; `restart` starts the services of a killed node.
+        """Measure what `equipment` breaks.
 
         What the devices were `sent` says how long an interruption must be at least; `record` keeps a row and
-        the notes on it; `renew` has devices renew their certificates.
+        the notes on it; `report` is told each row as it is done.
         """
-        self._plan = plan
+        self._equipment = equipment
+        self._plan = equipment.plan
+        self._fleet = equipment.fleet
+        self._injector = equipment.injector
         self._sent = sent
-        self._fleet = fleet
-        self._injector = injector
-        self._restart = restart
         self._record = record
         self._report = report
-        self._renew = renew
-        self._health = Health(plan, fleet, radio=True)
-        self._streams = streams(plan)
-        self._open: Fault | None = None
+        self._health = Health(self._plan, self._fleet, radio=True)
+        self._streams = streams(self._plan)
+        self._open: Trial | None = None
         # The gate after a row is the gate before the next one, as long as nothing else happened.
         self._healthy = False
         self._baseline: dict[str, int] = {}
@@ -193,13 +183,17 @@ class Campaign:
         if not self._healthy:
             self._health.wait(HEALTH_LIMIT_S)
         self._healthy = False
-        traffic = self._traffic(fault)
-        injection = self._fail(fault)
-        lived, early = self._hold(fault, session, injection)
+        trying = trial(fault, self._equipment)
+        traffic = self._traffic(trying)
+        self._open = trying
+        injection = trying.fail()
+        lived = trying.hold()
+        early = self._early(session, injection) if trying.outlasts_recorders else {}
         healed = self._injector.now()
-        self._heal(fault)
-        is_network = fault.kind is ElementKind.NETWORK
-        after = self._health.wait(NETWORK_HEALTH_LIMIT_S if is_network else HEALTH_LIMIT_S)
+        trying.heal()
+        trying.restart()
+        self._open = None
+        after = self._health.wait(trying.health_limit_s)
         self._healthy = True
         time.sleep(SETTLE_S)
         window = Window(injection.before, injection.after, healed, self._injector.now())
@@ -210,48 +204,22 @@ class Campaign:
         found = replace(measured(self._streams, recorded, window, stalls), lived=lived)
         return standing(fault, found), notes
 
-    def _hold(
-        self, fault: Fault, session: StampSession, injection: Injection
-    ) -> tuple[away.Lived, dict[str, list[dict[str, Any]]]]:
-        """Let the failure last; return what it did, and what must be read before a recorder forgets it."""
-        if fault.kind is ElementKind.FLOOD:
-            return flooding.lived(self._plan, self._fleet, fault), {}
-        if fault.kind is not ElementKind.NETWORK:
-            time.sleep(hold_s(self._plan, fault))
-            return away.Lived(), {}
-        lived = away.lived(self._plan, self._fleet, fault, self._renew)
+    def _early(self, session: StampSession, injection: Injection) -> dict[str, list[dict[str, Any]]]:
+        """Return what must be read before a recorder forgets it."""
         question = {"do": "gaps", "since": injection.before, "until": self._injector.now()}
-        return lived, self._answers(session, [question])
-
-    def _fail(self, fault: Fault) -> Injection:
-        self._open = fault
-        if fault.kind is ElementKind.NETWORK and fault.network is not None:
-            return self._injector.fail_links(away.links(self._plan, fault.network))
-        if fault.kind is ElementKind.FLOOD:
-            moment = self._injector.now()
-            return Injection(moment, moment)
-        return self._injector.fail(fault)
-
-    def _heal(self, fault: Fault) -> None:
-        if fault.kind is ElementKind.NETWORK:
-            self._injector.heal_all()
-        elif fault.kind is not ElementKind.FLOOD:
-            self._injector.heal(fault.target)
-        if fault.kind is ElementKind.NODE and self._restart is not None:
-            self._restart(fault.target)
-        self._open = None
+        return self._answers(session, [question])
 
     def _mend(self) -> None:
         """Heal whatever is still broken; used when a row or the whole run ends early."""
         self._healthy = False
         self._injector.heal_all()
-        if self._open is not None and self._open.kind is ElementKind.NODE and self._restart is not None:
-            self._restart(self._open.target)
+        if self._open is not None:
+            self._open.restart()
         self._open = None
 
-    def _traffic(self, fault: Fault) -> dict[str, Any]:
+    def _traffic(self, trying: Trial) -> dict[str, Any]:
         """Show that the element carries packets: in a sample just before or, where few pass, so far."""
-        device, interfaces = watched(self._plan, fault)
+        fault, (device, interfaces) = trying.fault, trying.watched()
         asked = {device: {"elements": {fault.target: interfaces}, "seconds": SAMPLE_S}}
         answer = self._fleet.ask("traffic", asked)[device]
         if answer.error:
@@ -266,7 +234,7 @@ class Campaign:
     def _remember_traffic(self, faults: Sequence[Fault]) -> None:
         elements: dict[str, dict[str, list[str]]] = {}
         for fault in faults:
-            device, interfaces = watched(self._plan, fault)
+            device, interfaces = trial(fault, self._equipment).watched()
             elements.setdefault(device, {})[fault.target] = interfaces
         asked = {device: {"elements": own, "seconds": 0.0} for device, own in elements.items()}
         for answer in self._fleet.ask("traffic", asked).values():
@@ -301,16 +269,6 @@ class Campaign:
         time.sleep(3 * SETTLE_S)
 
 
-def hold_s(plan: Plan, fault: Fault) -> float:
-    """Return how long a failure is in force, seconds: longer than what notices it may take (D17).
-
-    Of an IKE daemon only its peers' liveness checks tell; what a lossy link does depends on chance.
-    """
-    if fault.program is Program.CHARON:
-        return plan.timers.ike.give_up_s + plan.timers.active.detection_ms / 1000 + _BEYOND_S
-    return LOSSY_HOLD_S if fault.mode is FailureMode.LOSSY else HOLD_S
-
-
 def _with_early(
     recorded: dict[str, list[dict[str, Any]]], early: Mapping[str, list[dict[str, Any]]]
 ) -> dict[str, list[dict[str, Any]]]:
@@ -321,19 +279,6 @@ def _with_early(
         return late | {key: found[key] for key in ("peers", "error") if key in found}
 
     return {name: [failure(name, first), *rest] for name, (first, *rest) in recorded.items()}
-
-
-def watched(plan: Plan, fault: Fault) -> tuple[str, list[str]]:
-    """Return the device and interfaces whose counters show traffic on the element."""
-    if fault.kind is ElementKind.NETWORK and fault.network is not None:
-        return away.line(plan, fault.network)
-    if fault.kind is not ElementKind.LINK:
-        device = plan.device(fault.target)
-        kinds = ("ethernet", "radio")
-        return device.name, [item.name for item in device.interfaces if item.kind in kinds]
-    ends = plan.link(fault.target).ends
-    end = next((one for one in ends if plan.device(one.device).role is not Role.LAN_SWITCH), ends[0])
-    return end.device, [end.interface]
 
 
 def progress(index: int, total: int, found: FaultRow, took: float) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -14,8 +14,8 @@ from heiiki.report.faults import FaultRow, Origin
 from heiiki.requirements import Result
 from heiiki.requirements.verdict import Evidence
 from heiiki.verify import run as verification
-from heiiki.verify.faults import campaign
-from heiiki.verify.faults.campaign import Campaign, selected, streams, watched
+from heiiki.verify.faults import campaign, trials
+from heiiki.verify.faults.campaign import Campaign, selected, streams
 from heiiki.verify.faults.injector import Injection
 from heiiki.verify.faults.sample import sample
 from heiiki.verify.routing import health
@@ -127,7 +127,7 @@ class Network:
     def _stamp(self, device: str, question: dict[str, Any]) -> dict[str, Any]:
         if question["do"] != "gaps":
             return {"now": 0.0}
-        quiet = self.gap if question["until"] - question["since"] >= campaign.HOLD_S else 0.04
+        quiet = self.gap if question["until"] - question["since"] >= trials.HOLD_S else 0.04
         peers = ("10.15.0.4", "10.16.1.20", "10.16.1.116", "10.16.2.164")
         gaps = {peer: {"gap": quiet, "start": question["since"] + 0.5, "truncated": False} for peer in peers}
         return {
@@ -144,6 +144,7 @@ class Network:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     made = Clock()
     monkeypatch.setattr(campaign, "time", made)
+    monkeypatch.setattr(trials, "time", made)
     monkeypatch.setattr(health, "time", made)
     return made  # type: ignore[return-value]
 
@@ -163,7 +164,8 @@ def run(
     report = (lines if lines is not None else []).append
     sent = read(plan, compile_plan(plan))
     record = campaign.recorder(kept, lambda: ORIGIN)
-    return Campaign(plan, sent, fleet_of(network), injector, restart, record, report).run(faults)
+    equipment = trials.Equipment(plan, fleet_of(network), injector, restart)
+    return Campaign(equipment, sent, record, report).run(faults)
 
 
 def test_a_row_is_gated_failed_held_healed_restarted_and_measured(
@@ -219,9 +221,9 @@ def test_one_direction_is_felt_where_it_was_lost_and_not_in_the_other(
 def test_a_failure_is_held_longer_than_what_notices_it(plan: Plan) -> None:
     by_name = {fault.name: fault for fault in plan.faults}
     ike = plan.timers.ike.give_up_s + plan.timers.active.detection_ms / 1000
-    assert campaign.hold_s(plan, by_name["hub-ce-a/charon-hung"]) > ike
-    assert campaign.hold_s(plan, by_name["a-p1--a-pe2/lossy"]) == campaign.LOSSY_HOLD_S
-    assert campaign.hold_s(plan, by_name["hub-ce-a/bgpd-hung"]) == campaign.HOLD_S
+    assert trials.hold_s(plan, by_name["hub-ce-a/charon-hung"]) > ike
+    assert trials.hold_s(plan, by_name["a-p1--a-pe2/lossy"]) == trials.LOSSY_HOLD_S
+    assert trials.hold_s(plan, by_name["hub-ce-a/bgpd-hung"]) == trials.HOLD_S
 
 
 def test_a_server_that_carries_no_packet_is_failed_without_traffic_on_it(
@@ -315,7 +317,7 @@ def test_whatever_ends_the_run_everything_is_healed_and_started_again(
     network = Network(plan, injector)
 
     def interrupted(seconds: float) -> None:
-        if seconds == campaign.HOLD_S:
+        if seconds == trials.HOLD_S:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(clock, "sleep", interrupted)
@@ -346,8 +348,13 @@ def test_faults_are_chosen_by_name_or_target_and_typing_errors_are_told(plan: Pl
 
 def test_traffic_is_watched_at_an_end_that_is_no_switch(plan: Plan) -> None:
     by_name = {fault.name: fault for fault in plan.faults}
-    assert watched(plan, by_name["umeda-lan--umeda-ce-a/down"]) == ("umeda-ce-a", ["lan0"])
-    assert watched(plan, by_name["a-p1/kill"]) == ("a-p1", ["core-pe1", "core-pe2"])
+    equipment = trials.Equipment(plan, cast("Any", None), cast("Any", None))
+
+    def watched(name: str) -> tuple[str, list[str]]:
+        return trials.trial(by_name[name], equipment).watched()
+
+    assert watched("umeda-lan--umeda-ce-a/down") == ("umeda-ce-a", ["lan0"])
+    assert watched("a-p1/kill") == ("a-p1", ["core-pe1", "core-pe2"])
 
 
 def test_every_site_is_heard_in_both_directions_and_the_control_stream_too(plan: Plan) -> None:
