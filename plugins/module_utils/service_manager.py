@@ -98,15 +98,15 @@ class SystemdManager:
 
     def prepare(self, names: Sequence[str], starting: Sequence[str]) -> None:
         """See ServiceManager."""
+        if starting:
+            # One reload after it reads what it links as well; systemd would complain of every unit otherwise.
+            self._call("enable", "--no-reload", *map(_unit, starting))
         if names:
             shown = self._call("show", "--property=LoadState,NeedDaemonReload", *map(_unit, names))
             lines = shown.splitlines()
             loaded = lines.count("LoadState=loaded")
             if "NeedDaemonReload=yes" in lines or loaded < len(names):
                 self._call("daemon-reload")
-        if starting:
-            # The reload that `enable` implies would read what was just read again.
-            self._call("enable", "--no-reload", *map(_unit, starting))
 
     def start(self, *names: str) -> None:
         """See ServiceManager."""

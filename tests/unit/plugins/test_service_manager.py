@@ -80,7 +80,10 @@ if verb == "show":
         unit, known = root / f"etc/systemd/system/{each}.service", root / f"{each}.loaded"
         print("LoadState=" + ("loaded" if known.exists() else "not-found"))
         if any("NeedDaemonReload" in word for word in words):
-            stale = known.exists() and unit.exists() and known.read_text() != unit.read_text()
+            linked = root / f"{each}.enabled"
+            both = linked.exists() and known.exists()
+            newer = both and linked.stat().st_mtime_ns > known.stat().st_mtime_ns
+            stale = newer or (known.exists() and unit.exists() and known.read_text() != unit.read_text())
             print("NeedDaemonReload=" + ("yes" if stale else "no"))
 elif verb == "list-units":
     for pid in root.glob("*.pid"):
@@ -96,11 +99,13 @@ elif verb == "daemon-reload":
 elif verb == "start" and len(names) > 1:
     one = (sys.executable, *sys.argv[:2], "start")
     sys.exit(max(subprocess.call([*one, f"{each}.service"]) for each in names))
-elif not loaded.exists():
-    sys.exit(f"Unit {name}.service could not be found.")
 elif verb == "enable":
     for each in names:
+        if not (root / f"etc/systemd/system/{each}.service").exists():
+            sys.exit(f"Unit {each}.service does not exist.")
         (root / f"{each}.enabled").touch()
+elif not loaded.exists():
+    sys.exit(f"Unit {name}.service could not be found.")
 elif verb == "start":
     start()
 elif verb == "disable":
@@ -173,6 +178,8 @@ class TestContract:
         assert not (bench.root / "echo.enabled").exists()
         bench.manager.prepare(["echo"], ["echo"])
         assert (bench.root / "echo.enabled").exists()
+        shown = bench.manager._call("show", "--property=NeedDaemonReload", "echo.service")
+        assert "NeedDaemonReload=yes" not in shown
 
     def test_starting_an_active_service_leaves_it_alone(self, bench: Bench) -> None:
         bench.start()
