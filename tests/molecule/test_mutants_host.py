@@ -6,6 +6,8 @@ from .mutants import Bench, Mutant, chosen, nft, sh, try_mutant
 
 _STATE = ("ip", "xfrm", "state")
 _SELECTED = ("src", "10.112.0.17", "dst", "10.112.0.42", "proto", "esp", "spi", "0x0badcafe")
+_BYPASS = ("dir", "out", "src", "10.112.0.17", "dst", "10.201.0.1")
+_LISTENER = "import socket, time; heard = socket.socket(17, 3, 0x0300); time.sleep(600)"
 
 MUTANTS = (
     Mutant(
@@ -139,6 +141,52 @@ MUTANTS = (
             sh("tc filter add dev lan0 parent 1: protocol ip u32 match u32 0 0 flowid 1:1"),
         ),
         (("tc", "qdisc", "delete", "dev", "lan0", "root"),),
+        frozenset(),
+        ("host",),
+        live=frozenset({"R-MINIMAL", "R-ISO-SITE", "R-ISO-CARRIER"}),
+    ),
+    Mutant(
+        "routes that lead nowhere, or claim to be BGP's",
+        "hub-ce-b",
+        (
+            ("ip", "route", "add", "blackhole", "10.16.1.20/32"),
+            ("ip", "route", "add", "10.16.2.176/28", "dev", "lan0", "proto", "bgp"),
+        ),
+        (
+            ("ip", "route", "del", "blackhole", "10.16.1.20/32"),
+            ("ip", "route", "del", "10.16.2.176/28", "dev", "lan0", "proto", "bgp"),
+        ),
+        frozenset(),
+        ("host",),
+        live=frozenset({"R-MINIMAL", "R-CLOSED", "R-ISO-GROUP", "R-ISO-SITE"}),
+        representative=True,
+    ),
+    Mutant(
+        "an IPsec policy that demands nothing, before the one that does",
+        "umeda-gw-b",
+        (("ip", "xfrm", "policy", "add", *_BYPASS, "priority", "1", "action", "allow"),),
+        (("ip", "xfrm", "policy", "delete", *_BYPASS),),
+        frozenset(),
+        ("host",),
+        live=frozenset({"R-MINIMAL", "R-SEC-ACCESS"}),
+    ),
+    Mutant(
+        "proxy ARP on a LAN",
+        "umeda-ce-a",
+        (sh("echo 1 > /proc/sys/net/ipv4/conf/lan0-v/proxy_arp"),),
+        (sh("echo 0 > /proc/sys/net/ipv4/conf/lan0-v/proxy_arp"),),
+        frozenset(),
+        ("host",),
+        live=frozenset({"R-MINIMAL", "R-ISO-GROUP", "R-ISO-SITE", "R-ISO-MALICE"}),
+    ),
+    Mutant(
+        "a program that hears every frame",
+        "hub-ce-a",
+        (
+            ("ip", "link", "set", "lan0", "promisc", "on"),
+            ("systemd-run", "--quiet", "--unit=listener", "--", "python3", "-c", _LISTENER),
+        ),
+        (("systemctl", "stop", "listener"), ("ip", "link", "set", "lan0", "promisc", "off")),
         frozenset(),
         ("host",),
         live=frozenset({"R-MINIMAL", "R-ISO-SITE", "R-ISO-CARRIER"}),

@@ -93,6 +93,23 @@ def _route(route: StaticRoute) -> dict[str, object]:
     return entry
 
 
+UNWANTED = (
+    "rp_filter",
+    "send_redirects",
+    "accept_redirects",
+    "secure_redirects",
+    "accept_source_route",
+    "proxy_arp",
+    "proxy_arp_pvlan",
+    "route_localnet",
+    "arp_accept",
+    "bc_forwarding",
+)
+"""What no interface does (kernel doc, networking/ip-sysctl): it would answer, route or learn for others."""
+_FOUND_THERE = frozenset({InterfaceKind.ETHERNET, InterfaceKind.WWAN})
+"""Interfaces that others make, and that may be older than what a new one takes from ``default``."""
+
+
 def _sysctls(device: Device, interfaces: list[Interface]) -> dict[str, str]:
     """Routing where the device routes; no redirects, no reverse-path filter: paths are asymmetric (D3).
 
@@ -103,16 +120,9 @@ def _sysctls(device: Device, interfaces: list[Interface]) -> dict[str, str]:
     values |= _BASELINE if device.vault is None else _BASELINE | {"net.ipv4.conf.all.arp_ignore": "0"}
     if device.firewall is not None:
         values["net.netfilter.nf_conntrack_max"] = _CONNECTIONS
-    for name in (
-        "all",
-        "default",
-        *(item.name for item in interfaces if item.kind is InterfaceKind.ETHERNET),
-    ):
-        values[f"net.ipv4.conf.{name}.rp_filter"] = "0"
-        values[f"net.ipv4.conf.{name}.send_redirects"] = "0"
-        values[f"net.ipv4.conf.{name}.accept_redirects"] = "0"
-        values[f"net.ipv4.conf.{name}.secure_redirects"] = "0"
-        values[f"net.ipv4.conf.{name}.accept_source_route"] = "0"
+    found_there = [item.name for item in interfaces if item.kind in _FOUND_THERE]
+    for name in ("all", "default", *found_there):
+        values |= dict.fromkeys((f"net.ipv4.conf.{name}.{key}" for key in UNWANTED), "0")
     return values
 
 

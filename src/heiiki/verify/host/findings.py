@@ -7,10 +7,11 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from heiiki.plan.epc import USER_PLANE
-from heiiki.plan.model import Device, InterfaceKind, Plan
+from heiiki.plan.model import Device, EspMode, InterfaceKind, IpsecConnection, Plan
 from heiiki.verify.host.explained import CRONTABS, FALLBACKS, QDISCS, UNITS, Added
 from heiiki.verify.host.packages import unexplained
-from heiiki.verify.host.sockets import unexplained_sockets
+from heiiki.verify.host.routes import unexplained_routes
+from heiiki.verify.host.sockets import unexplained_packet_sockets, unexplained_sockets
 
 CLOSED, GROUP, MINIMAL = "R-CLOSED", "R-ISO-GROUP", "R-MINIMAL"
 SITE, CARRIER, MALICE = "R-ISO-SITE", "R-ISO-CARRIER", "R-ISO-MALICE"
@@ -20,11 +21,13 @@ _LOCAL, _MAIN, _DEFAULT = "local", "main", "default"
 _RULES = frozenset({(0, _LOCAL), (32765, _LOCAL), (32766, _MAIN), (32767, _DEFAULT), (220, "220")})
 """The kernel's own rules, `heiiki-agent links`' place for the first, and the one of strongSwan."""
 _L3MDEV = 1000
-_LINKS, _LAN_WATCH = "211", "210"
-_LEARNED = frozenset({"bgp", "ospf", "kernel", "zebra"})
 _OVERHEAD = frozenset({"local", "broadcast", "multicast", "anycast"})
-_NOWHERE = frozenset({"unreachable", "blackhole", "prohibit"})
-_POLICY = re.compile(r"^src (\S+) dst (\S+)(?: proto \S+)?[^\n]*\n\s+(dir|socket) (\w+)", re.MULTILINE)
+_POLICY = re.compile(
+    r"^src (\S+) dst (\S+)(?: proto (\S+))?[^\n]*\n\s+dir (\w+)([^\n]*(?:\n\s[^\n]*)*)", re.MULTILINE
+)
+_TEMPLATE = re.compile(
+    r"tmpl src (\S+) dst (\S+)\s+proto esp (?:spi \S+ )?reqid \d+ mode (\w+)\s*(?:if_id (0x\w+)\s*)?$"
+)
 _OWN_V6 = frozenset({"fe80::/64", "ff00::/8", "::1"})
 _NO_SPI = "00000000"
 _FIRST_PERSON, _NOBODY = 1000, 65534
@@ -85,6 +88,10 @@ def _interfaces(host: Host, found: Sequence[Mapping[str, Any]]) -> Iterator[Find
             )
         if name in host.added.interfaces or name == host.plan.management.interface:
             continue
+        if "PROMISC" in one["flags"]:
+            yield Finding(
+                "interfaces", f"{name} hears what is for others (PROMISC)", frozenset({SITE, CARRIER})
+            )
         if name not in planned and name not in virtual and name not in unlinked:
             if name not in FALLBACKS or "UP" in one["flags"]:
                 yield Finding("interfaces", f"interface {name}", frozenset({CLOSED, GROUP, SITE}))
@@ -110,28 +117,14 @@ def _addresses(
 
 
 def _routes(host: Host, found: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
-    planned = {_prefix(str(route.prefix)) for route in host.device.routes}
-    if host.device.pgw is not None:
-        planned.add(host.device.pgw.pool)
-    watched = {host.device.lan_watch.prefix} if host.device.lan_watch is not None else set()
-    for one in found:
-        if one.get("type", "unicast") in _OVERHEAD | _NOWHERE or one.get("dev") in _managed(host):
-            continue
-        prefix, protocol = _prefix(str(one["dst"])), str(one.get("protocol", "boot"))
-        explained = prefix in planned or (protocol == _LAN_WATCH and prefix in watched)
-        if not explained and protocol in _LEARNED:
-            explained = any(prefix.subnet_of(known) for known in host.known)
-        if not explained:
-            where = (
-                f"route {prefix} dev {one.get('dev', 'none')}, table {one.get('table', _MAIN)} ({protocol})"
-            )
-            yield Finding("routes", where, frozenset({CLOSED, GROUP, SITE}))
+    for text in unexplained_routes(host.device, host.known, _managed(host), found):
+        yield Finding("routes", text, frozenset({CLOSED, GROUP, SITE}))
 
 
 def _routes_v6(host: Host, found: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
     """The plan has no IPv6 (it is switched off): nothing but what the kernel makes by itself is explained."""
     for one in found:
-        if one.get("type", "unicast") in _OVERHEAD | _NOWHERE or one.get("dev") in _managed(host):
+        if one.get("type", "unicast") in _OVERHEAD or one.get("dev") in _managed(host):
             continue
         by_itself = one.get("protocol") == "kernel" and (one["dst"] in _OWN_V6 or one.get("dev") == "lo")
         if not by_itself:
@@ -142,10 +135,6 @@ def _routes_v6(host: Host, found: Iterable[Mapping[str, Any]]) -> Iterator[Findi
 def _managed(host: Host) -> frozenset[str]:
     named = host.plan.management.interface
     return host.added.interfaces | ({named} if named else frozenset())
-
-
-def _prefix(text: str) -> IPv4Network:
-    return IPv4Network("0.0.0.0/0" if text == "default" else text)
 
 
 def _rules(_host: Host, found: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
@@ -175,12 +164,27 @@ def _qdiscs(_host: Host, found: Iterable[Mapping[str, Any]]) -> Iterator[Finding
 
 
 def _policies(host: Host, found: str) -> Iterator[Finding]:
-    planned = {(str(one.selector.local), str(one.selector.remote)) for one in host.device.ipsec}
-    for source, destination, kind, way in _POLICY.findall(found):
-        ends = (source, destination) if way == "out" else (destination, source)
-        if kind == "dir" and ends not in planned:
-            text = f"IPsec policy {way} of {source} to {destination}"
+    """One beside the plan's, though between the same ends, may let through in clear what it selects."""
+    planned = {policy for one in host.device.ipsec for policy in _planned_policies(one)}
+    for source, destination, protocol, way, more in _POLICY.findall(found):
+        template = _TEMPLATE.search(more)
+        ways = template.groups() if template and more.count("tmpl") == 1 else ()
+        if (source, destination, protocol, way, *ways) not in planned:
+            bare = "" if "tmpl" in more else ", which demands no ESP"
+            text = f"IPsec policy {way} of {source} to {destination}{bare}"
             yield Finding("policies", text, frozenset({ACCESS, ESP}))
+
+
+def _planned_policies(one: IpsecConnection) -> Iterator[tuple[str | None, ...]]:
+    """Yield what the kernel lists for a connection: selector, direction, and the ends and mode of its ESP."""
+    inside, outside = (str(one.selector.local), str(one.selector.remote)), (str(one.local), str(one.remote))
+    if one.mode is EspMode.TRANSPORT:
+        outside = ("0.0.0.0", "0.0.0.0")  # noqa: S104 - as the kernel writes that it needs none
+    last = (one.mode.value, hex(one.if_id) if one.if_id else None)
+    protocol = one.selector.protocol or ""
+    yield (*inside, protocol, "out", *outside, *last)
+    for way in ("in", "fwd"):
+        yield (*reversed(inside), protocol, way, *reversed(outside), *last)
 
 
 def _states(host: Host, found: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
@@ -199,6 +203,23 @@ def _states(host: Host, found: Iterable[Mapping[str, Any]]) -> Iterator[Finding]
 def _sockets(host: Host, found: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
     for text in unexplained_sockets(host.device, host.services, host.added.programs, found):
         yield Finding("sockets", text)
+
+
+def _packet_sockets(host: Host, found: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
+    for text in unexplained_packet_sockets(host.device, host.services, _managed(host), found):
+        yield Finding("packet_sockets", text, frozenset({SITE, CARRIER}))
+
+
+def _settings(host: Host, found: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
+    """An interface that answers, routes or learns for others; ``lo`` has no neighbours."""
+    routes = host.device.router is not None or host.device.pgw is not None
+    for interface, values in found.items():
+        if interface == "lo" or interface in _managed(host):
+            continue
+        for name, value in values.items():
+            if not (name == "forwarding" and routes):
+                text = f"sysctl net.ipv4.conf.{interface}.{name}={value}"
+                yield Finding("settings", text, frozenset({SITE, GROUP, MALICE}))
 
 
 def _units(host: Host, found: Iterable[str]) -> Iterator[Finding]:
@@ -263,6 +284,8 @@ _JUDGES: Mapping[str, Callable[[Host, Any], Iterator[Finding]]] = {
     "policies": _policies,
     "states": _states,
     "sockets": _sockets,
+    "packet_sockets": _packet_sockets,
+    "settings": _settings,
     "units": _units,
     "drop_ins": _drop_ins,
     "namespaces": _named("network namespace", frozenset({CLOSED, GROUP, SITE})),

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from heiiki.plan.model import Device
+from heiiki.plan.model import Device, InterfaceKind
 
 _BFD_SOURCES = 49152
 """Source ports of BFD begin here (RFC 5881 4)."""
@@ -25,6 +25,10 @@ _PORTS: Mapping[str, Mapping[str, frozenset[int]]] = {
 _PGW_KERNEL = frozenset({2152, 3386})
 """The kernel's own GTP sockets (TS 29.281, TS 29.060): they are of no process."""
 
+_ARP = str(0x0806)
+_SPEAK_ARP = frozenset({"keepalived", "heiiki-lan-watch"})
+"""They announce the virtual address, and ask the LAN."""
+
 
 def unexplained_sockets(
     device: Device, services: Collection[str], programs: Collection[str], found: Iterable[Mapping[str, Any]]
@@ -35,6 +39,22 @@ def unexplained_sockets(
             continue
         whose = f"{one['program'] or 'no process'}" + (f" of {one['unit']}" if one["unit"] else "")
         yield f"socket {one['protocol']} {one['address']}:{one['port']} ({whose})"
+
+
+def unexplained_packet_sockets(
+    device: Device, services: Collection[str], managed: Collection[str], found: Iterable[Mapping[str, Any]]
+) -> Iterator[str]:
+    """Yield the sockets for whole frames that no service of the plan explains.
+
+    Those of the stand-in for radio, and of the management's own interfaces, are passed over.
+    """
+    apart = {item.name for item in device.interfaces if item.kind is InterfaceKind.RADIO} | set(managed)
+    for one in found:
+        speaks_arp = one["protocol"] == _ARP and one["unit"] in _SPEAK_ARP and one["unit"] in services
+        if one["interface"] in apart or speaks_arp:
+            continue
+        whose = f"{one['program'] or 'no process'}" + (f" of {one['unit']}" if one["unit"] else "")
+        yield f"packet socket for protocol {one['protocol']} on {one['interface']} ({whose})"
 
 
 def _is_planned(device: Device, services: Collection[str], one: Mapping[str, Any]) -> bool:

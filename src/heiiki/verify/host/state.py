@@ -6,6 +6,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from heiiki.plan.model import Device, Function, Plan
+from heiiki.render.compile import UNWANTED
 from heiiki.render.model import DeviceBuild
 from heiiki.requirements import Result, Stage, Verdict, requirement
 from heiiki.requirements.verdict import Evidence
@@ -55,9 +56,11 @@ def verdicts(
 ) -> Iterator[Verdict]:
     """Yield live verdicts on every managed host, and on who answers on the hub's LAN."""
     scanner = only(plan, Function.DRAS).name
-    asked: dict[str, dict[str, Any]] = {build.device: {} for build in builds}
+    asked: dict[str, dict[str, Any]] = {
+        build.device: {"settings": [*UNWANTED, "forwarding"]} for build in builds
+    }
     if scanner in asked:
-        asked[scanner] = _scan(plan)
+        asked[scanner] |= _scan(plan)
     known = known_prefixes(plan)
     hosts = {build.device: _planned(plan, build, known, adds) for build in builds}
     answers = _settled(fleet, hosts, asked)

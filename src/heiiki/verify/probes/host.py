@@ -1,6 +1,7 @@
 """Probe: look at what a host has and runs, whether or not anybody planned it.
 
-Where ``scan`` names an interface, the neighbours on it are asked for by ARP: which hosts answer there.
+``settings`` names the interfaces' settings that are looked at (net.ipv4.conf). Where ``scan`` names an
+interface, the neighbours on it are asked for by ARP: which hosts answer there.
 """
 
 import json
@@ -11,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from functools import partial
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ _COMMANDS = {
     # nokeys: without it the keys themselves would be printed, and kept as evidence.
     "states": ("ip", "xfrm", "state", "list", "nokeys"),
     "sockets": ("ss", "-Hlntupw"),
+    "packet_sockets": ("ss", "-Hn0p"),
     "units": (
         "systemctl",
         "list-units",
@@ -51,6 +54,10 @@ _UNITS = ("/etc/systemd/system", "/etc/systemd/system.control", "/run/systemd/sy
 _PROCESS = re.compile(r'\("([^"]+)",pid=(\d+)')
 _STATE = re.compile(r"^src (\S+) dst (\S+)\n\s+proto (\S+) spi 0x([0-9a-f]+)", re.MULTILINE)
 _VICI = "/run/charon.vici"
+_ZEBRA = "/run/frr/zebra.vty"
+_CLAIMED = ("bgp", "ospf")
+_MAIN = "254"
+_Installed = tuple[str, str, str, frozenset[tuple[str, str]]]
 _FIELD = re.compile(r"^([A-Za-z-]+): (.*)$", re.MULTILINE)
 _ETHERTYPE_ARP, _ARP_REPLY = 0x0806, 2
 
@@ -66,14 +73,12 @@ def main(parameters: dict[str, Any]) -> dict[str, Any]:
             found["errors"][name] = error
         else:
             found[name] = json.loads(text or "[]") if name in _JSON else text
-    if "sockets" in found:
-        found["sockets"] = [_socket(line) for line in found["sockets"].splitlines()]
-    if "units" in found:
-        found["units"] = [line.split()[0] for line in found["units"].splitlines() if line.strip()]
-    if "states" in found:
-        _note(found, "states", partial(_states, found["states"]))
+    for part, look in _REFINED.items():
+        if part in found:
+            _note(found, part, partial(look, found[part]))
     if "qdiscs" in found:
         _note(found, "filters", partial(_filters, found["qdiscs"]))
+    _note(found, "settings", partial(_settings, frozenset(parameters["settings"])))
     found["namespaces"] = _names("/run/netns")
     found["crontabs"] = [f"{folder}/{name}" for folder in _CRONTABS for name in _names(folder)]
     found["drop_ins"] = [str(file) for folder in _UNITS for file in sorted(Path(folder).glob("*.d/*.conf"))]
@@ -92,6 +97,43 @@ def _note(found: dict[str, Any], part: str, look: Callable[[], Any]) -> None:
         found[part] = look()
     except (OSError, ValueError) as error:
         found["errors"][part] = f"{part}: {error}"
+
+
+def _with_origin(routes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The kernel's routes, those that routing daemons claim with whether zebra has installed them so."""
+    installed = _installed() if Path(_ZEBRA).exists() else set()
+    return [
+        {**one, "learned": _key(one) in installed} if one.get("protocol") in _CLAIMED else one
+        for one in routes
+    ]
+
+
+def _key(one: dict[str, Any]) -> _Installed:
+    table = str(one.get("table", "main"))
+    ways = one.get("nexthops", [one])
+    prefix = "0.0.0.0/0" if one["dst"] == "default" else str(IPv4Network(one["dst"]))
+    found = frozenset((way.get("dev", ""), way.get("gateway", "")) for way in ways)
+    return str(one["protocol"]), _MAIN if table == "main" else table, prefix, found
+
+
+def _installed() -> set[_Installed]:
+    """Every route that zebra has put into the kernel: protocol, table, prefix, and (interface, gateway)."""
+    text, error = _run(("vtysh", "-c", "show ip route vrf all json"))
+    if error:
+        raise ValueError(error)
+    listed = [one for routes in json.loads(text).values() for entries in routes.values() for one in entries]
+    return {
+        (
+            one["protocol"],
+            str(one["table"]),
+            one["prefix"],
+            frozenset(
+                (way.get("interfaceName", ""), way.get("ip", "")) for way in one["nexthops"] if way.get("fib")
+            ),
+        )
+        for one in listed
+        if one.get("installed")
+    }
 
 
 def _states(text: str) -> list[dict[str, Any]]:
@@ -247,3 +289,41 @@ def _neighbours(interface: str, source: str, targets: list[str], seconds: float)
 def _request(own: bytes, source: str, target: str) -> bytes:
     head = b"\xff" * 6 + own + struct.pack("!HHHBBH", _ETHERTYPE_ARP, 1, 0x0800, 6, 4, 1)
     return head + own + socket.inet_aton(source) + bytes(6) + socket.inet_aton(target)
+
+
+def _sockets(text: str) -> list[Any]:
+    return [_socket(line) for line in text.splitlines()]
+
+
+def _packet_sockets(text: str) -> list[dict[str, str]]:
+    """Sockets for whole frames: protocol, interface (``*``: every one), and whose each is."""
+    found = []
+    for line in text.splitlines():
+        kind, _, _, local, *_ = line.split()
+        process, (protocol, _, interface) = _PROCESS.search(line), local.rpartition(":")
+        whose = {"program": process[1], "unit": _unit(process[2])} if process else {"program": "", "unit": ""}
+        found.append({"kind": kind, "protocol": protocol.strip("[]"), "interface": interface, **whose})
+    return found
+
+
+def _settings(names: frozenset[str]) -> dict[str, dict[str, str]]:
+    """Those of the settings that are not 0, by interface."""
+    found: dict[str, dict[str, str]] = {}
+    for file in Path("/proc/sys/net/ipv4/conf").glob("*/*"):
+        if file.name in names and (value := file.read_text(encoding="utf-8").strip()) != "0":
+            found.setdefault(file.parent.name, {})[file.name] = value
+    return found
+
+
+def _units(text: str) -> list[str]:
+    return [line.split()[0] for line in text.splitlines() if line.strip()]
+
+
+_REFINED: dict[str, Callable[[Any], Any]] = {
+    "routes": _with_origin,
+    "states": _states,
+    "sockets": _sockets,
+    "packet_sockets": _packet_sockets,
+    "units": _units,
+}
+"""What becomes of a command's answer."""

@@ -11,6 +11,8 @@ from heiiki.render import compile_plan
 from heiiki.requirements import Result, Verdict
 from heiiki.verify.host import state
 from heiiki.verify.host.explained import Added
+from heiiki.verify.host.findings import known_prefixes
+from heiiki.verify.host.routes import unexplained_routes
 from heiiki.verify.host.sockets import unexplained_sockets
 
 DEVICE = "umeda-gw-b"
@@ -29,6 +31,10 @@ def route(to: str, dev: str, protocol: str = "boot", **more: Any) -> dict[str, A
 
 def opens(program: str, unit: str, port: str, protocol: str = "tcp") -> dict[str, str]:
     return {"protocol": protocol, "address": "*", "port": port, "program": program, "unit": unit}
+
+
+def frames(unit: str, interface: str, protocol: str) -> dict[str, str]:
+    return {"kind": "p_dgr", "protocol": protocol, "interface": interface, "program": "python3", "unit": unit}
 
 
 def state_of(source: str, destination: str, spi: str) -> dict[str, Any]:
@@ -61,12 +67,11 @@ SAID: dict[str, Any] = {
         {"ifname": "gre0", "flags": ["NOARP"], "addr_info": []},
     ],
     "routes": [
-        route("10.15.0.0/28", "lan0", "bgp"),
+        route("10.15.0.0/28", "lan0", "bgp", learned=True),
         route("10.16.1.16/28", "lan0", "210"),
         route("10.96.3.253", "wwan0", "211"),
         route("10.128.0.68/30", "tun-b", "kernel"),
         route("10.16.1.19", "lan0", "kernel", type="local", table="local"),
-        route("default", "", "211", type="unreachable", table="900"),
     ],
     "rules": [
         {"priority": 0, "src": "all", "table": "local"},
@@ -97,6 +102,12 @@ SAID: dict[str, Any] = {
     "qdiscs": [{"kind": "noqueue", "dev": "lan0"}],
     "policies": "src 0.0.0.0/0 dst 0.0.0.0/0\n\tsocket in priority 0 ptype main\n",
     "sockets": [opens("bgpd", "frr", "179"), opens("bfdd", "frr", "49152", "udp")],
+    "packet_sockets": [
+        frames("heiiki-lan-watch", "lan0", "2054"),
+        frames("keepalived", "*", "2054"),
+        frames("", "radio0", "34997"),
+    ],
+    "settings": {"lo": {"accept_redirects": "1"}, "lan0": {"forwarding": "1"}},
     "units": ["frr.service", "keepalived.service", "systemd-journald.service"],
     "drop_ins": [
         "/etc/systemd/system/frr.service.d/heiiki.conf",
@@ -148,10 +159,20 @@ def test_a_host_as_planned_passes(plan: Plan, fleet_of: Any, kept: Any) -> None:
         ("addresses", [link("lan0", "10.16.1.30")], {CLOSED, GROUP, SITE}),
         ("addresses", [link("lan0", xdp={"prog": {}})], {SITE}),
         ("routes", [route("default", "usb0", gateway="192.168.8.1")], {CLOSED, GROUP, SITE}),
-        ("routes", [route("default", "lan0", "bgp")], {CLOSED, GROUP, SITE}),
+        ("routes", [route("default", "lan0", "bgp", learned=True)], {CLOSED, GROUP, SITE}),
+        ("routes", [route("10.15.0.0/28", "lan0", "bgp", learned=False)], {CLOSED, GROUP, SITE}),
+        ("routes", [route("10.15.0.0/28", "lan0", "zebra")], {CLOSED, GROUP, SITE}),
+        ("routes", [route("10.16.2.160/28", "lan0", "kernel")], {CLOSED, GROUP, SITE}),
+        ("routes", [route("10.128.0.68/30", "tun-b", "kernel", gateway="10.16.1.20")], {CLOSED, GROUP, SITE}),
+        ("routes", [route("10.16.2.160/28", "lan0", "210")], {CLOSED, GROUP, SITE}),
+        ("routes", [route("10.96.3.253", "lan0", "211", gateway="10.16.1.20")], {CLOSED, GROUP, SITE}),
+        ("routes", [route("10.96.3.253", "wwan0", "211", table="77")], {CLOSED, GROUP, SITE}),
+        ("routes", [route("10.96.3.253", "wwan0")], {CLOSED, GROUP, SITE}),
+        ("routes", [route("10.16.1.20", "", type="blackhole")], {CLOSED, GROUP, SITE}),
+        ("routes", [route("default", "", "211", type="unreachable", table=77)], {CLOSED, GROUP, SITE}),
         ("routes", [route("10.16.2.160/28", "lan0")], {CLOSED, GROUP, SITE}),
         ("routes", [route("10.16.2.160/28", "lan0", "211")], {CLOSED, GROUP, SITE}),
-        ("routes", [route("8.8.8.0/24", "lan0", "bgp")], {CLOSED, GROUP, SITE}),
+        ("routes", [route("8.8.8.0/24", "lan0", "bgp", learned=True)], {CLOSED, GROUP, SITE}),
         ("rules", [{"priority": 100, "src": "10.16.1.20", "table": "77"}], {CLOSED, SITE}),
         ("rules", [{"priority": 0, "src": "all", "table": "local", "fwmark": "0x1"}], {CLOSED, SITE}),
         (
@@ -160,6 +181,15 @@ def test_a_host_as_planned_passes(plan: Plan, fleet_of: Any, kept: Any) -> None:
             {CLOSED, GROUP, SITE, ACCESS},
         ),
         ("qdiscs", [{"kind": "clsact", "dev": "lan0"}], {SITE}),
+        ("policies", "src 10.112.0.17/32 dst 10.201.0.1/32 proto gre \n\tdir out priority 1\n", {ACCESS}),
+        (
+            "policies",
+            (
+                "src 10.112.0.17/32 dst 10.201.0.1/32 proto gre \n\tdir out priority 1\n"
+                "\ttmpl src 0.0.0.0 dst 0.0.0.0\n\t\tproto esp reqid 1 mode transport\n\t\tlevel use \n"
+            ),
+            {ACCESS},
+        ),
         ("policies", "src 10.1.0.0/16 dst 10.2.0.0/16 \n\tdir out priority 0\n", {ACCESS}),
         ("routes6", [route("default", "lan0", "boot", gateway="fe80::1")], {CLOSED, GROUP, SITE}),
         ("routes6", [route("2001:db8::/64", "lan0", "kernel")], {CLOSED, GROUP, SITE}),
@@ -169,6 +199,12 @@ def test_a_host_as_planned_passes(plan: Plan, fleet_of: Any, kept: Any) -> None:
         ("states", [state_of("10.112.0.17", "192.0.2.9", "00000000")], {ACCESS}),
         ("sockets", [opens("nc", "", "5222")], set()),
         ("sockets", [opens("nc", "frr", "5222")], set()),
+        ("packet_sockets", [frames("", "lan0", "3")], {SITE}),
+        ("packet_sockets", [frames("keepalived", "lan0", "3")], {SITE}),
+        ("packet_sockets", [frames("heiiki-revocation", "lan0", "2054")], {SITE}),
+        ("settings", {"lan0": {"proxy_arp": "1"}}, {GROUP, SITE}),
+        ("settings", {"all": {"accept_source_route": "1"}}, {GROUP, SITE}),
+        ("addresses", [{**link("lan0", "10.16.1.19"), "flags": ["UP", "PROMISC"]}], {SITE}),
         ("units", ["backdoor.service"], set()),
         ("drop_ins", ["/etc/systemd/system/frr.service.d/zz.conf"], set()),
         ("drop_ins", ["/run/systemd/system/nftables.service.d/heiiki.conf"], set()),
@@ -297,3 +333,27 @@ def test_what_management_adds_explains_packages(plan: Plan, fleet_of: Any, kept:
     added = Added(packages=frozenset({"tcpdump"}))
     more = [package("tcpdump", "libpcap0.8t64"), package("libpcap0.8t64")]
     assert failed(judged(plan, fleet_of, kept, "packages", more, added)) == set()
+
+
+def test_a_policy_that_demands_esp_between_planned_ends_is_explained(
+    plan: Plan, fleet_of: Any, kept: Any
+) -> None:
+    (connection,) = plan.device(DEVICE).ipsec
+    ends = f"src {connection.selector.local} dst {connection.selector.remote}"
+    text = (
+        f"{ends} proto gre \n\tdir out priority 366975 \n\ttmpl src 0.0.0.0 dst 0.0.0.0\n"
+        "\t\tproto esp spi 0xc2ec7744 reqid 1 mode transport\n"
+    )
+    assert failed(judged(plan, fleet_of, kept, "policies", text)) == set()
+
+
+def test_a_vrf_has_its_last_resort_and_management_its_own_routes(plan: Plan) -> None:
+    edge, known = plan.device("a-pe2"), known_prefixes(plan)
+    last = route("default", "", "211", type="unreachable", table=10017)
+    inside = route("10.80.0.68/30", "ac0017", "kernel", table=10017)
+    assert list(unexplained_routes(edge, known, (), [last, inside])) == []
+    own = [route("default", "mgmt0", gateway="192.0.2.1"), route("192.0.2.0/24", "mgmt0", "kernel")]
+    leads_in = route("10.16.1.16/28", "mgmt0", gateway="192.0.2.9")
+    assert list(unexplained_routes(edge, known, ("mgmt0",), [*own, leads_in])) == [
+        "route 10.16.1.16/28 dev mgmt0, table main (boot)"
+    ]

@@ -1,5 +1,6 @@
 """The probe's own parsing: IPsec states with what the IKE daemon says of them, and filters of tc."""
 
+import json
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -140,3 +141,44 @@ def test_a_host_that_tells_no_package_is_not_known_to_be_minimal(tmp_path: Path,
     host._note(found, "packages", partial(host._packages, str(file)))
     assert "packages" not in found
     assert "packages" in found["errors"]
+
+
+def test_a_route_is_learned_where_zebra_has_installed_it_by_the_same_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ways = [
+        {"ip": "10.16.1.18", "active": True, "recursive": True},
+        {"fib": True, "ip": "10.16.1.18", "interfaceName": "lan0"},
+    ]
+    held = {"protocol": "bgp", "prefix": "10.15.0.0/28", "table": 254, "installed": True, "nexthops": ways}
+    (tmp_path / "zebra.vty").touch()
+    monkeypatch.setattr(host, "_ZEBRA", str(tmp_path / "zebra.vty"))
+    said = json.dumps({"default": {"10.15.0.0/28": [held, held | {"protocol": "kernel"}]}})
+    monkeypatch.setattr(host, "_run", lambda argv: (said, "") if argv[0] == "vtysh" else ("", "no"))
+    good = {"dst": "10.15.0.0/28", "gateway": "10.16.1.18", "dev": "lan0", "protocol": "bgp"}
+    others: list[dict[str, Any]] = [
+        {"gateway": "10.16.1.20"},
+        {"dev": "tun-b"},
+        {"table": "77"},
+        {"protocol": "ospf"},
+        {"dst": "10.15.0.0"},
+    ]
+    found = host._with_origin([good, *(good | change for change in others), {"dst": "default"}])
+    assert [one.get("learned") for one in found] == [True, False, False, False, False, False, None]
+
+
+def test_without_zebra_nothing_is_learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "_ZEBRA", str(tmp_path / "none"))
+    (found,) = host._with_origin([{"dst": "10.15.0.0/28", "dev": "lan0", "protocol": "bgp"}])
+    assert found["learned"] is False
+
+
+def test_sockets_for_whole_frames_are_told_with_protocol_and_interface() -> None:
+    said = """\
+p_dgr 2880   0       [2054]:lan0   * users:(("python3",pid=999999,fd=6))
+p_raw 0      0       [3]:*      *
+"""
+    assert host._packet_sockets(said) == [
+        {"kind": "p_dgr", "protocol": "2054", "interface": "lan0", "program": "python3", "unit": ""},
+        {"kind": "p_raw", "protocol": "3", "interface": "*", "program": "", "unit": ""},
+    ]
