@@ -12,6 +12,8 @@ from heiiki.render.model import RenderedFile
 PATH = "/usr/local/lib/heiiki/heiiki-agent.pyz"
 _SHEBANG = b"#!/usr/bin/python3\n"
 _START = "import sys\n\nfrom heiiki_agent.__main__ import main\n\nsys.exit(main(sys.argv[1:]))\n"
+_SERVICE_PROGRAMS = ("openadr",)
+"""What only hosts of the service run, and what needs packages that other devices do not have."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that the format can express."""
 
@@ -31,6 +33,7 @@ def archive() -> bytes:
     members = {
         f"heiiki_agent/{path.relative_to(package).as_posix()}": path.read_text(encoding="utf-8")
         for path in package.rglob("*.py")
+        if path.relative_to(package).parts[0] not in _SERVICE_PROGRAMS
     }
     members["__main__.py"] = _START
     out = io.BytesIO(_SHEBANG)

@@ -70,3 +70,8 @@ def test_what_runs_by_the_application_is_restarted_for_it_except_the_vault_serve
         restarted = {service.name for service in made.services if agent.PATH in service.restart_on}
         assert restarted == users - {"heiiki-vault", "frr"}
         assert sent or not users
+
+
+def test_service_programs_stay_with_the_hosts_of_the_service(application: Path) -> None:
+    with zipfile.ZipFile(application) as archive:
+        assert [name for name in archive.namelist() if "openadr" in name] == []
