@@ -127,6 +127,8 @@ def _scalar(kind: Any, found: Any) -> Any:
         return found
     if kind in (bool, int):
         return _typed(kind, found, {bool: "truth value", int: "whole number"}[kind])
+    if kind is float:
+        return float(found if type(found) is int else _typed(float, found, "number"))
     text = _typed(str, found, "text")
     if not text:
         raise ValueError("must not be empty")
