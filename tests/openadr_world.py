@@ -1,13 +1,20 @@
 """A VTN and its VENs in one process, with a clock that a test moves."""
 
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from heiiki_agent.openadr import messages as m
 from heiiki_agent.openadr.codec import decode, encode
 from heiiki_agent.openadr.database import Database
+from heiiki_agent.openadr.ven.engine import Engine
+from heiiki_agent.openadr.ven.model import Action, Offer, Unreachable, Ven
+from heiiki_agent.openadr.ven.schema import SCHEMA as VEN_SCHEMA
 from heiiki_agent.openadr.vtn.context import Context, Identity
 from heiiki_agent.openadr.vtn.engine import Reply, Request, Vtn
 from heiiki_agent.openadr.vtn.operator import Operator
@@ -83,3 +90,150 @@ def order(event_id: str = "e-1", vens: tuple[str, ...] = ("umeda",), **changes: 
         ),
     }
     return EventOrder(**values | changes)
+
+
+class Killed(BaseException):
+    """The process is gone: nothing of it may catch this."""
+
+
+class Faults:
+    """Says at each point what happens there, by a seeded choice; `quiet` ends it."""
+
+    def __init__(self, seed: int, share: float) -> None:
+        self._random, self._share, self.quiet = Random(seed), share, False  # noqa: S311  # repeatable, not secret
+        self.happened: Counter[str] = Counter()
+
+    def strikes(self, point: str) -> bool:
+        """Tell whether the fault at this point happens now."""
+        struck = not self.quiet and self._random.random() < self._share
+        self.happened[point] += struck
+        return struck
+
+
+class FaultyDatabase(Database):
+    """A database whose process is killed just before or just after a commit."""
+
+    def __init__(self, file: Path, schema: str, faults: Faults, owner: str) -> None:
+        super().__init__(file, schema)
+        self._faults, self._owner = faults, owner
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        with super().transaction():
+            yield
+            if self._faults.strikes(f"{self._owner} killed before a commit"):
+                raise Killed
+        if self._faults.strikes(f"{self._owner} killed after a commit"):
+            raise Killed
+
+
+class Battery:
+    """A resource with a book of its own, which outlives the VEN."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self.book: list[tuple[str, str]] = []
+        self._keys: set[str] = set()
+        self.measured = 0
+
+    def perform(self, action: Action) -> None:
+        if self._faults.strikes("resource away"):
+            raise Unreachable("the battery is away")
+        if action.key not in self._keys:
+            self._keys.add(action.key)
+            self.book.append((action.key, action.event.descriptor.event_id))
+        if self._faults.strikes("VEN killed after the resource"):
+            raise Killed
+
+    def measure(self, r_id: str) -> float:
+        assert r_id == "power"
+        self.measured += 1
+        return float(self.measured)
+
+
+class Line:
+    """The network between a VEN and a VTN: it loses questions and answers, and carries questions twice."""
+
+    def __init__(self, world: "World", ven: str) -> None:
+        self._world, self._ven = world, ven
+
+    def exchange(self, service: str, body: bytes) -> bytes:
+        faults = self._world.faults
+        if faults.strikes("question lost"):
+            raise Unreachable(service)
+        times = 2 if faults.strikes("question twice") else 1
+        answers = [self._world.at_vtn(Request(f"{self._ven}.example", service, body)) for _ in range(times)]
+        if faults.strikes("answer lost"):
+            raise Unreachable(service)
+        return answers[-1]
+
+
+class World:
+    """One VTN, its VENs and their batteries, with faults between all of them."""
+
+    def __init__(
+        self, folder: Path, seed: int, share: float, vens: tuple[str, ...] = ("umeda", "tenma")
+    ) -> None:
+        self.faults, self.clock, self._folder, self.vens = Faults(seed, share), Clock(), folder, vens
+        self._identity = identity(*vens)
+        self.batteries = {ven: Battery(self.faults) for ven in vens}
+        self._vtn_up()
+        self._engines = {ven: self._ven_up(ven) for ven in vens}
+
+    def _vtn_up(self) -> None:
+        database = FaultyDatabase(self._folder / "vtn.sqlite", SCHEMA, self.faults, "VTN")
+        self.context = Context(database, self._identity, self.clock)
+        self.vtn, self.operator = Vtn(self.context), Operator(self.context)
+
+    def _ven_up(self, ven: str) -> Engine:
+        database = FaultyDatabase(self._folder / f"{ven}.sqlite", VEN_SCHEMA, self.faults, "VEN")
+        return Engine(
+            Ven(
+                database=database,
+                transport=Line(self, ven),
+                resource=self.batteries[ven],
+                decide=lambda event: "optOut" if event.descriptor.event_id.endswith("0") else "optIn",
+                now=self.clock,
+                name=ven,
+                offers=(Offer(r_id="power", kind="usage"),),
+            )
+        )
+
+    def at_vtn(self, request: Request) -> bytes:
+        """Ask the VTN; killed, it starts again, and the question has no answer."""
+        try:
+            (reply,) = self.vtn.answer([request])
+        except Killed:
+            self.context.database.close()
+            self._vtn_up()
+            raise Unreachable("the VTN was killed") from None
+        return reply.body
+
+    def operate(self, work: Callable[[Operator], object]) -> None:
+        """Do what an operator does, and again until it is confirmed."""
+        while True:
+            try:
+                work(self.operator)
+            except Killed:
+                self.context.database.close()
+                self._vtn_up()
+            else:
+                return
+
+    def step(self, ven: str) -> None:
+        """Let a VEN go on; killed, it starts again."""
+        try:
+            self._engines[ven].step()
+        except Unreachable:
+            pass
+        except Killed:
+            self._engines[ven].ven.database.close()
+            self._engines[ven] = self._ven_up(ven)
+
+    def engine(self, ven: str) -> Engine:
+        return self._engines[ven]
+
+    def close(self) -> None:
+        self.context.database.close()
+        for engine in self._engines.values():
+            engine.ven.database.close()

@@ -1,17 +1,13 @@
 """What every service of a VTN works with."""
 
-import hashlib
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from heiiki_agent.openadr.codec import encode
 from heiiki_agent.openadr.database import Database
 from heiiki_agent.openadr.errors import Code
-from heiiki_agent.openadr.messages import Message
+from heiiki_agent.openadr.kept import stored
 from heiiki_agent.openadr.parts import EiResponse
-from heiiki_agent.openadr.values import format_date_time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,23 +42,8 @@ class Context:
     now: Callable[[], datetime] = _now
 
     def stamp(self) -> str:
-        """Return the time as it is kept; such texts compare as the times do."""
+        """Return the time as it is kept."""
         return stored(self.now())
-
-
-def stored(moment: datetime) -> str:
-    """Return a time in UTC with microseconds, always of one length."""
-    return format_date_time(moment.replace(microsecond=0)).replace("Z", f".{moment.microsecond:06}Z")
-
-
-def new_id() -> str:
-    """Return a name that has not been given before."""
-    return uuid.uuid4().hex
-
-
-def digest(message: Message) -> str:
-    """Return what tells one message from another, however it is written and signed."""
-    return hashlib.sha256(encode(message)).hexdigest()
 
 
 def well(request_id: str) -> EiResponse:

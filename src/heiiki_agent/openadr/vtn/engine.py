@@ -9,9 +9,10 @@ from typing import Any
 from heiiki_agent.openadr import messages as m
 from heiiki_agent.openadr.codec import LIMIT, decode, encode
 from heiiki_agent.openadr.errors import Code, Malformed, NotXml, Refused, TooLarge
+from heiiki_agent.openadr.kept import digest, new_id
 from heiiki_agent.openadr.parts import EiResponse
 from heiiki_agent.openadr.vtn import event_service, opt_service, parties, report_service
-from heiiki_agent.openadr.vtn.context import Context, digest, new_id
+from heiiki_agent.openadr.vtn.context import Context
 
 log = logging.getLogger(__name__)
 

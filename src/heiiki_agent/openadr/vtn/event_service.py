@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from heiiki_agent.openadr.codec import decode, encode
 from heiiki_agent.openadr.errors import Code, Refused
 from heiiki_agent.openadr.events import Event
+from heiiki_agent.openadr.kept import new_id, unpacked
 from heiiki_agent.openadr.messages import CreatedEvent, DistributeEvent, Message, RequestEvent, Response
 from heiiki_agent.openadr.parts import EiResponse, EventResponse
-from heiiki_agent.openadr.vtn.context import Context, new_id, well
+from heiiki_agent.openadr.vtn.context import Context, well
 from heiiki_agent.openadr.vtn.orders import in_order, status
 
 _LIVE = """
@@ -22,18 +22,6 @@ LEFT JOIN event_answer AS answer
 WHERE target.ven_id = ? AND (event.ends IS NULL OR event.ends > ?)
     AND NOT (event.cancelled AND answer.opt IS NOT NULL)
 """
-
-
-def packed(one: Event) -> bytes:
-    """Return an event as it is kept."""
-    return encode(DistributeEvent(request_id="", vtn_id="", events=(one,)))
-
-
-def unpacked(body: bytes) -> Event:
-    """Return an event that was kept."""
-    message = decode(body)
-    assert isinstance(message, DistributeEvent)  # noqa: S101  # written by `packed`
-    return message.events[0]
 
 
 def poll(context: Context, ven_id: str, _message: Message) -> Message:

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from heiiki_agent import config
 from heiiki_agent.errors import AgentError
 from heiiki_agent.openadr.events import Event
-from heiiki_agent.openadr.vtn.context import Context, stored
-from heiiki_agent.openadr.vtn.event_service import packed, unpacked
+from heiiki_agent.openadr.kept import packed, stored, unpacked
+from heiiki_agent.openadr.vtn.context import Context
 from heiiki_agent.openadr.vtn.orders import EventOrder, event, status
 
 
@@ -113,7 +113,7 @@ class Operator:
         rows = self._database.rows(
             "SELECT target.ven_id, answer.opt, answer.code, (SELECT opt FROM opt WHERE opt.ven_id ="
             " target.ven_id AND opt.event_id = target.event_id AND opt.modification = ? AND NOT cancelled"
-            " ORDER BY received DESC LIMIT 1) AS changed FROM event_target AS target"
+            " ORDER BY opt.rowid DESC LIMIT 1) AS changed FROM event_target AS target"
             " LEFT JOIN event_answer AS answer ON answer.ven_id = target.ven_id AND"
             " answer.event_id = target.event_id AND answer.modification = ?"
             " WHERE target.event_id = ? ORDER BY target.ven_id",

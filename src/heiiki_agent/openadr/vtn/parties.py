@@ -1,6 +1,7 @@
 """Service EiRegisterParty (OpenADR 2.0b, registration): who is there."""
 
 from heiiki_agent.openadr.errors import Code, Refused
+from heiiki_agent.openadr.kept import new_id
 from heiiki_agent.openadr.messages import (
     CanceledPartyRegistration,
     CancelPartyRegistration,
@@ -10,7 +11,7 @@ from heiiki_agent.openadr.messages import (
     QueryRegistration,
 )
 from heiiki_agent.openadr.parts import EiResponse, Profile, Transport
-from heiiki_agent.openadr.vtn.context import Context, Identity, new_id, well
+from heiiki_agent.openadr.vtn.context import Context, Identity, well
 
 PROFILES = (Profile(name="2.0b", transports=(Transport(name="simpleHttp"),)),)
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from heiiki_agent.openadr.codec import encode
 from heiiki_agent.openadr.errors import Code, Refused
+from heiiki_agent.openadr.kept import new_id, stored
 from heiiki_agent.openadr.messages import (
     CanceledReport,
     CreatedReport,
@@ -16,7 +17,7 @@ from heiiki_agent.openadr.messages import (
     UpdateReport,
 )
 from heiiki_agent.openadr.reports import Report, ReportRequest, SpecifierPayload
-from heiiki_agent.openadr.vtn.context import Context, new_id, stored, well
+from heiiki_agent.openadr.vtn.context import Context, well
 
 _TELEMETRY = ("METADATA_TELEMETRY_USAGE", "METADATA_TELEMETRY_STATUS")
 

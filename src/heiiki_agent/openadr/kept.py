@@ -1,0 +1,41 @@
+"""How both ends keep things: names, times and events as they stand in the tables."""
+
+import hashlib
+import uuid
+from datetime import datetime
+
+from heiiki_agent.openadr.codec import decode, encode
+from heiiki_agent.openadr.events import Event
+from heiiki_agent.openadr.messages import DistributeEvent, Message
+from heiiki_agent.openadr.values import format_date_time
+
+
+def new_id() -> str:
+    """Return a name that has not been given before."""
+    return uuid.uuid4().hex
+
+
+def stored(moment: datetime) -> str:
+    """Return a time in UTC with microseconds; such texts are of one length and compare as the times do."""
+    return format_date_time(moment.replace(microsecond=0)).replace("Z", f".{moment.microsecond:06}Z")
+
+
+def digest(message: Message) -> str:
+    """Return what tells one message from another, however it is written and signed."""
+    return hashlib.sha256(encode(message)).hexdigest()
+
+
+def packed(one: Event) -> bytes:
+    """Return an event as it is kept.
+
+    Raises:
+        ValueError: a value does not fit the schema.
+    """
+    return encode(DistributeEvent(request_id="", vtn_id="", events=(one,)))
+
+
+def unpacked(body: bytes) -> Event:
+    """Return an event that was kept."""
+    message = decode(body)
+    assert isinstance(message, DistributeEvent)  # noqa: S101  # written by `packed`
+    return message.events[0]

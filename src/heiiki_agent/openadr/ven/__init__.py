@@ -1,0 +1,1 @@
+"""The VEN: answers each version of an event, has it done once, and sends until it is acknowledged."""
