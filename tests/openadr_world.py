@@ -12,6 +12,7 @@ from typing import Any
 from heiiki_agent.openadr import messages as m
 from heiiki_agent.openadr.codec import decode, encode
 from heiiki_agent.openadr.database import Database
+from heiiki_agent.openadr.units import unit
 from heiiki_agent.openadr.ven.engine import Engine
 from heiiki_agent.openadr.ven.model import Action, Offer, Unreachable, Ven
 from heiiki_agent.openadr.ven.schema import SCHEMA as VEN_SCHEMA
@@ -195,7 +196,7 @@ class World:
                 decide=lambda event: "optOut" if event.descriptor.event_id.endswith("0") else "optIn",
                 now=self.clock,
                 name=ven,
-                offers=(Offer(r_id="power", kind="usage"),),
+                offers=(Offer(r_id="power", kind="usage", item=unit("power:energyReal", "k")),),
             )
         )
 

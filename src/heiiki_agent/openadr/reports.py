@@ -11,13 +11,13 @@ from heiiki_agent.openadr.units import Item
 ReportName = Annotated[
     str, r"(METADATA_)?(HISTORY_USAGE|HISTORY_GREENBUTTON|TELEMETRY_USAGE|TELEMETRY_STATUS)|x-\S.*"
 ]
-ReportType = Annotated[
-    str,
+REPORT_TYPES = (
     r"reading|usage|demand|setPoint|deltaUsage|deltaSetPoint|deltaDemand|baseline|deviation|avgUsage|avgDemand"
     r"|operatingState|upRegulationCapacityAvailable|downRegulationCapacityAvailable|regulationSetpoint"
     r"|storedEnergy|targetEnergyStorage|availableEnergyStorage|price|level|powerFactor|percentUsage"
-    r"|percentDemand|x-\S.*",
-]
+    r"|percentDemand|x-\S.*"
+)
+ReportType = Annotated[str, REPORT_TYPES]
 ReadingType = Annotated[
     str,
     r"Direct Read|Net|Allocated|Estimated|Summed|Derived|Mean|Peak|Hybrid|Contract|Projected|x-\S.*",

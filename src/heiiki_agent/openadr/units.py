@@ -125,6 +125,18 @@ class Item:
         return self.name
 
 
+def unit(name: str, scale: str = "none", attributes: PowerAttributes | None = None) -> Item:
+    """Return the unit that an element stands for by itself.
+
+    Raises:
+        ValueError: there is none of that name, or not with that scale or without attributes.
+    """
+    if name not in UNITS:
+        raise ValueError(f"`{name}` is not a unit; use {', '.join(UNITS)}")
+    description, units = (allowed.split("|")[0] for allowed in UNITS[name])
+    return Item(name=name, description=description, units=units, scale=scale, attributes=attributes)
+
+
 def _own(name: str, child: str) -> str:
     return tag(f"{name.partition(':')[0]}:{child}")
 

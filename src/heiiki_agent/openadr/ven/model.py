@@ -10,10 +10,15 @@ from heiiki_agent.openadr.events import Event
 from heiiki_agent.openadr.kept import stored
 from heiiki_agent.openadr.parts import OptType
 from heiiki_agent.openadr.reports import ReadingType, ReportType
+from heiiki_agent.openadr.units import Item
 
 
 class Unreachable(Exception):  # noqa: N818  # a state of the network, which passes
     """The other side did not answer, or not in a way that says whether it took what was sent."""
+
+
+class NotTaken(Unreachable):
+    """The VTN answered, but not about the message: it failed there, and others need not fail."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +55,11 @@ class Transport(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """A data point that can be reported."""
+    """A data point that can be reported, and its unit."""
 
     r_id: str
     kind: ReportType
+    item: Item
     reading: ReadingType = "Direct Read"
 
 

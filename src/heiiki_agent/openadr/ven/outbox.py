@@ -7,7 +7,7 @@ from heiiki_agent.openadr.codec import decode, encode
 from heiiki_agent.openadr.database import Row
 from heiiki_agent.openadr.errors import Code, Malformed
 from heiiki_agent.openadr.messages import SERVICES, Message, RequestReregistration
-from heiiki_agent.openadr.ven.model import Unreachable, Ven
+from heiiki_agent.openadr.ven.model import NotTaken, Unreachable, Ven
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,11 @@ def deliver(ven: Ven, answered: Callable[[Message], None]) -> None:
         f"{REGISTRATION}%",
     )
     for row in rows:
-        answer = exchange(ven, row["service"], row["body"])
+        try:
+            answer = exchange(ven, row["service"], row["body"])
+        except NotTaken as error:
+            log.warning("%s is not taken yet: %s", row["about"], error)
+            continue
         with ven.database.transaction():
             answered(answer)
             _mark(ven, row, answer)

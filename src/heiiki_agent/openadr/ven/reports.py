@@ -20,12 +20,14 @@ from heiiki_agent.openadr.reports import (
     ReportInterval,
     ReportPayload,
     ReportRequest,
+    SamplingRate,
 )
 from heiiki_agent.openadr.values import parse_date_time
 from heiiki_agent.openadr.ven.model import Ven
 from heiiki_agent.openadr.ven.outbox import queue
 
 SPECIFIER = "telemetry"
+_SAMPLING = SamplingRate(least=timedelta(seconds=1), most=timedelta(days=1), on_change=False)
 
 
 def offer(ven: Ven, ven_id: str, registration_id: str) -> None:
@@ -34,7 +36,10 @@ def offer(ven: Ven, ven_id: str, registration_id: str) -> None:
         return
     report = Report(
         descriptions=tuple(
-            ReportDescription(r_id=one.r_id, kind=one.kind, reading=one.reading) for one in ven.offers
+            ReportDescription(
+                r_id=one.r_id, kind=one.kind, item=one.item, reading=one.reading, sampling=_SAMPLING
+            )
+            for one in ven.offers
         ),
         request_id="0",
         specifier_id=SPECIFIER,

@@ -82,7 +82,7 @@ class Vtn:
             message = decode(request.body, self._limit)
         except Malformed as error:
             log.warning("%s: %s: %r", request.peer, request.service, error.description)
-            return _unreadable(error)
+            return unreadable(error)
         try:
             with self.context.database.part():
                 answer = self._handled(request, message)
@@ -146,7 +146,8 @@ class Vtn:
         return body
 
 
-def _unreadable(error: Malformed) -> Reply:
+def unreadable(error: Malformed) -> Reply:
+    """Return the answer to bytes that are no message."""
     status = HTTPStatus.OK
     if isinstance(error, TooLarge):
         status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE

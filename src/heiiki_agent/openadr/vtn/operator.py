@@ -141,6 +141,10 @@ class Operator:
         rows = self._database.rows("SELECT event_id FROM event ORDER BY event_id")
         return tuple(self.show(row["event_id"]) for row in rows)
 
+    def registered(self) -> int:
+        """Return how many VENs are registered."""
+        return len(self._database.rows("SELECT 1 FROM ven"))
+
     def forget(self, older_than: timedelta) -> int:
         """Drop kept answers and reports of before; return how many rows went."""
         before = stored(self._context.now() - older_than)

@@ -50,7 +50,7 @@ class EventOrder:
         test: it is a test, and nothing is to be done.
     """
 
-    event_id: str
+    event_id: Annotated[str, r"[A-Za-z0-9._:-]{1,64}"]
     vens: Annotated[tuple[str, ...], 1]
     start: Moment
     duration: Length

@@ -13,7 +13,7 @@ from heiiki_agent.openadr.codec import decode, encode
 from heiiki_agent.openadr.database import Database
 from heiiki_agent.openadr.parts import EiResponse
 from heiiki_agent.openadr.ven import events
-from heiiki_agent.openadr.ven.model import Unreachable
+from heiiki_agent.openadr.ven.model import NotTaken, Unreachable
 from heiiki_agent.openadr.ven.outbox import queue
 
 SEEDS = range(12)
@@ -168,6 +168,26 @@ def test_a_refused_message_is_kept_with_its_code_and_blocks_no_other(world: Worl
     assert row
     assert tuple(row) == ("refused", "452")
     assert book(world) == [("umeda", "optIn", True)]
+
+
+def test_a_message_that_fails_at_the_vtn_keeps_no_other_back(world: World) -> None:
+    engine = world.engine("umeda")
+    queue(engine.ven, "x", m.CancelOpt(request_id="q", opt_id="none", ven_id="umeda"))
+    world.operator.order(order())
+    line = engine.ven.transport
+
+    class Failing:
+        def exchange(self, service: str, body: bytes) -> bytes:
+            if service == "EiOpt":
+                raise NotTaken("HTTP 500")
+            return line.exchange(service, body)
+
+    object.__setattr__(engine.ven, "transport", Failing())
+    engine.step()
+    assert book(world) == [("umeda", "optIn", True)]
+    row = engine.ven.database.row("SELECT state FROM outbox WHERE about = 'x'")
+    assert row
+    assert row["state"] == "pending"
 
 
 def test_a_vtn_that_lost_its_registration_gets_it_and_what_was_pending(world: World) -> None:

@@ -147,8 +147,9 @@ def test_an_order_that_cannot_be_taken_changes_nothing(
 
 def test_an_order_is_read_from_json() -> None:
     text = (
-        '{"event_id": "e-1", "vens": ["umeda"], "start": "2026-04-01T10:00:00Z", "duration": "PT60M", "signals": '
-        '[{"name": "LOAD_DISPATCH", "kind": "setpoint", "steps": [{"duration": "PT1H", "value": -5}]}]}'
+        '{"event_id": "e-1", "vens": ["umeda"], "start": "2026-04-01T10:00:00Z", "duration": "PT60M", '
+        '"signals": [{"name": "LOAD_DISPATCH", "kind": "setpoint", '
+        '"steps": [{"duration": "PT1H", "value": -5}]}]}'
     )
     assert parse(text, "order") == order()
 

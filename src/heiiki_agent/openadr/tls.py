@@ -1,0 +1,65 @@
+"""TLS of both ends: each shows a certificate, and a revoked one is refused (OpenADR 2.0b, security)."""
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+from heiiki_agent.errors import AgentError
+
+PATH = "/OpenADR2/Simple/2.0b/"
+"""Where the services are (OpenADR 2.0b, simple HTTP)."""
+CONTENT_TYPE = "application/xml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """Files of one end, PEM.
+
+    Attributes:
+        certificate: its own certificate, and the CAs below the root.
+        key: the private key of it.
+        trust: the root, and the CAs that issue.
+        crls: revocation lists of every CA of the chain; none: revocation is not examined.
+    """
+
+    certificate: Path
+    key: Path
+    trust: Path
+    crls: Path | None = None
+
+
+def server_context(credentials: Credentials) -> ssl.SSLContext:
+    """Return what a VTN listens with: a peer without a valid certificate gets no connection.
+
+    Raises:
+        AgentError: a file cannot be used.
+    """
+    context = _context(ssl.PROTOCOL_TLS_SERVER, credentials)
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def client_context(credentials: Credentials) -> ssl.SSLContext:
+    """Return what a VEN connects with.
+
+    Raises:
+        AgentError: a file cannot be used.
+    """
+    return _context(ssl.PROTOCOL_TLS_CLIENT, credentials)
+
+
+def _context(protocol: int, credentials: Credentials) -> ssl.SSLContext:
+    context = ssl.SSLContext(protocol)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(credentials.certificate, credentials.key)
+        context.load_verify_locations(credentials.trust)
+        if credentials.crls:
+            context.load_verify_locations(credentials.crls)
+            context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
+    except (OSError, ssl.SSLError) as error:
+        files = ", ".join(str(file) for file in vars(credentials).values() if file)
+        raise AgentError(
+            f"{files}: cannot be used for TLS: {error}; see that the device is enrolled"
+        ) from error
+    return context

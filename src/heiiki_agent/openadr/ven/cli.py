@@ -1,0 +1,136 @@
+"""The program `ven`."""
+
+import argparse
+import logging
+import random
+import signal
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Annotated
+
+from heiiki_agent import config
+from heiiki_agent.openadr.database import Database
+from heiiki_agent.openadr.reports import REPORT_TYPES
+from heiiki_agent.openadr.tls import Credentials
+from heiiki_agent.openadr.units import PowerAttributes, unit
+from heiiki_agent.openadr.ven.engine import Engine
+from heiiki_agent.openadr.ven.http import HttpTransport, Place
+from heiiki_agent.openadr.ven.model import Offer, Unreachable, Ven
+from heiiki_agent.openadr.ven.resource import SocketResource
+from heiiki_agent.openadr.ven.schema import SCHEMA
+
+log = logging.getLogger(__name__)
+
+_FIRST_RETRY_S = 0.5
+_LAST_RETRY_S = 10.0
+_JITTER = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfferSettings:
+    """A data point that is offered to the VTN.
+
+    Attributes:
+        r_id: its name, which the resource is asked by.
+        kind: reportType, such as `usage` or `storedEnergy`.
+        unit: element of its unit, such as `power:powerReal`.
+        scale: SI prefix of its values.
+        hertz, voltage: of the alternating current that a power is of.
+    """
+
+    r_id: str
+    kind: Annotated[str, REPORT_TYPES]
+    unit: str
+    scale: str = "none"
+    hertz: Annotated[int, range(1, 1000)] = 50
+    voltage: Annotated[int, range(1, 1_000_000)] = 200
+
+    def __post_init__(self) -> None:
+        """Refuse what is no unit."""
+        self.offer()
+
+    def offer(self) -> Offer:
+        """Return what is offered.
+
+        Raises:
+            ValueError: there is no such unit.
+        """
+        current = PowerAttributes(hertz=Decimal(self.hertz), voltage=Decimal(self.voltage), ac=True)
+        item = unit(self.unit, self.scale, current if self.unit.startswith("power:power") else None)
+        return Offer(r_id=self.r_id, kind=self.kind, item=item)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The configuration, parsed.
+
+    Attributes:
+        name: oadrVenName.
+        vtn_name, vtn_address, vtn_port: the VTN's certificate name, and where it listens.
+        resource: socket of the resource's process.
+        keep_days: for how long events that are over are kept.
+    """
+
+    name: str
+    vtn_name: str
+    vtn_address: Annotated[str, IPv4Address]
+    vtn_port: Annotated[int, range(1, 65_536)]
+    database: Path
+    credentials: Credentials
+    resource: Path
+    offers: tuple[OfferSettings, ...] = ()
+    keep_days: Annotated[int, range(1, 3651)] = 90
+
+
+def main(argv: Sequence[str]) -> int:
+    """Poll until SIGTERM."""
+    parser = argparse.ArgumentParser(prog="openadr ven", description="OpenADR 2.0b VEN, simple HTTP, pull")
+    parser.add_argument("config", type=Path, help="JSON file")
+    settings = config.read(Settings, parser.parse_args(argv).config)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    run(engine(settings), timedelta(days=settings.keep_days), stop)
+    return 0
+
+
+def engine(settings: Settings) -> Engine:
+    """Return the engine that the settings describe.
+
+    Raises:
+        AgentError: the state cannot be used.
+    """
+    resource = SocketResource(settings.resource)
+    place = Place(name=settings.vtn_name, address=settings.vtn_address, port=settings.vtn_port)
+    return Engine(
+        Ven(
+            database=Database(settings.database, SCHEMA),
+            transport=HttpTransport(place, settings.credentials),
+            resource=resource,
+            decide=resource.decide,
+            now=lambda: datetime.now(UTC),
+            name=settings.name,
+            offers=tuple(one.offer() for one in settings.offers),
+        )
+    )
+
+
+def run(engine: Engine, keep: timedelta, stop: threading.Event) -> None:
+    """Go on step by step; less often while the VTN or the resource is away, never less than every 10 s."""
+    retry = _FIRST_RETRY_S
+    while not stop.is_set():
+        try:
+            engine.step()
+            engine.forget(keep)
+        except Unreachable as error:
+            log.warning("%s", error)
+            pause, retry = retry, min(2 * retry, _LAST_RETRY_S)
+        else:
+            pause, retry = engine.poll_every.total_seconds(), _FIRST_RETRY_S
+        # Spread, so that a thousand VENs that lost their VTN at once do not come back at once.
+        stop.wait(pause * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311  # spreads, hides nothing

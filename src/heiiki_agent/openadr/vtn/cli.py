@@ -1,0 +1,73 @@
+"""The program `vtn`: one process for all ESPs of a host."""
+
+import argparse
+import asyncio
+import logging
+import signal
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+
+from heiiki_agent import config
+from heiiki_agent.errors import AgentError
+from heiiki_agent.openadr.vtn.control import Control
+from heiiki_agent.openadr.vtn.server import Server
+from heiiki_agent.openadr.vtn.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_DAY_S = 86_400.0
+
+
+def main(argv: Sequence[str]) -> int:
+    """Serve until SIGTERM; SIGHUP reads certificates and revocation lists again."""
+    parser = argparse.ArgumentParser(prog="openadr vtn", description="OpenADR 2.0b VTN, simple HTTP, pull")
+    parser.add_argument("config", type=Path, help="JSON file")
+    settings = config.read(Settings, parser.parse_args(argv).config)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    asyncio.run(serve(settings))
+    return 0
+
+
+async def serve(settings: Settings) -> None:
+    """Serve every VTN.
+
+    Raises:
+        AgentError: a file or an address cannot be used.
+    """
+    loop, stop, reload = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, reload.set)
+    async with AsyncExitStack() as stack:
+        servers: dict[str, Server] = {}
+        for one in settings.vtns:
+            servers[one.vtn_id] = Server(one)
+            stack.push_async_callback(servers[one.vtn_id].close)
+            await servers[one.vtn_id].open()
+        control = Control(servers)
+        stack.push_async_callback(control.close)
+        await control.open(settings.control)
+        for task in (_reloads(reload, servers), _forgets(servers)):
+            stack.callback(asyncio.create_task(task).cancel)
+        log.info("serving %s", ", ".join(servers))
+        await stop.wait()
+
+
+async def _reloads(reload: asyncio.Event, servers: dict[str, Server]) -> None:
+    while True:
+        await reload.wait()
+        reload.clear()
+        for name, server in servers.items():
+            try:
+                await server.open()
+            except AgentError:
+                log.exception("%s goes on with the certificates of before", name)
+
+
+async def _forgets(servers: dict[str, Server]) -> None:
+    while True:
+        for server in servers.values():
+            keep = timedelta(days=server.settings.keep_days)
+            await server.desk.call(lambda server=server, keep=keep: server.operator.forget(keep))  # type: ignore[misc]
+        await asyncio.sleep(_DAY_S)

@@ -1,0 +1,95 @@
+"""A VTN on the network: simple HTTP, pull, TLS with client certificates (OpenADR 2.0b, simpleHttp)."""
+
+import asyncio
+import logging
+from collections.abc import Container, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+
+from heiiki_agent.openadr.codec import LIMIT
+from heiiki_agent.openadr.database import Database
+from heiiki_agent.openadr.errors import TooLarge
+from heiiki_agent.openadr.tls import CONTENT_TYPE, PATH, server_context
+from heiiki_agent.openadr.vtn.context import Context
+from heiiki_agent.openadr.vtn.desk import Desk
+from heiiki_agent.openadr.vtn.engine import Request, Vtn, unreadable
+from heiiki_agent.openadr.vtn.operator import Operator
+from heiiki_agent.openadr.vtn.schema import SCHEMA
+from heiiki_agent.openadr.vtn.settings import VtnSettings
+
+log = logging.getLogger(__name__)
+
+REQUEST_S = 5.0
+"""How long a request may take to arrive."""
+_KEEP_ALIVE_S = 120.0
+
+
+class Server:
+    """One VTN and its socket."""
+
+    def __init__(self, settings: VtnSettings) -> None:
+        """Open the state of a VTN.
+
+        Raises:
+            AgentError: it cannot be used.
+        """
+        self.settings = settings
+        self.context = Context(Database(settings.database, SCHEMA), settings.identity)
+        self.operator = Operator(self.context)
+        self.desk = Desk(Vtn(self.context))
+        self._runner: web.AppRunner | None = None
+
+    async def open(self) -> None:
+        """Listen, with the certificate and the revocation lists that are there now.
+
+        Raises:
+            AgentError: a file cannot be used.
+        """
+        tls = server_context(self.settings.credentials)
+        await self._hang_up()
+        application = web.Application(client_max_size=LIMIT)
+        application.router.add_post(f"{PATH}{{service}}", self._post)
+        self._runner = web.AppRunner(
+            application, access_log=None, keepalive_timeout=_KEEP_ALIVE_S, shutdown_timeout=REQUEST_S
+        )
+        await self._runner.setup()
+        site = web.TCPSite(
+            self._runner, self.settings.address, self.settings.port, ssl_context=tls, backlog=1024
+        )
+        await site.start()
+
+    async def close(self) -> None:
+        """Hang up and close the state."""
+        await self._hang_up()
+        await self.desk.close()
+        self.context.database.close()
+
+    async def _hang_up(self) -> None:
+        # All connections: what a peer's certificate was worth when it connected is not what it is worth now.
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _post(self, request: web.Request) -> web.Response:
+        certificate = request.get_extra_info("peercert") or {}
+        peer = peer_of(certificate, self.context.identity.vens)
+        try:
+            async with asyncio.timeout(REQUEST_S):
+                body = await request.read()
+        except TimeoutError:
+            log.warning("%s: a request did not arrive within %s s", peer, REQUEST_S)
+            return web.Response(status=HTTPStatus.REQUEST_TIMEOUT)
+        except web.HTTPRequestEntityTooLarge:
+            log.warning("%s: a request above %s bytes", peer, LIMIT)
+            reply = unreadable(TooLarge(f"a message has at most {LIMIT} bytes"))
+        else:
+            reply = await self.desk.answer(Request(peer, request.match_info["service"], body))
+        return web.Response(status=reply.status, body=reply.body, content_type=CONTENT_TYPE)
+
+
+def peer_of(certificate: Mapping[str, Any], known: Container[str]) -> str:
+    """Return the one name of a certificate that is known; else all its names, which are no VEN's name."""
+    names = [str(value) for kind, value in certificate.get("subjectAltName", ()) if kind in {"DNS", "URI"}]
+    served = [name for name in names if name in known]
+    return served[0] if len(served) == 1 else f"a certificate for {', '.join(names) or 'no name'}"

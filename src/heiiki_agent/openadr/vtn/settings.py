@@ -1,0 +1,84 @@
+"""What the configuration of a VTN holds."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Annotated
+
+from heiiki_agent.openadr.tls import Credentials
+from heiiki_agent.openadr.vtn.context import Identity
+
+Seconds = Annotated[int, range(1, 86_401)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class VenSettings:
+    """A VEN.
+
+    Attributes:
+        ven_id: its name in messages.
+        certificate_name: the DNS or URI name in its certificate: who shows it is this VEN, and no one else.
+    """
+
+    ven_id: str
+    certificate_name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class VtnSettings:
+    """A VTN: one ESP, with a socket, a state and VENs of its own.
+
+    Attributes:
+        vtn_id: its name in messages, without lower-case letters, which some VENs refuse.
+        keep_days: for how long reports and answers are kept.
+    """
+
+    vtn_id: Annotated[str, r"[A-Z0-9][A-Z0-9_.-]{0,63}"]
+    address: Annotated[str, IPv4Address]
+    port: Annotated[int, range(65_536)]
+    database: Path
+    credentials: Credentials
+    vens: Annotated[tuple[VenSettings, ...], 1]
+    poll_every_s: Seconds = 10
+    report_every_s: Seconds = 60
+    granularity_s: Seconds = 60
+    keep_days: Annotated[int, range(1, 3651)] = 90
+
+    def __post_init__(self) -> None:
+        """Refuse two VENs of one name."""
+        for names in ([one.ven_id for one in self.vens], [one.certificate_name for one in self.vens]):
+            doubled = sorted({name for name in names if names.count(name) > 1})
+            if doubled:
+                raise ValueError(f"{', '.join(doubled)} is there twice")
+
+    @property
+    def identity(self) -> Identity:
+        """Who it is and whom it serves."""
+        return Identity(
+            vtn_id=self.vtn_id,
+            vens={one.certificate_name: one.ven_id for one in self.vens},
+            poll_every=timedelta(seconds=self.poll_every_s),
+            report_every=timedelta(seconds=self.report_every_s),
+            granularity=timedelta(seconds=self.granularity_s),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The configuration, parsed.
+
+    Attributes:
+        control: socket of the operator, for root alone.
+        vtns: one for each ESP.
+    """
+
+    control: Path
+    vtns: Annotated[tuple[VtnSettings, ...], 1]
+
+    def __post_init__(self) -> None:
+        """Refuse two VTNs that share something."""
+        for what in ("vtn_id", "database"):
+            values = [getattr(one, what) for one in self.vtns]
+            if len(set(values)) < len(values):
+                raise ValueError(f"two VTNs have the same {what}")
