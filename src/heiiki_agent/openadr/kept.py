@@ -3,6 +3,7 @@
 import hashlib
 import uuid
 from datetime import datetime
+from functools import lru_cache
 
 from heiiki_agent.openadr.codec import decode, encode
 from heiiki_agent.openadr.events import Event
@@ -34,8 +35,9 @@ def packed(one: Event) -> bytes:
     return encode(DistributeEvent(request_id="", vtn_id="", events=(one,)))
 
 
+@lru_cache(maxsize=256)
 def unpacked(body: bytes) -> Event:
-    """Return an event that was kept."""
+    """Return an event that was kept; one for a thousand VENs is read once."""
     message = decode(body)
     assert isinstance(message, DistributeEvent)  # noqa: S101  # written by `packed`
     return message.events[0]

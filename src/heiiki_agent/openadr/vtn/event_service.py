@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
+from heiiki_agent.openadr.database import Row
 from heiiki_agent.openadr.errors import Code, Refused
-from heiiki_agent.openadr.events import Event
 from heiiki_agent.openadr.kept import new_id, unpacked
 from heiiki_agent.openadr.messages import CreatedEvent, DistributeEvent, Message, RequestEvent, Response
-from heiiki_agent.openadr.parts import EiResponse, EventResponse
+from heiiki_agent.openadr.parts import EiResponse, EventResponse, Target
 from heiiki_agent.openadr.vtn.context import Context, well
 from heiiki_agent.openadr.vtn.orders import in_order, status
 
@@ -33,7 +33,7 @@ def poll(context: Context, ven_id: str, _message: Message) -> Message:
     rows = context.database.rows(_LIVE, ven_id, context.stamp())
     if all(row["answered"] for row in rows):
         return Response(response=well(""), ven_id=ven_id)
-    return _distributed(context, [unpacked(row["body"]) for row in rows], None)
+    return _distributed(context, ven_id, rows, None)
 
 
 def request(context: Context, ven_id: str, message: RequestEvent) -> Message:
@@ -42,7 +42,7 @@ def request(context: Context, ven_id: str, message: RequestEvent) -> Message:
     A replyLimit is not kept to: what it cut off would count as cancelled.
     """
     rows = context.database.rows(_LIVE, ven_id, context.stamp())
-    return _distributed(context, [unpacked(row["body"]) for row in rows], well(message.request_id))
+    return _distributed(context, ven_id, rows, well(message.request_id))
 
 
 def created(context: Context, ven_id: str, message: CreatedEvent) -> Message:
@@ -84,12 +84,19 @@ def _taken(context: Context, ven_id: str, answer: EventResponse) -> Refused | No
     return None
 
 
-def _distributed(context: Context, events: list[Event], response: EiResponse | None) -> DistributeEvent:
+def _distributed(
+    context: Context, ven_id: str, rows: list[Row], response: EiResponse | None
+) -> DistributeEvent:
     now = context.now()
-    timed = [replace(one, descriptor=replace(one.descriptor, status=status(one, now))) for one in events]
+    # Each VEN reads its own name alone: who else takes part is not its business.
+    target = Target(vens=(ven_id,))
+    events = [
+        replace(one, descriptor=replace(one.descriptor, status=status(one, now)), target=target)
+        for one in (unpacked(row["body"]) for row in rows)
+    ]
     return DistributeEvent(
         response=response,
         request_id=new_id(),
         vtn_id=context.identity.vtn_id,
-        events=tuple(in_order(timed)),
+        events=tuple(in_order(events)),
     )

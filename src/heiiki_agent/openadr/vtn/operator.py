@@ -61,14 +61,14 @@ class Operator:
             if known := self._database.row(
                 "SELECT body FROM event_version WHERE event_id = ? AND modification = 0", order.event_id
             ):
-                if not _same(unpacked(known["body"]), order):
+                if not _same(unpacked(known["body"]), order) or self._vens(order.event_id) != set(order.vens):
                     raise OrderError(
                         f"event {order.event_id} is there already; modify it, or give another name"
                     )
                 return
             self._database.execute("INSERT INTO event VALUES (?, 0, NULL, 0)", order.event_id)
             self._version(order.event_id, _made(order, 0, self._context.now()))
-            for ven_id in order.vens:
+            for ven_id in sorted(set(order.vens)):
                 self._database.execute("INSERT INTO event_target VALUES (?, ?)", ven_id, order.event_id)
 
     def modify(self, order: EventOrder) -> int:
@@ -80,12 +80,12 @@ class Operator:
         self._check(order)
         with self._database.transaction():
             newest = self._newest(order.event_id)
+            if self._vens(order.event_id) != set(order.vens):
+                raise OrderError(f"event {order.event_id}: the VENs cannot be changed; order another")
             if _same(newest, order):
                 return newest.descriptor.modification
             if newest.descriptor.status == "cancelled":
                 raise OrderError(f"event {order.event_id} was cancelled; order another")
-            if set(newest.target.vens) != set(order.vens):
-                raise OrderError(f"event {order.event_id}: the VENs cannot be changed; order another")
             modification = newest.descriptor.modification + 1
             self._version(order.event_id, _made(order, modification, self._context.now()))
             return modification
@@ -158,6 +158,10 @@ class Operator:
         unknown = sorted(set(order.vens) - set(self._context.identity.vens.values()))
         if unknown:
             raise OrderError(f"vens: {', '.join(unknown)}: not known to this VTN; see its configuration")
+
+    def _vens(self, event_id: str) -> set[str]:
+        rows = self._database.rows("SELECT ven_id FROM event_target WHERE event_id = ?", event_id)
+        return {row["ven_id"] for row in rows}
 
     def _newest(self, event_id: str) -> Event:
         row = self._database.row(

@@ -14,7 +14,6 @@ from heiiki_agent.openadr.events import (
     Signal,
     SignalType,
 )
-from heiiki_agent.openadr.parts import Target
 from heiiki_agent.openadr.values import format_date_time, format_duration, parse_date_time, parse_duration
 
 Moment = Annotated[str, lambda text: format_date_time(parse_date_time(text))]
@@ -62,7 +61,7 @@ class EventOrder:
 
 
 def event(order: EventOrder, modification: int, now: datetime) -> Event:
-    """Return the version `modification` of the event that was ordered.
+    """Return the version `modification` of the event that was ordered; for whom is not in it.
 
     Raises:
         ValueError: a value is none that OpenADR has.
@@ -83,7 +82,6 @@ def event(order: EventOrder, modification: int, now: datetime) -> Event:
             ramp_up=parse_duration(order.ramp_up),
         ),
         signals=tuple(_signal(one, number) for number, one in enumerate(order.signals)),
-        target=Target(vens=tuple(order.vens)),
     )
 
 

@@ -53,6 +53,15 @@ def book(vtn: RunningVtn, event_id: str = "e-1") -> list[tuple[str, str, bool]]:
     return [(one.ven_id, one.opt, one.acknowledged) for one in vtn.operator.show(event_id).vens]
 
 
+def test_a_ven_reads_of_no_other(vtn: RunningVtn) -> None:
+    vtn.operator.order(order(vens=("umeda", "tenma")))
+    reply = vtn.reply("umeda", m.Poll(ven_id="umeda"))
+    assert b"tenma" not in reply.body
+    answer = decode(reply.body)
+    assert isinstance(answer, m.DistributeEvent)
+    assert answer.events[0].target.vens == ("umeda",)
+
+
 def test_an_event_comes_in_every_poll_until_it_is_acknowledged(vtn: RunningVtn) -> None:
     assert polled(vtn) == []
     vtn.operator.order(order())
@@ -121,6 +130,10 @@ def test_orders_that_come_twice_count_once(vtn: RunningVtn) -> None:
         (
             lambda vtn: vtn.operator.order(order("e-2", ("namba",))),
             "vens: namba: not known to this VTN; see its configuration",
+        ),
+        (
+            lambda vtn: vtn.operator.order(order(vens=("umeda", "tenma"))),
+            "event e-1 is there already; modify it, or give another name",
         ),
         (lambda vtn: vtn.operator.modify(order("e-2")), "event e-2 is not known; list the events"),
         (
