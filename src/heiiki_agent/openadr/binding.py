@@ -57,9 +57,11 @@ class Text:
         """Return what the text stands for."""
         if len(node):
             raise Malformed("has elements in it where a text is expected")
-        text = node.text or ""
+        # Blanks around a value count in a free text alone (XML Schema, whiteSpace).
+        free = self.kind is str and self.allowed is None
+        text = (node.text or "") if free else (node.text or "").strip()
         try:
-            return PARSERS[self.kind](self._allowed(text if self.kind is str else text.strip()))
+            return PARSERS[self.kind](self._allowed(text))
         except (ValueError, OverflowError) as error:
             raise Malformed(str(error)) from error
 

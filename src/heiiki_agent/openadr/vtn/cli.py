@@ -48,10 +48,16 @@ async def serve(settings: Settings) -> None:
         control = Control(servers)
         stack.push_async_callback(control.close)
         await control.open(settings.control)
-        for task in (_reloads(reload, servers), _forgets(servers)):
-            stack.callback(asyncio.create_task(task).cancel)
+        tasks = [
+            asyncio.create_task(work) for work in (stop.wait(), _reloads(reload, servers), _forgets(servers))
+        ]
+        for task in tasks:
+            stack.callback(task.cancel)
         log.info("serving %s", ", ".join(servers))
-        await stop.wait()
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            # What fails here ends the program, whose unit starts it again: half a service is none.
+            task.result()
 
 
 async def _reloads(reload: asyncio.Event, servers: dict[str, Server]) -> None:

@@ -214,38 +214,48 @@ def test_what_is_not_as_the_schema_wants_it_is_refused_with_its_place(case: str)
     assert error.value.description == problem
 
 
+OPT = CreateOpt(
+    opt_id="o-1",
+    opt="optIn",
+    reason="economic",
+    ven_id="umeda",
+    created=datetime(2026, 1, 1, tzinfo=UTC),
+    request_id="r-1",
+    event=QualifiedEventId(event_id="e-1", modification=7),
+)
+
+
+def test_blanks_count_in_a_free_text_alone(schema: etree.XMLSchema) -> None:
+    text = encode(OPT).decode()
+    for word in ("optIn", "economic", "7"):
+        text = text.replace(f">{word}<", f">\n {word} <")
+    schema.assertValid(etree.fromstring(text.encode()))
+    assert decode(text.encode()) == OPT
+    spaced = decode(text.replace(">umeda<", "> umeda<").encode())
+    assert isinstance(spaced, CreateOpt)
+    assert spaced.ven_id == " umeda"
+
+
 @pytest.mark.parametrize(
-    ("name", "old", "new", "problem"),
+    ("old", "new", "problem"),
     [
-        ("oadrCreateOpt", "optIn", "maybe", "`maybe` is not one of the values that the schema has"),
+        ("optIn", "maybe", "`maybe` is not one of the values that the schema has"),
         (
-            "oadrCreateOpt",
             "2026-01-01T00:00:00Z",
             "2026-13-01T00:00:00Z",
             "month must be in 1..12",
         ),
         (
-            "oadrCreateOpt",
             "2026-01-01T00:00:00Z",
             "1.1.2026",
             "`1.1.2026` is not a date-time in UTC, such as 2026-01-31T09:00:00Z",
         ),
-        ("oadrCreateOpt", ">optIn<", "><", "`` is not one of the values that the schema has"),
-        ("oadrCreateOpt", ">7<", ">-7<", "`-7` is not a whole number from 0 to 4294967295"),
-        ("oadrCreateOpt", ">7<", ">4294967296<", "`4294967296` is not a whole number from 0 to 4294967295"),
+        (">optIn<", "><", "`` is not one of the values that the schema has"),
+        (">7<", ">-7<", "`-7` is not a whole number from 0 to 4294967295"),
+        (">7<", ">4294967296<", "`4294967296` is not a whole number from 0 to 4294967295"),
     ],
 )
-def test_values_are_held_to_their_types(name: str, old: str, new: str, problem: str) -> None:
-    message = CreateOpt(
-        opt_id="o-1",
-        opt="optIn",
-        reason="economic",
-        ven_id="umeda",
-        created=datetime(2026, 1, 1, tzinfo=UTC),
-        request_id="r-1",
-        event=QualifiedEventId(event_id="e-1", modification=7),
-    )
-    assert name == message.NAME
+def test_values_are_held_to_their_types(old: str, new: str, problem: str) -> None:
     with pytest.raises(Malformed) as error:
-        decode(encode(message).decode().replace(old, new).encode())
+        decode(encode(OPT).decode().replace(old, new).encode())
     assert error.value.problem == problem

@@ -10,11 +10,12 @@ from http import HTTPStatus
 from pathlib import Path
 
 import pytest
-from openadr_loopback import VTN_NAME, Authority, Battery, LossyProxy, Program, Ven, Vtn, event
+from openadr_loopback import VTN_NAME, Authority, Battery, LossyProxy, Program, Ven, Vtn, event, free_port
 from waiting import awaited
 
 from heiiki_agent.openadr import messages as m
 from heiiki_agent.openadr.codec import LIMIT, decode, encode
+from heiiki_agent.openadr.tls import Credentials
 from heiiki_agent.openadr.ven.http import HttpTransport, Place
 from heiiki_agent.openadr.ven.model import Unreachable
 
@@ -239,6 +240,40 @@ def test_an_operator_orders_modifies_and_cancels(vtn: Vtn) -> None:
     assert [one["event_id"] for one in json.loads(text)] == ["e-1"]
     assert json.loads(vtn.operate("GET", "/health")[1]) == {"DRAS": {"vens": 2, "registered": 0}}
     assert vtn.socket.stat().st_mode & 0o777 == 0o600
+
+
+def test_two_esps_on_one_host_share_nothing(
+    tmp_path: Path, authority: Authority, running: list[Program]
+) -> None:
+    folder = tmp_path / "other"
+    folder.mkdir()
+    other = Authority(folder)
+    made = Vtn(tmp_path, authority, ("umeda",))
+    document = json.loads(made.config.read_text())
+    port = free_port()
+    files = {name: str(file) for name, file in vars(other.issue(VTN_NAME)).items()}
+    document["vtns"].append(
+        document["vtns"][0]
+        | {"vtn_id": "OTHER", "port": port, "database": str(folder / "vtn.sqlite"), "credentials": files}
+    )
+    made.config.write_text(json.dumps(document))
+    running.append(made)
+    made.start()
+    poll = encode(m.Poll(ven_id="umeda"))
+    for place, allowed, foreign in ((made.port, authority, other), (port, other, authority)):
+        served = HttpTransport(
+            Place(name=VTN_NAME, address="127.0.0.1", port=place), allowed.issue("umeda.example")
+        )
+        assert isinstance(decode(served.exchange("OadrPoll", poll)), m.RequestReregistration)
+        served.close()
+        own, theirs = foreign.issue("umeda.example"), allowed.folder / "ca.pem"
+        mixed = Credentials(certificate=own.certificate, key=own.key, trust=theirs)
+        refused = HttpTransport(Place(name=VTN_NAME, address="127.0.0.1", port=place), mixed)
+        with pytest.raises(Unreachable):
+            refused.exchange("OadrPoll", poll)
+    made.operate("POST", "/DRAS/events", event("e-1", "umeda"))
+    assert made.operate("GET", "/OTHER/events") == (HTTPStatus.OK, "[]")
+    assert made.end() == 0
 
 
 @pytest.mark.parametrize(
