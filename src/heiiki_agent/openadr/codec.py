@@ -102,6 +102,8 @@ def tree(message: Message) -> Element:
     body = etree.SubElement(signed, f"{{{OADR}}}{message.NAME}")
     body.set(_VERSION, "2.0b")
     Model(type(message)).write(message, body)
+    # A SIM pays for every octet, and a poll would name seven namespaces that it does not use.
+    etree.cleanup_namespaces(payload)
     return payload
 
 

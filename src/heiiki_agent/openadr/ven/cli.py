@@ -73,7 +73,7 @@ class Settings:
         name: oadrVenName.
         vtn_name, vtn_address, vtn_port: the VTN's certificate name, and where it listens.
         resource: socket of the resource's process.
-        keep_days: for how long events that are over are kept.
+        keep_days: for how long events that are over, and messages that were taken, are kept.
     """
 
     name: str
@@ -84,7 +84,7 @@ class Settings:
     credentials: Credentials
     resource: Path
     offers: tuple[OfferSettings, ...] = ()
-    keep_days: Annotated[int, range(1, 3651)] = 90
+    keep_days: Annotated[int, range(1, 3651)] = 7
 
 
 def main(argv: Sequence[str]) -> int:
@@ -95,7 +95,11 @@ def main(argv: Sequence[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    run(engine(settings), timedelta(days=settings.keep_days), stop)
+    made = engine(settings)
+    try:
+        run(made, timedelta(days=settings.keep_days), stop)
+    finally:
+        made.ven.database.close()
     return 0
 
 

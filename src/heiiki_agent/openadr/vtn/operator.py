@@ -11,6 +11,10 @@ from heiiki_agent.openadr.kept import packed, stored, unpacked
 from heiiki_agent.openadr.vtn.context import Context
 from heiiki_agent.openadr.vtn.orders import EventOrder, event, status
 
+ANSWERS_KEPT = timedelta(days=7)
+"""How long a VEN that was away may take to ask again and be told the same. Later its repetitions still count
+once, by the keys of events, opts and reports."""
+
 
 class OrderError(AgentError):
     """An order that cannot be taken; nothing has changed."""
@@ -146,13 +150,13 @@ class Operator:
         return len(self._database.rows("SELECT 1 FROM ven"))
 
     def forget(self, older_than: timedelta) -> int:
-        """Drop kept answers and reports of before; return how many rows went."""
-        before = stored(self._context.now() - older_than)
+        """Drop reports of before, and answers that are not asked for again; return how many rows went."""
+        now = self._context.now()
+        answers, reports = stored(now - min(older_than, ANSWERS_KEPT)), stored(now - older_than)
         with self._database.transaction():
-            return sum(
-                self._database.execute(f"DELETE FROM {table} WHERE received < ?", before)  # noqa: S608  # ours
-                for table in ("answer", "report")
-            )
+            return self._database.execute(
+                "DELETE FROM answer WHERE received < ?", answers
+            ) + self._database.execute("DELETE FROM report WHERE received < ?", reports)
 
     def _check(self, order: EventOrder) -> None:
         unknown = sorted(set(order.vens) - set(self._context.identity.vens.values()))

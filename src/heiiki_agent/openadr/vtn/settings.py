@@ -31,7 +31,7 @@ class VtnSettings:
 
     Attributes:
         vtn_id: its name in messages, without lower-case letters, which some VENs refuse.
-        keep_days: for how long reports and answers are kept.
+        keep_days: for how long reports are kept; 1,000 VENs that report each minute write about 3 GB a day.
     """
 
     vtn_id: Annotated[str, r"[A-Z0-9][A-Z0-9_.-]{0,63}"]
@@ -43,7 +43,7 @@ class VtnSettings:
     poll_every_s: Seconds = 10
     report_every_s: Seconds = 60
     granularity_s: Seconds = 60
-    keep_days: Annotated[int, range(1, 3651)] = 90
+    keep_days: Annotated[int, range(1, 3651)] = 30
 
     def __post_init__(self) -> None:
         """Refuse two VENs of one name."""

@@ -225,6 +225,12 @@ OPT = CreateOpt(
 )
 
 
+def test_a_message_declares_the_namespaces_that_it_uses_and_no_more() -> None:
+    data = encode(Poll(ven_id="umeda"))
+    used = {prefix for prefix in NAMESPACES if f"<{prefix}:".encode() in data}
+    assert used == {prefix for prefix in NAMESPACES if f"xmlns:{prefix}=".encode() in data} == {"oadr", "ei"}
+
+
 def test_blanks_count_in_a_free_text_alone(schema: etree.XMLSchema) -> None:
     text = encode(OPT).decode()
     for word in ("optIn", "economic", "7"):

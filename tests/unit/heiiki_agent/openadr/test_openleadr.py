@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def test_a_stock_ven_gets_events_and_reports_to_our_vtn(
 
 
 def _reports(folder: Path) -> int:
-    with sqlite3.connect(folder / "vtn.sqlite") as database:
+    with closing(sqlite3.connect(folder / "vtn.sqlite")) as database:
         return int(database.execute("SELECT count(*) FROM report").fetchone()[0])
 
 

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from http import HTTPStatus
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def connect(vtn: Vtn, authority: Authority) -> Iterator[Connect]:
 
 def reports(folder: Path) -> tuple[int, int]:
     """Return how many reports the VTN has, and how many different ones."""
-    with sqlite3.connect(folder / "vtn.sqlite") as database:
+    with closing(sqlite3.connect(folder / "vtn.sqlite")) as database:
         (row,) = database.execute("SELECT count(*), count(DISTINCT digest) FROM report")
     return int(row[0]), int(row[1])
 

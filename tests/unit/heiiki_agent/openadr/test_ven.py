@@ -15,6 +15,9 @@ from heiiki_agent.openadr.parts import EiResponse
 from heiiki_agent.openadr.ven import events
 from heiiki_agent.openadr.ven.model import NotTaken, Unreachable
 from heiiki_agent.openadr.ven.outbox import queue
+from heiiki_agent.openadr.vtn import engine
+from heiiki_agent.openadr.vtn.context import Context
+from heiiki_agent.openadr.vtn.schema import SCHEMA
 
 SEEDS = range(12)
 SHARE = 0.15
@@ -93,23 +96,23 @@ def test_an_event_that_is_left_out_is_withdrawn(world: World) -> None:
 def test_an_error_in_place_of_events_cancels_nothing(world: World) -> None:
     world.operator.order(order())
     world.step("umeda")
-    engine = world.engine("umeda")
+    ven = world.engine("umeda")
 
     class Refusing:
         def exchange(self, *_: object) -> bytes:
             refused = m.DistributeEvent(response=EiResponse(code="463"), request_id="x", vtn_id="DRAS")
             return encode(refused)
 
-    object.__setattr__(engine.ven, "transport", Refusing())
-    engine.step()
+    object.__setattr__(ven.ven, "transport", Refusing())
+    ven.step()
     assert done(world) == ["e-1/0/perform/0"]
 
 
 def test_another_vtns_events_are_not_taken(world: World) -> None:
     world.operator.order(order())
-    engine = world.engine("umeda")
-    engine.ven.database.execute("UPDATE registration SET vtn_id = 'OTHER'")
-    engine.step()
+    ven = world.engine("umeda")
+    ven.ven.database.execute("UPDATE registration SET vtn_id = 'OTHER'")
+    ven.step()
     assert (book(world), done(world)) == ([("umeda", "", False)], [])
 
 
@@ -125,22 +128,22 @@ def test_a_vtn_that_forgot_an_answer_gets_the_same_again(world: World) -> None:
 def test_a_ven_changes_its_mind_and_back(world: World) -> None:
     world.operator.order(order())
     world.step("umeda")
-    engine = world.engine("umeda")
-    assert engine.change("e-1", "optOut")
-    assert not engine.change("e-1", "optOut")
-    assert not engine.change("e-9", "optOut")
+    ven = world.engine("umeda")
+    assert ven.change("e-1", "optOut")
+    assert not ven.change("e-1", "optOut")
+    assert not ven.change("e-9", "optOut")
     world.step("umeda")
     assert book(world) == [("umeda", "optOut", True)]
     assert done(world) == ["e-1/0/perform/0", "e-1/0/withdraw/0"]
-    assert engine.change("e-1", "optIn")
+    assert ven.change("e-1", "optIn")
     world.step("umeda")
     assert book(world) == [("umeda", "optIn", True)]
 
 
 def test_a_vtn_that_is_away_is_polled_again_and_the_resource_works_on(world: World) -> None:
-    engine = world.engine("umeda")
+    ven = world.engine("umeda")
     world.operator.order(order())
-    line = engine.ven.transport
+    line = ven.ven.transport
 
     class Away:
         def exchange(self, service: str, body: bytes) -> bytes:
@@ -148,33 +151,33 @@ def test_a_vtn_that_is_away_is_polled_again_and_the_resource_works_on(world: Wor
                 return line.exchange(service, body)
             raise Unreachable(service)
 
-    object.__setattr__(engine.ven, "transport", Away())
+    object.__setattr__(ven.ven, "transport", Away())
     with pytest.raises(Unreachable):
-        engine.step()
+        ven.step()
     assert done(world) == ["e-1/0/perform/0"]
     assert book(world) == [("umeda", "", False)]
-    object.__setattr__(engine.ven, "transport", line)
-    engine.step()
+    object.__setattr__(ven.ven, "transport", line)
+    ven.step()
     assert book(world) == [("umeda", "optIn", True)]
 
 
 def test_a_refused_message_is_kept_with_its_code_and_blocks_no_other(world: World) -> None:
-    engine = world.engine("umeda")
+    ven = world.engine("umeda")
     world.operator.order(order())
-    with engine.ven.database.transaction():
-        queue(engine.ven, "x", m.CancelOpt(request_id="q", opt_id="none", ven_id="umeda"))
-    engine.step()
-    row = engine.ven.database.row("SELECT state, code FROM outbox WHERE about = 'x'")
+    with ven.ven.database.transaction():
+        queue(ven.ven, "x", m.CancelOpt(request_id="q", opt_id="none", ven_id="umeda"))
+    ven.step()
+    row = ven.ven.database.row("SELECT state, code FROM outbox WHERE about = 'x'")
     assert row
     assert tuple(row) == ("refused", "452")
     assert book(world) == [("umeda", "optIn", True)]
 
 
 def test_a_message_that_fails_at_the_vtn_keeps_no_other_back(world: World) -> None:
-    engine = world.engine("umeda")
-    queue(engine.ven, "x", m.CancelOpt(request_id="q", opt_id="none", ven_id="umeda"))
+    ven = world.engine("umeda")
+    queue(ven.ven, "x", m.CancelOpt(request_id="q", opt_id="none", ven_id="umeda"))
     world.operator.order(order())
-    line = engine.ven.transport
+    line = ven.ven.transport
 
     class Failing:
         def exchange(self, service: str, body: bytes) -> bytes:
@@ -182,10 +185,10 @@ def test_a_message_that_fails_at_the_vtn_keeps_no_other_back(world: World) -> No
                 raise NotTaken("HTTP 500")
             return line.exchange(service, body)
 
-    object.__setattr__(engine.ven, "transport", Failing())
-    engine.step()
+    object.__setattr__(ven.ven, "transport", Failing())
+    ven.step()
     assert book(world) == [("umeda", "optIn", True)]
-    row = engine.ven.database.row("SELECT state FROM outbox WHERE about = 'x'")
+    row = ven.ven.database.row("SELECT state FROM outbox WHERE about = 'x'")
     assert row
     assert row["state"] == "pending"
 
@@ -222,9 +225,9 @@ def test_what_is_over_is_forgotten(world: World) -> None:
     world.operator.order(order())
     world.step("umeda")
     world.clock.now = NOW + timedelta(days=9)
-    engine = world.engine("umeda")
-    engine.forget(timedelta(days=7))
-    rows = engine.ven.database.rows
+    ven = world.engine("umeda")
+    ven.forget(timedelta(days=7))
+    rows = ven.ven.database.rows
     left = [rows("SELECT 1 FROM event"), rows("SELECT 1 FROM action"), rows("SELECT 1 FROM outbox")]
     assert left == [[], [], []]
 
@@ -335,6 +338,35 @@ def test_a_mutant_that_does_not_look_at_the_key_of_an_action_is_caught(
 
     monkeypatch.setattr("openadr_world.set", Forgetful, raising=False)
     assert found(tmp_path) == {"done twice", "VEN and resource differ"}
+
+
+def test_a_mutant_of_the_vtn_that_sends_an_event_once_is_caught(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: set[tuple[object, str, str, int]] = set()
+
+    def poll_once(context: Context, ven_id: str, message: m.Poll) -> m.Message:
+        answer = poll(context, ven_id, message)
+        assert isinstance(answer, m.DistributeEvent | m.Response)
+        versions = (
+            (context.identity, ven_id, one.descriptor.event_id, one.descriptor.modification)
+            for one in getattr(answer, "events", ())
+        )
+        new = set(versions) - told
+        told.update(new)
+        return answer if new else m.Response(response=EiResponse(), ven_id=ven_id)
+
+    poll = engine.HANDLERS[m.Poll]
+    monkeypatch.setattr(engine, "HANDLERS", {**engine.HANDLERS, m.Poll: poll_once})
+    assert "VTN and VEN differ" in found(tmp_path)
+
+
+def test_a_mutant_of_the_vtn_without_keys_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = ",\n    UNIQUE (ven_id, report_request_id, created, digest)"
+    assert key in SCHEMA
+    monkeypatch.setattr("openadr_world.SCHEMA", SCHEMA.replace(key, ""))
+    monkeypatch.setattr(engine, "REPEATABLE_REPORTS", ())
+    assert found(tmp_path) == {"reports"}
 
 
 def found(folder: Path) -> set[str]:
