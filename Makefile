@@ -141,8 +141,8 @@ test: setup ## Lint, types, documentation, sanity, unit, golden, wrong-input and
 	pytest $(SIDE_BY_SIDE)
 
 .PHONY: long
-long: setup ## Test on the lab what takes longer: every mutant, CAs replaced, the Vault server killed (about 18 minutes)
-	$(say) "Tests on a lab of their own, about 17 minutes"
+long: setup ## Test on the lab what takes longer: every mutant, CAs replaced, the Vault server killed (about half an hour)
+	$(say) "Tests on a lab of their own, about half an hour"
 	pytest -m "long or representative or mutant" --junit-xml=artifacts/molecule/long.xml
 
 # $(call on_the_lab,FAULTS,WHAT IS MEASURED AND HOW LONG IT TAKES)
