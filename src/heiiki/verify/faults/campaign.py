@@ -38,7 +38,7 @@ from heiiki.verify.faults.gaps import (
 )
 from heiiki.verify.faults.injector import Injection
 from heiiki.verify.faults.sample import SAMPLE, sample
-from heiiki.verify.faults.trials import Equipment, Trial, trial
+from heiiki.verify.faults.trials import HEALTH_LIMIT_S, Equipment, Trial, trial
 from heiiki.verify.fleet import reading
 from heiiki.verify.network import servers
 from heiiki.verify.routing.health import Health
@@ -46,7 +46,6 @@ from heiiki.verify.stamp import StampSession, measuring
 from heiiki.verify.verdicts import Keep
 
 SETTLE_S = 0.6
-HEALTH_LIMIT_S = 60.0
 SAMPLE_S = 0.25
 GIVE_UP_AFTER = 3
 """Rows in a row whose gate stayed shut before the rest is not tried."""

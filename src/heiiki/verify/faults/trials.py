@@ -11,6 +11,7 @@ from heiiki.verify.faults.injector import Injection, Injector
 from heiiki.verify.fleet import Fleet
 
 HOLD_S = 2.5
+HEALTH_LIMIT_S = 60.0
 LOSSY_HOLD_S = 6.0
 _BEYOND_S = 1.0
 
@@ -43,7 +44,7 @@ class Trial:
 
     fault: Fault
     equipment: Equipment
-    health_limit_s: ClassVar[float] = 60.0
+    health_limit_s: ClassVar[float] = HEALTH_LIMIT_S
     outlasts_recorders: ClassVar[bool] = False
 
     def fail(self) -> Injection:

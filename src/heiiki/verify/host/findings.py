@@ -10,7 +10,7 @@ from heiiki.plan.epc import USER_PLANE
 from heiiki.plan.model import Device, EspMode, InterfaceKind, IpsecConnection, Plan
 from heiiki.verify.host.explained import CRONTABS, FALLBACKS, QDISCS, UNITS, Added
 from heiiki.verify.host.packages import unexplained
-from heiiki.verify.host.routes import unexplained_routes
+from heiiki.verify.host.routes import OVERHEAD, unexplained_routes
 from heiiki.verify.host.sockets import unexplained_packet_sockets, unexplained_sockets
 
 CLOSED, GROUP, MINIMAL = "R-CLOSED", "R-ISO-GROUP", "R-MINIMAL"
@@ -21,7 +21,6 @@ _LOCAL, _MAIN, _DEFAULT = "local", "main", "default"
 _RULES = frozenset({(0, _LOCAL), (32765, _LOCAL), (32766, _MAIN), (32767, _DEFAULT), (220, "220")})
 """The kernel's own rules, `heiiki-agent links`' place for the first, and the one of strongSwan."""
 _L3MDEV = 1000
-_OVERHEAD = frozenset({"local", "broadcast", "multicast", "anycast"})
 _POLICY = re.compile(
     r"^src (\S+) dst (\S+)(?: proto (\S+))?[^\n]*\n\s+dir (\w+)([^\n]*(?:\n\s[^\n]*)*)", re.MULTILINE
 )
@@ -124,7 +123,7 @@ def _routes(host: Host, found: Iterable[Mapping[str, Any]]) -> Iterator[Finding]
 def _routes_v6(host: Host, found: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
     """The plan has no IPv6 (it is switched off): nothing but what the kernel makes by itself is explained."""
     for one in found:
-        if one.get("type", "unicast") in _OVERHEAD or one.get("dev") in _managed(host):
+        if one.get("type", "unicast") in OVERHEAD or one.get("dev") in _managed(host):
             continue
         by_itself = one.get("protocol") == "kernel" and (one["dst"] in _OWN_V6 or one.get("dev") == "lo")
         if not by_itself:

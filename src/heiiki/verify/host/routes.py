@@ -12,7 +12,7 @@ from typing import Any
 from heiiki.plan.epc import USER_PLANE
 from heiiki.plan.model import Device, InterfaceKind
 
-_OVERHEAD = frozenset({"local", "broadcast", "multicast", "anycast"})
+OVERHEAD = frozenset({"local", "broadcast", "multicast", "anycast"})
 _ALL = IPv4Network("0.0.0.0/0")
 Route = Mapping[str, Any]
 """A route as ``ip -j route`` has it; `learned` tells whether zebra has installed it (probe ``host``)."""
@@ -31,7 +31,7 @@ def unexplained_routes(
         found: every route of every table.
     """
     for one in found:
-        if one.get("type", "unicast") in _OVERHEAD:
+        if one.get("type", "unicast") in OVERHEAD:
             continue
         prefix = _prefix(one)
         if one.get("dev") in managed:

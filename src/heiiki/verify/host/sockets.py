@@ -37,8 +37,7 @@ def unexplained_sockets(
     for one in found:
         if one["program"] in programs or _is_planned(device, services, one):
             continue
-        whose = f"{one['program'] or 'no process'}" + (f" of {one['unit']}" if one["unit"] else "")
-        yield f"socket {one['protocol']} {one['address']}:{one['port']} ({whose})"
+        yield f"socket {one['protocol']} {one['address']}:{one['port']} ({_whose(one)})"
 
 
 def unexplained_packet_sockets(
@@ -53,8 +52,11 @@ def unexplained_packet_sockets(
         speaks_arp = one["protocol"] == _ARP and one["unit"] in _SPEAK_ARP and one["unit"] in services
         if one["interface"] in apart or speaks_arp:
             continue
-        whose = f"{one['program'] or 'no process'}" + (f" of {one['unit']}" if one["unit"] else "")
-        yield f"packet socket for protocol {one['protocol']} on {one['interface']} ({whose})"
+        yield f"packet socket for protocol {one['protocol']} on {one['interface']} ({_whose(one)})"
+
+
+def _whose(one: Mapping[str, Any]) -> str:
+    return f"{one['program'] or 'no process'}" + (f" of {one['unit']}" if one["unit"] else "")
 
 
 def _is_planned(device: Device, services: Collection[str], one: Mapping[str, Any]) -> bool:

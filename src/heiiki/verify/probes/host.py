@@ -225,15 +225,19 @@ def _relations(text: str) -> list[str]:
 def _socket(line: str) -> dict[str, Any]:
     """A line of ``ss``: protocol, state, queues, local and remote address, and whose it is."""
     protocol, _, _, _, local, *_ = line.split()
-    process = _PROCESS.search(line)
     address, _, port = local.rpartition(":")
     return {
         "protocol": protocol,
         "address": address,
         "port": port,
-        "program": process[1] if process else "",
-        "unit": _unit(process[2]) if process else "",
+        **_whose(line),
     }
+
+
+def _whose(line: str) -> dict[str, str]:
+    """The program that has a socket, and the unit of it; empty where it is of no process."""
+    process = _PROCESS.search(line)
+    return {"program": process[1], "unit": _unit(process[2])} if process else {"program": "", "unit": ""}
 
 
 def _unit(pid: str) -> str:
@@ -300,9 +304,9 @@ def _packet_sockets(text: str) -> list[dict[str, str]]:
     found = []
     for line in text.splitlines():
         kind, _, _, local, *_ = line.split()
-        process, (protocol, _, interface) = _PROCESS.search(line), local.rpartition(":")
-        whose = {"program": process[1], "unit": _unit(process[2])} if process else {"program": "", "unit": ""}
-        found.append({"kind": kind, "protocol": protocol.strip("[]"), "interface": interface, **whose})
+        protocol, _, interface = local.rpartition(":")
+        place = {"protocol": protocol.strip("[]"), "interface": interface}
+        found.append({"kind": kind, **place, **_whose(line)})
     return found
 
 
