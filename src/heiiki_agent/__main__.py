@@ -21,10 +21,23 @@ PROGRAMS: Mapping[str, str] = {
 
 def main(arguments: Sequence[str]) -> int:
     """Run the part that the first argument names and return its exit status."""
-    if not arguments or arguments[0] not in PROGRAMS:
-        print(f"usage: heiiki-agent {{{','.join(PROGRAMS)}}} ...", file=sys.stderr)
+    return run("heiiki-agent", "heiiki_agent", PROGRAMS, "...", arguments)
+
+
+def run(program: str, package: str, parts: Mapping[str, str], others: str, arguments: Sequence[str]) -> int:
+    """Run the part that the first argument names and return its exit status.
+
+    Args:
+        program: what its user calls it.
+        package: what holds the modules of its parts.
+        parts: the module of each part, by its name.
+        others: the arguments of a part, for the usage.
+        arguments: the name of a part, and its arguments.
+    """
+    if not arguments or arguments[0] not in parts:
+        print(f"usage: {program} {{{','.join(parts)}}} {others}", file=sys.stderr)
         return 2
-    part = import_module(f"heiiki_agent.{PROGRAMS[arguments[0]]}")
+    part = import_module(f"{package}.{parts[arguments[0]]}")
     try:
         status: int = part.main(arguments[1:])
     except (AgentError, OSError) as error:

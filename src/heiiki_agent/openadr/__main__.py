@@ -2,9 +2,8 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 
-from heiiki_agent.errors import AgentError
+from heiiki_agent.__main__ import run
 
 PROGRAMS: Mapping[str, str] = {"vtn": "vtn.cli", "ven": "ven.cli"}
 """Module of each. Only the one that was asked for is loaded: a VEN has no aiohttp."""
@@ -12,16 +11,7 @@ PROGRAMS: Mapping[str, str] = {"vtn": "vtn.cli", "ven": "ven.cli"}
 
 def main(arguments: Sequence[str]) -> int:
     """Run the end that the first argument names and return its exit status."""
-    if not arguments or arguments[0] not in PROGRAMS:
-        print(f"usage: openadr {{{','.join(PROGRAMS)}}} CONFIG", file=sys.stderr)
-        return 2
-    part = import_module(f"heiiki_agent.openadr.{PROGRAMS[arguments[0]]}")
-    try:
-        status: int = part.main(arguments[1:])
-    except (AgentError, OSError) as error:
-        print(error, file=sys.stderr)
-        return error.exit_status if isinstance(error, AgentError) else 1
-    return status
+    return run("openadr", "heiiki_agent.openadr", PROGRAMS, "CONFIG", arguments)
 
 
 if __name__ == "__main__":

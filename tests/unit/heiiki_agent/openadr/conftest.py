@@ -1,10 +1,12 @@
 """What tests of OpenADR have in common."""
 
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from openadr_loopback import Program
 
 IN_MEMORY = Path("/dev/shm")
 
@@ -14,3 +16,13 @@ def tmp_path() -> Iterator[Path]:
     """Give a folder in memory: thousands of commits wait for no disk. A loss of power is not tried here."""
     with tempfile.TemporaryDirectory(dir=IN_MEMORY if IN_MEMORY.is_dir() else None) as folder:
         yield Path(folder)
+
+
+@pytest.fixture
+def running() -> Iterator[list[Program]]:
+    """Give a list for programs, which end with the test."""
+    programs: list[Program] = []
+    yield programs
+    for program in programs:
+        if program.process:
+            program.end(signal.SIGKILL)

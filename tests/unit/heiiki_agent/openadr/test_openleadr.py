@@ -1,7 +1,6 @@
 """Stock openleadr on the other side: what we speak is what others speak."""
 
 import json
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -18,15 +17,6 @@ from heiiki_agent.openadr.tls import Credentials
 
 PEER = Path(__file__).parents[3] / "openleadr_peer.py"
 Start = Callable[[str, int, Credentials], Path]
-
-
-@pytest.fixture
-def running() -> Iterator[list[Program]]:
-    programs: list[Program] = []
-    yield programs
-    for program in programs:
-        if program.process:
-            program.end(signal.SIGKILL)
 
 
 @pytest.fixture

@@ -27,15 +27,6 @@ def authority(tmp_path: Path) -> Authority:
 
 
 @pytest.fixture
-def running() -> Iterator[list[Program]]:
-    programs: list[Program] = []
-    yield programs
-    for program in programs:
-        if program.process:
-            program.end(signal.SIGKILL)
-
-
-@pytest.fixture
 def vtn(tmp_path: Path, authority: Authority, running: list[Program]) -> Vtn:
     made = Vtn(tmp_path, authority, ("umeda", "tenma"))
     running.append(made)
