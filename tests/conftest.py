@@ -14,6 +14,8 @@ from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ("installed", "vault_server")
+# Modules of helpers assert too, and the values are shown only of modules that pytest knows beforehand.
+pytest.register_assert_rewrite("tests.molecule.mutants", "tests.molecule.service")
 
 ROOT = Path(__file__).parent.parent
 LAB_TIMEOUT = 40 * 60
