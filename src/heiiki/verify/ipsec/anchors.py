@@ -5,6 +5,7 @@ compiled is loaded with the next reload. A certificate without the CA flag count
 believes one that was loaded for its own sake.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -18,15 +19,19 @@ from heiiki.errors import VaultError
 from heiiki.plan.model import Device, Plan
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
-from heiiki.verify.fleet import Answer, Fleet
+from heiiki.verify.fleet import Answer, Fleet, UnreadableError, reading
 from heiiki.verify.ipsec.associations import configured
 from heiiki.verify.verdicts import Keep, judged, summarise
 
 CERTIFICATES = {"lists": {"certs": ["list-certs", "list-cert", {}]}}
+LOOKS = 3
+RELOAD_S = 2.0
 NO_SERVER = "no Vault server is known here that could say which CAs the service has"
 
 Authorities = Callable[[], Sequence[x509.Certificate]]
 """Asks the service's server for every CA of the service."""
+_Known = Sequence[x509.Certificate] | str
+"""The CAs of the service, or why they are not known."""
 
 _CERTIFICATE, _LIST = "X509", "X509_CRL"
 
@@ -40,7 +45,7 @@ def verdicts(plan: Plan, fleet: Fleet, keep: Keep, authorities: Authorities | No
     """Yield a config verdict for each IKE daemon and requirement that its connections serve."""
     devices = ipsec_devices(plan)
     known = _known(authorities)
-    answers = fleet.ask("vici", {device.name: CERTIFICATES for device in devices})
+    answers = _settled(fleet, [device.name for device in devices], known)
     for device in devices:
         answer = answers[device.name]
         evidence = (keep(f"trust/anchors-{device.name}.json", answer.raw),)
@@ -52,7 +57,34 @@ def verdicts(plan: Plan, fleet: Fleet, keep: Keep, authorities: Authorities | No
             )
 
 
-def _known(authorities: Authorities | None) -> Sequence[x509.Certificate] | str:
+def _settled(fleet: Fleet, names: Sequence[str], known: _Known) -> dict[str, Answer]:
+    """Ask; look again, twice at most, at a daemon that believes something else.
+
+    One that is given new lists forgets all and then loads all, and may be asked in between. What a fault
+    loaded is seen in every look.
+    """
+    answers = dict(fleet.ask("vici", dict.fromkeys(names, CERTIFICATES)))
+    for _ in range(LOOKS - 1):
+        again = [name for name in names if _differs(known, answers[name])]
+        if not again:
+            break
+        time.sleep(RELOAD_S)
+        answers |= fleet.ask("vici", dict.fromkeys(again, CERTIFICATES))
+    return answers
+
+
+def _differs(known: _Known, answer: Answer) -> bool:
+    """Tell whether a daemon's answer speaks against it; one that cannot be read is judged as it is."""
+    if answer.error or isinstance(known, str):
+        return False
+    try:
+        with reading(answer.device):
+            return bool(problems(known, answer.data["certs"]))
+    except UnreadableError:
+        return False
+
+
+def _known(authorities: Authorities | None) -> _Known:
     """Return the CAs of the service, or why they are not known."""
     if authorities is None:
         return NO_SERVER
@@ -69,7 +101,7 @@ def _unknown(identifier: str, device: Device, evidence: tuple[Evidence, ...], wh
 def of_daemon(
     identifier: str,
     device: Device,
-    known: Sequence[x509.Certificate] | str,
+    known: _Known,
     answer: Answer,
     evidence: tuple[Evidence, ...],
 ) -> Verdict:

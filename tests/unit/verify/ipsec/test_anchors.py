@@ -1,5 +1,6 @@
 """Trust anchors: what a daemon believes, against the CAs that the service has."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,14 @@ from heiiki.requirements import Result, Stage, Verdict
 from heiiki.verify.ipsec import anchors
 
 NOW = datetime.now(UTC)
+
+
+@pytest.fixture(autouse=True)
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What would have been waited for, seconds."""
+    found: list[float] = []
+    monkeypatch.setattr(anchors.time, "sleep", found.append)
+    return found
 
 
 class Authority:
@@ -91,6 +100,24 @@ def test_whatever_else_a_daemon_believes_is_a_fail(
     found = judged(plan, fleet_of, kept, loaded)
     assert {one.result for one in found} == {Result.FAIL}
     assert all(reason in one.reason for one in found)
+
+
+@pytest.mark.parametrize(("cleared", "result"), [(1, Result.PASS), (2, Result.PASS), (3, Result.FAIL)])
+def test_a_daemon_that_is_being_given_new_lists_is_looked_at_again(
+    plan: Plan, fleet_of: Any, kept: Any, slept: list[float], cleared: int, result: Result
+) -> None:
+    """It forgets everything before it loads everything, in the first `cleared` looks."""
+    looks: Counter[str] = Counter()
+
+    def reply(device: str, *_: Any) -> dict[str, Any]:
+        looks[device] += 1
+        return {"certs": [] if device == "hub-ce-b" and looks[device] <= cleared else GOOD}
+
+    found = {one.subject: one.result for one in anchors.verdicts(plan, fleet_of(reply), kept, lambda: KNOWN)}
+    assert found.pop("trust anchors of hub-ce-b") is result
+    assert set(found.values()) == {Result.PASS}
+    assert slept == [anchors.RELOAD_S] * min(cleared, anchors.LOOKS - 1)
+    assert looks["hub-ce-a"] == 1
 
 
 def no_server() -> Any:
