@@ -7,6 +7,8 @@ from .mutants import AGENT, RELOAD_FILTER, Bench, Mutant, chosen, differing, nft
 S0017 = ("router bgp 64601 vrf s0017", "address-family ipv4 unicast")
 _PGW, _TEST_SIM, _TAKEN = "/etc/heiiki/pgw.json", "10.112.3.254", "10.112.3.153"
 """The address of the test UE's SIM, which has no session, and one that is nobody's."""
+STATION = ("lladdr", "00:00:5e:00:01:33", "dev", "lan0")
+"""Of the virtual gateway on umeda's LAN."""
 
 _KEEPALIVED_HAS = f"until python3 {AGENT} vrrp status | grep -q '\"priority\": '"
 """It reads its file some time after it was told to."""
@@ -81,7 +83,7 @@ MUTANTS = (
         "sakai-gw-b",
         (("systemctl", "stop", "heiiki-links"),),
         (("systemctl", "start", "heiiki-links"),),
-        frozenset({("R-GAP", "config", "sakai-gw-b"), ("R-DUAL", "config", "sakai-gw-b")}),
+        frozenset((one, "config", "sakai-gw-b") for one in ("R-GAP", "R-DUAL", "R-ISO-MALICE/layer-2")),
         ("config", "sessions"),
         live=frozenset({"R-DUAL"}),
     ),
@@ -124,6 +126,41 @@ MUTANTS = (
         (RELOAD_FILTER,),
         frozenset({("R-ISO-MALICE", "config", "hub-ce-a")}),
         live=frozenset({"R-ISO-MALICE"}),
+    ),
+    Mutant(
+        "the rule on who advertises the virtual gateway",
+        "umeda-gw-b",
+        (nft("flush chain inet heiiki vrrp"),),
+        (RELOAD_FILTER,),
+        frozenset({("R-ISO-MALICE/layer-2", "config", "umeda-gw-b")}),
+        ("config", "isolation"),
+        live=frozenset({"R-ISO-MALICE/layer-2"}),
+    ),
+    Mutant(
+        "the rule on who has which address of a LAN",
+        "dras",
+        (nft("flush chain arp heiiki claims"),),
+        (RELOAD_FILTER,),
+        frozenset({("R-ISO-MALICE/layer-2", "config", "dras")}),
+        live=frozenset({"R-ISO-MALICE/layer-2"}),
+        representative=True,
+    ),
+    Mutant(
+        "a neighbour's entry that ARP may change",
+        "umeda-bems",
+        (("ip", "neigh", "change", "10.16.1.17", *STATION, "nud", "reachable"),),
+        (("ip", "neigh", "change", "10.16.1.17", *STATION, "nud", "permanent"),),
+        frozenset({("R-ISO-MALICE/layer-2", "config", "umeda-bems")}),
+        representative=True,
+    ),
+    Mutant(
+        "a neighbour's entry that ARP may change, as the LAN shows it",
+        "umeda-bems",
+        (("ip", "neigh", "change", "10.16.1.17", *STATION, "nud", "reachable"),),
+        (("ip", "neigh", "change", "10.16.1.17", *STATION, "nud", "permanent"),),
+        frozenset({("R-ISO-MALICE/layer-2", "config", "umeda-bems")}),
+        ("config", "isolation"),
+        live=frozenset({"R-ISO-MALICE/layer-2"}),
     ),
     Mutant(
         "the closed group's filter",

@@ -7,7 +7,19 @@ from dataclasses import replace
 from heiiki.errors import IntentError
 from heiiki.intent import Intent, Service
 from heiiki.intent.model import Mark
-from heiiki.plan import epc, faults, floods, hub, identities, ip_vpn, keys, paths, site, test_equipment
+from heiiki.plan import (
+    epc,
+    faults,
+    floods,
+    hub,
+    identities,
+    ip_vpn,
+    keys,
+    neighbours,
+    paths,
+    site,
+    test_equipment,
+)
 from heiiki.plan.addresses import LAN_GATEWAY, host
 from heiiki.plan.context import Context
 from heiiki.plan.model import (
@@ -33,7 +45,7 @@ def build(intent: Intent) -> Plan:
     """
     revoked = {mark.written.device: mark for mark in intent.revoked}
     context = Context(intent.service, intent.sites, PROFILES[intent.service.timers], frozenset(revoked))
-    devices = _revoked(tuple(keys.keyed(_devices(context))), revoked)
+    devices = _revoked(tuple(neighbours.bound(keys.keyed(_devices(context)))), revoked)
     links = _links(context)
     ways = tuple(paths.paths(context, links))
     known = {*(device.name for device in devices), *(link.name for link in links)}

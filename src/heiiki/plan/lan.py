@@ -21,6 +21,8 @@ from heiiki.plan.model import (
 from heiiki_agent.lan_watch.settings import FAULT
 
 _MASTER, _BACKUP = 200, 100
+_VIRTUAL = "00:00:5e:00:01:"
+"""Beginning of a virtual router's link address; its identifier is the last octet (RFC 9568 7.3)."""
 _LAST_RESORT = 250
 """Distance behind every route that BGP learns (iBGP: 200)."""
 
@@ -99,7 +101,9 @@ def vrrp(context: Context, leg: Leg, *, master: bool) -> Vrrp:
         router_id=leg.lan.router_id,
         priority=_MASTER if master else _BACKUP,
         address=addr.host(leg.lan.prefix, addr.LAN_GATEWAY),
+        link_address=f"{_VIRTUAL}{leg.lan.router_id:02x}",
         peer=leg.peer,
+        peer_priority=_BACKUP if master else _MASTER,
         advert_ms=context.timers.vrrp_advert_ms,
         preempt_delay_s=context.timers.vrrp_preempt_delay_s,
         tracked_file=str(FAULT),

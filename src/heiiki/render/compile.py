@@ -3,7 +3,18 @@
 from collections.abc import Callable, Iterator
 from functools import cache
 
-from heiiki.plan.model import Device, Function, Interface, InterfaceKind, Plan, Role, Sim, StaticRoute
+from heiiki.plan.model import (
+    Device,
+    Function,
+    Interface,
+    InterfaceKind,
+    Neighbour,
+    Plan,
+    Role,
+    Sim,
+    StaticRoute,
+)
+from heiiki.plan.names import LAN_IF
 from heiiki.render import agent, credentials, ipsec, vault
 from heiiki.render.documents import by_item
 from heiiki.render.model import DeviceBuild, Part, RenderedFile, Service
@@ -13,6 +24,7 @@ from heiiki_agent.lan_watch.settings import FAULT
 _UNITS = "/etc/systemd/system"
 _FILTER = "/etc/nftables.conf"
 _LIST = "nft --stateless --terse list table inet heiiki"
+_LIST_ARP = "nft --stateless --terse list table arp heiiki"
 _CONNECTIONS = "65536"
 """Connections that a device tracks: what it answers itself, and nothing that it forwards."""
 _BASELINE = {
@@ -52,9 +64,11 @@ def compile_device(plan: Plan, device: Device) -> DeviceBuild:
 def interfaces_json(device: Device) -> str:
     """Return what `heiiki-agent links` makes the kernel match on `device`."""
     wanted = [item for item in device.interfaces if item.kind is not InterfaceKind.RADIO]
+    neighbours = [_neighbour(item) for item in device.neighbours]
     return by_item(
         {
             "interfaces": [_interface(item) for item in wanted],
+            **({"neighbours": neighbours} if neighbours else {}),
             "routes": [_route(item) for item in device.routes],
             "sysctls": _sysctls(device, wanted),
         }
@@ -75,8 +89,18 @@ def _interface(item: Interface) -> dict[str, object]:
         entry["xfrm"] = {"if_id": item.xfrm.if_id, "underlay": item.xfrm.underlay}
     if item.mpls:
         entry["mpls"] = True
+    if item.link_address:
+        entry["link_address"] = item.link_address
     entry["addresses"] = [str(address) for address in item.addresses]
     return entry
+
+
+def _neighbour(item: Neighbour) -> dict[str, object]:
+    return {
+        "address": str(item.address),
+        "link_address": item.link_address,
+        "interface": LAN_IF,
+    }
 
 
 def _route(route: StaticRoute) -> dict[str, object]:
@@ -143,8 +167,9 @@ def _links(_plan: Plan, device: Device) -> Part | None:
     if not device.interfaces or device.function is Function.HSS:
         return None
     name = "heiiki-links"
+    requirements = ("R-GAP", "R-DUAL", *_on_lan(device))
     config = RenderedFile(
-        "/etc/heiiki/links.json", interfaces_json(device), service=name, requirements=("R-GAP", "R-DUAL")
+        "/etc/heiiki/links.json", interfaces_json(device), service=name, requirements=requirements
     )
     health = agent.command("links", "check", "/etc/heiiki/links.json")
     labels = any(item.mpls for item in device.interfaces)
@@ -153,12 +178,17 @@ def _links(_plan: Plan, device: Device) -> Part | None:
     return Part((_unit(name), config, *modules), Service(name, "reload", health, restart_on=restart_on))
 
 
+def _on_lan(device: Device) -> tuple[str, ...]:
+    return ("R-ISO-MALICE/layer-2",) if device.neighbours else ()
+
+
 def _nftables(plan: Plan, device: Device) -> Part | None:
     if device.firewall is None:
         return None
     requirements = (
         _GROUP if device.role in (Role.CLOSED_GROUP_HOST, Role.EMS, Role.VAULT_SERVER) else _SEPARATION
     )
+    requirements = (*requirements, *_on_lan(device))
     if device.firewall.encrypted:
         requirements = (*requirements, "R-SEC-ACCESS")
     file = RenderedFile(
@@ -171,8 +201,9 @@ def _nftables(plan: Plan, device: Device) -> Part | None:
     )
     health = ("nft", "list", "chain", "inet", "heiiki", "prerouting")
     # The file is loaded where nothing else is, and listed from there. A table that is gone differs too.
-    wanted = ("unshare", "-n", "sh", "-c", f"nft -f {_FILTER} && {_LIST}")
-    running = ("sh", "-c", f"{_LIST} 2>&1 || true")
+    tables = f"{_LIST} && {_LIST_ARP}" if device.neighbours else _LIST
+    wanted = ("unshare", "-n", "sh", "-c", f"nft -f {_FILTER} && {tables}")
+    running = ("sh", "-c", f"({tables}) 2>&1 || true")
     service = Service("nftables", "reload", health, running=running, wanted=wanted)
     closed = RenderedFile(
         "/etc/heiiki/closed.nft",

@@ -16,10 +16,13 @@ from heiiki.plan.model import (
     InputService,
     InterfaceKind,
     Limit,
+    Neighbour,
     Plan,
     Router,
     TrafficSelector,
 )
+from heiiki.plan.names import LAN_IF
+from heiiki.plan.neighbours import claims
 
 _FEWEST_BITS = 3
 _MOST_SOURCES = 65536
@@ -47,11 +50,13 @@ def _environment() -> jinja2.Environment:
         answered,
         beyond,
         braces,
+        claims,
         dispatched,
         half_open,
         identifier,
         ike_table,
         label_neighbors,
+        lan_side,
         limited,
         local_selector,
         management_side,
@@ -62,6 +67,7 @@ def _environment() -> jinja2.Environment:
         opened,
         opening,
         own_addresses,
+        pairs,
         quoted,
         remote_selector,
         secret,
@@ -242,6 +248,11 @@ def multicast_copy(device: Device) -> str:
     return f'iifname "{device.vrrp.interface}" ip daddr {_ON_LINK}' if device.vrrp else ""
 
 
+def lan_side(device: Device) -> str:
+    """Return the interfaces by which packets of a device's LAN come in, its virtual gateway's too."""
+    return quoted((LAN_IF, *([device.vrrp.virtual_interface] if device.vrrp else [])))
+
+
 def nested(device: Device) -> tuple[str, ...]:
     """Return the encrypted interfaces that are themselves the inside of a tunnel: ESP comes in ESP there."""
     encrypted = device.firewall.encrypted if device.firewall else ()
@@ -313,6 +324,11 @@ def identifier(interface: str) -> str:
 def braces(items: Iterable[object]) -> str:
     """Return an nftables set of addresses, prefixes or numbers."""
     return f"{{ {', '.join(_some(items))} }}"
+
+
+def pairs(neighbours: Iterable[Neighbour]) -> Iterator[str]:
+    """Yield address and link address of each neighbour, as nftables concatenates them."""
+    return (f"{one.address} . {one.link_address}" for one in neighbours)
 
 
 def quoted(items: Iterable[str]) -> str:

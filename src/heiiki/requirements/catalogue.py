@@ -79,6 +79,12 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         "R-ISO-MALICE/layer-2",
         "TR-1072 4.4",
         "A host on a LAN cannot take the place of gateway or neighbour (ARP, VRRP)",
+        (_C, _L),
+    ),
+    Requirement(
+        "R-ISO-MALICE/port",
+        "TR-1072 4.4",
+        "A port of a LAN's switch lets in its own device alone (802.1X, port security)",
         (),
     ),
     Requirement(

@@ -37,7 +37,7 @@ from heiiki.verify.ipsec import (
     supervision,
     wire,
 )
-from heiiki.verify.isolation import carrier, control, group, sample, sites, spoofing
+from heiiki.verify.isolation import carrier, control, group, lan, sample, sites, spoofing
 from heiiki.verify.isolation.packets import send_probes
 from heiiki.verify.routing import sessions
 from heiiki.verify.routing.health import Health, UnhealthyError
@@ -249,6 +249,7 @@ def _isolation(scene: _Scene) -> Iterator[Verdict]:
     yield from carrier.verdicts(plan, probe_run, scene.keep)
     yield from spoofing.verdicts(plan, probe_run, scene.keep, readings)
     yield from _control(scene, random)
+    yield from lan.verdicts(plan, devices, scene.keep, random, scene.patience)
 
 
 def _control(scene: _Scene, random: Random) -> Iterator[Verdict]:

@@ -17,7 +17,7 @@ from heiiki.verify.config import server
 from heiiki.verify.config.running import filter_subject, filtered, requirements_of
 from heiiki.verify.host import state
 from heiiki.verify.ipsec import anchors, cleartext, refusals, space, supervision
-from heiiki.verify.isolation import carrier, control, sites, spoofing
+from heiiki.verify.isolation import carrier, control, lan, sites, spoofing
 from heiiki.verify.network import gateways, host
 from heiiki.verify.routing.expected import expectations
 
@@ -89,6 +89,7 @@ def _of_isolation(plan: Plan) -> Named:
     exits = dict.fromkeys(one.out for one in spoofing.packets(plan) if one.topic == spoofing.TOPIC)
     yield from (("R-ISO-MALICE", spoofing.exit_subject(plan, out)) for out in exits)
     yield from ((control.REQUIREMENT, subject) for subject in control.subjects(plan))
+    yield from ((lan.REQUIREMENT, subject) for subject in lan.subjects(plan))
 
 
 def _of_trials(plan: Plan) -> Named:

@@ -14,6 +14,7 @@ The file is JSON::
     {"interfaces": [{"name": "gre-a", "kind": "gre", "mtu": 1400, "vrf": null, "table": null,
                      "gre": {"local": "10.64.0.11", "remote": "10.16.0.1"},
                      "addresses": ["172.16.0.1/30"], "mpls": false}],
+     "neighbours": [{"address": "10.1.0.4", "link_address": "02:00:0a:01:00:04", "interface": "lan0"}],
      "routes": [{"prefix": "10.2.0.0/16", "via": "10.1.0.2", "interface": null, "vrf": null}],
      "sysctls": {"net.ipv4.ip_forward": "1"}}
 
@@ -21,5 +22,6 @@ Kinds: ``ethernet`` (a port: never made, never removed), ``loopback``, ``vrf`` (
 2784, with `gre`), ``xfrm`` (what is routed there leaves in ESP, RFC 4303; with `xfrm`, the ID of its policies
 and the port below it: ``{"if_id": 1, "underlay": "wan0"}``), ``dummy``, ``wwan`` (made by the modem, perhaps
 later: left alone, what hangs on it waits). Tunnels, VRFs and dummies that this program made and that are no
-longer listed are removed.
+longer listed are removed. A port with `link_address` is given that one. Neighbours are permanent: no ARP
+message changes them. On the listed interfaces there are no other permanent ones.
 """

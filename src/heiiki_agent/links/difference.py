@@ -92,16 +92,20 @@ def difference(wanted: Wanted, state: State) -> Difference:
     missing = [route for route in routes if not any(had.fulfils(route) for had in rest.routes)]
     rules = _rules(state) if any(link.kind == "vrf" for link in links) else []
     before, after = _settings(wanted, rest)
-    touched = bool(lost or linkwise)
+    unknown = [one for one in wanted.neighbours if one not in rest.neighbours]
+    repeated = [f"route replace {r}" for r in routes if r not in missing]
+    repeated += [f"neigh replace {one}" for one in wanted.neighbours if one not in unknown]
     return Difference(
         batch=(
             *_stale_routes(wanted, rest),
+            *_stale_neighbours(wanted, rest),
             *lost,
             *linkwise,
             *rules,
             *(f"route replace {r}" for r in missing),
+            *(f"neigh replace {one}" for one in unknown),
         ),
-        repeats=tuple(f"route replace {r}" for r in routes if touched and r not in missing),
+        repeats=tuple(repeated) if lost or linkwise else (),
         before=before,
         after=after,
     )
@@ -122,6 +126,16 @@ def _stale_routes(wanted: Wanted, state: State) -> list[str]:
     return [f"route del {route}" for route in sorted(state.routes) if route.key not in keys]
 
 
+def _stale_neighbours(wanted: Wanted, state: State) -> list[str]:
+    """A permanent entry that is not planned holds an address for another station, and no ARP corrects it."""
+    listed = {(one.address, one.interface) for one in wanted.neighbours}
+    return [
+        f"neigh del {one.address} dev {one.interface}"
+        for one in sorted(state.neighbours)
+        if one.interface in wanted.names and (one.address, one.interface) not in listed
+    ]
+
+
 def _make(link: Link, there: Link | None) -> Iterator[str]:
     """Make the interface, put it in its VRF, set it up: in that order, a change of VRF empties its routes."""
     if there is None:
@@ -133,6 +147,8 @@ def _make(link: Link, there: Link | None) -> Iterator[str]:
         yield f"link set {link.name} {f'master {link.vrf}' if link.vrf else 'nomaster'}"
     if link.mtu is not None and link.mtu != there.mtu:
         yield f"link set {link.name} mtu {link.mtu}"
+    if link.link_address is not None and link.link_address != there.link_address:
+        yield f"link set {link.name} address {link.link_address}"
     if not there.up:
         yield f"link set {link.name} up"
 

@@ -18,6 +18,7 @@ from heiiki_agent.links.model import (
     Difference,
     Kind,
     Link,
+    Neighbour,
     Route,
     State,
     Tunnel,
@@ -36,18 +37,20 @@ def read_state(wanted: Wanted, owned: Path) -> State:
         AgentError: when ``ip`` fails or answers nonsense.
     """
     query = f"address show\nroute show table all proto {PROTOCOL}\nrule show\n"
+    query += "neigh show nud permanent\n"
     answers = list(_documents(_ip(["-json", "-details", "-N", "-batch", "-"], query)))
     if len(answers) != len(query.splitlines()):
         raise AgentError(
             "ip -batch: answered fewer lists than asked for; is iproute2 5.0 or later installed?"
         )
-    addresses, routes, rules = answers
+    addresses, routes, rules, neighbours = answers
     return State(
         links=links_from(addresses),
         routes=frozenset(_route_from(route) for route in routes),
         rules=frozenset((rule["priority"], str(rule.get("table", ""))) for rule in rules),
         sysctls={key: _read_sysctl(key) for key in wanted.sysctls},
         owned=_read_owned(owned),
+        neighbours=frozenset(_neighbours_from(neighbours)),
     )
 
 
@@ -99,6 +102,7 @@ def _link_from(item: Mapping[str, Any], kinds: Mapping[str, str | None]) -> Link
         gre=Tunnel(data.get("local", "any"), data.get("remote", "any")) if kind == "gre" else None,
         xfrm=Xfrm(int(str(data.get("if_id", 0)), 0), item.get("link", "")) if kind == "xfrm" else None,
         addresses=tuple(_addresses_from(item.get("addr_info", ()))),
+        link_address=None if kind in _MADE else item.get("address"),
         up="UP" in item["flags"],
     )
 
@@ -120,6 +124,13 @@ def _route_from(item: Mapping[str, Any]) -> Route:
         kind=int(item.get("type", UNICAST)),
         metric=item.get("metric", 0),
     )
+
+
+def _neighbours_from(answer: Iterable[Mapping[str, Any]]) -> Iterator[Neighbour]:
+    """Those of IPv4: the plan has no other (IPv6 is switched off)."""
+    for item in answer:
+        if ":" not in item["dst"] and "lladdr" in item:
+            yield Neighbour(item["dst"], item["lladdr"], item["dev"])
 
 
 def _read_sysctl(key: str) -> str | None:

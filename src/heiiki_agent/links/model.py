@@ -25,6 +25,8 @@ GLOBAL_SCOPE = 253  # scopes from here on (link, host) are the kernel's own
 Name = Annotated[str, r"(?!\.\.?$)[A-Za-z0-9._-]{1,15}"]
 Kind = Literal["vrf", "gre", "xfrm", "dummy", "ethernet", "loopback", "wwan"]
 _Address = Annotated[str, IPv4Address]
+_LinkAddress = Annotated[str, r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}"]
+"""Of a single station (IEEE 802): the last bit of the first octet is 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Link:
     xfrm: Xfrm | None = None
     addresses: tuple[Annotated[str, IPv4Interface], ...] = ()
     mpls: bool = False
+    link_address: _LinkAddress | None = None
     up: bool = True
 
 
@@ -92,6 +95,19 @@ class Route:
         return " ".join([*words, "proto", str(PROTOCOL)])
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Neighbour:
+    """A permanent entry of the kernel's table of neighbours (RFC 826): which station has an address."""
+
+    address: _Address
+    link_address: _LinkAddress
+    interface: Name
+
+    def __str__(self) -> str:
+        """As ``ip neigh`` writes it."""
+        return f"{self.address} lladdr {self.link_address} dev {self.interface} nud permanent"
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """The file, parsed."""
@@ -99,6 +115,7 @@ class Wanted:
     links: tuple[Link, ...]
     routes: tuple[Route, ...]
     sysctls: dict[str, str]
+    neighbours: tuple[Neighbour, ...] = ()
 
     @property
     def names(self) -> frozenset[str]:
@@ -120,6 +137,7 @@ class State:
     rules: frozenset[tuple[int, str]] = frozenset()
     sysctls: dict[str, str | None] = field(default_factory=dict)
     owned: dict[str, str] = field(default_factory=dict)
+    neighbours: frozenset[Neighbour] = frozenset()
 
     def without(self, names: frozenset[str]) -> "State":
         """Return the state after the links `names` are gone, with their routes and their hold on members."""
@@ -137,7 +155,7 @@ class Difference:
     """What to do: `batch` for ``ip``, `repeats` after it, and settings to write before and after.
 
     Attributes:
-        repeats: routes that were there but may have gone with a change of their interface.
+        repeats: routes and neighbours that were there but may have gone with a change of their interface.
         before: settings that exist already; the new interfaces inherit some of them.
         after: settings of interfaces that the batch makes.
     """

@@ -17,6 +17,7 @@ from heiiki_agent.links.model import (
     UNREACHABLE,
     Link,
     Name,
+    Neighbour,
     Route,
     Wanted,
 )
@@ -45,6 +46,7 @@ class Settings:
     """The file, parsed."""
 
     interfaces: tuple[Link, ...] = ()
+    neighbours: tuple[Neighbour, ...] = ()
     routes: tuple[StaticRoute, ...] = ()
     sysctls: dict[Setting, str] = field(default_factory=dict)
 
@@ -70,7 +72,13 @@ def parse(text: str, where: str) -> Wanted:
 def _wanted(settings: Settings, where: str) -> Wanted:
     links = settings.interfaces
     tables = {link.name: link.table for link in links if link.kind == "vrf"}
-    if problems := [*_inconsistent(links), *_unknown_vrfs(settings, tables), *_twice(settings)]:
+    problems = [
+        *_inconsistent(links),
+        *_unknown_vrfs(settings, tables),
+        *_unknown_ports(settings),
+        *_twice(settings),
+    ]
+    if problems:
         raise AgentError("\n".join(f"{where}: {problem}" for problem in problems))
     routes = tuple(
         Route(
@@ -83,7 +91,7 @@ def _wanted(settings: Settings, where: str) -> Wanted:
         for route in settings.routes
     )
     sysctls = {_path(key): " ".join(value.split()) for key, value in settings.sysctls.items()}
-    return Wanted(links, (*routes, *_last_resorts(links)), sysctls | _mpls(links))
+    return Wanted(links, (*routes, *_last_resorts(links)), sysctls | _mpls(links), settings.neighbours)
 
 
 def _inconsistent(links: Iterable[Link]) -> Iterable[str]:
@@ -92,6 +100,8 @@ def _inconsistent(links: Iterable[Link]) -> Iterable[str]:
             if (link.kind == kind) != (value is not None):
                 key = "table" if kind == "vrf" else kind
                 yield f"interface {link.name}.{key}: belongs to kind {kind}, and every {kind} needs it"
+        if link.link_address is not None and link.kind != "ethernet":
+            yield f"interface {link.name}.link_address: only a port (kind ethernet) has one; leave it out"
 
 
 def _unknown_vrfs(settings: Settings, tables: dict[str, int | None]) -> Iterable[str]:
@@ -102,9 +112,17 @@ def _unknown_vrfs(settings: Settings, tables: dict[str, int | None]) -> Iterable
             yield f"{where}.vrf: {vrf} is not listed with kind vrf; add it"
 
 
+def _unknown_ports(settings: Settings) -> Iterable[str]:
+    ports = {link.name for link in settings.interfaces if link.kind == "ethernet"}
+    for one in settings.neighbours:
+        if one.interface not in ports:
+            yield f"neighbour {one.address}.interface: {one.interface} is not a listed port; add it"
+
+
 def _twice(settings: Settings) -> Iterable[str]:
     names = Counter(f"interface {link.name}" for link in settings.interfaces)
     names += Counter(f"route {one.prefix} in {one.vrf or 'main'}, {one.metric}" for one in settings.routes)
+    names += Counter(f"neighbour {one.address} on {one.interface}" for one in settings.neighbours)
     return (f"{name}: is listed twice; keep one" for name, count in names.items() if count > 1)
 
 

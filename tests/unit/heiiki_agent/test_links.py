@@ -102,6 +102,26 @@ def test_what_does_not_fit_together_is_named_at_once() -> None:
     ]
 
 
+NEIGHBOUR = {"address": "10.17.0.4", "link_address": "02:00:0a:11:00:04", "interface": "lan0"}
+
+
+def test_a_neighbour_is_a_single_station_on_a_port() -> None:
+    group = NEIGHBOUR | {"link_address": "01:00:5e:00:00:12"}
+    with pytest.raises(AgentError, match=r"01:00:5e:00:00:12.* does not match"):
+        wanted(interfaces=[LAN], neighbours=[group])
+    with pytest.raises(AgentError) as caught:
+        wanted(
+            interfaces=[GRE | {"link_address": "02:00:0a:11:00:02"}],
+            neighbours=[NEIGHBOUR, NEIGHBOUR],
+        )
+    assert str(caught.value).splitlines() == [
+        "links.json: interface gre-a.link_address: only a port (kind ethernet) has one; leave it out",
+        "links.json: neighbour 10.17.0.4.interface: lan0 is not a listed port; add it",
+        "links.json: neighbour 10.17.0.4.interface: lan0 is not a listed port; add it",
+        "links.json: neighbour 10.17.0.4 on lan0: is listed twice; keep one",
+    ]
+
+
 def test_broken_json_is_placed() -> None:
     with pytest.raises(AgentError, match=r"^F:1:2: is not JSON: "):
         parse("{", "F")
@@ -217,6 +237,49 @@ def test_matching_device_is_left_alone() -> None:
         frozenset({Route(254, "10.9.0.0/16", "10.0.0.2", "core0")}),
     )
     assert difference(plan, state) == model.Difference()
+
+
+def test_neighbours_are_permanent_and_nobody_else_is() -> None:
+    plan = wanted(
+        interfaces=[LAN | {"link_address": "02:00:0a:11:00:02"}],
+        neighbours=[NEIGHBOUR, NEIGHBOUR | {"address": "10.17.0.5", "link_address": "02:00:0a:11:00:05"}],
+    )
+    own = Link("lan0", "ethernet", 1500, addresses=("10.17.0.2/32",), link_address="02:00:0a:11:00:02")
+    kept = model.Neighbour("10.17.0.5", "02:00:0a:11:00:05", "lan0")
+    there = frozenset(
+        {
+            kept,
+            model.Neighbour("10.17.0.4", "02:00:0a:11:00:09", "lan0"),
+            model.Neighbour("10.17.0.9", "02:00:0a:11:00:09", "lan0"),
+            model.Neighbour("192.0.2.9", "02:00:0a:11:00:09", "mgmt0"),
+        }
+    )
+    change = difference(plan, State({"lan0": own}, neighbours=there))
+    assert change.batch == (
+        "neigh del 10.17.0.9 dev lan0",
+        "neigh replace 10.17.0.4 lladdr 02:00:0a:11:00:04 dev lan0 nud permanent",
+    )
+    assert change.repeats == ()
+    assert difference(plan, State({"lan0": own}, neighbours=frozenset(plan.neighbours))) == model.Difference()
+
+
+def test_another_link_address_empties_the_table_of_neighbours() -> None:
+    plan = wanted(interfaces=[LAN | {"link_address": "02:00:0a:11:00:02"}], neighbours=[NEIGHBOUR])
+    own = Link("lan0", "ethernet", 1500, addresses=("10.17.0.2/32",), link_address="52:54:00:00:00:01")
+    change = difference(plan, State({"lan0": own}, neighbours=frozenset(plan.neighbours)))
+    assert change.batch == ("link set lan0 address 02:00:0a:11:00:02",)
+    assert change.repeats == ("neigh replace 10.17.0.4 lladdr 02:00:0a:11:00:04 dev lan0 nud permanent",)
+
+
+def test_permanent_neighbours_are_read_as_the_kernel_lists_them() -> None:
+    answer = [
+        {"dst": "10.17.0.4", "dev": "lan0", "lladdr": "02:00:0a:11:00:04", "state": ["PERMANENT"]},
+        {"dst": "fe80::1", "dev": "lan0", "lladdr": "02:00:0a:11:00:04", "state": ["PERMANENT"]},
+        {"dst": "10.17.0.5", "dev": "lan0", "state": ["PERMANENT"]},
+    ]
+    assert list(kernel._neighbours_from(answer)) == [
+        model.Neighbour("10.17.0.4", "02:00:0a:11:00:04", "lan0")
+    ]
 
 
 def test_change_of_an_interface_writes_its_routes_again() -> None:

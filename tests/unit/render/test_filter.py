@@ -291,3 +291,34 @@ def test_no_tcp_segment_is_larger_than_the_smaller_path(plan: Plan) -> None:
     rule = " maxseg size > 1258 tcp option maxseg size set 1258"
     assert {name for name, rules in clamped.items() if rules == [rule]} == tunnelled
     assert all(not rules for name, rules in clamped.items() if name not in tunnelled)
+
+
+def test_vrrp_is_taken_of_the_other_gateway_alone_and_before_any_budget(plan: Plan) -> None:
+    """Address, link address and number of hops, and no priority that it does not have (RFC 9568)."""
+    routers = [device for device in filters(plan) if device.vrrp]
+    assert len(routers) == 6
+    for device in routers:
+        vrrp, rules = device.vrrp, render("linux/nftables.conf.j2", plan, device)
+        assert vrrp
+        accepted, dropped = chain(rules, "vrrp")[-2:]
+        assert dropped == "counter name refused_vrrp drop"
+        for match in (
+            f"ip saddr {vrrp.peer} ",
+            f"ether saddr {vrrp.link_address} ",
+            "ip ttl 255 ",
+            f"@th,8,8 {vrrp.router_id} ",
+            f"@th,16,8 {{ 0, {vrrp.peer_priority} }} ",
+        ):
+            assert match in accepted
+        assert "hook prerouting priority raw + 2;" in rules.partition("chain vrrp {")[2].partition("}")[0]
+
+
+def test_each_planned_address_of_a_lan_has_one_station(plan: Plan) -> None:
+    for device in filters(plan):
+        rules = render("linux/nftables.conf.j2", plan, device)
+        assert bool(device.neighbours) == ("table arp heiiki {" in rules)
+        if device.neighbours:
+            (rule,) = chain(rules.partition("table arp heiiki {\n")[2], "claims")
+            for one in device.neighbours:
+                assert f"{one.address} . {one.link_address}" in rule
+            assert rule.endswith("counter name forged_arp drop")

@@ -60,6 +60,7 @@ class FakeTransport:
             "send": "packets",
             "compare": "running",
             "flood": "flood",
+            "forge": "forge",
             "put": "stamp_client",
             "packets": "traffic",
             "ask": "vici",

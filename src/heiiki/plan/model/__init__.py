@@ -16,7 +16,7 @@ from heiiki.plan.model.firewall import (
 )
 from heiiki.plan.model.interfaces import Gre, Interface, InterfaceKind, Xfrm
 from heiiki.plan.model.ipsec import EspMode, IpsecConnection, TrafficSelector
-from heiiki.plan.model.lan import LanWatch, Vrrp
+from heiiki.plan.model.lan import LanWatch, Neighbour, Vrrp
 from heiiki.plan.model.mobile import MobilePlan, Pgw, Sim
 from heiiki.plan.model.networks import ClosedNetwork, Network
 from heiiki.plan.model.pki import (
@@ -78,6 +78,7 @@ __all__ = [
     "Management",
     "ManagementAccess",
     "MobilePlan",
+    "Neighbour",
     "Network",
     "Path",
     "Pgw",

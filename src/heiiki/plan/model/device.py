@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from heiiki.plan.model.firewall import Firewall
 from heiiki.plan.model.interfaces import Interface, InterfaceKind
 from heiiki.plan.model.ipsec import IpsecConnection
-from heiiki.plan.model.lan import LanWatch, Vrrp
+from heiiki.plan.model.lan import LanWatch, Neighbour, Vrrp
 from heiiki.plan.model.mobile import Pgw, Sim
 from heiiki.plan.model.networks import Network
 from heiiki.plan.model.pki import CrlSource, Identity, VaultClient, VaultServer
@@ -68,6 +68,7 @@ class Device:
         managed: a role of ours provisions it; otherwise it is a carrier's, the customer's, or the lab's.
         site: name of the site it stands at, or None.
         networks: the closed networks whose path it is on.
+        neighbours: the other devices of its LAN, whose link addresses it knows by the plan.
         host: name used in certificates and on the console.
         revoked: why and since when the device is revoked, as human-readable text; empty when it is not.
         revoked_sim: IMSI of the SIM that was in it then.
@@ -85,6 +86,7 @@ class Device:
     firewall: Firewall | None = None
     vrrp: Vrrp | None = None
     lan_watch: LanWatch | None = None
+    neighbours: tuple[Neighbour, ...] = ()
     routes: tuple[StaticRoute, ...] = ()
     pgw: Pgw | None = None
     subscribers: tuple[Sim, ...] = ()

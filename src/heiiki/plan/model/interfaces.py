@@ -47,6 +47,7 @@ class Interface:
         vrf: the VRF the interface is in.
         table: routing table, for kind ``vrf``.
         mpls: labelled packets are accepted here.
+        link_address: the link address (MAC) that it has on its LAN; None: the hardware's own.
     """
 
     name: str
@@ -59,3 +60,4 @@ class Interface:
     mpls: bool = False
     gre: Gre | None = None
     xfrm: Xfrm | None = None
+    link_address: str | None = None

@@ -1,4 +1,4 @@
-"""What a gateway does for its LAN: the virtual gateway, and the watch over the LAN's route."""
+"""What a device does for its LAN: the virtual gateway, the watch over the LAN's route, and its neighbours."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
@@ -9,6 +9,8 @@ class Vrrp:
     """The virtual gateway of a LAN (RFC 9568).
 
     Attributes:
+        link_address: the virtual router's own link address (RFC 9568 7.3), from which it also advertises.
+        peer_priority: what the other gateway advertises, besides 0 when it resigns.
         tracked_file: while it holds another number than 0, the gateway takes no part.
     """
 
@@ -17,7 +19,9 @@ class Vrrp:
     router_id: int
     priority: int
     address: IPv4Address
+    link_address: str
     peer: IPv4Address
+    peer_priority: int
     advert_ms: int
     preempt_delay_s: int
     tracked_file: str
@@ -37,3 +41,11 @@ class LanWatch:
     beyond: IPv4Network
     probe_ms: int
     lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """An address on a LAN, and the link address (MAC) of the one device that answers for it."""
+
+    address: IPv4Address
+    link_address: str

@@ -16,11 +16,11 @@ from heiiki.plan.model import Device, InterfaceKind
 from heiiki.plan.names import LAN_IF, LAN_VIRTUAL_IF
 
 GAP, DUAL, SITE = "R-GAP", "R-DUAL", "R-ISO-SITE"
-CONTROL = "R-ISO-MALICE/control"
+CONTROL, LAYER2 = "R-ISO-MALICE/control", "R-ISO-MALICE/layer-2"
 CARRIER, GROUP, MALICE, ACCESS = "R-ISO-CARRIER", "R-ISO-GROUP", "R-ISO-MALICE", "R-SEC-ACCESS"
 
 _SHOWN = 300
-_OURS = ("inet", "heiiki")
+_TABLE, _INET, _ARP = "heiiki", "inet", "arp"
 _GRE = {"gre", "47", 47}
 
 Concerned = frozenset[str]
@@ -51,6 +51,13 @@ class Difference:
 def of_health(path: str, text: str) -> Difference:
     """Return the difference that a service's own check tells of: of the links, that one is not as planned."""
     return Difference(path, f" {text}", _HEALTH.get(path, NOT_KNOWN))
+
+
+def of_links(path: str, name: str, command: str) -> Difference:
+    """Return the difference that a command is, which the program that keeps links would give the kernel."""
+    words = command.split()
+    neighbours = words[:1] == ["neigh"] or (words[:2] == ["link", "set"] and words[3:4] == ["address"])
+    return Difference(path, f" {name} does not work: {command}", frozenset({LAYER2 if neighbours else DUAL}))
 
 
 _HEALTH: Mapping[str, Concerned] = {"/etc/heiiki/links.json": frozenset({DUAL})}
@@ -156,7 +163,7 @@ def of_filter(
         before, after = _in(wanted, chain), _in(there, chain)
         if before != after and set(map(_key, before)) == set(map(_key, after)):
             text = f" the kernel's packet filter differs: {chain[2]} has another order, or a rule twice"
-            yield Difference(path, text, _of_chain(chain[2]) if chain[2] in chains else NOT_KNOWN)
+            yield Difference(path, text, _of_chain(chain[0], chain[2]) if chain[2] in chains else NOT_KNOWN)
 
 
 def _filter_text(kind: str, one: Object) -> str:
@@ -180,12 +187,15 @@ def _in(objects: Sequence[Object], chain: tuple[str, str, str]) -> list[Object]:
 def _of_object(device: Device, one: Object, chains: Collection[str], *, missing: bool) -> Concerned:
     """What an object concerns: a rule or chain where the plan has the chain, a counter of the plan."""
     ((kind, value),) = one.items()
-    if (value["family"], value["name" if kind == "table" else "table"]) != _OURS:
+    family = value["family"]
+    if family not in {_INET, _ARP} or value["name" if kind == "table" else "table"] != _TABLE:
         return NOT_KNOWN
+    if family == _ARP:
+        return frozenset({LAYER2})
     if kind == "rule" and value["chain"] in chains and (missing or _only_judges(value["expr"])):
         return _of_rule(device, value["chain"], value["expr"], missing=missing)
     if kind == "chain" and value["name"] in chains:
-        return _of_chain(value["name"])
+        return _of_chain(family, value["name"])
     if kind == "counter" and missing:
         return _of_counter(value["name"])
     return NOT_KNOWN
@@ -203,6 +213,7 @@ _CHAINS: tuple[tuple[str, Concerned], ...] = (
     ("from_", frozenset({MALICE})),
     ("prerouting", frozenset({MALICE})),
     ("limits", frozenset({MALICE})),
+    ("vrrp", frozenset({LAYER2})),
     ("encrypted", frozenset({ACCESS})),
     ("output", frozenset({ACCESS})),
     ("forward", frozenset({SITE, CARRIER})),
@@ -214,12 +225,15 @@ _COUNTERS: tuple[tuple[str, Concerned], ...] = (
     ("limited_", frozenset({MALICE})),
     ("clear_", frozenset({ACCESS})),
     ("between_sites", frozenset({SITE})),
+    ("refused_vrrp", frozenset({LAYER2})),
     ("refused_forward", frozenset({SITE})),
     ("refused_input", frozenset({CARRIER, GROUP})),
 )
 
 
-def _of_chain(name: str) -> Concerned:
+def _of_chain(family: str, name: str) -> Concerned:
+    if family == _ARP:
+        return frozenset({LAYER2})
     return next((concerned for start, concerned in _CHAINS if name.startswith(start)), NOT_KNOWN)
 
 
@@ -229,7 +243,7 @@ def _of_counter(name: str) -> Concerned:
 
 def _of_rule(device: Device, chain: str, expression: Sequence[Any], *, missing: bool) -> Concerned:
     """A rule may concern less than its chain: it says between which interfaces, and of which protocol."""
-    concerned = _of_chain(chain)
+    concerned = _of_chain(_INET, chain)
     if chain == "forward" and _stays_inside(device, expression):
         return concerned - {CARRIER}
     if chain == "input":

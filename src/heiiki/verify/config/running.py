@@ -10,7 +10,7 @@ from heiiki.plan.model import Device, Plan
 from heiiki.render.model import DeviceBuild, RenderedFile
 from heiiki.requirements import Result, Stage, Verdict, requirement
 from heiiki.requirements.verdict import Evidence
-from heiiki.verify.config.attribution import Difference, of_filter, of_frr, of_health, of_key
+from heiiki.verify.config.attribution import Difference, of_filter, of_frr, of_health, of_key, of_links
 from heiiki.verify.config.programs import runs_otherwise
 from heiiki.verify.fleet import Answer, Fleet
 from heiiki.verify.routing import units
@@ -19,7 +19,7 @@ from heiiki.verify.verdicts import Keep, judged, live, summarise, unknown
 from heiiki_agent import frr
 
 _SECRET = re.compile(r"\{\{secret:[^}]*\}\}")
-_FRR, _NFTABLES = "/etc/frr/frr.conf", "/etc/nftables.conf"
+_FRR, _NFTABLES, _LINKS = "/etc/frr/frr.conf", "/etc/nftables.conf", "/etc/heiiki/links.json"
 _SHOWN = 300
 _SIGNED_PORTS = (179, 646)
 _SESSIONS = (
@@ -195,12 +195,21 @@ def _of_programs(device: Device, build: DeviceBuild, said: Mapping[str, Any]) ->
         if found is None or found["rc"] is None:
             continue
         if found["rc"]:
-            told = (found["out"] + found["err"]).strip().replace("\n", "; ")[:_SHOWN]
-            yield of_health(path, f"{name} does not work: {told or 'it says nothing'}")
+            yield from _unhealthy(path, name, found)
         else:
             yield from (
                 of_health(path, f"runs otherwise: {text}") for text in runs_otherwise(device, path, found)
             )
+
+
+def _unhealthy(path: str, name: str, found: Mapping[str, Any]) -> Iterator[Difference]:
+    """Yield why the check of a program failed; that of the links lists what it would do, a command a line."""
+    commands = found["out"].strip().splitlines()
+    if path == _LINKS and commands and not found["err"].strip():
+        yield from (of_links(path, name, command) for command in commands)
+        return
+    told = (found["out"] + found["err"]).strip().replace("\n", "; ")[:_SHOWN]
+    yield of_health(path, f"{name} does not work: {told or 'it says nothing'}")
 
 
 def _unreadable(path: str, said: Mapping[str, Any]) -> Iterator[str]:

@@ -72,6 +72,10 @@ _PACKETS = {
 }
 
 
+_BEFORE_BUDGET = {"vrrp": ("refused_vrrp",)}
+"""Counters of rules that drop what is forged before a budget counts it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Flood:
     """Who sends what where.
@@ -100,7 +104,7 @@ class Count:
     Attributes:
         sent: packets that left the sender.
         arrived: those that reached the flooded device, before any of its rules.
-        dropped: those that its budget's rule dropped.
+        dropped: those that its budget's rule dropped, or one before it that knows them as forged.
         seconds: between the two readings of the counters.
     """
 
@@ -211,7 +215,8 @@ def _dropped(fleet: Fleet, one: Flood) -> int:
     counters, failures = read_counters(fleet, [one.flooded])
     if failures:
         raise HeiikiError(failures[one.flooded])
-    return counters[one.flooded][f"limited_{one.service}"]
+    names = (f"limited_{one.service}", *_BEFORE_BUDGET.get(one.service, ()))
+    return sum(counters[one.flooded][name] for name in names)
 
 
 @contextmanager

@@ -148,6 +148,7 @@ def _rules(_host: Host, found: Iterable[Mapping[str, Any]]) -> Iterator[Finding]
 
 def _tables(host: Host, found: Mapping[str, Any]) -> Iterator[Finding]:
     ours = {("inet", "heiiki")} if host.device.firewall is not None else set()
+    ours |= {("arp", "heiiki")} if host.device.neighbours else set()
     ours |= {("ip", "heiiki_pgw")} if host.device.pgw is not None else set()
     for one in (item["table"] for item in found.get("nftables", ()) if "table" in item):
         if (one["family"], one["name"]) not in ours:

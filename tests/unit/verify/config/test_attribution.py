@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 
 from heiiki.plan.model import Plan
-from heiiki.verify.config.attribution import Difference, of_filter, of_frr
+from heiiki.verify.config.attribution import Difference, of_filter, of_frr, of_links
 
 GAP, DUAL, SITE, CARRIER = "R-GAP", "R-DUAL", "R-ISO-SITE", "R-ISO-CARRIER"
 GROUP, MALICE, ACCESS = "R-ISO-GROUP", "R-ISO-MALICE", "R-SEC-ACCESS"
+LAYER2 = "R-ISO-MALICE/layer-2"
 ROUTING = frozenset({GAP, DUAL, SITE})
-FILTER = frozenset({SITE, CARRIER, MALICE, ACCESS})
+FILTER = frozenset({SITE, CARRIER, MALICE, ACCESS, LAYER2})
 VRF = "router bgp 64601 vrf s0017"
 
 
@@ -50,6 +51,9 @@ def rule(chain: str, *expression: dict[str, Any], comment: str = "", table: str 
     return {"rule": {"family": "inet", "table": table, "chain": chain, "expr": list(expression), **said}}
 
 
+ARP = {"family": "arp", "table": "heiiki"}
+
+
 def chain(name: str, policy: str = "drop") -> dict[str, Any]:
     return {"chain": {"family": "inet", "table": "heiiki", "name": name, "policy": policy}}
 
@@ -57,7 +61,8 @@ def chain(name: str, policy: str = "drop") -> dict[str, Any]:
 ACCEPT: dict[str, Any] = {"accept": None}
 DROP: dict[str, Any] = {"drop": None}
 CHAINS = [
-    chain(name) for name in ("prerouting", "from_lan0", "limits", "input", "encrypted", "output", "forward")
+    chain(name)
+    for name in ("prerouting", "from_lan0", "vrrp", "limits", "input", "encrypted", "output", "forward")
 ]
 BETWEEN_SITES = rule(
     "forward",
@@ -87,6 +92,10 @@ def filter_differs(plan: Plan, wanted: list[Any], there: list[Any]) -> set[str]:
         (rule("encrypted", ACCEPT), {ACCESS}),
         (rule("output", ACCEPT), {ACCESS}),
         (rule("forward", {"jump": {"target": "secret"}}), set(FILTER)),
+        (rule("vrrp", ACCEPT, comment="forward"), {LAYER2}),
+        ({"rule": ARP | {"chain": "claims", "expr": [ACCEPT]}}, {LAYER2}),
+        ({"chain": ARP | {"name": "forward", "policy": "accept"}}, {LAYER2}),
+        ({"rule": ARP | {"table": "other", "chain": "claims", "expr": [ACCEPT]}}, set(FILTER)),
         (chain("forward", "accept"), {SITE, CARRIER}),
         (chain("encrypted_too"), set(FILTER)),
         ({"counter": {"family": "inet", "table": "heiiki", "name": "spoofed_by_nobody"}}, set(FILTER)),
@@ -105,6 +114,9 @@ def test_an_object_too_much_is_attributed_by_chain_and_interfaces(
         ({"counter": {"family": "inet", "table": "heiiki", "name": "spoofed_lan0"}}, {MALICE}),
         ({"counter": {"family": "inet", "table": "heiiki", "name": "limited_bgp"}}, {MALICE}),
         (rule("limits", match("payload", "tcp", 179), {"set": {"op": "update"}}, DROP), {MALICE}),
+        (rule("vrrp", {"counter": "refused_vrrp"}, DROP), {LAYER2}),
+        ({"counter": {"family": "inet", "table": "heiiki", "name": "refused_vrrp"}}, {LAYER2}),
+        ({"counter": ARP | {"name": "forged_arp"}}, {LAYER2}),
         (rule("input", {"jump": {"target": "encrypted"}}), {ACCESS}),
         (rule("from_lan0", {"counter": "spoofed_lan0"}, DROP), {MALICE}),
     ],
@@ -129,3 +141,21 @@ def test_a_rule_twice_is_a_rule_too_much(plan: Plan) -> None:
 def test_a_difference_that_concerns_no_requirement_of_its_file_concerns_all_it_holds() -> None:
     found = of_frr("/etc/frr/frr.conf", ("route-map X permit 10",), missing=False)
     assert against(found, frozenset({DUAL})) == {DUAL}
+
+
+@pytest.mark.parametrize(
+    ("command", "concerned"),
+    [
+        ("neigh replace 10.16.1.20 lladdr 02:00:0a:10:01:14 dev lan0 nud permanent", {LAYER2}),
+        ("neigh del 10.16.1.21 dev lan0", {LAYER2}),
+        ("link set lan0 address 02:00:0a:10:01:13", {LAYER2}),
+        ("link set lan0 up", {DUAL}),
+        ("link set address mtu 1400", {DUAL}),
+        ("address del 10.16.1.30/32 dev neigh", {DUAL}),
+    ],
+)
+def test_what_the_links_would_have_done_is_attributed_by_the_command(
+    command: str, concerned: set[str]
+) -> None:
+    found = of_links("/etc/heiiki/links.json", "heiiki-links", command)
+    assert against(found, frozenset({GAP, DUAL, LAYER2})) == concerned
