@@ -44,15 +44,21 @@ class On:
     interfaces: tuple[str, ...]
 
     def _open(
-        self, name: str, protocol: str, ports: tuple[int, ...], sources: Iterable[_Source]
+        self,
+        name: str,
+        protocol: str,
+        ports: tuple[int, ...],
+        sources: Iterable[_Source],
+        adjacent: tuple[int, ...] = (),
     ) -> InputService:
-        return InputService(name, protocol, ports, self.interfaces, _networks(sources), _LIMITS.get(name))
+        limit = _LIMITS.get(name)
+        return InputService(name, protocol, ports, self.interfaces, _networks(sources), limit, adjacent)
 
-    def routing(self, *peers: _Source) -> tuple[InputService, ...]:
-        """Open BGP, BFD and echo to routing peers."""
+    def routing(self, *peers: _Source, adjacent: bool = True) -> tuple[InputService, ...]:
+        """Open BGP, BFD and echo to routing peers; those of BGP are on the link, or any routers away."""
         return (
-            self._open("bgp", "tcp", (BGP,), peers),
-            self._open("bfd", "udp", (BFD_SINGLE, BFD_MULTIHOP), peers),
+            self._open("bgp", "tcp", (BGP,), peers, (BGP,) if adjacent else ()),
+            self._open("bfd", "udp", (BFD_SINGLE, BFD_MULTIHOP), peers, (BFD_SINGLE,)),
             self.echo(*peers),
         )
 
@@ -74,7 +80,9 @@ class On:
 
     def ldp(self, *sources: _Source) -> tuple[InputService, ...]:
         """Open LDP (RFC 5036): its hello messages and its sessions."""
-        return self._open("ldp_hello", "udp", (LDP,), sources), self._open("ldp", "tcp", (LDP,), sources)
+        return self._open("ldp_hello", "udp", (LDP,), sources), self._open(
+            "ldp", "tcp", (LDP,), sources, (LDP,)
+        )
 
     def gtp(self, sims: int, *peers: _Source) -> tuple[InputService, ...]:
         """Open GTP, control and user plane (TS 29.274, TS 29.281), for so many SIMs."""

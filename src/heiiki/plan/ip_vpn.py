@@ -129,7 +129,7 @@ def _core_neighbors(context: Context, router: CarrierRouter) -> Iterator[CoreNei
 def _core_services(context: Context) -> tuple[InputService, ...]:
     """What core routers say to each other: OSPF, LDP, BGP, BFD, echo."""
     inside, core = context.service.networks.a.infrastructure, firewall.On((_CORE,))
-    return *core.routing(inside), core.ospf(inside), *core.ldp(inside)
+    return *core.routing(inside, adjacent=False), core.ospf(inside), *core.ldp(inside)
 
 
 def _core(context: Context, router: CarrierRouter) -> Device:

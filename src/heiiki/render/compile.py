@@ -189,6 +189,8 @@ def _nftables(plan: Plan, device: Device) -> Part | None:
         _GROUP if device.role in (Role.CLOSED_GROUP_HOST, Role.EMS, Role.VAULT_SERVER) else _SEPARATION
     )
     requirements = (*requirements, *_on_lan(device))
+    if device.router is not None:
+        requirements = (*requirements, "R-ISO-MALICE/control")
     if device.firewall.encrypted:
         requirements = (*requirements, "R-SEC-ACCESS")
     file = RenderedFile(

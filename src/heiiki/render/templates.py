@@ -46,6 +46,7 @@ def _environment() -> jinja2.Environment:
     filters = (
         accept_name,
         accepted,
+        adjacent,
         announced,
         answered,
         beyond,
@@ -233,6 +234,26 @@ def beyond(limit: Limit, name: str, key: str = "ip saddr") -> str:
     """Return what nftables does with a packet beyond the limit of its source."""
     budget = f"limit rate over {limit.rate}/second burst {limit.burst} packets"
     return f"update @rate_{name} {{ {key} {budget} }} counter name limited_{name} drop"
+
+
+@dataclass(frozen=True, slots=True)
+class Adjacent:
+    """One direction of sessions with peers on the same link.
+
+    Attributes:
+        match: the words of nftables for their packets, by the port of either end.
+    """
+
+    service: InputService
+    match: str
+
+
+def adjacent(device: Device) -> Iterator[Adjacent]:
+    """Yield the sessions whose packets pass no router: either end of a TCP connection may have begun it."""
+    for service in device.firewall.services if device.firewall else ():
+        for end in ("dport", "sport") if service.protocol == "tcp" else ("dport",):
+            if service.adjacent:
+                yield Adjacent(service, f"{service.protocol} {end} {braces(service.adjacent)}")
 
 
 def answered(device: Device) -> tuple[object, ...]:

@@ -322,3 +322,27 @@ def test_each_planned_address_of_a_lan_has_one_station(plan: Plan) -> None:
             for one in device.neighbours:
                 assert f"{one.address} . {one.link_address}" in rule
             assert rule.endswith("counter name forged_arp drop")
+
+
+def test_a_session_on_the_link_is_sent_and_taken_with_255(plan: Plan) -> None:
+    """RFC 5082, both directions of a connection and before what is established; not between loopbacks."""
+    for device in filters(plan):
+        rules = render("linux/nftables.conf.j2", plan, device)
+        assert bool(device.router) == ("chain hops {" in rules), device.name
+        for service in device.firewall.services if device.router and device.firewall else ():
+            bgp = service.name == "bgp"
+            assert service.adjacent in ({(), (179,)} if bgp else {(), (3784,), (646,)}), service
+            if bgp:
+                assert bool(service.adjacent) == ("core-*" not in service.interfaces)
+            for way, peers, ends in (("hops", "saddr", "iifname"), ("hops_output", "daddr", "oifname")):
+                quoted = ", ".join(f'"{name}"' for name in service.interfaces)
+                where = f"{ends} {{ {quoted} }} ip {peers} {{ {', '.join(map(str, service.sources))} }}"
+                ports = {
+                    f"{service.protocol} {end} {{ {port} }}"
+                    for port in service.adjacent
+                    for end in (("dport", "sport") if service.protocol == "tcp" else ("dport",))
+                }
+                what = "counter name refused_hops drop" if way == "hops" else "ip ttl set 255"
+                assert {f"{where} {port} {what}" for port in ports} <= set(chain(rules, way))
+        if device.router:
+            assert "priority raw + 2;" in rules.partition("chain hops {")[2].partition("}")[0]

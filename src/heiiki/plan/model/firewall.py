@@ -57,6 +57,8 @@ class InputService:
     Attributes:
         interfaces: where it may come in; a name that ends with a star stands for all that begin so.
         limit: bound for each source; None: it carries the paths' own packets.
+        adjacent: those of its ports whose peers are on the same link: their packets have passed no router, so
+            their TTL is 255 (RFC 5082; of BFD: RFC 5881 5; of LDP: RFC 6720).
     """
 
     name: str
@@ -65,6 +67,7 @@ class InputService:
     interfaces: tuple[str, ...]
     sources: tuple[IPv4Network, ...]
     limit: Limit | None = None
+    adjacent: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

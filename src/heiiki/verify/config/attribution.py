@@ -214,6 +214,7 @@ _CHAINS: tuple[tuple[str, Concerned], ...] = (
     ("prerouting", frozenset({MALICE})),
     ("limits", frozenset({MALICE})),
     ("vrrp", frozenset({LAYER2})),
+    ("hops", frozenset({CONTROL})),
     ("encrypted", frozenset({ACCESS})),
     ("output", frozenset({ACCESS})),
     ("forward", frozenset({SITE, CARRIER})),
@@ -226,6 +227,7 @@ _COUNTERS: tuple[tuple[str, Concerned], ...] = (
     ("clear_", frozenset({ACCESS})),
     ("between_sites", frozenset({SITE})),
     ("refused_vrrp", frozenset({LAYER2})),
+    ("refused_hops", frozenset({CONTROL})),
     ("refused_forward", frozenset({SITE})),
     ("refused_input", frozenset({CARRIER, GROUP})),
 )

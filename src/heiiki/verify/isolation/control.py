@@ -50,6 +50,9 @@ SPEAKERS: tuple[tuple[str, int], ...] = (
 )
 """SSH, BGP, LDP, IKE, GTP-C, GTP-U and BFD by their ports; OSPF and VRRP are protocols of IP."""
 
+_FAR = 254
+"""TTL of what has passed one router; a peer on the link sends with 255 (RFC 5082)."""
+
 _DROPS = ("refused_", "spoofed", "between_sites", "unknown_interface", "clear_in")
 """Beginnings of the names of the counters by which a filter drops what it does not open."""
 
@@ -69,6 +72,36 @@ def trials(plan: Plan, random: Random) -> Iterator[Trial]:
             firewall = plan.device(one.packet.target).firewall
             if firewall is None or not opened(firewall.services, one.packet):
                 yield one
+        yield from _far(plan, site)
+
+
+def _far(plan: Plan, site: SitePlan) -> Iterator[Trial]:
+    """What is opened to a peer on the link, in the peer's own name, but as if a router lay between."""
+    for out in by_gateway(plan, site):
+        near = next(device for device in map(plan.device, site.gateways) if out.via in device.addresses)
+        for name in site.gateways:
+            if name != near.name:
+                yield from _each_far(out, _own(plan.device(name), site), near, _own(near, site))
+    for name in site.gateways:
+        device = plan.device(name)
+        for network in device.networks:
+            inside = uplink(plan, device, network)
+            own = device.interface(inside.interface).addresses[0]
+            far = next(address for address in own.network.hosts() if address != own.ip)
+            yield from _each_far(inside, own.ip, hub_ce(plan, network), far)
+            below = underlay(plan, device, network)
+            if below.via is not None:
+                source = device.interface(below.interface).addresses[0].ip
+                yield from _each_far(below, source, _first(plan, below), below.via)
+
+
+def _each_far(out: Exit, source: IPv4Address, device: Device, address: IPv4Address) -> Iterator[Trial]:
+    """One packet for each service of the device's that is opened to `source` as a peer on the link."""
+    for service in device.firewall.services if device.firewall else ():
+        for port in service.adjacent:
+            packet = ProbePacket(TOPIC, out, source, address, device.name, service.protocol, port, ttl=_FAR)
+            if opened((service,), packet):
+                yield Trial(packet, device.name)
 
 
 def _trials(plan: Plan, site: SitePlan) -> Iterator[Trial]:

@@ -50,7 +50,8 @@ class ProbePacket:
         port = f"/{self.port}" if self.port else ""
         via = f" by {self.out.via}" if self.out.via else ""
         way = f"{self.out.device} out of {self.out.interface}{via}"
-        return f"{way}: {self.source} to {self.destination} ({self.target}) {self.protocol}{port}"
+        hops = "" if self.ttl == _TTL else f" TTL {self.ttl}"
+        return f"{way}: {self.source} to {self.destination} ({self.target}) {self.protocol}{port}{hops}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 _IPV4 = 0x0800
-_ICMP, _TCP, _UDP, _VRRP = 1, 6, 17, 112
+_ICMP, _TCP, _UDP = 1, 6, 17
 _ECHO, _SYN = 8, 0x02
-_HOPS, _MOST_HOPS = 64, 255
+_HOPS = 255
+"""As a sender on the link may write it: whatever asks for less would drop the flood before its budget."""
 _SOURCE_PORTS = 4096
 """In turn: to connection tracking each packet is the first of its flow."""
 _BATCH = 20
@@ -59,8 +60,7 @@ def encoded(parameters: dict[str, Any], number: int) -> bytes:
     source, destination = (ipaddress.IPv4Address(parameters[end]).packed for end in ("source", "destination"))
     protocol = parameters["protocol"]
     body = _body(parameters, number, source + destination)
-    hops = _MOST_HOPS if protocol == _VRRP else _HOPS
-    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), number, 0, hops, protocol, 0)
+    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), number, 0, _HOPS, protocol, 0)
     return _summed(head + source + destination, 10) + body
 
 

@@ -9,9 +9,9 @@ from heiiki.verify.config.attribution import Difference, of_filter, of_frr, of_l
 
 GAP, DUAL, SITE, CARRIER = "R-GAP", "R-DUAL", "R-ISO-SITE", "R-ISO-CARRIER"
 GROUP, MALICE, ACCESS = "R-ISO-GROUP", "R-ISO-MALICE", "R-SEC-ACCESS"
-LAYER2 = "R-ISO-MALICE/layer-2"
+LAYER2, CONTROL = "R-ISO-MALICE/layer-2", "R-ISO-MALICE/control"
 ROUTING = frozenset({GAP, DUAL, SITE})
-FILTER = frozenset({SITE, CARRIER, MALICE, ACCESS, LAYER2})
+FILTER = frozenset({SITE, CARRIER, MALICE, ACCESS, LAYER2, CONTROL})
 VRF = "router bgp 64601 vrf s0017"
 
 
@@ -62,7 +62,18 @@ ACCEPT: dict[str, Any] = {"accept": None}
 DROP: dict[str, Any] = {"drop": None}
 CHAINS = [
     chain(name)
-    for name in ("prerouting", "from_lan0", "vrrp", "limits", "input", "encrypted", "output", "forward")
+    for name in (
+        "prerouting",
+        "from_lan0",
+        "vrrp",
+        "hops",
+        "hops_output",
+        "limits",
+        "input",
+        "encrypted",
+        "output",
+        "forward",
+    )
 ]
 BETWEEN_SITES = rule(
     "forward",
@@ -93,6 +104,7 @@ def filter_differs(plan: Plan, wanted: list[Any], there: list[Any]) -> set[str]:
         (rule("output", ACCEPT), {ACCESS}),
         (rule("forward", {"jump": {"target": "secret"}}), set(FILTER)),
         (rule("vrrp", ACCEPT, comment="forward"), {LAYER2}),
+        (rule("hops", ACCEPT), {CONTROL}),
         ({"rule": ARP | {"chain": "claims", "expr": [ACCEPT]}}, {LAYER2}),
         ({"chain": ARP | {"name": "forward", "policy": "accept"}}, {LAYER2}),
         ({"rule": ARP | {"table": "other", "chain": "claims", "expr": [ACCEPT]}}, set(FILTER)),
@@ -114,6 +126,9 @@ def test_an_object_too_much_is_attributed_by_chain_and_interfaces(
         ({"counter": {"family": "inet", "table": "heiiki", "name": "spoofed_lan0"}}, {MALICE}),
         ({"counter": {"family": "inet", "table": "heiiki", "name": "limited_bgp"}}, {MALICE}),
         (rule("limits", match("payload", "tcp", 179), {"set": {"op": "update"}}, DROP), {MALICE}),
+        (rule("hops", {"counter": "refused_hops"}, DROP), {CONTROL}),
+        (rule("hops_output", {"mangle": {"key": {}, "value": 255}}), {CONTROL}),
+        ({"counter": {"family": "inet", "table": "heiiki", "name": "refused_hops"}}, {CONTROL}),
         (rule("vrrp", {"counter": "refused_vrrp"}, DROP), {LAYER2}),
         ({"counter": {"family": "inet", "table": "heiiki", "name": "refused_vrrp"}}, {LAYER2}),
         ({"counter": ARP | {"name": "forged_arp"}}, {LAYER2}),

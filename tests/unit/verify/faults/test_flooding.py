@@ -53,8 +53,8 @@ class Devices:
             rule = {"expr": [{"match": {}}, {"counter": {"packets": self.arrived}}]}
             return said({"table": {}}, {"rule": rule})
         count = 7 + self.dropped * self.flooded
-        names = (f"limited_{name}" for name in ("vault", "vrrp", "ike"))
-        return said(*({"counter": {"name": name, "packets": count}} for name in names))
+        counts = {f"limited_{name}": count for name in ("vault", "vrrp", "ike")} | {"refused_vrrp": 3}
+        return said(*({"counter": {"name": name, "packets": one}} for name, one in counts.items()))
 
 
 def said(*items: Mapping[str, Any]) -> dict[str, Any]:

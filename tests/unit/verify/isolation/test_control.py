@@ -60,10 +60,25 @@ def test_nothing_is_tried_that_the_plan_opens(plan: Plan, tried: tuple[Trial, ..
     for one in tried:
         firewall = plan.device(one.packet.target).firewall
         assert firewall
-        assert not opened(firewall.services, one.packet)
-    own = [one.packet for one in tried if one.packet.out.interface == "tun-b"]
+        assert opened(firewall.services, one.packet) == (one.packet.ttl == 254)
+    own = [one.packet for one in tried if one.packet.out.interface == "tun-b" and one.packet.ttl == 64]
     assert own
     assert ("tcp", 179) not in {(packet.protocol, packet.port) for packet in own}, "the hub's own peer"
+
+
+def test_a_peer_on_the_link_is_tried_in_its_own_name_as_if_from_afar(tried: tuple[Trial, ...]) -> None:
+    """RFC 5082: BGP and BFD on the LAN, on the line to the carrier, and in each tunnel."""
+    far = [one for one in tried if one.packet.ttl == 254]
+    assert all(one.guard == one.packet.target for one in far)
+    assert {(one.packet.protocol, one.packet.port) for one in far} == {("tcp", 179), ("udp", 3784)}
+    ways = {(one.packet.out.device, one.packet.out.interface, one.guard) for one in far}
+    assert {way for way in ways if way[0].startswith("umeda")} == {
+        ("umeda-bems", "lan0", "umeda-ce-a"),
+        ("umeda-bems", "lan0", "umeda-gw-b"),
+        ("umeda-ce-a", "tun-a", "hub-ce-a"),
+        ("umeda-ce-a", "access-a", "a-pe2"),
+        ("umeda-gw-b", "tun-b", "hub-ce-b"),
+    }
 
 
 def test_who_drops_it_is_the_first_that_can_tell(tried: tuple[Trial, ...]) -> None:
