@@ -42,6 +42,21 @@ MUTANTS = (
         representative=True,
     ),
     Mutant(
+        "a strange host on the hub's LAN, by the XMPP server's address",
+        "hub-lan",
+        (
+            ("ip", "link", "add", "strange", "type", "veth", "peer", "name", "leg"),
+            ("ip", "netns", "add", "strange"),
+            ("ip", "link", "set", "leg", "netns", "strange"),
+            ("ip", "link", "set", "strange", "master", "br0", "up"),
+            sh("ip -n strange address add 10.15.0.5/28 dev leg; ip -n strange link set leg up"),
+        ),
+        (("ip", "netns", "del", "strange"),),
+        frozenset(),
+        ("host",),
+        live=frozenset({"R-ISO-GROUP"}),
+    ),
+    Mutant(
         "a program that mirrors packets",
         "hub-ce-a",
         (("tc", "qdisc", "add", "dev", "lan0", "clsact"),),

@@ -6,6 +6,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from heiiki.plan.model import Device, Function, Plan
+from heiiki.plan.neighbours import claims
 from heiiki.render.compile import UNWANTED
 from heiiki.render.model import DeviceBuild
 from heiiki.requirements import Result, Stage, Verdict, requirement
@@ -164,10 +165,14 @@ def of_lan(plan: Plan, answer: Answer, evidence: tuple[Evidence, ...]) -> Verdic
         return unknown(GROUP, HUB_LAN, answer.error, evidence)
     if "neighbours" not in answer.data:
         return unknown(GROUP, HUB_LAN, f"{plan.hub_lan} is too large to ask every address", evidence)
-    found: Mapping[str, str] = answer.data["neighbours"]
-    planned = {str(plan.hub_virtual_gateway)}
-    planned |= {str(address) for device in plan.devices for address in device.addresses}
-    strange = [f"{address} ({found[address]})" for address in found if address not in planned]
+    found: Mapping[str, Sequence[str]] = answer.data["neighbours"]
+    planned = {str(one.address): one.link_address for one in claims(only(plan, Function.DRAS))}
+    strange = [
+        f"{address} ({station})"
+        for address, stations in found.items()
+        for station in stations
+        if planned.get(address) != station
+    ]
     if strange:
         reason = f"a host that is not in the plan answers as {summarise(strange)}"
         return live(GROUP, HUB_LAN, Result.FAIL, reason, evidence)
@@ -175,5 +180,5 @@ def of_lan(plan: Plan, answer: Answer, evidence: tuple[Evidence, ...]) -> Verdic
         return unknown(
             GROUP, HUB_LAN, "no host of the plan answered either, so silence proves nothing", evidence
         )
-    reason = f"{len(found)} addresses of {plan.hub_lan} answer ARP, each of them in the plan"
+    reason = f"{len(found)} addresses of {plan.hub_lan} answer ARP, each by the plan's station and no other"
     return live(GROUP, HUB_LAN, Result.PASS, reason, evidence)

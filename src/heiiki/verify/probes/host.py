@@ -269,9 +269,9 @@ def _keys(home: str) -> int:
     return count
 
 
-def _neighbours(interface: str, source: str, targets: list[str], seconds: float) -> dict[str, str]:
-    """Return the hardware address of each of `targets` that answers an ARP request (RFC 826)."""
-    found: dict[str, str] = {}
+def _neighbours(interface: str, source: str, targets: list[str], seconds: float) -> dict[str, list[str]]:
+    """Return the link addresses that answer an ARP request (RFC 826) for each of `targets`, if any."""
+    found: dict[str, set[str]] = {}
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETHERTYPE_ARP)) as port:
         port.bind((interface, _ETHERTYPE_ARP))
         own = port.getsockname()[4]
@@ -286,8 +286,8 @@ def _neighbours(interface: str, source: str, targets: list[str], seconds: float)
                 except TimeoutError:
                     break
                 if struct.unpack_from("!H", frame, 20)[0] == _ARP_REPLY:
-                    found[socket.inet_ntoa(frame[28:32])] = frame[22:28].hex(":")
-    return {address: found[address] for address in targets if address in found}
+                    found.setdefault(socket.inet_ntoa(frame[28:32]), set()).add(frame[22:28].hex(":"))
+    return {address: sorted(found[address]) for address in targets if address in found}
 
 
 def _request(own: bytes, source: str, target: str) -> bytes:

@@ -269,11 +269,17 @@ def test_a_socket_that_is_gone_at_the_next_look_is_none(
     assert {one.result for one in found if one.requirement == MINIMAL} == {result}
 
 
+GATEWAY, XMPP = "00:00:5e:00:01:34", "02:00:0a:0f:00:05"
+"""Link addresses of the hub's virtual gateway and of its XMPP server."""
+
+
 @pytest.mark.parametrize(
     ("said", "result"),
     [
-        ({"10.15.0.1": "a", "10.15.0.5": "b"}, Result.PASS),
-        ({"10.15.0.1": "a", "10.15.0.9": "b"}, Result.FAIL),
+        ({"10.15.0.1": [GATEWAY], "10.15.0.5": [XMPP]}, Result.PASS),
+        ({"10.15.0.1": [GATEWAY], "10.15.0.9": [XMPP]}, Result.FAIL),
+        ({"10.15.0.1": [XMPP], "10.15.0.5": [XMPP]}, Result.FAIL),
+        ({"10.15.0.1": [GATEWAY], "10.15.0.5": ["52:54:00:00:00:01", XMPP]}, Result.FAIL),
         ({}, Result.UNKNOWN),
         (None, Result.UNKNOWN),
     ],
