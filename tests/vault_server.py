@@ -59,6 +59,9 @@ _AUDIT = """
 audit "file" "file" {{
   options = {{ file_path = "{folder}/audit.log" }}
 }}
+audit "file" "memory" {{
+  options = {{ file_path = "{folder}/audit-2.log" }}
+}}
 """
 
 

@@ -4,7 +4,8 @@
     vault-node reload CONFIG            the same, then have the server read it; no connection breaks
     vault-node health CONFIG            exit 0 when the API answers over verified TLS, sealed or not
 
-The configuration is JSON: {"host": name in the certificate, "addresses": [...], "port": 8200, "user": name}.
+The configuration is JSON: {"host": name in the certificate, "addresses": [...], "port": 8200, "user": name,
+"logs": [folder of an audit log]}.
 
 The server's certificate is the one that this node's enrolment brought. Before the very first enrolment there
 is none: then the program makes a key and a self-signed certificate for the same names, for `STARTUP_DAYS`.
@@ -31,7 +32,6 @@ from heiiki_agent.errors import AgentError
 ISSUED = Path("/etc/heiiki/pki")
 STARTUP = Path("/var/lib/heiiki/vault-startup")
 STATE = Path("/var/lib/heiiki-vault")
-LOG = Path("/var/log/heiiki-vault")
 RUN = Path("/run/heiiki-vault")
 KEY, CERTIFICATE, PID = (RUN / name for name in ("key.pem", "certificate.pem", "pid"))
 # Root's own: a person who takes the server over must not choose whom controllers trust.
@@ -50,6 +50,7 @@ class Settings:
     addresses: Annotated[tuple[Annotated[str, IPv4Address], ...], 1]
     port: Annotated[int, range(1, 65_536)]
     user: str
+    logs: Annotated[tuple[str, ...], 1]
 
 
 def make_startup(settings: Settings, folder: Path) -> None:
@@ -103,7 +104,8 @@ def prepare(settings: Settings) -> None:
         owner = pwd.getpwnam(settings.user)
     except KeyError as error:
         raise AgentError(f"the node has no user {settings.user}: role vault_server makes it") from error
-    for folder, mode in ((STATE, 0o700), (LOG, 0o750), (RUN, 0o755)):
+    logs = ((Path(folder), 0o750) for folder in settings.logs)
+    for folder, mode in ((STATE, 0o700), *logs, (RUN, 0o755)):
         folder.mkdir(parents=True, exist_ok=True)
         os.chown(folder, owner.pw_uid, owner.pw_gid)
         folder.chmod(mode)

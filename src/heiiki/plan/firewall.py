@@ -22,10 +22,10 @@ _LIMITS = {
     "ike": Limit(50, 200),
     "echo": Limit(200, 400),
     "stamp": Limit(500, 1000),
-    "vault": Limit(20, 100, connections=16),
+    "vault": Limit(20, 100, connections=16, octets=64, octets_burst=1024),
 }
 """For each source, ten times and more of what a peer that works sends: BFD and VRRP 4 packets a second, a
-STAMP stream 50, a probe of the verification some hundred echoes at once."""
+STAMP stream 50, a probe of the verification some hundred echoes at once, an enrolment 10 kB."""
 
 _GTP_OF_A_SIM, _GTP_LEAST = 4, 50
 """One SGW speaks for all SIMs: after its restart each has an old session deleted and a new one made."""
@@ -90,9 +90,14 @@ class On:
         control = self._open("gtp_c", "udp", (GTP_C,), peers)
         return replace(control, limit=Limit(rate, 2 * rate)), self._open("gtp_u", "udp", (GTP_U,), peers)
 
-    def vault(self, *sources: _Source) -> InputService:
-        """Open the Vault API: enrolment, renewal, CRL and OCSP."""
-        return self._open("vault", "tcp", (VAULT,), sources)
+    def vault(self, controllers: _Source, *devices: _Source) -> tuple[InputService, ...]:
+        """Open the Vault API: enrolment, renewal, CRL and OCSP.
+
+        A controller sets up all sites of a service, so the octets of `controllers` are not counted.
+        """
+        counted = self._open("vault", "tcp", (VAULT,), devices)
+        limit = replace(_LIMITS["vault"], octets=0, octets_burst=0)
+        return replace(counted, sources=_networks((controllers,)), limit=limit), counted
 
     def echo(self, *sources: _Source) -> InputService:
         """Open ICMP echo: what a probe needs."""

@@ -9,6 +9,7 @@ from heiiki.plan import firewall, identities, ipsec, lan, names
 from heiiki.plan.context import HUB_VRID, Context
 from heiiki.plan.model import (
     AllowedSource,
+    AuditLog,
     BgpNeighbor,
     Device,
     DeviceClass,
@@ -39,6 +40,11 @@ _HOSTS = ((names.DRAS, addr.HUB_DRAS, Function.DRAS), (names.XMPP, addr.HUB_XMPP
 _ON_LAN = firewall.On((names.LAN_IF,))
 _REQUEST = 65536
 """Octets that a request to the Vault server may have: of any, and for the names of a site's devices."""
+_AUDIT_LOGS = (
+    AuditLog("file", "/var/log/heiiki-vault", rotate_mib=50, kept=100),
+    # In memory: no disk that is full or broken takes both.
+    AuditLog("memory", "/var/log/heiiki/audit", rotate_mib=32, kept=1, memory_mib=256),
+)
 _OTHER_CE = {Network.A: names.HUB_CE_B, Network.B: names.HUB_CE_A}
 
 
@@ -307,7 +313,7 @@ def _vault(context: Context) -> Device:
         ),
         routes=tuple(_vault_routes(context)),
         firewall=Firewall(
-            management=context.access, services=(_vault_clients(context), _ON_LAN.echo(context.hub_lan))
+            management=context.access, services=(*_vault_clients(context), _ON_LAN.echo(context.hub_lan))
         ),
         identity=identities.identity(context, names.VAULT, DeviceClass.SERVER),
         vault=VaultServer(
@@ -316,6 +322,7 @@ def _vault(context: Context) -> Device:
             identities.PORT,
             names.VAULT,
             _REQUEST,
+            _AUDIT_LOGS,
         ),
     )
 
@@ -329,7 +336,7 @@ def _vault_routes(context: Context) -> Iterator[StaticRoute]:
             yield StaticRoute(prefix, via=members.address(network))
 
 
-def _vault_clients(context: Context) -> InputService:
+def _vault_clients(context: Context) -> tuple[InputService, ...]:
     sites = (context.own(site) for site in context.sites)
     return _ON_LAN.vault(
         context.hub_lan,

@@ -2,10 +2,14 @@
 
 import base64
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Literal
 
 MANIFEST = "manifest.json"
 """Name of the file in a device's folder that says what each of its files is for."""
+
+
+_UNITS = PurePosixPath("/etc/systemd/system")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +90,9 @@ class DeviceBuild:
     def contents(self) -> dict[str, str]:
         """Content of each file, by its path."""
         return {file.path: file.content for file in self.files}
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Names of the systemd units among the files; additions to other units are none."""
+        paths = (PurePosixPath(file.path) for file in self.files)
+        return tuple(path.name for path in paths if path.parent == _UNITS)

@@ -50,6 +50,7 @@ def _environment() -> jinja2.Environment:
         announced,
         answered,
         beyond,
+        beyond_octets,
         braces,
         claims,
         dispatched,
@@ -224,9 +225,9 @@ def meters(device: Device, plan: Plan) -> dict[str, tuple[Limit, int]]:
     found: dict[str, tuple[Limit, int]] = {}
     for one in limited(device, plan):
         name = one.service.name
-        _, sources = found.get(name, (one.limit, 0))
+        limit, sources = found.get(name, (one.limit, 0))
         sources += sum(source.num_addresses for source in one.service.sources)
-        found[name] = one.limit, min(sources, _MOST_SOURCES)
+        found[name] = max(limit, one.limit, key=lambda one: one.octets), min(sources, _MOST_SOURCES)
     return found
 
 
@@ -234,6 +235,12 @@ def beyond(limit: Limit, name: str, key: str = "ip saddr") -> str:
     """Return what nftables does with a packet beyond the limit of its source."""
     budget = f"limit rate over {limit.rate}/second burst {limit.burst} packets"
     return f"update @rate_{name} {{ {key} {budget} }} counter name limited_{name} drop"
+
+
+def beyond_octets(limit: Limit, name: str, key: str = "ip saddr") -> str:
+    """Return what nftables does with a packet beyond the octets of its source; TCP sends it again, later."""
+    budget = f"limit rate over {limit.octets} kbytes/second burst {limit.octets_burst} kbytes"
+    return f"update @octets_{name} {{ {key} {budget} }} counter name limited_{name} drop"
 
 
 @dataclass(frozen=True, slots=True)

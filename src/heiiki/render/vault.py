@@ -1,6 +1,7 @@
 """What the node of the Vault API server is sent: configuration, unit, bounds of its audit log."""
 
 import json
+from collections.abc import Iterator
 
 from heiiki.plan.model import Device, Identity, Plan, VaultServer
 from heiiki.render import agent
@@ -10,6 +11,8 @@ from heiiki.render.templates import render
 SERVICE = "heiiki-vault"
 USER = "heiiki-vault"
 _CONFIG = "/etc/heiiki/vault_server.json"
+_LOGS = "/etc/heiiki/vault-logs.conf"
+_UNITS = "/etc/systemd/system"
 _SERVER = "/usr/local/lib/heiiki/vault"
 _ACCEPTED = '"$0" operator validate-config -config="$1"; [ $? -ne 1 ]'
 """OpenBao answers 1 to a file it cannot use, 2 where it only warns; HashiCorp Vault has no such command."""
@@ -24,8 +27,11 @@ def parts(plan: Plan, device: Device) -> Part | None:
         return None
     files = (
         RenderedFile(
-            f"/etc/systemd/system/{SERVICE}.service", render(f"linux/{SERVICE}.service.j2"), service=SERVICE
+            f"{_UNITS}/{SERVICE}.service",
+            render(f"linux/{SERVICE}.service.j2", plan, device),
+            service=SERVICE,
         ),
+        *_log_units(plan, device, device.vault),
         RenderedFile(_CONFIG, _settings(device.identity, device.vault), service=SERVICE),
         RenderedFile(
             "/etc/heiiki/vault.hcl",
@@ -34,9 +40,22 @@ def parts(plan: Plan, device: Device) -> Part | None:
             service=SERVICE,
             requirements=("R-SEC-ACCESS", "R-SEC-ESP"),
         ),
-        RenderedFile(f"/etc/logrotate.d/{SERVICE}", render(f"linux/{SERVICE}.logrotate.j2")),
+        RenderedFile(_LOGS, render("linux/heiiki-vault-logs.conf.j2", plan, device)),
     )
     return Part(files, Service(SERVICE, "restart", agent.command("vault-node", "health", _CONFIG)))
+
+
+def _log_units(plan: Plan, device: Device, server: VaultServer) -> Iterator[RenderedFile]:
+    """Yield what bounds the logs, and the volume in memory; the server's unit starts all of it."""
+    for kind in ("service", "timer"):
+        name = f"{SERVICE}-logs.{kind}"
+        yield RenderedFile(f"{_UNITS}/{name}", render(f"linux/{name}.j2", plan, device), service=SERVICE)
+    for log in server.audit_logs:
+        if log.memory_mib:
+            # Its name must be the folder's, with dashes (systemd.mount(5)).
+            name = log.folder.strip("/").replace("/", "-")
+            text = render("linux/memory.mount.j2", plan, device)
+            yield RenderedFile(f"{_UNITS}/{name}.mount", text, service=SERVICE)
 
 
 def _settings(identity: Identity, server: VaultServer) -> str:
@@ -46,5 +65,6 @@ def _settings(identity: Identity, server: VaultServer) -> str:
         "addresses": [str(address) for address in identity.addresses],
         "port": server.port,
         "user": USER,
+        "logs": [log.folder for log in server.audit_logs],
     }
     return json.dumps(settings, indent=1) + "\n"

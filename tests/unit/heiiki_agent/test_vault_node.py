@@ -20,16 +20,24 @@ from heiiki_agent.__main__ import main
 from heiiki_agent.errors import AgentError
 from heiiki_agent.vault_node import Settings, chosen, health
 
+LOGS = ["log"]
 ME = pwd.getpwuid(os.getuid()).pw_name
-GOOD = {"host": "vault.lab.internal", "addresses": ["127.0.0.1", "10.96.3.253"], "port": 8200, "user": ME}
-CONFIG = Settings("vault.lab.internal", ("127.0.0.1", "10.96.3.253"), 8200, ME)
+GOOD = {
+    "host": "vault.lab.internal",
+    "addresses": ["127.0.0.1", "10.96.3.253"],
+    "port": 8200,
+    "user": ME,
+    "logs": LOGS,
+}
+CONFIG = Settings("vault.lab.internal", ("127.0.0.1", "10.96.3.253"), 8200, ME, tuple(LOGS))
 
 
 @pytest.fixture(autouse=True)
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The node's folders, in a folder of the test."""
+    monkeypatch.chdir(tmp_path)
     run = tmp_path / "run"
-    for name in ("STARTUP", "STATE", "LOG", "RUN"):
+    for name in ("STARTUP", "STATE", "RUN"):
         monkeypatch.setattr(vault_node, name, tmp_path / name.lower())
     for name, file in {"KEY": "key.pem", "CERTIFICATE": "certificate.pem", "ANCHORS": "anchors.pem"}.items():
         monkeypatch.setattr(vault_node, name, run / file)
@@ -81,8 +89,8 @@ def test_the_first_certificate_stays_while_it_is_good(places: Path) -> None:
 @pytest.mark.parametrize(
     "config",
     [
-        Settings("other.lab.internal", CONFIG.addresses, 8200, ME),
-        Settings(CONFIG.host, ("10.0.0.9",), 8200, ME),
+        Settings("other.lab.internal", CONFIG.addresses, 8200, ME, tuple(LOGS)),
+        Settings(CONFIG.host, ("10.0.0.9",), 8200, ME, tuple(LOGS)),
     ],
 )
 def test_another_name_or_address_replaces_it(places: Path, config: Settings) -> None:
@@ -195,7 +203,7 @@ def api(places: Path) -> Iterator[int]:
 
 
 def at(port: int) -> Settings:
-    return Settings(CONFIG.host, CONFIG.addresses, port, ME)
+    return Settings(CONFIG.host, CONFIG.addresses, port, ME, tuple(LOGS))
 
 
 def test_a_server_that_answers_is_healthy_sealed_or_not(places: Path, api: int) -> None:

@@ -1,8 +1,9 @@
 """What somebody changed on a real server, or put beside what the plan has there, is told; a pass is whole."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cryptography import x509
@@ -12,6 +13,10 @@ from vault_server import SetUpVault, set_up_vault, unsealed_vault
 
 from heiiki.errors import VaultError, VaultFault
 from heiiki.pki.server.bootstrap import root
+from heiiki.pki.server.comparison import problems
+from heiiki.pki.server.connection import Vault
+from heiiki.pki.server.login import logged_in
+from heiiki.pki.server.policies import AppRole
 from heiiki.plan.model import Plan
 from heiiki.requirements import Result, Stage
 from heiiki.requirements.verdict import Evidence
@@ -131,6 +136,43 @@ def test_a_ca_that_the_service_did_not_make_is_told_whatever_it_is_called(
                 session.delete(f"pki-issuing/key/{key}")
     assert [one for one in said if f"issuer/{issuer}" in one and "no CA that the service made" in one]
     assert lab_vault.problems() == ()
+
+
+@dataclass
+class Told:
+    """A session that says of the audit logs what a test wants."""
+
+    session: Vault
+    audit: dict[str, Any]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.session, name)
+
+    def read(self, path: str) -> Any:
+        return self.audit if path == "sys/audit" else self.session.read(path)
+
+
+def log(path: str, **options: str) -> dict[str, Any]:
+    return {"type": "file", "options": {"file_path": path, **options}}
+
+
+@pytest.mark.parametrize(
+    ("audit", "told"),
+    [
+        ({}, "the server does not keep the audit log file"),
+        ({"file/": log("/a")}, "the server does not keep the audit log memory"),
+        ({"file/": log("/a"), "memory/": log("/a")}, "sys/audit/memory/: writes the file of sys/audit/file/"),
+        ({"file/": log("/a"), "memory/": log("/b", log_raw="true")}, "sys/audit/memory/: log_raw is set"),
+        ({"file/": log("/a"), "memory/": {"type": "socket", "options": None}}, "is of type socket, not file"),
+        ({"file/": log("/a"), "memory/": log("/b"), "x/": log("/c")}, "sys/audit/x is not of the plan"),
+    ],
+)
+def test_an_audit_log_that_is_not_kept_or_tells_more_is_told(
+    lab_vault: SetUpVault, audit: dict[str, Any], told: str
+) -> None:
+    with logged_in(lab_vault.access, AppRole.AUDITOR) as session:
+        said = problems(cast("Vault", Told(session, audit)), lab_vault.plan)
+    assert [one for one in said if told in one], said
 
 
 # --- the verdict

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection
 from dataclasses import replace
-from ipaddress import IPv4Network
+from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 
 import pytest
@@ -125,9 +125,10 @@ def test_each_source_is_limited_in_what_it_asks_of_a_device(plan: Plan) -> None:
             assert f"counter limited_{name} {{}}" in rules
             for rule in found:
                 assert re.search(
-                    rf"update @rate_{name} {{ ip saddr (& 255.255.255.240 )?limit rate over ", rule
+                    rf"update @(rate|octets)_{name} {{ ip saddr (& 255.255.255.240 )?limit rate over ", rule
                 )
-                assert (" tcp flags & (syn | ack) == syn " in rule) == ("tcp dport" in rule), rule
+                opening = "tcp dport" in rule and f"@octets_{name}" not in rule
+                assert (" tcp flags & (syn | ack) == syn " in rule) == opening, rule
 
 
 def asked(rule: str, virtual: Collection[str] = ()) -> set[tuple[str, str, str]]:
@@ -211,13 +212,27 @@ def test_limits_come_before_tracking_and_have_room_for_every_source(plan: Plan) 
 def test_connections_to_the_vault_server_are_counted(plan: Plan) -> None:
     """Those of a site together: its hosts, by whichever address."""
     rules = chain(render("linux/nftables.conf.j2", plan, plan.device("vault")), "input")
-    single, sites = (one for one in rules if "ct count" in one)
-    assert "{ ip saddr ct count over 16 } counter name limited_vault drop" in single
+    *single, sites = (one for one in rules if "ct count" in one)
+    assert len(single) == 2
+    for one in single:
+        assert "{ ip saddr ct count over 16 } counter name limited_vault drop" in one
     assert sites == (
         'iifname { "lan0" } ip saddr { 10.16.0.0/18 } tcp dport { 8200 } ct state new'
         " add @open_vault { ip saddr & 255.255.255.240 ct count over 16 } counter name limited_vault drop"
     )
     assert rules.index(sites) < next(place for place, one in enumerate(rules) if 'comment "vault"' in one)
+
+
+def test_octets_to_the_vault_server_are_counted_but_for_controllers(plan: Plan) -> None:
+    """What is sent there stands in its audit logs."""
+    found = limits(render("linux/nftables.conf.j2", plan, plan.device("vault")))["vault"]
+    counted = [rule for rule in found if "@octets_vault" in rule]
+    sources = {source for rule in counted for _, source, _ in asked(rule.partition(" update @")[0])}
+    hub_lan = str(plan.pki.address) + "/28"
+    everybody = {source for rule in found for _, source, _ in asked(rule.partition(" update @")[0])}
+    assert everybody - sources == {str(IPv4Interface(hub_lan).network)}
+    for rule in counted:
+        assert "limit rate over 64 kbytes/second burst 1024 kbytes } counter name limited_vault drop" in rule
 
 
 def test_the_gateway_of_more_sims_takes_more_gtp(plan: Plan) -> None:

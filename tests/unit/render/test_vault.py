@@ -77,13 +77,11 @@ def test_config_unit_and_program_name_the_same_places(made: DeviceBuild) -> None
         vault_node.CERTIFICATE,
         vault_node.PID,
         vault_node.STATE,
-        vault_node.LOG,
     ):
         assert str(path) in config
     for folder, key in (
         (vault_node.RUN, "RuntimeDirectory"),
         (vault_node.STATE, "StateDirectory"),
-        (vault_node.LOG, "LogsDirectory"),
     ):
         assert f"\n{key}={folder.name}\n" in unit
 
@@ -97,7 +95,28 @@ def test_the_first_certificate_bears_the_names_of_the_plan(plan: Plan, made: Dev
     assert {str(plan.pki.address), str(plan.pki.service_address)} <= set(read.addresses)
 
 
-def test_the_audit_log_is_bounded(made: DeviceBuild) -> None:
-    bound = text(made, "/etc/logrotate.d/heiiki-vault")
-    assert f"\n{vault_node.LOG}/audit.log {{" in bound
-    assert re.search(r"maxsize \d+M\n +rotate \d+\n", bound)
+def test_each_audit_log_is_bounded_by_size_on_a_volume_of_its_own(plan: Plan, made: DeviceBuild) -> None:
+    server = plan.device(plan.pki.vault).vault
+    assert server is not None
+    paths = [log.path for log in server.audit_logs]
+    assert len(set(paths)) == len(paths) >= 2
+    assert re.findall(r'file_path = "(.*)"', text(made, "/etc/heiiki/vault.hcl")) == paths
+    bounds = text(made, "/etc/heiiki/vault-logs.conf")
+    assert re.findall(r"^(/\S+) \{\n    size \d+M\n    rotate \d+$", bounds, re.MULTILINE) == paths
+    for name in ("heiiki-vault.service", "heiiki-vault-logs.service"):
+        may_write = f"\nReadWritePaths={' '.join(log.folder for log in server.audit_logs)}\n"
+        assert may_write in text(made, f"/etc/systemd/system/{name}")
+    unit = text(made, "/etc/systemd/system/heiiki-vault.service")
+    assert "\nWants=heiiki-vault-logs.timer\n" in unit
+    [memory] = (log for log in server.audit_logs if log.memory_mib)
+    assert memory.folder in unit.split("RequiresMountsFor=")[1].splitlines()[0]
+    command = ["systemd-escape", "--path", "--suffix=mount", memory.folder]
+    name = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    mount = text(made, f"/etc/systemd/system/{name}")
+    assert f"\nWhere={memory.folder}\n" in mount
+    # A volume that is full empties itself: compressing needs room, removing the oldest none.
+    of_memory = bounds.split(memory.path)[1]
+    assert "compress" not in of_memory
+    assert memory.kept == 1
+    # What is put aside and what comes within a minute has room.
+    assert (memory.kept + 1) * memory.rotate_mib < memory.memory_mib / 2

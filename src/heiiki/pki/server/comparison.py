@@ -35,8 +35,29 @@ def problems(vault: Vault, plan: Plan) -> tuple[str, ...]:
         if error.fault is not VaultFault.REJECTED:
             raise
         changed = [str(error)]
-    audit = () if vault.read("sys/audit") else ("the server keeps no audit log",)
-    return (*audit, *changed, *_beside(said, plan), *_unplanned(said, plan))
+    return (*_audit(vault, plan), *changed, *_beside(said, plan), *_unplanned(said, plan))
+
+
+def _audit(vault: Vault, plan: Plan) -> Iterator[str]:
+    """Yield what is not as planned about where the server writes what it is asked.
+
+    Where the files are is a matter of its configuration, which is compared on the host.
+    """
+    server = plan.device(plan.pki.vault).vault
+    planned = {f"{log.name}/" for log in server.audit_logs} if server else set()
+    found = vault.read("sys/audit") or {}
+    for name in sorted(planned - found.keys()):
+        yield f"the server does not keep the audit log {name.rstrip('/')}"
+    yield from _others("sys/audit", found, planned)
+    files: dict[str, str] = {}
+    for name in sorted(planned & found.keys()):
+        one, options = found[name], dict(found[name]["options"] or {})
+        if one["type"] != "file":
+            yield f"sys/audit/{name}: is of type {one['type']}, not file"
+        for key in sorted(options.keys() - {"file_path", "mode"}):
+            yield f"sys/audit/{name}: {key} is set, which is not of the plan"
+        if (other := files.setdefault(options.get("file_path", ""), name)) != name:
+            yield f"sys/audit/{name}: writes the file of sys/audit/{other}"
 
 
 def _differs(change: Change) -> str:

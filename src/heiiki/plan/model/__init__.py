@@ -20,6 +20,7 @@ from heiiki.plan.model.lan import LanWatch, Neighbour, Vrrp
 from heiiki.plan.model.mobile import MobilePlan, Pgw, Sim
 from heiiki.plan.model.networks import ClosedNetwork, Network
 from heiiki.plan.model.pki import (
+    AuditLog,
     CrlSource,
     DeviceClass,
     Identity,
@@ -46,6 +47,7 @@ from heiiki.plan.model.topology import ETHERNET_MTU, Endpoint, Link, LinkKind, P
 __all__ = [
     "ETHERNET_MTU",
     "AllowedSource",
+    "AuditLog",
     "Availability",
     "BfdProfile",
     "BgpInstance",

@@ -43,11 +43,15 @@ class Limit:
         rate: packets a second; of TCP, attempts to open a connection.
         burst: how many may come at once before the rate counts.
         connections: TCP connections that are open at a time; 0: they are not counted.
+        octets: kB a second that all packets may have, headers included; 0: they are not counted.
+        octets_burst: kB that may come at once before `octets` counts.
     """
 
     rate: int
     burst: int
     connections: int = 0
+    octets: int = 0
+    octets_burst: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,10 +41,35 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class VaultServer:
-    """Configuration of the Vault API server: OpenBao or HashiCorp Vault, raft storage, TLS, audit log.
+class AuditLog:
+    """One of the server's audit devices; each holds every request and answer.
 
     Attributes:
+        name: of the device.
+        folder: of the log; each is on a volume of its own.
+        rotate_mib: size at which it is put aside, MiB.
+        kept: how many of those are kept.
+        memory_mib: size of the volume where it is in memory, MiB; 0: on a disk.
+    """
+
+    name: str
+    folder: str
+    rotate_mib: int
+    kept: int
+    memory_mib: int = 0
+
+    @property
+    def path(self) -> str:
+        """The file that is written."""
+        return f"{self.folder}/audit.log"
+
+
+@dataclass(frozen=True, slots=True)
+class VaultServer:
+    """Configuration of the Vault API server: OpenBao or HashiCorp Vault, raft storage, TLS, audit logs.
+
+    Attributes:
+        audit_logs: it answers as long as it can write one of them.
         request_limit: octets of a request at most; our largest is a policy of the server.
     """
 
@@ -53,6 +78,7 @@ class VaultServer:
     port: int
     node_id: str
     request_limit: int
+    audit_logs: tuple[AuditLog, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,5 +31,5 @@ def _examined(problems: Problems | None) -> tuple[Result, str, Sequence[str]]:
         return Result.UNKNOWN, f"the server's settings are not known: {error}", ()
     if found:
         return Result.FAIL, f"{summarise(list(found))}; who changed it is in its audit log", found
-    what = "engines, CAs, roles, policies, log-ins, quotas and audit log"
+    what = "engines, CAs, roles, policies, log-ins, quotas and audit logs"
     return Result.PASS, f"{what} are the plan's, and nothing else is there", ()

@@ -84,7 +84,9 @@ def verdicts(
 
 def _planned(plan: Plan, build: DeviceBuild, known: tuple[IPv4Network, ...], adds: Adds) -> Host:
     device = plan.device(build.device)
-    return Host(plan, device, frozenset(service.name for service in build.services), adds(device), known)
+    units = (name.removesuffix(".service") for name in build.units)
+    services = frozenset((*(service.name for service in build.services), *units))
+    return Host(plan, device, services, adds(device), known)
 
 
 def _settled(

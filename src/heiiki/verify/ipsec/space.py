@@ -4,6 +4,7 @@ Any client of the server can make its log grow (T14): so its volume is looked at
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from heiiki.design.associations import THEFT
@@ -17,7 +18,15 @@ LEAST_SHARE = 0.10
 """Share of a volume that must be free: what is written below is seldom more than that in a day."""
 LEAST_OCTETS = 256 << 20
 """Octets that must be free: the audit log is put aside every 50 MB, and compressed later."""
-FOLDERS = ("/var/log/heiiki-vault", "/var/lib/heiiki-vault")
+SMALL_SHARE = 0.25
+"""Share that suffices instead on a volume too small for `LEAST_OCTETS`."""
+STORAGE = "/var/lib/heiiki-vault"
+
+
+def folders(plan: Plan) -> tuple[str, ...]:
+    """Return where the server writes: its storage, then each of its audit logs."""
+    server = plan.device(plan.pki.vault).vault
+    return (STORAGE, *(log.folder for log in server.audit_logs)) if server else (STORAGE,)
 
 
 def subject(plan: Plan) -> str:
@@ -28,7 +37,7 @@ def subject(plan: Plan) -> str:
 def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
     """Yield whether the volumes of the server's log and storage have room."""
     name = plan.pki.vault
-    asked = {"commands": {"df": ["df", "--block-size=1", "--output=size,avail,target", *FOLDERS]}}
+    asked = {"commands": {"df": ["df", "--block-size=1", "--output=size,avail,target", *folders(plan)]}}
     answer = fleet.ask("read", {name: asked})[name]
     evidence = (keep(f"trust/room-{name}.json", answer.raw),)
     yield judged(
@@ -50,24 +59,42 @@ def of_server(plan: Plan, answer: Answer, evidence: tuple[Evidence, ...]) -> Ver
     said = answer.data["commands"]["df"]
     if said["rc"] != 0:
         return unknown(THEFT, about, f"{answer.device}: df: {said['err'].strip()}", evidence)
-    volumes = dict(zip(FOLDERS, _volumes(said), strict=True))
-    short = [
-        f"{folder} has {free >> 20} MiB free of {size >> 20}"
-        for folder, (size, free) in volumes.items()
-        if free < max(LEAST_SHARE * size, LEAST_OCTETS)
-    ]
-    least = min(free / size for size, free in volumes.values())
+    volumes = dict(zip(folders(plan), _volumes(said), strict=True))
+    least = min(one.free / one.size for one in volumes.values())
     figure = (round(100 * least, 1), 100 * LEAST_SHARE, "% free")
-    if short:
+    if wrong := [*_short(volumes), *_shared(volumes)]:
         what = "a server that cannot write its audit log answers no request, so nothing is revoked: make room"
-        return live(THEFT, about, Result.FAIL, f"{summarise(short)}; {what}", evidence, figure=figure)
-    return live(THEFT, about, Result.PASS, "log and storage can be written", evidence, figure=figure)
+        return live(THEFT, about, Result.FAIL, f"{summarise(wrong)}; {what}", evidence, figure=figure)
+    return live(THEFT, about, Result.PASS, "logs and storage can be written", evidence, figure=figure)
 
 
-def _volumes(said: Mapping[str, Any]) -> Iterator[tuple[int, int]]:
-    """Yield size and free octets of each folder's volume, after the line of titles."""
+@dataclass(frozen=True, slots=True)
+class _Volume:
+    """A volume: its octets, those that are free, and where it is mounted."""
+
+    size: int
+    free: int
+    mounted: str
+
+
+def _short(volumes: Mapping[str, _Volume]) -> Iterator[str]:
+    for folder, one in volumes.items():
+        if one.free < max(LEAST_SHARE * one.size, min(LEAST_OCTETS, SMALL_SHARE * one.size)):
+            yield f"{folder} has {one.free >> 20} MiB free of {one.size >> 20}"
+
+
+def _shared(volumes: Mapping[str, _Volume]) -> Iterator[str]:
+    """Yield the audit logs of one volume: what fills it silences the server."""
+    logs: dict[str, str] = {}
+    for folder, one in volumes.items():
+        if folder != STORAGE and (other := logs.setdefault(one.mounted, folder)) != folder:
+            yield f"the audit logs in {other} and {folder} are on one volume, {one.mounted}"
+
+
+def _volumes(said: Mapping[str, Any]) -> Iterator[_Volume]:
+    """Yield each folder's volume, after the line of titles."""
     for line in said["out"].splitlines()[1:]:
-        size, free = map(int, line.split()[:2])
-        if size <= 0:
+        size, free, mounted = line.split(maxsplit=2)
+        if int(size) <= 0:
             raise ValueError(f"a volume of {size} octets")
-        yield size, free
+        yield _Volume(int(size), int(free), mounted)

@@ -41,10 +41,18 @@ listener "tcp" {
 }
 
 # OpenBao takes audit devices from here alone; HashiCorp Vault passes over it, and is given one by its API.
+# It answers as long as it can write one of them.
 audit "file" "file" {
   description = "every request and answer"
   options {
     file_path = "/var/log/heiiki-vault/audit.log"
+    mode = "0600"
+  }
+}
+audit "file" "memory" {
+  description = "every request and answer"
+  options {
+    file_path = "/var/log/heiiki/audit/audit.log"
     mode = "0600"
   }
 }
