@@ -8,6 +8,7 @@ from heiiki_agent.errors import AgentError
 
 PROGRAMS: Mapping[str, str] = {
     "credentials": "pki.cli",
+    "crl-mirror": "crl_mirror",
     "frr": "frr",
     "lan-watch": "lan_watch.daemon",
     "links": "links.cli",

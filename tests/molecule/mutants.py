@@ -26,6 +26,7 @@ from heiiki.verify.ipsec import anchors as trust_anchors
 from heiiki.verify.ipsec import associations as trust_sas
 from heiiki.verify.ipsec import certificates as trust_certificates
 from heiiki.verify.ipsec import cleartext as trust_clear
+from heiiki.verify.ipsec import mirrors as trust_mirrors
 from heiiki.verify.ipsec import refusals as trust_refusals
 from heiiki.verify.routing.health import Health
 from heiiki_lab.transport import LabTransport
@@ -166,6 +167,7 @@ TRUST: dict[str, Callable[[Bench, Fleet], Iterator[Verdict]]] = {
         bench.plan, devices, bench.keep, bench.authorities
     ),
     "certificates": lambda bench, devices: trust_certificates.verdicts(bench.plan, devices, bench.keep),
+    "mirrors": lambda bench, devices: trust_mirrors.verdicts(bench.plan, devices, bench.keep),
     "refusals": lambda bench, devices: trust_refusals.verdicts(
         bench.plan, bench.builds, devices, bench.keep, None
     ),

@@ -101,6 +101,31 @@ def has_old_lists(device: str) -> Act:
     return act
 
 
+def forged(pem: bytes) -> bytes:
+    """The lists of before the last revocation, as they might have been: signed by somebody else."""
+    key, lists = ec.generate_private_key(ec.SECP256R1()), b""
+    for block in re.findall(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----\n", pem, re.DOTALL):
+        new = x509.load_pem_x509_crl(block)
+        made = x509.CertificateRevocationListBuilder().issuer_name(new.issuer)
+        made = made.last_update(new.last_update_utc).next_update(new.next_update_utc)
+        for one in new.extensions:
+            value = one.value
+            if isinstance(value, x509.CRLNumber):
+                value = x509.CRLNumber(value.crl_number - 1)
+            made = made.add_extension(value, one.critical)
+        lists += made.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    return lists
+
+
+def serves_forged_lists(device: str) -> Act:
+    def act(bench: Bench) -> None:
+        bench.call(device, watch_is("STOP"))
+        bench.call(device, ("cp", "-p", f"{PKI}/crl.pem", MUTANT))
+        bench.call(device, sh(f"cat > {PKI}/crl.pem"), forged(bench.call(device, ("cat", MUTANT))))
+
+    return act
+
+
 def believes_a_foreign_ca(device: str) -> Act:
     """A CA of the service's own name and its list, beside those that the service put there."""
 
@@ -239,6 +264,27 @@ MUTANTS = (
         ("associations", "certificates"),
         {(THEFT, "live", "revocation at hub-ce-a"): "has expired"},
         representative=True,
+    ),
+    TrustMutant(
+        "an older list in a mirror",
+        serves_forged_lists("hub-ce-b"),
+        at("hub-ce-b", ("mv", MUTANT, f"{PKI}/crl.pem"), watch_is("CONT")),
+        ("associations", "mirrors"),
+        {
+            (THEFT, "live", f"{name} gets CRLs without the server"): "hub-ce-b: its CRL of "
+            for name in ("b-edge", "hub-ce-a", "namba-gw", "sakai-gw-b", "umeda-gw-b")
+        },
+        representative=True,
+    ),
+    TrustMutant(
+        "a mirror that does not answer",
+        at("hub-ce-a", ("systemctl", "stop", "heiiki-crl-mirror")),
+        at("hub-ce-a", ("systemctl", "start", "heiiki-crl-mirror")),
+        ("associations", "mirrors"),
+        {
+            (THEFT, "live", f"{name} gets CRLs without the server"): "hub-ce-a gives no CRL"
+            for name in ("a-pe1", "hub-ce-b", "namba-gw", "sakai-ce-a", "umeda-ce-a")
+        },
     ),
 )
 

@@ -1,4 +1,4 @@
-"""The Vault server is killed in the middle of a first issue and of a revocation: `make long`."""
+"""The Vault server is killed: during a first issue, during a revocation, after a new list: `make long`."""
 
 import json
 import shutil
@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from waiting import awaited
 
+from heiiki.pki.server.bootstrap import root
 from heiiki.revocation import BOUND_S
 
 from .commands import Commands
-from .service import HUB, VAULT_SERVICE, Service, changed
+from .service import CREDENTIALS, HUB, SITE, VAULT_SERVICE, Service, changed
 
 pytestmark = pytest.mark.long
 
@@ -108,6 +109,54 @@ def test_a_revocation_whose_server_hangs_or_is_dead_ends_every_association(
     service.play("enrol", "-e", f"heiiki_device={stolen}", "-e", "heiiki_same_sim=true")
     awaited("it is in again", lambda: all(service.associations(hub, connection) for hub in hubs))
     service.transport.close()
+
+
+def test_lists_outlive_the_server(service: Service) -> None:
+    """A gateway that was away while a list was made gets it, though it refuses the hub until then."""
+    gateway, mirrors = SITE, ("hub-ce-a", HUB)
+    verifiers = tuple(one.name for one in service.plan.managed() if one.crl_source)
+    older = {name: service.run(name, "cat", f"{FOLDER}/crl.pem") for name in mirrors}
+    service.run(gateway, "systemctl", "stop", "heiiki-revocation")
+    before = number(service, HUB)
+    with root(service.access) as session:
+        session.read(f"{service.plan.pki.issuing_mount}/crl/rotate")
+    others = [name for name in verifiers if name != gateway]
+    service.pull(*others)
+    awaited("the others have the new list", lambda: all(number(service, one) > before for one in others))
+    service.server_dies()
+    try:
+        # As one whose lists have ended: it accepts no peer, so that no tunnel leads to the mirror.
+        service.run(gateway, "rm", f"{FOLDER}/crl.pem")
+        service.run(gateway, "sh", "-c", "rm -f /etc/swanctl/x509crl/*")
+        service.run(gateway, "swanctl", "--load-creds", "--clear", "--noprompt")
+        service.run(gateway, "sh", "-c", "swanctl --terminate --ike hub-b --timeout 5 || true")
+        assert not service.associations(gateway, "hub-b")
+        service.run(gateway, "systemctl", "start", "heiiki-revocation")
+        awaited("it has the list of a mirror", lambda: number(service, gateway) == number(service, HUB))
+        awaited("its tunnel is up", lambda: service.associations(gateway, "hub-b"))
+        assert "meanwhile the CRLs of " in service.run(gateway, *CREDENTIALS, "check")
+        # An older list in every mirror is refused.
+        newest = number(service, gateway)
+        for name, pem in older.items():
+            service.run(name, "systemctl", "stop", "heiiki-revocation")
+            service.run(name, "sh", "-c", f"cat > {FOLDER}/crl.pem", stdin=pem)
+        service.pull(gateway)
+        awaited(
+            "it refuses the older one",
+            lambda: "is older than number" in service.run(gateway, *CREDENTIALS, "check"),
+        )
+        assert number(service, gateway) == newest
+    finally:
+        service.server_returns()
+        for name in (*mirrors, gateway):
+            service.run(name, "systemctl", "restart", "heiiki-revocation")
+    awaited("all have the new list", lambda: {number(service, one) for one in verifiers} == {newest})
+
+
+def number(service: Service, device: str) -> int:
+    """Number of the issuing CA's list that a verifier has; 0 without one."""
+    found = service.status(device)["crls"]
+    return max((int(one["number"]) for one in found if "issuing" in one["issuer"].lower()), default=0)
 
 
 def seconds(first: dict[str, object], last: dict[str, object]) -> float:

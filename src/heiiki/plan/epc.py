@@ -189,6 +189,7 @@ def _pgw(context: Context) -> Device:
 def _edge(context: Context) -> Device:
     line = context.line(Network.B)
     ((interface, own, peer),) = _ends(context, names.EDGE)
+    vpn = (ipsec.of_edge(context, Network.B, names.EDGE),)
     return Device(
         name=names.EDGE,
         role=Role.PE_ROUTER,
@@ -215,8 +216,8 @@ def _edge(context: Context) -> Device:
         ),
         firewall=_edge_firewall(context, interface),
         identity=identities.identity(context, names.EDGE, DeviceClass.ROUTER),
-        ipsec=(ipsec.of_edge(context, Network.B, names.EDGE),),
-        crl_source=identities.crl_source(context),
+        ipsec=vpn,
+        crl_source=identities.crl_source(context, ipsec.crl_mirrors(vpn)),
     )
 
 

@@ -6,6 +6,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from heiiki.plan import addresses as addr
 from heiiki.plan.model import InputService, Limit
+from heiiki_agent.crl_mirror import PORT as CRL_MIRROR
 
 BGP, BFD_SINGLE, BFD_MULTIHOP, LDP = 179, 3784, 4784, 646
 STAMP, VAULT = 862, 8200
@@ -22,6 +23,7 @@ _LIMITS = {
     "ike": Limit(50, 200),
     "echo": Limit(200, 400),
     "stamp": Limit(500, 1000),
+    "crl_mirror": Limit(5, 20, connections=4),
     "vault": Limit(20, 100, connections=16, octets=64, octets_burst=1024),
 }
 """For each source, ten times and more of what a peer that works sends: BFD and VRRP 4 packets a second, a
@@ -98,6 +100,10 @@ class On:
         counted = self._open("vault", "tcp", (VAULT,), devices)
         limit = replace(_LIMITS["vault"], octets=0, octets_burst=0)
         return replace(counted, sources=_networks((controllers,)), limit=limit), counted
+
+    def crl_mirror(self, *sources: _Source) -> InputService:
+        """Open the mirror of CRLs, over HTTP (RFC 5280 8)."""
+        return self._open("crl_mirror", "tcp", (CRL_MIRROR,), sources)
 
     def echo(self, *sources: _Source) -> InputService:
         """Open ICMP echo: what a probe needs."""

@@ -11,6 +11,7 @@ from heiiki.plan.model import (
     AllowedSource,
     AuditLog,
     BgpNeighbor,
+    CrlMirror,
     Device,
     DeviceClass,
     Endpoint,
@@ -28,6 +29,7 @@ from heiiki.plan.model import (
     Router,
     StampStream,
     StaticRoute,
+    VaultClient,
     VaultServer,
 )
 
@@ -150,8 +152,14 @@ def _ce(ce: _Ce) -> Device:
             ipsec.to_edge(context, network, context.edge(network)),
             *(ipsec.to_site(context, site, network) for site in context.sites),
         ),
-        crl_source=identities.crl_source(context),
+        crl_source=identities.crl_source(context, (_other_mirror(ce.leg),)),
+        crl_mirror=True,
     )
+
+
+def _other_mirror(leg: lan.Leg) -> CrlMirror:
+    """The hub's routers ask each other, on their LAN."""
+    return CrlMirror(leg.other, leg.peer, VaultClient(leg.here))
 
 
 def _is_master(ce: _Ce) -> bool:
@@ -230,11 +238,14 @@ def _ce_firewall(ce: _Ce) -> Firewall:
         management=context.access,
         services=(
             *lan.services(ce.leg),
+            firewall.On(names.LAN_IFS).crl_mirror(ce.leg.peer),
             *firewall.On((ce.line,)).ipsec(ce.outside),
             firewall.On((ce.line,)).echo(ce.outside),
+            firewall.On((ce.line,)).crl_mirror(ce.outside),
             *inside.routing(ce.inside),
             *inside.ipsec(far),
             inside.gre(far),
+            inside.crl_mirror(far),
             # Each tunnel's own source is known to `sources`.
             *firewall.On((names.tunnels(ce.network),)).routing(context.tunnel_pool(ce.network)),
         ),

@@ -1,11 +1,12 @@
 """Identities: the names that certificates bear, and the CA that vouches for them (NISTIR 7628 IA-5)."""
 
+from collections.abc import Iterable
 from ipaddress import IPv4Network
 
 from heiiki.plan import addresses as addr
 from heiiki.plan import names
 from heiiki.plan.context import Context
-from heiiki.plan.model import CrlSource, DeviceClass, Identity, Lifetimes, Pki, Suite
+from heiiki.plan.model import CrlMirror, CrlSource, DeviceClass, Identity, Lifetimes, Pki, Suite
 
 PORT = 8200
 SUITE = Suite(
@@ -53,9 +54,10 @@ def identity(context: Context, device: str, kind: DeviceClass) -> Identity:
     )
 
 
-def crl_source(context: Context) -> CrlSource:
+def crl_source(context: Context, mirrors: Iterable[CrlMirror]) -> CrlSource:
     """Return where a verifier outside of the closed group gets CRLs, and how often it asks."""
-    return CrlSource(f"https://{context.vault_service}:{PORT}", context.timers.crl_poll_s)
+    url = f"https://{context.vault_service}:{PORT}"
+    return CrlSource(url, context.timers.crl_poll_s, tuple(mirrors))
 
 
 def pki(context: Context) -> Pki:

@@ -160,6 +160,7 @@ def _edge(context: Context, router: CarrierRouter) -> Device:
     customers = tuple(_customers(context, router, attached))
     name, at_hub = names.core_router(router.name), router.name == context.service.networks.a.hub_pe
     at_line = firewall.On((names.EDGE_LINE_IF,))
+    vpn = (ipsec.of_edge(context, Network.A, name),) if at_hub else ()
     return Device(
         name=name,
         role=Role.PE_ROUTER,
@@ -190,8 +191,8 @@ def _edge(context: Context, router: CarrierRouter) -> Device:
         ),
         routes=(_to_vault(context),) if at_hub else (),
         identity=identities.identity(context, name, DeviceClass.ROUTER) if at_hub else None,
-        ipsec=(ipsec.of_edge(context, Network.A, name),) if at_hub else (),
-        crl_source=identities.crl_source(context) if at_hub else None,
+        ipsec=vpn,
+        crl_source=identities.crl_source(context, ipsec.crl_mirrors(vpn)) if at_hub else None,
     )
 
 

@@ -5,6 +5,7 @@ traffic in the carrier's core too (R-SEC-ACCESS). The hub's line to a carrier is
 on it travels in tunnel-mode ESP (R-SEC-ESP).
 """
 
+from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network
 
 from heiiki.intent import Site
@@ -12,6 +13,7 @@ from heiiki.plan import addresses as addr
 from heiiki.plan import identities, names
 from heiiki.plan.context import Context
 from heiiki.plan.model import (
+    CrlMirror,
     EspMode,
     Gre,
     Interface,
@@ -19,6 +21,7 @@ from heiiki.plan.model import (
     IpsecConnection,
     Network,
     TrafficSelector,
+    VaultClient,
     Xfrm,
 )
 
@@ -147,3 +150,13 @@ def _vpn(
         if_id=EDGE_IF_ID,
         initiates=at_hub,
     )
+
+
+def crl_mirrors(connections: Sequence[IpsecConnection]) -> Iterator[CrlMirror]:
+    """Yield the mirrors of a device whose connections all lead to the hub: who ends them there.
+
+    They are asked below the tunnels, which need the lists (T18), and from the same ends.
+    """
+    several = len({one.network for one in connections}) > 1
+    for one in connections:
+        yield CrlMirror(one.peer, one.remote, VaultClient(one.local, one.uplink if several else ""))

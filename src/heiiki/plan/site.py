@@ -252,6 +252,7 @@ def _lan_set(own: SiteAddresses) -> PrefixSet:
 
 def _ce_a(context: Context, site: Site, own: SiteAddresses) -> Device:
     leg = lan.leg(_lan(context, own), Network.A, names.gateway(site, Network.B))
+    tunnels = (ipsec.of_site(context, site, Network.A),)
     neighbors = (
         _session_pe(context, site, own),
         _session_hub(context, site, own, Network.A),
@@ -274,8 +275,8 @@ def _ce_a(context: Context, site: Site, own: SiteAddresses) -> Device:
         lan_watch=lan.watch(context, leg),
         routes=_last_resort(context, site, leg, Network.A),
         identity=identities.identity(context, names.gateway(site, Network.A), DeviceClass.GATEWAY),
-        ipsec=(ipsec.of_site(context, site, Network.A),),
-        crl_source=identities.crl_source(context),
+        ipsec=tunnels,
+        crl_source=identities.crl_source(context, ipsec.crl_mirrors(tunnels)),
     )
 
 
@@ -286,6 +287,7 @@ def _last_resort(context: Context, site: Site, leg: lan.Leg, network: Network) -
 
 def _gateway_b(context: Context, site: Site, own: SiteAddresses) -> Device:
     leg = lan.leg(_lan(context, own), Network.B, names.gateway(site, Network.A))
+    tunnels = (ipsec.of_site(context, site, Network.B),)
     neighbors = (
         _session_hub(context, site, own, Network.B),
         lan.session(context, leg),
@@ -314,13 +316,14 @@ def _gateway_b(context: Context, site: Site, own: SiteAddresses) -> Device:
         routes=(*_over_wwan(context), *_last_resort(context, site, leg, Network.B)),
         sim=sim(context, site),
         identity=identities.identity(context, names.gateway(site, Network.B), DeviceClass.GATEWAY),
-        ipsec=(ipsec.of_site(context, site, Network.B),),
-        crl_source=identities.crl_source(context),
+        ipsec=tunnels,
+        crl_source=identities.crl_source(context, ipsec.crl_mirrors(tunnels)),
     )
 
 
 def _gateway_both(context: Context, site: Site, own: SiteAddresses) -> Device:
     leg = Interface(names.LAN_IF, InterfaceKind.ETHERNET, (addr.on(own.lan, addr.LAN_GATEWAY),))
+    tunnels = tuple(ipsec.of_site(context, site, network) for network in Network)
     neighbors = (
         _session_pe(context, site, own),
         *(_session_hub(context, site, own, network) for network in Network),
@@ -338,8 +341,8 @@ def _gateway_both(context: Context, site: Site, own: SiteAddresses) -> Device:
         routes=_over_wwan(context, last_resort=True),
         sim=sim(context, site),
         identity=identities.identity(context, names.gateway(site, Network.B), DeviceClass.GATEWAY),
-        ipsec=tuple(ipsec.of_site(context, site, network) for network in Network),
-        crl_source=identities.crl_source(context),
+        ipsec=tunnels,
+        crl_source=identities.crl_source(context, ipsec.crl_mirrors(tunnels)),
     )
 
 

@@ -320,6 +320,7 @@ _PARTS: tuple[Callable[[Plan, Device], Part | None], ...] = (
     _pgw,
     vault.parts,
     credentials.revocation,
+    credentials.mirror,
 )
 """Parts of a device as their services start, the filter first; None where it has no such part."""
 

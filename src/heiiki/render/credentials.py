@@ -8,8 +8,11 @@ from heiiki.render import agent
 from heiiki.render.documents import by_key
 from heiiki.render.model import Part, RenderedFile, Service
 from heiiki.render.templates import render
+from heiiki_agent.crl_mirror import PORT as CRL_MIRROR
 
 SERVICE = "heiiki-revocation"
+MIRROR = "heiiki-crl-mirror"
+_ANSWERS = ("python3", "-c", f"import socket; socket.create_connection(('127.0.0.1', {CRL_MIRROR}), 5)")
 CONFIG = "/etc/heiiki/credentials.json"
 _VAULT_RELOAD = list(agent.command("vault-node", "reload", "/etc/heiiki/vault_server.json"))
 
@@ -29,13 +32,20 @@ def revocation(_plan: Plan, device: Device) -> Part | None:
     if device.crl_source is None:
         return None
     health = agent.command("credentials", "check")
-    return Part((_unit(),), Service(SERVICE, "restart", health, restart_on=(agent.PATH,)))
+    return Part((_unit(SERVICE),), Service(SERVICE, "restart", health, restart_on=(agent.PATH,)))
+
+
+def mirror(_plan: Plan, device: Device) -> Part | None:
+    """Return the unit that serves CRLs to others, and its service."""
+    if not device.crl_mirror:
+        return None
+    return Part((_unit(MIRROR),), Service(MIRROR, "restart", _ANSWERS, restart_on=(agent.PATH,)))
 
 
 @cache
-def _unit() -> RenderedFile:
-    text = render(f"linux/{SERVICE}.service.j2")
-    return RenderedFile(f"/etc/systemd/system/{SERVICE}.service", text, service=SERVICE)
+def _unit(name: str) -> RenderedFile:
+    text = render(f"linux/{name}.service.j2")
+    return RenderedFile(f"/etc/systemd/system/{name}.service", text, service=name)
 
 
 def _service(device: Device) -> str:
@@ -68,6 +78,10 @@ def settings(plan: Plan, device: Device, identity: Identity) -> dict[str, Any]:
             "host": plan.pki.host,
             "mounts": [plan.pki.issuing_mount, plan.pki.root_mount],
             "every_s": device.crl_source.every_s,
+            "mirrors": [
+                {"address": str(one.address), "port": CRL_MIRROR, "source": _source(one.client)}
+                for one in device.crl_source.mirrors
+            ],
         }
     return document
 

@@ -32,6 +32,7 @@ from heiiki.verify.ipsec import (
     associations,
     certificates,
     cleartext,
+    mirrors,
     refusals,
     space,
     supervision,
@@ -273,6 +274,7 @@ def _trust(scene: _Scene) -> Iterator[Verdict]:
     yield from associations.verdicts(scene.plan, scene.fleet, scene.keep)
     yield from anchors.verdicts(scene.plan, scene.fleet, scene.keep, scene.queries.authorities)
     yield from certificates.verdicts(scene.plan, scene.fleet, scene.keep)
+    yield from mirrors.verdicts(scene.plan, scene.fleet, scene.keep)
     yield from supervision.verdicts(scene.plan, scene.fleet, scene.keep)
     yield from space.verdicts(scene.plan, scene.fleet, scene.keep)
     yield from wire.verdicts(scene.plan, wire.look(scene.plan, scene.fleet), scene.keep)

@@ -16,7 +16,7 @@ from heiiki.verify import access, vault
 from heiiki.verify.config import server
 from heiiki.verify.config.running import filter_subject, filtered, requirements_of
 from heiiki.verify.host import state
-from heiiki.verify.ipsec import anchors, cleartext, refusals, space, supervision
+from heiiki.verify.ipsec import anchors, cleartext, mirrors, refusals, space, supervision
 from heiiki.verify.isolation import carrier, control, lan, sites, spoofing
 from heiiki.verify.network import gateways, host
 from heiiki.verify.routing.expected import expectations
@@ -62,6 +62,7 @@ def _live(plan: Plan, builds: Sequence[DeviceBuild]) -> Named:
     yield from (("R-DUAL", name) for name in expectations(plan))
     yield from ((supervision.REQUIREMENT, supervision.subject(name)) for name in supervision.watchers(plan))
     yield "R-THEFT", space.subject(plan)
+    yield from (("R-THEFT", mirrors.subject(name)) for name in mirrors.verifiers(plan))
     yield "R-THEFT", vault.LOG_INS
     yield from _of_sites(plan)
     yield from _of_isolation(plan)

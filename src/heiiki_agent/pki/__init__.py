@@ -8,6 +8,7 @@
     credentials status      print what is there, and what is wrong with it
     credentials summary     print what is there, key and chain unexamined
     credentials pull        fetch the CRLs now; prints what changed
+    credentials mirrors     print what each mirror of the CRLs has, and what of it would be refused here
     credentials watch       pull at intervals (SIGHUP pulls at once)
     credentials check       exit status 0 if a watch runs and has reported in time
 

@@ -19,6 +19,7 @@ _COMMANDS = (
     "status",
     "summary",
     "pull",
+    "mirrors",
     "watch",
     "check",
 )

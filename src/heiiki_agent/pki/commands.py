@@ -6,7 +6,7 @@ from typing import Any
 
 from heiiki_agent import config
 from heiiki_agent.errors import AgentError
-from heiiki_agent.pki import crl, enrol, publish, report, vault
+from heiiki_agent.pki import crl, enrol, mirrors, publish, report, vault
 from heiiki_agent.pki.settings import Anchors, Order, Reach, Settings
 from heiiki_agent.pki.time_limit import limited
 
@@ -40,6 +40,7 @@ _COMMANDS: Mapping[str, tuple[int, _Work]] = {
     "status": (INSTALL_S, lambda settings, _: report.status(settings)),
     "summary": (INSTALL_S, lambda settings, _: report.summary(settings)),
     "pull": (INSTALL_S, lambda settings, _: crl.pull(settings)),
+    "mirrors": (INSTALL_S, lambda settings, _: mirrors.state(settings)),
 }
 
 

@@ -48,13 +48,34 @@ def pull(settings: Settings, bare: Bare | None = None) -> dict[str, Any]:
         answers = _answers(server, where.mounts, store, {} if bare is None else bare)
     fetched = [item for item in answers if isinstance(item, Fetched)]
     unlisted = [item.authority for item in answers if isinstance(item, Unlisted)]
+    changed, refused = take(settings, fetched, unlisted)
+    return {"changed": changed, "refused": refused}
+
+
+def take(
+    settings: Settings, fetched: Sequence["Fetched"], unlisted: Sequence[Certificate]
+) -> tuple[list[str], list[str]]:
+    """Keep what is newer and good of `fetched`, and have users load it.
+
+    Args:
+        settings: the configuration.
+        fetched: lists; the older of a CA first.
+        unlisted: CAs that are not retired though `fetched` has no list of theirs.
+
+    Returns:
+        What changed, and what was refused.
+
+    Raises:
+        AgentError: a user did not load what is new.
+    """
+    store = Store(settings.folder)
     with store.alone():
-        changed, refused = _take(store, roots, fetched, unlisted)
+        changed, refused = _merge(store, store.certificates("roots.pem"), fetched, unlisted)
     for line in changed:
         _log.warning("%s", line)
     if store.read("loaded") != store.digest():
         reload(settings)
-    return {"changed": changed, "refused": refused}
+    return changed, refused
 
 
 def source(settings: Settings) -> CrlSource:
@@ -148,7 +169,7 @@ def _authority_of(server: Server, where: str) -> Certificate:
         raise ServerError(f"{where}/pem: is no certificate: {error}") from error
 
 
-def _take(
+def _merge(
     store: Store,
     roots: Sequence[Certificate],
     fetched: Sequence[Fetched],
@@ -166,7 +187,7 @@ def _take(
         same = old is not None and revoked.number == old.number and revoked.pem == old.pem
         if same and authority in known:
             continue
-        problem = _refused(revoked, old, authority, roots, known)
+        problem = why_refused(revoked, old, authority, roots, known)
         if problem or authority is None:
             refused.append(f"CRL {revoked.number} of {revoked.issuer}: {problem}")
             continue
@@ -209,7 +230,7 @@ def _keep_issuers(
         files.write(store.folder / "issuers.pem", text)
 
 
-def _refused(
+def why_refused(
     revoked: RevocationList,
     old: RevocationList | None,
     authority: Certificate | None,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from heiiki_agent import config, status
 from heiiki_agent.errors import AgentError
+from heiiki_agent.pki import mirrors
 from heiiki_agent.pki.associations import Basis, reauthenticate
 from heiiki_agent.pki.crl import Bare, pull, source
 from heiiki_agent.pki.report import shown
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PULL_S = 20
+MIRRORS_S = 15
 BACK_OFF_S = 60.0
 GRACE_S = 30.0
 JITTER = 0.1
@@ -119,10 +121,22 @@ class Daemon:
                 done = pull(self._settings, self._bare)
         except (AgentError, OSError, ValueError) as error:
             self._failures += 1
-            self._complain(str(error))
+            self._complain(f"{error}{self._from_mirrors()}")
             return
         self._failures, self._pulled = 0, time.time()
         self._complain("; ".join(done["refused"]))
+
+    def _from_mirrors(self) -> str:
+        """Take what mirrors have, where there are any, and return how that went."""
+        if not source(self._settings).mirrors:
+            return ""
+        try:
+            with limited(MIRRORS_S, "pull from mirrors"):
+                done = mirrors.pull(self._settings)
+        except (AgentError, OSError, ValueError) as error:
+            return f"; nor does a mirror: {error}"
+        refused = "".join(f"; {one}" for one in done["refused"])
+        return f"; meanwhile the CRLs of {', '.join(done['answered'])} are taken{refused}"
 
     def supervise(self) -> None:
         """Look which gateways are heard; None is reported where that cannot be known."""
@@ -165,7 +179,7 @@ class Daemon:
         if self._settings.supervised:
             facts["silent"] = self._silent
         try:
-            status.report(self._state, wait + PULL_S + GRACE_S, facts)
+            status.report(self._state, wait + PULL_S + MIRRORS_S + GRACE_S, facts)
         except OSError as error:
             _log.error("%s: cannot be written: %s", self._state, error)
 

@@ -64,7 +64,7 @@ def summary(settings: Settings) -> dict[str, Any]:
         "pulls": settings.revocation is not None,
         "anchors": [_authority(item) for item in store.certificates("roots.pem")],
         "server_anchors": [_authority(item) for item in store.certificates("server.pem")],
-        "crls": [_crl(item) for item in store.lists()],
+        "crls": [listed(item) for item in store.lists()],
         "certificate": None,
         "problems": [],
     }
@@ -77,7 +77,8 @@ def _authority(item: Certificate) -> dict[str, Any]:
     return {"subject": item.subject, "sha256": item.sha256, "not_after": shown(item.not_after)}
 
 
-def _crl(item: RevocationList) -> dict[str, Any]:
+def listed(item: RevocationList) -> dict[str, Any]:
+    """Return the facts of a CRL."""
     return {
         "issuer": item.issuer,
         "authority_key": item.authority_key,

@@ -38,22 +38,6 @@ Interface = Annotated[str, r"[A-Za-z0-9._-]{1,15}"]
 
 
 @dataclass(frozen=True, slots=True)
-class CrlSource:
-    """Where CRLs come from.
-
-    Attributes:
-        url, host: base URL of Vault, and the name that its certificate must bear.
-        mounts: PKI engines whose CRLs are pulled.
-        every_s: seconds between two pulls.
-    """
-
-    url: Url
-    host: str
-    mounts: Annotated[tuple[ApiPath, ...], 1]
-    every_s: Annotated[int, range(1, 86_401)]
-
-
-@dataclass(frozen=True, slots=True)
 class Source:
     """Where a connection to Vault comes from.
 
@@ -64,6 +48,38 @@ class Source:
 
     address: Address
     interface: Interface = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """A device that serves the CRLs that it has.
+
+    Attributes:
+        address, port: where it answers.
+        source: where a connection to it comes from.
+    """
+
+    address: Address
+    port: Annotated[int, range(1, 65_536)]
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class CrlSource:
+    """Where CRLs come from.
+
+    Attributes:
+        url, host: base URL of Vault, and the name that its certificate must bear.
+        mounts: PKI engines whose CRLs are pulled.
+        every_s: seconds between two pulls.
+        mirrors: asked, all of them, when Vault does not answer.
+    """
+
+    url: Url
+    host: str
+    mounts: Annotated[tuple[ApiPath, ...], 1]
+    every_s: Annotated[int, range(1, 86_401)]
+    mirrors: tuple[Mirror, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

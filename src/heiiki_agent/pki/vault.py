@@ -79,20 +79,23 @@ class _Connection(http.client.HTTPConnection):
 
     def _plain(self, source: Source | None) -> socket.socket:
         """Return a TCP connection."""
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            self.host, self.port, type=socket.SOCK_STREAM
-        )[0]
-        plain = socket.socket(family, kind, protocol)
-        try:
-            plain.settimeout(CONNECT_S)
-            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # head and body leave apart
-            if source:
-                _leave_by(plain, source)
-            plain.connect(address)
-        except BaseException:
-            plain.close()
-            raise
-        return plain
+        return connected(self.host, self.port, source)
+
+
+def connected(host: str, port: int, source: Source | None) -> socket.socket:
+    """Return a TCP connection from `source`; OSError when nothing answers within `CONNECT_S`."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    plain = socket.socket(family, kind, protocol)
+    try:
+        plain.settimeout(CONNECT_S)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # head and body leave apart
+        if source:
+            _leave_by(plain, source)
+        plain.connect(address)
+    except BaseException:
+        plain.close()
+        raise
+    return plain
 
 
 def _leave_by(plain: socket.socket, source: Source) -> None:

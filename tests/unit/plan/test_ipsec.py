@@ -81,6 +81,27 @@ def test_whoever_speaks_ipsec_has_a_certificate_by_the_name_it_claims(plan: Plan
             assert device.crl_source is not None, "who verifies needs revocation lists"
 
 
+def test_whoever_verifies_has_a_mirror_below_the_tunnels_and_is_let_in_there(plan: Plan) -> None:
+    """By an address that leads there before any tunnel is up: its tunnels' ends, or the hub's own LAN."""
+    for device in plan.devices:
+        if device.crl_source is None:
+            continue
+        mirrors = {one.device: one for one in device.crl_source.mirrors}
+        hub = {"hub-ce-a", "hub-ce-b"}
+        wanted = hub - {device.name} if device.name in hub else {one.peer for one in device.ipsec}
+        assert mirrors.keys() == wanted
+        for name, one in mirrors.items():
+            there = plan.device(name)
+            assert there.crl_mirror
+            assert one.address in there.addresses
+            assert one.client.address in device.addresses
+            assert there.firewall is not None
+            opened = [item for item in there.firewall.services if item.name == "crl_mirror"]
+            assert any(one.client.address in source for item in opened for source in item.sources)
+            several = len({item.network for item in device.ipsec}) > 1 and device.site is not None
+            assert bool(one.client.interface) == several, "each network by its own interface (T15)"
+
+
 def test_no_two_devices_share_a_name(plan: Plan) -> None:
     names = Counter(
         name for identity in plan.identities() for name in (*identity.dns, *identity.uris, *identity.jids)

@@ -59,6 +59,7 @@ NEEDED: dict[str, dict[str, str]] = {
         "CapabilityBoundingSet": "CAP_NET_ADMIN",
         "RestrictAddressFamilies": "AF_UNIX AF_INET AF_NETLINK",
     },
+    "heiiki-crl-mirror": {"RestrictAddressFamilies": "AF_UNIX AF_INET"},
     "heiiki-revocation": {"RestrictAddressFamilies": "AF_UNIX AF_INET"},
     "heiiki-vault": {"RestrictAddressFamilies": "AF_UNIX AF_INET AF_NETLINK"},
     "heiiki-vault-logs": {},

@@ -21,6 +21,7 @@ from heiiki.plan.model.mobile import MobilePlan, Pgw, Sim
 from heiiki.plan.model.networks import ClosedNetwork, Network
 from heiiki.plan.model.pki import (
     AuditLog,
+    CrlMirror,
     CrlSource,
     DeviceClass,
     Identity,
@@ -54,6 +55,7 @@ __all__ = [
     "BgpNeighbor",
     "ClosedNetwork",
     "CoreNeighbor",
+    "CrlMirror",
     "CrlSource",
     "Device",
     "DeviceClass",

@@ -70,6 +70,7 @@ class Device:
         networks: the closed networks whose path it is on.
         neighbours: the other devices of its LAN, whose link addresses it knows by the plan.
         host: name used in certificates and on the console.
+        crl_mirror: it serves the CRLs that it has to others.
         revoked: why and since when the device is revoked, as human-readable text; empty when it is not.
         revoked_sim: IMSI of the SIM that was in it then.
     """
@@ -96,6 +97,7 @@ class Device:
     ipsec: tuple[IpsecConnection, ...] = ()
     vault: VaultServer | None = None
     crl_source: CrlSource | None = None
+    crl_mirror: bool = False
     revoked: str = ""
     revoked_sim: str | None = None
 

@@ -82,14 +82,6 @@ class VaultServer:
 
 
 @dataclass(frozen=True, slots=True)
-class CrlSource:
-    """Where a verifier of certificates gets the CRL of the issuing CA, and how often it asks."""
-
-    url: str
-    every_s: int
-
-
-@dataclass(frozen=True, slots=True)
 class VaultClient:
     """Where a device's connections to the Vault server come from.
 
@@ -100,6 +92,34 @@ class VaultClient:
 
     address: IPv4Address
     interface: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CrlMirror:
+    """A device that serves the CRLs that it has.
+
+    Attributes:
+        device: its name.
+        address: where it answers this verifier.
+        client: where the verifier's connections to it come from.
+    """
+
+    device: str
+    address: IPv4Address
+    client: VaultClient
+
+
+@dataclass(frozen=True, slots=True)
+class CrlSource:
+    """Where a verifier of certificates gets the CRL of the issuing CA, and how often it asks.
+
+    Attributes:
+        mirrors: asked when the server does not answer.
+    """
+
+    url: str
+    every_s: int
+    mirrors: tuple[CrlMirror, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from heiiki.plan.model import Device, InterfaceKind
+from heiiki_agent.crl_mirror import PORT as CRL_MIRROR
 
 _BFD_SOURCES = 49152
 """Source ports of BFD begin here (RFC 5881 4)."""
@@ -17,6 +18,7 @@ _PORTS: Mapping[str, Mapping[str, frozenset[int]]] = {
     "strongswan": {"udp": frozenset({500, 4500}), "raw": frozenset()},
     "keepalived": {"raw": frozenset({112})},
     "heiiki-vault": {"tcp": frozenset({8200, 8201, 8202})},
+    "heiiki-crl-mirror": {"tcp": frozenset({CRL_MIRROR})},
     "heiiki-pgw": {"udp": frozenset({2123})},
     "ssh": {"tcp": frozenset({22})},
 }

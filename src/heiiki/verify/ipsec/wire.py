@@ -1,8 +1,8 @@
 """On the wire: what leaves a router on every line of every path, looked at while traffic flows.
 
-On a line of ours only ESP, IKE and TLS to the Vault server may be seen, and what the line itself needs.
-Inside a carrier's network the carrier's own protocols are seen too; what it carries for us must be ESP all
-the same, whatever the carrier wraps it in.
+On a line of ours only ESP, IKE, TLS to the Vault server and CRLs of a mirror may be seen, and what the line
+itself needs. Inside a carrier's network the carrier's own protocols are seen too; what it carries for us must
+be ESP all the same, whatever the carrier wraps it in.
 """
 
 import json
@@ -27,6 +27,7 @@ from heiiki.verify import paths
 from heiiki.verify.fleet import Answer, Fleet
 from heiiki.verify.isolation.packets import ProbeRun
 from heiiki.verify.verdicts import Keep, live, summarise, unknown
+from heiiki_agent.crl_mirror import PORT as CRL_MIRROR
 
 SECONDS = 8.0
 """Longer than the probe run that flows meanwhile."""
@@ -85,7 +86,7 @@ def _modem(plan: Plan, link: Link) -> Endpoint:
 
 
 def _protected(plan: Plan, tunnels: Iterable[Association]) -> Iterator[Rule]:
-    """ESP and IKE between the ends of tunnels, and TLS to the Vault server from those that have no other way.
+    """ESP and IKE between the ends of tunnels, and who has no other way asks the Vault server or a mirror.
 
     That is the site's gateway, which initiates, and the carrier's edge, which answers.
     """
@@ -93,8 +94,9 @@ def _protected(plan: Plan, tunnels: Iterable[Association]) -> Iterator[Rule]:
         here, there = (_only(side.connection.local) for side in one.sides)
         yield ["esp", "esp", [], here, there]
         yield ["ike", "udp", _IKE, here, there]
-        asks = here if one.protects == ACCESS else there
+        asks, hub = (here, there) if one.protects == ACCESS else (there, here)
         yield ["tls", "tcp", [plan.pki.port], asks, _only(plan.pki.service_address)]
+        yield ["crl", "tcp", [CRL_MIRROR], asks, hub]
 
 
 def _too_long(plan: Plan, every: tuple[Association, ...], tunnels: Iterable[Association]) -> Iterator[Rule]:
