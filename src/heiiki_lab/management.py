@@ -20,6 +20,10 @@ from heiiki_lab.transport import LabTransport
 
 _HSS = frozenset({"nextepc-hssd", "python3"})
 """Programs of the lab on the node of the HSS."""
+_FILES = frozenset(
+    {"/usr/lib/systemd/system/service.d/50-log.conf", "/etc/systemd/system/heiiki-pgw.service"}
+)
+"""A file for what each service says (root/customize.sh), and the unit of the packet gateway."""
 
 
 class LabManagement:
@@ -73,4 +77,4 @@ class LabManagement:
         All nodes share one root, so each has the packages of all.
         """
         programs = _HSS if device.function is Function.HSS else frozenset[str]()
-        return Added(programs=programs, packages=frozenset(packages()))
+        return Added(programs=programs, packages=frozenset(packages()), files=_FILES)

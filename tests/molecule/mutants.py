@@ -157,7 +157,8 @@ Act = Callable[[Bench], None]
 def files(bench: Bench, devices: Fleet) -> Iterator[Verdict]:
     """Check ``config``, of the two devices whose files a mutant of trust may change."""
     those = [build for build in bench.builds if build.device in {"umeda-gw-b", "hub-ce-b"}]
-    return configuration.verdicts(bench.plan, those, devices, bench.keep)
+    adds = partial(bench.service.management.adds, bench.plan)
+    return configuration.verdicts(bench.plan, those, devices, bench.keep, adds)
 
 
 TRUST: dict[str, Callable[[Bench, Fleet], Iterator[Verdict]]] = {

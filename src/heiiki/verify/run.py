@@ -205,7 +205,7 @@ def summary(name: str, verdicts: Sequence[Verdict]) -> str:
 
 
 def _config(scene: _Scene) -> Iterator[Verdict]:
-    return configuration.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep)
+    return configuration.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, scene.adds)
 
 
 def _vault(scene: _Scene) -> Iterator[Verdict]:

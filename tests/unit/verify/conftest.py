@@ -56,6 +56,7 @@ class FakeTransport:
         lines = stdin.decode().rstrip().splitlines()
         summary, call = next(line for line in lines if line.startswith('"""Probe: ')), lines[-1]
         names = {
+            "list": "reads",
             "run": "read",
             "send": "packets",
             "compare": "running",

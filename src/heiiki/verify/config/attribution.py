@@ -17,7 +17,8 @@ from heiiki.plan.names import LAN_IF, LAN_VIRTUAL_IF
 
 GAP, DUAL, SITE = "R-GAP", "R-DUAL", "R-ISO-SITE"
 CONTROL, LAYER2 = "R-ISO-MALICE/control", "R-ISO-MALICE/layer-2"
-CARRIER, GROUP, MALICE, ACCESS = "R-ISO-CARRIER", "R-ISO-GROUP", "R-ISO-MALICE", "R-SEC-ACCESS"
+CARRIER, GROUP, MALICE = "R-ISO-CARRIER", "R-ISO-GROUP", "R-ISO-MALICE"
+ACCESS, ESP = "R-SEC-ACCESS", "R-SEC-ESP"
 
 _SHOWN = 300
 _TABLE, _INET, _ARP = "heiiki", "inet", "arp"
@@ -36,11 +37,13 @@ class Difference:
         path: the compiled file.
         text: what differs, as human-readable text; it is shown and never decides.
         concerned: the requirements that it speaks against, in whatever file; empty: nothing is known.
+        everywhere: it speaks against these also where another file of the device holds them.
     """
 
     path: str
     text: str
     concerned: Concerned = NOT_KNOWN
+    everywhere: bool = False
 
     def speaks_against(self, identifier: str, requirements: Collection[str]) -> bool:
         """Tell whether it speaks against `identifier`, one of the `requirements` of its file."""

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -10,9 +11,11 @@ from heiiki.plan.model import Device, Plan
 from heiiki.render.model import DeviceBuild, RenderedFile
 from heiiki.requirements import Result, Stage, Verdict, requirement
 from heiiki.requirements.verdict import Evidence
+from heiiki.verify.config import reads
 from heiiki.verify.config.attribution import Difference, of_filter, of_frr, of_health, of_key, of_links
 from heiiki.verify.config.programs import runs_otherwise
 from heiiki.verify.fleet import Answer, Fleet
+from heiiki.verify.host.explained import Added, Adds, nothing
 from heiiki.verify.routing import units
 from heiiki.verify.routing.frr import differences
 from heiiki.verify.verdicts import Keep, judged, live, summarise, unknown
@@ -21,6 +24,7 @@ from heiiki_agent import frr
 _SECRET = re.compile(r"\{\{secret:[^}]*\}\}")
 _FRR, _NFTABLES, _LINKS = "/etc/frr/frr.conf", "/etc/nftables.conf", "/etc/heiiki/links.json"
 _SHOWN = 300
+_NOTHING = Added()
 _SIGNED_PORTS = (179, 646)
 _SESSIONS = (
     *("ss", "-Htni", "state", "established"),
@@ -29,12 +33,31 @@ _SESSIONS = (
 """The TCP sessions of BGP and LDP, with the keys by which the kernel signs them: read on the device alone."""
 
 
-def verdicts(plan: Plan, builds: Sequence[DeviceBuild], fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """A device, what it is sent, and what its management adds to it."""
+
+    device: Device
+    build: DeviceBuild
+    added: Added
+
+
+def verdicts(
+    plan: Plan, builds: Sequence[DeviceBuild], fleet: Fleet, keep: Keep, adds: Adds = nothing
+) -> Iterator[Verdict]:
     """Yield one verdict for each device and requirement that its files hold."""
     answers = fleet.ask("running", {build.device: question(build) for build in builds}, timeout=90)
+    also = fleet.ask("reads", {build.device: reads.question(_units(build)) for build in builds}, timeout=90)
     for build in builds:
-        yield from of_device(plan.device(build.device), build, answers[build.device], keep)
-        yield from in_force(plan.device(build.device), build, answers[build.device], keep)
+        device, answer = plan.device(build.device), answers[build.device]
+        yield from of_device(device, build, _with_reads(answer, also[build.device]), keep, adds(device))
+        yield from in_force(device, build, answer, keep)
+
+
+def _with_reads(answer: Answer, read: Answer) -> Answer:
+    """Return both answers as one: what is there and runs, and what programs read besides."""
+    found = {"error": read.error} if read.error else read.data["programs"]
+    return replace(answer, data={**answer.data, "reads": found}, raw=answer.raw + read.raw)
 
 
 def question(build: DeviceBuild) -> dict[str, Any]:
@@ -68,13 +91,15 @@ def _file(file: RenderedFile) -> dict[str, str]:
     return wanted | {"pattern": '[^"\\s]+'.join(re.escape(part) for part in _SECRET.split(file.content))}
 
 
-def of_device(device: Device, build: DeviceBuild, answer: Answer, keep: Keep) -> Iterator[Verdict]:
-    """Yield the verdicts of one device from what it answered."""
+def of_device(
+    device: Device, build: DeviceBuild, answer: Answer, keep: Keep, added: Added = _NOTHING
+) -> Iterator[Verdict]:
+    """Yield the verdicts of one device from what it answered; `added`: what its management adds to it."""
     evidence = (keep(f"config/{build.device}.json", answer.raw),)
     for identifier in requirements_of(build):
         yield judged(
             build.device,
-            partial(_verdict, identifier, device, build, answer, evidence),
+            partial(_verdict, identifier, _Target(device, build, added), answer, evidence),
             partial(_stage, identifier, build.device, Result.UNKNOWN, evidence=evidence),
         )
 
@@ -136,9 +161,8 @@ def _stage(
     return Verdict(identifier, device, Stage.CONFIG, result, reason, evidence=evidence)
 
 
-def _verdict(
-    identifier: str, device: Device, build: DeviceBuild, answer: Answer, evidence: tuple[Evidence, ...]
-) -> Verdict:
+def _verdict(identifier: str, target: _Target, answer: Answer, evidence: tuple[Evidence, ...]) -> Verdict:
+    build = target.build
     files = [file for file in build.files if identifier in file.requirements]
     programs = {file.service for file in files if file.service}
     paths = [file.path for file in build.files if file in files or file.service in programs]
@@ -146,10 +170,12 @@ def _verdict(
         return _stage(identifier, build.device, Result.UNKNOWN, answer.error, evidence=evidence)
     different = [
         f"{one.path}{one.text}"
-        for one in _differences(device, build, answer.data)
-        if one.path in paths and one.speaks_against(identifier, _requirements_of_file(build, one.path))
+        for one in _differences(target, answer.data)
+        if (one.everywhere and identifier in one.concerned)
+        or (one.path in paths and one.speaks_against(identifier, _requirements_of_file(build, one.path)))
     ]
     unreadable = [said for path in paths for said in _unreadable(path, answer.data)]
+    unreadable += _not_read(build, paths, answer.data["reads"])
     if different:
         return _stage(identifier, build.device, Result.FAIL, summarise(different), evidence=evidence)
     if unreadable:
@@ -165,7 +191,9 @@ def _requirements_of_file(build: DeviceBuild, path: str) -> frozenset[str]:
     return frozenset(one for file in mates for one in file.requirements)
 
 
-def _differences(device: Device, build: DeviceBuild, said: Mapping[str, Any]) -> Iterator[Difference]:
+def _differences(target: _Target, said: Mapping[str, Any]) -> Iterator[Difference]:
+    device, build = target.device, target.build
+    yield from _of_reads(target, said["reads"])
     for path, texts in said["different"].items():
         yield from (Difference(path, f" {text}") for text in texts)
     yield from _of_programs(device, build, said)
@@ -181,6 +209,16 @@ def _differences(device: Device, build: DeviceBuild, said: Mapping[str, Any]) ->
         other = [f"running: another key than the file's: {line}" for line in found.get("other", ())]
         unsigned = [f"a session with {peer} is not signed" for peer in found.get("unsigned", ())]
         yield from (of_key(path, text) for text in (*other, *unsigned))
+
+
+def _of_reads(target: _Target, said: Mapping[str, Any]) -> Iterator[Difference]:
+    """Yield what nothing explains in what the programs read."""
+    for name, path in _units(target.build).items():
+        concerned = reads.concerned(name)
+        yield from (
+            Difference(path, f": {text}", concerned, everywhere=bool(concerned))
+            for text in reads.wrong(target.build, target.added.files, name, said.get(name, reads.NOT_READ))
+        )
 
 
 def _of_programs(device: Device, build: DeviceBuild, said: Mapping[str, Any]) -> Iterator[Difference]:
@@ -225,6 +263,13 @@ def _unreadable(path: str, said: Mapping[str, Any]) -> Iterator[str]:
         yield f"{path} {error}"
     if path == _FRR and (why := _not_shown(said)):
         yield f"{_FRR}: FRR does not show what it runs: {why}"
+
+
+def _not_read(build: DeviceBuild, paths: Sequence[str], said: Mapping[str, Any]) -> Iterator[str]:
+    error = said.get("error", "nothing was said of it")
+    for name, path in _units(build).items():
+        if path in paths and name not in said:
+            yield f"{path}: what {name} reads besides is not known: {error}"
 
 
 def _not_shown(said: Mapping[str, Any]) -> str:

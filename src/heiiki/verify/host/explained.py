@@ -15,12 +15,14 @@ class Added:
         programs: programs that may have sockets, without being a service of the plan.
         accounts: accounts of persons, who may log in with a key.
         packages: Debian packages that no service of the plan needs.
+        files: files that programs of the plan read.
     """
 
     interfaces: frozenset[str] = frozenset()
     programs: frozenset[str] = frozenset()
     accounts: frozenset[str] = frozenset()
     packages: frozenset[str] = frozenset()
+    files: frozenset[str] = frozenset()
 
 
 Adds = Callable[[Device], Added]
@@ -58,3 +60,23 @@ CRONTABS = frozenset(
     }
 )
 """Those of the same host."""
+
+FILES = (
+    *("/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/*", "/etc/ssh/sshrc"),
+    *(f"{folder}/systemd/*.conf.d/*" for folder in ("/etc", "/run", "/usr/local/lib")),
+    "/etc/systemd/*.conf",
+    *(
+        f"{folder}/systemd/system-{kind}generators/*"
+        for folder in ("/etc", "/run", "/usr/local/lib", "/usr/lib")
+        for kind in ("", "environment-")
+    ),
+    *("/usr/local/lib/systemd/system/*", "/usr/local/lib/systemd/system/*/*"),
+    *("/etc/ld.so.preload", "/etc/ld.so.conf", "/etc/ld.so.conf.d/*"),
+    *(f"{folder}/sysctl.d/*" for folder in ("/etc", "/run", "/usr/local/lib")),
+    *("/etc/sysctl.conf", "/etc/modules-load.d/*", "/etc/modprobe.d/*", "/etc/udev/rules.d/*"),
+    *("/etc/tmpfiles.d/*", "/etc/rc.local"),
+)
+"""What SSH server, systemd, linker, kernel and udev of a Debian host read; patterns.
+
+A file there is explained by the plan, by a package that brought it as it is, or by the host's management.
+"""

@@ -48,13 +48,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A host as it should be: the device of the plan, its services, and what its management adds."""
+    """A host as it should be: device and services of the plan, what management adds, and its files' paths."""
 
     plan: Plan
     device: Device
     services: frozenset[str]
     added: Added
     known: tuple[IPv4Network, ...]
+    files: frozenset[str] = frozenset()
 
 
 def findings(host: Host, said: Mapping[str, Any]) -> list[Finding]:
@@ -237,6 +238,13 @@ def _drop_ins(host: Host, found: Iterable[str]) -> Iterator[Finding]:
             yield Finding("drop_ins", f"drop-in {path}")
 
 
+def _files(host: Host, found: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
+    """What programs of every host read; what those of the plan read is judged with their values (config)."""
+    for one in found:
+        if not (one["packaged"] or one["path"] in host.files | host.added.files):
+            yield Finding("files", f"{one['path']}, which no package put there as it is")
+
+
 def _accounts(host: Host, found: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
     persons = host.added.accounts
     for one in found:
@@ -288,6 +296,7 @@ _JUDGES: Mapping[str, Callable[[Host, Any], Iterator[Finding]]] = {
     "settings": _settings,
     "units": _units,
     "drop_ins": _drop_ins,
+    "files": _files,
     "namespaces": _named("network namespace", frozenset({CLOSED, GROUP, SITE})),
     "crontabs": _crontabs,
     "accounts": _accounts,

@@ -1,6 +1,7 @@
 """Each host as it is, beyond its files (R-MINIMAL): one look at a host, one verdict for what it endangers."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from ipaddress import IPv4Network
 from typing import Any
@@ -12,7 +13,7 @@ from heiiki.render.model import DeviceBuild
 from heiiki.requirements import Result, Stage, Verdict, requirement
 from heiiki.requirements.verdict import Evidence
 from heiiki.verify.fleet import Answer, Fleet, UnreadableError, reading
-from heiiki.verify.host.explained import Adds, nothing
+from heiiki.verify.host.explained import FILES, Adds, nothing
 from heiiki.verify.host.findings import (
     ACCESS,
     CARRIER,
@@ -64,7 +65,7 @@ def verdicts(
         asked[scanner] |= _scan(plan)
     known = known_prefixes(plan)
     hosts = {build.device: _planned(plan, build, known, adds) for build in builds}
-    answers = _settled(fleet, hosts, asked)
+    answers = _with_files(_settled(fleet, hosts, asked), fleet)
     for build in builds:
         answer = answers[build.device]
         evidence = (keep(f"host/{build.device}.json", answer.raw),)
@@ -86,7 +87,21 @@ def _planned(plan: Plan, build: DeviceBuild, known: tuple[IPv4Network, ...], add
     device = plan.device(build.device)
     units = (name.removesuffix(".service") for name in build.units)
     services = frozenset((*(service.name for service in build.services), *units))
-    return Host(plan, device, services, adds(device), known)
+    return Host(plan, device, services, adds(device), known, frozenset(build.contents))
+
+
+def _with_files(answers: Mapping[str, Answer], fleet: Fleet) -> dict[str, Answer]:
+    """Add what programs of every host read: files that change less often than what is looked at twice."""
+    also = fleet.ask("reads", {name: {"files": FILES} for name in answers}, timeout=60)
+    return {name: _joined(answer, also[name]) for name, answer in answers.items()}
+
+
+def _joined(answer: Answer, also: Answer) -> Answer:
+    if answer.error:
+        return answer
+    if also.error:
+        return replace(answer, data={**answer.data, "errors": {**answer.data["errors"], "files": also.error}})
+    return replace(answer, data={**answer.data, "files": also.data["files"]}, raw=answer.raw + also.raw)
 
 
 def _settled(

@@ -15,6 +15,7 @@ from typing import Any, Self
 from heiiki.design.associations import Association, Side, associations, ipsec_devices, protected
 from heiiki.design.suites import negotiated
 from heiiki.plan.model import Device, IkeTimers, IpsecConnection, Plan, Suite, TrafficSelector
+from heiiki.render import ipsec
 from heiiki.requirements import Result, Stage, Verdict
 from heiiki.requirements.verdict import Evidence
 from heiiki.verify.fleet import Answer, Fleet
@@ -25,6 +26,7 @@ DAEMON = {
         "sas": ["list-sas", "list-sa", {}],
         "conns": ["list-conns", "list-conn", {}],
         "shared": ["get-shared"],
+        "stats": ["stats"],
     }
 }
 KERNEL = {
@@ -38,6 +40,8 @@ LOOKS = 3
 HANDOVER_S = 3.0
 """Seconds between two looks: longer than an association takes to be handed over (RFC 7296 2.8.3)."""
 
+_LOAD = re.compile(r"^\s*load = (.+)$", re.MULTILINE)
+"""Which plugins the daemon is to load, in its settings; then come those of its tool."""
 _GRE = "47"
 _STRICT = "GOOD"
 """What the daemon lists for ``revocation = strict``: the status that a certificate must have."""
@@ -90,7 +94,7 @@ def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
             one, plan.pki.suite, tuple(found for side in one.sides for found in evidence[side.device])
         )
     for device in ipsec_devices(plan):
-        yield from loaded(device, plan.timers.ike, seen.daemon[device.name], evidence[device.name])
+        yield from loaded(device, plan, seen.daemon[device.name], evidence[device.name])
 
 
 def _settled(plan: Plan, fleet: Fleet, names: Sequence[str]) -> _Look:
@@ -302,11 +306,9 @@ def _scope(one: Association, sas: list[dict[str, Any]], kernel: Mapping[str, Ans
     )
 
 
-def loaded(
-    device: Device, timers: IkeTimers, answer: Answer, evidence: tuple[Evidence, ...]
-) -> Iterator[Verdict]:
-    """Yield whether the daemon runs the connections of the plan and no other, certificates only."""
-    subject = f"IKE daemon of {device.name}"
+def loaded(device: Device, plan: Plan, answer: Answer, evidence: tuple[Evidence, ...]) -> Iterator[Verdict]:
+    """Yield whether the daemon runs plugins and connections of the plan and no others, certificates only."""
+    timers, subject = plan.timers.ike, f"IKE daemon of {device.name}"
     for identifier in protected(device):
         mine = [one for one in device.ipsec if one.protects == identifier]
         if answer.error:
@@ -314,7 +316,10 @@ def loaded(
             continue
         there = {name: one for said in answer.data["conns"] for name, one in said.items()}
         wrong = [said for one in mine for said in _differences(one, timers, there.get(one.name))]
-        wrong += _surplus(device, answer.data, there)
+        wrong += [
+            *_surplus(device, answer.data, there),
+            *_plugin_differences(plan, device, answer.data["stats"]),
+        ]
         if wrong:
             yield configured(identifier, subject, Result.FAIL, summarise(wrong), evidence)
             continue
@@ -335,6 +340,16 @@ def _surplus(device: Device, said: Mapping[str, Any], there: Mapping[str, Any]) 
     if said.get("shared", {}).get("keys"):
         wrong.append("pre-shared keys are loaded: certificates only")
     return wrong
+
+
+def _plugin_differences(plan: Plan, device: Device, said: Mapping[str, Any]) -> Iterator[str]:
+    """The daemon's own part shows as a plugin too; settings read after ours may load others."""
+    part = ipsec.parts(plan, device)
+    text = "".join(file.content for file in part.files) if part is not None else ""
+    wanted = {name for line in _LOAD.findall(text)[:1] for name in line.split()}
+    there = set(said["plugins"]) - {"charon-systemd"}
+    yield from (f"plugin {name} runs, and is in no plan" for name in sorted(there - wanted))
+    yield from (f"plugin {name} does not run" for name in sorted(wanted - there))
 
 
 def _differences(wanted: IpsecConnection, timers: IkeTimers, said: Mapping[str, Any] | None) -> Iterator[str]:

@@ -50,7 +50,12 @@ _CRONTABS = (
     "/etc/cron.weekly",
     "/var/spool/cron/crontabs",
 )
-_UNITS = ("/etc/systemd/system", "/etc/systemd/system.control", "/run/systemd/system")
+_UNITS = (
+    *("/etc/systemd/system.control", "/run/systemd/system.control", "/run/systemd/transient"),
+    *("/run/systemd/generator.early", "/etc/systemd/system", "/run/systemd/system"),
+    *("/run/systemd/generator", "/usr/local/lib/systemd/system", "/run/systemd/generator.late"),
+)
+"""Where drop-ins of units may be, in systemd's order (systemd.unit(5)); those of packages are in /usr/lib."""
 _PROCESS = re.compile(r'\("([^"]+)",pid=(\d+)')
 _STATE = re.compile(r"^src (\S+) dst (\S+)\n\s+proto (\S+) spi 0x([0-9a-f]+)", re.MULTILINE)
 _VICI = "/run/charon.vici"

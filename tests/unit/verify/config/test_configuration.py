@@ -16,6 +16,7 @@ from heiiki.render.model import DeviceBuild, RenderedFile, Service
 from heiiki.requirements import Result, Stage
 from heiiki.requirements.verdict import Evidence
 from heiiki.verify import probes
+from heiiki.verify.config import reads
 from heiiki.verify.config import running as configuration
 from heiiki.verify.fleet import Answer
 from heiiki.verify.probes import running
@@ -49,6 +50,7 @@ def verdicts(
         "filter": {},
         "health": {},
         "units": {},
+        "reads": {},
     }
     data = {} if error else said
     found = list(configuration.of_device(plan.device("hub-ce-a"), build, Answer("x", data, error, b""), kept))
@@ -102,6 +104,7 @@ def test_every_requirement_of_the_stage_is_held_by_some_device(plan: Plan, kept:
             "filter": {},
             "health": {},
             "units": {},
+            "reads": {},
         },
         "",
         b"",
@@ -329,7 +332,7 @@ def programs(
     }
     said = {"rc": systemd, "out": "" if systemd else units, "err": "no bus" if systemd else ""}
     data = {"different": {}, "unreadable": {}, "shown": {}, "keys": {}, "filter": {}, "health": health}
-    data["units"] = said
+    data |= {"units": said, "reads": dict.fromkeys(("keepalived", "heiiki-links"), reads.NOT_READ)}
     found = configuration.of_device(
         plan.device("umeda-gw-b"), PROGRAMS, Answer("umeda-gw-b", data, "", b""), kept
     )

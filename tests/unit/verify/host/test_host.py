@@ -113,6 +113,10 @@ SAID: dict[str, Any] = {
         "/etc/systemd/system/frr.service.d/heiiki.conf",
         "/etc/systemd/system/ssh.service.d/own.conf",
     ],
+    "files": [
+        {"path": "/etc/ssh/sshd_config", "packaged": True},
+        {"path": "/etc/frr/frr.conf", "packaged": False},
+    ],
     "namespaces": [],
     "crontabs": ["/etc/cron.daily/logrotate"],
     "accounts": [{"name": "root", "uid": 0, "keys": 0}, {"name": "frr", "uid": 997, "keys": 0}],
@@ -153,6 +157,7 @@ def test_a_host_as_planned_passes(plan: Plan, fleet_of: Any, kept: Any) -> None:
 @pytest.mark.parametrize(
     ("part", "more", "endangers"),
     [
+        ("files", [{"path": "/etc/ssh/sshd_config.d/zz.conf", "packaged": False}], set()),
         ("packages", [package("netcat-openbsd")], set()),
         ("packages", [package("strongswan-pki", "libc6")], set()),
         ("addresses", [link("usb0", "192.168.8.2")], {CLOSED, GROUP, SITE}),
@@ -229,6 +234,13 @@ def test_a_state_that_waits_for_an_sa_is_explained(plan: Plan, fleet_of: Any, ke
     (connection,) = plan.device(DEVICE).ipsec
     waits = [state_of(str(connection.local), str(connection.remote), "00000000")]
     assert failed(judged(plan, fleet_of, kept, "states", waits)) == set()
+
+
+def test_a_file_that_management_adds_is_explained(plan: Plan, fleet_of: Any, kept: Any) -> None:
+    path = "/usr/lib/systemd/system-generators/by-management"
+    more = [{"path": path, "packaged": False}]
+    assert failed(judged(plan, fleet_of, kept, "files", more)) == {MINIMAL}
+    assert failed(judged(plan, fleet_of, kept, "files", more, Added(files=frozenset({path})))) == set()
 
 
 def test_what_management_adds_is_explained_by_name(plan: Plan, fleet_of: Any, kept: Any) -> None:
@@ -329,7 +341,7 @@ def test_a_package_of_a_service_that_the_host_does_not_have_is_strange(
     plan: Plan, fleet_of: Any, kept: Any
 ) -> None:
     builds = [one for one in compile_plan(plan) if one.device == "umeda-bems"]
-    said = {"errors": {}, "packages": [package("frr")]}
+    said = {"errors": {}, "packages": [package("frr")], "files": []}
     found = {one.requirement: one for one in state.verdicts(plan, builds, fleet_of(lambda *_: said), kept)}
     assert found[MINIMAL].reason == "nothing explains package frr 1.2-3"
     assert "frr" not in found[CLOSED].reason

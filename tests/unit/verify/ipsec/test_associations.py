@@ -112,7 +112,12 @@ def answers(plan: Plan, subject: str) -> tuple[dict[str, Answer], dict[str, Answ
         }
         daemon[side.device] = Answer(
             side.device,
-            {"sas": [{wanted.name: sa}], "conns": [{wanted.name: conn}], "shared": {"keys": []}},
+            {
+                "sas": [{wanted.name: sa}],
+                "conns": [{wanted.name: conn}],
+                "shared": {"keys": []},
+                "stats": {"plugins": list(PLUGINS)},
+            },
             "",
             b"",
         )
@@ -142,6 +147,10 @@ def judged(plan: Plan, subject: str, change: Any = None) -> Verdict:
     return associations.of_association(association(plan, subject), plan.pki.suite, daemon, kernel, ())
 
 
+PLUGINS = (
+    *("charon-systemd", "openssl", "nonce", "pem", "pkcs1", "pkcs8", "x509", "pubkey", "revocation"),
+    *("constraints", "kernel-netlink", "socket-default", "vici"),
+)
 SITE, LINE = "umeda-gw-b to hub-ce-b", "hub-ce-b to b-edge"
 
 
@@ -247,7 +256,7 @@ def loaded(plan: Plan, change: Any = None) -> list[Verdict]:
     daemon = deepcopy(answers(plan, SITE)[0])
     if change:
         change(daemon["umeda-gw-b"].data)
-    return list(associations.loaded(plan.device("umeda-gw-b"), plan.timers.ike, daemon["umeda-gw-b"], ()))
+    return list(associations.loaded(plan.device("umeda-gw-b"), plan, daemon["umeda-gw-b"], ()))
 
 
 def test_what_is_loaded_as_planned_is_a_pass_of_stage_config(plan: Plan) -> None:
@@ -261,6 +270,8 @@ def test_what_is_loaded_as_planned_is_a_pass_of_stage_config(plan: Plan) -> None
         (lambda data: data["conns"].clear(), "hub-b is not loaded"),
         (lambda data: data["conns"].append({"other": {}}), "other is loaded, and in no plan"),
         (lambda data: data["shared"]["keys"].append("k"), "pre-shared keys are loaded"),
+        (lambda data: data["stats"]["plugins"].append("eap-md5"), "plugin eap-md5 runs, and is in no plan"),
+        (lambda data: data["stats"]["plugins"].remove("revocation"), "plugin revocation does not run"),
         (lambda data: data["conns"][0]["hub-b"].update(version="IKEv1/2"), "is IKEv1/2, not IKEv2"),
         (lambda data: data["conns"][0]["hub-b"].update(dpd_delay="600"), "dpd_delay is 600"),
         (
@@ -297,7 +308,7 @@ def test_every_association_and_daemon_is_asked(plan: Plan, fleet_of: Any, kept: 
         nothing = {"rc": 0, "out": "", "err": ""}
         if probe == "read":
             return {"commands": {"state": nothing, "policy": nothing}}
-        return {"sas": [], "conns": [], "shared": {}}
+        return {"sas": [], "conns": [], "shared": {}, "stats": {"plugins": []}}
 
     found = list(associations.verdicts(plan, fleet_of(reply), kept))
     assert {one.result for one in found} == {Result.FAIL}
@@ -336,7 +347,7 @@ def test_what_a_lab_said_is_understood(plan: Plan, subject: str) -> None:
     verdict = associations.of_association(association(plan, subject), plan.pki.suite, daemon, kernel, ())
     assert verdict.result is Result.PASS, verdict.reason
     for name, answered in daemon.items():
-        for found in associations.loaded(plan.device(name), plan.timers.ike, answered, ()):
+        for found in associations.loaded(plan.device(name), plan, answered, ()):
             assert found.result is Result.PASS, found.reason
 
 
