@@ -45,6 +45,7 @@ networks:                       # two independent closed networks of two carrier
     links:
 {links}
     hub_pe: pe1
+{transit}
     tariff: {{monthly_yen: 980}}
   b:
     kind: lte_apn
@@ -54,6 +55,7 @@ networks:                       # two independent closed networks of two carrier
     plmn: "44010"
     tac: 1
     apn: dr.beta.example
+{transit}
     tariff: {{monthly_yen: 600, included_mb: 3000, yen_per_extra_mb: 0.2}}
 
 {risks}
@@ -75,6 +77,13 @@ _NOBODY_LOOKED = """\
 #   shared:
 #     - {name: duct-3, kind: duct, elements: [a-pe1, b-edge]}
 """
+
+_NO_WORD = """\
+    # Who has the carrier's word that nothing of it crosses the Internet? R-CLOSED/carrier is unknown without.
+    # transit: {by: Name, date: 2026-11-24, source: the carrier's letter}"""
+
+_MADE_UP_WORD = """\
+    transit: {by: heiiki new --sites, date: 2026-11-24, source: a made-up carrier}"""
 
 _MADE_UP = """\
 risks:
@@ -110,21 +119,21 @@ b: {{sim: "44010{number:010d}"}}
 
 def template(name: str) -> dict[str, str]:
     """Return the files of a small commented service, by path."""
-    return {"service.yml": _service(name, 2, _NOBODY_LOOKED), "sites/0001-first.yml": _FIRST_SITE}
+    return {"service.yml": _service(name, 2, _NOBODY_LOOKED, _NO_WORD), "sites/0001-first.yml": _FIRST_SITE}
 
 
 def generate(name: str, sites: int, seed: int) -> dict[str, str]:
     """Return the files of a service of `sites` sites, all variants mixed; a seed always gives the same."""
     choice = random.Random(seed)  # noqa: S311 - test data
     edges = min(40, 2 + sites // 50)
-    files = {"service.yml": _service(name, edges, _MADE_UP)}
+    files = {"service.yml": _service(name, edges, _MADE_UP, _MADE_UP_WORD)}
     for number in range(1, sites + 1):
         site = f"site{number:04d}"
         files[f"sites/{number:04d}-{site}.yml"] = _site(choice, number, site, edges)
     return files
 
 
-def _service(name: str, edges: int, risks: str) -> str:
+def _service(name: str, edges: int, risks: str, transit: str) -> str:
     """`edges` PE routers round two P routers."""
     routers = [
         *(("pe", "pe", index) for index in range(1, edges + 1)),
@@ -138,6 +147,7 @@ def _service(name: str, edges: int, risks: str) -> str:
         ),
         links="\n".join(_links(edges)),
         risks=risks,
+        transit=transit,
     )
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from heiiki.design import availability, cost, independence, management, separation, sizes, switchover, trust
 from heiiki.design.sent import read
-from heiiki.design.subjects import subjects
-from heiiki.plan.model import Plan
+from heiiki.design.subjects import CARRIER, subjects
+from heiiki.plan.model import ClosedNetwork, Plan
 from heiiki.render.model import DeviceBuild
 from heiiki.requirements import NOTHING_EXAMINED, REQUIREMENTS, Result, Stage, Verdict
 
@@ -31,6 +31,7 @@ def design(plan: Plan, builds: Iterable[DeviceBuild]) -> tuple[Verdict, ...]:
         *sizes.verdicts(plan, sent),
         *_closed(plan),
         *management.verdicts(plan),
+        *_transit(plan),
         *separation.verdicts(plan),
         *trust.verdicts(plan, sent),
     )
@@ -76,3 +77,20 @@ def _closed(plan: Plan) -> Iterator[Verdict]:
             Result.PASS if closed else Result.FAIL,
             reason=_CLOSED.get(network.kind, f"{network.kind} is not a closed network"),
         )
+
+
+def _transit(plan: Plan) -> Iterator[Verdict]:
+    yield from (_carrier(network) for network in plan.networks)
+
+
+def _carrier(network: ClosedNetwork) -> Verdict:
+    """What only the carrier can say of the inside of its network: somebody has its word, or it is unknown."""
+    result = Result.PASS if network.transit else Result.UNKNOWN
+    told = f"{network.carrier}'s word, by {network.transit}; no device of the service can measure it"
+    unknown = (
+        f"no device of the service sees how {network.carrier} leads its packets; get the carrier's word, and "
+        f"write `transit:` below `networks: {network.name}:` in service.yml"
+    )
+    return Verdict(
+        CARRIER, f"network {network.name}", Stage.DESIGN, result, told if network.transit else unknown
+    )

@@ -14,6 +14,7 @@ Subject = tuple[str, str]
 """Requirement and subject."""
 
 MANAGEMENT = "management"
+CARRIER = "R-CLOSED/carrier"
 
 
 def subjects(plan: Plan) -> Iterator[Subject]:
@@ -21,7 +22,8 @@ def subjects(plan: Plan) -> Iterator[Subject]:
     yield "R-SCALE", plan.service
     for site in plan.sites:
         yield from _of_site(plan, site)
-    yield from (("R-CLOSED", f"network {network}") for network in Network)
+    for identifier in ("R-CLOSED", CARRIER):
+        yield from ((identifier, f"network {network}") for network in Network)
     if any(device.firewall and device.firewall.management for device in plan.managed()):
         yield "R-CLOSED", MANAGEMENT
     yield from (("R-ISO-SITE", device.name) for device in separation.joining(plan))

@@ -71,6 +71,20 @@ class CoreLink(Model):
     between: tuple[RouterName, RouterName] = Field(description="The two routers.")
 
 
+class Examined(Model):
+    """Who looked, when, and at what: for what no device of the service can tell."""
+
+    by: Text = Field(description="Who it was.")
+    date: Day = Field(description="The day.")
+    source: Text = Field(description="What was looked at, such as the carriers' route documents.")
+
+
+_TRANSIT = (
+    "Who has the carrier's word that it leads no packet of this network over the Internet. Left out: "
+    "R-CLOSED/carrier is unknown."
+)
+
+
 class IpVpn(Model):
     """Closed network A: an IP-VPN (MPLS L3VPN, RFC 4364) of one carrier."""
 
@@ -82,6 +96,7 @@ class IpVpn(Model):
     links: tuple[CoreLink, ...] = ()
     hub_pe: RouterName = Field(description="The PE to which the hub's CE router is attached.")
     mtu: Mtu = Field(default=1500, description="Largest IP packet on a site's access line, octets.")
+    transit: Examined | None = Field(default=None, description=_TRANSIT)
     tariff: Tariff
 
 
@@ -98,6 +113,7 @@ class LteApn(Model):
     mtu: Mtu = Field(
         default=1358, description="Largest IP packet on a bearer, octets; TS 23.060 9.3 advises 1358."
     )
+    transit: Examined | None = Field(default=None, description=_TRANSIT)
     tariff: Tariff
 
 
@@ -151,14 +167,6 @@ class Reliability(Model):
         default=None,
         description="A switch of a LAN, at the hub or a site; left out: it does not count, as R-AVAIL says.",
     )
-
-
-class Examined(Model):
-    """Who looked for what the two networks share."""
-
-    by: Text = Field(description="Who it was.")
-    date: Day = Field(description="The day.")
-    source: Text = Field(description="What was looked at, such as the carriers' route documents.")
 
 
 class SharedRisk(Model):

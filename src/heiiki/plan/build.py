@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from heiiki.errors import IntentError
 from heiiki.intent import Intent, Service
-from heiiki.intent.model import Mark
+from heiiki.intent.model import Examined, Mark
 from heiiki.plan import (
     epc,
     faults,
@@ -121,9 +121,14 @@ def _networks(service: Service) -> tuple[ClosedNetwork, ...]:
             monthly_yen=network.tariff.monthly_yen,
             included_mb=network.tariff.included_mb,
             yen_per_extra_mb=network.tariff.yen_per_extra_mb,
+            transit=_told(network.transit),
         )
         for name, network in ((Network.A, service.networks.a), (Network.B, service.networks.b))
     )
+
+
+def _told(examined: Examined | None) -> str:
+    return f"{examined.by} on {examined.date}: {examined.source}" if examined else ""
 
 
 def _reliability(service: Service) -> tuple[Availability, ...]:
@@ -144,6 +149,6 @@ def _risks(intent: Intent, known: AbstractSet[str]) -> Risks:
     if missing:
         raise IntentError(missing)
     examined = intent.service.risks.examined
-    told = f"examined by {examined.by} on {examined.date}: {examined.source}" if examined else ""
+    told = f"examined by {_told(examined)}" if examined else ""
     written = (risk.written for risk in intent.risks)
     return Risks(told, tuple(SharedRisk(one.name, one.kind, one.elements) for one in written))

@@ -51,7 +51,10 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         (_D, _L),
     ),
     Requirement(
-        "R-CLOSED/carrier", "TR-1072 7.1", "No transit over the Internet inside of the carriers' networks", ()
+        "R-CLOSED/carrier",
+        "TR-1072 7.1",
+        "No transit over the Internet inside of the carriers' networks: the carriers' word",
+        (_D,),
     ),
     Requirement("R-FIT", "TR-1072 7.2, 7.3", "The access suits the volume of the controlled resource", (_D,)),
     Requirement(

@@ -60,22 +60,28 @@ def test_new_makes_a_service_that_passes_but_for_what_nobody_examined(tmp_path: 
     assert run("new", folder).stdout == f"{folder}: 2 files; next: heiiki check {folder}\n"
     result = run("check", folder)
     assert (result.exit_code, result.stderr) == (1, "")
-    assert " pass, 0 FAIL, 1 UNKNOWN, " in result.stdout.splitlines()[-1]
+    assert " pass, 0 FAIL, 3 UNKNOWN, " in result.stdout.splitlines()[-1]
     lines = result.stdout.splitlines()
     (at,) = (index for index, line in enumerate(lines) if line.startswith("R-DUAL"))
     assert lines[at].endswith("UNKNOWN")
     assert "write `risks:` in service.yml" in " ".join(line.strip() for line in lines[at + 1 : at + 4])
+    places = [index for index, line in enumerate(lines) if line.startswith("R-CLOSED/carrier")]
+    assert [lines[at].split()[1:] for at in places] == [["network", one, "UNKNOWN"] for one in "ab"]
+    told = " ".join(line.strip() for line in lines[places[0] + 1 : places[1]])
+    assert "write `transit:` below `networks: a:` in service.yml" in told
 
 
 def test_the_template_leads_to_what_is_to_be_declared(tmp_path: Path) -> None:
     run("new", tmp_path / "osaka")
     file = tmp_path / "osaka" / "service.yml"
     declared = re.sub(r"^# (risks:|  )", r"\1", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    declared = re.sub(r"^    # (transit:)", r"    \1", declared, flags=re.MULTILINE)
     file.write_text(declared, encoding="utf-8")
     found = json.loads(run("check", tmp_path / "osaka", "--json").stdout)["verdicts"]
     assert [(one["result"], one["reason"]) for one in found if one["requirement"] == "R-DUAL"] == [
         ("fail", "duct duct-3 joins a-pe1 of A with b-edge of B")
     ]
+    assert {one["result"] for one in found if one["requirement"] == "R-CLOSED/carrier"} == {"pass"}
 
 
 def test_check_tells_a_former_key_and_examines_the_service_all_the_same(tmp_path: Path) -> None:

@@ -259,6 +259,17 @@ def test_a_network_that_is_not_closed_fails() -> None:
     }
 
 
+def test_what_a_carrier_does_inside_is_unknown_without_its_word() -> None:
+    plan = example()[0]
+    a, b = plan.networks
+    found = results(plan)["R-CLOSED/carrier", "network a"]
+    assert found.result is Result.PASS
+    assert found.reason.startswith("alpha's word, by the lab's authors on 2026-11-29: ")
+    silent = replace(plan, networks=(a, replace(b, transit="")))
+    assert flipped(silent) == {("R-CLOSED/carrier", "network b"): Result.UNKNOWN}
+    assert "write `transit:` below `networks: b:`" in results(silent)["R-CLOSED/carrier", "network b"].reason
+
+
 def test_one_site_has_no_other_to_be_kept_from() -> None:
     plan = example()[0]
     found = results(replace(plan, sites=plan.sites[:1]))

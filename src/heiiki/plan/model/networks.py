@@ -13,7 +13,12 @@ class Network(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ClosedNetwork:
-    """One of the two closed networks, as the checks need it."""
+    """One of the two closed networks, as the checks need it.
+
+    Attributes:
+        transit: who has the carrier's word that no packet of it crosses the Internet, when and where, as
+            human-readable text; empty: no one.
+    """
 
     name: Network
     kind: str
@@ -21,3 +26,4 @@ class ClosedNetwork:
     monthly_yen: int
     included_mb: int | None
     yen_per_extra_mb: float
+    transit: str = ""
