@@ -23,7 +23,6 @@ _PROPERTIES = "Id,MainPID,StateChangeTimestampMonotonic,FragmentPath,DropInPaths
 _INCLUDE = re.compile(r'(?:^|[\s{};])include[a-z]?\s+"?([^\s"{}]+)')
 _COMMENT = re.compile(r"#.*|(?m:^\s*!.*)")
 _WILD = re.compile(r"[*?\[]")
-_MOST = 4096
 
 
 def main(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -108,7 +107,7 @@ def _tree(roots: Iterable[str]) -> tuple[list[str], list[str]]:
     waiting = [root for root in roots if os.path.lexists(root)]
     seen: dict[str, None] = {}
     folders: dict[str, None] = {}
-    while waiting and len(seen) < _MOST:
+    while waiting:
         path = waiting.pop(0)
         if path not in seen:
             patterns = list(_includes(path))
