@@ -2,12 +2,11 @@
 
 import argparse
 import json
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from heiiki_agent import pki, status
+from heiiki_agent import journal, pki, status
 from heiiki_agent.pki.settings import CONFIG, STATE, UNIT
 
 _COMMANDS = (
@@ -28,7 +27,7 @@ _READING = frozenset({"install", "reach", "anchors"})
 
 def main(arguments: Sequence[str]) -> int:
     """Run from the command line and return the exit status; 3 means that Vault is away or refuses."""
-    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    journal.set_up("%(name)s: %(message)s")
     parser = argparse.ArgumentParser(
         prog="heiiki-agent credentials",
         description=pki.__doc__,

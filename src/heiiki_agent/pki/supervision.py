@@ -1,8 +1,9 @@
 """Supervision of sites' gateways at the hub: one that goes silent may have been carried away (TR-1072 4.4).
 
 The hub's end of each tunnel asks its peer for liveness every few seconds (RFC 7296 2.4), so an IKE SA that
-stands is a gateway that was heard just now. One without for `SILENT_S` raises an alarm: a line in the log,
-with the step that bars the gateway. All of them at once are a line or a network that failed, and one line.
+stands is a gateway that was heard just now. One without for `SILENT_S` raises an alarm: a line in the log of
+priority alert, with the command that bars the gateway. All of them at once are a line or a network that
+failed, and one line.
 """
 
 import logging
@@ -70,13 +71,13 @@ class Supervision:
             _log.error("no gateway was heard for %.0f minutes: the line or the network is down", minutes)
         else:
             for name in fresh:
-                _log.error("%s: was not heard for %.0f minutes; %s", name, minutes, remedy(name))
+                _log.critical("%s: was not heard for %.0f minutes; %s", name, minutes, remedy(name))
         self._told = late
 
 
 def remedy(device: str) -> str:
     """Return what to do about a gateway that is silent."""
     return (
-        "if nothing else explains it, it may have been stolen: to bar it, run revoke.yml "
-        f"-e heiiki_device={device}, or heiiki revoke DIR {device} --reason TEXT"
+        "if nothing else explains it, it may have been stolen; to bar it: "
+        f"ansible-playbook playbooks/revoke.yml -e heiiki_device={device}"
     )
