@@ -25,6 +25,7 @@ class Reads:
         packages: Debian packages that bring unit and files.
         files: patterns of files.
         trees: files that may include others, each with the variable of the environment that names another.
+        told: files whose values the program tells, so that these are compared, and not how old the file is.
         environment: variables that its own scripts set.
         concerned: requirements that its values serve, whatever its files are said to hold; empty: as these.
     """
@@ -32,6 +33,7 @@ class Reads:
     packages: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     trees: tuple[tuple[str, str], ...] = ()
+    told: frozenset[str] = frozenset()
     environment: frozenset[str] = frozenset()
     concerned: Concerned = field(default=NOT_KNOWN)
 
@@ -41,18 +43,21 @@ READS: Mapping[str, Reads] = {
         ("charon-systemd", "libstrongswan"),
         ("/etc/ssl/openssl.cnf",),
         (("/etc/strongswan.conf", "STRONGSWAN_CONF"), ("/etc/swanctl/swanctl.conf", "")),
+        told=frozenset({"/etc/swanctl/swanctl.conf"}),
         # Retransmissions and liveness end an SA that is dead: they hold R-GAP beside the trust in a peer.
         concerned=frozenset({GAP, ACCESS, ESP}),
     ),
     "keepalived": Reads(
         ("keepalived",),
         trees=(("/etc/keepalived/keepalived.conf", ""),),
+        told=frozenset({"/etc/keepalived/keepalived.conf"}),
         environment=frozenset({"TMPDIR"}),
     ),
     "frr": Reads(
         ("frr",),
         # A daemon reads its own file, or the copy that vtysh kept of it, where frr.conf cannot be read.
         ("/etc/frr/*.conf", "/etc/frr/*.conf.sav", "/etc/frr/daemons", "/etc/default/frr"),
+        told=frozenset({"/etc/frr/frr.conf"}),
     ),
     "heiiki-vault": Reads(files=("/etc/heiiki/vault.hcl",)),
     "nftables": Reads(("nftables",)),
@@ -144,7 +149,7 @@ def _later(service: str, said: Mapping[str, Any]) -> Iterator[str]:
     yield from (
         f"{one['path']} was changed after {service} was started or reloaded: {advice}"
         for one in own
-        if one["changed"] > loaded
+        if one["changed"] > loaded and one["path"] not in READS.get(service, Reads()).told
     )
     for folder in said["folders"]:
         newest = max((one["changed"] for one in _in(folder["path"], own)), default=0.0)

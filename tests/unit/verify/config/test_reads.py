@@ -95,6 +95,10 @@ def test_a_file_that_is_younger_than_what_was_loaded_is_told(plan: Plan, changed
     assert wrong(plan, said) == ([late] if told else [])
 
 
+def test_a_file_whose_values_the_program_tells_may_be_younger(plan: Plan) -> None:
+    assert wrong(plan, charon(file("/etc/swanctl/swanctl.conf", 60.0))) == []
+
+
 def test_a_file_that_was_there_at_the_start_and_is_gone_is_told(plan: Plan) -> None:
     gone = charon(folders=[{"path": "/etc/strongswan.d", "changed": 60.0}])
     assert ["lost a file" in one for one in wrong(plan, gone)] == [True]
