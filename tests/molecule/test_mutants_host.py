@@ -2,14 +2,92 @@
 
 import pytest
 
-from .mutants import Bench, Mutant, chosen, nft, sh, try_mutant
+from .mutants import Bench, Key, Mutant, chosen, nft, sh, try_mutant
 
 _STATE = ("ip", "xfrm", "state")
 _SELECTED = ("src", "10.112.0.17", "dst", "10.112.0.42", "proto", "esp", "spi", "0x0badcafe")
 _BYPASS = ("dir", "out", "src", "10.112.0.17", "dst", "10.201.0.1")
 _LISTENER = "import socket, time; heard = socket.socket(17, 3, 0x0300); time.sleep(600)"
 
+
+def _daemon(device: str) -> frozenset[Key]:
+    """What the values of an IKE daemon serve at a site's gateway."""
+    return frozenset((name, "config", device) for name in ("R-GAP", "R-SEC-ACCESS"))
+
+
+_ZZ = "/etc/strongswan.d/zz.conf"
+_TIMERS = sh(f"printf 'charon {{\\n retransmit_tries = 50\\n}}\\n' > {_ZZ}")
+_RELOAD = ("systemctl", "reload", "strongswan")
+
 MUTANTS = (
+    Mutant(
+        "settings that the IKE daemon reads after ours",
+        "umeda-gw-b",
+        (_TIMERS, _RELOAD),
+        (("rm", _ZZ), _RELOAD),
+        _daemon("umeda-gw-b"),
+    ),
+    Mutant(
+        "settings that are gone since the IKE daemon read them",
+        "umeda-gw-b",
+        (_TIMERS, _RELOAD, ("sleep", "1.1"), ("rm", _ZZ)),
+        (_RELOAD,),
+        _daemon("umeda-gw-b"),
+    ),
+    Mutant(
+        "settings of a package that were edited",
+        "hub-ce-b",
+        (
+            ("cp", "-p", "/etc/strongswan.d/charon/revocation.conf", "/run/kept.conf"),
+            sh("echo 'enable_crl = no' >> /etc/strongswan.d/charon/revocation.conf"),
+        ),
+        (("cp", "-p", "/run/kept.conf", "/etc/strongswan.d/charon/revocation.conf"), _RELOAD),
+        _daemon("hub-ce-b") | {("R-SEC-ESP", "config", "hub-ce-b")},
+    ),
+    Mutant(
+        "a file of one of FRRouting's daemons",
+        "umeda-ce-a",
+        (sh("echo 'ip route 10.112.0.0/16 lan0' > /etc/frr/staticd.conf"),),
+        (("rm", "/etc/frr/staticd.conf"),),
+        frozenset(
+            (name, "config", "umeda-ce-a")
+            for name in ("R-GAP", "R-DUAL", "R-ISO-SITE", "R-ISO-MALICE/control")
+        ),
+    ),
+    Mutant(
+        "keys for the SSH server elsewhere",
+        "xmpp",
+        (sh("echo 'AuthorizedKeysFile /run/keys' > /etc/ssh/sshd_config.d/zz.conf"),),
+        (("rm", "/etc/ssh/sshd_config.d/zz.conf"),),
+        frozenset(),
+        ("host",),
+        live=frozenset({"R-MINIMAL"}),
+    ),
+    Mutant(
+        "a key that logs in as root",
+        "dras",
+        (sh("mkdir -p /root/.ssh; echo 'ssh-ed25519 AAAA somebody' > /root/.ssh/authorized_keys"),),
+        (("rm", "/root/.ssh/authorized_keys"),),
+        frozenset(),
+        ("host",),
+        live=frozenset({"R-MINIMAL"}),
+    ),
+    Mutant(
+        "a package that nobody needs",
+        "umeda-bems",
+        (
+            sh(
+                "mkdir -p /run/tool/DEBIAN && printf '%s\\n' 'Package: tool' 'Version: 1' 'Architecture: all'"
+                " 'Maintainer: Somebody <s@example.org>' 'Description: a tool' > /run/tool/DEBIAN/control"
+            ),
+            ("dpkg-deb", "--build", "/run/tool", "/run/tool.deb"),
+            ("dpkg", "--install", "/run/tool.deb"),
+        ),
+        (("dpkg", "--purge", "tool"),),
+        frozenset(),
+        ("host",),
+        live=frozenset({"R-MINIMAL"}),
+    ),
     Mutant(
         "a second uplink with a default route",
         "umeda-ce-a",
@@ -107,10 +185,14 @@ MUTANTS = (
                 "printf '[Service]\\nCapabilityBoundingSet=~\\nNoNewPrivileges=false\\n'"
                 " > /etc/systemd/system/strongswan.service.d/zz.conf"
             ),
+            ("systemctl", "daemon-reload"),
         ),
-        (("rm", "/etc/systemd/system/strongswan.service.d/zz.conf"),),
-        frozenset(),
-        ("host",),
+        (
+            ("rm", "/etc/systemd/system/strongswan.service.d/zz.conf"),
+            ("systemctl", "daemon-reload"),
+        ),
+        _daemon("umeda-gw-b"),
+        ("config", "host"),
         live=frozenset({"R-MINIMAL"}),
     ),
     Mutant(

@@ -153,6 +153,13 @@ UNPROTECTED = ("nft flush chain inet heiiki output", "nft flush chain inet heiik
 
 MUTANTS = (
     TrustMutant(
+        "IPsec policies that were flushed",
+        at("umeda-gw-b", ("ip", "xfrm", "policy", "flush")),
+        both(at("umeda-gw-b", ("systemctl", "restart", "strongswan")), Bench.settled),
+        ("files", "associations", "anchors"),
+        {(ACCESS, "live", "umeda-gw-b to hub-ce-b"): "the kernel has no policy"},
+    ),
+    TrustMutant(
         "a weaker suite",
         both(
             loads("hub-ce-b", f"{HUB_SIDE}{WEAK}"),
