@@ -71,7 +71,7 @@ def _paths(unit: dict[str, str]) -> list[str]:
 
 
 def _environment_files(unit: dict[str, str]) -> list[str]:
-    return re.sub(r"\s*\(ignore_errors=(yes|no)\)", "", unit["EnvironmentFiles"]).split()
+    return re.sub(r"\s*\(ignore_errors=(yes|no)\)", "", unit.get("EnvironmentFiles", "")).split()
 
 
 def _declared(unit: dict[str, str]) -> set[str]:

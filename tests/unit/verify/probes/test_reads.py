@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import awaited
 
 from heiiki.verify.probes import reads
 
@@ -16,7 +17,6 @@ UNIT = {
     "FragmentPath": "",
     "DropInPaths": "",
     "Environment": "",
-    "EnvironmentFiles": "",
 }
 
 
@@ -81,6 +81,8 @@ def test_another_root_may_be_named_by_the_environment(etc: Path, monkeypatch: py
 def test_the_environment_is_told_by_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
     with subprocess.Popen(["/bin/sleep", "60"], env={"CANARY": "1f2e"}) as process:
         try:
+            # The kernel shows it a moment after the program has begun.
+            awaited("it has its environment", lambda: reads._environment(str(process.pid)))
             found = reads._program(
                 {"files": [], "trees": []},
                 {**UNIT, "MainPID": str(process.pid), "StateChangeTimestampMonotonic": "0"},
