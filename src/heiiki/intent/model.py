@@ -346,11 +346,7 @@ class Revoked(Model):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A revoked device, and where that is written.
-
-    Attributes:
-        place: what to say, at its file, line and column, when there is no such device.
-    """
+    """A revoked device, and `place`: what to say, at file, line and column, when there is no such device."""
 
     written: RevokedDevice
     place: Problem

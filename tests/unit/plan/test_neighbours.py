@@ -1,7 +1,7 @@
 """Every device of a LAN knows the link address of every other one beforehand."""
 
 from collections import defaultdict
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 
 import pytest
@@ -34,6 +34,10 @@ def lans(plan: Plan) -> list[list[Device]]:
     return list(found.values())
 
 
+def loopback(device: Device) -> list[IPv4Interface]:
+    return [one for item in device.interfaces if item.kind == "loopback" for one in item.addresses]
+
+
 def test_every_device_of_a_lan_knows_all_addresses_of_the_others(plan: Plan) -> None:
     assert len(lans(plan)) == len(plan.sites) + 1
     for members in lans(plan):
@@ -45,7 +49,7 @@ def test_every_device_of_a_lan_knows_all_addresses_of_the_others(plan: Plan) -> 
                 for address in (
                     other.interface("lan0").addresses[0].ip,
                     *([other.vrrp.address] if other.vrrp else []),
-                    *([other.vault.service_address] if other.vault else []),
+                    *(one.ip for one in ([] if other.router else loopback(other))),
                 )
             }
             own = {device.vrrp.address} if device.vrrp else set()

@@ -63,7 +63,7 @@ def service(folder: Path, edge: str) -> Path:
 
 def flaws_of_nft(text: str) -> list[str]:
     """An empty set, an empty name, or a rule without its value: `nft -c` refuses each."""
-    made = re.compile(r"\t?(?:table inet heiiki|counter \w+) \{\}")
+    made = re.compile(r"\t?(?:table (?:inet|arp) heiiki|counter \w+) \{\}")
     wrong = re.compile(r'""|\{\s*\}|\{\s*,|,\s*[,}]|: jump from_\w* (?!})|  +')
     rules = [line.strip("\t") for line in text.splitlines() if not line.lstrip().startswith("#")]
     found = [line for line in rules if line and not made.fullmatch(line) and wrong.search(line)]

@@ -58,7 +58,7 @@ def faults_of_names(text: str) -> Iterator[str]:
     declared = re.findall(r"^\t(?:counter|chain|set) (\w+) ", text, re.MULTILINE)
     if len(set(declared)) < len(declared):
         yield f"declared twice: {sorted(name for name in declared if declared.count(name) > 1)}"
-    used = re.findall(r"counter name (\w+)|(?:goto|jump) (\w+)|[ :]@(\w+)", text)
+    used = re.findall(r"counter name (\w+)|(?:goto|jump) (\w+)|[ :]@(?!th,)(\w+)", text)
     for name in {name for names in used for name in names if name} - set(declared):
         yield f"not declared: {name}"
 
