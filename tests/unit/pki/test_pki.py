@@ -34,7 +34,7 @@ HOLDERS = {
 USES = {
     DeviceClass.ROUTER: {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.IPSEC_IKE},
     DeviceClass.GATEWAY: {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.IPSEC_IKE},
-    DeviceClass.EMS: {ExtendedKeyUsageOID.CLIENT_AUTH},
+    DeviceClass.EMS: {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH},
     DeviceClass.SERVER: {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH},
     DeviceClass.OPERATOR: {ExtendedKeyUsageOID.CLIENT_AUTH},
 }

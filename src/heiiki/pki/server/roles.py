@@ -39,7 +39,8 @@ class Usage:
 USAGES = {
     DeviceClass.ROUTER: Usage(tls_client=True, ike=True),
     DeviceClass.GATEWAY: Usage(tls_client=True, ike=True),
-    DeviceClass.EMS: Usage(tls_client=True),
+    # Others connect to a controller too: direct control. A server of XMPP asks both usages of its clients.
+    DeviceClass.EMS: Usage(tls_server=True, tls_client=True),
     DeviceClass.SERVER: Usage(tls_server=True, tls_client=True),
     DeviceClass.OPERATOR: Usage(tls_client=True),
 }
