@@ -7,6 +7,7 @@ from importlib import import_module
 from heiiki_agent.errors import AgentError
 
 PROGRAMS: Mapping[str, str] = {
+    "clock": "clock",
     "credentials": "pki.cli",
     "crl-mirror": "crl_mirror",
     "frr": "frr",

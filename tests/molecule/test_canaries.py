@@ -6,6 +6,7 @@ during it. Whatever has the shape of a token or of a private key counts too, no 
 """
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,7 @@ MEANT = (
     Place("b-hss:/etc/heiiki/subscribers.json", "what the home subscriber server authenticates by"),
     Place("*:/etc/heiiki-sim/*.json", "the SIM card itself, which the lab has as a file"),
     Place("*:/etc/frr/frr.conf", "the keys of a router's own sessions, which FRRouting reads there", 0o640),
+    Place("*:/etc/chrony/chrony.keys", "a device's key of NTP; the time servers have all of them"),
     Place("*:/var/lib/frr/commit-*.json", "the last configurations, which FRRouting keeps of itself", 0o640),
 )
 
@@ -85,11 +87,21 @@ def keys(lab: Provisioned) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
+def clocks(lab: Provisioned) -> dict[str, str]:
+    """The keys of NTP of every device, by the place of their file."""
+    return _files(lab, ":/etc/chrony/chrony.keys")
+
+
+@pytest.fixture(scope="module")
 def routing(lab: Provisioned) -> dict[str, str]:
     """FRRouting's file of every router, by its place."""
+    return _files(lab, ":/etc/frr/frr.conf")
+
+
+def _files(lab: Provisioned, ending: str) -> dict[str, str]:
     found = guest_program(
         lab,
-        "found = [(place, path) for place, path in files() if place.endswith(':/etc/frr/frr.conf')]\n"
+        f"found = [(place, path) for place, path in files() if place.endswith({ending!r})]\n"
         "print(json.dumps({place: open(path).read() for place, path in found}))",
     )
     documents: dict[str, str] = json.loads(found)
@@ -97,8 +109,17 @@ def routing(lab: Provisioned) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def needles(lab: Provisioned, keys: dict[str, str], routing: dict[str, str]) -> tuple[Needle, ...]:
-    return (*_kept(lab.state / "services/lab/secrets"), *_private(keys), *_routing(routing))
+def needles(
+    lab: Provisioned, keys: dict[str, str], routing: dict[str, str], clocks: dict[str, str]
+) -> tuple[Needle, ...]:
+    kept = _kept(lab.state / "services/lab/secrets")
+    return (*kept, *_private(keys), *_routing(routing), *_clocks(clocks))
+
+
+def _clocks(files: dict[str, str]) -> Iterator[Needle]:
+    for place, text in files.items():
+        for number, key in re.findall(r"^(\d+) AES256 HEX:(\S+)$", text, re.MULTILINE):
+            yield canaries.of_text(f"time {place} {number}", key)
 
 
 def _routing(files: dict[str, str]) -> Iterator[Needle]:
@@ -135,6 +156,7 @@ def test_there_are_canaries_of_every_kind(needles: tuple[Needle, ...]) -> None:
         "init.json key-1",
         "key of hub-ce-a:",
         "a-p1:/etc/frr",
+        "umeda-bems:/etc/chrony",
     ):
         assert part in names
 

@@ -63,7 +63,7 @@ def refused(service: Service) -> int:
 def test_a_key_is_changed_by_a_run_while_the_sites_live(service: Service) -> None:
     """Both gateways of a LAN are given another one; no site is silent for longer than R-GAP allows."""
     with logged_in(service.access, AppRole.SECRET_WRITER) as vault:
-        VaultSecrets(vault, service.plan.pki.secrets_mount).write(PATH, new_key())
+        VaultSecrets(vault, service.plan.pki.secrets_mount).write(PATH, new_key(PATH))
     with in_service(service):
         service.play("site", "--limit", f"{HERE},{THERE}")
     awaited("the session is back", lambda: established(service), 60.0)

@@ -77,6 +77,7 @@ def _offer(network: ClosedNetwork, timers: Timers, found: Volume) -> str:
         "BGP": found.routing,
         "IKE": found.keys,
         "CRL": found.lists,
+        "NTP": found.time,
     }
     told = ", ".join(f"{name} {value:,.0f}" for name, value in parts.items() if round(value))
     return (

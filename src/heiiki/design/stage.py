@@ -2,7 +2,17 @@
 
 from collections.abc import Iterable, Iterator
 
-from heiiki.design import availability, cost, independence, management, separation, sizes, switchover, trust
+from heiiki.design import (
+    availability,
+    cost,
+    independence,
+    management,
+    separation,
+    sizes,
+    switchover,
+    time,
+    trust,
+)
 from heiiki.design.sent import read
 from heiiki.design.subjects import CARRIER, subjects
 from heiiki.plan.model import ClosedNetwork, Plan
@@ -34,6 +44,7 @@ def design(plan: Plan, builds: Iterable[DeviceBuild]) -> tuple[Verdict, ...]:
         *_transit(plan),
         *separation.verdicts(plan),
         *trust.verdicts(plan, sent),
+        *time.verdicts(plan, sent),
     )
     return (*found, *_not_examined(plan, found))
 

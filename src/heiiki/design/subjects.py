@@ -5,7 +5,7 @@ A check that says nothing of a site or a device would otherwise leave the cell t
 
 from collections.abc import Iterator
 
-from heiiki.design import cost, separation, sizes
+from heiiki.design import cost, separation, sizes, time
 from heiiki.design.associations import ACCESS, ESP, THEFT, is_hub_line
 from heiiki.plan import names
 from heiiki.plan.model import Link, Network, Plan, SitePlan
@@ -32,6 +32,7 @@ def subjects(plan: Plan) -> Iterator[Subject]:
             yield from _of_line(link, link.network)
     yield from ((identifier, "algorithms") for identifier in (ACCESS, ESP))
     yield ACCESS, "lifetimes"
+    yield from ((time.REQUIREMENT, time.subject(*one)) for one in time.subjects(plan))
     yield THEFT, "revocation"
 
 

@@ -42,6 +42,8 @@ REKEY = 1000
 """An IKEv2 rekeying at most: CREATE_CHILD_SA with a P-256 exchange, the deletion of the old SA, both ways."""
 LIVENESS = 2 * (IP + _UDP + 28 + 4 + ESP_IV + 1 + ESP_ICV)
 """An empty INFORMATIONAL exchange (RFC 7296 2.4): header, payload of AES-GCM, and nothing in it."""
+_NTP, _NTP_LEAST_S = IP + 8 + 48 + 4 + 16, 256
+"""A packet of NTP with the code of its key (RFC 5905 7.3, RFC 8573), and how often one is sent at most."""
 CRL_POLL = 7_000
 """A pull of all CRLs over a TLS connection of its own, at most: `tests/crl_poll.py` measures it."""
 
@@ -101,6 +103,7 @@ class Volume:
         routing: BGP of the same.
         keys: IKE: rekeying, and liveness checks where nothing else is heard.
         lists: revocation lists.
+        time: NTP of the gateway outside of the tunnel, and of the controller in it.
     """
 
     service: float
@@ -108,11 +111,12 @@ class Volume:
     routing: float
     keys: float
     lists: float
+    time: float
 
     @property
     def total(self) -> float:
         """All of it."""
-        return self.service + self.supervision + self.routing + self.keys + self.lists
+        return self.service + self.supervision + self.routing + self.keys + self.lists + self.time
 
 
 def volume(plan: Plan, site: SitePlan, network: Network, timers: Timers, *, carries: bool) -> Volume:
@@ -134,6 +138,7 @@ def volume(plan: Plan, site: SitePlan, network: Network, timers: Timers, *, carr
         routing=sum(one.bgp_mb for one in sessions),
         keys=_ike_mb(timers.ike, min((one.heard_s for one in sessions), default=math.inf)),
         lists=_lists_mb(gateway, network, timers, carries=carries),
+        time=_time_mb(plan, site, gateway, carries=carries),
     )
 
 
@@ -192,6 +197,13 @@ def _ike_mb(timers: IkeTimers, heard_s: float) -> float:
     rekeyed = _MONTH_S / timers.rekey_esp_s + _MONTH_S / timers.rekey_ike_s
     checks = 0.0 if heard_s < timers.dpd_delay_s else 2 * _MONTH_S / timers.dpd_delay_s
     return (rekeyed * REKEY + checks * LIVENESS) / MEGABYTE
+
+
+def _time_mb(plan: Plan, site: SitePlan, gateway: Device, *, carries: bool) -> float:
+    """Questions to every time server and answers: the gateway's own; where it carries, the LAN's too."""
+    sizes = [(gateway, _NTP), *([(plan.device(site.controller), in_esp(_NTP))] if carries else [])]
+    servers = ((len(one.clock.servers) if one.clock else 0, octets) for one, octets in sizes)
+    return sum(2 * count * octets * _MONTH_S / _NTP_LEAST_S for count, octets in servers) / MEGABYTE
 
 
 def _lists_mb(gateway: Device, network: Network, timers: Timers, *, carries: bool) -> float:

@@ -5,7 +5,7 @@ from itertools import combinations
 
 from heiiki.errors import Problem
 from heiiki.intent import pools as address_pools
-from heiiki.intent import risks
+from heiiki.intent import risks, time
 from heiiki.intent.model import AddressPools, IpVpn, Mark, Networks, Retired, Revoked, Service, Site
 from heiiki.intent.yaml_source import YamlSource
 
@@ -22,6 +22,8 @@ RESERVED_NAMES = frozenset(
 _RESERVED_BEGINNINGS = ("function_", "network_")
 
 _IMSI_DIGITS, _SHOWN = 15, 12
+_RESERVED_SINGLES = {"loopback_a": 6, "sim_b": 4}
+"""Of pools of single addresses, from the last number down to the first that is no site's, and one more."""
 _ADDRESSES_A_SITE = {"site_lan": 16, "access_a": 4, "loopback_a": 1, "sim_b": 1, "tunnel_a": 4, "tunnel_b": 4}
 
 
@@ -51,6 +53,7 @@ def across(
     if service is not None:
         yield from address_pools.problems(*service)
         yield from risks.problems(*service)
+        yield from time.problems(*service)
         yield from _cut_short([service], ("title",))
         yield from _core(service[0], service[1].networks.a)
         yield from _as_numbers(*service)
@@ -252,7 +255,7 @@ def _unknown(word: str, name: str, known: Sequence[str]) -> tuple[str, str]:
 def _capacity(pools: AddressPools, sites: Iterable[_Written]) -> Iterator[Problem]:
     """The hub owns number 0 of each pool of blocks; hub and test equipment own the last of the others."""
     highest = {
-        name: getattr(pools, name).num_addresses // size - (1 if size > 1 else 4)
+        name: max(0, getattr(pools, name).num_addresses // size - _RESERVED_SINGLES.get(name, 1))
         for name, size in _ADDRESSES_A_SITE.items()
     }
     name = min(highest, key=lambda pool: highest[pool])

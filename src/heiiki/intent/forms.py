@@ -7,7 +7,7 @@ certificate, a group of the inventory, an APN (TS 23.003), an interface.
 import re
 import unicodedata
 from datetime import date, timedelta
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Never
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
@@ -54,6 +54,7 @@ FORMS = {
 """What each pattern asks for, as human-readable text."""
 
 _PREFIX = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}/(0|[1-9][0-9]?)")
+_ADDRESS = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}")
 _HOST_NAME = 253
 _LONGEST_DEVICE = 21
 """A site's name and ``-ce-a``."""
@@ -87,6 +88,13 @@ def _as_written(value: object) -> object:
     """Refuse what `ipaddress` takes for a prefix though it is not written so: a number, a mask."""
     if not isinstance(value, IPv4Network) and not (isinstance(value, str) and _PREFIX.fullmatch(value)):
         raise ValueError("not a prefix")
+    return value
+
+
+def _as_address(value: object) -> object:
+    """Refuse what `ipaddress` takes for an address though it is not written so: a number."""
+    if not isinstance(value, IPv4Address) and not (isinstance(value, str) and _ADDRESS.fullmatch(value)):
+        refused("is not an IPv4 address", "write an address such as 10.15.0.8")
     return value
 
 
@@ -143,6 +151,9 @@ Text = Annotated[
 
 Prefix = Annotated[IPv4Network, BeforeValidator(_as_written)]
 """An IPv4 prefix such as ``10.16.0.0/18``."""
+
+Address = Annotated[IPv4Address, BeforeValidator(_as_address)]
+"""An IPv4 address such as ``10.15.0.8``."""
 
 Apn = Annotated[str, Field(max_length=62, pattern=APN), AfterValidator(_network_identifier)]
 """Network identifier of an APN: 63 octets at the most with the length of each label (TS 23.003 9.1)."""

@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from heiiki.errors import Problem
 from heiiki.intent.forms import (
+    Address,
     Apn,
     Circuit,
     Day,
@@ -192,6 +193,16 @@ class Risks(Model):
     )
 
 
+class Time(Model):
+    """Where the service's time comes from; DRAS and XMPP server hand it on to every device."""
+
+    sources: tuple[Address, ...] = Field(
+        default=(),
+        description="NTP servers on the hub's LAN: satellite receivers, or what a carrier's line ends at. "
+        "Without any, the clock of DRAS is the time of the service.",
+    )
+
+
 class TestEquipment(Model):
     """Equipment that only proves separation: a second customer, and a test UE that belongs to no site."""
 
@@ -259,6 +270,9 @@ class Service(Model):
     reliability: Reliability = Field(description="As suppliers state it, for R-AVAIL.")
     risks: Risks = Field(
         default_factory=Risks, description="Ducts, power and buildings that both networks share, for R-DUAL."
+    )
+    time: Time = Field(
+        default_factory=Time, description="Where the service's time comes from; left out: the clock of DRAS."
     )
     evidence_days: EvidenceDays = Field(
         default=30, description="Measured fault rows older than this count as unknown until measured again."

@@ -45,3 +45,8 @@ def hub_index(pool: IPv4Network) -> int:
 def service_index(pool: IPv4Network) -> int:
     """Return the index of the Vault server's service address in a pool of single addresses."""
     return pool.num_addresses - 3
+
+
+def time_index(pool: IPv4Network, server: int) -> int:
+    """Return the index of a time server's service address there: before the Vault server's."""
+    return service_index(pool) - 1 - server

@@ -19,6 +19,7 @@ from heiiki.plan import (
     paths,
     site,
     test_equipment,
+    time,
 )
 from heiiki.plan.addresses import LAN_GATEWAY, host
 from heiiki.plan.context import Context
@@ -45,7 +46,8 @@ def build(intent: Intent) -> Plan:
     """
     revoked = {mark.written.device: mark for mark in intent.revoked}
     context = Context(intent.service, intent.sites, PROFILES[intent.service.timers], frozenset(revoked))
-    devices = _revoked(tuple(neighbours.bound(keys.keyed(_devices(context)))), revoked)
+    devices = tuple(neighbours.bound(keys.keyed(_devices(context))))
+    devices = time.clocked(_revoked(devices, revoked), context)
     links = _links(context)
     ways = tuple(paths.paths(context, links))
     known = {*(device.name for device in devices), *(link.name for link in links)}
@@ -70,6 +72,7 @@ def build(intent: Intent) -> Plan:
             *floods.floods(sites),
         ),
         pki=identities.pki(context),
+        time_servers=context.time_servers,
         reliability=_reliability(intent.service),
         management=context.management,
         evidence_days=intent.service.evidence_days,

@@ -20,6 +20,7 @@ from heiiki.plan.model import (
     PrefixSet,
     Router,
     Timers,
+    TimeServer,
 )
 
 PRIMARY_PREFERENCE, STANDBY_PREFERENCE = 200, 100
@@ -27,7 +28,7 @@ EDGE_LINK = 6
 """Number of the /30 in carrier B's infrastructure between its edge and the hub."""
 
 LAST_RESORT = 240
-"""Distance of a device's own route to the Vault server: behind the one that BGP knows."""
+"""Distance of a device's own route to the Vault and time servers: behind the one that BGP knows."""
 SITE_VRID, HUB_VRID = 51, 52
 
 
@@ -178,6 +179,21 @@ class Context:
         """That address as a prefix."""
         return addr.only(self.vault_service)
 
+    @cached_property
+    def time_servers(self) -> tuple[TimeServer, ...]:
+        """The hub's hosts that hand the time on; as the Vault server, each has a second address."""
+        pool = self.service.addresses.loopback_a
+        return tuple(
+            TimeServer(name, addr.host(self.hub_lan, index), addr.host(pool, addr.time_index(pool, server)))
+            for server, (name, index) in enumerate(zip(names.HUB_HOSTS, addr.HUB_HOSTS, strict=True))
+        )
+
+    @cached_property
+    def shown(self) -> tuple[IPv4Network, ...]:
+        """The hub's hosts that are reached outside of tunnels, by the addresses for that: Vault and time."""
+        times = (addr.only(server.service_address) for server in self.time_servers)
+        return (self.only_vault_service, *times)
+
     def tunnel_pool(self, network: Network) -> IPv4Network:
         """Return the addresses inside tunnels over `network`: block 0 the hub's VPN, then a block a site."""
         pools = self.service.addresses
@@ -278,13 +294,10 @@ class Context:
     @cached_property
     def _underlay(self) -> Mapping[Network, PrefixSet]:
         ends = {network: addr.only(self.hub_end(network)) for network in Network}
-        return {
-            network: PrefixSet("HUB-UNDERLAY", (end, self.only_vault_service))
-            for network, end in ends.items()
-        }
+        return {network: PrefixSet("HUB-UNDERLAY", (end, *self.shown)) for network, end in ends.items()}
 
     def underlay_set(self, network: Network) -> PrefixSet:
-        """Return what the hub shows to a carrier: its end of the tunnels, and the Vault server."""
+        """Return what the hub shows to a carrier: its end of the tunnels, Vault server and time servers."""
         return self._underlay[network]
 
     @cached_property

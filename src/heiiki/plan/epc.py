@@ -212,7 +212,7 @@ def _edge(context: Context) -> Device:
         routes=(
             StaticRoute(context.service.addresses.sim_b, via=_peer(context, LinkKind.SGI, names.EDGE)),
             # Until the VPN is up, and BGP knows a better one.
-            StaticRoute(context.only_vault_service, via=addr.host(line, 2), distance=LAST_RESORT),
+            *(StaticRoute(one, via=addr.host(line, 2), distance=LAST_RESORT) for one in context.shown),
         ),
         firewall=_edge_firewall(context, interface),
         identity=identities.identity(context, names.EDGE, DeviceClass.ROUTER),
@@ -258,7 +258,7 @@ def _edge_firewall(context: Context, sgi: str) -> Firewall:
         pairs=(ForwardPair("subscribers", (pool,), underlay, (sgi,), (names.EDGE_ESP_IF,)),),
         sources=(
             AllowedSource(sgi, (pool, context.infrastructure_b(5))),
-            AllowedSource(names.EDGE_LINE_IF, (addr.only(outside), context.only_vault_service)),
+            AllowedSource(names.EDGE_LINE_IF, (addr.only(outside), *context.shown)),
             AllowedSource(names.EDGE_ESP_IF, (*underlay, addr.only(ce))),
         ),
     )

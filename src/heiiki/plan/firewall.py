@@ -9,7 +9,7 @@ from heiiki.plan.model import InputService, Limit
 from heiiki_agent.crl_mirror import PORT as CRL_MIRROR
 
 BGP, BFD_SINGLE, BFD_MULTIHOP, LDP = 179, 3784, 4784, 646
-STAMP, VAULT = 862, 8200
+STAMP, VAULT, NTP = 862, 8200, 123
 IKE, IKE_NAT = 500, 4500
 GTP_C, GTP_U = 2123, 2152
 
@@ -25,9 +25,11 @@ _LIMITS = {
     "stamp": Limit(500, 1000),
     "crl_mirror": Limit(5, 20, connections=4),
     "vault": Limit(20, 100, connections=16, octets=64, octets_burst=1024),
+    "ntp": Limit(10, 100),
 }
 """For each source, ten times and more of what a peer that works sends: BFD and VRRP 4 packets a second, a
-STAMP stream 50, a probe of the verification some hundred echoes at once, an enrolment 10 kB."""
+STAMP stream 50, a probe of the verification some hundred echoes at once, an enrolment 10 kB, a
+clock's start 4 packets."""
 
 _GTP_OF_A_SIM, _GTP_LEAST = 4, 50
 """One SGW speaks for all SIMs: after its restart each has an old session deleted and a new one made."""
@@ -108,6 +110,10 @@ class On:
     def echo(self, *sources: _Source) -> InputService:
         """Open ICMP echo: what a probe needs."""
         return self._open("echo", "icmp", (), sources)
+
+    def ntp(self, *sources: _Source) -> InputService:
+        """Open NTP (RFC 5905)."""
+        return self._open("ntp", "udp", (NTP,), sources)
 
     def stamp(self, *sources: _Source) -> InputService:
         """Open the STAMP port (RFC 8762)."""

@@ -18,7 +18,6 @@ from heiiki.plan.model import (
     Firewall,
     ForwardPair,
     Function,
-    InputService,
     Interface,
     InterfaceKind,
     Link,
@@ -142,7 +141,7 @@ def _ce(ce: _Ce) -> Device:
         networks=(network,),
         interfaces=_ce_interfaces(ce),
         router=_ce_router(ce),
-        # By interface: the LAN's own route comes later, and the server answers ARP for both of its addresses.
+        # By interface: the LAN's own route comes later, and each answers ARP for both its addresses.
         routes=tuple(_ce_routes(ce)),
         firewall=_ce_firewall(ce),
         vrrp=lan.vrrp(context, ce.leg, master=_is_master(ce)),
@@ -167,7 +166,7 @@ def _is_master(ce: _Ce) -> bool:
 
 
 def _ce_routes(ce: _Ce) -> Iterator[StaticRoute]:
-    yield StaticRoute(ce.context.only_vault_service, interface=names.LAN_IF)
+    yield from (StaticRoute(shown, interface=names.LAN_IF) for shown in ce.context.shown)
     if _is_master(ce):
         yield lan.last_resort(ce.leg, ce.context.service.addresses.site_lan)
 
@@ -195,7 +194,7 @@ def _ce_router(ce: _Ce) -> Router:
         context.service.hub.as_number,
         ce.own.network_address,
         (_session_edge(ce, shown), lan.session(context, ce.leg), *_overlay(context, ce.network)),
-        (context.hub_lan, ce.own, context.only_vault_service),
+        (context.hub_lan, ce.own, *context.shown),
         (context.hub_set, context.sites_set, ce.far, shown, *_site_sets(context)),
     )
 
@@ -251,7 +250,7 @@ def _ce_firewall(ce: _Ce) -> Firewall:
         ),
         pairs=(
             _pair(context, tuple(tunnel.name for tunnel in ce.tunnels)),
-            _vault_pair(context, (far, addr.only(ce.outside)), (ce.vpn.name, ce.line)),
+            _shown_pair(context, (far, addr.only(ce.outside)), (ce.vpn.name, ce.line)),
         ),
         sources=(
             *_lan_sources(context),
@@ -268,9 +267,7 @@ def _ce_firewall(ce: _Ce) -> Firewall:
 def _lan_sources(context: Context) -> Iterator[AllowedSource]:
     """The LAN's own hosts, and sites whose packets the other CE router hands over."""
     for interface in names.LAN_IFS:
-        yield AllowedSource(
-            interface, (context.hub_lan, context.service.addresses.site_lan, context.only_vault_service)
-        )
+        yield AllowedSource(interface, (context.hub_lan, context.service.addresses.site_lan, *context.shown))
 
 
 def _tunnel_sources(context: Context, network: Network) -> Iterator[AllowedSource]:
@@ -279,11 +276,11 @@ def _tunnel_sources(context: Context, network: Network) -> Iterator[AllowedSourc
         yield AllowedSource(names.tunnel(site, network), (own.lan, addr.only(own.tunnel_site(network))))
 
 
-def _vault_pair(
+def _shown_pair(
     context: Context, outside: tuple[IPv4Network, ...], interfaces: tuple[str, ...]
 ) -> ForwardPair:
-    """Gateways and the carrier's edge to the Vault server, outside of their tunnels, and to no other host."""
-    return ForwardPair("vault", (context.only_vault_service,), outside, names.LAN_IFS, interfaces)
+    """Gateways and the carrier's edge to Vault and time servers by their service addresses, in no tunnel."""
+    return ForwardPair("shown", context.shown, outside, names.LAN_IFS, interfaces)
 
 
 def _pair(context: Context, uplinks: tuple[str, ...]) -> ForwardPair:
@@ -322,9 +319,10 @@ def _vault(context: Context) -> Device:
             _on_lan(context, addr.HUB_VAULT),
             Interface(names.LOOPBACK_IF, InterfaceKind.LOOPBACK, (addr.single(context.vault_service),)),
         ),
-        routes=tuple(_vault_routes(context)),
+        routes=tuple(_shown_routes(context)),
         firewall=Firewall(
-            management=context.access, services=(*_vault_clients(context), _ON_LAN.echo(context.hub_lan))
+            management=context.access,
+            services=(*_ON_LAN.vault(*_everybody(context)), _ON_LAN.echo(context.hub_lan)),
         ),
         identity=identities.identity(context, names.VAULT, DeviceClass.SERVER),
         vault=VaultServer(
@@ -338,7 +336,7 @@ def _vault(context: Context) -> Device:
     )
 
 
-def _vault_routes(context: Context) -> Iterator[StaticRoute]:
+def _shown_routes(context: Context) -> Iterator[StaticRoute]:
     """What a carrier's addresses ask goes back through the CE router on that carrier's line."""
     yield StaticRoute(context.service.addresses.site_lan, via=context.hub_gateway)
     members = _lan(context)
@@ -347,9 +345,10 @@ def _vault_routes(context: Context) -> Iterator[StaticRoute]:
             yield StaticRoute(prefix, via=members.address(network))
 
 
-def _vault_clients(context: Context) -> tuple[InputService, ...]:
+def _everybody(context: Context) -> tuple[IPv4Network, ...]:
+    """Return where devices ask from: through the tunnels, and outside of them."""
     sites = (context.own(site) for site in context.sites)
-    return _ON_LAN.vault(
+    return (
         context.hub_lan,
         context.service.addresses.site_lan,
         *(context.line(network) for network in Network),
@@ -358,7 +357,9 @@ def _vault_clients(context: Context) -> tuple[InputService, ...]:
 
 
 def _host(context: Context, name: str, index: int, function: Function) -> Device:
+    """A host of the closed group, which hands the time on; its service address is as the Vault server's."""
     pool = context.service.addresses.site_lan
+    shown = next(one.service_address for one in context.time_servers if one.device == name)
     other = next(other for _, other, _ in _HOSTS if other != index)
     control = StampStream(CONTROL_STREAM, addr.host(context.hub_lan, other))
     streams = tuple(StampStream(site.name, context.own(site).controller) for site in context.sites)
@@ -368,11 +369,18 @@ def _host(context: Context, name: str, index: int, function: Function) -> Device
         function=function,
         platform="linux_host",
         networks=(),
-        interfaces=(_on_lan(context, index),),
-        routes=(StaticRoute(pool, via=context.hub_gateway),),
+        interfaces=(
+            _on_lan(context, index),
+            Interface(names.LOOPBACK_IF, InterfaceKind.LOOPBACK, (addr.single(shown),)),
+        ),
+        routes=tuple(_shown_routes(context)),
         firewall=Firewall(
             management=context.access,
-            services=(_ON_LAN.echo(context.hub_lan, pool), _ON_LAN.stamp(context.hub_lan, pool)),
+            services=(
+                _ON_LAN.echo(context.hub_lan, pool),
+                _ON_LAN.stamp(context.hub_lan, pool),
+                _ON_LAN.ntp(*_everybody(context)),
+            ),
         ),
         stamp=(control, *streams),
         identity=identities.identity(context, name, DeviceClass.SERVER),

@@ -189,7 +189,7 @@ def _edge(context: Context, router: CarrierRouter) -> Device:
             transits=(_CORE_TRANSIT, *_customer_transits(customers, attached)),
             separated=tuple(name for site in attached for name in (names.vrf(site), names.attachment(site))),
         ),
-        routes=(_to_vault(context),) if at_hub else (),
+        routes=tuple(_to_shown(context)) if at_hub else (),
         identity=identities.identity(context, name, DeviceClass.ROUTER) if at_hub else None,
         ipsec=vpn,
         crl_source=identities.crl_source(context, ipsec.crl_mirrors(vpn)) if at_hub else None,
@@ -200,9 +200,10 @@ def _lines(customers: tuple[_Customer, ...]) -> Iterator[Interface]:
     return (customer.line for customer in customers if customer.line is not None)
 
 
-def _to_vault(context: Context) -> StaticRoute:
-    """The hub's PE asks the Vault server from its own table, outside of every VRF."""
-    return StaticRoute(context.only_vault_service, via=addr.host(context.line(Network.A), 2))
+def _to_shown(context: Context) -> Iterator[StaticRoute]:
+    """The hub's PE asks Vault and time servers from its own table, outside of every VRF."""
+    for shown in context.shown:
+        yield StaticRoute(shown, via=addr.host(context.line(Network.A), 2))
 
 
 _CORE = "core-*"
@@ -283,7 +284,7 @@ def _hub(context: Context, router: CarrierRouter) -> _Customer:
         (own, context.loopback_set),
         (
             AllowedSource(names.EDGE_ESP_IF, (*own.prefixes, addr.only(ce))),
-            AllowedSource(names.EDGE_LINE_IF, (addr.only(addr.host(line, 2)), context.only_vault_service)),
+            AllowedSource(names.EDGE_LINE_IF, (addr.only(addr.host(line, 2)), *context.shown)),
         ),
         Interface(
             names.EDGE_LINE_IF,

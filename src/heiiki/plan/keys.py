@@ -10,8 +10,8 @@ from ipaddress import IPv4Address
 from heiiki.plan.model import BgpInstance, BgpNeighbor, Device, Interface, InterfaceKind, Router
 
 FOLDER = "routing"
-BGP, OSPF, LDP = "bgp", "ospf", "ldp"
-PROTOCOLS = (BGP, OSPF, LDP)
+BGP, OSPF, LDP, NTP = "bgp", "ospf", "ldp", "ntp"
+PROTOCOLS = (BGP, OSPF, LDP, NTP)
 FIELD = "key"
 """Name of the field of the secret."""
 

@@ -11,6 +11,7 @@ HUB_LAN = "hub-lan"
 DRAS = "dras"
 XMPP = "xmpp"
 VAULT = "vault"
+HUB_HOSTS = (DRAS, XMPP)
 
 EDGE = "b-edge"
 PGW = "b-pgw"

@@ -10,7 +10,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 
 from heiiki.plan import names
-from heiiki.plan.model import Device, Interface, Neighbour
+from heiiki.plan.model import Device, Interface, InterfaceKind, Neighbour
 
 _HUB = ""
 _LOCAL = b"\x02\x00"
@@ -40,14 +40,15 @@ def _leg(device: Device) -> Interface | None:
 
 
 def owned(device: Device) -> Iterator[Neighbour]:
-    """Yield the addresses that a device answers for on its LAN; the Vault server has two (T5)."""
+    """Yield the addresses that a device answers for on its LAN; a host of the hub has a service address (T5)."""
     leg = _leg(device)
     if leg is None:
         return
     own = link_address(leg.addresses[0].ip)
     yield Neighbour(leg.addresses[0].ip, own)
-    if device.vault is not None:
-        yield Neighbour(device.vault.service_address, own)
+    if device.router is None:
+        shown = (one for one in device.interfaces if one.kind is InterfaceKind.LOOPBACK)
+        yield from (Neighbour(address.ip, own) for one in shown for address in one.addresses)
     if device.vrrp is not None:
         yield Neighbour(device.vrrp.address, device.vrrp.link_address)
 

@@ -1,6 +1,7 @@
 """One site: its gateways, LAN, controller and links."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from heiiki.intent import Site
 from heiiki.plan import addresses as addr
@@ -189,12 +190,12 @@ def _services(context: Context, own: SiteAddresses, network: Network) -> Iterato
 
 
 def _over_wwan(context: Context, *, last_resort: bool = False) -> tuple[StaticRoute, ...]:
-    """Return the routes over the bearer; where network A is there too, the server is behind both (T15)."""
+    """Return the routes over the bearer; where network A is there too, the servers are behind both (T15)."""
     hub = addr.only(context.hub_end(Network.B))
     distance = LAST_RESORT if last_resort else 0
     return (
         StaticRoute(hub, interface=names.WWAN_IF),
-        StaticRoute(context.only_vault_service, interface=names.WWAN_IF, distance=distance),
+        *(StaticRoute(one, interface=names.WWAN_IF, distance=distance) for one in context.shown),
     )
 
 
@@ -336,7 +337,11 @@ def _gateway_both(context: Context, site: Site, own: SiteAddresses) -> Device:
         networks=tuple(Network),
         site=site.name,
         interfaces=(*_interfaces_a(context, site, own), *_interfaces_b(context, site, own), leg),
-        router=_router_a(context, own, neighbors),
+        router=replace(
+            _router_a(context, own, neighbors),
+            source=own.loopback,
+            source_for=context.underlay_set(Network.A).name,
+        ),
         firewall=_filter(context, site, own, tuple(Network), None),
         routes=_over_wwan(context, last_resort=True),
         sim=sim(context, site),

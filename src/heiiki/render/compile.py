@@ -15,7 +15,7 @@ from heiiki.plan.model import (
     StaticRoute,
 )
 from heiiki.plan.names import LAN_IF
-from heiiki.render import agent, credentials, ipsec, vault
+from heiiki.render import agent, credentials, ipsec, time, vault
 from heiiki.render.documents import by_item
 from heiiki.render.model import DeviceBuild, Part, RenderedFile, Service
 from heiiki.render.templates import render
@@ -137,11 +137,12 @@ _FOUND_THERE = frozenset({InterfaceKind.ETHERNET, InterfaceKind.WWAN})
 def _sysctls(device: Device, interfaces: list[Interface]) -> dict[str, str]:
     """Routing where the device routes; no redirects, no reverse-path filter: paths are asymmetric (D3).
 
-    The Vault server answers ARP for its service address, which is none of its LAN's (T5).
+    A host with a service address, which is none of its LAN's, answers ARP for it (T5).
     """
     routes = device.router is not None or device.pgw is not None
     values = {"net.ipv4.ip_forward": "1" if routes else "0", "net.ipv6.conf.all.disable_ipv6": "1"}
-    values |= _BASELINE if device.vault is None else _BASELINE | {"net.ipv4.conf.all.arp_ignore": "0"}
+    shown = not routes and any(item.kind is InterfaceKind.LOOPBACK for item in interfaces)
+    values |= _BASELINE | ({"net.ipv4.conf.all.arp_ignore": "0"} if shown else {})
     if device.firewall is not None:
         values["net.netfilter.nf_conntrack_max"] = _CONNECTIONS
     found_there = [item.name for item in interfaces if item.kind in _FOUND_THERE]
@@ -313,6 +314,8 @@ def _subscriber(sim: Sim) -> dict[str, object]:
 _PARTS: tuple[Callable[[Plan, Device], Part | None], ...] = (
     _nftables,
     _links,
+    # Before whatever judges certificates, which waits for it.
+    time.parts,
     ipsec.parts,
     _frr,
     _keepalived,

@@ -12,6 +12,7 @@ from heiiki.errors import RenderError
 from heiiki.plan import keys
 from heiiki.plan.model import (
     BgpNeighbor,
+    Clock,
     Device,
     InputService,
     InterfaceKind,
@@ -19,6 +20,7 @@ from heiiki.plan.model import (
     Neighbour,
     Plan,
     Router,
+    TimeKey,
     TrafficSelector,
 )
 from heiiki.plan.names import LAN_IF
@@ -73,6 +75,7 @@ def _environment() -> jinja2.Environment:
         quoted,
         remote_selector,
         secret,
+        time_keys,
         untracked_side,
     )
     environment.filters.update({function.__name__: function for function in filters})
@@ -145,8 +148,14 @@ def half_open(device: Device) -> int:
 
 
 def secret(path: str) -> str:
-    """Return what stands for a key of routing in a text: its value is filled in on the way to the device."""
+    """Return what stands for a key of routing or time: its value is filled in on the way to the device."""
     return f"{{{{secret:{path}:{keys.FIELD}}}}}"
+
+
+def time_keys(clock: Clock) -> tuple[TimeKey, ...]:
+    """Return the keys that a device's clock has: its own, and those of all whom it answers."""
+    own = () if clock.key is None else (clock.key,)
+    return tuple(sorted((*own, *clock.clients), key=lambda key: key.number))
 
 
 def label_neighbors(router: Router) -> tuple[tuple[IPv4Address, str], ...]:

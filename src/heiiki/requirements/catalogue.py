@@ -96,6 +96,12 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         "Access encrypted and authenticated: by IPsec on IP access, by the SIM on mobile, IPsec inside",
         (_D, _C, _L),
     ),
+    Requirement(
+        "R-SEC-ACCESS/time",
+        "TR-1072 4.4",
+        "Each clock by which certificates, lists and signatures are judged is right to a second",
+        (_D, _C, _L),
+    ),
     Requirement("R-SEC-ACCESS/air", "TR-1072 4.4", "The radio itself is ciphered", ()),
     Requirement(
         "R-SEC-ESP", "TR-1072 4.4", "IPsec between the energy service provider and the carrier", (_D, _C, _L)

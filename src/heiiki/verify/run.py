@@ -18,7 +18,7 @@ from heiiki.report.header import iso, utc_now
 from heiiki.report.verdicts import EVERY_FAULT
 from heiiki.requirements import Result, Verdict
 from heiiki.transport.base import Transport
-from heiiki.verify import access, paths, sizes, vault
+from heiiki.verify import access, paths, sizes, time, vault
 from heiiki.verify.config import running as configuration
 from heiiki.verify.config import server
 from heiiki.verify.equipment import TestEquipment
@@ -45,7 +45,7 @@ from heiiki.verify.routing.health import Health, UnhealthyError
 from heiiki.verify.vault import VaultQueries
 from heiiki.verify.verdicts import Keep, unknown
 
-CHECKS = ("config", "vault", "host", "sessions", "paths", "isolation", "access", "trust", "faults")
+CHECKS = ("config", "vault", "host", "time", "sessions", "paths", "isolation", "access", "trust", "faults")
 
 SETTLE_LIMIT_S = 30.0
 ROW_S = 15
@@ -217,6 +217,10 @@ def _host(scene: _Scene) -> Iterator[Verdict]:
     return state.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, scene.adds)
 
 
+def _time(scene: _Scene) -> Iterator[Verdict]:
+    return time.verdicts(scene.plan, scene.fleet, scene.keep)
+
+
 def _sessions(scene: _Scene) -> Iterator[Verdict]:
     return sessions.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep)
 
@@ -297,6 +301,7 @@ _ABOUT = {
     "config": "R-DUAL",
     "vault": "R-THEFT",
     "host": "R-MINIMAL",
+    "time": "R-SEC-ACCESS/time",
     "sessions": "R-DUAL",
     "paths": "R-DELAY",
     "isolation": "R-ISO-SITE",
@@ -309,6 +314,7 @@ _HARMLESS: tuple[tuple[str, Check], ...] = (
     ("config", _config),
     ("vault", _vault),
     ("host", _host),
+    ("time", _time),
     ("sessions", _sessions),
     ("paths", _paths),
     ("isolation", _isolation),

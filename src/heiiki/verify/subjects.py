@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from heiiki.design import sizes
 from heiiki.design.associations import ipsec_devices, protected
 from heiiki.design.subjects import subjects as design_subjects
+from heiiki.design.time import REQUIREMENT
 from heiiki.plan.model import Function, Network, Plan
 from heiiki.render.model import DeviceBuild
 from heiiki.requirements import Stage
-from heiiki.verify import access, vault
+from heiiki.verify import access, time, vault
 from heiiki.verify.config import server
 from heiiki.verify.config.running import filter_subject, filtered, requirements_of
 from heiiki.verify.host import state
@@ -58,6 +59,7 @@ def _live(plan: Plan, builds: Sequence[DeviceBuild]) -> Named:
     for build in builds:
         yield from ((identifier, state.subject(build.device)) for identifier in state.judged_for(build))
         yield from ((identifier, filter_subject(build.device)) for identifier in filtered(build))
+    yield from ((REQUIREMENT, time.subject(device.name)) for device in time.clocked(plan))
     yield "R-ISO-GROUP", state.HUB_LAN
     yield from (("R-DUAL", name) for name in expectations(plan))
     yield from ((supervision.REQUIREMENT, supervision.subject(name)) for name in supervision.watchers(plan))

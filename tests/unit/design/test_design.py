@@ -79,7 +79,8 @@ def firewall(device: Device) -> Firewall:
 def test_example_passes_in_every_requirement_of_the_stage() -> None:
     plan, builds = example()
     verdicts = design(plan, builds)
-    assert Counter(item.result for item in verdicts) == {Result.PASS: len(verdicts)}
+    others = {(item.subject, item.result) for item in verdicts if item.result is not Result.PASS}
+    assert others == {("clock of dras", Result.NOT_APPLICABLE)}  # the service's time is that clock
     assert {item.requirement for item in verdicts} == {
         item.id for item in REQUIREMENTS if Stage.DESIGN in item.stages
     }

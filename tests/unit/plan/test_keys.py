@@ -47,7 +47,8 @@ def test_both_ends_of_a_session_and_no_other_device_have_its_key(plan: Plan) -> 
     for device in plan.devices:
         for path in device.router.keys if device.router else ():
             holders[path].add(device.name)
-    assert set(holders) == set(routing_keys(plan))
+    clocks = {one.clock.key.path for one in plan.devices if one.clock and one.clock.key}
+    assert set(holders) | clocks == set(routing_keys(plan))
     for path, devices in holders.items():
         _, protocol, ends = path.split("/")
         assert protocol in keys.PROTOCOLS
@@ -55,9 +56,14 @@ def test_both_ends_of_a_session_and_no_other_device_have_its_key(plan: Plan) -> 
 
 
 def test_a_key_is_random_and_fits_every_protocol() -> None:
-    one, other = new_key(), new_key()
+    path = keys.path(keys.BGP, "one", "other")
+    one, other = new_key(path), new_key(path)
     assert one.keys() == {keys.FIELD}
     assert one != other
     # TCP_MD5SIG_MAXKEYLEN of Linux is 80; no protocol's parser takes blanks or quotes.
     assert 32 <= len(one[keys.FIELD]) <= 80
     assert one[keys.FIELD].isalnum()
+
+
+def test_a_key_of_ntp_is_one_of_aes_256() -> None:
+    assert len(bytes.fromhex(new_key(f"{keys.FOLDER}/{keys.NTP}/one")[keys.FIELD])) == 32

@@ -49,6 +49,15 @@ BOUNDS = {
 """What every unit is held to, unless it is listed below with what it needs."""
 _TUNABLES = {"ProtectKernelTunables": "false"}
 NEEDED: dict[str, dict[str, str]] = {
+    "chrony": {
+        "CapabilityBoundingSet": (
+            "CAP_SYS_TIME CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID CAP_CHOWN CAP_DAC_OVERRIDE"
+        ),
+        "PrivateDevices": "false",
+        "ProtectClock": "false",
+        "RestrictAddressFamilies": "AF_UNIX AF_INET",
+        "SystemCallFilter": "@clock",
+    },
     "heiiki-lan-watch": {
         "CapabilityBoundingSet": "CAP_NET_RAW CAP_NET_ADMIN",
         "RestrictAddressFamilies": "AF_UNIX AF_PACKET AF_NETLINK",

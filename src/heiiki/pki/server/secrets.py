@@ -1,6 +1,7 @@
 """Secrets in the server's KV engine, version 2: read at the last moment, never kept here."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from secrets import token_hex
 
 from heiiki.errors import SecretError, VaultError, VaultFault
@@ -9,7 +10,9 @@ from heiiki.plan import keys
 from heiiki.plan.model import Plan
 from heiiki.state import FileSecrets
 
-_KEY_OCTETS = 20
+_KEY_OCTETS = {keys.NTP: 32}
+"""A key of NTP is one of AES-256, whose length is given."""
+_LEAST_OCTETS = 20
 """160 bits (RFC 5709 3.3 asks for as many as a digest of its shortest function has), in hexadecimal."""
 
 
@@ -86,14 +89,14 @@ def named(plan: Plan) -> tuple[str, ...]:
 
 
 def routing_keys(plan: Plan) -> tuple[str, ...]:
-    """Return the path of every key of routing, each of which two devices share."""
-    return tuple(
-        dict.fromkeys(path for device in plan.managed() if device.router for path in device.router.keys)
-    )
+    """Return the path of every key of routing and time, which a device shares with its peers alone."""
+    routers = (path for device in plan.managed() if device.router for path in device.router.keys)
+    clocks = (device.clock.key.path for device in plan.managed() if device.clock and device.clock.key)
+    return tuple(dict.fromkeys((*routers, *clocks)))
 
 
 def ensure_keys(vault: Vault, plan: Plan, *, check: bool = False) -> Iterator[str]:
-    """Make the keys of routing that the server lacks, at random; yields their paths.
+    """Make the keys of routing and time that the server lacks, at random; yields their paths.
 
     Args:
         vault: a session that may write them, such as that of AppRole configurator, which cannot read them.
@@ -110,13 +113,14 @@ def ensure_keys(vault: Vault, plan: Plan, *, check: bool = False) -> Iterator[st
         for name in vault.names(f"{plan.pki.secrets_mount}/metadata/{folder}")
     }
     for path in routing_keys(plan):
-        if path not in there and (check or source.ensure(path, new_key)):
+        if path not in there and (check or source.ensure(path, partial(new_key, path))):
             yield path
 
 
-def new_key() -> dict[str, str]:
-    """Return the fields of a new key: 160 bits, as text that every protocol takes."""
-    return {keys.FIELD: token_hex(_KEY_OCTETS)}
+def new_key(path: str) -> dict[str, str]:
+    """Return the fields of a new key for `path`: 160 bits or more, as text that its protocol takes."""
+    protocol = path.split("/")[1]
+    return {keys.FIELD: token_hex(_KEY_OCTETS.get(protocol, _LEAST_OCTETS))}
 
 
 def seed(

@@ -42,6 +42,7 @@ from heiiki.plan.model.routing import (
     VpnTargets,
 )
 from heiiki.plan.model.service import Management, Plan, SitePlan
+from heiiki.plan.model.time import Clock, TimeKey, TimeServer
 from heiiki.plan.model.timers import BfdProfile, IkeTimers, Timers
 from heiiki.plan.model.topology import ETHERNET_MTU, Endpoint, Link, LinkKind, Path
 
@@ -53,6 +54,7 @@ __all__ = [
     "BfdProfile",
     "BgpInstance",
     "BgpNeighbor",
+    "Clock",
     "ClosedNetwork",
     "CoreNeighbor",
     "CrlMirror",
@@ -99,6 +101,8 @@ __all__ = [
     "StampStream",
     "StaticRoute",
     "Suite",
+    "TimeKey",
+    "TimeServer",
     "Timers",
     "TrafficSelector",
     "Transit",

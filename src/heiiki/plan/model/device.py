@@ -12,6 +12,7 @@ from heiiki.plan.model.mobile import Pgw, Sim
 from heiiki.plan.model.networks import Network
 from heiiki.plan.model.pki import CrlSource, Identity, VaultClient, VaultServer
 from heiiki.plan.model.routing import Router, StaticRoute
+from heiiki.plan.model.time import Clock
 
 
 class Role(StrEnum):
@@ -98,6 +99,7 @@ class Device:
     vault: VaultServer | None = None
     crl_source: CrlSource | None = None
     crl_mirror: bool = False
+    clock: Clock | None = None
     revoked: str = ""
     revoked_sim: str | None = None
 

@@ -97,13 +97,20 @@ class CoreNeighbor:
 
 @dataclass(frozen=True, slots=True)
 class Router:
-    """Routing of a device: BGP everywhere, OSPF and LDP inside carrier A's core."""
+    """Routing of a device: BGP everywhere, OSPF and LDP inside carrier A's core.
+
+    Attributes:
+        source: what the device itself sends by routes of BGP bears this address; None: that of the interface.
+        source_for: name of the prefix set for whose routes `source` counts.
+    """
 
     router_id: IPv4Address
     bgp: tuple[BgpInstance, ...] = ()
     prefix_sets: tuple[PrefixSet, ...] = ()
     bfd_profiles: tuple[BfdProfile, ...] = ()
     core: tuple[CoreNeighbor, ...] = ()
+    source: IPv4Address | None = None
+    source_for: str = ""
 
     @property
     def keys(self) -> tuple[str, ...]:

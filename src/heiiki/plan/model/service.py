@@ -11,6 +11,7 @@ from heiiki.plan.model.mobile import MobilePlan
 from heiiki.plan.model.networks import ClosedNetwork, Network
 from heiiki.plan.model.pki import Identity, Pki
 from heiiki.plan.model.risks import Risks
+from heiiki.plan.model.time import TimeServer
 from heiiki.plan.model.timers import Timers
 from heiiki.plan.model.topology import Endpoint, Link, LinkKind, Path
 
@@ -85,6 +86,7 @@ class Plan:
     faults: tuple[Fault, ...]
     pki: Pki
     risks: Risks
+    time_servers: tuple[TimeServer, ...] = ()
     reliability: tuple[Availability, ...] = ()
     management: Management = Management("lab")
     evidence_days: int = 30

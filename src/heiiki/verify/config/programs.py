@@ -77,6 +77,23 @@ def _pgw(device: Device, found: Any) -> Iterator[str]:
             yield f"{imsi} has {loaded.get(key, 'no address')} at {apn}, not {planned.get(key, 'none')}"
 
 
+def _clock(device: Device, found: Any) -> Iterator[str]:
+    """Whom chronyd asks, and by which key; whether they agree about the key, the live stage sees."""
+    clock = device.clock
+    if clock is None:
+        return
+    planned = dict.fromkeys(map(str, clock.servers), clock.key.number if clock.key else 0)
+    planned |= dict.fromkeys(map(str, clock.references), 0)
+    runs = {one["address"]: one["key"] for one in found["sources"]}
+    for address in sorted(planned.keys() | runs.keys()):
+        if address not in planned:
+            yield f"it asks {address} for the time, which is not in the plan"
+        elif address not in runs:
+            yield f"it does not ask {address} for the time"
+        elif runs[address] != planned[address]:
+            yield f"it asks {address} by key {runs[address]}, not {planned[address]}"
+
+
 def _others(planned: Mapping[str, object], found: Mapping[str, Any]) -> Iterator[str]:
     for key, value in planned.items():
         if found.get(key) != value:
@@ -87,5 +104,6 @@ _JUDGES: Mapping[str, Callable[[Device, Any], Iterator[str]]] = {
     "/etc/keepalived/keepalived.conf": _vrrp,
     "/etc/heiiki/lan_watch.json": _lan_watch,
     "/etc/heiiki/pgw.json": _pgw,
+    "/etc/chrony/chrony.conf": _clock,
 }
 """How what a program says of itself is compared with the plan, by the file that it reads."""

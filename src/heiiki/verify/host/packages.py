@@ -24,6 +24,7 @@ _OF_SERVICE: Mapping[str, frozenset[str]] = {
     "frr": frozenset({"frr", "frr-pythontools"}),
     "keepalived": frozenset({"keepalived"}),
     "strongswan": frozenset({"charon-systemd", "strongswan-swanctl"}),
+    "chrony": frozenset({"chrony"}),
     "heiiki-vault": frozenset({"openbao", "vault"}),
 }
 """The packages of a service of the plan, by its unit: those that the roles' preflight names."""

@@ -17,6 +17,7 @@ _PORTS: Mapping[str, Mapping[str, frozenset[int]]] = {
     },
     "strongswan": {"udp": frozenset({500, 4500}), "raw": frozenset()},
     "keepalived": {"raw": frozenset({112})},
+    "chrony": {"udp": frozenset({123})},
     "heiiki-vault": {"tcp": frozenset({8200, 8201, 8202})},
     "heiiki-crl-mirror": {"tcp": frozenset({CRL_MIRROR})},
     "heiiki-pgw": {"udp": frozenset({2123})},

@@ -184,11 +184,12 @@ def of_lan(plan: Plan, answer: Answer, evidence: tuple[Evidence, ...]) -> Verdic
         return unknown(GROUP, HUB_LAN, f"{plan.hub_lan} is too large to ask every address", evidence)
     found: Mapping[str, Sequence[str]] = answer.data["neighbours"]
     planned = {str(one.address): one.link_address for one in claims(only(plan, Function.DRAS))}
+    references = {str(one) for device in plan.devices if device.clock for one in device.clock.references}
     strange = [
         f"{address} ({station})"
         for address, stations in found.items()
         for station in stations
-        if planned.get(address) != station
+        if planned.get(address) != station and address not in references
     ]
     if strange:
         reason = f"a host that is not in the plan answers as {summarise(strange)}"

@@ -21,6 +21,7 @@ from heiiki.design.associations import (
     wire_subject,
     wires,
 )
+from heiiki.plan.firewall import NTP
 from heiiki.plan.model import Endpoint, Function, Link, Plan
 from heiiki.requirements import Result, Verdict
 from heiiki.verify import paths
@@ -86,7 +87,7 @@ def _modem(plan: Plan, link: Link) -> Endpoint:
 
 
 def _protected(plan: Plan, tunnels: Iterable[Association]) -> Iterator[Rule]:
-    """ESP and IKE between the ends of tunnels, and who has no other way asks the Vault server or a mirror.
+    """ESP and IKE between the ends of tunnels; who has no other way asks the Vault server, a mirror, a clock.
 
     That is the site's gateway, which initiates, and the carrier's edge, which answers.
     """
@@ -97,6 +98,8 @@ def _protected(plan: Plan, tunnels: Iterable[Association]) -> Iterator[Rule]:
         asks, hub = (here, there) if one.protects == ACCESS else (there, here)
         yield ["tls", "tcp", [plan.pki.port], asks, _only(plan.pki.service_address)]
         yield ["crl", "tcp", [CRL_MIRROR], asks, hub]
+        times = [f"{one.service_address}/32" for one in plan.time_servers]
+        yield ["ntp", "udp", [NTP], asks, times]
 
 
 def _too_long(plan: Plan, every: tuple[Association, ...], tunnels: Iterable[Association]) -> Iterator[Rule]:

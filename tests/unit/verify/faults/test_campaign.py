@@ -386,5 +386,5 @@ def test_outside_a_lab_every_fault_asked_for_is_unknown(plan: Plan, kept: Keep) 
 
 
 def test_an_unknown_check_is_refused(plan: Plan, kept: Keep) -> None:
-    with pytest.raises(HeiikiError, match="no such check: colour; known: config, vault, host, sessions"):
+    with pytest.raises(HeiikiError, match="no such check: colour; known: config, vault, host, time"):
         verification.verify(plan, (), None, kept, checks=("colour",))  # type: ignore[arg-type]
