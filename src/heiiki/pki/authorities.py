@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from heiiki.errors import VaultError, VaultFault
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.desired import issuer_urls, serial_text
+from heiiki.pki.server.roles import NOT_BEFORE_S
 from heiiki.plan.model import Pki, Plan
 
 _SIGNS = "read-only,issuing-certificates,crl-signing,ocsp-signing"
@@ -255,6 +256,7 @@ def rotate_root(vault: Vault, plan: Plan) -> Authority:
             "key_type": "ec",
             "key_bits": 256,
             "ttl": f"{trust.lifetimes.root_h}h",
+            "not_before_duration": f"{NOT_BEFORE_S}s",
             "max_path_length": 1,
             "exclude_cn_from_sans": True,
         },
@@ -283,6 +285,7 @@ def rotate_issuing(vault: Vault, plan: Plan) -> Authority:
             **subject,
             "csr": asked["data"]["csr"],
             "ttl": f"{trust.lifetimes.issuing_h}h",
+            "not_before_duration": f"{NOT_BEFORE_S}s",
             "max_path_length": 0,
             "permitted_dns_domains": trust.domain,
             "use_csr_values": False,

@@ -4,6 +4,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,13 @@ def test_a_certificate_says_what_the_plan_says(
     assert not extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     usage = extensions.get_extension_for_class(x509.KeyUsage).value
     assert (usage.digital_signature, usage.key_cert_sign, usage.key_agreement) == (True, False, False)
+
+
+def test_a_certificate_begins_an_hour_before_its_issue(issued: dict[DeviceClass, Issued]) -> None:
+    """A verifier whose clock is late takes it all the same, and those of the CAs above it."""
+    one = issued[DeviceClass.GATEWAY]
+    for pem in (one.certificate, *one.chain):
+        assert parsed(pem).not_valid_before_utc < datetime.now(UTC) - timedelta(minutes=59)
 
 
 def test_addresses_in_a_certificate_lead_into_the_closed_networks(

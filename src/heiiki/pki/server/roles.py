@@ -19,9 +19,9 @@ XMPP_NAME = "1.3.6.1.5.5.7.8.5"
 IPSEC_IKE = "1.3.6.1.5.5.7.3.17"
 """id-kp-ipsecIKE: an extended key usage for IKE must hold it or anyExtendedKeyUsage (RFC 4945 5.1.3.12)."""
 
-_NOT_BEFORE_S = 30
-"""A certificate begins so much earlier than it was made: clocks differ."""
 _HOUR = 3600
+NOT_BEFORE_S = _HOUR
+"""A certificate begins so much earlier than it was made: a verifier whose clock is late takes it."""
 _ONE_HOST = 32
 
 Values = Mapping[str, Any]
@@ -184,7 +184,7 @@ def _common(trust: Pki) -> dict[str, Any]:
         "basic_constraints_valid_for_non_ca": True,
         "no_store": False,
         "generate_lease": False,
-        "not_before_duration": _NOT_BEFORE_S,
+        "not_before_duration": NOT_BEFORE_S,
         "ttl": life_s,
         "max_ttl": life_s,
     }
