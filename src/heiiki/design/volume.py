@@ -42,7 +42,7 @@ REKEY = 1000
 """An IKEv2 rekeying at most: CREATE_CHILD_SA with a P-256 exchange, the deletion of the old SA, both ways."""
 LIVENESS = 2 * (IP + _UDP + 28 + 4 + ESP_IV + 1 + ESP_ICV)
 """An empty INFORMATIONAL exchange (RFC 7296 2.4): header, payload of AES-GCM, and nothing in it."""
-_NTP, _NTP_LEAST_S = IP + 8 + 48 + 4 + 16, 256
+_NTP, _NTP_LEAST_S = IP + 8 + 48 + 4 + 16, 64
 """A packet of NTP with the code of its key (RFC 5905 7.3, RFC 8573), and how often one is sent at most."""
 CRL_POLL = 7_000
 """A pull of all CRLs over a TLS connection of its own, at most: `tests/crl_poll.py` measures it."""

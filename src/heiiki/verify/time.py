@@ -4,7 +4,8 @@ That daemon hears two authenticated servers; its word is as good as theirs, and 
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,9 @@ from heiiki.verify.verdicts import Keep, judged, live, unknown
 
 BOUND_S = 1.0
 """Signatures of messages are good for seconds, and those of lists and certificates begin at one."""
+PATIENCE_S = 90.0
+"""Longer than chronyd's shortest interval between two questions (``minpoll 6``: 64 s)."""
+_AGAIN_S = 5.0
 _QUESTION = {"commands": {"clock": list(agent.command("clock", "status"))}}
 
 
@@ -34,7 +38,7 @@ def clocked(plan: Plan) -> tuple[Device, ...]:
 def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
     """Yield one verdict for each clock."""
     devices = clocked(plan)
-    answers = fleet.ask("read", {device.name: _QUESTION for device in devices})
+    answers = _awaited(fleet, [device.name for device in devices])
     for device in devices:
         answer, about = answers[device.name], subject(device.name)
         evidence = (keep(f"time/{device.name}.json", answer.raw),)
@@ -43,6 +47,35 @@ def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
             partial(of_clock, device, answer, evidence),
             partial(unknown, REQUIREMENT, about, evidence=evidence),
         )
+
+
+def _awaited(fleet: Fleet, names: Sequence[str]) -> dict[str, Answer]:
+    """Ask; what is not right yet, as after a first provisioning, has the time to be.
+
+    A daemon that began before its servers could answer asks them again after its shortest interval.
+    """
+    answers = fleet.ask("read", dict.fromkeys(names, _QUESTION))
+    until = time.monotonic() + PATIENCE_S
+    while left := [name for name in names if _may_become(answers[name])]:
+        if time.monotonic() > until:
+            break
+        time.sleep(_AGAIN_S)
+        answers |= fleet.ask("read", dict.fromkeys(left, _QUESTION))
+    return answers
+
+
+def _may_become(answer: Answer) -> bool:
+    """Tell whether a clock is not right yet; after its first answers a daemon is sure of nothing."""
+    said = answer.data.get("commands", {}).get("clock", {})
+    try:
+        found = json.loads(said["out"])
+        return not found["synchronised"] or _off_s(found) > BOUND_S
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def _off_s(found: Any) -> float:
+    return float(abs(found["offset_s"]) + found["error_s"])
 
 
 def of_clock(device: Device, answer: Answer, evidence: tuple[Evidence, ...]) -> Verdict:
@@ -70,7 +103,7 @@ def _of_status(device: str, clock: Clock, found: Any, evidence: tuple[Evidence, 
     heard = f"{len(answering)} of its {len(asked)} sources answer"
     if not found["synchronised"]:
         return live(REQUIREMENT, about, Result.FAIL, f"it is not synchronised: {heard}", evidence)
-    off = abs(found["offset_s"]) + found["error_s"]
+    off = _off_s(found)
     if found["source"] not in asked:
         reason = f"it follows {found['source']}, which is not in the plan"
         return live(REQUIREMENT, about, Result.FAIL, reason, evidence)

@@ -132,9 +132,9 @@ def test_a_line_that_is_too_dear_in_the_laboratory_alone() -> None:
 
 def test_the_reason_says_what_the_volume_is_made_of() -> None:
     assert costs(example())["umeda on network b, primary down"].reason == (
-        "profile laboratory: 5,836 MB on the wire (service 3,205, BFD 2,286, BGP 22, IKE 1, CRL 312, "
-        "NTP 11), 884 yen a month; profile production: 3,453 MB on the wire (service 3,205, BFD 137, BGP 22, "
-        "IKE 1, CRL 78, NTP 11), 645 yen a month"
+        "profile laboratory: 5,868 MB on the wire (service 3,205, BFD 2,286, BGP 22, IKE 1, CRL 312, "
+        "NTP 42), 887 yen a month; profile production: 3,485 MB on the wire (service 3,205, BFD 137, BGP 22, "
+        "IKE 1, CRL 78, NTP 42), 648 yen a month"
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 from heiiki.intent import load
 from heiiki.plan import Plan, build
 from heiiki.requirements import Result
+from heiiki.verify import time
 from heiiki.verify.config.programs import runs_otherwise
 from heiiki.verify.fleet import Answer
 from heiiki.verify.time import of_clock
@@ -104,3 +105,20 @@ def test_a_declared_source_has_no_key(plan: Plan) -> None:
     declared = replace(device, clock=replace(device.clock, references=(source,)))
     found = status(sources=[{"address": str(source), "key": 0, "state": "*", "answered": True}])
     assert list(runs_otherwise(declared, "/etc/chrony/chrony.conf", {"out": json.dumps(found)})) == []
+
+
+def test_a_clock_that_is_not_right_yet_has_the_time_to_be(
+    plan: Plan, fleet_of: Any, kept: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a first provisioning: one has heard no server, one is sure of nothing yet."""
+    slept: list[float] = []
+    monkeypatch.setattr(time.time, "sleep", slept.append)
+    early = {"umeda-gw-b": status(synchronised=False), "umeda-ce-a": status(error_s=30.0)}
+
+    def said(device: str, _probe: str, _parameters: Any) -> dict[str, Any]:
+        found = status(source=str(plan.device(device).clock.servers[0]))  # type: ignore[union-attr]
+        return answer(early.get(device, found) if not slept else found).data
+
+    verdicts = list(time.verdicts(plan, fleet_of(said), kept))
+    assert len(slept) == 1
+    assert {one.result for one in verdicts if one.subject != "clock of dras"} == {Result.PASS}
