@@ -40,7 +40,7 @@ def _leg(device: Device) -> Interface | None:
 
 
 def owned(device: Device) -> Iterator[Neighbour]:
-    """Yield the addresses that a device answers for on its LAN; a host of the hub has a service address (T5)."""
+    """Yield the addresses that a device answers for on its LAN; hosts of the hub have two (T5)."""
     leg = _leg(device)
     if leg is None:
         return

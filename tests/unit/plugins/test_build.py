@@ -172,9 +172,9 @@ def test_a_device_is_sent_no_build_that_is_out_of_date(
 
     def sent() -> str:
         try:
-            return str(payload(build, "dras", secret, service).files[0]["path"])
+            return str(payload(build, "b-pgw", secret, service).files[0]["path"])
         except AnsibleError as error:
-            return str(error).removeprefix(f"dras: {build} is out of date: ").partition(";")[0]
+            return str(error).removeprefix(f"b-pgw: {build} is out of date: ").partition(";")[0]
 
     build.mkdir()
     assert sent() == "the last run that compiled it was cut off, or none did"
