@@ -29,7 +29,10 @@ NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
 def chronyc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Put a `chronyc` first that prints a file named after what it is asked."""
     program = tmp_path / "chronyc"
-    program.write_text(f'#!/bin/sh\n[ "$1 $2" = "-n -c" ] || exit 9\nexec cat {tmp_path}/"$3"\n')
+    program.write_text(
+        f'#!/bin/sh\n[ "$1 $2" = "-n -c" ] || exit 9\n'
+        f'[ "$3" = burst ] && {{ echo "$4" >> {tmp_path}/bursts; exit; }}\nexec cat {tmp_path}/"$3"\n'
+    )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
     for name, text in SYNCHRONISED.items():
@@ -125,9 +128,10 @@ def test_the_wait_ends_and_says_so() -> None:
     assert said[-1] == "no time server was heard in 0 s: going on, though it says 1970"
 
 
-@pytest.mark.usefixtures("chronyc")
-def test_from_the_command_line() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "heiiki_agent", "clock", "status"], capture_output=True, text=True, check=True
-    )
+@pytest.mark.parametrize(("action", "bursts"), [("status", 0), ("ask", 1)])
+def test_from_the_command_line(chronyc: Path, action: str, bursts: int) -> None:
+    command = [sys.executable, "-m", "heiiki_agent", "clock", action]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["stratum"] == 9
+    asked = chronyc / "bursts"
+    assert (asked.read_text().split() if asked.exists() else []) == ["4/8"] * bursts

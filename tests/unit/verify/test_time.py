@@ -115,7 +115,8 @@ def test_a_clock_that_is_not_right_yet_has_the_time_to_be(
     monkeypatch.setattr(time.time, "sleep", slept.append)
     early = {"umeda-gw-b": status(synchronised=False), "umeda-ce-a": status(error_s=30.0)}
 
-    def said(device: str, _probe: str, _parameters: Any) -> dict[str, Any]:
+    def said(device: str, _probe: str, parameters: Any) -> dict[str, Any]:
+        assert parameters["commands"]["clock"][-1] == ("ask" if slept else "status")
         found = status(source=str(plan.device(device).clock.servers[0]))  # type: ignore[union-attr]
         return answer(early.get(device, found) if not slept else found).data
 
