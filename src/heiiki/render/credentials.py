@@ -70,6 +70,8 @@ def settings(plan: Plan, device: Device, identity: Identity) -> dict[str, Any]:
     if device.ipsec:
         if supervised := supervised_by(plan, device):
             document["supervised"] = supervised
+        if initiated := [one.name for one in device.ipsec if one.initiates]:
+            document["initiated"] = initiated
         document["sources"] = [_source(client) for client in device.vault_clients]
         document |= _strongswan()
     if device.crl_source is not None:

@@ -118,6 +118,22 @@ def reauthenticate(store: Store, basis: Basis) -> Iterator[float]:
     _log.info("%d IKE SAs were re-authenticated", len(old))
 
 
+def begun_without(names: Iterable[str]) -> tuple[str, ...]:
+    """Begin each connection that has no IKE SA, not even one that is being made; returns which.
+
+    Raises:
+        AgentError: strongSwan does not answer.
+    """
+    with session() as daemon:
+        told = daemon.streamed("list-sas", "list-sa")
+    there = {name for event in told for name in event}
+    gone = tuple(name for name in names if name not in there)
+    for name in gone:
+        if problem := _command("initiate", {"ike": name, "child": name, "timeout": -1}):
+            _log.error("%s has no IKE SA and cannot be begun: %s", name, problem)
+    return gone
+
+
 def _begun(numbers: Iterable[str]) -> Iterator[float]:
     for number in numbers:
         problem = _command("rekey", {"ike-id": number, "reauth": "yes"})

@@ -15,6 +15,7 @@ from heiiki_agent.pki import mirrors
 from heiiki_agent.pki.associations import Basis, reauthenticate
 from heiiki_agent.pki.crl import Bare, pull, source
 from heiiki_agent.pki.report import shown
+from heiiki_agent.pki.revival import Revival
 from heiiki_agent.pki.settings import STATE, Settings
 from heiiki_agent.pki.store import Store
 from heiiki_agent.pki.supervision import Supervision
@@ -48,6 +49,7 @@ class Daemon:
         self._due = 0.0
         self._supervision = Supervision()
         self._silent: dict[str, float] | None = None
+        self._revival = Revival()
 
     def _read(self) -> Settings:
         settings = config.read(Settings, self._file)
@@ -65,6 +67,7 @@ class Daemon:
             self.step()
             self.compare()
             self.supervise()
+            self.revive()
             wait = self.wait_s()
             self._report(wait)
             if self._called_within(wait):
@@ -146,6 +149,14 @@ class Daemon:
         except AgentError as error:
             self._silent = None
             _log.error("whether gateways are heard is not known: %s", error)
+
+    def revive(self) -> None:
+        """Begin again what the kernel would not, since its clock was set back."""
+        try:
+            if begun := self._revival.look(self._settings.initiated):
+                _log.warning("begun again, since the clock was set back: %s", ", ".join(begun))
+        except AgentError as error:
+            _log.error("connections without an IKE SA cannot be begun: %s", error)
 
     def wait_s(self) -> float:
         """Seconds until the next pull: not all devices at once, and longer while Vault is away."""

@@ -93,6 +93,7 @@ class Settings:
         ca_folder, crl_folder: where each CA certificate and CRL stands in a file of its own besides.
         users: commands that make a program load what is new; each must exit 0.
         supervised: gateways that must be heard, at the hub: device by IPsec connection.
+        initiated: IPsec connections that this device begins, and begins again when its clock was set back.
         associations: strongSwan is one of them: its IKE SAs re-authenticate when what they rest on is gone.
     """
 
@@ -110,6 +111,7 @@ class Settings:
     users: tuple[tuple[str, ...], ...] = ()
     associations: bool = False
     supervised: dict[str, str] = field(default_factory=dict)
+    initiated: tuple[str, ...] = ()
 
     @property
     def names(self) -> Names:

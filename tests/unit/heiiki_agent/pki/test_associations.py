@@ -257,3 +257,27 @@ def test_a_revocation_in_the_middle_begins_again(
     told = charon.told()
     assert len(told) == 3, "one, and then both"
     assert charon.numbers in ({102, 201}, {101, 202})
+
+
+def test_a_connection_is_begun_again_that_has_no_association_not_even_one_that_is_being_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    standing = {"hub-a": {"state": "CONNECTING", "uniqueid": "1"}}
+    said = {"hub-b": {"success": "yes"}, "edge": {"success": "no", "errmsg": "no such connection"}}
+
+    def answer(name: str, message: Message) -> Answered:
+        return ([("list-sa", standing)], {}) if name == "list-sas" else ([], said[str(message["ike"])])
+
+    served = FakeCharon(tmp_path / "charon.vici", answer)
+    served.start()
+    monkeypatch.setattr(vici, "SOCKET", str(tmp_path / "charon.vici"))
+    try:
+        assert associations.begun_without(("hub-a", "hub-b", "edge")) == ("hub-b", "edge")
+    finally:
+        served.stop()
+    begun = [message for name, message in served.asked if name == "initiate"]
+    assert [(one["ike"], one["child"], one["timeout"]) for one in begun] == [
+        ("hub-b", "hub-b", "-1"),
+        ("edge", "edge", "-1"),
+    ]
+    assert caplog.messages == ["edge has no IKE SA and cannot be begun: no such connection"]
