@@ -1,11 +1,13 @@
 """The examination of a running service: configuration, sessions, paths, isolation, access, trust, faults."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from random import Random, SystemRandom
+from time import monotonic
 from traceback import format_exception
 
 from heiiki.design.sent import read
@@ -141,14 +143,10 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
             report(_settled(scene))
         for name, check in _HARMLESS:
             if name in wanted:
-                found = _examined(name, check, scene)
-                verdicts += found
-                report(summary(name, found))
+                verdicts += _reported(name, partial(_examined, name, check, scene), report)
         if "trust" in wanted:
-            may_break = bool(faults) and equipment.injector is not None
-            found = _collected("trust", partial(_tried, may_break=may_break), scene)
-            verdicts += found
-            report(summary("refusals", found))
+            tried = partial(_tried, may_break=bool(faults) and equipment.injector is not None)
+            verdicts += _reported("refusals", partial(_collected, "trust", tried, scene), report)
         if "faults" in wanted:
             found, rows = _faults(scene, made_of, faults, report)
             verdicts += found
@@ -194,14 +192,16 @@ def _collected(name: str, check: Check, scene: _Scene) -> tuple[Verdict, ...]:
     return tuple(found)
 
 
-def summary(name: str, verdicts: Sequence[Verdict]) -> str:
-    """Return one line on a check: how many verdicts of each result."""
-    counts: dict[str, int] = {}
-    for verdict in verdicts:
-        counts[str(verdict.result)] = counts.get(str(verdict.result), 0) + 1
-    return (
-        f"{name}: {', '.join(f'{count} {result}' for result, count in counts.items()) or 'nothing examined'}"
-    )
+def _reported(
+    name: str, examine: Callable[[], tuple[Verdict, ...]], report: Callable[[str], None]
+) -> tuple[Verdict, ...]:
+    """Return what a check found, and report how many verdicts of each result, and how long it took."""
+    began = monotonic()
+    found = examine()
+    counts = Counter(str(verdict.result) for verdict in found)
+    said = ", ".join(f"{count} {result}" for result, count in counts.items()) or "nothing examined"
+    report(f"{name}: {said} ({monotonic() - began:.1f} s)")
+    return found
 
 
 def _config(scene: _Scene) -> Iterator[Verdict]:
