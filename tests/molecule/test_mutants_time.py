@@ -36,7 +36,6 @@ MUTANTS = (
         frozenset(),
         ("time",),
         live=frozenset({TIME}),
-        representative=True,
     ),
     Mutant(
         "a daemon that asks without a key",
