@@ -170,6 +170,7 @@ def _tried(
         "attempts": list(tries),
         "pause_s": _PAUSE_S,
         "again": association.initiator.connection.name,
+        "forget": list(agent.command("credentials", "reload")),
     }
     name = secrets.token_hex(8)
     listen = {"do": "listen", "name": name, "seconds": _LISTEN_S}

@@ -5,12 +5,16 @@ and is unloaded whatever comes of it; no file is written.
 """
 
 import socket
+import subprocess
 import time
+from collections.abc import Sequence
 from typing import Any
 
+from heiiki_agent.errors import AgentError
 from heiiki_agent.vici import TIMEOUT_S, Session
 
 _POLL_S = 0.1
+_FORGET_S = 60
 _ENOUGH = b"enough"
 
 
@@ -66,12 +70,33 @@ def _tell(parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def _attempts(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Try each of ``attempts`` in order; then, with ``again``, have that connection reauthenticate."""
+    """Try each of ``attempts`` in order; then, with ``again``, have that connection reauthenticate.
+
+    Whatever comes of it, ``forget`` is run in the end: it has the daemon load its own files, and them alone.
+    """
     found = {}
-    for one in parameters["attempts"]:
-        found[one["name"]] = _attempt(one)
-        time.sleep(parameters["pause_s"])
-    return {"attempts": found, "again": _again(parameters["again"])}
+    try:
+        for one in parameters["attempts"]:
+            found[one["name"]] = _attempt(one)
+            time.sleep(parameters["pause_s"])
+        return {"attempts": found, "again": _again(parameters["again"])}
+    finally:
+        _forget(parameters["forget"])
+
+
+def _forget(command: Sequence[str]) -> None:
+    """A certificate that came with a connection stays without it, and none can be unloaded by itself."""
+    done = subprocess.run(
+        list(command),
+        capture_output=True,
+        text=True,
+        timeout=_FORGET_S,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode:
+        said = (done.stdout + done.stderr).strip()
+        raise AgentError(f"certificates that were tried are still loaded: {said}")
 
 
 def _attempt(one: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from fake_charon import FakeCharon
 
 from heiiki.verify.probes import vici as probe
 from heiiki_agent import vici
+from heiiki_agent.errors import AgentError
 
 MESSAGE = {
     "hub-b": {
@@ -89,11 +90,31 @@ ANSWERS = {
 }
 
 
+ORDER = {"do": "attempt", "attempts": [ATTEMPT], "pause_s": 0, "again": "hub-b"}
+
+
 def tried(daemon: Any, answers: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     log = [("control-log", {"msg": "received AUTHENTICATION_FAILED notify error"})]
     one = daemon(answers, {"initiate": log})
-    done = probe.main({"do": "attempt", "attempts": [ATTEMPT], "pause_s": 0, "again": "hub-b"})
+    done = probe.main({**ORDER, "forget": ["true"]})
     return done, [name for name, _ in one.asked]
+
+
+def test_the_certificates_that_were_tried_are_forgotten_whatever_comes_of_them(
+    daemon: Any, tmp_path: Path
+) -> None:
+    """Without, they stay loaded, and the next look at the trust anchors finds them."""
+    told = tmp_path / "told"
+    daemon({}, {})
+    with pytest.raises(ConnectionError):
+        probe.main({**ORDER, "forget": ["touch", str(told)]})
+    assert told.exists()
+
+
+def test_certificates_that_cannot_be_forgotten_are_an_error(daemon: Any) -> None:
+    daemon(ANSWERS, {})
+    with pytest.raises(AgentError, match="certificates that were tried are still loaded: Vault is away"):
+        probe.main({**ORDER, "forget": ["sh", "-c", "echo Vault is away >&2; exit 1"]})
 
 
 def test_an_attempt_leaves_nothing_behind(daemon: Any) -> None:
