@@ -52,6 +52,11 @@ class Compared:
         """Whether the machine, and not the network, may have made the two differ."""
         return self.stalled or "void" in self.row.reason
 
+    @property
+    def apart(self) -> float:
+        """How far the two are from each other, seconds."""
+        return abs(self.ours - self.independent)
+
     def __str__(self) -> str:
         return f"{self.row.name}: ours {self.ours:.3f} s, ping {self.independent:.3f} s, {self.row.reason}"
 
@@ -124,10 +129,11 @@ FAULTS = ("umeda-ce-a/poweroff", "a-pe2/poweroff")
 def test_ping_saw_the_same_interruption(service: Service, name: str) -> None:
     for _ in range(MOST_ATTEMPTS):
         found = compared(service, name, "umeda")
-        if not found.disturbed:
+        # A busy machine delays a sender or a clock now and then; one that counts wrongly does so each time.
+        if not found.disturbed and found.apart <= AGREE_S:
             break
     assert not found.disturbed, f"the machine stood still each time: {found}"
-    assert abs(found.ours - found.independent) <= AGREE_S, str(found)
+    assert found.apart <= AGREE_S, str(found)
     assert found.row.result in {Result.PASS, Result.FAIL}, str(found)
 
 
