@@ -1,28 +1,10 @@
 """Every session of routing outside of IPsec has a key that its two ends alone share."""
 
 from collections import defaultdict
-from pathlib import Path
 
-import pytest
-
-from heiiki.cli.new_service import generate
-from heiiki.intent import load
 from heiiki.pki.server.secrets import new_key, routing_keys
-from heiiki.plan import Plan, build, keys
+from heiiki.plan import Plan, keys
 from heiiki.plan.model import InterfaceKind
-
-EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
-
-
-@pytest.fixture(scope="module", params=[0, 30])
-def plan(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Plan:
-    if not request.param:
-        return build(load(EXAMPLE))
-    folder = tmp_path_factory.mktemp("service")
-    for name, text in generate("random", request.param, 1).items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
-    return build(load(folder))
 
 
 def test_a_session_has_a_key_unless_it_runs_inside_of_esp(plan: Plan) -> None:
