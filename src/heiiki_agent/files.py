@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 
-def write(path: Path, content: str | bytes, mode: int = 0o644, uid: int = -1) -> None:
+def write(path: Path, content: str | bytes, mode: int = 0o644, uid: int = -1, gid: int = -1) -> None:
     """Replace `path` durably; a reader sees the old content or the new, and never more than `mode` lets him.
 
     Args:
@@ -12,6 +12,7 @@ def write(path: Path, content: str | bytes, mode: int = 0o644, uid: int = -1) ->
         content: the new content, text as UTF-8.
         mode: permissions.
         uid: user that owns it; -1 for the caller.
+        gid: group that owns it; -1 for the caller's.
     """
     data = content.encode() if isinstance(content, str) else content
     new = path.with_name(f".{path.name}.new")
@@ -20,8 +21,8 @@ def write(path: Path, content: str | bytes, mode: int = 0o644, uid: int = -1) ->
     with os.fdopen(handle, "wb") as stream:
         stream.write(data)
         stream.flush()
-        if uid >= 0:
-            os.fchown(handle, uid, -1)
+        if uid >= 0 or gid >= 0:
+            os.fchown(handle, uid, gid)
         os.fchmod(handle, mode)
         os.fsync(handle)
     new.replace(path)

@@ -1,5 +1,6 @@
 """Has what uses key, certificate and CRLs find and load them."""
 
+import pwd
 import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -8,7 +9,7 @@ from typing import Any
 
 from heiiki_agent import files
 from heiiki_agent.errors import AgentError
-from heiiki_agent.pki.settings import Settings
+from heiiki_agent.pki.settings import Copies, Settings
 from heiiki_agent.pki.store import Store
 
 USER_S = 30.0
@@ -54,13 +55,50 @@ def _tell(command: Sequence[str]) -> None:
 
 
 def publish(settings: Settings, store: Store) -> None:
-    """Give each CA and each CRL a file of its own, and key and certificate the paths that programs want."""
+    """Give each CA and each CRL a file of its own, and key and certificate the paths that programs want.
+
+    Raises:
+        AgentError: there is no such user as is to have copies.
+    """
     for path, name in settings.links.items() if store.current() is not None else ():
         _link(path, store.folder / "current" / name)
     if settings.ca_folder:
         _fill(settings.ca_folder, {item.sha256: item.pem for item in store.authorities()})
     if settings.crl_folder:
         _fill(settings.crl_folder, {item.authority: item.pem for item in store.lists()})
+    if settings.copies and store.current() is not None:
+        _copy(settings.copies, store)
+
+
+def _copy(copies: Copies, store: Store) -> None:
+    """Write what differs, the key first: a program that reads a new key with the old certificate says so.
+
+    The key is root's, and its group may read it: this program can then compare it without further rights.
+    """
+    try:
+        group = pwd.getpwnam(copies.user).pw_gid
+    except KeyError as error:
+        raise AgentError(f"there is no account {copies.user}: apply the device's role") from error
+    copies.folder.mkdir(parents=True, exist_ok=True)
+    copies.folder.chmod(0o755)
+    _replace(copies.folder / "key.pem", store.read("current/key.pem"), 0o440, group)
+    texts = {
+        "certificate.pem": store.read("current/certificate.pem") + store.read("current/chain.pem"),
+        "trust.pem": "".join(item.pem for item in store.authorities()),
+        "crl.pem": store.read("crl.pem"),
+    }
+    for name, text in texts.items():
+        _replace(copies.folder / name, text)
+
+
+def _replace(path: Path, text: str, mode: int = 0o644, gid: int = -1) -> None:
+    """Write a file that has another text, other permissions or another group."""
+    if path.is_file():
+        found = path.stat()
+        kept = found.st_mode & 0o777 == mode and gid in {-1, found.st_gid}
+        if kept and path.read_text(encoding="utf-8") == text:
+            return
+    files.write(path, text, mode, gid=gid)
 
 
 def _link(path: Path, target: Path) -> None:
@@ -75,9 +113,7 @@ def _fill(folder: Path, texts: Mapping[str, str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     wanted = {f"heiiki-{digest[:16]}.pem": text for digest, text in texts.items()}
     for name, text in wanted.items():
-        path = folder / name
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            files.write(path, text)
+        _replace(folder / name, text)
     for path in folder.glob("heiiki-*.pem"):
         if path.name not in wanted:
             path.unlink()

@@ -83,6 +83,20 @@ class CrlSource:
 
 
 @dataclass(frozen=True, slots=True)
+class Copies:
+    """Where a program that runs as a user of its own finds its key, and what goes with it.
+
+    Attributes:
+        folder: gets key.pem, certificate.pem with the CAs below the root, trust.pem with every CA that is
+            known, and crl.pem with every CRL.
+        user: who can read the key, beside root.
+    """
+
+    folder: Path
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The configuration, parsed.
 
@@ -91,6 +105,7 @@ class Settings:
         sources: where connections to Vault come from, tried one after the other; none: as routed.
         links: paths that are to be symbolic links to a file of the generation in use.
         ca_folder, crl_folder: where each CA certificate and CRL stands in a file of its own besides.
+        copies: for a program that may not read the store.
         users: commands that make a program load what is new; each must exit 0.
         supervised: gateways that must be heard, at the hub: device by IPsec connection.
         initiated: IPsec connections that this device begins, and begins again when its clock was set back.
@@ -108,6 +123,7 @@ class Settings:
     links: dict[Path, Literal["key.pem", "certificate.pem", "chain.pem"]] = field(default_factory=dict)
     ca_folder: Path | None = None
     crl_folder: Path | None = None
+    copies: Copies | None = None
     users: tuple[tuple[str, ...], ...] = ()
     associations: bool = False
     supervised: dict[str, str] = field(default_factory=dict)
