@@ -1,17 +1,17 @@
-"""One program for both ends: the first argument says which."""
+"""One program for both ends, their health, and the operator's requests: the first argument says which."""
 
 import sys
 from collections.abc import Mapping, Sequence
 
 from heiiki_agent.__main__ import run
 
-PROGRAMS: Mapping[str, str] = {"vtn": "vtn.cli", "ven": "ven.cli"}
+PROGRAMS: Mapping[str, str] = {"vtn": "vtn.cli", "ven": "ven.cli", "health": "health", "operate": "operate"}
 """Module of each. Only the one that was asked for is loaded: a VEN has no aiohttp."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the end that the first argument names and return its exit status."""
-    return run("openadr", "heiiki_agent.openadr", PROGRAMS, "CONFIG", arguments)
+    return run("openadr", "heiiki_agent.openadr", PROGRAMS, "...", arguments)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated
 
-from heiiki_agent import config
+from heiiki_agent import config, status
 from heiiki_agent.openadr.database import Database
 from heiiki_agent.openadr.reports import REPORT_TYPES
 from heiiki_agent.openadr.tls import Credentials
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 _FIRST_RETRY_S = 0.5
 _LAST_RETRY_S = 10.0
 _JITTER = 0.1
+_STEP_S = 60.0
+"""How long a step may take, with every message and every part of the resource slow."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +76,7 @@ class Settings:
         vtn_name, vtn_address, vtn_port: the VTN's certificate name, and where it listens.
         resource: socket of the resource's process.
         keep_days: for how long events that are over, and messages that were taken, are kept.
+        status: file that says how it is; None: there is none.
     """
 
     name: str
@@ -85,6 +88,7 @@ class Settings:
     resource: Path
     offers: tuple[OfferSettings, ...] = ()
     keep_days: Annotated[int, range(1, 3651)] = 7
+    status: Path | None = None
 
 
 def main(argv: Sequence[str]) -> int:
@@ -97,7 +101,7 @@ def main(argv: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     made = engine(settings)
     try:
-        run(made, timedelta(days=settings.keep_days), stop)
+        run(made, timedelta(days=settings.keep_days), stop, settings.status)
     finally:
         made.ven.database.close()
     return 0
@@ -124,17 +128,22 @@ def engine(settings: Settings) -> Engine:
     )
 
 
-def run(engine: Engine, keep: timedelta, stop: threading.Event) -> None:
+def run(engine: Engine, keep: timedelta, stop: threading.Event, told: Path | None = None) -> None:
     """Go on step by step; less often while the VTN or the resource is away, never less than every 10 s."""
-    retry = _FIRST_RETRY_S
+    retry, problem = _FIRST_RETRY_S, ""
     while not stop.is_set():
         try:
             engine.step()
             engine.forget(keep)
         except Unreachable as error:
-            log.warning("%s", error)
+            if str(error) != problem:
+                log.warning("%s", error)
+            problem = str(error)
             pause, retry = retry, min(2 * retry, _LAST_RETRY_S)
         else:
+            problem = ""
             pause, retry = engine.poll_every.total_seconds(), _FIRST_RETRY_S
+        if told is not None:
+            status.report(told, pause + _STEP_S, {"ven_id": engine.ven_id, "problem": problem or None})
         # Spread, so that a thousand VENs that lost their VTN at once do not come back at once.
         stop.wait(pause * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311  # spreads, hides nothing

@@ -7,6 +7,7 @@ import urllib.parse
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from heiiki_agent.errors import AgentError
 from heiiki_agent.openadr.codec import LIMIT
 from heiiki_agent.openadr.tls import CONTENT_TYPE, PATH, Credentials, client_context
 from heiiki_agent.openadr.ven.model import NotTaken, Unreachable
@@ -66,13 +67,15 @@ class HttpTransport:
 
     def _connected(self) -> http.client.HTTPConnection:
         place = self._place
-        context = client_context(self._credentials)
         try:
+            context = client_context(self._credentials)
             plain = socket.create_connection((place.address, place.port), CONNECT_S)
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(WHOLE_S * 1000))
             plain.settimeout(WHOLE_S)
             secure = context.wrap_socket(plain, server_hostname=place.name)
+        except AgentError as error:
+            raise Unreachable(str(error)) from error
         except OSError as error:
             raise Unreachable(f"{place.name} at {place.address}:{place.port}: {error}") from error
         connection = http.client.HTTPConnection(place.name, place.port)

@@ -6,11 +6,11 @@ import logging
 import signal
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 
-from heiiki_agent import config
-from heiiki_agent.errors import AgentError
+from heiiki_agent import config, status
 from heiiki_agent.openadr.vtn.control import Control
 from heiiki_agent.openadr.vtn.server import Server
 from heiiki_agent.openadr.vtn.settings import Settings
@@ -18,6 +18,7 @@ from heiiki_agent.openadr.vtn.settings import Settings
 log = logging.getLogger(__name__)
 
 _DAY_S = 86_400.0
+_STATUS_S = 2.0
 
 
 def main(argv: Sequence[str]) -> int:
@@ -48,9 +49,8 @@ async def serve(settings: Settings) -> None:
         control = Control(servers)
         stack.push_async_callback(control.close)
         await control.open(settings.control)
-        tasks = [
-            asyncio.create_task(work) for work in (stop.wait(), _reloads(reload, servers), _forgets(servers))
-        ]
+        works = stop.wait(), _reloads(reload, servers), _forgets(servers), _tells(settings.status, servers)
+        tasks = [asyncio.create_task(work) for work in works]
         for task in tasks:
             stack.callback(task.cancel)
         log.info("serving %s", ", ".join(servers))
@@ -64,11 +64,16 @@ async def _reloads(reload: asyncio.Event, servers: dict[str, Server]) -> None:
     while True:
         await reload.wait()
         reload.clear()
-        for name, server in servers.items():
-            try:
-                await server.open()
-            except AgentError:
-                log.exception("%s goes on with the certificates of before", name)
+        for server in servers.values():
+            await server.open()
+
+
+async def _tells(file: Path | None, servers: dict[str, Server]) -> None:
+    while file is not None:
+        facts = {name: asdict(server.state()) for name, server in servers.items()}
+        status.report(file, 10 * _STATUS_S, {"vtns": facts})
+        await asyncio.sleep(_STATUS_S)
+    await asyncio.Event().wait()
 
 
 async def _forgets(servers: dict[str, Server]) -> None:

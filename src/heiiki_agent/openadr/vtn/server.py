@@ -2,15 +2,18 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Container, Mapping
 from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
 
+from heiiki_agent.errors import AgentError
 from heiiki_agent.openadr.codec import LIMIT
 from heiiki_agent.openadr.database import Database
 from heiiki_agent.openadr.errors import TooLarge
+from heiiki_agent.openadr.statuses import VtnState
 from heiiki_agent.openadr.tls import CONTENT_TYPE, PATH, server_context
 from heiiki_agent.openadr.vtn.context import Context
 from heiiki_agent.openadr.vtn.desk import Desk
@@ -39,15 +42,22 @@ class Server:
         self.context = Context(Database(settings.database, SCHEMA), settings.identity)
         self.operator = Operator(self.context)
         self.desk = Desk(Vtn(self.context))
+        self.problem = "it does not listen yet"
+        self._heard: dict[str, float] = {}
         self._runner: web.AppRunner | None = None
 
     async def open(self) -> None:
         """Listen, with the certificate and the revocation lists that are there now.
 
-        Raises:
-            AgentError: a file cannot be used.
+        Files that cannot be used are noted as a problem: one that listens goes on with those of before, and
+        one that does not is called again when there are others, as when the device is enrolled.
         """
-        tls = server_context(self.settings.credentials)
+        try:
+            tls = server_context(self.settings.credentials)
+        except AgentError as error:
+            self.problem = str(error)
+            log.error("%s: %s", self.settings.vtn_id, error)  # noqa: TRY400 - the text says it all
+            return
         await self._hang_up()
         application = web.Application(client_max_size=LIMIT)
         application.router.add_post(f"{PATH}{{service}}", self._post)
@@ -59,6 +69,14 @@ class Server:
             self._runner, self.settings.address, self.settings.port, ssl_context=tls, backlog=1024
         )
         await site.start()
+        self.problem = ""
+
+    def state(self) -> VtnState:
+        """Return whether it listens, and when each VEN was heard."""
+        now = time.monotonic()
+        ages = {ven: round(now - heard, 1) for ven, heard in self._heard.items()}
+        vens = self.context.identity.vens.values()
+        return VtnState(problem=self.problem or None, silent_s={ven: ages.get(ven) for ven in vens})
 
     async def close(self) -> None:
         """Hang up and close the state."""
@@ -74,6 +92,8 @@ class Server:
     async def _post(self, request: web.Request) -> web.Response:
         certificate = request.get_extra_info("peercert") or {}
         peer = peer_of(certificate, self.context.identity.vens)
+        if peer in self.context.identity.vens:
+            self._heard[self.context.identity.vens[peer]] = time.monotonic()
         try:
             async with asyncio.timeout(REQUEST_S):
                 body = await request.read()

@@ -71,10 +71,12 @@ class Settings:
     Attributes:
         control: socket of the operator, for root alone.
         vtns: one for each ESP.
+        status: file that says how it is; None: there is none.
     """
 
     control: Path
     vtns: Annotated[tuple[VtnSettings, ...], 1]
+    status: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse two VTNs that share something."""
