@@ -121,6 +121,7 @@ def restart(plan: Plan, lab: wiring.Lab, node: str) -> None:
         _addresses(client, plan.device(node))
         client.boot()
         _start_mobile(lab, mobile_core(plan), node)
+        _start_resource(client, plan.device(node))
         client.booted(_BOOT_S)
 
 
@@ -176,6 +177,7 @@ def _prepare(lab: wiring.Lab, plan: Plan, device: Device, keys: FileSecrets) -> 
         _addresses(client, device)
         if device.sim is not None:
             _put_sim_cards(client, plan, device, keys)
+        _start_resource(client, device)
 
 
 def _is_the_carriers(device: Device) -> bool:
@@ -187,6 +189,14 @@ def _addresses(client: NodeClient, device: Device) -> None:
     if _is_the_carriers(device):
         client.put(_CONFIG, interfaces_json(device).encode(), parents=True)
         client.run([*_LINKS, "apply", _CONFIG])
+
+
+def _start_resource(client: NodeClient, device: Device) -> None:
+    """What a controller controls is the customer's; here it is simulated."""
+    if device.ven is not None:
+        variables = [f"{name}={value}" for name, value in mobile.environment().items()]
+        argv = ["env", *variables, "python3", "-m", "heiiki_lab.resource"]
+        client.spawn(argv, log="/var/log/resource.log")
 
 
 def _await_modem(lab: wiring.Lab, node: str) -> None:

@@ -146,6 +146,8 @@ def believes_a_foreign_ca(device: str) -> Act:
 
 
 FOREIGN = "/etc/swanctl/{}/zz.pem"
+ENDS = ("dras", "umeda-bems", "sakai-bems", "namba-erc")
+"""They verify one another in OpenADR, and have both mirrors."""
 HUB_SIDE = "/s0017 {/,/^.}/"
 WEAK = "s/esp_proposals = .*/esp_proposals = aes128-sha256/"
 MORE = r"s/\bproposals = /&aes256-sha256-modp3072,/"
@@ -279,7 +281,7 @@ MUTANTS = (
         ("associations", "mirrors"),
         {
             (THEFT, "live", f"{name} gets CRLs without the server"): "hub-ce-b: its CRL of "
-            for name in ("b-edge", "hub-ce-a", "namba-gw", "sakai-gw-b", "umeda-gw-b")
+            for name in ("b-edge", "hub-ce-a", "namba-gw", "sakai-gw-b", "umeda-gw-b", *ENDS)
         },
         representative=True,
     ),
@@ -290,7 +292,7 @@ MUTANTS = (
         ("associations", "mirrors"),
         {
             (THEFT, "live", f"{name} gets CRLs without the server"): "hub-ce-a gives no CRL"
-            for name in ("a-pe1", "hub-ce-b", "namba-gw", "sakai-ce-a", "umeda-ce-a")
+            for name in ("a-pe1", "hub-ce-b", "namba-gw", "sakai-ce-a", "umeda-ce-a", *ENDS)
         },
     ),
 )

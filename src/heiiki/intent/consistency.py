@@ -14,7 +14,16 @@ _Written = tuple[YamlSource, Site]
 RESERVED_NAMES = frozenset(
     {"a", "b", "hub", "second", "dras", "xmpp", "vault", "stranger", "test_ue"}
     | {"all", "ungrouped", "localhost", "managed", "unmanaged", "sites", "none", "controller"}
-    | {"pe_router", "ce_router", "lte_gateway", "apn_gateway", "closed_group_host", "ems", "vault_server"}
+    | {
+        "pe_router",
+        "ce_router",
+        "lte_gateway",
+        "apn_gateway",
+        "dras_server",
+        "xmpp_server",
+        "ems",
+        "vault_server",
+    }
     | {"mobile_core", "lan_switch", "witness", "test_equipment"}
 )
 """Names that no site may take: first parts of other devices' names, devices, and groups of the inventory."""

@@ -16,6 +16,7 @@ from heiiki.plan import (
     ip_vpn,
     keys,
     neighbours,
+    openadr,
     paths,
     site,
     test_equipment,
@@ -47,7 +48,7 @@ def build(intent: Intent) -> Plan:
     revoked = {mark.written.device: mark for mark in intent.revoked}
     context = Context(intent.service, intent.sites, PROFILES[intent.service.timers], frozenset(revoked))
     devices = tuple(neighbours.bound(keys.keyed(_devices(context))))
-    devices = time.clocked(_revoked(devices, revoked), context)
+    devices = openadr.spoken(time.clocked(_revoked(devices, revoked), context), context)
     links = _links(context)
     ways = tuple(paths.paths(context, links))
     known = {*(device.name for device in devices), *(link.name for link in links)}

@@ -37,7 +37,10 @@ CONTROL_STREAM = ""
 
 _PORTS = (names.HUB_CE_A, names.HUB_CE_B, names.DRAS, names.XMPP, names.VAULT)
 """The devices at the hub's switch, in the order of its ports."""
-_HOSTS = ((names.DRAS, addr.HUB_DRAS, Function.DRAS), (names.XMPP, addr.HUB_XMPP, Function.XMPP))
+_HOSTS = (
+    (names.DRAS, addr.HUB_DRAS, Role.DRAS_SERVER, Function.DRAS),
+    (names.XMPP, addr.HUB_XMPP, Role.XMPP_SERVER, Function.XMPP),
+)
 _ON_LAN = firewall.On((names.LAN_IF,))
 _REQUEST = 65536
 """Octets that a request to the Vault server may have: of any, and for the names of a site's devices."""
@@ -54,8 +57,8 @@ def devices(context: Context) -> Iterator[Device]:
     for network in Network:
         yield _ce(_Ce.of(context, network))
     yield _switch()
-    for name, index, function in _HOSTS:
-        yield _host(context, name, index, function)
+    for name, index, role, function in _HOSTS:
+        yield _host(context, name, index, role, function)
     yield _vault(context)
 
 
@@ -71,7 +74,7 @@ def links(context: Context) -> Iterator[Link]:
 
 
 def _lan(context: Context) -> lan.Lan:
-    hosts = tuple(addr.host(context.hub_lan, index) for _, index, _ in _HOSTS)
+    hosts = tuple(addr.host(context.hub_lan, index) for _, index, _, _ in _HOSTS)
     return lan.Lan(
         prefix=context.hub_lan,
         as_number=context.service.hub.as_number,
@@ -237,7 +240,7 @@ def _ce_firewall(ce: _Ce) -> Firewall:
         management=context.access,
         services=(
             *lan.services(ce.leg),
-            firewall.On(names.LAN_IFS).crl_mirror(ce.leg.peer),
+            firewall.On(names.LAN_IFS).crl_mirror(*_who_asks_on_the_lan(ce)),
             *firewall.On((ce.line,)).ipsec(ce.outside),
             firewall.On((ce.line,)).echo(ce.outside),
             firewall.On((ce.line,)).crl_mirror(ce.outside),
@@ -247,6 +250,7 @@ def _ce_firewall(ce: _Ce) -> Firewall:
             inside.crl_mirror(far),
             # Each tunnel's own source is known to `sources`.
             *firewall.On((names.tunnels(ce.network),)).routing(context.tunnel_pool(ce.network)),
+            firewall.On((names.tunnels(ce.network),)).crl_mirror(context.service.addresses.site_lan),
         ),
         pairs=(
             _pair(context, tuple(tunnel.name for tunnel in ce.tunnels)),
@@ -262,6 +266,12 @@ def _ce_firewall(ce: _Ce) -> Firewall:
         tunnels=(names.tunnels(ce.network),),
         segment=min(map(context.segment, context.sites), default=None),
     )
+
+
+def _who_asks_on_the_lan(ce: _Ce) -> Iterator[IPv4Address | IPv4Network]:
+    """The other CE router, the VTN, and sites that come by the other one's tunnels."""
+    yield from (ce.leg.peer, addr.host(ce.context.hub_lan, addr.HUB_DRAS))
+    yield ce.context.service.addresses.site_lan
 
 
 def _lan_sources(context: Context) -> Iterator[AllowedSource]:
@@ -356,16 +366,16 @@ def _everybody(context: Context) -> tuple[IPv4Network, ...]:
     )
 
 
-def _host(context: Context, name: str, index: int, function: Function) -> Device:
+def _host(context: Context, name: str, index: int, role: Role, function: Function) -> Device:
     """A host of the closed group, which hands the time on; its service address is as the Vault server's."""
     pool = context.service.addresses.site_lan
     shown = next(one.service_address for one in context.time_servers if one.device == name)
-    other = next(other for _, other, _ in _HOSTS if other != index)
+    other = next(other for _, other, _, _ in _HOSTS if other != index)
     control = StampStream(CONTROL_STREAM, addr.host(context.hub_lan, other))
     streams = tuple(StampStream(site.name, context.own(site).controller) for site in context.sites)
     return Device(
         name=name,
-        role=Role.CLOSED_GROUP_HOST,
+        role=role,
         function=function,
         platform="linux_host",
         networks=(),

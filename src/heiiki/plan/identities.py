@@ -60,6 +60,11 @@ def crl_source(context: Context, mirrors: Iterable[CrlMirror]) -> CrlSource:
     return CrlSource(url, context.timers.crl_poll_s, tuple(mirrors))
 
 
+def crl_source_inside(context: Context, mirrors: Iterable[CrlMirror]) -> CrlSource:
+    """Return where a verifier of the closed group gets CRLs."""
+    return CrlSource(f"https://{context.vault}:{PORT}", context.timers.crl_poll_s, tuple(mirrors))
+
+
 def pki(context: Context) -> Pki:
     """Return who vouches for whom."""
     return Pki(

@@ -50,7 +50,7 @@ class Lan:
 
     def address(self, network: Network) -> IPv4Address:
         """Return the address of the gateway on `network`."""
-        return addr.host(self.prefix, _INDEX[network])
+        return gateway_address(self.prefix, network)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,11 @@ class Leg:
     def interface(self) -> Interface:
         """Return the interface; the length is /32, for the LAN's route depends on the watch (D4)."""
         return Interface(names.LAN_IF, InterfaceKind.ETHERNET, (addr.single(self.here),))
+
+
+def gateway_address(prefix: IPv4Network, network: Network) -> IPv4Address:
+    """Return the address that the gateway on `network` has on a LAN."""
+    return addr.host(prefix, _INDEX[network])
 
 
 def leg(lan: Lan, network: Network, other: str) -> Leg:

@@ -1,8 +1,9 @@
-"""The device's own programs, as one zip application (PEP 441) that every device is sent."""
+"""The device's own programs, as zip applications (PEP 441): one for every device, one for each service."""
 
 import base64
 import io
 import zipfile
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from heiiki.render.model import RenderedFile
 
 PATH = "/usr/local/lib/heiiki/heiiki-agent.pyz"
 _SHEBANG = b"#!/usr/bin/python3\n"
-_START = "import sys\n\nfrom heiiki_agent.__main__ import main\n\nsys.exit(main(sys.argv[1:]))\n"
+_START = "import sys\n\nfrom {} import main\n\nsys.exit(main(sys.argv[1:]))\n"
 _SERVICE_PROGRAMS = ("openadr",)
 """What only hosts of the service run, and what needs packages that other devices do not have."""
+_SHARED = ("__init__", "__main__", "config", "errors", "files", "status")
+"""Modules of the package that a service program uses."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that the format can express."""
 
@@ -23,19 +26,46 @@ def command(*arguments: str) -> tuple[str, ...]:
     return ("python3", PATH, *arguments)
 
 
+def service_path(program: str) -> str:
+    """Return where the application of a service program is on a device."""
+    return f"/usr/local/lib/heiiki/heiiki-{program}.pyz"
+
+
 @cache
 def archive() -> bytes:
-    """Return the application. The same sources give the same bytes: order and times are fixed.
+    """Return the application of every device."""
+    members = {path: text for path, text in _sources().items() if _top(path) not in _SERVICE_PROGRAMS}
+    return _archive(members, "heiiki_agent.__main__")
+
+
+@cache
+def service_archive(program: str) -> bytes:
+    """Return the application of a service program, with what it shares with the others."""
+    wanted = {program, *(f"{name}.py" for name in _SHARED)}
+    members = {path: text for path, text in _sources().items() if _top(path) in wanted}
+    return _archive(members, f"heiiki_agent.{program}.__main__")
+
+
+@cache
+def _sources() -> Mapping[str, str]:
+    package = Path(heiiki_agent.__file__).parent
+    return {
+        path.relative_to(package).as_posix(): path.read_text(encoding="utf-8")
+        for path in package.rglob("*.py")
+    }
+
+
+def _top(path: str) -> str:
+    return path.partition("/")[0]
+
+
+def _archive(sources: Mapping[str, str], start: str) -> bytes:
+    """Return an application. The same sources give the same bytes: order and times are fixed.
 
     Members are stored uncompressed, because the output of zlib differs between its releases.
     """
-    package = Path(heiiki_agent.__file__).parent
-    members = {
-        f"heiiki_agent/{path.relative_to(package).as_posix()}": path.read_text(encoding="utf-8")
-        for path in package.rglob("*.py")
-        if path.relative_to(package).parts[0] not in _SERVICE_PROGRAMS
-    }
-    members["__main__.py"] = _START
+    members = {f"heiiki_agent/{path}": text for path, text in sources.items()}
+    members["__main__.py"] = _START.format(start)
     out = io.BytesIO(_SHEBANG)
     out.seek(0, io.SEEK_END)
     with zipfile.ZipFile(out, "a", zipfile.ZIP_STORED) as application:
@@ -55,3 +85,10 @@ def _member(name: str) -> zipfile.ZipInfo:
 def file() -> RenderedFile:
     """Return the application as a file of a device."""
     return RenderedFile(PATH, base64.b64encode(archive()).decode(), "0755", encoding="base64")
+
+
+@cache
+def service_file(program: str) -> RenderedFile:
+    """Return the application of a service program as a file of a device."""
+    content = base64.b64encode(service_archive(program)).decode()
+    return RenderedFile(service_path(program), content, "0755", encoding="base64")

@@ -15,7 +15,7 @@ from heiiki.plan.model import (
     StaticRoute,
 )
 from heiiki.plan.names import LAN_IF
-from heiiki.render import agent, credentials, ipsec, time, vault
+from heiiki.render import agent, credentials, ipsec, openadr, time, vault
 from heiiki.render.documents import by_item
 from heiiki.render.model import DeviceBuild, Part, RenderedFile, Service
 from heiiki.render.templates import render
@@ -43,6 +43,7 @@ _FRR_DAEMONS = "/etc/frr/daemons"
 _VALID_VRRP = f'mkdir -p {FAULT.parent} && exec keepalived -t -f "$0"'
 _SEPARATION = ("R-ISO-SITE", "R-ISO-CARRIER", "R-ISO-MALICE")
 _GROUP = ("R-ISO-GROUP", "R-ISO-MALICE")
+_IN_GROUP = frozenset({Role.DRAS_SERVER, Role.XMPP_SERVER, Role.VAULT_SERVER, Role.EMS})
 
 
 def compile_plan(plan: Plan) -> Iterator[DeviceBuild]:
@@ -186,9 +187,7 @@ def _on_lan(device: Device) -> tuple[str, ...]:
 def _nftables(plan: Plan, device: Device) -> Part | None:
     if device.firewall is None:
         return None
-    requirements = (
-        _GROUP if device.role in (Role.CLOSED_GROUP_HOST, Role.EMS, Role.VAULT_SERVER) else _SEPARATION
-    )
+    requirements = _GROUP if device.role in _IN_GROUP else _SEPARATION
     requirements = (*requirements, *_on_lan(device))
     if device.router is not None:
         requirements = (*requirements, "R-ISO-MALICE/control")
@@ -324,6 +323,7 @@ _PARTS: tuple[Callable[[Plan, Device], Part | None], ...] = (
     vault.parts,
     credentials.revocation,
     credentials.mirror,
+    openadr.parts,
 )
 """Parts of a device as their services start, the filter first; None where it has no such part."""
 

@@ -4,11 +4,12 @@ from functools import cache
 from typing import Any
 
 from heiiki.plan.model import Device, Identity, Plan, VaultClient
-from heiiki.render import agent
+from heiiki.render import agent, openadr
 from heiiki.render.documents import by_key
 from heiiki.render.model import Part, RenderedFile, Service
 from heiiki.render.templates import render
 from heiiki_agent.crl_mirror import PORT as CRL_MIRROR
+from heiiki_agent.openadr import places
 
 SERVICE = "heiiki-revocation"
 MIRROR = "heiiki-crl-mirror"
@@ -67,6 +68,10 @@ def settings(plan: Plan, device: Device, identity: Identity) -> dict[str, Any]:
     document: dict[str, Any] = {"device": device.name, **names(identity)}
     if device.vault is not None:
         document["users"] = [_VAULT_RELOAD]
+    if (end := openadr.end(device)) is not None:
+        document["copies"] = {"folder": str(places.CREDENTIALS), "user": places.ACCOUNT}
+        # It hangs up on everybody, so that no connection outlives what its peer's certificate is worth.
+        document["users"] = [["systemctl", "try-reload-or-restart", f"{places.unit(end)}.service"]]
     if device.ipsec:
         if supervised := supervised_by(plan, device):
             document["supervised"] = supervised

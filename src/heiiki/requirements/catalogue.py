@@ -60,6 +60,18 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement(
         "R-FIT/size", "TR-1072 7.2, 7.3", "The largest packet of a tunnel crosses its path whole", (_D, _L)
     ),
+    Requirement(
+        "R-EVENT",
+        "TR-1072 5.2, IEC 62746-10-1",
+        "Every site's controller is registered at the DRAS and heard there, so that an event reaches it",
+        (_C, _L),
+    ),
+    Requirement(
+        "R-EVENT/books",
+        "TR-1072 5.2, IEC 62746-10-1",
+        "No event, opt or report is lost or doubled while elements fail",
+        (),
+    ),
     Requirement("R-ISO-GROUP", "TR-1072 4.4", "XMPP server and DRAS form one closed group", (_C, _L)),
     Requirement("R-ISO-CARRIER", "TR-1072 4.4", "No entry from the carrier network", (_C, _L)),
     Requirement("R-ISO-SITE", "TR-1072 4.4", "No customer reaches another, no gateway another", (_D, _C, _L)),

@@ -20,7 +20,7 @@ from heiiki.report.header import iso, utc_now
 from heiiki.report.verdicts import EVERY_FAULT
 from heiiki.requirements import Result, Verdict
 from heiiki.transport.base import Transport
-from heiiki.verify import access, paths, sizes, time, vault
+from heiiki.verify import access, event, paths, sizes, time, vault
 from heiiki.verify.config import running as configuration
 from heiiki.verify.config import server
 from heiiki.verify.equipment import TestEquipment
@@ -47,7 +47,19 @@ from heiiki.verify.routing.health import Health, UnhealthyError
 from heiiki.verify.vault import VaultQueries
 from heiiki.verify.verdicts import Keep, unknown
 
-CHECKS = ("config", "vault", "host", "time", "sessions", "paths", "isolation", "access", "trust", "faults")
+CHECKS = (
+    "config",
+    "vault",
+    "host",
+    "time",
+    "sessions",
+    "paths",
+    "event",
+    "isolation",
+    "access",
+    "trust",
+    "faults",
+)
 
 SETTLE_LIMIT_S = 30.0
 ROW_S = 15
@@ -221,6 +233,10 @@ def _time(scene: _Scene) -> Iterator[Verdict]:
     return time.verdicts(scene.plan, scene.fleet, scene.keep)
 
 
+def _event(scene: _Scene) -> Iterator[Verdict]:
+    return event.verdicts(scene.plan, scene.fleet, scene.keep)
+
+
 def _sessions(scene: _Scene) -> Iterator[Verdict]:
     return sessions.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep)
 
@@ -302,6 +318,7 @@ _ABOUT = {
     "vault": "R-THEFT",
     "host": "R-MINIMAL",
     "time": "R-SEC-ACCESS/time",
+    "event": "R-EVENT",
     "sessions": "R-DUAL",
     "paths": "R-DELAY",
     "isolation": "R-ISO-SITE",
@@ -317,6 +334,7 @@ _HARMLESS: tuple[tuple[str, Check], ...] = (
     ("time", _time),
     ("sessions", _sessions),
     ("paths", _paths),
+    ("event", _event),
     ("isolation", _isolation),
     ("access", _access),
     ("trust", _trust),

@@ -12,6 +12,7 @@ from heiiki.intent import load
 from heiiki.plan import build
 from heiiki.render import agent, compile_plan
 from heiiki_agent.__main__ import PROGRAMS
+from heiiki_agent.openadr.__main__ import PROGRAMS as OPENADR
 
 EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
 
@@ -70,6 +71,14 @@ def test_what_runs_by_the_application_is_restarted_for_it_except_the_vault_serve
         restarted = {service.name for service in made.services if agent.PATH in service.restart_on}
         assert restarted == users - {"heiiki-vault", "frr", "strongswan"}
         assert sent or not users
+
+
+@pytest.mark.parametrize("part", sorted(OPENADR))
+def test_each_end_of_openadr_starts_from_its_own_application(tmp_path: Path, part: str) -> None:
+    application = tmp_path / "heiiki-openadr.pyz"
+    application.write_bytes(agent.service_archive("openadr"))
+    done = run(application, part, "--help")
+    assert (done.returncode, done.stdout.split()[:3]) == (0, ["usage:", "openadr", part]), done.stderr
 
 
 def test_service_programs_stay_with_the_hosts_of_the_service(application: Path) -> None:

@@ -1,5 +1,6 @@
 """What devices are sent for their certificates is what the device's program reads."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,8 @@ def test_who_verifies_peers_pulls_the_crls_of_both_cas(plan: Plan, builds: dict[
             where = config(builds[device.name]).revocation
             assert where is not None
             assert where.mounts == (plan.pki.issuing_mount, plan.pki.root_mount)
-            assert (where.url, where.host) == ("https://10.96.3.253:8200", "vault.lab.internal")
+            address = "10.96.3.253" if device.ipsec else "10.15.0.6"
+            assert (where.url, where.host) == (f"https://{address}:8200", "vault.lab.internal")
 
 
 def test_who_has_tunnels_asks_from_where_they_end_and_others_from_where_they_are_routed(
@@ -78,4 +80,19 @@ def test_whoever_uses_a_certificate_loads_it(builds: dict[str, DeviceBuild]) -> 
     assert [config(builds[name]).associations for name in ("hub-ce-b", "vault")] == [True, False]
     (reload,) = config(builds["vault"]).users
     assert reload[2:4] == ("vault-node", "reload")
-    assert config(builds["umeda-bems"]).users == ()
+    assert config(builds["xmpp"]).users == ()
+
+
+@pytest.mark.parametrize(("device", "end"), [("dras", "vtn"), ("umeda-bems", "ven")])
+def test_an_end_of_openadr_has_its_credentials_as_a_user_of_its_own(
+    builds: dict[str, DeviceBuild], device: str, end: str
+) -> None:
+    found = config(builds[device])
+    assert found.users == (("systemctl", "try-reload-or-restart", f"heiiki-openadr-{end}.service"),)
+    assert found.copies is not None
+    read = json.loads(builds[device].contents[f"/etc/heiiki/openadr_{end}.json"])
+    (credentials,) = (one["credentials"] for one in read.get("vtns", [read]))
+    folders = {Path(one).parent for one in credentials.values()}
+    assert folders == {found.copies.folder}
+    unit = builds[device].contents[f"/etc/systemd/system/heiiki-openadr-{end}.service"]
+    assert f"User={found.copies.user}\n" in unit

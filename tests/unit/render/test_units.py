@@ -69,6 +69,8 @@ NEEDED: dict[str, dict[str, str]] = {
         "RestrictAddressFamilies": "AF_UNIX AF_INET AF_NETLINK",
     },
     "heiiki-crl-mirror": {"RestrictAddressFamilies": "AF_UNIX AF_INET"},
+    "heiiki-openadr-ven": {"RestrictAddressFamilies": "AF_UNIX AF_INET"},
+    "heiiki-openadr-vtn": {"RestrictAddressFamilies": "AF_UNIX AF_INET"},
     "heiiki-revocation": {"RestrictAddressFamilies": "AF_UNIX AF_INET"},
     "heiiki-vault": {"RestrictAddressFamilies": "AF_UNIX AF_INET AF_NETLINK"},
     "heiiki-vault-logs": {},

@@ -19,6 +19,7 @@ from heiiki.plan.model.ipsec import EspMode, IpsecConnection, TrafficSelector
 from heiiki.plan.model.lan import LanWatch, Neighbour, Vrrp
 from heiiki.plan.model.mobile import MobilePlan, Pgw, Sim
 from heiiki.plan.model.networks import ClosedNetwork, Network
+from heiiki.plan.model.openadr import ServedVen, Ven, Vtn
 from heiiki.plan.model.pki import (
     AuditLog,
     CrlMirror,
@@ -95,6 +96,7 @@ __all__ = [
     "Risks",
     "Role",
     "Router",
+    "ServedVen",
     "SharedRisk",
     "Sim",
     "SitePlan",
@@ -108,8 +110,10 @@ __all__ = [
     "Transit",
     "VaultClient",
     "VaultServer",
+    "Ven",
     "VpnTargets",
     "Vrrp",
+    "Vtn",
     "Xfrm",
     "fault_name",
 ]

@@ -10,6 +10,7 @@ from heiiki.plan.model.ipsec import IpsecConnection
 from heiiki.plan.model.lan import LanWatch, Neighbour, Vrrp
 from heiiki.plan.model.mobile import Pgw, Sim
 from heiiki.plan.model.networks import Network
+from heiiki.plan.model.openadr import Ven, Vtn
 from heiiki.plan.model.pki import CrlSource, Identity, VaultClient, VaultServer
 from heiiki.plan.model.routing import Router, StaticRoute
 from heiiki.plan.model.time import Clock
@@ -22,7 +23,8 @@ class Role(StrEnum):
     CE_ROUTER = "ce_router"
     LTE_GATEWAY = "lte_gateway"
     APN_GATEWAY = "apn_gateway"
-    CLOSED_GROUP_HOST = "closed_group_host"
+    DRAS_SERVER = "dras_server"
+    XMPP_SERVER = "xmpp_server"
     EMS = "ems"
     VAULT_SERVER = "vault_server"
     MOBILE_CORE = "mobile_core"
@@ -100,6 +102,8 @@ class Device:
     crl_source: CrlSource | None = None
     crl_mirror: bool = False
     clock: Clock | None = None
+    vtn: Vtn | None = None
+    ven: Ven | None = None
     revoked: str = ""
     revoked_sim: str | None = None
 

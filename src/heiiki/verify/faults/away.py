@@ -61,7 +61,7 @@ def reachable(plan: Plan, away: Network) -> Iterator[tuple[Device, CrlSource]]:
     """Yield the verifiers that `away` does not cut off from the server: on its LAN, or on another network."""
     on_lan = {hub_ce(plan, network).name for network in Network}
     for device in plan.managed():
-        left = device.name in on_lan or set(device.networks) - {away}
+        left = device.name in on_lan or not device.networks or set(device.networks) - {away}
         if device.crl_source is not None and not device.revoked and left:
             yield device, device.crl_source
 

@@ -26,6 +26,8 @@ _OF_SERVICE: Mapping[str, frozenset[str]] = {
     "strongswan": frozenset({"charon-systemd", "strongswan-swanctl"}),
     "chrony": frozenset({"chrony"}),
     "heiiki-vault": frozenset({"openbao", "vault"}),
+    "heiiki-openadr-vtn": frozenset({"python3-aiohttp", "python3-lxml"}),
+    "heiiki-openadr-ven": frozenset({"python3-lxml"}),
 }
 """The packages of a service of the plan, by its unit: those that the roles' preflight names."""
 _MODEM = frozenset({"modemmanager"})

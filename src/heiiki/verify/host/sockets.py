@@ -5,6 +5,7 @@ from typing import Any
 
 from heiiki.plan.model import Device, InterfaceKind
 from heiiki_agent.crl_mirror import PORT as CRL_MIRROR
+from heiiki_agent.openadr.places import PORT as OPENADR
 
 _BFD_SOURCES = 49152
 """Source ports of BFD begin here (RFC 5881 4)."""
@@ -20,6 +21,7 @@ _PORTS: Mapping[str, Mapping[str, frozenset[int]]] = {
     "chrony": {"udp": frozenset({123})},
     "heiiki-vault": {"tcp": frozenset({8200, 8201, 8202})},
     "heiiki-crl-mirror": {"tcp": frozenset({CRL_MIRROR})},
+    "heiiki-openadr-vtn": {"tcp": frozenset({OPENADR})},
     "heiiki-pgw": {"udp": frozenset({2123})},
     "ssh": {"tcp": frozenset({22})},
 }

@@ -1,0 +1,48 @@
+"""OpenADR 2.0b (IEC 62746-10-1): the aggregator's VTN, and a VEN at each site's controller."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+
+@dataclass(frozen=True, slots=True)
+class ServedVen:
+    """A VEN as its VTN knows it.
+
+    Attributes:
+        ven_id: its name in messages.
+        certificate_name: the DNS name in its certificate.
+    """
+
+    ven_id: str
+    certificate_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vtn:
+    """What a device serves as a VTN.
+
+    Attributes:
+        vtn_id: its name in messages.
+        address, port: where it listens.
+        vens: whom it serves; a revoked one is not among them.
+    """
+
+    vtn_id: str
+    address: IPv4Address
+    port: int
+    vens: tuple[ServedVen, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ven:
+    """What a device asks as a VEN.
+
+    Attributes:
+        name: oadrVenName.
+        vtn_name, vtn_address, vtn_port: the DNS name in the VTN's certificate, and where it listens.
+    """
+
+    name: str
+    vtn_name: str
+    vtn_address: IPv4Address
+    vtn_port: int

@@ -1,0 +1,72 @@
+"""Who speaks OpenADR with whom: DRAS is the VTN, each site's controller a VEN.
+
+Both ends verify the other's certificate, so both ask for revocation lists.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from heiiki.plan import addresses as addr
+from heiiki.plan import firewall, identities, lan, names
+from heiiki.plan.context import Context
+from heiiki.plan.model import (
+    CrlMirror,
+    CrlSource,
+    Device,
+    Firewall,
+    Function,
+    Network,
+    Role,
+    ServedVen,
+    VaultClient,
+    Ven,
+    Vtn,
+)
+from heiiki_agent.openadr.places import PORT
+
+
+def spoken(devices: Sequence[Device], context: Context) -> tuple[Device, ...]:
+    """Return every device, DRAS with a VTN and the controllers with a VEN, but for those that are revoked."""
+    vens = tuple(
+        ServedVen(device.name, device.identity.common_name)
+        for device in devices
+        if device.role is Role.EMS and device.managed and device.identity
+    )
+    return tuple(_speaking(device, context, vens) for device in devices)
+
+
+def _speaking(device: Device, context: Context, vens: tuple[ServedVen, ...]) -> Device:
+    if not device.managed or not vens:
+        return device
+    if device.function is Function.DRAS:
+        return _vtn(device, context, vens)
+    return _ven(device, context) if device.role is Role.EMS else device
+
+
+def _vtn(device: Device, context: Context, vens: tuple[ServedVen, ...]) -> Device:
+    here = addr.host(context.hub_lan, addr.HUB_DRAS)
+    filtered = device.firewall or Firewall()
+    opened = firewall.On((names.LAN_IF,)).openadr(context.service.addresses.site_lan)
+    return replace(
+        device,
+        vtn=Vtn(context.service.service.upper(), here, PORT, vens),
+        firewall=replace(filtered, services=(*filtered.services, opened)),
+        crl_source=_crl_source(device, context),
+    )
+
+
+def _ven(device: Device, context: Context) -> Device:
+    vtn = identities.host(context, names.DRAS), addr.host(context.hub_lan, addr.HUB_DRAS), PORT
+    return replace(device, ven=Ven(device.name, *vtn), crl_source=_crl_source(device, context))
+
+
+def _crl_source(device: Device, context: Context) -> CrlSource:
+    """The Vault server, through the tunnels from a site, and the hub's routers on their LAN."""
+    return identities.crl_source_inside(context, _mirrors(device, context))
+
+
+def _mirrors(device: Device, context: Context) -> Iterator[CrlMirror]:
+    client = VaultClient(device.interface(names.LAN_IF).addresses[0].ip)
+    for network in Network:
+        address = lan.gateway_address(context.hub_lan, network)
+        yield CrlMirror(names.ON[network].hub_ce, address, client)

@@ -1,0 +1,102 @@
+"""What the ends of OpenADR are sent: their program, its configuration, their unit."""
+
+from functools import cache
+from typing import Any
+
+from heiiki.plan.model import Device, Plan, Ven, Vtn
+from heiiki.render import agent
+from heiiki.render.documents import by_key
+from heiiki.render.model import Part, RenderedFile, Service
+from heiiki.render.templates import render
+from heiiki_agent.openadr import places
+
+PROGRAM = "openadr"
+REQUIREMENT = "R-EVENT"
+_CREDENTIALS = {
+    "certificate": str(places.CREDENTIALS / "certificate.pem"),
+    "key": str(places.CREDENTIALS / "key.pem"),
+    "trust": str(places.CREDENTIALS / "trust.pem"),
+    "crls": str(places.CREDENTIALS / "crl.pem"),
+}
+
+
+def parts(_plan: Plan, device: Device) -> Part | None:
+    """Return the files and the service of the end that `device` is; None where it is neither."""
+    if device.vtn is not None:
+        return _part("vtn", _vtn(device.vtn))
+    return _part("ven", _ven(device.ven)) if device.ven is not None else None
+
+
+def health(which: places.End) -> tuple[str, ...]:
+    """Return the argument vector that says whether an end's program lives, and what it says of itself."""
+    return ("python3", agent.service_path(PROGRAM), "health", which)
+
+
+def operate(method: str, path: str) -> tuple[str, ...]:
+    """Return the argument vector of one request to the VTN on its host; a body goes to its standard input."""
+    return ("python3", agent.service_path(PROGRAM), "operate", method, path)
+
+
+def end(device: Device) -> places.End | None:
+    """Return which end a device is."""
+    if device.vtn is not None:
+        return "vtn"
+    return "ven" if device.ven is not None else None
+
+
+def _part(which: places.End, settings: dict[str, Any]) -> Part:
+    name, program = places.unit(which), agent.service_path(PROGRAM)
+    config = RenderedFile(
+        str(places.config_file(which)), by_key(settings), service=name, requirements=(REQUIREMENT,)
+    )
+    restart_on = (program, config.path)
+    return Part(
+        (_unit(name), agent.service_file(PROGRAM), config),
+        Service(name, "restart", health(which), restart_on=restart_on),
+    )
+
+
+@cache
+def _unit(name: str) -> RenderedFile:
+    text = render(f"linux/{name}.service.j2")
+    return RenderedFile(f"/etc/systemd/system/{name}.service", text, service=name)
+
+
+def _vtn(vtn: Vtn) -> dict[str, Any]:
+    return {
+        "control": str(places.control_socket()),
+        "status": str(places.status_file("vtn")),
+        "vtns": [
+            {
+                "vtn_id": vtn.vtn_id,
+                "address": str(vtn.address),
+                "port": vtn.port,
+                "database": str(places.STATE / "vtn.sqlite"),
+                "credentials": _CREDENTIALS,
+                "vens": [
+                    {"ven_id": one.ven_id, "certificate_name": one.certificate_name} for one in vtn.vens
+                ],
+            }
+        ],
+    }
+
+
+def _ven(ven: Ven) -> dict[str, Any]:
+    return {
+        "name": ven.name,
+        "vtn_name": ven.vtn_name,
+        "vtn_address": str(ven.vtn_address),
+        "vtn_port": ven.vtn_port,
+        "database": str(places.STATE / "ven.sqlite"),
+        "credentials": _CREDENTIALS,
+        "resource": str(places.RESOURCE),
+        "status": str(places.status_file("ven")),
+        "offers": _OFFERS,
+    }
+
+
+_OFFERS = [
+    {"r_id": "power", "kind": "usage", "unit": "power:powerReal", "scale": "k"},
+    {"r_id": "stored", "kind": "storedEnergy", "unit": "power:energyReal", "scale": "k"},
+]
+"""What every site's resource tells: its power, and the energy that it has stored (TR-1072 table 5.6)."""

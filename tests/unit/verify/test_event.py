@@ -1,0 +1,109 @@
+"""Whether each site's VEN is served, from what both ends say of themselves."""
+
+import json
+from typing import Any
+
+import pytest
+
+from heiiki.plan import Plan
+from heiiki.requirements import Result, Verdict
+from heiiki.verify import event
+
+VENS = ("umeda-bems", "sakai-bems", "namba-erc")
+
+
+def vtn(problem: str | None = None, **silent: float | None) -> dict[str, Any]:
+    heard = dict.fromkeys(VENS, 2.0) | {name.replace("_", "-"): age for name, age in silent.items()}
+    return {"pid": 7, "due": 1.0, "vtns": {"LAB": {"problem": problem, "silent_s": heard}}}
+
+
+def ven(ven_id: str | None, problem: str | None = None) -> dict[str, Any]:
+    return {"pid": 7, "due": 1.0, "ven_id": ven_id, "problem": problem}
+
+
+def judged(
+    plan: Plan, fleet_of: Any, kept: Any, said: dict[str, Any], rc: int = 0
+) -> tuple[dict[str, Verdict], list[list[str]]]:
+    asked: list[list[str]] = []
+
+    def reply(device: str, _probe: str, parameters: Any) -> dict[str, Any]:
+        asked.append(parameters["commands"]["health"])
+        found = said.get(device, ven(device) if device in VENS else vtn())
+        out = found if isinstance(found, str) else json.dumps(found)
+        return {"commands": {"health": {"rc": rc if isinstance(found, str) else 0, "out": out, "err": ""}}}
+
+    found = {one.subject.split()[0]: one for one in event.verdicts(plan, fleet_of(reply), kept)}
+    return found, asked
+
+
+@pytest.fixture(autouse=True)
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What would have been waited for, seconds; the patience is over with the second look."""
+    found: list[float] = []
+    monkeypatch.setattr(event.time, "sleep", found.append)
+    monkeypatch.setattr(event.time, "monotonic", lambda: 1000.0 * len(found))
+    return found
+
+
+def test_a_ven_that_is_registered_and_heard_is_served(
+    plan: Plan, fleet_of: Any, kept: Any, slept: list[float]
+) -> None:
+    found, asked = judged(plan, fleet_of, kept, {})
+    assert set(found) == set(VENS)
+    one = found["umeda-bems"]
+    assert (one.requirement, one.result, one.reason) == (
+        "R-EVENT",
+        Result.PASS,
+        "registered, and heard by dras",
+    )
+    assert (one.measured, one.bound) == (2.0, event.SILENT_S)
+    assert {argv[-1] for argv in asked} == {"vtn", "ven"}
+    assert slept == []
+
+
+@pytest.mark.parametrize(
+    ("said", "failed", "reason"),
+    [
+        ({"dras": vtn(umeda_bems=None)}, {"umeda-bems"}, "dras has not heard it"),
+        ({"dras": vtn(umeda_bems=31.0)}, {"umeda-bems"}, "dras has not heard it for 31 s"),
+        ({"dras": vtn("no CRL")}, set(VENS), "dras: no CRL"),
+        (
+            {"umeda-bems": ven(None)},
+            {"umeda-bems"},
+            "umeda-bems is registered as no VEN",
+        ),
+        (
+            {"umeda-bems": ven("sakai-bems")},
+            {"umeda-bems"},
+            "umeda-bems is registered as sakai-bems",
+        ),
+        (
+            {"umeda-bems": ven("umeda-bems", "/run/socket: the resource does not answer")},
+            {"umeda-bems"},
+            "umeda-bems: /run/socket: the resource does not answer",
+        ),
+    ],
+)
+def test_what_keeps_an_event_from_a_ven_fails(
+    plan: Plan, fleet_of: Any, kept: Any, slept: list[float], said: Any, failed: set[str], reason: str
+) -> None:
+    found, _ = judged(plan, fleet_of, kept, said)
+    assert {name for name, one in found.items() if one.result is Result.FAIL} == failed
+    assert found["umeda-bems"].reason == reason
+    assert len(slept) == 1, "it is asked again"
+
+
+@pytest.mark.parametrize(("device", "unknown"), [("dras", set(VENS)), ("umeda-bems", {"umeda-bems"})])
+def test_an_end_that_says_nothing_leaves_it_unknown(
+    plan: Plan, fleet_of: Any, kept: Any, device: str, unknown: set[str]
+) -> None:
+    found, _ = judged(plan, fleet_of, kept, {device: "status.json: nothing has been reported yet"}, rc=1)
+    assert {name for name, one in found.items() if one.result is Result.UNKNOWN} == unknown
+    assert found["umeda-bems"].reason == f"{device}: status.json: nothing has been reported yet"
+
+
+def test_a_status_that_cannot_be_read_is_no_pass(plan: Plan, fleet_of: Any, kept: Any) -> None:
+    found, _ = judged(plan, fleet_of, kept, {"umeda-bems": {"vtns": {}}})
+    assert found["umeda-bems"].result is Result.UNKNOWN
+    assert "umeda-bems: ven_id: is missing" in found["umeda-bems"].reason
+    assert found["sakai-bems"].result is Result.PASS
