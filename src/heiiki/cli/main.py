@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from heiiki import service as use_cases
+from heiiki.cli.event import event
 from heiiki.cli.group import RootGroup, examples
 from heiiki.cli.network import COMMANDS
 from heiiki.cli.new_service import generate, template
@@ -166,7 +167,7 @@ def _brought(entry: EntryPoint) -> click.Command:
     return command
 
 
-for _command in COMMANDS:
+for _command in (*COMMANDS, event):
     cli.add_command(_command)
 for _entry in entry_points(group="heiiki.commands"):
     cli.add_command(_brought(_entry))

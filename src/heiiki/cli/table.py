@@ -9,6 +9,13 @@ from heiiki.requirements.figures import is_floor, pair, quantity
 _MARKS = {Result.PASS: "pass", Result.FAIL: "FAIL", Result.UNKNOWN: "UNKNOWN", Result.NOT_APPLICABLE: "n/a"}
 
 
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Return one line a row, each column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
 def verdict_table(verdicts: Sequence[Verdict]) -> str:
     """Return one line a verdict, the reason of what is not a pass below it, and the totals."""
     rows = [(item.requirement, item.subject, _figure(item), _MARKS[item.result]) for item in verdicts]

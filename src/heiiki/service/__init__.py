@@ -5,6 +5,7 @@ mend. How devices are reached comes from `heiiki.management`.
 """
 
 from heiiki.service.certificates import Renewed, foreseen_rotation, renew, rotate, step_of_rotation
+from heiiki.service.event import Event, Order, awaited, cancel_event, list_events, send_event, show_event
 from heiiki.service.model import Service, opened
 from heiiki.service.network import Revoked, reinstate, revoke, what_would_be_revoked
 from heiiki.service.paper import check, compile_service
@@ -12,21 +13,28 @@ from heiiki.service.snapshots import Restored, restore, snapshot, what_would_be_
 from heiiki.service.verification import Outcome, bad_ones, verify
 
 __all__ = [
+    "Event",
+    "Order",
     "Outcome",
     "Renewed",
     "Restored",
     "Revoked",
     "Service",
+    "awaited",
     "bad_ones",
+    "cancel_event",
     "check",
     "compile_service",
     "foreseen_rotation",
+    "list_events",
     "opened",
     "reinstate",
     "renew",
     "restore",
     "revoke",
     "rotate",
+    "send_event",
+    "show_event",
     "snapshot",
     "step_of_rotation",
     "verify",
