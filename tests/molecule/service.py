@@ -80,6 +80,10 @@ class Service:
         """Call `heiiki lab`."""
         return self._lab.run("heiiki", "lab", *arguments)
 
+    def heiiki(self, command: str, verb: str, *arguments: str) -> str:
+        """Call a verb of `heiiki COMMAND` for the service."""
+        return self._lab.run("heiiki", command, verb, str(self._inventory), *arguments)
+
     def status(self, device: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.run(device, *CREDENTIALS, "status"))
         return found
