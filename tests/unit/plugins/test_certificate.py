@@ -295,7 +295,9 @@ class Fleet:
             "folder": str(self.folder / "pki"),
             "users": [["sh", "-c", f"echo told >> {self.folder}/told"]],
         }
-        self.config.write_text(json.dumps(document))
+        # Of this machine: it has no account of the VEN's, and no way to the plan's addresses.
+        apart = {name: part for name, part in document.items() if name not in {"copies", "revocation"}}
+        self.config.write_text(json.dumps(apart))
 
     @property
     def status(self) -> dict[str, Any]:
