@@ -32,9 +32,9 @@ def health(which: places.End) -> tuple[str, ...]:
     return ("python3", agent.service_path(PROGRAM), "health", which)
 
 
-def operate(method: str, path: str) -> tuple[str, ...]:
-    """Return the argument vector of one request to the VTN on its host; a body goes to its standard input."""
-    return ("python3", agent.service_path(PROGRAM), "operate", method, path)
+def operate(method: str, *paths: str) -> tuple[str, ...]:
+    """Return the argument vector of requests to the VTN on its host; a body goes to its standard input."""
+    return ("python3", agent.service_path(PROGRAM), "operate", method, *paths)
 
 
 def end(device: Device) -> places.End | None:

@@ -4,8 +4,9 @@ A use case calls the rooms in order and returns a value; it raises `HeiikiError`
 mend. How devices are reached comes from `heiiki.management`.
 """
 
+from heiiki.dispatch import Event, Order
 from heiiki.service.certificates import Renewed, foreseen_rotation, renew, rotate, step_of_rotation
-from heiiki.service.event import Event, Order, awaited, cancel_event, list_events, send_event, show_event
+from heiiki.service.event import awaited, cancel_event, list_events, send_event, show_event
 from heiiki.service.model import Service, opened
 from heiiki.service.network import Revoked, reinstate, revoke, what_would_be_revoked
 from heiiki.service.paper import check, compile_service

@@ -1,4 +1,4 @@
-"""The program `operate`: one request to the VTN's control socket, for root on its host."""
+"""The program `operate`: requests to the VTN's control socket, for root on its host."""
 
 import argparse
 import http.client
@@ -29,23 +29,28 @@ class _Local(http.client.HTTPConnection):
 
 
 def main(argv: Sequence[str]) -> int:
-    """Send what is on standard input, print the answer, and return 0; what was refused is an error."""
-    parser = argparse.ArgumentParser(prog="openadr operate", description="One request to the local VTN.")
+    """Send what is on standard input, print a line for each answer, and return 0; a refusal is an error."""
+    parser = argparse.ArgumentParser(prog="openadr operate", description="Requests to the local VTN.")
     parser.add_argument("method", choices=("GET", "POST", "PUT", "DELETE"))
-    parser.add_argument("path", help="such as /LAB/events")
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="such as /LAB/events")
     parser.add_argument("--control", type=Path, default=control_socket())
     chosen = parser.parse_args(argv)
     body = sys.stdin.buffer.read(_LONGEST) if chosen.method in {"POST", "PUT"} else b""
-    connection = _Local(chosen.control)
+    for path in chosen.paths:
+        print(_asked(chosen.control, chosen.method, path, body))
+    return 0
+
+
+def _asked(control: Path, method: str, path: str, body: bytes) -> str:
+    connection = _Local(control)
     try:
-        connection.request(chosen.method, chosen.path, body)
+        connection.request(method, path, body)
         answer = connection.getresponse()
         text = answer.read().decode(errors="replace")
     except (OSError, http.client.HTTPException) as error:
-        raise AgentError(f"the VTN does not answer at {chosen.control}: {error}") from error
+        raise AgentError(f"the VTN does not answer at {control}: {error}") from error
     finally:
         connection.close()
     if answer.status != HTTPStatus.OK:
         raise AgentError(text.strip() or f"the VTN answers with {answer.status}")
-    print(text)
-    return 0
+    return text

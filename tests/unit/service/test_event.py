@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from openadr_loopback import Authority, Battery, Ven, Vtn
 
 from heiiki.cli.main import cli
+from heiiki.dispatch import Desk
 from heiiki.errors import HeiikiError
 from heiiki.service import Order, Service, cancel_event, list_events, opened, send_event
 from heiiki.transport import Completed
@@ -30,8 +31,8 @@ class Here:
         self, device: str, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0
     ) -> Completed:
         assert (device, argv[2]) == ("dras", "operate")
-        method, path = argv[3], argv[4].replace("/LAB/", "/DRAS/")
-        command = [sys.executable, "-m", "heiiki_agent.openadr", "operate", method, path]
+        paths = [path.replace("/LAB/", "/DRAS/") for path in argv[4:]]
+        command = [sys.executable, "-m", "heiiki_agent.openadr", "operate", argv[3], *paths]
         done = subprocess.run(
             [*command, "--control", str(self._control)],
             input=stdin,
@@ -99,6 +100,18 @@ def test_an_event_is_sent_once_listed_and_cancelled(service: Service) -> None:
     assert list_events(service) == (sent,)
     cancelled = cancel_event(service, "evening-1")
     assert (cancelled.status, cancelled.modification) == ("cancelled", 1)
+
+
+def test_several_are_shown_and_cancelled_at_once(vtn: Vtn, service: Service) -> None:
+    desk = Desk(service.plan, Here(vtn.socket))  # type: ignore[arg-type]
+    names = ("evening-1", "evening-2")
+    sent = tuple(desk.send(order(event_id=name)) for name in names)
+    assert desk.show(*names) == sent
+    assert [(one.event_id, one.status) for one in desk.cancel(*names)] == [
+        (name, "cancelled") for name in names
+    ]
+    with pytest.raises(HeiikiError, match="dras: event evening-3 is not known"):
+        desk.show("evening-1", "evening-3")
 
 
 @pytest.mark.usefixtures("vtn")
