@@ -18,6 +18,8 @@ BOOK = Path("/var/lib/heiiki-resource/book.jsonl")
 SOCKET = Path("/run/heiiki-resource/socket")
 _BASE_KW, _STORED_KWH = 40.0, 120.0
 _LONGEST = 65_536
+_AT_ONCE = 100
+"""Lines of the book in one answer."""
 
 
 class Resource:
@@ -39,6 +41,8 @@ class Resource:
         """
         if "decide" in question:
             return {"opt": "optIn"}
+        if "book" in question:
+            return {"book": self._lines(str(question["book"]), int(question["from"]))}
         if "measure" in question:
             return {"value": self._measured(str(question["measure"]))}
         for kind in ("perform", "withdraw"):
@@ -46,6 +50,19 @@ class Resource:
                 self._act(kind, question[kind], str(question["key"]))
                 return {"done": question["key"]}
         raise ValueError(f"no resource is asked {', '.join(question) or 'nothing'}")
+
+    def _lines(self, events: str, first: int) -> list[dict[str, Any]]:
+        lines = map(json.loads, self._book.read_text(encoding="utf-8").splitlines()) if self._done else ()
+        found = [line for line in lines if line["event"]["event_id"].startswith(events)]
+        return [
+            {
+                "key": line["key"],
+                "kind": line["kind"],
+                "event_id": line["event"]["event_id"],
+                "at": line["at"],
+            }
+            for line in found[first : first + _AT_ONCE]
+        ]
 
     def _measured(self, r_id: str) -> float:
         if r_id == "stored":

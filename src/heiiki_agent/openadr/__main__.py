@@ -1,11 +1,18 @@
-"""One program for both ends, their health, and the operator's requests: the first argument says which."""
+"""One program for both ends, their health, their books and the operator: the first argument says which."""
 
 import sys
 from collections.abc import Mapping, Sequence
 
 from heiiki_agent.__main__ import run
 
-PROGRAMS: Mapping[str, str] = {"vtn": "vtn.cli", "ven": "ven.cli", "health": "health", "operate": "operate"}
+PROGRAMS: Mapping[str, str] = {
+    "vtn": "vtn.cli",
+    "ven": "ven.cli",
+    "health": "health",
+    "operate": "operate",
+    "vtn-book": "vtn.book",
+    "ven-book": "ven.book",
+}
 """Module of each. Only the one that was asked for is loaded: a VEN has no aiohttp."""
 
 

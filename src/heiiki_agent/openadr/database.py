@@ -1,5 +1,6 @@
 """State in SQLite: what is committed is on the disk, and nothing else counts."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,3 +75,27 @@ class Database:
     def close(self) -> None:
         """Close the file; a transaction that is open is undone."""
         self._connection.close()
+
+
+class OthersDatabase(Database):
+    """The state of a program that may run, to be read by its account."""
+
+    def __init__(self, file: Path) -> None:
+        """Open `file`; if this process is root, it becomes the account that the file belongs to.
+
+        What SQLite puts beside a database belongs to who opens it, and the program must be able to use it.
+
+        Raises:
+            AgentError: it cannot be opened, or is no database.
+        """
+        try:
+            owner = file.stat()
+            if os.geteuid() == 0:
+                os.setgroups(())
+                os.setgid(owner.st_gid)
+                os.setuid(owner.st_uid)
+            self._connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
+            self._connection.row_factory = sqlite3.Row
+            self.rows("SELECT name FROM sqlite_master")
+        except (OSError, sqlite3.Error) as error:
+            raise AgentError(f"{file}: cannot be read as a database: {error}") from error

@@ -125,3 +125,8 @@ class Event:
     baseline: Baseline | None = element("ei:eiEvent/ei:eiEventSignals/ei:eiEventBaseline", default=None)
     target: Target = element("ei:eiEvent/ei:eiTarget", default=Target(), keep=True)
     response_required: Literal["always", "never"] = element("oadr:oadrResponseRequired", default="always")
+
+
+def is_test(one: Event) -> bool:
+    """Tell whether an event is a test, of which nothing is done (OpenADR 2.0b, testEvent)."""
+    return (one.descriptor.test_event or "false").lower() != "false"

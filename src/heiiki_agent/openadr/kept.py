@@ -7,7 +7,8 @@ from functools import lru_cache
 
 from heiiki_agent.openadr.codec import decode, encode
 from heiiki_agent.openadr.events import Event
-from heiiki_agent.openadr.messages import DistributeEvent, Message
+from heiiki_agent.openadr.messages import DistributeEvent, Message, UpdateReport
+from heiiki_agent.openadr.reports import Report
 from heiiki_agent.openadr.values import format_date_time
 
 
@@ -24,6 +25,11 @@ def stored(moment: datetime) -> str:
 def digest(message: Message) -> str:
     """Return what tells one message from another, however it is written and signed."""
     return hashlib.sha256(encode(message)).hexdigest()
+
+
+def report_body(report: Report) -> bytes:
+    """Return a report as it is kept, whatever message brought it; its SHA-256 tells it from every other."""
+    return encode(UpdateReport(request_id="", reports=(report,)))
 
 
 def packed(one: Event) -> bytes:

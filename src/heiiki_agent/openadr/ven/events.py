@@ -2,7 +2,8 @@
 
 import logging
 
-from heiiki_agent.openadr.events import Event
+from heiiki_agent.openadr.database import Row
+from heiiki_agent.openadr.events import Event, is_test
 from heiiki_agent.openadr.kept import new_id, packed, stored, unpacked
 from heiiki_agent.openadr.messages import CreatedEvent, CreateOpt, DistributeEvent
 from heiiki_agent.openadr.parts import EiResponse, EventResponse, OptReason, OptType, QualifiedEventId
@@ -72,11 +73,6 @@ def _decide(ven: Ven, one: Event, *, took_part: bool) -> OptType:
     return opt
 
 
-def is_test(one: Event) -> bool:
-    """Tell whether an event is a test, of which nothing is done (OpenADR 2.0b, testEvent)."""
-    return (one.descriptor.test_event or "false").lower() != "false"
-
-
 def change(ven: Ven, ven_id: str, event_id: str, opt: OptType, reason: OptReason) -> bool:
     """Change the answer to an event by an oadrCreateOpt; return whether the event is known and was not so."""
     row = ven.database.row("SELECT * FROM event WHERE event_id = ? AND NOT cancelled", event_id)
@@ -125,7 +121,11 @@ def perform(ven: Ven) -> None:
         Unreachable: the resource does not take it now.
     """
     for row in ven.database.rows("SELECT * FROM action WHERE NOT done ORDER BY number"):
-        key = f"{row['event_id']}/{row['modification']}/{row['kind']}/{row['turn']}"
-        ven.resource.perform(Action(key, row["kind"], unpacked(row["body"])))
+        ven.resource.perform(Action(key_of(row), row["kind"], unpacked(row["body"])))
         with ven.database.transaction():
             ven.database.execute("UPDATE action SET done = 1 WHERE number = ?", row["number"])
+
+
+def key_of(action: Row) -> str:
+    """Return the name under which an action is handed over."""
+    return f"{action['event_id']}/{action['modification']}/{action['kind']}/{action['turn']}"

@@ -2,9 +2,13 @@
 
 import json
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from heiiki_agent import config
+from heiiki_agent.errors import AgentError
+from heiiki_agent.openadr.books import Done
 from heiiki_agent.openadr.events import Event
 from heiiki_agent.openadr.parts import OptType
 from heiiki_agent.openadr.values import format_date_time, format_duration
@@ -19,7 +23,10 @@ class SocketResource:
 
     `{"decide": EVENT}` is answered by `{"opt": "optIn"}` or `{"opt": "optOut"}`, `{"measure": rID}` by
     `{"value": NUMBER}`, and `{"perform": EVENT, "key": KEY}` and `{"withdraw": EVENT, "key": KEY}` by
-    `{"done": KEY}`: what comes twice under one key is done once.
+    `{"done": KEY}`: what comes twice under one key is done once. One that keeps a book answers
+    `{"book": PREFIX, "from": NUMBER}` by `{"book": [{"key": KEY, "kind": "perform", "event_id": ID, "at":
+    SECONDS}, ...]}`: some of the lines about events of which the name begins so, from the one of that number
+    on, in the order in which they were done, and by an empty list after the last.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,6 +54,19 @@ class SocketResource:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise Unreachable(f"{self._path}: has no value for {r_id!r}")
         return float(value)
+
+    def book(self, events: str) -> Iterator[Done]:
+        """Yield what was done about events whose names begin so; Unreachable if there is no telling."""
+        number = 0
+        while lines := self._asked({"book": events, "from": number}).get("book", ...):
+            if not isinstance(lines, list):
+                raise Unreachable(f"{self._path}: the resource keeps no book")
+            for line in lines:
+                try:
+                    yield config.parse(Done, json.dumps(line), f"{self._path}: book")
+                except AgentError as error:
+                    raise Unreachable(str(error)) from error
+            number += len(lines)
 
     def _asked(self, question: dict[str, Any]) -> dict[str, Any]:
         try:

@@ -3,9 +3,8 @@
 import hashlib
 from datetime import timedelta
 
-from heiiki_agent.openadr.codec import encode
 from heiiki_agent.openadr.errors import Code, Refused
-from heiiki_agent.openadr.kept import new_id, stored
+from heiiki_agent.openadr.kept import new_id, report_body, stored
 from heiiki_agent.openadr.messages import (
     CanceledReport,
     CreatedReport,
@@ -76,7 +75,7 @@ def _keep(context: Context, ven_id: str, report: Report) -> None:
         raise Refused(
             Code.INVALID_ID, f"reportRequestID {report.request_id} is not known; register the report first"
         )
-    body = encode(UpdateReport(request_id="", reports=(report,)))
+    body = report_body(report)
     context.database.execute(
         "INSERT INTO report (ven_id, report_request_id, created, digest, body, received)"
         " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from openadr_loopback import Program
+from openadr_loopback import Authority, Program, Vtn
 
 IN_MEMORY = Path("/dev/shm")
 
@@ -26,3 +26,16 @@ def running() -> Iterator[list[Program]]:
     for program in programs:
         if program.process:
             program.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+@pytest.fixture
+def vtn(tmp_path: Path, authority: Authority, running: list[Program]) -> Vtn:
+    made = Vtn(tmp_path, authority, ("umeda", "tenma"))
+    running.append(made)
+    made.start()
+    return made

@@ -20,20 +20,6 @@ from heiiki_agent.openadr.tls import Credentials
 from heiiki_agent.openadr.ven.http import HttpTransport, Place
 from heiiki_agent.openadr.ven.model import Unreachable
 
-
-@pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path)
-
-
-@pytest.fixture
-def vtn(tmp_path: Path, authority: Authority, running: list[Program]) -> Vtn:
-    made = Vtn(tmp_path, authority, ("umeda", "tenma"))
-    running.append(made)
-    made.start()
-    return made
-
-
 Connect = Callable[[str], HttpTransport]
 
 
