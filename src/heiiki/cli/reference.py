@@ -166,6 +166,7 @@ _MEANINGS: dict[str, tuple[str, str]] = {
     "lan_probe_lost": ("lost probes in a row after which the LAN counts as dead", "probes"),
     "bgp_connect_s": ("BGP connect retry (RFC 4271)", "s"),
     "crl_poll_s": ("interval at which a verifier asks for revocation lists by itself", "s"),
+    "openadr_poll_s": ("interval at which a VEN asks for events", "s"),
     "ospf_spf_ms": ("hold-down of the carrier's shortest-path computation", "ms"),
     "ike.dpd_delay_s": ("IKEv2 liveness: silence after which a peer is asked (RFC 7296 2.4)", "s"),
     "ike.retransmit_tries": ("IKEv2 retransmissions before a peer is given up", "messages"),

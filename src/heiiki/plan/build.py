@@ -71,6 +71,7 @@ def build(intent: Intent) -> Plan:
         faults=(
             *faults.faults(ways, primary, by_name, {link.name: link for link in links}),
             *floods.floods(sites),
+            *openadr.faults(devices, sites),
         ),
         pki=identities.pki(context),
         time_servers=context.time_servers,

@@ -3,7 +3,7 @@
 Both ends verify the other's certificate, so both ask for revocation lists.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from heiiki.plan import addresses as addr
@@ -13,16 +13,20 @@ from heiiki.plan.model import (
     CrlMirror,
     CrlSource,
     Device,
+    ElementKind,
+    FailureMode,
+    Fault,
     Firewall,
     Function,
     Network,
     Role,
     ServedVen,
+    SitePlan,
     VaultClient,
     Ven,
     Vtn,
 )
-from heiiki_agent.openadr.places import PORT
+from heiiki_agent.openadr.places import PORT, End
 
 
 def spoken(devices: Sequence[Device], context: Context) -> tuple[Device, ...]:
@@ -33,6 +37,20 @@ def spoken(devices: Sequence[Device], context: Context) -> tuple[Device, ...]:
         if device.role is Role.EMS and device.managed and device.identity
     )
     return tuple(_speaking(device, context, vens) for device in devices)
+
+
+def faults(devices: Iterable[Device], sites: Sequence[SitePlan]) -> Iterator[Fault]:
+    """Yield each end that is killed while events are under way; being last, they saw all other faults."""
+    every = tuple(site.name for site in sites)
+    for device in devices:
+        if device.vtn is not None:
+            yield _killed(device, "vtn", every)
+        elif device.ven is not None:
+            yield _killed(device, "ven", tuple(site.name for site in sites if site.controller == device.name))
+
+
+def _killed(device: Device, end: End, sites: tuple[str, ...]) -> Fault:
+    return Fault(device.name, ElementKind.EVENTS, FailureMode.KILLED, None, sites, service=end)
 
 
 def _speaking(device: Device, context: Context, vens: tuple[ServedVen, ...]) -> Device:
@@ -49,7 +67,7 @@ def _vtn(device: Device, context: Context, vens: tuple[ServedVen, ...]) -> Devic
     opened = firewall.On((names.LAN_IF,)).openadr(context.service.addresses.site_lan)
     return replace(
         device,
-        vtn=Vtn(context.service.service.upper(), here, PORT, vens),
+        vtn=Vtn(context.service.service.upper(), here, PORT, vens, context.timers.openadr_poll_s),
         firewall=replace(filtered, services=(*filtered.services, opened)),
         crl_source=_crl_source(device, context),
     )

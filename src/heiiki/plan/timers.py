@@ -15,6 +15,7 @@ PROFILES: dict[str, Timers] = {
         bgp_connect_s=1,
         ospf_spf_ms=50,
         crl_poll_s=60,
+        openadr_poll_s=3,
         ike=IkeTimers(2, 0.8, 1.2, 3, 4 * 3600, 3600),
     ),
     "production": Timers(
@@ -29,6 +30,7 @@ PROFILES: dict[str, Timers] = {
         bgp_connect_s=2,
         ospf_spf_ms=50,
         crl_poll_s=240,
+        openadr_poll_s=10,
         ike=IkeTimers(10, 1.0, 1.4, 4, 4 * 3600, 3600),
     ),
 }

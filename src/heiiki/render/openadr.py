@@ -37,6 +37,12 @@ def operate(method: str, *paths: str) -> tuple[str, ...]:
     return ("python3", agent.service_path(PROGRAM), "operate", method, *paths)
 
 
+def book(which: places.End, events: str, since: str) -> tuple[str, ...]:
+    """Return the argument vector that tells what an end has kept of events whose name begins so."""
+    program = ("python3", agent.service_path(PROGRAM), f"{which}-book")
+    return (*program, "--events", events, "--since", since)
+
+
 def end(device: Device) -> places.End | None:
     """Return which end a device is."""
     if device.vtn is not None:
@@ -73,6 +79,7 @@ def _vtn(vtn: Vtn) -> dict[str, Any]:
                 "port": vtn.port,
                 "database": str(places.STATE / "vtn.sqlite"),
                 "credentials": _CREDENTIALS,
+                "poll_every_s": vtn.poll_every_s,
                 "vens": [
                     {"ven_id": one.ven_id, "certificate_name": one.certificate_name} for one in vtn.vens
                 ],

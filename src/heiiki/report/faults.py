@@ -17,9 +17,13 @@ GAP_BOUND_S = 2.0
 REQUIREMENT = "R-GAP"
 DRILL = "R-THEFT/drill"
 """No row, but as one of them it is run where it is asked for, and it ages."""
-_WHOLE_NETWORK, _FLOOD = "R-DUAL/outage", "R-ISO-MALICE/flood"
-_OF_KIND = {ElementKind.NETWORK: _WHOLE_NETWORK, ElementKind.FLOOD: _FLOOD}
-_OF_MODE = {FailureMode.AWAY: _WHOLE_NETWORK, FailureMode.FLOOD: _FLOOD}
+_WHOLE_NETWORK, _FLOOD, _BOOKS = "R-DUAL/outage", "R-ISO-MALICE/flood", "R-EVENT/books"
+_OF_KIND = {
+    ElementKind.NETWORK: _WHOLE_NETWORK,
+    ElementKind.FLOOD: _FLOOD,
+    ElementKind.EVENTS: _BOOKS,
+}
+_OF_MODE = {FailureMode.AWAY: _WHOLE_NETWORK, FailureMode.FLOOD: _FLOOD, FailureMode.KILLED: _BOOKS}
 
 
 def requirement(kind: str) -> str:
@@ -87,7 +91,7 @@ class FaultRow:
 
     Attributes:
         target: name of the link or device that was failed.
-        kind: ``link``, ``node``, ``program``, ``network`` or ``flood``.
+        kind: ``link``, ``node``, ``program``, ``network``, ``flood`` or ``events``.
         network: ``a``, ``b`` or ``lan``.
         exempt: why R-GAP does not apply (clause), or the empty string.
         result: the verdict; ``unknown`` where it was not or could not be measured.
@@ -98,7 +102,7 @@ class FaultRow:
             nothing was failed.
         origin: when and of what it was measured; None when it was not.
         evidence: what it rests on.
-        program: the program that was failed, or the service that was flooded; empty where it was all of it.
+        program: the program that was failed, or the service concerned; empty where it was all of it.
     """
 
     target: str

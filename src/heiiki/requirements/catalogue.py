@@ -70,7 +70,7 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         "R-EVENT/books",
         "TR-1072 5.2, IEC 62746-10-1",
         "No event, opt or report is lost or doubled while elements fail",
-        (),
+        (_L,),
     ),
     Requirement("R-ISO-GROUP", "TR-1072 4.4", "XMPP server and DRAS form one closed group", (_C, _L)),
     Requirement("R-ISO-CARRIER", "TR-1072 4.4", "No entry from the carrier network", (_C, _L)),

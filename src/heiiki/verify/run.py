@@ -12,7 +12,7 @@ from traceback import format_exception
 
 from heiiki.design.sent import read
 from heiiki.errors import HeiikiError
-from heiiki.plan.model import Plan
+from heiiki.plan.model import ElementKind, Plan
 from heiiki.render.model import DeviceBuild
 from heiiki.report.faults import FaultRow, Origin, not_measured
 from heiiki.report.fingerprint import Fingerprint
@@ -20,10 +20,11 @@ from heiiki.report.header import iso, utc_now
 from heiiki.report.verdicts import EVERY_FAULT
 from heiiki.requirements import Result, Verdict
 from heiiki.transport.base import Transport
-from heiiki.verify import access, event, paths, sizes, time, vault
+from heiiki.verify import access, paths, sizes, time, vault
 from heiiki.verify.config import running as configuration
 from heiiki.verify.config import server
 from heiiki.verify.equipment import TestEquipment
+from heiiki.verify.events import course, served
 from heiiki.verify.faults import campaign, trials
 from heiiki.verify.fingerprint import fingerprint
 from heiiki.verify.fleet import Fleet, UnreadableError, fleet, reading
@@ -234,7 +235,7 @@ def _time(scene: _Scene) -> Iterator[Verdict]:
 
 
 def _event(scene: _Scene) -> Iterator[Verdict]:
-    return event.verdicts(scene.plan, scene.fleet, scene.keep)
+    return served.verdicts(scene.plan, scene.fleet, scene.keep)
 
 
 def _sessions(scene: _Scene) -> Iterator[Verdict]:
@@ -357,8 +358,14 @@ def _faults(
     report(f"faults: {_extent(len(chosen), len(scene.plan.faults))}")
     sent = read(scene.plan, scene.builds)
     record = campaign.recorder(scene.keep, partial(_origin, scene.plan, made_of.sha256))
+    has_events = any(fault.kind is ElementKind.EVENTS for fault in chosen)
     outside = trials.Equipment(
-        scene.plan, scene.fleet, equipment.injector, equipment.restart, scene.queries.renew
+        scene.plan,
+        scene.fleet,
+        equipment.injector,
+        equipment.restart,
+        scene.queries.renew,
+        course.Course(scene.plan, scene.fleet, scene.transport) if has_events else None,
     )
     rows = campaign.Campaign(outside, sent, record, report).run(chosen)
     return tuple(row.verdict() for row in rows), rows

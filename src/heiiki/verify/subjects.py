@@ -13,9 +13,10 @@ from heiiki.design.time import REQUIREMENT
 from heiiki.plan.model import Function, Network, Plan
 from heiiki.render.model import DeviceBuild
 from heiiki.requirements import Stage
-from heiiki.verify import access, event, time, vault
+from heiiki.verify import access, time, vault
 from heiiki.verify.config import server
 from heiiki.verify.config.running import filter_subject, filtered, requirements_of
+from heiiki.verify.events import served
 from heiiki.verify.host import state
 from heiiki.verify.ipsec import anchors, cleartext, mirrors, refusals, space, supervision
 from heiiki.verify.isolation import carrier, control, lan, sites, spoofing
@@ -60,7 +61,7 @@ def _live(plan: Plan, builds: Sequence[DeviceBuild]) -> Named:
         yield from ((identifier, state.subject(build.device)) for identifier in state.judged_for(build))
         yield from ((identifier, filter_subject(build.device)) for identifier in filtered(build))
     yield from ((REQUIREMENT, time.subject(device.name)) for device in time.clocked(plan))
-    yield from ((event.REQUIREMENT, event.subject(device.name)) for device in event.vens(plan))
+    yield from ((served.REQUIREMENT, served.subject(device.name)) for device in served.vens(plan))
     yield "R-ISO-GROUP", state.HUB_LAN
     yield from (("R-DUAL", name) for name in expectations(plan))
     yield from ((supervision.REQUIREMENT, supervision.subject(name)) for name in supervision.watchers(plan))

@@ -20,16 +20,18 @@ class FailureMode(StrEnum):
     DEAD = "dead"
     AWAY = "away"
     FLOOD = "flood"
+    KILLED = "killed"
 
 
 class ElementKind(StrEnum):
-    """What fails: a link, a device, one program of a device, or a closed network; or what is flooded."""
+    """What fails: a link, a device, a program, a closed network, an end of OpenADR; or what is flooded."""
 
     LINK = "link"
     NODE = "node"
     PROGRAM = "program"
     NETWORK = "network"
     FLOOD = "flood"
+    EVENTS = "events"
 
 
 class Program(StrEnum):
@@ -50,7 +52,10 @@ def fault_name(target: str, mode: FailureMode, part: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What the service must survive (D17): a single failure, the loss of a whole network, or a flood.
+    """What the service must survive (D17).
+
+    That is a single failure, the loss of a whole network, a flood, or an end of OpenADR that is killed among
+    its exchanges.
 
     Attributes:
         target: a link's or device's name, or ``network-`` and the network's; of a flood, the sender's.
@@ -59,7 +64,8 @@ class Fault:
         sites: the sites whose path the element is on; of a flood, the site that sends it.
         exempt: why R-GAP does not apply (clause), or the empty string.
         program: the program of the device that fails; None where it is all of the device, or a link.
-        service: what is flooded, by the name of its budget in the packet filter; empty for a failure.
+        service: what is flooded, by the name of its budget in the packet filter, or which end of OpenADR is
+            killed; empty for a failure.
     """
 
     target: str
@@ -83,7 +89,7 @@ class Fault:
 
     @property
     def part(self) -> str:
-        """The program that fails, or the service that is flooded; empty where it is all of the target."""
+        """The program that fails, or the service concerned; empty where it is all of the target."""
         return self.program or self.service
 
 

@@ -25,12 +25,14 @@ class Vtn:
         vtn_id: its name in messages.
         address, port: where it listens.
         vens: whom it serves; a revoked one is not among them.
+        poll_every_s: how often they are to ask for events.
     """
 
     vtn_id: str
     address: IPv4Address
     port: int
     vens: tuple[ServedVen, ...]
+    poll_every_s: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ class Timers:
         lan_probe_lost: how many lost probes in a row make the LAN dead.
         bgp_connect_s: BGP connect retry.
         crl_poll_s: how often a verifier asks for revocation lists by itself.
+        openadr_poll_s: how often a VEN asks for events (oadrRequestedOadrPollFreq).
         ospf_spf_ms: hold-down of the carrier's shortest-path computation.
     """
 
@@ -76,6 +77,7 @@ class Timers:
     bgp_connect_s: int
     ospf_spf_ms: int
     crl_poll_s: int
+    openadr_poll_s: int
     ike: IkeTimers
 
     @property

@@ -9,12 +9,12 @@ controller behind it, get a new certificate.
 import json
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from heiiki.errors import HeiikiError
 from heiiki.pki.device_program import command
 from heiiki.plan.model import CrlSource, Device, Fault, Network, Plan
+from heiiki.verify.faults.lived import Lived
 from heiiki.verify.fleet import Answer, Fleet
 from heiiki.verify.network import gateway, hub_ce
 
@@ -26,23 +26,6 @@ PULL_S = 20.0
 JITTER = 1.1
 _POLL_S = 2.0
 _WATCH = {"commands": {"check": command("check")}}
-
-
-@dataclass(frozen=True, slots=True)
-class Lived:
-    """What was measured while the failure was in force, beside the silences.
-
-    Attributes:
-        wrong: what did not work, as human-readable text.
-        doubts: what could not be tried.
-        notes: the raw answers, for evidence.
-        said: what a pass states of it.
-    """
-
-    wrong: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()
-    notes: Mapping[str, Any] | None = None
-    said: str = ""
 
 
 def links(plan: Plan, network: Network) -> tuple[str, ...]:

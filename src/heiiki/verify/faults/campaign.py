@@ -2,6 +2,7 @@
 
 R-DUAL/outage, live: the same with each closed network as a whole, for longer than its timers.
 R-ISO-MALICE/flood, live: the same while one site floods a service that others share; nothing is failed.
+R-EVENT/books, live: the same while an end of OpenADR is killed, after events were under way at all faults.
 
 Each row: both paths of all sites healthy (the gate), traffic on the element just before, failure, hold,
 return, both paths healthy again, then the longest silence of every site in both directions, for the
@@ -125,6 +126,7 @@ class Campaign:
         self._plan = equipment.plan
         self._fleet = equipment.fleet
         self._injector = equipment.injector
+        self._course = equipment.course
         self._sent = sent
         self._record = record
         self._report = report
@@ -155,11 +157,15 @@ class Campaign:
                     self._report(progress(index, len(faults), rows[-1], time.monotonic() - began))
             finally:
                 self._mend()
+                if self._course is not None:
+                    self._course.end()
         return tuple(rows)
 
     def _row(self, fault: Fault, session: StampSession) -> FaultRow:
         voided: list[float] = []
         last: Measured | None = None
+        if self._course is not None and fault.kind is not ElementKind.EVENTS:
+            self._course.accompany(fault.name)
         notes: dict[str, Any] = {}
         for _ in range(1 + REPEATS):
             try:

@@ -16,7 +16,7 @@ from ipaddress import IPv4Address
 from heiiki.errors import HeiikiError
 from heiiki.plan.model import Device, Fault, Function, Limit, Network, Plan, SitePlan
 from heiiki.render.templates import meters, multicast_copy
-from heiiki.verify.faults.away import Lived
+from heiiki.verify.faults.lived import Lived
 from heiiki.verify.fleet import Fleet, reading
 from heiiki.verify.isolation.spoofing import read_counters
 from heiiki.verify.network import (

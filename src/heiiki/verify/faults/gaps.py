@@ -15,8 +15,8 @@ from heiiki.plan.model import ElementKind, Fault
 from heiiki.report.faults import GAP_BOUND_S, FaultRow, Gap, not_measured
 from heiiki.requirements import Result
 from heiiki.requirements.figures import apart, quantity
-from heiiki.verify.faults.away import Lived
 from heiiki.verify.faults.felt import Least
+from heiiki.verify.faults.lived import Lived
 from heiiki.verify.verdicts import summarise
 
 STALL_S = 0.170
@@ -139,7 +139,11 @@ def measured(
 def standing(fault: Fault, last: Measured) -> Measured:
     """Return a measurement without the stalls that cannot have made its result."""
     longest = last.longest
-    if fault.kind is ElementKind.FLOOD and longest is not None and longest.seconds <= GAP_BOUND_S:
+    if (
+        fault.kind in (ElementKind.FLOOD, ElementKind.EVENTS)
+        and longest is not None
+        and longest.seconds <= GAP_BOUND_S
+    ):
         return replace(last, stalls=())
     return last
 

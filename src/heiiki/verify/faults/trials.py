@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from heiiki.plan.model import ElementKind, FailureMode, Fault, Network, Plan, Program, Role
+from heiiki.verify.events.course import Course
 from heiiki.verify.faults import away, flooding
 from heiiki.verify.faults.injector import Injection, Injector
+from heiiki.verify.faults.lived import Lived
 from heiiki.verify.fleet import Fleet
 
 HOLD_S = 2.5
@@ -24,6 +26,7 @@ class Equipment:
         injector: breaks and heals.
         restart: starts the services of a node that was killed; None where that is not possible.
         renew: has devices renew their certificates; None where that is not possible.
+        course: has events under way; None where none is to be killed.
     """
 
     plan: Plan
@@ -31,6 +34,7 @@ class Equipment:
     injector: Injector
     restart: Callable[[str], None] | None = None
     renew: away.Renew | None = None
+    course: Course | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +55,10 @@ class Trial:
         """Put the fault in force."""
         return self.equipment.injector.fail(self.fault)
 
-    def hold(self) -> away.Lived:
+    def hold(self) -> Lived:
         """Let it last; return what was measured meanwhile beside the silences."""
         time.sleep(hold_s(self.equipment.plan, self.fault))
-        return away.Lived()
+        return Lived()
 
     def heal(self) -> None:
         """Undo it."""
@@ -100,7 +104,7 @@ class NetworkTrial(Trial):
         """Have every link of the network lose every packet."""
         return self.equipment.injector.fail_links(away.links(self.equipment.plan, self._network))
 
-    def hold(self) -> away.Lived:
+    def hold(self) -> Lived:
         """See how trust does on the network that is left."""
         return away.lived(self.equipment.plan, self.equipment.fleet, self.fault, self.equipment.renew)
 
@@ -119,20 +123,34 @@ class NetworkTrial(Trial):
         return self.fault.network
 
 
-class FloodTrial(Trial):
-    """A flood from one site (R-ISO-MALICE/flood): nothing is failed."""
+class _Passing(Trial):
+    """What takes place while it is held, and has ended then."""
 
     def fail(self) -> Injection:
-        """Return the moment before the flood."""
+        """Return the moment before."""
         moment = self.equipment.injector.now()
         return Injection(moment, moment)
 
-    def hold(self) -> away.Lived:
+    def heal(self) -> None:
+        """Do nothing: it has ended."""
+
+
+class FloodTrial(_Passing):
+    """A flood from one site (R-ISO-MALICE/flood): nothing is failed."""
+
+    def hold(self) -> Lived:
         """Send it; return what the flooded device did with it."""
         return flooding.lived(self.equipment.plan, self.equipment.fleet, self.fault)
 
-    def heal(self) -> None:
-        """Do nothing: it has ended."""
+
+class BooksTrial(_Passing):
+    """An end of OpenADR that is killed among its exchanges (R-EVENT/books)."""
+
+    def hold(self) -> Lived:
+        """Kill it, and return what the books of all ends say."""
+        if self.equipment.course is None:
+            return Lived(doubts=("no event was under way",))
+        return self.equipment.course.killed(self.fault.target)
 
 
 _TRIALS: dict[ElementKind, type[Trial]] = {
@@ -140,6 +158,7 @@ _TRIALS: dict[ElementKind, type[Trial]] = {
     ElementKind.NODE: NodeTrial,
     ElementKind.NETWORK: NetworkTrial,
     ElementKind.FLOOD: FloodTrial,
+    ElementKind.EVENTS: BooksTrial,
 }
 
 

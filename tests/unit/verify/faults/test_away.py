@@ -11,9 +11,10 @@ from heiiki.errors import VaultError, VaultFault
 from heiiki.plan.model import Fault, Network, Plan
 from heiiki.requirements import Result
 from heiiki.verify.faults import away
-from heiiki.verify.faults.away import Lived, lived
+from heiiki.verify.faults.away import lived
 from heiiki.verify.faults.felt import least
 from heiiki.verify.faults.gaps import Measured, row
+from heiiki.verify.faults.lived import Lived
 
 
 class Clock:

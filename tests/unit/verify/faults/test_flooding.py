@@ -13,10 +13,10 @@ from heiiki.plan.model import ElementKind, Fault, Limit, Plan
 from heiiki.report.faults import Gap, is_row
 from heiiki.requirements import Result, Stage
 from heiiki.verify.faults import flooding
-from heiiki.verify.faults.away import Lived
 from heiiki.verify.faults.felt import least
 from heiiki.verify.faults.flooding import Count, flood, judged, lived
 from heiiki.verify.faults.gaps import Measured, row, standing
+from heiiki.verify.faults.lived import Lived
 from heiiki.verify.probes.flood import encoded
 from heiiki.verify.probes.packets import checksum
 

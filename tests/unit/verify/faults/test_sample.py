@@ -24,6 +24,8 @@ def test_the_sample_of_the_worked_example(plan: Plan) -> None:
         "S1-U:b-enb--b-sgw/silent-a",
         "b-edge/bgpd-dead",
         "umeda-bems/vault-flood",
+        "dras/vtn-killed",
+        "umeda-bems/ven-killed",
     ]
 
 
@@ -50,6 +52,11 @@ def test_every_network_failure_mode_and_kind_of_element_is_in_it(plan: Plan) -> 
 def test_one_flood_stands_for_all(plan: Plan) -> None:
     found = [fault.name for fault in sample(plan) if fault.kind is ElementKind.FLOOD]
     assert found == ["umeda-bems/vault-flood"]
+
+
+def test_each_end_of_openadr_is_killed_once_and_after_all_others(plan: Plan) -> None:
+    assert [fault.name for fault in sample(plan)][-2:] == ["dras/vtn-killed", "umeda-bems/ven-killed"]
+    assert [fault.target for fault in plan.faults][-4:] == ["dras", "umeda-bems", "namba-erc", "sakai-bems"]
 
 
 def test_it_depends_on_the_plan_alone_and_not_on_names(plan: Plan) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from heiiki.plan import Plan
 from heiiki.requirements import Result, Verdict
-from heiiki.verify import event
+from heiiki.verify.events import served
 
 VENS = ("umeda-bems", "sakai-bems", "namba-erc")
 
@@ -32,7 +32,7 @@ def judged(
         out = found if isinstance(found, str) else json.dumps(found)
         return {"commands": {"health": {"rc": rc if isinstance(found, str) else 0, "out": out, "err": ""}}}
 
-    found = {one.subject.split()[0]: one for one in event.verdicts(plan, fleet_of(reply), kept)}
+    found = {one.subject.split()[0]: one for one in served.verdicts(plan, fleet_of(reply), kept)}
     return found, asked
 
 
@@ -40,8 +40,8 @@ def judged(
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What would have been waited for, seconds; the patience is over with the second look."""
     found: list[float] = []
-    monkeypatch.setattr(event.time, "sleep", found.append)
-    monkeypatch.setattr(event.time, "monotonic", lambda: 1000.0 * len(found))
+    monkeypatch.setattr(served.time, "sleep", found.append)
+    monkeypatch.setattr(served.time, "monotonic", lambda: 1000.0 * len(found))
     return found
 
 
@@ -56,7 +56,7 @@ def test_a_ven_that_is_registered_and_heard_is_served(
         Result.PASS,
         "registered, and heard by dras",
     )
-    assert (one.measured, one.bound) == (2.0, event.SILENT_S)
+    assert (one.measured, one.bound) == (2.0, 15.0)
     assert {argv[-1] for argv in asked} == {"vtn", "ven"}
     assert slept == []
 

@@ -6,6 +6,7 @@ a VEN may speak to something else, and a VTN that is heard may not get through t
 
 import time
 from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from heiiki.plan.model import Device, Plan
@@ -20,8 +21,8 @@ from heiiki_agent.openadr.places import End
 from heiiki_agent.openadr.statuses import VenStatus, VtnStatus
 
 REQUIREMENT = openadr.REQUIREMENT
-SILENT_S = 30.0
-"""Three polls of a VEN (`heiiki_agent.openadr.vtn.settings`): two may be lost."""
+_POLLS = 5
+"""So many polls of a VEN after it was heard it should have been heard again: four may be lost."""
 PATIENCE_S = 60.0
 _AGAIN_S = 5.0
 _Status = TypeVar("_Status", VtnStatus, VenStatus)
@@ -37,22 +38,62 @@ def vens(plan: Plan) -> tuple[Device, ...]:
     return tuple(device for device in plan.managed() if device.ven is not None)
 
 
-Said = Mapping[str, VtnStatus | VenStatus | str]
-"""The status of each end by its device, or why it is not known."""
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """What the ends say of themselves.
+
+    Attributes:
+        servers: hosts of VTNs.
+        said: the status of each end by its device, or why it is not known.
+        silent_s: how long ago a VEN was heard at most, seconds.
+    """
+
+    servers: Sequence[str]
+    said: Mapping[str, VtnStatus | VenStatus | str]
+    silent_s: float
+
+    def unread(self, name: str) -> list[str]:
+        """Return why it is not known how a VEN is."""
+        return [text for one in (*self.servers, name) if isinstance(text := self.said[one], str)]
+
+    def problems(self, name: str) -> list[str]:
+        """Return what keeps an event from a VEN; of an end that says nothing, why that is not known."""
+        found = [*_of_ven(name, self.said[name])]
+        for server in self.servers:
+            found += self._of_vtn(server, name)
+        return found if self.servers else [*found, "no VTN serves it"]
+
+    def heard_s(self, name: str) -> float:
+        """Return how long ago the VTN that heard a VEN least lately did, seconds."""
+        ages = [one.silent_s(name) for one in map(self.said.get, self.servers) if isinstance(one, VtnStatus)]
+        return max(age for age in ages if age is not None)
+
+    def _of_vtn(self, server: str, name: str) -> Iterator[str]:
+        found = self.said[server]
+        if not isinstance(found, VtnStatus):
+            yield str(found)
+            return
+        yield from (f"{server}: {one.problem}" for one in found.vtns.values() if one.problem)
+        age = found.silent_s(name)
+        if age is None:
+            yield f"{server} has not heard it"
+        elif age > self.silent_s:
+            yield f"{server} has not heard it for {age:.0f} s"
 
 
 def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
     """Yield whether each VEN is served."""
-    served = vens(plan)
+    served = [device.name for device in vens(plan)]
     servers = [device.name for device in plan.managed() if device.vtn is not None]
-    answers = _settled(fleet, servers, [device.name for device in served])
-    said = _statuses(servers, answers)
+    ends, answers = _settled(fleet, servers, served, float(_POLLS * plan.timers.openadr_poll_s))
     kept = {name: keep(f"event/{name}.json", answer.raw) for name, answer in answers.items()}
-    for device in served:
-        yield of_ven(device.name, servers, said, tuple(kept[name] for name in (*servers, device.name)))
+    for name in served:
+        yield _judged(name, ends, tuple(kept[one] for one in (*servers, name)))
 
 
-def _settled(fleet: Fleet, servers: Sequence[str], served: Sequence[str]) -> dict[str, Answer]:
+def _settled(
+    fleet: Fleet, servers: Sequence[str], served: Sequence[str], silent_s: float
+) -> tuple[_Ends, Mapping[str, Answer]]:
     """Ask; a VEN that was just provisioned, or has lost its VTN, has the time to be heard.
 
     What cannot be read is not waited for: the whole check is repeated then.
@@ -61,11 +102,11 @@ def _settled(fleet: Fleet, servers: Sequence[str], served: Sequence[str]) -> dic
     until = time.monotonic() + PATIENCE_S
     while True:
         answers = fleet.ask("read", asked)
-        said = _statuses(servers, answers)
-        readable = not any(isinstance(one, str) for one in said.values())
-        late = readable and any(problems(name, servers, said) for name in served)
+        ends = _Ends(servers, _statuses(servers, answers), silent_s)
+        readable = not any(ends.unread(name) for name in served)
+        late = readable and any(ends.problems(name) for name in served)
         if not late or time.monotonic() > until:
-            return dict(answers)
+            return ends, answers
         time.sleep(_AGAIN_S)
 
 
@@ -73,7 +114,9 @@ def _question(which: End) -> dict[str, Any]:
     return {"commands": {"health": list(openadr.health(which))}}
 
 
-def _statuses(servers: Container[str], answers: Mapping[str, Answer]) -> Said:
+def _statuses(
+    servers: Container[str], answers: Mapping[str, Answer]
+) -> dict[str, VtnStatus | VenStatus | str]:
     return {
         name: _status(VtnStatus, answer) if name in servers else _status(VenStatus, answer)
         for name, answer in answers.items()
@@ -92,25 +135,15 @@ def _status(kind: type[_Status], answer: Answer) -> _Status | str:
         return str(error)
 
 
-def of_ven(name: str, servers: Sequence[str], said: Said, evidence: tuple[Evidence, ...]) -> Verdict:
+def _judged(name: str, ends: _Ends, evidence: tuple[Evidence, ...]) -> Verdict:
     """Return the verdict on one VEN; its figure is how long ago it was heard, seconds."""
-    unread = [text for one in (*servers, name) if isinstance(text := said[one], str)]
-    if unread:
+    if unread := ends.unread(name):
         return unknown(REQUIREMENT, subject(name), summarise(unread), evidence)
-    if wrong := problems(name, servers, said):
+    if wrong := ends.problems(name):
         return live(REQUIREMENT, subject(name), Result.FAIL, summarise(wrong), evidence)
-    ages = [one.silent_s(name) for one in map(said.get, servers) if isinstance(one, VtnStatus)]
-    figure = (max(age for age in ages if age is not None), SILENT_S, "s ago")
-    reason = f"registered, and heard by {', '.join(servers)}"
+    figure = (ends.heard_s(name), ends.silent_s, "s ago")
+    reason = f"registered, and heard by {', '.join(ends.servers)}"
     return live(REQUIREMENT, subject(name), Result.PASS, reason, evidence, figure=figure)
-
-
-def problems(name: str, servers: Sequence[str], said: Said) -> list[str]:
-    """Return what keeps an event from a VEN; of an end that says nothing, why that is not known."""
-    found = [*_of_ven(name, said[name])]
-    for server in servers:
-        found += _of_vtn(server, name, said[server])
-    return found if servers else [*found, "no VTN serves it"]
 
 
 def _of_ven(name: str, own: VtnStatus | VenStatus | str) -> Iterator[str]:
@@ -120,15 +153,3 @@ def _of_ven(name: str, own: VtnStatus | VenStatus | str) -> Iterator[str]:
         yield f"{name}: {own.problem}"
     elif own.ven_id != name:
         yield f"{name} is registered as {own.ven_id or 'no VEN'}"
-
-
-def _of_vtn(server: str, name: str, found: VtnStatus | VenStatus | str) -> Iterator[str]:
-    if not isinstance(found, VtnStatus):
-        yield str(found)
-        return
-    yield from (f"{server}: {one.problem}" for one in found.vtns.values() if one.problem)
-    age = found.silent_s(name)
-    if age is None:
-        yield f"{server} has not heard it"
-    elif age > SILENT_S:
-        yield f"{server} has not heard it for {age:.0f} s"

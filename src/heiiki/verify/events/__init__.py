@@ -1,0 +1,1 @@
+"""R-EVENT: demand-response events, and whether any is lost or doubled."""

@@ -1,0 +1,218 @@
+"""R-EVENT/books, live: events are on their way while elements fail, and no end loses or doubles one.
+
+At each fault an event goes to every site, lower, higher and by level in turn. In the end, and when several
+are live, what all have answered is cancelled, which they must answer as well. Then an end's program is killed
+in the middle of its exchanges, and the books of VTN, VENs and resources are compared
+(`heiiki.verify.events.books`).
+"""
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from random import SystemRandom
+from typing import TypeVar
+
+from heiiki.dispatch import Desk, Order, served, server
+from heiiki.errors import HeiikiError
+from heiiki.plan.model import Plan
+from heiiki.render import openadr
+from heiiki.transport import Transport
+from heiiki.verify.events.books import Compared, compared
+from heiiki.verify.faults.lived import Lived
+from heiiki.verify.fleet import Answer, Fleet
+from heiiki.verify.verdicts import summarise
+from heiiki_agent import config
+from heiiki_agent.errors import AgentError
+from heiiki_agent.openadr.books import VenBook, VtnBook
+from heiiki_agent.openadr.places import End, unit
+
+KILLS = 3
+"""How often a program is killed, each time just after another event was sent."""
+PATIENCE_S = 90.0
+"""How long an end that was away may take to come back and say what it has: several polls of ten seconds."""
+_VTN_BACK_S = 20.0
+_AGAIN_S = 2.0
+_LATER_S = 2.0
+_MOST_OPEN = 4
+"""Events that are live at once, before those that are answered are cancelled."""
+_ORDERS = (("LOAD_DISPATCH", "setpoint", -5.0), ("LOAD_DISPATCH", "setpoint", 5.0), ("SIMPLE", "level", 1.0))
+
+_Book = TypeVar("_Book", VtnBook, VenBook)
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What the books of the ends say of each VEN, why others cannot be read, and the raw answers."""
+
+    found: Mapping[str, Compared]
+    unread: Mapping[str, str]
+    answers: Mapping[str, Answer]
+
+    @property
+    def pending(self) -> bool:
+        """An end has yet to say or to confirm something."""
+        return bool(self.unread) or any(one.pending for one in self.found.values())
+
+    @property
+    def agree(self) -> bool:
+        """Everything is there, and there once."""
+        return not self.pending and not any(one.lost or one.doubled for one in self.found.values())
+
+
+class Course:
+    """The events of one verification: sent while elements fail, answered, cancelled, and compared."""
+
+    def __init__(self, plan: Plan, fleet: Fleet, transport: Transport) -> None:
+        """Send events to every site of `plan`.
+
+        Raises:
+            HeiikiError: the service has no VTN.
+        """
+        self._fleet, self._transport = fleet, transport
+        self._desk, self._host, self._sites = Desk(plan, transport), server(plan).name, served(plan)
+        now = datetime.now(UTC)
+        self._prefix, self._since = f"verify-{now:%Y%m%dT%H%M%S}-", f"{now:%Y-%m-%dT%H:%M:%S.%fZ}"
+        self._sent = 0
+        self._open: list[str] = []
+        self._failed: list[str] = []
+        self._troubles: list[str] = []
+
+    def accompany(self, fault: str) -> None:
+        """Have an event under way while an element fails."""
+        self._failed.append(fault)
+        if len(self._open) >= _MOST_OPEN:
+            self._attempt(self._cancel_answered)
+        self._attempt(self._send)
+
+    def killed(self, device: str) -> Lived:
+        """Kill the program of one end in the middle of its exchanges; its unit starts it again.
+
+        Returns what the books say afterwards: of a VEN its own, of the VTN those of all its VENs.
+        """
+        end: End = "vtn" if device == self._host else "ven"
+        random = SystemRandom()
+        for _ in range(KILLS):
+            self._attempt(self._send)
+            time.sleep(random.uniform(0, _LATER_S))
+            done = self._transport.run(device, ("systemctl", "kill", "--signal=KILL", unit(end)))
+            if done.rc != 0:
+                self._troubles.append(f"{device}: {unit(end)} cannot be killed: {done.text.strip()}")
+        self._attempt(self._finish)
+        vens = tuple(self._sites.values()) if end == "vtn" else (device,)
+        return self._lived(self._settled(), vens)
+
+    def end(self) -> None:
+        """Cancel what is left, whether or not it was answered."""
+        with suppress(HeiikiError):
+            self._cancel(tuple(self._open))
+        self._open = []
+
+    def _attempt(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except HeiikiError as error:
+            self._troubles.append(str(error))
+
+    def _send(self) -> None:
+        """Send the next event. The same order again changes nothing, so it can be sent until it is taken."""
+        signal, kind, value = _ORDERS[self._sent % len(_ORDERS)]
+        name, start = f"{self._prefix}{self._sent}", datetime.now(UTC) + timedelta(hours=1)
+        order = Order(name, tuple(self._sites), start.isoformat(), "PT1H", value, signal, kind)
+        self._sent += 1
+        self._open.append(name)
+        _patiently(lambda: self._desk.send(order))
+
+    def _cancel_answered(self) -> None:
+        if self._open:
+            found = _patiently(lambda: self._desk.show(*self._open))
+            self._cancel([one.event_id for one in found if not one.missing])
+
+    def _cancel(self, names: Collection[str]) -> None:
+        if names:
+            _patiently(lambda: self._desk.cancel(*names))
+            self._open = [name for name in self._open if name not in names]
+
+    def _finish(self) -> None:
+        """Wait until all is answered, and cancel it."""
+        until = time.monotonic() + PATIENCE_S
+        while self._open and time.monotonic() < until:
+            self._cancel_answered()
+            time.sleep(_AGAIN_S if self._open else 0)
+
+    def _settled(self) -> _Reading:
+        """Read all books until they agree; what is wrong in two readings running is no message on its way."""
+        until, before = time.monotonic() + PATIENCE_S, None
+        while True:
+            reading = self._read()
+            stands = not reading.pending and reading.found == before
+            if reading.agree or stands or time.monotonic() > until:
+                return reading
+            before = reading.found
+            time.sleep(_AGAIN_S)
+
+    def _read(self) -> _Reading:
+        ends: dict[str, End] = {self._host: "vtn", **dict.fromkeys(self._sites.values(), "ven")}
+        questions = {
+            name: {"commands": {"book": list(openadr.book(end, self._prefix, self._since))}}
+            for name, end in ends.items()
+        }
+        answers = self._fleet.ask("read", questions)
+        vtn, found, unread = _parsed(VtnBook, answers[self._host]), {}, {}
+        for name in self._sites.values():
+            ven = _parsed(VenBook, answers[name])
+            if isinstance(vtn, VtnBook) and isinstance(ven, VenBook):
+                found[name] = compared(name, vtn, ven)
+            else:
+                unread[name] = summarise([one for one in (vtn, ven) if isinstance(one, str)])
+        return _Reading(found, unread, answers)
+
+    def _lived(self, reading: _Reading, vens: Sequence[str]) -> Lived:
+        found = {ven: reading.found[ven] for ven in vens if ven in reading.found}
+        return Lived(
+            wrong=tuple(f"{ven}: {what}" for ven, one in found.items() for what in (*one.lost, *one.doubled)),
+            doubts=(
+                *(reading.unread[ven] for ven in vens if ven in reading.unread),
+                *(f"{ven}: {what}" for ven, one in found.items() for what in one.pending),
+                *self._troubles,
+            ),
+            notes={name: answer.raw.decode(errors="replace") for name, answer in reading.answers.items()},
+            said=self._said(found.values()),
+        )
+
+    def _said(self, found: Collection[Compared]) -> str:
+        versions, acts, reports = (
+            sum(getattr(one, what) for one in found) for what in ("versions", "acts", "reports")
+        )
+        same = f"{versions} versions of events, {acts} actions and {reports} reports"
+        before = f", faults before it: {len(self._failed)}" if self._failed else ""
+        return f"killed {KILLS} times{before}; {same}, each once in every book"
+
+
+def _patiently(work: Callable[[], _T]) -> _T:
+    """Do something at the VTN, which may be starting again."""
+    until = time.monotonic() + _VTN_BACK_S
+    while True:
+        try:
+            return work()
+        except HeiikiError:
+            if time.monotonic() > until:
+                raise
+        time.sleep(_AGAIN_S)
+
+
+def _parsed(kind: type[_Book], answer: Answer) -> _Book | str:
+    """Return a book, or why it cannot be read."""
+    if answer.error:
+        return answer.error
+    told = answer.data["commands"]["book"]
+    if told["rc"] != 0:
+        return f"{answer.device}: {(told['out'] + told['err']).strip()[:200] or 'it says nothing'}"
+    try:
+        book = config.parse(kind, told["out"], answer.device)
+    except AgentError as error:
+        return str(error)
+    problem = getattr(book, "problem", None)
+    return f"{answer.device}: {problem}" if problem else book

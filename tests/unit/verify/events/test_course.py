@@ -1,0 +1,158 @@
+"""What is told of events that were under way while an end was killed."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from heiiki.plan import Plan
+from heiiki.transport import Completed
+from heiiki.verify.events import course
+from heiiki.verify.events.course import Course
+from heiiki_agent.openadr.books import Act, Answer, Done, Taken, VenBook, Version, VtnBook
+
+VENS = ("umeda-bems", "sakai-bems", "namba-erc")
+AT = "2026-04-01T09:00:00.000000Z"
+
+
+class Host:
+    """The DRAS with its VTN: takes orders, and every VEN answers all of them at once."""
+
+    def __init__(self) -> None:
+        self.versions: dict[str, int] = {}
+        self.killed: list[str] = []
+        self.refuses_kill = ""
+        self.away = 0
+
+    def run(self, device: str, argv: tuple[str, ...], **how: Any) -> Completed:
+        if "operate" not in argv:
+            self.killed.append(f"{device} {argv[-1]}")
+            return Completed(1 if self.refuses_kill else 0, self.refuses_kill.encode(), b"")
+        if self.away:
+            self.away -= 1
+            return Completed(1, b"", b"the VTN does not answer")
+        _, _, _, method, *paths = argv
+        ordered = [json.loads(how["stdin"])["event_id"]] if method == "POST" else []
+        lines = [self.told(method, name) for name in ordered or [path.rpartition("/")[2] for path in paths]]
+        return Completed(0, "\n".join(lines).encode(), b"")
+
+    def told(self, method: str, name: str) -> str:
+        self.versions[name] = 1 if method == "DELETE" else self.versions.get(name, 0)
+        vens = [{"ven_id": ven, "opt": "optIn", "acknowledged": True} for ven in VENS]
+        return json.dumps({"event_id": name, "modification": 0, "status": "far", "vens": vens})
+
+    def names(self) -> list[tuple[str, int]]:
+        return [(name, number) for name, last in self.versions.items() for number in range(last + 1)]
+
+    def vtn(self) -> VtnBook:
+        versions = [
+            Version(
+                event_id=name,
+                modification=number,
+                created=AT,
+                cancelled=number == 1,
+                test=False,
+                vens=VENS,
+            )
+            for name, number in self.names()
+        ]
+        answers = [
+            Taken(ven_id=ven, event_id=name, modification=number, opt="optIn", received=AT)
+            for name, number in self.names()
+            for ven in VENS
+        ]
+        return VtnBook(versions=tuple(versions), answers=tuple(answers), reports=())
+
+    def ven(self, doing: int = 1) -> VenBook:
+        kinds = [(name, number, ("perform", "withdraw")[number]) for name, number in self.names()]
+        return VenBook(
+            answers=tuple(
+                Answer(event_id=name, modification=number, opt="optIn", queued=AT, state="done")
+                for name, number, _ in kinds
+            ),
+            acts=tuple(
+                Act(key=f"{name}/{number}", event_id=name, modification=number, kind=kind, done=True)
+                for name, number, kind in kinds
+            ),
+            reports=(),
+            done=tuple(
+                Done(key=f"{name}/{number}", kind=kind, event_id=name, at=1.0)
+                for name, number, kind in kinds
+                for _ in range(doing)
+            ),
+            problem=None,
+        )
+
+
+@pytest.fixture(autouse=True)
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What would have been waited for, seconds; it passes on the clock."""
+    found: list[float] = []
+    monkeypatch.setattr(course.time, "sleep", found.append)
+    monkeypatch.setattr(course.time, "monotonic", lambda: sum(found))
+    return found
+
+
+def begun(plan: Plan, fleet_of: Any, host: Host, doing: int = 1, problem: str = "") -> Course:
+    def reply(device: str, _probe: str, _parameters: Any) -> dict[str, Any]:
+        book = host.vtn() if device == "dras" else host.ven(doing if device == "umeda-bems" else 1)
+        told = asdict(book) | ({"problem": problem} if device == "umeda-bems" and problem else {})
+        return {"commands": {"book": {"rc": 0, "out": json.dumps(told), "err": ""}}}
+
+    return Course(plan, fleet_of(reply), host)  # type: ignore[arg-type]
+
+
+def test_an_end_that_was_killed_and_lost_nothing(plan: Plan, fleet_of: Any) -> None:
+    host = Host()
+    events = begun(plan, fleet_of, host)
+    events.accompany("a-p1/kill")
+    found = events.killed("umeda-bems")
+    assert host.killed == ["umeda-bems heiiki-openadr-ven"] * course.KILLS
+    assert set(host.versions.values()) == {1}, "all are cancelled"
+    assert (found.wrong, found.doubts) == ((), ())
+    assert found.said == (
+        "killed 3 times, faults before it: 1; 8 versions of events, 8 actions and 0 reports, "
+        "each once in every book"
+    )
+
+
+def test_what_one_site_doubles_is_told_in_its_row_and_in_that_of_the_vtn(plan: Plan, fleet_of: Any) -> None:
+    wrong = {
+        device: begun(plan, fleet_of, Host(), doing=2).killed(device).wrong
+        for device in ("umeda-bems", "sakai-bems", "dras")
+    }
+    assert all(one.endswith("2 times at the resource") for one in wrong["umeda-bems"])
+    assert len(wrong["umeda-bems"]) == 2 * course.KILLS
+    assert wrong["sakai-bems"] == ()
+    assert len(wrong["dras"]) == len(wrong["umeda-bems"])
+
+
+def test_a_book_that_cannot_be_read_and_a_program_that_cannot_be_killed_are_doubts(
+    plan: Plan, fleet_of: Any
+) -> None:
+    host = Host()
+    host.refuses_kill = "no such unit"
+    found = begun(plan, fleet_of, host, problem="the resource keeps no book").killed("umeda-bems")
+    assert found.wrong == ()
+    assert "umeda-bems: the resource keeps no book" in found.doubts
+    assert "umeda-bems: heiiki-openadr-ven cannot be killed: no such unit" in found.doubts
+
+
+def test_an_order_is_sent_until_the_vtn_is_back(plan: Plan, fleet_of: Any) -> None:
+    host = Host()
+    host.away = 3
+    found = begun(plan, fleet_of, host).killed("dras")
+    assert found.doubts == ()
+    host.away = 10_000
+    found = begun(plan, fleet_of, host).killed("dras")
+    assert "dras: the VTN does not answer" in found.doubts
+
+
+def test_what_is_left_is_cancelled_at_the_end(plan: Plan, fleet_of: Any) -> None:
+    host = Host()
+    events = begun(plan, fleet_of, host)
+    events.accompany("a-p1/kill")
+    assert set(host.versions.values()) == {0}
+    events.end()
+    assert set(host.versions.values()) == {1}
