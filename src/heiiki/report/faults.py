@@ -71,6 +71,23 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One step of an event on its way, at one site.
+
+    Attributes:
+        at: seconds since the event was ordered, each by the clock of the device that noted it.
+        source, target: who did it, and to whom; the same, where no other took part.
+        what: such as ``event`` or ``optIn``.
+    """
+
+    site: str
+    at: float
+    source: str
+    target: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
     """When a row was measured, and of what.
 
@@ -103,6 +120,7 @@ class FaultRow:
         origin: when and of what it was measured; None when it was not.
         evidence: what it rests on.
         program: the program that was failed, or the service concerned; empty where it was all of it.
+        steps: of the last event that was under way, at each site that the row is about.
     """
 
     target: str
@@ -118,6 +136,7 @@ class FaultRow:
     origin: Origin | None = None
     evidence: tuple[Evidence, ...] = ()
     program: str = ""
+    steps: tuple[Step, ...] = ()
 
     @property
     def name(self) -> str:

@@ -30,6 +30,7 @@ from heiiki.report.fingerprint import Fingerprint
 from heiiki.report.header import Header
 from heiiki.report.junit import write_junit
 from heiiki.report.picture import KEY, draw
+from heiiki.report.sequence import sequences
 from heiiki.report.store import flaw, is_inside, substantiated, write_owned
 from heiiki.report.table import NOT_EXAMINED, SEVERITY, Matrix, matrix
 from heiiki.report.timeline import timeline
@@ -187,6 +188,7 @@ def page(
         "figures": _key_figures(table),
         "picture": draw(plan, verdicts),
         "timeline": timeline(plan, faults, verdicts),
+        "sequences": sequences(faults),
         "budgets": tuple(v for v in verdicts if (v.requirement, v.stage) == (REQUIREMENT, Stage.DESIGN)),
         "delays": tuple(_delay(verdict) for verdict in verdicts if _is_delay(verdict)),
         "negatives": tuple(s for s in sections if s.requirement in _NEGATIVE and s.stage is Stage.LIVE),

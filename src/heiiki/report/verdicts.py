@@ -10,7 +10,7 @@ from typing import Any
 from heiiki.errors import EvidenceError
 from heiiki.plan.model import FailureMode, Plan
 from heiiki.report.ageing import Present
-from heiiki.report.faults import GAP_BOUND_S, FaultRow, Gap, Origin, merge_rows
+from heiiki.report.faults import GAP_BOUND_S, FaultRow, Gap, Origin, Step, merge_rows
 from heiiki.report.fingerprint import Fingerprint
 from heiiki.report.header import Header, Totals
 from heiiki.report.store import write_owned
@@ -222,6 +222,7 @@ def _row(row: dict[str, Any]) -> FaultRow:
         "voided": tuple(row["voided"]),
         "origin": Origin(**row["origin"]) if row.get("origin") else None,
         "evidence": tuple(Evidence(**item) for item in row.get("evidence", ())),
+        "steps": tuple(Step(**step) for step in row.get("steps", ())),
     }
     return FaultRow(**(row | typed))
 

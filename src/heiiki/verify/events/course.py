@@ -18,8 +18,10 @@ from heiiki.dispatch import Desk, Order, served, server
 from heiiki.errors import HeiikiError
 from heiiki.plan.model import Plan
 from heiiki.render import openadr
+from heiiki.report.faults import Step
 from heiiki.transport import Transport
 from heiiki.verify.events.books import Compared, compared
+from heiiki.verify.events.steps import steps
 from heiiki.verify.faults.lived import Lived
 from heiiki.verify.fleet import Answer, Fleet
 from heiiki.verify.verdicts import summarise
@@ -45,9 +47,10 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What the books of the ends say of each VEN, why others cannot be read, and the raw answers."""
+    """What the books say of each VEN and of its last event, why some cannot be read, and the raw answers."""
 
     found: Mapping[str, Compared]
+    steps: Mapping[str, tuple[Step, ...]]
     unread: Mapping[str, str]
     answers: Mapping[str, Answer]
 
@@ -160,14 +163,15 @@ class Course:
             for name, end in ends.items()
         }
         answers = self._fleet.ask("read", questions)
-        vtn, found, unread = _parsed(VtnBook, answers[self._host]), {}, {}
-        for name in self._sites.values():
+        vtn, found, way, unread = _parsed(VtnBook, answers[self._host]), {}, {}, {}
+        for site, name in self._sites.items():
             ven = _parsed(VenBook, answers[name])
             if isinstance(vtn, VtnBook) and isinstance(ven, VenBook):
                 found[name] = compared(name, vtn, ven)
+                way[name] = steps(site, self._host, name, vtn, ven)
             else:
                 unread[name] = summarise([one for one in (vtn, ven) if isinstance(one, str)])
-        return _Reading(found, unread, answers)
+        return _Reading(found, way, unread, answers)
 
     def _lived(self, reading: _Reading, vens: Sequence[str]) -> Lived:
         found = {ven: reading.found[ven] for ven in vens if ven in reading.found}
@@ -180,6 +184,7 @@ class Course:
             ),
             notes={name: answer.raw.decode(errors="replace") for name, answer in reading.answers.items()},
             said=self._said(found.values()),
+            steps=tuple(step for ven in vens for step in reading.steps.get(ven, ())),
         )
 
     def _said(self, found: Collection[Compared]) -> str:

@@ -214,6 +214,7 @@ def row(fault: Fault, last: Measured, voided: Sequence[float], least: Least) -> 
         gaps=() if last.stalls else last.gaps,
         voided=tuple(voided),
         spread_s=last.spread_s,
+        steps=last.lived.steps,
     )
 
 

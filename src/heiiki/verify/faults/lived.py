@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from heiiki.report.faults import Step
+
 
 @dataclass(frozen=True, slots=True)
 class Lived:
@@ -14,9 +16,11 @@ class Lived:
         doubts: what could not be tried.
         notes: the raw answers, for evidence.
         said: what a pass states of it.
+        steps: of an event that was under way.
     """
 
     wrong: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     notes: Mapping[str, Any] | None = None
     said: str = ""
+    steps: tuple[Step, ...] = ()

@@ -1,11 +1,13 @@
 """The books of a VTN, a VEN and its resource: what is lost, doubled or pending, and how each is told."""
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from heiiki.verify.events.books import compared
+from heiiki.verify.events.steps import steps
 from heiiki_agent.openadr.books import Act, Answer, Done, Received, Sent, Taken, VenBook, Version, VtnBook
 
 VEN, OTHER = "umeda-bems", "sakai-bems"
@@ -145,6 +147,35 @@ def test_what_books_say_of_one_another(
     assert bool(lost) == bool(found.lost)
     assert bool(doubled) <= bool(found.doubled)
     assert bool(pending) == bool(found.pending)
+
+
+def test_the_way_of_the_last_event_from_the_order_to_the_last_confirmation() -> None:
+    def at(second: float) -> str:
+        return f"2026-04-01T09:00:{second:09.6f}Z"
+
+    vtn = replace(
+        VTN,
+        versions=(replace(version(0), created=at(0)), replace(version(1, cancelled=True), created=at(5))),
+        answers=(replace(taken(0), received=at(2)), replace(taken(1), received=at(8)), taken(0, OTHER)),
+    )
+    zero = datetime.fromisoformat(at(0)).timestamp()
+    ven = replace(
+        HERE,
+        answers=(replace(answer(0), queued=at(1.5)), replace(answer(1), queued=at(7))),
+        done=(replace(done("perform"), at=zero + 2.25), replace(done("withdraw"), at=zero + 7.5)),
+    )
+    found = steps("umeda", "dras", VEN, vtn, ven)
+    assert [(one.at, one.source, one.target, one.what) for one in found] == [
+        (0.0, "dras", "dras", "ordered"),
+        (1.5, "dras", VEN, "event"),
+        (2.0, VEN, "dras", "optIn"),
+        (2.25, VEN, "resource", "perform"),
+        (5.0, "dras", "dras", "cancelled"),
+        (7.0, "dras", VEN, "cancellation"),
+        (7.5, VEN, "resource", "withdraw"),
+        (8.0, VEN, "dras", "acknowledged"),
+    ]
+    assert steps("umeda", "dras", "another", vtn, ven) == ()
 
 
 def test_an_event_that_is_declined_is_not_done() -> None:

@@ -111,6 +111,8 @@ def test_an_end_that_was_killed_and_lost_nothing(plan: Plan, fleet_of: Any) -> N
     assert host.killed == ["umeda-bems heiiki-openadr-ven"] * course.KILLS
     assert set(host.versions.values()) == {1}, "all are cancelled"
     assert (found.wrong, found.doubts) == ((), ())
+    assert {step.site for step in found.steps} == {"umeda"}
+    assert [step.what for step in found.steps if step.source == step.target] == ["ordered", "cancelled"]
     assert found.said == (
         "killed 3 times, faults before it: 1; 8 versions of events, 8 actions and 0 reports, "
         "each once in every book"
