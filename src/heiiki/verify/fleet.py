@@ -6,12 +6,15 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from heiiki.errors import HeiikiError, TransportError
 from heiiki.transport.base import Completed, Transport
 from heiiki.verify.probes import program
+from heiiki_agent import config
+from heiiki_agent.errors import AgentError
 
+_Told = TypeVar("_Told")
 _MOST_THREADS = 512
 _LOG = logging.getLogger(__name__)
 
@@ -52,6 +55,19 @@ class Answer:
     data: Mapping[str, Any]
     error: str
     raw: bytes
+
+
+def told(kind: type[_Told], answer: Answer, command: str) -> _Told | str:
+    """Return what a command of probe ``read`` printed as JSON, as a `kind`; or why it cannot be read."""
+    if answer.error:
+        return answer.error
+    done = answer.data["commands"][command]
+    if done["rc"] != 0:
+        return f"{answer.device}: {(done['out'] + done['err']).strip()[:200] or 'it says nothing'}"
+    try:
+        return config.parse(kind, done["out"], answer.device)
+    except AgentError as error:
+        return str(error)
 
 
 class Fleet:

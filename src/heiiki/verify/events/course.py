@@ -23,10 +23,8 @@ from heiiki.transport import Transport
 from heiiki.verify.events.books import Compared, compared
 from heiiki.verify.events.steps import steps
 from heiiki.verify.faults.lived import Lived
-from heiiki.verify.fleet import Answer, Fleet
+from heiiki.verify.fleet import Answer, Fleet, told
 from heiiki.verify.verdicts import summarise
-from heiiki_agent import config
-from heiiki_agent.errors import AgentError
 from heiiki_agent.openadr.books import VenBook, VtnBook
 from heiiki_agent.openadr.places import End, unit
 
@@ -210,14 +208,6 @@ def _patiently(work: Callable[[], _T]) -> _T:
 
 def _parsed(kind: type[_Book], answer: Answer) -> _Book | str:
     """Return a book, or why it cannot be read."""
-    if answer.error:
-        return answer.error
-    told = answer.data["commands"]["book"]
-    if told["rc"] != 0:
-        return f"{answer.device}: {(told['out'] + told['err']).strip()[:200] or 'it says nothing'}"
-    try:
-        book = config.parse(kind, told["out"], answer.device)
-    except AgentError as error:
-        return str(error)
+    book = told(kind, answer, "book")
     problem = getattr(book, "problem", None)
     return f"{answer.device}: {problem}" if problem else book

@@ -7,16 +7,14 @@ a VEN may speak to something else, and a VTN that is heard may not get through t
 import time
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from heiiki.plan.model import Device, Plan
 from heiiki.render import openadr
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
-from heiiki.verify.fleet import Answer, Fleet
+from heiiki.verify.fleet import Answer, Fleet, told
 from heiiki.verify.verdicts import Keep, live, summarise, unknown
-from heiiki_agent import config
-from heiiki_agent.errors import AgentError
 from heiiki_agent.openadr.places import End
 from heiiki_agent.openadr.statuses import VenStatus, VtnStatus
 
@@ -25,7 +23,6 @@ _POLLS = 5
 """So many polls of a VEN after it was heard it should have been heard again: four may be lost."""
 PATIENCE_S = 60.0
 _AGAIN_S = 5.0
-_Status = TypeVar("_Status", VtnStatus, VenStatus)
 
 
 def subject(device: str) -> str:
@@ -118,21 +115,9 @@ def _statuses(
     servers: Container[str], answers: Mapping[str, Answer]
 ) -> dict[str, VtnStatus | VenStatus | str]:
     return {
-        name: _status(VtnStatus, answer) if name in servers else _status(VenStatus, answer)
+        name: told(VtnStatus, answer, "health") if name in servers else told(VenStatus, answer, "health")
         for name, answer in answers.items()
     }
-
-
-def _status(kind: type[_Status], answer: Answer) -> _Status | str:
-    if answer.error:
-        return answer.error
-    told = answer.data["commands"]["health"]
-    if told["rc"] != 0:
-        return f"{answer.device}: {(told['out'] + told['err']).strip()[:200] or 'it says nothing'}"
-    try:
-        return config.parse(kind, told["out"], answer.device)
-    except AgentError as error:
-        return str(error)
 
 
 def _judged(name: str, ends: _Ends, evidence: tuple[Evidence, ...]) -> Verdict:
