@@ -28,8 +28,13 @@ def digest(message: Message) -> str:
 
 
 def report_body(report: Report) -> bytes:
-    """Return a report as it is kept, whatever message brought it; its SHA-256 tells it from every other."""
+    """Return a report as it is kept, whatever message brought it."""
     return encode(UpdateReport(request_id="", reports=(report,)))
+
+
+def report_digest(body: bytes) -> str:
+    """Return what tells a report from every other, of its body as it is kept."""
+    return hashlib.sha256(body).hexdigest()
 
 
 def packed(one: Event) -> bytes:

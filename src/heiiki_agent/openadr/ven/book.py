@@ -1,6 +1,5 @@
 """The program `ven-book`: what a VEN and its resource have kept of some events, and of newer reports."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 
 from heiiki_agent import config
@@ -8,7 +7,7 @@ from heiiki_agent.openadr.asked import asked, say
 from heiiki_agent.openadr.books import Act, Answer, Done, Sent, VenBook
 from heiiki_agent.openadr.codec import decode
 from heiiki_agent.openadr.database import Database, OthersDatabase, Row
-from heiiki_agent.openadr.kept import report_body, stored
+from heiiki_agent.openadr.kept import report_body, report_digest, stored
 from heiiki_agent.openadr.messages import CreatedEvent, UpdateReport
 from heiiki_agent.openadr.ven.cli import Settings
 from heiiki_agent.openadr.ven.events import key_of
@@ -80,5 +79,5 @@ def _reports(database: Database, since: str) -> Iterator[Sent]:
         assert isinstance(message, UpdateReport)  # noqa: S101
         for one in message.reports:
             if (created := stored(one.created)) >= since:
-                digest = hashlib.sha256(report_body(one)).hexdigest()
+                digest = report_digest(report_body(one))
                 yield Sent(created=created, digest=digest, state=row["state"])

@@ -1,10 +1,9 @@
 """Service EiReport (OpenADR 2.0b, report): what VENs offer is asked for, and each report is kept once."""
 
-import hashlib
 from datetime import timedelta
 
 from heiiki_agent.openadr.errors import Code, Refused
-from heiiki_agent.openadr.kept import new_id, report_body, stored
+from heiiki_agent.openadr.kept import new_id, report_body, report_digest, stored
 from heiiki_agent.openadr.messages import (
     CanceledReport,
     CreatedReport,
@@ -82,7 +81,7 @@ def _keep(context: Context, ven_id: str, report: Report) -> None:
         ven_id,
         report.request_id,
         stored(report.created),
-        hashlib.sha256(body).hexdigest(),
+        report_digest(body),
         body,
         context.stamp(),
     )
