@@ -9,9 +9,9 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from heiiki_agent.errors import AgentError
 
@@ -28,41 +28,78 @@ _TRACKING, _AUTHDATA, _SOURCE = 14, 10, 10
 """Fields of a line of each, in chrony 4."""
 
 
-def status() -> dict[str, Any]:
-    """Return what chronyd says: whether and how well the clock is synchronised, and each source.
+@dataclass(frozen=True, kw_only=True)
+class ClockSource:
+    """One source of time.
 
-    Returns:
-        `synchronised`; `offset_s`, how far the clock is from the time of its source, as it is now;
-        `error_s`, by how much that may be wrong (half of the root delay and the root dispersion, RFC 5905
-        11.2); `stratum`; `source`, the one it follows; `sources`, of each its address, number of its key or
-        0, state, and whether its last poll was answered.
+    Attributes:
+        address: of the server.
+        key: number of its key; 0: none.
+        state: as chronyc shows it, ``*`` for the one that is followed.
+        answered: whether its last poll was.
+    """
+
+    address: str
+    key: int
+    state: str
+    answered: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClockStatus:
+    """What chronyd says of this device's clock.
+
+    Attributes:
+        synchronised: it follows a source.
+        offset_s: how far the clock is from the time of its source, as it is now, seconds.
+        error_s: by how much that may be wrong, seconds: half of the root delay and the root dispersion
+            (RFC 5905 11.2).
+        stratum: how many servers there are up to a reference clock.
+        source: address of the one that it follows; None: none.
+        sources: all of them.
+    """
+
+    synchronised: bool
+    offset_s: float
+    error_s: float
+    stratum: int
+    source: str | None
+    sources: tuple[ClockSource, ...]
+
+    @property
+    def off_s(self) -> float:
+        """How far the clock may be from the time of its source, seconds."""
+        return abs(self.offset_s) + self.error_s
+
+
+def status() -> ClockStatus:
+    """Return what chronyd says.
 
     Raises:
-        AgentError: chronyd does not answer, or not as it should.
+        AgentError: it does not answer, or not as it should.
     """
     try:
         (tracking,) = _said("tracking", _TRACKING)
         numbers = {row[0]: int(row[2]) for row in _said("authdata", _AUTHDATA)}
-        sources = [_source(row, numbers) for row in _said("sources", _SOURCE)]
-        return {
-            "synchronised": tracking[13] != NOT_SYNCHRONISED,
-            "offset_s": float(tracking[4]),
-            "error_s": float(tracking[10]) / 2 + float(tracking[11]),
-            "stratum": int(tracking[2]),
-            "source": tracking[1],
-            "sources": sources,
-        }
+        return ClockStatus(
+            synchronised=tracking[13] != NOT_SYNCHRONISED,
+            offset_s=float(tracking[4]),
+            error_s=float(tracking[10]) / 2 + float(tracking[11]),
+            stratum=int(tracking[2]),
+            source=tracking[1] or None,
+            sources=tuple(_source(row, numbers) for row in _said("sources", _SOURCE)),
+        )
     except (ValueError, IndexError) as error:
         raise AgentError(f"chronyc: cannot be read: {error}") from error
 
 
-def _source(row: list[str], numbers: dict[str, int]) -> dict[str, Any]:
-    return {
-        "address": row[2],
-        "key": numbers.get(row[2], 0),
-        "state": row[1],
-        "answered": bool(int(row[5], 8) & 1),
-    }
+def _source(row: list[str], numbers: dict[str, int]) -> ClockSource:
+    return ClockSource(
+        address=row[2],
+        key=numbers.get(row[2], 0),
+        state=row[1],
+        answered=bool(int(row[5], 8) & 1),
+    )
 
 
 def ask() -> None:
@@ -148,7 +185,7 @@ def wait(
 def _synchronised() -> bool:
     try:
         ask()
-        return bool(status()["synchronised"])
+        return status().synchronised
     except AgentError:
         return False
 
@@ -161,7 +198,7 @@ def main(arguments: Sequence[str]) -> int:
     if action == "ask":
         ask()
     if action != "wait":
-        print(json.dumps(status()))
+        print(json.dumps(asdict(status())))
         return 0
 
     def say(text: str) -> None:

@@ -2,7 +2,8 @@
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,13 +58,26 @@ class Answer:
     raw: bytes
 
 
+Parameters = Mapping[str, Mapping[str, Any]]
+"""What a probe is given on each device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """How often devices are asked that are not right yet: so many times at most, so many seconds between."""
+
+    most: int
+    every_s: float = 0.0
+
+
 def told(kind: type[_Told], answer: Answer, command: str) -> _Told | str:
     """Return what a command of probe ``read`` printed as JSON, as a `kind`; or why it cannot be read."""
     if answer.error:
         return answer.error
-    done = answer.data["commands"][command]
-    if done["rc"] != 0:
-        return f"{answer.device}: {(done['out'] + done['err']).strip()[:200] or 'it says nothing'}"
+    done = answer.data.get("commands", {}).get(command, {})
+    if done.get("rc") != 0:
+        said = f"{done.get('out', '')}{done.get('err', '')}".strip()
+        return f"{answer.device}: {said[:200] or f'{command} says nothing'}"
     try:
         return config.parse(kind, done["out"], answer.device)
     except AgentError as error:
@@ -78,11 +92,39 @@ class Fleet:
         self._transport = transport
         self._pool = pool
 
-    def ask(
-        self, probe: str, parameters: Mapping[str, Mapping[str, Any]], timeout: float = 30.0
-    ) -> dict[str, Answer]:
+    def ask(self, probe: str, parameters: Parameters, timeout: float = 30.0) -> dict[str, Answer]:
         """Run `probe` with its parameters on each device named, and wait for all."""
         return self.run({device: program(probe, own) for device, own in parameters.items()}, timeout)
+
+    def ask_until(
+        self,
+        probe: str,
+        parameters: Parameters,
+        unsettled: Callable[[Mapping[str, Answer]], Iterable[str]],
+        looks: Looks,
+        *,
+        later: Parameters | None = None,
+        timeout: float = 30.0,
+    ) -> dict[str, Answer]:
+        """Ask, and ask those again that are not right yet; what stays wrong is wrong in the last answer too.
+
+        Args:
+            probe: what is run.
+            parameters: of the first question, by device.
+            unsettled: names, of all answers so far, the devices to ask again; none ends it.
+            looks: how often.
+            later: parameters of every further question; None for those of the first.
+            timeout: of each question, seconds.
+        """
+        answers = self.ask(probe, parameters, timeout)
+        for _ in range(looks.most - 1):
+            left = tuple(unsettled(answers))
+            if not left:
+                break
+            time.sleep(looks.every_s)
+            again = parameters if later is None else later
+            answers |= self.ask(probe, {name: again[name] for name in left}, timeout)
+        return answers
 
     def run(self, programs: Mapping[str, bytes], timeout: float = 30.0) -> dict[str, Answer]:
         """Run on each device named what ``python3 -`` reads there, and wait for all."""

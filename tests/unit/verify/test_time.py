@@ -11,7 +11,7 @@ import pytest
 from heiiki.intent import load
 from heiiki.plan import Plan, build
 from heiiki.requirements import Result
-from heiiki.verify import time
+from heiiki.verify import fleet, time
 from heiiki.verify.config.programs import runs_otherwise
 from heiiki.verify.fleet import Answer
 from heiiki.verify.time import of_clock
@@ -51,7 +51,7 @@ def answer(found: dict[str, Any], rc: int = 0, err: str = "") -> Answer:
         (status(offset_s=-1.2), Result.FAIL, "it follows 10.96.3.252; 2 of its 2 sources answer"),
         (status(error_s=1.1), Result.FAIL, "it follows 10.96.3.252; 2 of its 2 sources answer"),
         (
-            status(synchronised=False, source="", sources=[]),
+            status(synchronised=False, source=None, sources=[]),
             Result.FAIL,
             "it is not synchronised: 0 of its 2 sources answer",
         ),
@@ -77,7 +77,7 @@ def test_a_daemon_that_does_not_answer_leaves_the_offset_unknown(plan: Plan) -> 
 
 
 def test_the_clock_that_is_the_service_s_time_is_judged_by_none(plan: Plan) -> None:
-    verdict = of_clock(plan.device("dras"), answer(status(sources=[], source="")), ())
+    verdict = of_clock(plan.device("dras"), answer(status(sources=[], source=None)), ())
     assert verdict.result is Result.NOT_APPLICABLE
 
 
@@ -112,7 +112,7 @@ def test_a_clock_that_is_not_right_yet_has_the_time_to_be(
 ) -> None:
     """As after a first provisioning: one has heard no server, one is sure of nothing yet."""
     slept: list[float] = []
-    monkeypatch.setattr(time.time, "sleep", slept.append)
+    monkeypatch.setattr(fleet.time, "sleep", slept.append)
     early = {"umeda-gw-b": status(synchronised=False), "umeda-ce-a": status(error_s=30.0)}
 
     def said(device: str, _probe: str, parameters: Any) -> dict[str, Any]:

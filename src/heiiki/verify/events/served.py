@@ -4,16 +4,16 @@ The VTN says when it last heard each VEN, and each VEN how its last exchange wen
 a VEN may speak to something else, and a VTN that is heard may not get through to its resource.
 """
 
-import time
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from heiiki.plan.model import Device, Plan
 from heiiki.render import openadr
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
-from heiiki.verify.fleet import Answer, Fleet, told
+from heiiki.verify.fleet import Answer, Fleet, Looks, told
 from heiiki.verify.verdicts import Keep, live, summarise, unknown
 from heiiki_agent.openadr.places import End
 from heiiki_agent.openadr.statuses import VenStatus, VtnStatus
@@ -21,8 +21,8 @@ from heiiki_agent.openadr.statuses import VenStatus, VtnStatus
 REQUIREMENT = openadr.REQUIREMENT
 _POLLS = 5
 """So many polls of a VEN after it was heard it should have been heard again: four may be lost."""
-PATIENCE_S = 60.0
-_AGAIN_S = 5.0
+LOOKS = Looks(most=13, every_s=5.0)
+"""A VEN that was just provisioned, or has lost its VTN, has a minute to be heard."""
 
 
 def subject(device: str) -> str:
@@ -82,29 +82,28 @@ def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
     """Yield whether each VEN is served."""
     served = [device.name for device in vens(plan)]
     servers = [device.name for device in plan.managed() if device.vtn is not None]
-    ends, answers = _settled(fleet, servers, served, float(_POLLS * plan.timers.openadr_poll_s))
+    silent_s = float(_POLLS * plan.timers.openadr_poll_s)
+    asked = {name: _question("vtn") for name in servers} | {name: _question("ven") for name in served}
+    unheard = partial(_unheard, servers, served, silent_s)
+    answers = fleet.ask_until("read", asked, unheard, LOOKS)
+    ends = _Ends(servers, _statuses(servers, answers), silent_s)
     kept = {name: keep(f"event/{name}.json", answer.raw) for name, answer in answers.items()}
     for name in served:
         yield _judged(name, ends, tuple(kept[one] for one in (*servers, name)))
 
 
-def _settled(
-    fleet: Fleet, servers: Sequence[str], served: Sequence[str], silent_s: float
-) -> tuple[_Ends, Mapping[str, Answer]]:
-    """Ask; a VEN that was just provisioned, or has lost its VTN, has the time to be heard.
+def _unheard(
+    servers: Sequence[str], served: Sequence[str], silent_s: float, answers: Mapping[str, Answer]
+) -> tuple[str, ...]:
+    """Return whom to ask again: VENs that may be heard yet, and those who must hear them.
 
     What cannot be read is not waited for: the whole check is repeated then.
     """
-    asked = {name: _question("vtn") for name in servers} | {name: _question("ven") for name in served}
-    until = time.monotonic() + PATIENCE_S
-    while True:
-        answers = fleet.ask("read", asked)
-        ends = _Ends(servers, _statuses(servers, answers), silent_s)
-        readable = not any(ends.unread(name) for name in served)
-        late = readable and any(ends.problems(name) for name in served)
-        if not late or time.monotonic() > until:
-            return ends, answers
-        time.sleep(_AGAIN_S)
+    ends = _Ends(servers, _statuses(servers, answers), silent_s)
+    if any(ends.unread(name) for name in served):
+        return ()
+    late = tuple(name for name in served if ends.problems(name))
+    return (*servers, *late) if late else ()
 
 
 def _question(which: End) -> dict[str, Any]:

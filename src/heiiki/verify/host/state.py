@@ -12,7 +12,7 @@ from heiiki.render.compile import UNWANTED
 from heiiki.render.model import DeviceBuild
 from heiiki.requirements import Result, Stage, Verdict, requirement
 from heiiki.requirements.verdict import Evidence
-from heiiki.verify.fleet import Answer, Fleet, UnreadableError, reading
+from heiiki.verify.fleet import Answer, Fleet, Looks, UnreadableError, reading
 from heiiki.verify.host.explained import FILES, Adds, nothing
 from heiiki.verify.host.findings import (
     ACCESS,
@@ -37,7 +37,8 @@ HUB_LAN = "hosts on the hub's LAN"
 
 ALWAYS = (MINIMAL, CLOSED, GROUP)
 _ENDANGERED = (SITE, CARRIER, MALICE, ACCESS, ESP)
-LOOKS = 3
+LOOKS = Looks(most=3)
+"""A socket that is opened while the processes are listed is of no process, and is so in no second look."""
 _MOST_ASKED = 1024
 _SCAN_S = 1.0
 
@@ -65,7 +66,8 @@ def verdicts(
         asked[scanner] |= _scan(plan)
     known = known_prefixes(plan)
     hosts = {build.device: _planned(plan, build, known, adds) for build in builds}
-    answers = _with_files(_settled(fleet, hosts, asked), fleet)
+    found = fleet.ask_until("host", asked, partial(_unexplained, hosts), LOOKS, timeout=60)
+    answers = _with_files(found, fleet)
     for build in builds:
         answer = answers[build.device]
         evidence = (keep(f"host/{build.device}.json", answer.raw),)
@@ -104,20 +106,8 @@ def _joined(answer: Answer, also: Answer) -> Answer:
     return replace(answer, data={**answer.data, "files": also.data["files"]}, raw=answer.raw + also.raw)
 
 
-def _settled(
-    fleet: Fleet, hosts: Mapping[str, Host], asked: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Answer]:
-    """Look again, twice at most, where something is not explained.
-
-    A socket that is opened while the processes are listed is of no process. What stays is seen each time.
-    """
-    answers = fleet.ask("host", asked, timeout=60)
-    for _ in range(LOOKS - 1):
-        doubtful = [name for name, answer in answers.items() if not _is_explained(hosts[name], answer)]
-        if not doubtful:
-            break
-        answers |= fleet.ask("host", {name: asked[name] for name in doubtful}, timeout=60)
-    return answers
+def _unexplained(hosts: Mapping[str, Host], answers: Mapping[str, Answer]) -> list[str]:
+    return [name for name, answer in answers.items() if not _is_explained(hosts[name], answer)]
 
 
 def _is_explained(host: Host, answer: Answer) -> bool:

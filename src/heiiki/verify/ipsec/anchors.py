@@ -5,7 +5,6 @@ compiled is loaded with the next reload. A certificate without the CA flag count
 believes one that was loaded for its own sake.
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -19,13 +18,13 @@ from heiiki.errors import VaultError
 from heiiki.plan.model import Device, Plan
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
-from heiiki.verify.fleet import Answer, Fleet, UnreadableError, reading
+from heiiki.verify.fleet import Answer, Fleet, Looks, UnreadableError, reading
 from heiiki.verify.ipsec.associations import configured
 from heiiki.verify.verdicts import Keep, judged, summarise
 
 CERTIFICATES = {"lists": {"certs": ["list-certs", "list-cert", {}]}}
-LOOKS = 3
-RELOAD_S = 2.0
+LOOKS = Looks(most=3, every_s=2.0)
+"""A daemon that is given other anchors forgets all and then loads all, and may be asked in between."""
 NO_SERVER = "no Vault server is known here that could say which CAs the service has"
 
 Authorities = Callable[[], Sequence[x509.Certificate]]
@@ -45,7 +44,8 @@ def verdicts(plan: Plan, fleet: Fleet, keep: Keep, authorities: Authorities | No
     """Yield a config verdict for each IKE daemon and requirement that its connections serve."""
     devices = ipsec_devices(plan)
     known = _known(authorities)
-    answers = _settled(fleet, [device.name for device in devices], known)
+    asked = dict.fromkeys((device.name for device in devices), CERTIFICATES)
+    answers = fleet.ask_until("vici", asked, partial(_differing, known), LOOKS)
     for device in devices:
         answer = answers[device.name]
         evidence = (keep(f"trust/anchors-{device.name}.json", answer.raw),)
@@ -57,20 +57,8 @@ def verdicts(plan: Plan, fleet: Fleet, keep: Keep, authorities: Authorities | No
             )
 
 
-def _settled(fleet: Fleet, names: Sequence[str], known: _Known) -> dict[str, Answer]:
-    """Ask; look again, twice at most, at a daemon that believes something else.
-
-    One that is given new lists forgets all and then loads all, and may be asked in between. What a fault
-    loaded is seen in every look.
-    """
-    answers = dict(fleet.ask("vici", dict.fromkeys(names, CERTIFICATES)))
-    for _ in range(LOOKS - 1):
-        again = [name for name in names if _differs(known, answers[name])]
-        if not again:
-            break
-        time.sleep(RELOAD_S)
-        answers |= fleet.ask("vici", dict.fromkeys(again, CERTIFICATES))
-    return answers
+def _differing(known: _Known, answers: Mapping[str, Answer]) -> list[str]:
+    return [name for name, answer in answers.items() if _differs(known, answer)]
 
 
 def _differs(known: _Known, answer: Answer) -> bool:

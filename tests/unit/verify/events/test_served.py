@@ -7,6 +7,7 @@ import pytest
 
 from heiiki.plan import Plan
 from heiiki.requirements import Result, Verdict
+from heiiki.verify import fleet
 from heiiki.verify.events import served
 
 VENS = ("umeda-bems", "sakai-bems", "namba-erc")
@@ -38,10 +39,10 @@ def judged(
 
 @pytest.fixture(autouse=True)
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What would have been waited for, seconds; the patience is over with the second look."""
+    """What would have been waited for, seconds; there are two looks."""
     found: list[float] = []
-    monkeypatch.setattr(served.time, "sleep", found.append)
-    monkeypatch.setattr(served.time, "monotonic", lambda: 1000.0 * len(found))
+    monkeypatch.setattr(fleet.time, "sleep", found.append)
+    monkeypatch.setattr(served, "LOOKS", fleet.Looks(most=2, every_s=served.LOOKS.every_s))
     return found
 
 
@@ -102,8 +103,24 @@ def test_an_end_that_says_nothing_leaves_it_unknown(
     assert found["umeda-bems"].reason == f"{device}: status.json: nothing has been reported yet"
 
 
-def test_a_status_that_cannot_be_read_is_no_pass(plan: Plan, fleet_of: Any, kept: Any) -> None:
+def test_a_status_that_cannot_be_read_is_no_pass(
+    plan: Plan, fleet_of: Any, kept: Any, slept: list[float]
+) -> None:
     found, _ = judged(plan, fleet_of, kept, {"umeda-bems": {"vtns": {}}})
     assert found["umeda-bems"].result is Result.UNKNOWN
     assert "umeda-bems: ven_id: is missing" in found["umeda-bems"].reason
     assert found["sakai-bems"].result is Result.PASS
+    assert slept == [], "no time mends it"
+
+
+@pytest.mark.parametrize("dead", ["dras", "umeda-bems"])
+def test_an_end_that_cannot_be_asked_is_not_waited_for(
+    plan: Plan, fleet_of: Any, kept: Any, slept: list[float], dead: str
+) -> None:
+    def reply(device: str, *_: Any) -> dict[str, Any]:
+        out = json.dumps(ven(device) if device in VENS else vtn())
+        return {"commands": {"health": {"rc": 0, "out": out, "err": ""}}}
+
+    found = {one.subject: one for one in served.verdicts(plan, fleet_of(reply, [dead]), kept)}
+    assert found["umeda-bems is served"].reason == f"{dead}: not reachable"
+    assert slept == []

@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 from heiiki.errors import VaultError, VaultFault
 from heiiki.plan.model import Plan
 from heiiki.requirements import Result, Stage, Verdict
+from heiiki.verify import fleet
 from heiiki.verify.ipsec import anchors
 
 NOW = datetime.now(UTC)
@@ -23,7 +24,7 @@ NOW = datetime.now(UTC)
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What would have been waited for, seconds."""
     found: list[float] = []
-    monkeypatch.setattr(anchors.time, "sleep", found.append)
+    monkeypatch.setattr(fleet.time, "sleep", found.append)
     return found
 
 
@@ -116,7 +117,7 @@ def test_a_daemon_that_is_being_given_new_lists_is_looked_at_again(
     found = {one.subject: one.result for one in anchors.verdicts(plan, fleet_of(reply), kept, lambda: KNOWN)}
     assert found.pop("trust anchors of hub-ce-b") is result
     assert set(found.values()) == {Result.PASS}
-    assert slept == [anchors.RELOAD_S] * min(cleared, anchors.LOOKS - 1)
+    assert slept == [anchors.LOOKS.every_s] * min(cleared, anchors.LOOKS.most - 1)
     assert looks["hub-ce-a"] == 1
 
 
