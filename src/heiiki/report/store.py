@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
+from threading import Lock
 
 from heiiki.errors import EvidenceError, FolderError
 from heiiki.files import sync, write_evidence
@@ -49,7 +50,7 @@ class EvidenceStore:
     """Keeps raw output under ``evidence/`` in the folder of ``verdicts.json``.
 
     What is kept is never overwritten: another content under a name already taken gets its digest into its
-    name.
+    name. Safe to use from several threads at once.
     """
 
     def __init__(self, folder: Path, clock: Callable[[], datetime] = utc_now) -> None:
@@ -62,6 +63,7 @@ class EvidenceStore:
         self._folder = folder
         self._clock = clock
         self._kept: set[Path] = set()
+        self._lock = Lock()
 
     def keep(self, name: str, data: bytes, excerpt: str = "") -> Evidence:
         """Keep `data` as ``evidence/NAME`` and return the evidence that points to it.
@@ -79,10 +81,11 @@ class EvidenceStore:
         if not is_inside(file):
             raise EvidenceError(f"evidence {name!r}: not a plain relative name; use letters and digits")
         digest = hashlib.sha256(data).hexdigest()
-        file = self._free(file, data, digest)
-        # Waiting for the disk now would disturb what is being measured: see `sync`.
-        write_evidence(self._folder / file, data, durable=False)
-        self._kept.add(self._folder / file)
+        with self._lock:
+            file = self._free(file, data, digest)
+            # Waiting for the disk now would disturb what is being measured: see `sync`.
+            write_evidence(self._folder / file, data, durable=False)
+            self._kept.add(self._folder / file)
         return Evidence(iso(self._clock()), file, digest, " ".join(excerpt.split()))
 
     def sync(self) -> None:

@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from random import Random, SystemRandom
 from time import monotonic
 from traceback import format_exception
 
@@ -20,47 +19,17 @@ from heiiki.report.header import iso, utc_now
 from heiiki.report.verdicts import EVERY_FAULT
 from heiiki.requirements import Result, Verdict
 from heiiki.transport.base import Transport
-from heiiki.verify import access, paths, sizes, time, vault
-from heiiki.verify.config import running as configuration
-from heiiki.verify.config import server
+from heiiki.verify.checks import ABOUT, CHECKS, LINES, Part, Scene, parts
 from heiiki.verify.equipment import TestEquipment
-from heiiki.verify.events import course, served
+from heiiki.verify.events.course import Course
 from heiiki.verify.faults import campaign, trials
 from heiiki.verify.fingerprint import fingerprint
-from heiiki.verify.fleet import Fleet, UnreadableError, fleet, reading
-from heiiki.verify.host import state
+from heiiki.verify.fleet import UnreadableError, fleet, reading
 from heiiki.verify.host.explained import Adds, nothing
-from heiiki.verify.ipsec import (
-    anchors,
-    associations,
-    certificates,
-    cleartext,
-    mirrors,
-    refusals,
-    space,
-    supervision,
-    wire,
-)
-from heiiki.verify.isolation import carrier, control, group, lan, sample, sites, spoofing
-from heiiki.verify.isolation.packets import send_probes
-from heiiki.verify.routing import sessions
+from heiiki.verify.overlap import side_by_side
 from heiiki.verify.routing.health import Health, UnhealthyError
 from heiiki.verify.vault import VaultQueries
 from heiiki.verify.verdicts import Keep, unknown
-
-CHECKS = (
-    "config",
-    "vault",
-    "host",
-    "time",
-    "sessions",
-    "paths",
-    "event",
-    "isolation",
-    "access",
-    "trust",
-    "faults",
-)
 
 SETTLE_LIMIT_S = 30.0
 ROW_S = 15
@@ -89,23 +58,6 @@ class Observation:
     verdicts: tuple[Verdict, ...]
     fault_rows: tuple[FaultRow, ...]
     fingerprint: Fingerprint
-
-
-@dataclass(frozen=True, slots=True)
-class _Scene:
-    plan: Plan
-    builds: Sequence[DeviceBuild]
-    transport: Transport
-    fleet: Fleet
-    keep: Keep
-    equipment: TestEquipment
-    queries: VaultQueries
-    adds: Adds
-    patience: int = 1
-    """Factor by which every time is multiplied on a busy machine."""
-
-
-Check = Callable[[_Scene], Iterator[Verdict]]
 
 
 def silent(_line: str) -> None:
@@ -147,26 +99,24 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
         raise HeiikiError(
             f"no such check: {', '.join(sorted(set(wanted) - set(CHECKS)))}; known: {', '.join(CHECKS)}"
         )
-    verdicts: list[Verdict] = []
     rows: tuple[FaultRow, ...] = ()
+    may_break = bool(faults) and equipment.injector is not None
     with fleet(transport, len(plan.devices)) as devices:
-        scene = _Scene(plan, builds, transport, devices, keep, equipment, queries, adds)
+        scene = Scene(plan, builds, transport, devices, keep, equipment, queries, adds)
         made_of = fingerprint(plan, builds, devices)
         if set(wanted) & {"sessions", "paths", "isolation", "trust"}:
             report(_settled(scene))
-        for name, check in _HARMLESS:
-            if name in wanted:
-                verdicts += _reported(name, partial(_examined, name, check, scene), report)
-        if "trust" in wanted:
-            tried = partial(_tried, may_break=bool(faults) and equipment.injector is not None)
-            verdicts += _reported("refusals", partial(_collected, "trust", tried, scene), report)
+        chosen = [one for one in parts(equipment, may_break=may_break) if one.check in wanted]
+        progress = Progress(chosen, report)
+        side_by_side(chosen, partial(_examined, scene), progress.take)
+        verdicts = list(progress.verdicts())
         if "faults" in wanted:
             found, rows = _faults(scene, made_of, faults, report)
             verdicts += found
     return Observation(tuple(verdicts), rows, made_of)
 
 
-def _settled(scene: _Scene) -> str:
+def _settled(scene: Scene) -> str:
     """Give a service that was just changed the time that its protocols need; then judge it as it is."""
     try:
         took = Health(scene.plan, scene.fleet).wait(SETTLE_LIMIT_S)
@@ -175,175 +125,89 @@ def _settled(scene: _Scene) -> str:
     return f"both paths of every site are up ({took:.1f} s)"
 
 
-def _examined(name: str, check: Check, scene: _Scene) -> tuple[Verdict, ...]:
-    """Return a check's verdicts; the check is repeated while a result is unknown on a busy machine.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a part found, and how long it took, seconds."""
+
+    verdicts: tuple[Verdict, ...]
+    took_s: float
+
+
+def _examined(scene: Scene, part: Part) -> Found:
+    """Return what a part finds; one that has devices listen has threads of its own to ask them.
+
+    None of its listeners may wait until a device has answered another part. It may have two runs at a time.
+    """
+    began = monotonic()
+    if not part.needs.holds_devices:
+        return Found(_repeated(scene, part), monotonic() - began)
+    with fleet(scene.transport, 2 * len(scene.plan.devices)) as own:
+        return Found(_repeated(replace(scene, fleet=own), part), monotonic() - began)
+
+
+def _repeated(scene: Scene, part: Part) -> tuple[Verdict, ...]:
+    """Return a part's verdicts; it is repeated while a result is unknown on a busy machine.
 
     Each repetition doubles the time that the devices have.
     """
-    found = _collected(name, check, scene)
-    for attempt in range(1, 1 + AGAIN):
+    found = _collected(scene, part)
+    for attempt in range(1, 1 + AGAIN if part.repeated else 1):
         if all(verdict.result is not Result.UNKNOWN for verdict in found):
             break
         with suppress(UnhealthyError):
             Health(scene.plan, scene.fleet).wait(SETTLE_LIMIT_S)
-        found = _collected(name, check, replace(scene, patience=2**attempt))
+        found = _collected(replace(scene, patience=2**attempt), part)
     return found
 
 
-def _collected(name: str, check: Check, scene: _Scene) -> tuple[Verdict, ...]:
-    """Return a check's verdicts; one that meets an answer which it cannot read ends there, and says so.
+def _collected(scene: Scene, part: Part) -> tuple[Verdict, ...]:
+    """Return a part's verdicts; one that meets an answer which it cannot read ends there, and says so.
 
     The error may be the check's own: where it arose is kept as evidence.
     """
     found: list[Verdict] = []
     try:
-        with reading(f"check {name}"):
-            found.extend(check(scene))
+        with reading(f"check {part.check}"):
+            found.extend(part.examine(scene))
     except UnreadableError as error:
-        trace = scene.keep(f"{name}/traceback.txt", "".join(format_exception(error)).encode())
-        found.append(unknown(_ABOUT[name], f"check {name}", f"{error}; see {trace.file}", (trace,)))
+        trace = scene.keep(f"{part.check}/traceback.txt", "".join(format_exception(error)).encode())
+        about = ABOUT[part.check]
+        found.append(unknown(about, f"check {part.check}", f"{error}; see {trace.file}", (trace,)))
     return tuple(found)
 
 
-def _reported(
-    name: str, examine: Callable[[], tuple[Verdict, ...]], report: Callable[[str], None]
-) -> tuple[Verdict, ...]:
-    """Return what a check found, and report how many verdicts of each result, and how long it took."""
-    began = monotonic()
-    found = examine()
-    counts = Counter(str(verdict.result) for verdict in found)
-    said = ", ".join(f"{count} {result}" for result, count in counts.items()) or "nothing examined"
-    report(f"{name}: {said} ({monotonic() - began:.1f} s)")
-    return found
+class Progress:
+    """What was found so far, and the lines that say so: one a check, in their order, each once it is over."""
 
+    def __init__(self, expected: Sequence[Part], report: Callable[[str], None]) -> None:
+        """Expect these parts, and report by `report`."""
+        self._report = report
+        self._found: dict[str, Found] = {}
+        self._lines = {line: [one for one in expected if one.reported_as == line] for line in LINES}
+        self._left = [line for line in LINES if self._lines[line]]
 
-def _config(scene: _Scene) -> Iterator[Verdict]:
-    return configuration.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, scene.adds)
+    def take(self, part: Part, found: Found) -> None:
+        """Take what a part found, and report every check that is over and has none before it that is not."""
+        self._found[part.name] = found
+        while self._left and all(one.name in self._found for one in self._lines[self._left[0]]):
+            self._tell(self._left.pop(0))
 
+    def verdicts(self) -> Iterator[Verdict]:
+        """Yield what was found, in the order of the checks."""
+        for those in self._lines.values():
+            for one in those:
+                yield from self._found[one.name].verdicts
 
-def _vault(scene: _Scene) -> Iterator[Verdict]:
-    yield from server.verdicts(scene.keep, scene.queries.problems)
-    yield from vault.verdicts(scene.keep, scene.queries.log_ins)
-
-
-def _host(scene: _Scene) -> Iterator[Verdict]:
-    return state.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, scene.adds)
-
-
-def _time(scene: _Scene) -> Iterator[Verdict]:
-    return time.verdicts(scene.plan, scene.fleet, scene.keep)
-
-
-def _event(scene: _Scene) -> Iterator[Verdict]:
-    return served.verdicts(scene.plan, scene.fleet, scene.keep)
-
-
-def _sessions(scene: _Scene) -> Iterator[Verdict]:
-    return sessions.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep)
-
-
-def _paths(scene: _Scene) -> Iterator[Verdict]:
-    legs, large = tuple(paths.legs(scene.plan)), sizes.packets(scene.plan)
-    probe_run = paths.measure(scene.fleet, legs, scene.patience, large)
-    yield from paths.verdicts(scene.plan, probe_run, scene.keep)
-    yield from sizes.verdicts(scene.plan, probe_run, scene.keep)
-    yield from paths.in_service(scene.plan, scene.fleet, scene.keep)
-
-
-def _isolation(scene: _Scene) -> Iterator[Verdict]:
-    """One probe run answers four questions, so every negative has a positive of the same seconds (D20)."""
-    plan, devices = scene.plan, scene.fleet
-    guards = spoofing.guards(plan)
-    before, failures = spoofing.read_counters(devices, guards)
-    random = SystemRandom()
-    everything = (
-        *sites.packets(plan, sample.Population(plan).draw(random)),
-        *group.packets(plan, random),
-        *carrier.packets(plan, random),
-        *spoofing.packets(plan),
-    )
-    listeners = (*spoofing.listeners(plan), *(one.name for one in carrier.second_customers(plan)))
-    probe_run = send_probes(devices, everything, listeners, patience=scene.patience)
-    after, more = spoofing.read_counters(devices, guards)
-    readings = spoofing.Readings(before, after, failures | more)
-    yield from sites.verdicts(plan, probe_run, scene.keep, devices)
-    yield from group.verdicts(plan, probe_run, scene.keep)
-    yield from carrier.verdicts(plan, probe_run, scene.keep)
-    yield from spoofing.verdicts(plan, probe_run, scene.keep, readings)
-    yield from _control(scene, random)
-    yield from lan.verdicts(plan, devices, scene.keep, random, scene.patience)
-
-
-def _control(scene: _Scene, random: Random) -> Iterator[Verdict]:
-    """In a run of its own: what else a filter drops must not be taken for these packets."""
-    plan, devices = scene.plan, scene.fleet
-    tried = tuple(control.trials(plan, random))
-    guards = tuple(dict.fromkeys(one.guard for one in tried))
-    before, failures = spoofing.read_counters(devices, guards)
-    probe_run = send_probes(devices, (one.packet for one in tried), guards, patience=scene.patience)
-    after, more = spoofing.read_counters(devices, guards)
-    yield from control.verdicts(
-        plan, tried, probe_run, scene.keep, spoofing.Readings(before, after, failures | more)
-    )
-
-
-def _access(scene: _Scene) -> Iterator[Verdict]:
-    return access.verdicts(scene.plan, scene.transport, scene.fleet, scene.keep, scene.equipment.sim_trials)
-
-
-def _trust(scene: _Scene) -> Iterator[Verdict]:
-    yield from associations.verdicts(scene.plan, scene.fleet, scene.keep)
-    yield from anchors.verdicts(scene.plan, scene.fleet, scene.keep, scene.queries.authorities)
-    yield from certificates.verdicts(scene.plan, scene.fleet, scene.keep)
-    yield from mirrors.verdicts(scene.plan, scene.fleet, scene.keep)
-    yield from supervision.verdicts(scene.plan, scene.fleet, scene.keep)
-    yield from space.verdicts(scene.plan, scene.fleet, scene.keep)
-    yield from wire.verdicts(scene.plan, wire.look(scene.plan, scene.fleet), scene.keep)
-
-
-def _tried(scene: _Scene, *, may_break: bool) -> Iterator[Verdict]:
-    """What IPsec must refuse; and, where faults are allowed, that nothing is in clear without a tunnel."""
-    if scene.equipment.refused_certificates:
-        authority = scene.queries.authority
-        yield from refusals.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, authority)
-    else:
-        yield from refusals.not_tried(scene.plan, refusals.OUTSIDE_LAB)
-    if may_break:
-        yield from cleartext.verdicts(scene.plan, scene.transport, scene.fleet, scene.keep)
-    else:
-        yield from cleartext.not_tried(scene.plan, cleartext.NOT_ASKED)
-
-
-_ABOUT = {
-    "config": "R-DUAL",
-    "vault": "R-THEFT",
-    "host": "R-MINIMAL",
-    "time": "R-SEC-ACCESS/time",
-    "event": "R-EVENT",
-    "sessions": "R-DUAL",
-    "paths": "R-DELAY",
-    "isolation": "R-ISO-SITE",
-    "access": "R-ISO-CARRIER",
-    "trust": "R-SEC-ACCESS",
-}
-"""Requirement of the verdict that says that a check could not be completed."""
-
-_HARMLESS: tuple[tuple[str, Check], ...] = (
-    ("config", _config),
-    ("vault", _vault),
-    ("host", _host),
-    ("time", _time),
-    ("sessions", _sessions),
-    ("paths", _paths),
-    ("event", _event),
-    ("isolation", _isolation),
-    ("access", _access),
-    ("trust", _trust),
-)
+    def _tell(self, line: str) -> None:
+        """Report how many verdicts of each result, and how long they took; checks go on side by side."""
+        found = [self._found[one.name] for one in self._lines[line]]
+        counts = Counter(str(verdict.result) for one in found for verdict in one.verdicts)
+        said = ", ".join(f"{count} {result}" for result, count in counts.items()) or "nothing examined"
+        self._report(f"{line}: {said} ({sum(one.took_s for one in found):.1f} s)")
 
 
 def _faults(
-    scene: _Scene,
+    scene: Scene,
     made_of: Fingerprint,
     faults: bool | Collection[str],
     report: Callable[[str], None],
@@ -365,7 +229,7 @@ def _faults(
         equipment.injector,
         equipment.restart,
         scene.queries.renew,
-        course.Course(scene.plan, scene.fleet, scene.transport) if has_events else None,
+        Course(scene.plan, scene.fleet, scene.transport) if has_events else None,
     )
     rows = campaign.Campaign(outside, sent, record, report).run(chosen)
     return tuple(row.verdict() for row in rows), rows

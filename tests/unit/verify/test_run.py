@@ -16,9 +16,11 @@ from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
 from heiiki.verify import equipment as allowed
 from heiiki.verify import run as verification
+from heiiki.verify.checks import CHECKS, Part
 from heiiki.verify.ipsec import refusals
 from heiiki.verify.isolation.packets import ProbePacket, send_probes
 from heiiki.verify.network import Exit, gateways
+from heiiki.verify.overlap import Needs
 from heiiki.verify.routing import sessions
 from heiiki.verify.verdicts import live, unknown
 
@@ -42,6 +44,12 @@ def needing(patience: int, asked: list[int]) -> Callable[[Any], Iterator[Verdict
     return check
 
 
+def only(monkeypatch: pytest.MonkeyPatch, **checks: Callable[[Any], Iterator[Verdict]]) -> None:
+    """Have a verification consist of these checks, each with one part."""
+    found = tuple(Part(name, check, Needs()) for name, check in checks.items())
+    monkeypatch.setattr(verification, "parts", lambda *_, **__: found)
+
+
 @pytest.mark.parametrize(
     ("patience", "asked", "result"),
     [(1, [1], Result.PASS), (4, [1, 2, 4], Result.PASS), (8, [1, 2, 4], Result.UNKNOWN)],
@@ -55,7 +63,7 @@ def test_what_is_unknown_is_examined_again_with_twice_the_time(
     result: Result,
 ) -> None:
     tried: list[int] = []
-    monkeypatch.setattr(verification, "_HARMLESS", (("access", needing(patience, tried)),))
+    only(monkeypatch, access=needing(patience, tried))
     mute = FakeTransport(lambda *_: {}, dead=[device.name for device in plan.devices])
     monkeypatch.setattr(verification, "SETTLE_LIMIT_S", 0.0)
     seen = verification.verify(plan, (), mute, kept, checks=["access"])
@@ -83,8 +91,8 @@ def test_patience_gives_a_volley_more_time_before_between_and_after_its_packets(
 def test_connections_that_must_be_refused_are_tried_only_where_they_may_be(
     plan: Plan, kept: Callable[[str, bytes], Evidence], monkeypatch: pytest.MonkeyPatch, *, may: bool
 ) -> None:
-    monkeypatch.setattr(verification, "_HARMLESS", ())
     monkeypatch.setattr(verification, "SETTLE_LIMIT_S", 0.0)
+    monkeypatch.setattr(verification, "AGAIN", 0)
     mute = FakeTransport(lambda *_: {}, dead=[device.name for device in plan.devices])
     equipment = allowed.TestEquipment(refused_certificates=may)
     seen = verification.verify(plan, (), mute, kept, checks=["trust"], equipment=equipment)
@@ -105,7 +113,7 @@ def test_a_check_that_cannot_read_an_answer_is_unknown_and_the_others_go_on(
     def works(_scene: Any) -> Iterator[Verdict]:
         yield live("R-ISO-CARRIER", "b-enb", Result.PASS)
 
-    monkeypatch.setattr(verification, "_HARMLESS", (("paths", breaks), ("access", works)))
+    only(monkeypatch, paths=breaks, access=works)
     monkeypatch.setattr(verification, "SETTLE_LIMIT_S", 0.0)
     mute = FakeTransport(lambda *_: {}, dead=[device.name for device in plan.devices])
     keep = EvidenceStore(tmp_path).keep
@@ -143,7 +151,7 @@ def test_no_answer_ends_the_whole_run(
 
     monkeypatch.setattr(verification, "SETTLE_LIMIT_S", 0.0)
     builds = tuple(heiiki.render.compile_plan(plan))
-    checks = [name for name in verification.CHECKS if name != "access"]
+    checks = [name for name in CHECKS if name != "access"]
     seen = verification.verify(plan, builds, FakeTransport(reply), kept, checks=checks)
     tables = [one for one in seen.verdicts if one.subject.startswith("routes of ")]
     assert len(tables) == len(tuple(gateways(plan)))

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from typing import Self
 
 from heiiki.plan.model import Device, Network, Plan, SitePlan
 from heiiki.requirements import Result, Verdict
@@ -32,6 +33,8 @@ UNASSIGNED = IPv4Address("192.0.2.1")
 
 Counters = Mapping[str, Mapping[str, int]]
 """Packets by device and counter."""
+Reading = tuple[Counters, Mapping[str, str]]
+"""The counters of devices at one time, and why those of a device could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,7 @@ def guards(plan: Plan) -> tuple[str, ...]:
     return tuple(dict.fromkeys(guard(plan, packet).device for packet in packets(plan)))
 
 
-def read_counters(fleet: Fleet, devices: Iterable[str]) -> tuple[Counters, dict[str, str]]:
+def read_counters(fleet: Fleet, devices: Iterable[str]) -> Reading:
     """Return the named nftables counters of each device, and why those of a device could not be read."""
     commands = {"commands": {"counters": ["nft", "-j", "list", "counters"]}}
     counters: dict[str, Mapping[str, int]] = {}
@@ -166,6 +169,11 @@ class Readings:
     before: Counters
     after: Counters
     failures: Mapping[str, str]
+
+    @classmethod
+    def of(cls, before: Reading, after: Reading) -> Self:
+        """Return what two readings tell."""
+        return cls(before[0], after[0], {**before[1], **after[1]})
 
 
 def verdicts(plan: Plan, probe_run: ProbeRun, keep: Keep, readings: Readings) -> Iterator[Verdict]:

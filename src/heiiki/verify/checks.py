@@ -1,0 +1,285 @@
+"""The checks of a verification, and what each part of one does to the network and to the others."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from random import Random, SystemRandom
+
+from heiiki.plan.model import Plan
+from heiiki.render.model import DeviceBuild
+from heiiki.requirements import Verdict
+from heiiki.transport.base import Transport
+from heiiki.verify import access, paths, sizes, time, vault
+from heiiki.verify.config import running as configuration
+from heiiki.verify.config import server
+from heiiki.verify.equipment import TestEquipment
+from heiiki.verify.events import served
+from heiiki.verify.fleet import Fleet
+from heiiki.verify.host import state
+from heiiki.verify.host.explained import Adds
+from heiiki.verify.ipsec import (
+    anchors,
+    associations,
+    certificates,
+    cleartext,
+    mirrors,
+    refusals,
+    space,
+    supervision,
+    wire,
+)
+from heiiki.verify.isolation import carrier, control, group, lan, sample, sites, spoofing
+from heiiki.verify.isolation.packets import ProbeRun, send_probes
+from heiiki.verify.overlap import ALL, Effect, Needs
+from heiiki.verify.routing import sessions
+from heiiki.verify.vault import VaultQueries
+from heiiki.verify.verdicts import Keep
+
+CHECKS = (
+    "config",
+    "vault",
+    "host",
+    "time",
+    "sessions",
+    "paths",
+    "event",
+    "isolation",
+    "access",
+    "trust",
+    "faults",
+)
+
+TRUST, REFUSALS = "trust", "refusals"
+"""What check ``trust`` tries is reported by itself."""
+LINES = tuple(line for name in CHECKS for line in ((name, REFUSALS) if name == TRUST else (name,)))
+"""The lines of the progress, in order."""
+
+ABOUT = {
+    "config": "R-DUAL",
+    "vault": "R-THEFT",
+    "host": "R-MINIMAL",
+    "time": "R-SEC-ACCESS/time",
+    "event": "R-EVENT",
+    "sessions": "R-DUAL",
+    "paths": "R-DELAY",
+    "isolation": "R-ISO-SITE",
+    "access": "R-ISO-CARRIER",
+    "trust": "R-SEC-ACCESS",
+}
+"""Requirement of the verdict that says that a check could not be completed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What every check is given: the service, the ways to it, and what may be done to it."""
+
+    plan: Plan
+    builds: Sequence[DeviceBuild]
+    transport: Transport
+    fleet: Fleet
+    keep: Keep
+    equipment: TestEquipment
+    queries: VaultQueries
+    adds: Adds
+    patience: int = 1
+    """Factor by which every time is multiplied on a busy machine."""
+
+
+Examine = Callable[[Scene], Iterator[Verdict]]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a verification that is examined by itself.
+
+    Attributes:
+        name: what other parts call it.
+        examine: yields its verdicts.
+        needs: how it goes together with other parts.
+        line: the line of the progress in which it is counted; empty: one of its own.
+        repeated: it is examined again while a result is unknown.
+    """
+
+    name: str
+    examine: Examine
+    needs: Needs
+    line: str = ""
+    repeated: bool = True
+
+    @property
+    def reported_as(self) -> str:
+        """The name in the progress."""
+        return self.line or self.name
+
+    @property
+    def check(self) -> str:
+        """Its check, one of `CHECKS`."""
+        return TRUST if self.line == REFUSALS else self.reported_as
+
+
+def parts(equipment: TestEquipment, *, may_break: bool) -> tuple[Part, ...]:
+    """Return every part but the faults, in the order in which those begin that may.
+
+    Args:
+        equipment: what may be done to the network.
+        may_break: a tunnel may be taken away.
+    """
+    return (*_PARTS, _trials(tried=equipment.refused_certificates), _cleartext(may_break=may_break))
+
+
+def _config(scene: Scene) -> Iterator[Verdict]:
+    return configuration.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, scene.adds)
+
+
+def _vault(scene: Scene) -> Iterator[Verdict]:
+    yield from server.verdicts(scene.keep, scene.queries.problems)
+    yield from vault.verdicts(scene.keep, scene.queries.log_ins)
+
+
+def _host(scene: Scene) -> Iterator[Verdict]:
+    return state.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, scene.adds)
+
+
+def _time(scene: Scene) -> Iterator[Verdict]:
+    return time.verdicts(scene.plan, scene.fleet, scene.keep)
+
+
+def _event(scene: Scene) -> Iterator[Verdict]:
+    return served.verdicts(scene.plan, scene.fleet, scene.keep)
+
+
+def _sessions(scene: Scene) -> Iterator[Verdict]:
+    return sessions.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep)
+
+
+def _paths(scene: Scene) -> Iterator[Verdict]:
+    legs, large = tuple(paths.legs(scene.plan)), sizes.packets(scene.plan)
+    probe_run = paths.measure(scene.fleet, legs, scene.patience, large)
+    yield from paths.verdicts(scene.plan, probe_run, scene.keep)
+    yield from sizes.verdicts(scene.plan, probe_run, scene.keep)
+    yield from paths.in_service(scene.plan, scene.fleet, scene.keep)
+
+
+def _isolation(scene: Scene) -> Iterator[Verdict]:
+    """One probe run answers four questions, so every negative has a positive of the same seconds (D20).
+
+    Frames that are forged on a LAN go beside it, for neither run hears or counts what the other sends. What
+    control planes are sent goes after both, when all that filters drop is of it.
+    """
+    plan, devices, random = scene.plan, scene.fleet, SystemRandom()
+    tried = tuple(control.trials(plan, random))
+    speakers = tuple(dict.fromkeys(one.guard for one in tried))
+    routers = spoofing.guards(plan)
+    before = spoofing.read_counters(devices, routers)
+    with ThreadPoolExecutor(1) as side:
+        beside = side.submit(_forged_on_lans, scene, random)
+        probe_run = _of_sites(scene, random)
+        wait([beside])
+    between = spoofing.read_counters(devices, {*routers, *speakers})
+    controlled = send_probes(devices, (one.packet for one in tried), speakers, patience=scene.patience)
+    after = spoofing.read_counters(devices, speakers)
+    yield from sites.verdicts(plan, probe_run, scene.keep, devices)
+    yield from group.verdicts(plan, probe_run, scene.keep)
+    yield from carrier.verdicts(plan, probe_run, scene.keep)
+    yield from spoofing.verdicts(plan, probe_run, scene.keep, spoofing.Readings.of(before, between))
+    yield from control.verdicts(plan, tried, controlled, scene.keep, spoofing.Readings.of(between, after))
+    yield from beside.result()
+
+
+def _forged_on_lans(scene: Scene, random: Random) -> tuple[Verdict, ...]:
+    return tuple(lan.verdicts(scene.plan, scene.fleet, scene.keep, random, scene.patience))
+
+
+def _of_sites(scene: Scene, random: Random) -> ProbeRun:
+    plan = scene.plan
+    everything = (
+        *sites.packets(plan, sample.Population(plan).draw(random)),
+        *group.packets(plan, random),
+        *carrier.packets(plan, random),
+        *spoofing.packets(plan),
+    )
+    listeners = (*spoofing.listeners(plan), *(one.name for one in carrier.second_customers(plan)))
+    return send_probes(scene.fleet, everything, listeners, patience=scene.patience)
+
+
+def _access(scene: Scene) -> Iterator[Verdict]:
+    return access.verdicts(scene.plan, scene.transport, scene.fleet, scene.keep, scene.equipment.sim_trials)
+
+
+def _associations(scene: Scene) -> Iterator[Verdict]:
+    """What IKE daemons, and those who watch over them, say of themselves."""
+    yield from associations.verdicts(scene.plan, scene.fleet, scene.keep)
+    yield from anchors.verdicts(scene.plan, scene.fleet, scene.keep, scene.queries.authorities)
+    yield from certificates.verdicts(scene.plan, scene.fleet, scene.keep)
+    yield from mirrors.verdicts(scene.plan, scene.fleet, scene.keep)
+    yield from supervision.verdicts(scene.plan, scene.fleet, scene.keep)
+    yield from space.verdicts(scene.plan, scene.fleet, scene.keep)
+
+
+def _wire(scene: Scene) -> Iterator[Verdict]:
+    return wire.verdicts(scene.plan, wire.look(scene.plan, scene.fleet), scene.keep)
+
+
+_WORK, _PROBES, _PACKETS, _TRIALS = Effect.WORK, Effect.PROBES, Effect.PACKETS, Effect.TRIALS
+_FAILURE = Effect.FAILURE
+
+
+def _needs(does: tuple[Effect, ...], spoiled_by: tuple[Effect, ...] = ()) -> Needs:
+    """Nothing is judged while something is broken on purpose."""
+    return Needs(frozenset(does), frozenset({*spoiled_by, _FAILURE}))
+
+
+_PARTS = (
+    Part("config", _config, _needs((_WORK,), (_TRIALS,))),
+    Part("vault", _vault, _needs((), (_TRIALS,))),
+    # A clock and a VEN that just began are waited for, and seldom asked meanwhile.
+    Part("time", _time, _needs(())),
+    Part("event", _event, _needs(())),
+    Part("sessions", _sessions, _needs((_WORK,))),
+    Part("associations", _associations, _needs((_WORK,), (_TRIALS,)), TRUST),
+    # Packets of a UE that is not attached end at the eNB, by a radio of its own: no filter or line has them.
+    Part("access", _access, _needs((_PROBES,))),
+    # Whatever is on a line and is not planned there counts against it.
+    Part("wire", _wire, _needs((_WORK, _PROBES), (_PACKETS, _TRIALS)), TRUST),
+    # Sockets, processes and neighbours of each host are listed, and each is to be explained.
+    Part("host", _host, _needs((_WORK,), (_PROBES, _PACKETS, _TRIALS))),
+    # All devices must listen within a second or two.
+    Part("isolation", _isolation, _needs((_WORK, _PROBES, _PACKETS), (_WORK,))),
+    # Delays are measured.
+    Part("paths", _paths, Needs(frozenset({_WORK, _PROBES}), ALL)),
+)
+
+
+def _trials(*, tried: bool) -> Part:
+    """What IPsec must refuse.
+
+    The list that bars one of the certificates is new for a while, and mirrors are judged by the newest.
+    """
+    if not tried:
+        return Part("trials", _not_tried, Needs(), REFUSALS, repeated=False)
+    needs = Needs(frozenset({_TRIALS}), frozenset({_TRIALS, _FAILURE}), after=frozenset({"associations"}))
+    return Part("trials", _tried, needs, REFUSALS, repeated=False)
+
+
+def _tried(scene: Scene) -> Iterator[Verdict]:
+    authority = scene.queries.authority
+    return refusals.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, authority)
+
+
+def _not_tried(scene: Scene) -> Iterator[Verdict]:
+    return refusals.not_tried(scene.plan, refusals.OUTSIDE_LAB)
+
+
+def _cleartext(*, may_break: bool) -> Part:
+    """That nothing is in clear without a tunnel, which is taken away for it when all else was examined."""
+    if not may_break:
+        return Part("cleartext", _not_taken, Needs(), REFUSALS, repeated=False)
+    return Part("cleartext", _taken_away, Needs(ALL, ALL), REFUSALS, repeated=False)
+
+
+def _not_taken(scene: Scene) -> Iterator[Verdict]:
+    return cleartext.not_tried(scene.plan, cleartext.NOT_ASKED)
+
+
+def _taken_away(scene: Scene) -> Iterator[Verdict]:
+    return cleartext.verdicts(scene.plan, scene.transport, scene.fleet, scene.keep)
