@@ -81,7 +81,16 @@ def loaded_lists() -> list[RevocationList]:
         AgentError: strongSwan does not answer, or what it answers is no CRL.
     """
     with session() as daemon:
-        told = daemon.streamed("list-certs", "list-cert", {"type": "X509_CRL"})
+        return listed(daemon)
+
+
+def listed(daemon: vici.Session) -> list[RevocationList]:
+    """Return the CRLs that strongSwan has loaded.
+
+    Raises:
+        AgentError: what it answers is no CRL.
+    """
+    told = daemon.streamed("list-certs", "list-cert", {"type": "X509_CRL"})
     try:
         return [RevocationList.read_der(bytes.fromhex(one["data"])) for one in told]
     except (ValueError, KeyError) as error:

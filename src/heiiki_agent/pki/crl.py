@@ -8,7 +8,7 @@ from typing import Any
 
 from heiiki_agent import files
 from heiiki_agent.errors import AgentError, ServerError
-from heiiki_agent.pki.publish import reload
+from heiiki_agent.pki.publish import renew_lists
 from heiiki_agent.pki.settings import Anchors, CrlSource, Settings
 from heiiki_agent.pki.store import Store
 from heiiki_agent.pki.vault import Server
@@ -74,7 +74,7 @@ def take(
     for line in changed:
         _log.warning("%s", line)
     if store.read("loaded") != store.digest():
-        reload(settings)
+        renew_lists(settings)
     return changed, refused
 
 

@@ -3,12 +3,14 @@
 import pwd
 import shlex
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from heiiki_agent import files
 from heiiki_agent.errors import AgentError
+from heiiki_agent.pki import newer_lists
 from heiiki_agent.pki.settings import Copies, Settings
 from heiiki_agent.pki.store import Store
 
@@ -21,16 +23,38 @@ def reload(settings: Settings) -> dict[str, Any]:
     Raises:
         AgentError: a user did not; the next run tells it again.
     """
+    with _told(settings):
+        _tell_all(settings)
+    return {"users": [shlex.join(command) for command in settings.users]}
+
+
+def renew_lists(settings: Settings) -> None:
+    """Publish what is there and have every user load it; strongSwan, where only CRLs are new, these alone.
+
+    Raises:
+        AgentError: a user did not; the next run tells it again.
+    """
+    with _told(settings) as store:
+        if not (settings.associations and store.differs_in_lists() and newer_lists.taken(store.lists())):
+            _tell_all(settings)
+
+
+@contextmanager
+def _told(settings: Settings) -> Iterator[Store]:
+    """Publish what is there, and keep, if the block ends well, that users were told of it."""
     store = Store(settings.folder)
     # A lock of its own: an installation that waits for Vault holds no pull up.
     with store.alone("reload.lock"):
         digest = store.digest()
         publish(settings, store)
-        for command in settings.users:
-            _tell(command)
+        yield store
         if store.read("loaded") != digest:
             files.write(store.folder / "loaded", digest)
-    return {"users": [shlex.join(command) for command in settings.users]}
+
+
+def _tell_all(settings: Settings) -> None:
+    for command in settings.users:
+        _tell(command)
 
 
 def _tell(command: Sequence[str]) -> None:

@@ -133,7 +133,19 @@ class Store:
         return changed
 
     def digest(self) -> str:
-        """Digest of everything that users load."""
-        names = ("roots.pem", "issuers.pem", "crl.pem", "current/certificate.pem", "current/chain.pem")
+        """Digests of what users load: of all but the CRLs, and of the CRLs."""
+        names = ("roots.pem", "issuers.pem", "current/certificate.pem", "current/chain.pem")
         texts = [str(self.current()), *(self.read(name) for name in names)]
-        return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+        return f"{_digest(chr(0).join(texts))} {_digest(self.read('crl.pem'))}"
+
+    def differs_in_lists(self) -> bool:
+        """Return whether CRLs are all in which this differs from what users were told of.
+
+        The CAs are the same then, so each CRL that was there is there, or a newer one.
+        """
+        told, there = self.read("loaded").split(), self.digest().split()
+        return told != there and told[:1] == there[:1]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

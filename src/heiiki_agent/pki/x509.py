@@ -17,7 +17,7 @@ from heiiki_agent.pki.names import Names
 
 XMPP_ADDRESS = ObjectIdentifier("1.3.6.1.5.5.7.8.5")
 _UTF8_STRING = 0x0C
-_PEM = serialization.Encoding.PEM
+_PEM, _DER = serialization.Encoding.PEM, serialization.Encoding.DER
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 _E = TypeVar("_E", bound=x509.ExtensionType)
 
@@ -203,6 +203,11 @@ class RevocationList:
     def read_der(cls, data: bytes) -> "RevocationList":
         """Read a CRL in DER; ValueError when it is none."""
         return cls(x509.load_der_x509_crl(data))
+
+    @cached_property
+    def der(self) -> bytes:
+        """The CRL in DER."""
+        return self.parsed.public_bytes(_DER)
 
     @cached_property
     def pem(self) -> str:

@@ -39,7 +39,7 @@ class Charon:
         return set(self.sas)
 
     def told(self) -> list[str]:
-        told = [f"{name} {message['ike-id']}" for name, message in self.served.asked if "list" not in name]
+        told = [f"{name} {message['ike-id']}" for name, message in self.served.asked if "ike-id" in message]
         self.served.asked.clear()
         return told
 
@@ -54,6 +54,9 @@ class Charon:
             return [("list-cert", {"type": "X509_CRL", "data": der}) for der in self.crls], {}
         if name == "list-sas":
             return [("list-sa", {"hub-b": self._listed(*sa)}) for sa in self.sas.items()], {}
+        if name in {"load-cert", "flush-certs"}:
+            self.crls += [bytes.fromhex(str(message["data"]))] if name == "load-cert" else []
+            return [], {"success": "yes"}
         number = int(message["ike-id"])
         if name == "terminate":
             assert message["force"] == "yes"
