@@ -1,6 +1,7 @@
-"""Stock openleadr as the other end, in a process of its own: `ven|vtn PORT CERTIFICATE KEY CA`.
+"""Stock openleadr as the other end, in a process of its own: `ven|vtn|crowd PORT CERTIFICATE KEY CA [VENS]`.
 
-What it sees it prints, one JSON object a line.
+What it sees it prints, one JSON object a line. `crowd` is the VTN of the bench: a line on standard input has
+it send every VEN an event.
 """
 
 import asyncio
@@ -61,18 +62,7 @@ async def ven(port: int, certificate: str, key: str, trust: str) -> None:
 
 async def vtn(port: int, certificate: str, key: str, trust: str) -> None:
     """Register who comes, ask for its reports, and send it one event."""
-    server = openleadr.OpenADRServer(
-        vtn_id="STOCK",
-        http_port=port,
-        http_host="127.0.0.1",
-        http_cert=certificate,
-        http_key=key,
-        http_ca_file=trust,
-        show_fingerprint=False,
-        show_server_cert_domain=False,
-        verify_message_signatures=False,
-        requested_poll_freq=dt.timedelta(seconds=1),
-    )
+    server = made(port, certificate, key, trust, requested_poll_freq=dt.timedelta(seconds=1))
 
     async def registered(registration: dict[str, Any]) -> tuple[str, str]:
         say(ven_name=registration["ven_name"])
@@ -99,22 +89,66 @@ async def vtn(port: int, certificate: str, key: str, trust: str) -> None:
 
     server.add_handler("on_create_party_registration", registered)
     server.add_handler("on_register_report", offered)
-    start = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
-    step = {"dtstart": start, "duration": dt.timedelta(hours=1), "signal_payload": -5.0}
-    server.add_event(
-        ven_id="ven-1",
-        signal_name="LOAD_DISPATCH",
-        signal_type="setpoint",
-        intervals=[step],
-        callback=answered,
-        event_id="e-1",
-    )
+    send(server, "ven-1", answered, event_id="e-1")
     await server.run()
 
 
+async def crowd(port: int, certificate: str, key: str, trust: str, vens: str) -> None:
+    """Serve; say `serving`, and `done` when every VEN has answered the event."""
+    names = [f"ven-{number}" for number in range(int(vens))]
+    agreed: set[str] = set()
+    server = made(port, certificate, key, trust)
+
+    async def registered(registration: dict[str, Any]) -> tuple[str, str]:
+        return registration["ven_name"], f"registration of {registration['ven_name']}"
+
+    async def answered(ven_id: str, event_id: str, opt_type: str) -> None:
+        assert event_id
+        assert opt_type == "optIn"
+        agreed.add(ven_id)
+        if len(agreed) == len(names):
+            say(crowd="done")
+
+    server.add_handler("on_create_party_registration", registered)
+    await server.run()
+    say(crowd="serving")
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+    for name in names:
+        send(server, name, answered)
+
+
+def made(port: int, certificate: str, key: str, trust: str, **more: Any) -> Any:
+    """Return a VTN that is not started yet."""
+    return openleadr.OpenADRServer(
+        vtn_id="STOCK",
+        http_port=port,
+        http_host="127.0.0.1",
+        http_cert=certificate,
+        http_key=key,
+        http_ca_file=trust,
+        show_fingerprint=False,
+        show_server_cert_domain=False,
+        verify_message_signatures=False,
+        **more,
+    )
+
+
+def send(server: Any, ven_id: str, answered: Any, **more: Any) -> None:
+    """Send a VEN an event of one hour, an hour from now."""
+    start = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
+    server.add_event(
+        ven_id=ven_id,
+        signal_name="LOAD_DISPATCH",
+        signal_type="setpoint",
+        intervals=[{"dtstart": start, "duration": dt.timedelta(hours=1), "signal_payload": -5.0}],
+        callback=answered,
+        **more,
+    )
+
+
 async def main() -> None:
-    role, port, *files = sys.argv[1:]
-    await {"ven": ven, "vtn": vtn}[role](int(port), *files)
+    role, port, *rest = sys.argv[1:]
+    await {"ven": ven, "vtn": vtn, "crowd": crowd}[role](int(port), *rest)
     await asyncio.Event().wait()
 
 

@@ -213,8 +213,15 @@ async def stock(
 ) -> Figures:
     """Measure openleadr's."""
     files, port = authority.issue(VTN_NAME), free_port()
-    program = str(Path(__file__).with_name("openadr_stock.py"))
-    arguments = [str(port), str(files.certificate), str(files.key), str(files.trust), str(len(contexts))]
+    program = str(Path(__file__).parents[1] / "openleadr_peer.py")
+    arguments = [
+        "crowd",
+        str(port),
+        str(files.certificate),
+        str(files.key),
+        str(files.trust),
+        str(len(contexts)),
+    ]
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         sys.executable, program, *arguments, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL
@@ -223,16 +230,18 @@ async def stock(
     assert process.stdout
     stdin, stdout = process.stdin, process.stdout
 
-    async def line(word: bytes) -> None:
-        while (said := await stdout.readline()).strip() != word:
-            if not said:
-                raise RuntimeError("openleadr ended")
+    async def told(word: str) -> None:
+        wanted = json.dumps({"crowd": word}).encode()
+        while said := await stdout.readline():
+            if said.strip() == wanted:
+                return
+        raise RuntimeError("openleadr ended")
 
     async def send() -> None:
         stdin.write(b"\n")
 
-    await line(b"serving")
-    server = Server("openleadr", port, process.pid, send, lambda: line(b"done"))
+    await told("serving")
+    server = Server("openleadr", port, process.pid, send, lambda: told("done"))
     figures = await measured(server, contexts, seconds, every_s)
     process.kill()
     await process.wait()

@@ -1,6 +1,6 @@
 """What revoked devices take away: a gateway without certificate and SIM carries nothing until replaced."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from heiiki.design.associations import Association
 from heiiki.plan.model import Network, Plan, SitePlan
@@ -14,6 +14,12 @@ def lost(plan: Plan, site: SitePlan) -> Mapping[Network, str]:
 def ended(gone: frozenset[str], one: Association) -> str:
     """Return the end of an association that is revoked; empty when neither is."""
     return next((side.device for side in one.sides if side.device in gone), "")
+
+
+def unused(plan: Plan, elements: Iterable[str]) -> str:
+    """Return why a path over these is not used, one of them being revoked; empty when none is."""
+    gone = plan.revoked.intersection(elements)
+    return f"{min(gone)} is revoked: nothing of the service is sent over this path" if gone else ""
 
 
 def explained(lost: Mapping[Network, str]) -> str:

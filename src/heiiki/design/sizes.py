@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 
 from heiiki.design.associations import is_hub_line
+from heiiki.design.revoked import unused
 from heiiki.design.sent import Sent
 from heiiki.plan import names
 from heiiki.plan.model import Link, LinkKind, Network, Plan, SitePlan
@@ -27,8 +28,7 @@ def verdicts(plan: Plan, sent: Mapping[str, Sent]) -> Iterator[Verdict]:
     sites = {site.name: site for site in plan.sites}
     for path in (path for path in plan.paths if path.site in sites):
         name = f"{path.site} over {path.network.upper()}"
-        if out := plan.revoked.intersection(path.elements):
-            reason = f"{min(out)} is revoked: nothing of the service is sent over this path"
+        if reason := unused(plan, path.elements):
             yield Verdict(REQUIREMENT, name, Stage.DESIGN, Result.NOT_APPLICABLE, reason)
             continue
         hub, gateway = names.ON[path.network].hub_ce, sites[path.site].gateway(path.network)

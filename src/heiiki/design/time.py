@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
+from heiiki.design.revoked import unused
 from heiiki.design.sent import Sent
 from heiiki.plan import keys, names
 from heiiki.plan.model import Device, Network, Plan
@@ -98,9 +99,9 @@ def _not_asked(plan: Plan, device: Device, network: Network | None) -> str:
     if device.clock is None:
         return "it is revoked: no time server answers it"
     if network is not None and device.site is not None:
-        gateway = plan.device(plan.site(device.site).gateway(network))
-        if gateway.revoked:
-            return f"{gateway.name} is revoked: nothing of the service is sent over this path"
+        gateways = [plan.site(device.site).gateway(network)]
+        if why := unused(plan, gateways):
+            return why
     if device.clock.is_reference:
         return "no source of time is declared (`time:`): this clock is the time of the service"
     return ""

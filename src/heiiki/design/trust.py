@@ -17,7 +17,7 @@ from heiiki.design.associations import (
     unanswered,
     wires,
 )
-from heiiki.design.revoked import ended
+from heiiki.design.revoked import ended, unused
 from heiiki.design.sent import Sent
 from heiiki.design.strongswan import Section, seconds
 from heiiki.design.suites import ESP as ESP_ALGORITHMS
@@ -80,11 +80,10 @@ def _verdict(
 def _coverage(plan: Plan, every: tuple[Association, ...]) -> Iterator[Verdict]:
     """Each path has a tunnel from the site's gateway to the hub's router; each line of the hub is a VPN."""
     tunnels = {(one.initiator.device, one.network): one for one in every if one.protects == ACCESS}
-    carried, gone = _gre(plan), plan.revoked
+    carried = _gre(plan)
     for path in plan.paths:
         subject = f"{path.site} over {path.network.upper()}"
-        if out := gone.intersection(path.elements):
-            reason = f"{min(out)} is revoked: nothing of the service is sent over this path"
+        if reason := unused(plan, path.elements):
             yield Verdict(ACCESS, subject, Stage.DESIGN, Result.NOT_APPLICABLE, reason)
         else:
             yield _verdict(ACCESS, subject, *_path(plan, path, tunnels, carried))

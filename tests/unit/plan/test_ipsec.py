@@ -1,28 +1,12 @@
 """IPsec and identities of the plan: both ends agree, every tunnel is covered, no name is used twice."""
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
-from heiiki.cli.new_service import generate
-from heiiki.intent import load
-from heiiki.plan import Plan, build
+from heiiki.plan import Plan
 from heiiki.plan.model import Device, DeviceClass, EspMode, IpsecConnection
 from heiiki.plan.timers import PROFILES
-
-EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
-
-
-@pytest.fixture(scope="module", params=["lab", "generated"])
-def plan(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Plan:
-    if request.param == "lab":
-        return build(load(EXAMPLE))
-    folder = tmp_path_factory.mktemp("service")
-    (folder / "sites").mkdir()
-    for name, text in generate("my_service", 12, 7).items():
-        (folder / name).write_text(text, encoding="utf-8")
-    return build(load(folder))
 
 
 def mirrored(one: IpsecConnection, device: Device, other: IpsecConnection) -> bool:
