@@ -4,7 +4,7 @@ Who writes what devices may have (the configurator) makes no token and no certif
 (the enroller) writes nothing. No AppRole writes a policy: with the two log-ins together one could otherwise
 write a policy that allows everything, and make a token for it.
 
-Policies are text of the server's own language. `tests/unit/pki/test_policies.py` tries what they refuse.
+Policies are text of the server's own language. `tests/unit/pki` tries what they refuse (`test_policies.py`).
 """
 
 import json
