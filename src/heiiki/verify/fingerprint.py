@@ -10,6 +10,7 @@ from heiiki.report.fingerprint import Fingerprint
 from heiiki.verify.fleet import Answer, Fleet, UnreadableError, reading
 
 _DIGITS = 16
+_SERVICES = "services"
 
 
 def fingerprint(plan: Plan, builds: Sequence[DeviceBuild], fleet: Fleet) -> Fingerprint:
@@ -21,7 +22,7 @@ def fingerprint(plan: Plan, builds: Sequence[DeviceBuild], fleet: Fleet) -> Fing
     for build in builds:
         texts = "\0".join(f"{path}\0{text}" for path, text in sorted(build.contents.items()))
         parts[f"configuration of {build.device}"] = _digest(texts)
-        parts |= _told(answers[build.device], commands[build.device])
+        parts |= _told(answers[build.device], commands[build.device], build)
     return Fingerprint(parts)
 
 
@@ -36,15 +37,28 @@ def _commands(device: Device, build: DeviceBuild) -> dict[str, list[str]]:
         **({"FRR": ["/usr/lib/frr/zebra", "--version"]} if device.router else {}),
         **({"keepalived": ["keepalived", "--version"]} if device.vrrp else {}),
         **({"strongSwan": ["swanctl", "--version"]} if device.ipsec else {}),
-        **{
-            f"service {one.name}": ["systemctl", "is-active", f"{one.name}.service"] for one in build.services
-        },
+        _SERVICES: ["systemctl", "is-active", *(f"{one.name}.service" for one in build.services)],
     }
 
 
-def _told(answer: Answer, commands: dict[str, list[str]]) -> Iterator[tuple[str, str | None]]:
-    for name in commands:
+def _told(
+    answer: Answer, commands: dict[str, list[str]], build: DeviceBuild
+) -> Iterator[tuple[str, str | None]]:
+    for name in commands.keys() - {_SERVICES}:
         yield f"{name} of {answer.device}", _line(answer, name)
+    states = _states(answer, len(build.services))
+    for service, state in zip(build.services, states, strict=True):
+        yield f"service {service.name} of {answer.device}", state
+
+
+def _states(answer: Answer, count: int) -> Sequence[str | None]:
+    """Return the state of each service: systemctl says them in the order of the question, a line each."""
+    try:
+        with reading(answer.device):
+            lines: list[str] = answer.data["commands"][_SERVICES]["out"].split()
+    except UnreadableError:
+        lines = []
+    return lines if len(lines) == count else [None] * count
 
 
 def _line(answer: Answer, name: str) -> str | None:

@@ -29,11 +29,14 @@ class Devices:
         self.said: dict[str, dict[str, Any]] = {}
 
     def __call__(self, _device: str, _probe: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        return {"commands": {name: self.said.get(name, self.answer(name)) for name in parameters["commands"]}}
+        asked = parameters["commands"]
+        said = {name: self.said.get(name, self.answer(name, argv)) for name, argv in asked.items()}
+        return {"commands": said}
 
-    def answer(self, name: str) -> dict[str, Any]:
+    def answer(self, name: str, argv: list[str]) -> dict[str, Any]:
         err = "Keepalived v2.2.7" if name == "keepalived" else ""
-        return {"rc": 0, "out": SAID.get(name, "active\n"), "err": err}
+        active = "active\n" * len(argv[2:])
+        return {"rc": 0, "out": SAID.get(name, active), "err": err}
 
 
 def test_it_names_versions_services_and_texts(
@@ -61,7 +64,7 @@ def test_it_names_versions_services_and_texts(
             {"rc": 0, "out": "zebra version 10.4", "err": ""},
             "zebra version 10.3 then, zebra version 10.4 now",
         ),
-        ("service keepalived", {"rc": 3, "out": "inactive\n", "err": ""}, "active then, inactive now"),
+        ("services", {"rc": 0, "out": "active\n", "err": ""}, "cannot be read now"),
         ("strongSwan", {"rc": None, "out": "", "err": "FileNotFoundError"}, "cannot be read now"),
         ("kernel", {}, "cannot be read now"),
     ],
@@ -81,8 +84,20 @@ def test_what_is_another_now_is_named(
     devices.said[name] = said
     found = fingerprint(plan, builds[-1:], fleet_of(devices))
     assert found.sha256 != then.sha256
-    assert found.differences(then).startswith(f"{name} of {builds[-1].device}")
+    assert found.differences(then).startswith(f"{name.removesuffix('s')} ")
+    assert f" of {builds[-1].device}" in found.differences(then)
     assert difference in found.differences(then)
+
+
+def test_a_service_that_died_is_named(plan: Plan, builds: tuple[DeviceBuild, ...], fleet_of: Any) -> None:
+    devices = Devices()
+    then = fingerprint(plan, builds[-1:], fleet_of(devices))
+    names = [one.name for one in builds[-1].services]
+    states = ["inactive" if name == "keepalived" else "active" for name in names]
+    devices.said["services"] = {"rc": 3, "out": "".join(f"{one}\n" for one in states), "err": ""}
+    found = fingerprint(plan, builds[-1:], fleet_of(devices))
+    device = builds[-1].device
+    assert found.differences(then) == f"service keepalived of {device}: active then, inactive now"
 
 
 def test_a_device_that_does_not_answer_is_never_the_same(
