@@ -23,6 +23,7 @@ management: {{kind: ssh, user: operator, sources: [192.168.200.0/24]}}
 
 hub:                            # the energy service provider: DRAS, XMPP server, a CE router to each carrier
   as_number: 64520
+  bandwidth_kbps: 1000000       # of each line to a carrier, kbit/s of IP packets (R-FIT/rate)
 sites_as_number: 64530          # one AS for all sites: they hear only the hub
 
 addresses:                      # pools; a site's addresses follow from its number and never move
@@ -45,6 +46,7 @@ networks:                       # two independent closed networks of two carrier
     links:
 {links}
     hub_pe: pe1
+    bandwidth_kbps: 100000      # of each access line; a site's `a:` may say another
 {transit}
     tariff: {{monthly_yen: 980}}
   b:
@@ -55,6 +57,8 @@ networks:                       # two independent closed networks of two carrier
     plmn: "44010"
     tac: 1
     apn: dr.beta.example
+    bandwidth_kbps: 10000       # of each bearer, towards the site
+    bandwidth_up_kbps: 5000     # and from it
 {transit}
     tariff: {{monthly_yen: 600, included_mb: 3000, yen_per_extra_mb: 0.2}}
 

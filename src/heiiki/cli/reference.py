@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from heiiki.intent.forms import FORMS
-from heiiki.intent.model import Model, Retired, Revoked, Service, Site
+from heiiki.intent.model import Retired, Revoked, Service, Site
+from heiiki.intent.networks import Model
 from heiiki.plan.model import Timers
 from heiiki.plan.timers import PROFILES
 

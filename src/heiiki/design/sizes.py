@@ -8,7 +8,7 @@ from heiiki.design.revoked import unused
 from heiiki.design.sent import Sent
 from heiiki.plan import names
 from heiiki.plan.model import Link, LinkKind, Network, Plan, SitePlan
-from heiiki.plan.sizes import in_esp, vpn_mtu
+from heiiki.plan.sizes import GRE, in_esp, in_vpn, vpn_mtu
 from heiiki.requirements import Result, Stage, Verdict
 
 REQUIREMENT = "R-FIT/size"
@@ -41,7 +41,10 @@ def _verdict(name: str, ends: list[int | None], path: list[Link]) -> Verdict:
     if None in ends or not path:
         return Verdict(REQUIREMENT, name, Stage.DESIGN, Result.UNKNOWN, "an end of the tunnel is sent no MTU")
     outside, bound = in_esp(known[-1]), min(map(_room, path))
-    said = f"tunnel of {' and '.join(map(str, known))} octets; {', '.join(map(_said, path))}"
+    said = (
+        f"tunnel of {' and '.join(map(str, known))} octets, {outside} with GRE ({GRE}) and ESP "
+        f"({outside - known[-1] - GRE}); {', '.join(map(_said, path))}"
+    )
     return Verdict(
         REQUIREMENT,
         name,
@@ -60,7 +63,11 @@ def _room(line: Link) -> int:
 
 
 def _said(line: Link) -> str:
-    inside = f", {_room(line)} in its VPN" if is_hub_line(line) else ""
+    inside = (
+        f", {_room(line)} in its VPN, whose ESP takes {in_vpn(_room(line)) - _room(line)} at least"
+        if is_hub_line(line)
+        else ""
+    )
     return f"{line.name} takes {line.mtu}{inside}"
 
 

@@ -5,7 +5,7 @@ A check that says nothing of a site or a device would otherwise leave the cell t
 
 from collections.abc import Iterator
 
-from heiiki.design import cost, separation, sizes, time
+from heiiki.design import cost, rates, separation, sizes, time
 from heiiki.design.associations import ACCESS, ESP, THEFT, is_hub_line
 from heiiki.plan import names
 from heiiki.plan.model import Link, Network, Plan, SitePlan
@@ -22,6 +22,7 @@ def subjects(plan: Plan) -> Iterator[Subject]:
     yield "R-SCALE", plan.service
     for site in plan.sites:
         yield from _of_site(plan, site)
+    yield from ((rates.REQUIREMENT, subject) for subject in rates.subjects(plan))
     for identifier in ("R-CLOSED", CARRIER):
         yield from ((identifier, f"network {network}") for network in Network)
     if any(device.firewall and device.firewall.management for device in plan.managed()):

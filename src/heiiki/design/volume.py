@@ -33,16 +33,18 @@ _UDP, _TCP = 8, 20 + 12
 _BFD = 24
 """A control packet without authentication (RFC 5880 4.1)."""
 _BFD_JITTER = 0.875
-"""Packets leave after 75 to 100 % of the interval, at random (RFC 5880 6.8.7)."""
+"""Packets leave after 75 to 100 % of the interval, at random (RFC 5880 6.8.7); so much on the average."""
 _KEEPALIVE, _KEEPALIVE_S = 19, 60
 """A BGP KEEPALIVE (RFC 4271 4.4), and how often FRRouting sends one by its traditional defaults."""
-_ACK = IP + _TCP
+ACK = IP + _TCP
+KEEPALIVE_PACKET = ACK + _KEEPALIVE
+BFD_PACKET = IP + _UDP + _BFD
 
 REKEY = 1000
 """An IKEv2 rekeying at most: CREATE_CHILD_SA with a P-256 exchange, the deletion of the old SA, both ways."""
 LIVENESS = 2 * (IP + _UDP + 28 + 4 + ESP_IV + 1 + ESP_ICV)
 """An empty INFORMATIONAL exchange (RFC 7296 2.4): header, payload of AES-GCM, and nothing in it."""
-_NTP, _NTP_LEAST_S = IP + 8 + 48 + 4 + 16, 64
+NTP_PACKET, _NTP_LEAST_S = IP + 8 + 48 + 4 + 16, 64
 """A packet of NTP with the code of its key (RFC 5905 7.3, RFC 8573), and how often one is sent at most."""
 CRL_POLL = 7_000
 """A pull of all CRLs over a TLS connection of its own, at most: `tests/crl_poll.py` measures it."""
@@ -55,42 +57,64 @@ class Message:
     Attributes:
         octets: its size by the table.
         a_month: how many there are at most.
+        up: it goes from the site to the DRAS.
+        within_s: the delay that its table allows it.
         packet: the table counts the headers of its packet (direct control); else those of HTTP alone.
     """
 
     octets: int
     a_month: int
+    up: bool
+    within_s: int
     packet: bool
 
     def packets(self, mtu: int) -> Iterator[int]:
         """Yield the sizes of its IP packets, where the largest may have `mtu` octets."""
-        left, most = self.octets, mtu - _ACK
+        left, most = self.octets, mtu - ACK
         if self.packet:
             yield left
             return
         while left > 0:
-            yield min(left, most) + _ACK
+            yield min(left, most) + ACK
             left -= most
 
 
-def _direct(*rows: tuple[int, int]) -> tuple[Message, ...]:
-    return tuple(Message(octets, MONTH_DAYS * a_day, packet=True) for octets, a_day in rows)
-
-
-_INDIRECT = tuple(Message(octets, MONTH_DAYS, packet=False) for octets in (2000, 1500, 2000))
+_UP, _DOWN = True, False
+_MINUTE, _SECOND = 60, 1
 _MINUTES, _SECONDS = 24 * 60, 24 * 3600
-_MESSAGES = {
+"""How many of them a day has."""
+
+
+def _direct(*rows: tuple[int, int, bool, int]) -> tuple[Message, ...]:
+    return tuple(
+        Message(octets, MONTH_DAYS * a_day, up, within_s, packet=True) for octets, a_day, up, within_s in rows
+    )
+
+
+_INDIRECT = tuple(
+    Message(octets, MONTH_DAYS, up, _MINUTE, packet=False)
+    for octets, up in ((2000, _DOWN), (1500, _UP), (2000, _UP))
+)
+MESSAGES = {
     ("heat_storage", "indirect"): _INDIRECT,
     ("battery", "indirect"): _INDIRECT,
-    ("heat_storage", "direct"): _direct((160, _MINUTES), (160, _MINUTES), (120, _MINUTES)),
-    ("battery", "direct"): _direct((400, _SECONDS), (600, 48), (120, _SECONDS), (160, _SECONDS), (600, 1)),
+    ("heat_storage", "direct"): _direct(
+        (160, _MINUTES, _UP, _MINUTE), (160, _MINUTES, _UP, _MINUTE), (120, _MINUTES, _DOWN, _MINUTE)
+    ),
+    ("battery", "direct"): _direct(
+        (400, _SECONDS, _UP, _SECOND),
+        (600, 48, _UP, _MINUTE),
+        (120, _SECONDS, _UP, _SECOND),
+        (160, _SECONDS, _DOWN, _SECOND),
+        (600, 1, _DOWN, _MINUTE),
+    ),
 }
 """Messages of one resource, both directions; indirect control as one event a day."""
 
 
 def service_mb(site: SitePlan) -> float:
     """Return the volume of the site's resources by the report's tables, megabytes a month."""
-    return sum(one.octets * one.a_month for name in site.resources for one in _MESSAGES[name]) / MEGABYTE
+    return sum(one.octets * one.a_month for name in site.resources for one in MESSAGES[name]) / MEGABYTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +155,12 @@ def volume(plan: Plan, site: SitePlan, network: Network, timers: Timers, *, carr
     """
     gateway = plan.device(site.gateway(network))
     tunnel = gateway.interface(names.ON[network].tunnel)
-    sessions = tuple(_sessions(plan, gateway, network, timers))
+    found = tuple(_session(*one) for one in sessions(plan, gateway, network, timers))
     return Volume(
         service=sum(_served(one, tunnel.mtu or ETHERNET_MTU) for one in site.resources) if carries else 0.0,
-        supervision=sum(one.bfd_mb for one in sessions),
-        routing=sum(one.bgp_mb for one in sessions),
-        keys=_ike_mb(timers.ike, min((one.heard_s for one in sessions), default=math.inf)),
+        supervision=sum(one.bfd_mb for one in found),
+        routing=sum(one.bgp_mb for one in found),
+        keys=_ike_mb(timers.ike, min((one.heard_s for one in found), default=math.inf)),
         lists=_lists_mb(gateway, network, timers, carries=carries),
         time=_time_mb(plan, site, gateway, carries=carries),
     )
@@ -146,8 +170,8 @@ def volume(plan: Plan, site: SitePlan, network: Network, timers: Timers, *, carr
 def _served(resource: tuple[str, str], mtu: int) -> float:
     """Megabytes a month of one resource inside of a tunnel of `mtu`, each packet acknowledged."""
     return sum(
-        one.a_month * (in_esp(packet) + in_esp(_ACK)) / MEGABYTE
-        for one in _MESSAGES[resource]
+        one.a_month * (in_esp(packet) + in_esp(ACK)) / MEGABYTE
+        for one in MESSAGES[resource]
         for packet in one.packets(mtu)
     )
 
@@ -171,24 +195,29 @@ def _session(tunnelled: bool, profile: BfdProfile | None) -> _Session:
         return in_esp(packet) if tunnelled else packet
 
     keepalives = 2 * _MONTH_S / _KEEPALIVE_S / MEGABYTE
-    bgp = keepalives * (on_the_line(IP + _TCP + _KEEPALIVE) + on_the_line(_ACK))
+    bgp = keepalives * (on_the_line(KEEPALIVE_PACKET) + on_the_line(ACK))
     if profile is None:
         return _Session(0.0, bgp, math.inf)
     every_s = profile.interval_ms / 1000
     packets = 2 * _MONTH_S / (_BFD_JITTER * every_s) / MEGABYTE
-    bfd = packets * on_the_line(IP + _UDP + _BFD)
+    bfd = packets * on_the_line(BFD_PACKET)
     return _Session(bfd, bgp, every_s if tunnelled else math.inf)
 
 
-def _sessions(plan: Plan, gateway: Device, network: Network, timers: Timers) -> Iterator[_Session]:
-    """Yield the BGP sessions on the line: with the hub in the tunnel, and on A with the PE in clear."""
+def sessions(
+    plan: Plan, gateway: Device, network: Network, timers: Timers
+) -> Iterator[tuple[bool, BfdProfile | None]]:
+    """Yield the BGP sessions on the line, each with the BFD beside it.
+
+    With the hub in the tunnel (True), and on A with the PE in clear.
+    """
     profiles = {profile.name: profile for profile in timers.bfd}
     for instance in gateway.router.bgp if gateway.router else ():
         for neighbor in instance.neighbors:
             tunnelled = neighbor.device == names.ON[network].hub_ce
             at_pe = network is Network.A and plan.device(neighbor.device).function is Function.PE
             if tunnelled or at_pe:
-                yield _session(tunnelled, profiles.get(neighbor.bfd or ""))
+                yield tunnelled, profiles.get(neighbor.bfd or "")
 
 
 @cache
@@ -201,7 +230,10 @@ def _ike_mb(timers: IkeTimers, heard_s: float) -> float:
 
 def _time_mb(plan: Plan, site: SitePlan, gateway: Device, *, carries: bool) -> float:
     """Questions to every time server and answers: the gateway's own; where it carries, the LAN's too."""
-    sizes = [(gateway, _NTP), *([(plan.device(site.controller), in_esp(_NTP))] if carries else [])]
+    sizes = [
+        (gateway, NTP_PACKET),
+        *([(plan.device(site.controller), in_esp(NTP_PACKET))] if carries else []),
+    ]
     servers = ((len(one.clock.servers) if one.clock else 0, octets) for one, octets in sizes)
     return sum(2 * count * octets * _MONTH_S / _NTP_LEAST_S for count, octets in servers) / MEGABYTE
 

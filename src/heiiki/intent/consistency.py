@@ -5,8 +5,9 @@ from itertools import combinations
 
 from heiiki.errors import Problem
 from heiiki.intent import pools as address_pools
-from heiiki.intent import risks, time
-from heiiki.intent.model import AddressPools, IpVpn, Mark, Networks, Retired, Revoked, Service, Site
+from heiiki.intent import rates, risks, time
+from heiiki.intent.model import AddressPools, Mark, Retired, Revoked, Service, Site
+from heiiki.intent.networks import IpVpn, Networks
 from heiiki.intent.yaml_source import YamlSource
 
 _Written = tuple[YamlSource, Site]
@@ -57,12 +58,14 @@ def across(
     yield from _twice(sites, "SIM", lambda site: site.b.sim, ("b", "sim"))
     yield from _twice(sites, "circuit", lambda site: site.a.circuit, ("a", "circuit"))
     yield from _cut_short(sites, ("customer",))
+    yield from rates.of_sites(sites)
     if retired is not None:
         yield from _retired(sites, retired[1])
     if service is not None:
         yield from address_pools.problems(*service)
         yield from risks.problems(*service)
         yield from time.problems(*service)
+        yield from rates.problems(*service)
         yield from _cut_short([service], ("title",))
         yield from _core(service[0], service[1].networks.a)
         yield from _as_numbers(*service)

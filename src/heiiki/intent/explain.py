@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from heiiki.intent.characters import folded, lookalikes
 from heiiki.intent.forms import FORMS, TEXT, invisible
-from heiiki.intent.model import Model
+from heiiki.intent.networks import Model
 from heiiki.intent.numbers import plainly
 
 _SHOWN = 40

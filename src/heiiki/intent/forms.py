@@ -63,6 +63,7 @@ PLANNED_INTERFACE = re.compile(
     r"lo|hub|second|sgi|lan0(-v)?|(wwan|radio|gtp)0|(access|tun|esp|gre|core|ac|ue)-.*|(ac|ue|s)[0-9].*"
 )
 """Names that the plan gives to interfaces."""
+SLOWEST_KBPS, FASTEST_KBPS = 64, 10_000_000
 _CLOCKS_DIFFER = timedelta(days=1)
 
 
@@ -123,6 +124,21 @@ def _other_interface(name: str) -> str:
             "is a name of the closed networks' interfaces", "name the interface to the management network"
         )
     return name
+
+
+def _kbps(value: int) -> int:
+    """Question what is no line of the report's: most of them are megabits that were taken for kilobits."""
+    if value < SLOWEST_KBPS:
+        refused(
+            "is less than any line carries that takes IPsec",
+            f"write kilobits a second, {SLOWEST_KBPS} at least: 100 Mbit/s are 100000",
+        )
+    if value > FASTEST_KBPS:
+        refused(
+            "is more than any access line carries",
+            f"write kilobits a second, {FASTEST_KBPS} at the most: 1 Gbit/s are 1000000",
+        )
+    return value
 
 
 def _day(text: str) -> str:
@@ -191,6 +207,13 @@ EvidenceDays = Annotated[int, Field(ge=1, le=366, strict=True)]
 Yen = Annotated[int, Field(ge=0, strict=True)]
 Mtu = Annotated[int, Field(ge=1280, le=9000, strict=True)]
 """Octets of the largest IP packet that a line takes whole; a smaller one carries no IKE with certificates."""
+
+Kbps = Annotated[
+    int,
+    Field(strict=True, json_schema_extra={"minimum": SLOWEST_KBPS, "maximum": FASTEST_KBPS}),
+    AfterValidator(_kbps),
+]
+"""How fast a line is, kilobits (10³ bit) a second."""
 
 OtherInterface = Annotated[str, Field(pattern=INTERFACE), AfterValidator(_other_interface)]
 """An interface of a device that belongs to neither of the closed networks."""

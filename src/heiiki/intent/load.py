@@ -15,7 +15,8 @@ from heiiki.errors import IntentError, Problem
 from heiiki.intent import risks
 from heiiki.intent.consistency import across, marks
 from heiiki.intent.explain import Finding, explain, misspells
-from heiiki.intent.model import Intent, Model, Retired, Revoked, Service, Site, SshManagement
+from heiiki.intent.model import Intent, Retired, Revoked, Service, Site, SshManagement
+from heiiki.intent.networks import Model
 from heiiki.intent.yaml_source import MAX_CHARACTERS, YamlSource
 
 M = TypeVar("M", bound=Model)

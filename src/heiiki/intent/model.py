@@ -6,123 +6,36 @@ Nothing derivable is written: addresses, AS paths, names of devices and routes f
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from heiiki.errors import Problem
 from heiiki.intent.forms import (
     Address,
-    Apn,
     Circuit,
     Day,
     DeviceName,
     EvidenceDays,
-    Figure,
     HostSuffix,
     Imsi,
+    Kbps,
     Mtbf,
     Mttr,
     Mtu,
     Name,
     OtherInterface,
-    Plmn,
     Prefix,
     PrivateAs,
     RouterName,
     SiteNumber,
     Text,
     User,
-    Yen,
 )
+from heiiki.intent.networks import BANDWIDTH, BANDWIDTH_UP, Examined, Model, Networks
 
-
-class Model(BaseModel):
-    """Base of the intent's models: frozen, and an unknown key is a mistake."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Tariff(Model):
-    """What a line of a closed network costs, yen a month, consumption tax left out."""
-
-    monthly_yen: Yen = Field(description="Price of a line a month, yen.")
-    included_mb: Annotated[int, Field(ge=0, strict=True)] | None = Field(
-        default=None, description="Volume included, megabytes (10⁶ B) a month; left out: unlimited."
-    )
-    yen_per_extra_mb: Figure = Field(
-        default=0.0, description="Price of each further megabyte, yen; due beside `included_mb`."
-    )
-
-
-class CarrierRouter(Model):
-    """A router of carrier A's core."""
-
-    name: RouterName = Field(description="Short: it stands in the names of interfaces.")
-    function: Literal["pe", "p"] = Field(description="pe: customers attach here; p: core only.")
-    number: Annotated[int, Field(ge=1, le=63, strict=True)] = Field(
-        description="Permanent; its loopback address follows from it."
-    )
-
-
-class CoreLink(Model):
-    """A link between two routers of carrier A's core."""
-
-    number: Annotated[int, Field(ge=1, le=47, strict=True)] = Field(
-        description="Permanent; its /30 follows from it."
-    )
-    between: tuple[RouterName, RouterName] = Field(description="The two routers.")
-
-
-class Examined(Model):
-    """Who looked, when, and at what: for what no device of the service can tell."""
-
-    by: Text = Field(description="Who it was.")
-    date: Day = Field(description="The day.")
-    source: Text = Field(description="What was looked at, such as the carriers' route documents.")
-
-
-_TRANSIT = (
-    "Who has the carrier's word that it leads no packet of this network over the Internet. Left out: "
-    "R-CLOSED/carrier is unknown."
+_OWN_BANDWIDTH = (
+    "How fast the carrier promises IP packets on this line, towards the site, kbit/s; left out: as on the "
+    "network's others."
 )
-
-
-class IpVpn(Model):
-    """Closed network A: an IP-VPN (MPLS L3VPN, RFC 4364) of one carrier."""
-
-    kind: Literal["ip_vpn"]
-    carrier: Name
-    as_number: PrivateAs
-    infrastructure: Prefix = Field(description="A /24 for the carrier's loopbacks and core links.")
-    routers: tuple[CarrierRouter, ...] = Field(min_length=1)
-    links: tuple[CoreLink, ...] = ()
-    hub_pe: RouterName = Field(description="The PE to which the hub's CE router is attached.")
-    mtu: Mtu = Field(default=1500, description="Largest IP packet on a site's access line, octets.")
-    transit: Examined | None = Field(default=None, description=_TRANSIT)
-    tariff: Tariff
-
-
-class LteApn(Model):
-    """Closed network B: an APN of an LTE carrier, closed to all but its own SIMs (TS 23.401)."""
-
-    kind: Literal["lte_apn"]
-    carrier: Name
-    as_number: PrivateAs
-    infrastructure: Prefix = Field(description="A /24 for the tunnel endpoint and the core's links.")
-    plmn: Plmn = Field(description="MCC and MNC (TS 23.003), quoted.")
-    tac: Annotated[int, Field(ge=1, le=65535, strict=True)] = Field(description="Tracking area code.")
-    apn: Apn = Field(description="Access point name.")
-    mtu: Mtu = Field(
-        default=1358, description="Largest IP packet on a bearer, octets; TS 23.060 9.3 advises 1358."
-    )
-    transit: Examined | None = Field(default=None, description=_TRANSIT)
-    tariff: Tariff
-
-
-class Networks(Model):
-    """The two independent closed networks (R-DUAL)."""
-
-    a: IpVpn
-    b: LteApn
 
 
 class AddressPools(Model):
@@ -142,6 +55,8 @@ class Hub(Model):
 
     as_number: PrivateAs
     mtu: Mtu = Field(default=1500, description="Largest IP packet on its lines to the carriers, octets.")
+    bandwidth_kbps: Kbps | None = Field(default=None, description=BANDWIDTH)
+    bandwidth_up_kbps: Kbps | None = Field(default=None, description=BANDWIDTH_UP)
 
 
 class Component(Model):
@@ -301,6 +216,8 @@ class AccessA(Model):
         default=None,
         description="Largest IP packet on this line, octets; left out: as on the network's others.",
     )
+    bandwidth_kbps: Kbps | None = Field(default=None, description=_OWN_BANDWIDTH)
+    bandwidth_up_kbps: Kbps | None = Field(default=None, description=BANDWIDTH_UP)
     platform: Literal["frr"] = "frr"
 
 
@@ -308,6 +225,8 @@ class AccessB(Model):
     """How a site is attached to network B."""
 
     sim: Imsi = Field(description="IMSI (TS 23.003), 15 digits, quoted.")
+    bandwidth_kbps: Kbps | None = Field(default=None, description=_OWN_BANDWIDTH)
+    bandwidth_up_kbps: Kbps | None = Field(default=None, description=BANDWIDTH_UP)
     platform: Literal["linux_lte"] = "linux_lte"
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from heiiki.errors import IntentError
 from heiiki.intent import Intent, Service
-from heiiki.intent.model import Examined, Mark
+from heiiki.intent.model import Mark
+from heiiki.intent.networks import Examined
 from heiiki.plan import (
     epc,
     faults,

@@ -18,6 +18,7 @@ from heiiki.plan.model import (
     ManagementAccess,
     Network,
     PrefixSet,
+    Rate,
     Router,
     Timers,
     TimeServer,
@@ -84,6 +85,10 @@ class SiteAddresses:
     def controller(self) -> IPv4Address:
         """The site's BEMS or ERC."""
         return addr.host(self.lan, addr.LAN_CONTROLLER)
+
+
+def _rate(down: int | None, up: int | None) -> Rate | None:
+    return None if down is None else Rate(down, up or down)
 
 
 def site_addresses(service: Service, number: int) -> SiteAddresses:
@@ -211,6 +216,19 @@ class Context:
         """Return the largest IP packet on the site's line to `network`, octets."""
         networks = self.service.networks
         return (site.a.mtu or networks.a.mtu) if network is Network.A else networks.b.mtu
+
+    def line_rate(self, site: Site, network: Network) -> Rate | None:
+        """Return how fast the site's line to `network` is, where the intent says it."""
+        own, networks = (site.a if network is Network.A else site.b), self.service.networks
+        common = networks.a if network is Network.A else networks.b
+        return _rate(own.bandwidth_kbps, own.bandwidth_up_kbps) or _rate(
+            common.bandwidth_kbps, common.bandwidth_up_kbps
+        )
+
+    @cached_property
+    def hub_rate(self) -> Rate | None:
+        """How fast each line of the hub is, where the intent says it."""
+        return _rate(self.service.hub.bandwidth_kbps, self.service.hub.bandwidth_up_kbps)
 
     @cached_property
     def vpn_mtu(self) -> int:

@@ -67,7 +67,8 @@ def links(context: Context) -> Iterator[Link]:
     for network in Network:
         edge, ce = context.edge(network), names.ON[network].hub_ce
         ends = Endpoint(edge, names.EDGE_LINE_IF), Endpoint(ce, names.ON[network].hub_line)
-        yield Link(names.link(edge, ce), *ends, network, LinkKind.ACCESS, mtu=context.service.hub.mtu)
+        mtu, rate = context.service.hub.mtu, context.hub_rate
+        yield Link(names.link(edge, ce), *ends, network, LinkKind.ACCESS, mtu=mtu, rate=rate)
     for port, device in enumerate(_PORTS, start=1):
         ends = Endpoint(names.HUB_LAN, f"port{port}"), Endpoint(device, names.LAN_IF)
         yield Link(names.link(names.HUB_LAN, device), *ends, None, LinkKind.LAN)

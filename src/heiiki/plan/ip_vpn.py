@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 from heiiki.intent import Site
-from heiiki.intent.model import CarrierRouter, CoreLink
+from heiiki.intent.networks import CarrierRouter, CoreLink
 from heiiki.plan import addresses as addr
 from heiiki.plan import firewall, identities, ipsec, keys, names
 from heiiki.plan.context import Context

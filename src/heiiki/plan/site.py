@@ -91,6 +91,7 @@ def links(context: Context, site: Site) -> Iterator[Link]:
         LinkKind.ACCESS,
         site.name,
         context.line_mtu(site, Network.A),
+        context.line_rate(site, Network.A),
     )
     yield Link(
         names.link(names.ENB, gateway_b),
@@ -100,6 +101,7 @@ def links(context: Context, site: Site) -> Iterator[Link]:
         LinkKind.RADIO,
         site.name,
         context.line_mtu(site, Network.B),
+        context.line_rate(site, Network.B),
     )
     yield from _lan_legs(site)
 

@@ -19,6 +19,11 @@ def tunnel_mtu(path: int) -> int:
     return _room(path) - GRE
 
 
+def in_vpn(packet: int) -> int:
+    """Return the size of an IP packet inside of tunnel-mode ESP, as on the hub's lines."""
+    return _protected(packet)
+
+
 def vpn_mtu(line: int) -> int:
     """Return the largest IP packet that tunnel-mode ESP makes no larger than `line`."""
     return _room(line)

@@ -61,6 +61,12 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         "R-FIT/size", "TR-1072 7.2, 7.3", "The largest packet of a tunnel crosses its path whole", (_D, _L)
     ),
     Requirement(
+        "R-FIT/rate",
+        "TR-1072 7.2, 7.3",
+        "Each line carries what is planned on it, and supervision beside",
+        (_D,),
+    ),
+    Requirement(
         "R-EVENT",
         "TR-1072 5.2, IEC 62746-10-1",
         "Every site's controller is registered at the DRAS and heard there, so that an event reaches it",

@@ -45,6 +45,7 @@ def test_one_of_two_gateways_is_revoked(tmp_path: Path) -> None:
         ("R-ISO-SITE", "umeda-gw-b"): Result.NOT_APPLICABLE,
         ("R-SEC-ACCESS", "umeda over B"): Result.NOT_APPLICABLE,
         ("R-FIT/size", "umeda over B"): Result.NOT_APPLICABLE,
+        ("R-FIT/rate", "umeda over B"): Result.NOT_APPLICABLE,
         ("R-SEC-ACCESS", "return of umeda-gw-b to hub-ce-b over B"): Result.NOT_APPLICABLE,
         (TIME, "clock of umeda-gw-b over B"): Result.NOT_APPLICABLE,
         (TIME, "clock of umeda-bems over B"): Result.NOT_APPLICABLE,

@@ -50,7 +50,8 @@ def test_the_largest_packet_of_each_path() -> None:
         for network, sizes in ((Network.A, (1444.0, 1446.0)), (Network.B, (1356.0, 1358.0)))
     }
     assert every["umeda over A"].reason == (
-        "tunnel of 1386 octets; a-pe2--umeda-ce-a takes 1500, a-pe1--hub-ce-a takes 1500, 1446 in its VPN"
+        "tunnel of 1386 octets, 1444 with GRE (4) and ESP (54); a-pe2--umeda-ce-a takes 1500, "
+        "a-pe1--hub-ce-a takes 1500, 1446 in its VPN, whose ESP takes 54 at least"
     )
 
 

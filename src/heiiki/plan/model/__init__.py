@@ -45,7 +45,7 @@ from heiiki.plan.model.routing import (
 from heiiki.plan.model.service import Management, Plan, SitePlan
 from heiiki.plan.model.time import Clock, TimeKey, TimeServer
 from heiiki.plan.model.timers import BfdProfile, IkeTimers, Timers
-from heiiki.plan.model.topology import ETHERNET_MTU, Endpoint, Link, LinkKind, Path
+from heiiki.plan.model.topology import ETHERNET_MTU, Endpoint, Link, LinkKind, Path, Rate
 
 __all__ = [
     "ETHERNET_MTU",
@@ -93,6 +93,7 @@ __all__ = [
     "Plan",
     "PrefixSet",
     "Program",
+    "Rate",
     "Risks",
     "Role",
     "Router",

@@ -36,6 +36,19 @@ class LinkKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """How fast a line carries IP packets, kbit/s.
+
+    Attributes:
+        down: towards its subscriber, a site or the hub: what end a of the link sends.
+        up: from there.
+    """
+
+    down: int
+    up: int
+
+
+@dataclass(frozen=True, slots=True)
 class Link:
     """A link between two devices.
 
@@ -44,6 +57,7 @@ class Link:
         network: the closed network that it is part of; None for a leg of a LAN.
         site: the site that it serves alone, or None.
         mtu: the largest IP packet on it, octets.
+        rate: what the carrier promises; None: the intent does not say it, or it is no carrier's line.
     """
 
     name: str
@@ -53,6 +67,7 @@ class Link:
     kind: LinkKind
     site: str | None = None
     mtu: int = ETHERNET_MTU
+    rate: Rate | None = None
 
     @property
     def segment(self) -> str:
