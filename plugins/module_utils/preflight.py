@@ -30,6 +30,15 @@ FEATURES: Mapping[str, tuple[str, str]] = {
         ),
         "load modules esp4, xfrm_interface, gcm and nft_xfrm (CONFIG_INET_ESP, CONFIG_XFRM_INTERFACE, …)",
     ),
+    "shaping": (
+        (
+            "tc qdisc add dev lo root handle 1: tbf rate 1mbit burst 9000 limit 9000 overhead 61 && "
+            "tc qdisc add dev lo parent 1:1 handle 2: prio bands 2 "
+            "priomap 1 1 1 1 1 1 1 0 1 1 1 1 1 1 1 1 && "
+            "tc qdisc add dev lo parent 2:2 handle 4: fq_codel"
+        ),
+        "load modules sch_tbf, sch_prio and sch_fq_codel (CONFIG_NET_SCH_TBF, …)",
+    ),
     "nftables": ("nft add table inet t", "load module nf_tables with family inet (CONFIG_NF_TABLES_INET)"),
 }
 TIMEOUT_S = 20

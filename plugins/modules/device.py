@@ -62,7 +62,7 @@ options:
     description: Kernel features that the node must have.
     type: list
     elements: str
-    choices: [vrf, mpls, gre, esp, nftables]
+    choices: [vrf, mpls, gre, esp, nftables, shaping]
     default: []
   account:
     description: System account without home folder and shell that the build's files rely on.

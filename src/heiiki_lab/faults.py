@@ -22,6 +22,8 @@ from heiiki_lab.spec import Endpoint, LabSpec
 _ON_NODE = resources.files("heiiki_lab.agent").joinpath("program_fault.py").read_text(encoding="utf-8")
 """The program that fails and mends another; sent whole, as a node's Python finds no module of the agent's."""
 
+_ETHERNET_HEADER = 14
+
 LinkFailure = Literal["silent", "down"]
 NodeFailure = Literal["kill", "poweroff"]
 ProgramFailure = Literal["hung", "dead"]
@@ -111,7 +113,7 @@ class Look:
 
 
 def look_of(spec: LabSpec, faults: Faults) -> dict[Endpoint, Look]:
-    """Every interface that is not as the wiring left it."""
+    """Every interface that does not simply send what it is given: faults, and lines of a certain rate."""
     looks: dict[Endpoint, Look] = {}
     for link in spec.links:
         mine = [fault for fault in faults if fault.kind == "link" and fault.target == link.name]
@@ -122,20 +124,26 @@ def look_of(spec: LabSpec, faults: Faults) -> dict[Endpoint, Look]:
         )
         down = any(fault.how == "down" for fault in mine)
         for end in link.ends:
-            look = Look(down and end == link.a, _queue(mine, str(end), dark=dark))
+            look = Look(down and end == link.a, _queue(mine, str(end), link.rates.get(end), dark=dark))
             if look != Look():
                 looks[end] = look
     return looks
 
 
-def _queue(faults: Sequence[Fault], end: str, *, dark: bool) -> str:
+def pace(kbps: int) -> str:
+    """The netem parameters of a line's rate; the 14 octets of an Ethernet header are none of the packet's."""
+    return f"rate {kbps}kbit -{_ETHERNET_HEADER}"
+
+
+def _queue(faults: Sequence[Fault], end: str, rate: int | None, *, dark: bool) -> str:
     """The netem parameters for what `end` sends; empty for none."""
+    paced = pace(rate) if rate else ""
     if dark or any(fault.how == "silent" and fault.one_way in {None, end} for fault in faults):
         return "loss 100%"
     for fault in reversed(faults):
         if fault.how == "impair":
-            return f"delay {fault.delay_ms:g}ms loss {fault.loss_percent:g}%"
-    return ""
+            return f"delay {fault.delay_ms:g}ms loss {fault.loss_percent:g}% {paced}".rstrip()
+    return paced
 
 
 def steps_between(

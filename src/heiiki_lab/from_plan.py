@@ -54,11 +54,23 @@ def spec(plan: Plan) -> LabSpec:
     return LabSpec(
         name=plan.service,
         nodes=tuple(_nodes(plan)),
-        links=tuple(
-            LinkSpec(link.name, Endpoint(*_end(link.a)), Endpoint(*_end(link.b)), mtu=_ethernet_mtu(link))
-            for link in plan.links
-        ),
+        links=tuple(links(plan)),
     )
+
+
+def links(plan: Plan) -> Iterator[LinkSpec]:
+    """Yield the cables; the lines of sites are as slow as the carriers' own."""
+    for link in plan.links:
+        # The hub's lines are paced by nothing: no site, and not all together, fills them.
+        rate = link.rate if link.site else None
+        yield LinkSpec(
+            link.name,
+            Endpoint(*_end(link.a)),
+            Endpoint(*_end(link.b)),
+            mtu=_ethernet_mtu(link),
+            rate_a=rate.down if rate else None,
+            rate_b=rate.up if rate else None,
+        )
 
 
 def _ethernet_mtu(link: PlannedLink) -> int | None:

@@ -71,10 +71,17 @@ class LabManagement:
             refused_certificates=True,
         )
 
-    def adds(self, plan: Plan, device: Device) -> Added:  # noqa: ARG002 - the Protocol's
+    def adds(self, plan: Plan, device: Device) -> Added:
         """Add the carrier's HSS, which is NextEPC's with a subscriber database of the lab's own.
 
-        All nodes share one root, so each has the packages of all.
+        All nodes share one root, so each has the packages of all. A line has its rate from the ends of the
+        cable that stands for it.
         """
         programs = _HSS if device.function is Function.HSS else frozenset[str]()
-        return Added(programs=programs, packages=frozenset(packages()), files=_FILES)
+        rates = {
+            end.interface: rate
+            for link in from_plan.links(plan)
+            for end, rate in link.rates.items()
+            if end.node == device.name
+        }
+        return Added(programs=programs, packages=frozenset(packages()), files=_FILES, rates=rates)

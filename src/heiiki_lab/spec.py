@@ -59,6 +59,8 @@ class LinkSpec:
         mac_a: hardware address of end a; derived from the link's name where none is given.
         mac_b: the same for end b.
         mtu: of both ends, in bytes; None is 1500.
+        rate_a: how fast the line takes what end a sends, kbit/s of IP packets; None: as fast as it comes.
+        rate_b: the same for end b.
     """
 
     name: str
@@ -67,11 +69,19 @@ class LinkSpec:
     mac_a: str | None = None
     mac_b: str | None = None
     mtu: int | None = None
+    rate_a: int | None = None
+    rate_b: int | None = None
 
     @property
     def ends(self) -> tuple[Endpoint, Endpoint]:
         """Both ends."""
         return self.a, self.b
+
+    @property
+    def rates(self) -> dict[Endpoint, int]:
+        """How fast the line takes what an end sends, kbit/s, by the ends of which that is bounded."""
+        bounds = ((self.a, self.rate_a), (self.b, self.rate_b))
+        return {end: rate for end, rate in bounds if rate is not None}
 
 
 @dataclass(frozen=True, slots=True)

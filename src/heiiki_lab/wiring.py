@@ -19,7 +19,14 @@ from typing import Literal
 from heiiki.errors import LabError
 from heiiki_lab import state
 from heiiki_lab.client import NodeClient
-from heiiki_lab.faults import Injector, faults_of_link, faults_of_node, load_faults
+from heiiki_lab.faults import (
+    Injector,
+    faults_of_link,
+    faults_of_node,
+    load_faults,
+    look_of,
+    steps_between,
+)
 from heiiki_lab.guest_client import GuestClient
 from heiiki_lab.spec import BRIDGE, Endpoint, LabSpec, LinkSpec, NodeKind
 
@@ -201,6 +208,7 @@ def _build(lab: Lab, report: Report) -> None:
         report(f"wiring {len(lab.spec.links)} links")
         guest.batch(creation_steps(lab.spec, pids))
         guest.batch(tuple(setup_steps(lab.spec)))
+        guest.batch(steps_between({}, look_of(lab.spec, ())))
     for node in lab.spec.nodes:
         if node.systemd:
             lab.node(node.name).boot()

@@ -10,6 +10,8 @@ _PGW, _TEST_SIM, _TAKEN = "/etc/heiiki/pgw.json", "10.112.3.254", "10.112.3.153"
 STATION = ("lladdr", "00:00:5e:00:01:33", "dev", "lan0")
 """Of the virtual gateway on umeda's LAN."""
 
+APPLY_LINKS = ("python3", AGENT, "links", "apply", "/etc/heiiki/links.json")
+
 _KEEPALIVED_HAS = f"until python3 {AGENT} vrrp status | grep -q '\"priority\": '"
 """It reads its file some time after it was told to."""
 
@@ -83,9 +85,44 @@ MUTANTS = (
         "sakai-gw-b",
         (("systemctl", "stop", "heiiki-links"),),
         (("systemctl", "start", "heiiki-links"),),
-        frozenset((one, "config", "sakai-gw-b") for one in ("R-GAP", "R-DUAL", "R-ISO-MALICE/layer-2")),
+        frozenset(
+            (one, "config", "sakai-gw-b")
+            for one in ("R-GAP", "R-DUAL", "R-ISO-MALICE/layer-2", "R-DELAY/load")
+        ),
         ("config", "sessions"),
         live=frozenset({"R-DUAL"}),
+    ),
+    Mutant(
+        "a tunnel that nothing holds back",
+        "namba-gw",
+        (("tc", "qdisc", "delete", "dev", "tun-b", "root"),),
+        (APPLY_LINKS,),
+        frozenset({("R-DELAY/load", "config", "namba-gw")}),
+        representative=True,
+    ),
+    Mutant(
+        "a tunnel whose encapsulation is not counted",
+        "hub-ce-a",
+        (
+            ("tc", "qdisc", "delete", "dev", "gre-a0017", "root"),
+            sh(
+                "tc qdisc add dev gre-a0017 root handle 1: tbf rate 9000kbit burst 22500 limit 22500"
+                " && tc qdisc add dev gre-a0017 parent 1:1 handle 2: prio bands 2"
+                " priomap 1 1 1 1 1 1 1 0 1 1 1 1 1 1 1 1"
+                " && tc qdisc add dev gre-a0017 parent 2:1 handle 3: pfifo limit 100"
+                " && tc qdisc add dev gre-a0017 parent 2:2 handle 4: fq_codel limit 1000"
+            ),
+        ),
+        (APPLY_LINKS,),
+        frozenset({("R-DELAY/load", "config", "hub-ce-a")}),
+    ),
+    Mutant(
+        "the rule on what is network control",
+        "sakai-ce-a",
+        (nft("flush chain inet heiiki classes_output"),),
+        (RELOAD_FILTER,),
+        frozenset({("R-DELAY/load", "config", "sakai-ce-a")}),
+        live=frozenset({"R-DELAY/load"}),
     ),
     Mutant(
         "keepalived's priority, by a file that is put back",

@@ -24,6 +24,7 @@ from heiiki.plan.model import (
     VaultClient,
     Xfrm,
 )
+from heiiki.plan.rates import tunnel_kbps
 
 EDGE_IF_ID = 1
 ACCESS, VPN = "R-SEC-ACCESS", "R-SEC-ESP"
@@ -45,6 +46,7 @@ def site_tunnel(context: Context, site: Site, network: Network) -> Interface:
         peer=names.ON[network].hub_ce,
         mtu=context.tunnel_mtu(site, network),
         gre=Gre(site_end(context, site, network), context.hub_end(network)),
+        rate=tunnel_kbps(rate.up) if (rate := context.line_rate(site, network)) else None,
     )
 
 
@@ -57,6 +59,7 @@ def hub_tunnel(context: Context, site: Site, network: Network) -> Interface:
         peer=names.gateway(site, network),
         mtu=context.tunnel_mtu(site, network),
         gre=Gre(context.hub_end(network), site_end(context, site, network)),
+        rate=tunnel_kbps(rate.down) if (rate := context.line_rate(site, network)) else None,
     )
 
 

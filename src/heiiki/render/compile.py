@@ -77,23 +77,21 @@ def interfaces_json(device: Device) -> str:
 
 
 def _interface(item: Interface) -> dict[str, object]:
-    entry: dict[str, object] = {"name": item.name, "kind": item.kind}
-    if item.mtu:
-        entry["mtu"] = item.mtu
-    if item.vrf:
-        entry["vrf"] = item.vrf
-    if item.table:
-        entry["table"] = item.table
-    if item.gre:
-        entry["gre"] = {"local": str(item.gre.local), "remote": str(item.gre.remote)}
-    if item.xfrm:
-        entry["xfrm"] = {"if_id": item.xfrm.if_id, "underlay": item.xfrm.underlay}
-    if item.mpls:
-        entry["mpls"] = True
-    if item.link_address:
-        entry["link_address"] = item.link_address
-    entry["addresses"] = [str(address) for address in item.addresses]
-    return entry
+    """Return what of an interface is not as every other's."""
+    entry: dict[str, object] = {
+        "name": item.name,
+        "kind": item.kind,
+        "mtu": item.mtu,
+        "vrf": item.vrf,
+        "table": item.table,
+        "gre": {"local": str(item.gre.local), "remote": str(item.gre.remote)} if item.gre else None,
+        "xfrm": {"if_id": item.xfrm.if_id, "underlay": item.xfrm.underlay} if item.xfrm else None,
+        "rate_kbps": item.rate,
+        "mpls": item.mpls,
+        "link_address": item.link_address,
+    }
+    addresses = [str(address) for address in item.addresses]
+    return {key: value for key, value in entry.items() if value} | {"addresses": addresses}
 
 
 def _neighbour(item: Neighbour) -> dict[str, object]:
@@ -169,7 +167,7 @@ def _links(_plan: Plan, device: Device) -> Part | None:
     if not device.interfaces or device.function is Function.HSS:
         return None
     name = "heiiki-links"
-    requirements = ("R-GAP", "R-DUAL", *_on_lan(device))
+    requirements = ("R-GAP", "R-DUAL", *_on_lan(device), *_shaped(device))
     config = RenderedFile(
         "/etc/heiiki/links.json", interfaces_json(device), service=name, requirements=requirements
     )
@@ -184,11 +182,16 @@ def _on_lan(device: Device) -> tuple[str, ...]:
     return ("R-ISO-MALICE/layer-2",) if device.neighbours else ()
 
 
+def _shaped(device: Device) -> tuple[str, ...]:
+    """Where a line's rate is known, what supervises it does not wait behind what fills it."""
+    return ("R-DELAY/load",) if device.shaped else ()
+
+
 def _nftables(plan: Plan, device: Device) -> Part | None:
     if device.firewall is None:
         return None
     requirements = _GROUP if device.role in _IN_GROUP else _SEPARATION
-    requirements = (*requirements, *_on_lan(device))
+    requirements = (*requirements, *_on_lan(device), *_shaped(device))
     if device.router is not None:
         requirements = (*requirements, "R-ISO-MALICE/control")
     if device.firewall.encrypted:

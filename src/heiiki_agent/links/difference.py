@@ -1,8 +1,9 @@
 """What turns the kernel's state into the wanted one, and what can be known to fail beforehand."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from heiiki_agent.links import queues
 from heiiki_agent.links.model import (
     L3MDEV_RULE,
     LABELS,
@@ -108,7 +109,16 @@ def difference(wanted: Wanted, state: State) -> Difference:
         repeats=tuple(repeated) if lost or linkwise else (),
         before=before,
         after=after,
+        queues=tuple(_queues(links, rest)),
     )
+
+
+def _queues(links: Iterable[Link], state: State) -> Iterator[str]:
+    """Only tunnels of ours are shaped: what waits at a port is none of this program's."""
+    for link in links:
+        if link.kind in MADE_KINDS:
+            there = state.queues.get(link.name, frozenset())
+            yield from queues.changes(link.name, link.rate_kbps, link.mtu, there)
 
 
 def _stale_links(wanted: Wanted, state: State) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from heiiki_agent import files
 from heiiki_agent.errors import AgentError
+from heiiki_agent.links import queues
 from heiiki_agent.links.model import (
     GLOBAL_SCOPE,
     KEEPALIVED,
@@ -51,6 +52,7 @@ def read_state(wanted: Wanted, owned: Path) -> State:
         sysctls={key: _read_sysctl(key) for key in wanted.sysctls},
         owned=_read_owned(owned),
         neighbours=frozenset(_neighbours_from(neighbours)),
+        queues=queues.read() if any(link.kind == "gre" for link in wanted.links) else {},
     )
 
 
@@ -163,6 +165,8 @@ def apply(change: Difference) -> None:
     if change.batch:
         text = "".join(f"{command}\n" for command in (*change.batch, *change.repeats))
         _ip(["-batch", "-"], text)
+    if change.queues:
+        queues.apply(change.queues)
     for key, value in change.after.items():
         _write_sysctl(key, value)
 

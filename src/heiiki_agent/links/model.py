@@ -4,6 +4,8 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Annotated, Literal
 
+from heiiki_agent.links.queues import Discipline
+
 # Routes are marked with a protocol number of their own, so that stale ones can be told from all others.
 PROTOCOL = 211
 KEEPALIVED = 18  # rtnetlink's number: virtual addresses are keepalived's business
@@ -47,7 +49,12 @@ class Xfrm:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """An interface as wanted, or as the kernel has it (then `addresses` are those that count)."""
+    """An interface as wanted, or as the kernel has it (then `addresses` are those that count).
+
+    Attributes:
+        rate_kbps: how much a tunnel sends at the most, kbit/s of encrypted packets; None: no bound. As the
+            kernel has it, that is among the state's `queues`.
+    """
 
     name: Name
     kind: Kind
@@ -59,6 +66,7 @@ class Link:
     addresses: tuple[Annotated[str, IPv4Interface], ...] = ()
     mpls: bool = False
     link_address: _LinkAddress | None = None
+    rate_kbps: Annotated[int, range(1, 2**25)] | None = None
     up: bool = True
 
 
@@ -138,6 +146,7 @@ class State:
     sysctls: dict[str, str | None] = field(default_factory=dict)
     owned: dict[str, str] = field(default_factory=dict)
     neighbours: frozenset[Neighbour] = frozenset()
+    queues: dict[str, frozenset[Discipline]] = field(default_factory=dict)
 
     def without(self, names: frozenset[str]) -> "State":
         """Return the state after the links `names` are gone, with their routes and their hold on members."""
@@ -147,12 +156,13 @@ class State:
             if name not in names
         }
         routes = frozenset(route for route in self.routes if route.device not in names)
-        return replace(self, links=links, routes=routes)
+        queues = {name: there for name, there in self.queues.items() if name not in names}
+        return replace(self, links=links, routes=routes, queues=queues)
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What to do: `batch` for ``ip``, `repeats` after it, and settings to write before and after.
+    """What to do: `batch` for ``ip``, `repeats` after it, `queues` for ``tc``, and settings before and after.
 
     Attributes:
         repeats: routes and neighbours that were there but may have gone with a change of their interface.
@@ -164,6 +174,7 @@ class Difference:
     repeats: tuple[str, ...] = ()
     before: dict[str, str] = field(default_factory=dict)
     after: dict[str, str] = field(default_factory=dict)
+    queues: tuple[str, ...] = ()
 
     @property
     def changes(self) -> tuple[str, ...]:
@@ -171,4 +182,4 @@ class Difference:
         settings = (
             f"sysctl {key.replace('/', '.')}={value}" for key, value in (self.before | self.after).items()
         )
-        return (*self.batch, *settings)
+        return (*self.batch, *self.queues, *settings)

@@ -100,6 +100,8 @@ def _inconsistent(links: Iterable[Link]) -> Iterable[str]:
             if (link.kind == kind) != (value is not None):
                 key = "table" if kind == "vrf" else kind
                 yield f"interface {link.name}.{key}: belongs to kind {kind}, and every {kind} needs it"
+        if link.rate_kbps is not None and link.kind != "gre":
+            yield f"interface {link.name}.rate_kbps: only a tunnel (kind gre) is shaped; leave it out"
         if link.link_address is not None and link.kind != "ethernet":
             yield f"interface {link.name}.link_address: only a port (kind ethernet) has one; leave it out"
 

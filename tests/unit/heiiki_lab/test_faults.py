@@ -115,6 +115,34 @@ def test_steps_lead_from_one_look_to_the_other_and_back() -> None:
     assert steps_between(broken, broken) == []
 
 
+PACED = LabSpec("lab", SPEC.nodes, (LinkSpec("one", A, B, rate_a=8000, rate_b=4000), LinkSpec("two", C, D)))
+
+
+@pytest.mark.parametrize(
+    ("applied", "queues"),
+    [
+        ((), ("rate 8000kbit -14", "rate 4000kbit -14")),
+        ((Fault("one", "link", "silent"),), (SILENT, SILENT)),
+        ((Fault("one", "link", "silent", str(A)),), (SILENT, "rate 4000kbit -14")),
+        (
+            (Fault("one", "link", "impair", None, 0, 30),),
+            ("delay 0ms loss 30% rate 8000kbit -14", "delay 0ms loss 30% rate 4000kbit -14"),
+        ),
+    ],
+)
+def test_a_line_keeps_its_rate_while_it_fails_and_afterwards(
+    applied: faults.Faults, queues: tuple[str, str]
+) -> None:
+    looks = look_of(PACED, applied)
+    assert (looks[A].queue, looks[B].queue) == queues
+    back = steps_between(looks, look_of(PACED, ()))
+    assert {line for _, _, (line,) in back} == {
+        f"qdisc replace dev eth0 root netem rate {kbps}kbit -14"
+        for kbps, was in ((8000, queues[0]), (4000, queues[1]))
+        if was != f"rate {kbps}kbit -14"
+    }
+
+
 def test_overlapping_faults_heal_one_by_one(guest: FakeGuest, running: Path) -> None:
     injector = Injector(SPEC, running)
     injector.fail_link("one", "silent")

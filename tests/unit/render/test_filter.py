@@ -308,6 +308,19 @@ def test_no_tcp_segment_is_larger_than_the_smaller_path(plan: Plan) -> None:
     assert all(not rules for name, rules in clamped.items() if name not in tunnelled)
 
 
+def test_network_control_of_the_device_alone_leaves_a_shaped_tunnel_first(plan: Plan) -> None:
+    """BFD and BGP of FRRouting are marked CS6; what a host marks so would overtake them, and is unmarked."""
+    for device in filters(plan):
+        rules = render("linux/nftables.conf.j2", plan, device)
+        first, unmarked = chain(rules, "classes_output"), chain(rules, "classes_forward")
+        assert bool(first) == bool(unmarked) == device.shaped
+        if device.shaped:
+            assert [line.partition(" ip dscp ")[2] for line in (*first, *unmarked)] == [
+                "cs6 meta priority set 0:7",
+                "{ cs6, cs7 } ip dscp set cs0",
+            ]
+
+
 def test_vrrp_is_taken_of_the_other_gateway_alone_and_before_any_budget(plan: Plan) -> None:
     """Address, link address and number of hops, and no priority that it does not have (RFC 9568)."""
     routers = [device for device in filters(plan) if device.vrrp]

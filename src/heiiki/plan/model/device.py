@@ -121,6 +121,11 @@ class Device:
         return tuple(address.ip for interface in owned for address in interface.addresses)
 
     @property
+    def shaped(self) -> bool:
+        """Whether it sends into a tunnel no more than the line below carries."""
+        return any(interface.rate for interface in self.interfaces)
+
+    @property
     def sources(self) -> tuple[IPv4Network, ...]:
         """Every address that packets of its own may have: no carrier and no hub translates any."""
         by_modem = (self.sim.address,) if self.sim is not None else ()

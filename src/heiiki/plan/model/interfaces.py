@@ -47,6 +47,7 @@ class Interface:
         vrf: the VRF the interface is in.
         table: routing table, for kind ``vrf``.
         mpls: labelled packets are accepted here.
+        rate: of a tunnel: how much may leave by it, kbit/s of encrypted packets; None: no bound.
         link_address: the link address (MAC) that it has on its LAN; None: the hardware's own.
     """
 
@@ -60,4 +61,5 @@ class Interface:
     mpls: bool = False
     gre: Gre | None = None
     xfrm: Xfrm | None = None
+    rate: int | None = None
     link_address: str | None = None

@@ -17,6 +17,7 @@ from heiiki.plan.names import LAN_IF, LAN_VIRTUAL_IF
 
 GAP, DUAL, SITE = "R-GAP", "R-DUAL", "R-ISO-SITE"
 CONTROL, LAYER2 = "R-ISO-MALICE/control", "R-ISO-MALICE/layer-2"
+LOAD = "R-DELAY/load"
 CARRIER, GROUP, MALICE = "R-ISO-CARRIER", "R-ISO-GROUP", "R-ISO-MALICE"
 ACCESS, ESP = "R-SEC-ACCESS", "R-SEC-ESP"
 
@@ -59,6 +60,8 @@ def of_health(path: str, text: str) -> Difference:
 def of_links(path: str, name: str, command: str) -> Difference:
     """Return the difference that a command is, which the program that keeps links would give the kernel."""
     words = command.split()
+    if words[:1] == ["qdisc"]:
+        return Difference(path, f" {name} does not work: {command}", frozenset({LOAD}))
     neighbours = words[:1] == ["neigh"] or (words[:2] == ["link", "set"] and words[3:4] == ["address"])
     return Difference(path, f" {name} does not work: {command}", frozenset({LAYER2 if neighbours else DUAL}))
 
@@ -218,6 +221,7 @@ _CHAINS: tuple[tuple[str, Concerned], ...] = (
     ("limits", frozenset({MALICE})),
     ("vrrp", frozenset({LAYER2})),
     ("hops", frozenset({CONTROL})),
+    ("classes_", frozenset({LOAD})),
     ("encrypted", frozenset({ACCESS})),
     ("output", frozenset({ACCESS})),
     ("forward", frozenset({SITE, CARRIER})),

@@ -1,7 +1,7 @@
 """What explains a thing on a host beside the plan: Debian's own parts, and the way to manage hosts."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from heiiki.plan.model import Device
 
@@ -16,6 +16,7 @@ class Added:
         accounts: accounts of persons, who may log in with a key.
         packages: Debian packages that no service of the plan needs.
         files: files that programs of the plan read.
+        rates: interfaces at which it gives a line its rate (netem), with that rate, kbit/s.
     """
 
     interfaces: frozenset[str] = frozenset()
@@ -23,6 +24,7 @@ class Added:
     accounts: frozenset[str] = frozenset()
     packages: frozenset[str] = frozenset()
     files: frozenset[str] = frozenset()
+    rates: Mapping[str, int] = field(default_factory=dict)
 
 
 Adds = Callable[[Device], Added]
@@ -41,6 +43,9 @@ FALLBACKS = frozenset(
 
 QDISCS = frozenset({"noqueue", "pfifo_fast", "fq_codel", "fq", "mq", "pfifo"})
 """Queues that the kernel gives an interface by itself."""
+
+SHAPERS = frozenset({"tbf", "prio"})
+"""Those that a tunnel has besides where the rate of its line is known."""
 
 UNITS = (
     r"(systemd-|dbus|getty@|serial-getty@|user@|user-runtime-dir@|session-|init\.scope|ssh\.|sshd@|cron\.|"

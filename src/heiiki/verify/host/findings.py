@@ -8,7 +8,7 @@ from typing import Any
 
 from heiiki.plan.epc import USER_PLANE
 from heiiki.plan.model import Device, EspMode, InterfaceKind, IpsecConnection, Plan
-from heiiki.verify.host.explained import CRONTABS, FALLBACKS, QDISCS, UNITS, Added
+from heiiki.verify.host.explained import CRONTABS, FALLBACKS, QDISCS, SHAPERS, UNITS, Added
 from heiiki.verify.host.packages import unexplained
 from heiiki.verify.host.routes import OVERHEAD, unexplained_routes
 from heiiki.verify.host.sockets import unexplained_packet_sockets, unexplained_sockets
@@ -28,6 +28,8 @@ _TEMPLATE = re.compile(
     r"tmpl src (\S+) dst (\S+)\s+proto esp (?:spi \S+ )?reqid \d+ mode (\w+)\s*(?:if_id (0x\w+)\s*)?$"
 )
 _OWN_V6 = frozenset({"fe80::/64", "ff00::/8", "::1"})
+_PACING = frozenset({"limit", "rate", "ecn", "gap", "seed"})
+"""What tc(8) says of a netem that has a rate and nothing else."""
 _NO_SPI = "00000000"
 _FIRST_PERSON, _NOBODY = 1000, 65534
 
@@ -157,11 +159,21 @@ def _tables(host: Host, found: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding("tables", text, frozenset({CLOSED, GROUP, SITE, CARRIER, MALICE, ACCESS, ESP}))
 
 
-def _qdiscs(_host: Host, found: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
+def _qdiscs(host: Host, found: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
+    """Whether those of a shaped tunnel are as planned is judged with its links (config)."""
+    shaped = {item.name for item in host.device.interfaces if item.rate}
     for one in found:
-        if one["kind"] not in QDISCS:
+        known = one["kind"] in QDISCS or (one["kind"] in SHAPERS and one.get("dev") in shaped)
+        if not (known or _is_a_line(one, host.added.rates.get(one.get("dev", "")))):
             text = f"queueing discipline {one['kind']} of {one.get('dev')}"
             yield Finding("qdiscs", text, frozenset({SITE, CARRIER}))
+
+
+def _is_a_line(one: Mapping[str, Any], kbps: int | None) -> bool:
+    """Whether it gives a line the rate that it is to have, and does nothing else: no loss, no delay."""
+    said = one.get("options", {})
+    paces = kbps is not None and said.get("rate", {}).get("rate") == kbps * 125
+    return one["kind"] == "netem" and paces and set(said) <= _PACING
 
 
 def _policies(host: Host, found: str) -> Iterator[Finding]:

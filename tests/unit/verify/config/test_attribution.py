@@ -9,9 +9,9 @@ from heiiki.verify.config.attribution import Difference, of_filter, of_frr, of_l
 
 GAP, DUAL, SITE, CARRIER = "R-GAP", "R-DUAL", "R-ISO-SITE", "R-ISO-CARRIER"
 GROUP, MALICE, ACCESS = "R-ISO-GROUP", "R-ISO-MALICE", "R-SEC-ACCESS"
-LAYER2, CONTROL = "R-ISO-MALICE/layer-2", "R-ISO-MALICE/control"
+LAYER2, CONTROL, LOAD = "R-ISO-MALICE/layer-2", "R-ISO-MALICE/control", "R-DELAY/load"
 ROUTING = frozenset({GAP, DUAL, SITE})
-FILTER = frozenset({SITE, CARRIER, MALICE, ACCESS, LAYER2, CONTROL})
+FILTER = frozenset({SITE, CARRIER, MALICE, ACCESS, LAYER2, CONTROL, LOAD})
 VRF = "router bgp 64601 vrf s0017"
 
 
@@ -68,6 +68,7 @@ CHAINS = [
         "vrrp",
         "hops",
         "hops_output",
+        "classes_output",
         "limits",
         "input",
         "encrypted",
@@ -129,6 +130,7 @@ def test_an_object_too_much_is_attributed_by_chain_and_interfaces(
         (rule("hops", {"counter": "refused_hops"}, DROP), {CONTROL}),
         (rule("hops_output", {"mangle": {"key": {}, "value": 255}}), {CONTROL}),
         ({"counter": {"family": "inet", "table": "heiiki", "name": "refused_hops"}}, {CONTROL}),
+        (rule("classes_output", {"mangle": {"key": {"meta": {"key": "priority"}}, "value": "0:7"}}), {LOAD}),
         (rule("vrrp", {"counter": "refused_vrrp"}, DROP), {LAYER2}),
         ({"counter": {"family": "inet", "table": "heiiki", "name": "refused_vrrp"}}, {LAYER2}),
         ({"counter": ARP | {"name": "forged_arp"}}, {LAYER2}),
@@ -164,6 +166,7 @@ def test_a_difference_that_concerns_no_requirement_of_its_file_concerns_all_it_h
         ("neigh replace 10.16.1.20 lladdr 02:00:0a:10:01:14 dev lan0 nud permanent", {LAYER2}),
         ("neigh del 10.16.1.21 dev lan0", {LAYER2}),
         ("link set lan0 address 02:00:0a:10:01:13", {LAYER2}),
+        ("qdisc delete dev tun-a root", {LOAD}),
         ("link set lan0 up", {DUAL}),
         ("link set address mtu 1400", {DUAL}),
         ("address del 10.16.1.30/32 dev neigh", {DUAL}),
@@ -173,4 +176,4 @@ def test_what_the_links_would_have_done_is_attributed_by_the_command(
     command: str, concerned: set[str]
 ) -> None:
     found = of_links("/etc/heiiki/links.json", "heiiki-links", command)
-    assert against(found, frozenset({GAP, DUAL, LAYER2})) == concerned
+    assert against(found, frozenset({GAP, DUAL, LAYER2, LOAD})) == concerned

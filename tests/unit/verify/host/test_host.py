@@ -99,7 +99,11 @@ SAID: dict[str, Any] = {
         }
     ],
     "tables": {"nftables": [{"metainfo": {}}, {"table": {"family": "inet", "name": "heiiki"}}]},
-    "qdiscs": [{"kind": "noqueue", "dev": "lan0"}],
+    "qdiscs": [
+        {"kind": "noqueue", "dev": "lan0"},
+        {"kind": "tbf", "dev": "tun-b"},
+        {"kind": "prio", "dev": "tun-b"},
+    ],
     "policies": "src 0.0.0.0/0 dst 0.0.0.0/0\n\tsocket in priority 0 ptype main\n",
     "sockets": [opens("bgpd", "frr", "179"), opens("bfdd", "frr", "49152", "udp")],
     "packet_sockets": [
@@ -186,6 +190,8 @@ def test_a_host_as_planned_passes(plan: Plan, fleet_of: Any, kept: Any) -> None:
             {CLOSED, GROUP, SITE, ACCESS},
         ),
         ("qdiscs", [{"kind": "clsact", "dev": "lan0"}], {SITE}),
+        ("qdiscs", [{"kind": "tbf", "dev": "lan0"}], {SITE}),
+        ("qdiscs", [{"kind": "netem", "dev": "tun-b"}], {SITE}),
         ("policies", "src 10.112.0.17/32 dst 10.201.0.1/32 proto gre \n\tdir out priority 1\n", {ACCESS}),
         (
             "policies",
@@ -241,6 +247,24 @@ def test_a_file_that_management_adds_is_explained(plan: Plan, fleet_of: Any, kep
     more = [{"path": path, "packaged": False}]
     assert failed(judged(plan, fleet_of, kept, "files", more)) == {MINIMAL}
     assert failed(judged(plan, fleet_of, kept, "files", more, Added(files=frozenset({path})))) == set()
+
+
+@pytest.mark.parametrize(
+    ("options", "findings"),
+    [
+        ({"limit": 1000, "rate": {"rate": 500_000, "packetoverhead": -14}, "ecn": False, "gap": 0}, set()),
+        ({"limit": 1000, "rate": {"rate": 500_001, "packetoverhead": -14}}, {MINIMAL, SITE}),
+        ({"limit": 1000, "rate": {"rate": 500_000}, "loss-random": {"loss": 0.3}}, {MINIMAL, SITE}),
+        ({"limit": 1000, "delay": {"delay": 0.1}}, {MINIMAL, SITE}),
+    ],
+)
+def test_a_line_that_the_lab_paces_does_nothing_else(
+    plan: Plan, fleet_of: Any, kept: Any, options: dict[str, Any], findings: set[str]
+) -> None:
+    more = [{"kind": "netem", "dev": "radio0", "options": options}]
+    added = Added(rates={"radio0": 4000})
+    assert failed(judged(plan, fleet_of, kept, "qdiscs", more, added)) & {MINIMAL, SITE} == findings
+    assert failed(judged(plan, fleet_of, kept, "qdiscs", more)) >= {MINIMAL, SITE}
 
 
 def test_what_management_adds_is_explained_by_name(plan: Plan, fleet_of: Any, kept: Any) -> None:
