@@ -28,6 +28,7 @@ options:
       - V(true) injects every single failure of the plan, one after the other; only the lab can.
       - V(sample) injects a handful that the plan chooses, with every network, failure mode and kind of it.
       - Names, as a list or with commas between, inject some; a name is C(target) or C(target/mode).
+      - V(load), alone or among names, fills each site's line for seconds; so do V(true) and V(sample).
     type: raw
     default: false
 attributes:

@@ -48,7 +48,12 @@ def _place(artifacts: Path | None, service: Service) -> Path:
     ),
 )
 @click.argument("folder", type=Folder())
-@click.option("--faults", default="none", show_default=True, help="all, none, sample, or names with commas.")
+@click.option(
+    "--faults",
+    default="none",
+    show_default=True,
+    help="all, none, sample, or names with commas; load fills lines.",
+)
 @_artifacts
 @click.pass_context
 def verify(ctx: click.Context, folder: Path, faults: str, artifacts: Path | None) -> None:

@@ -39,6 +39,7 @@ from heiiki.requirements import Result, Verdict
 from heiiki.revocation import drill, standing
 from heiiki.service.certificates import renew
 from heiiki.service.model import Service
+from heiiki.verify import load
 from heiiki.verify import verify as examine
 from heiiki.verify.equipment import TestEquipment
 from heiiki.verify.ipsec.test_certificates import VaultAuthority
@@ -157,12 +158,16 @@ def bad_ones(verdicts: Sequence[Verdict], faults: Chosen) -> tuple[Verdict, ...]
     """Return the verdicts that decide against a run.
 
     Where some faults are named, the others do not decide: the report still shows them as not run, or as
-    measured on another network than that of now.
+    measured on another network than that of now, and lines as not filled.
     """
     found = tuple(verdict for verdict in verdicts if verdict.result in BAD)
     if not isinstance(faults, tuple):
         return found
-    return tuple(verdict for verdict in found if not is_not_run(verdict) and not is_stale(verdict))
+    return tuple(
+        verdict
+        for verdict in found
+        if not is_not_run(verdict) and not is_stale(verdict) and verdict.reason != load.NOT_ASKED
+    )
 
 
 def _restarting(service: Service, equipment: TestEquipment) -> Callable[[str], None] | None:

@@ -9,7 +9,7 @@ from heiiki.plan.model import Plan
 from heiiki.render.model import DeviceBuild
 from heiiki.requirements import Verdict
 from heiiki.transport.base import Transport
-from heiiki.verify import access, paths, sizes, time, vault
+from heiiki.verify import access, load, paths, sizes, time, vault
 from heiiki.verify.config import running as configuration
 from heiiki.verify.config import server
 from heiiki.verify.equipment import TestEquipment
@@ -46,6 +46,7 @@ CHECKS = (
     "isolation",
     "access",
     "trust",
+    "load",
     "faults",
 )
 
@@ -65,6 +66,7 @@ ABOUT = {
     "isolation": "R-ISO-SITE",
     "access": "R-ISO-CARRIER",
     "trust": "R-SEC-ACCESS",
+    "load": load.REQUIREMENT,
 }
 """Requirement of the verdict that says that a check could not be completed."""
 
@@ -117,14 +119,16 @@ class Part:
         return TRUST if self.line == REFUSALS else self.reported_as
 
 
-def parts(equipment: TestEquipment, *, may_break: bool) -> tuple[Part, ...]:
+def parts(equipment: TestEquipment, *, may_break: bool, may_fill: bool) -> tuple[Part, ...]:
     """Return every part but the faults, in the order in which those begin that may.
 
     Args:
         equipment: what may be done to the network.
         may_break: a tunnel may be taken away.
+        may_fill: lines may be filled.
     """
-    return (*_PARTS, _trials(tried=equipment.refused_certificates), _cleartext(may_break=may_break))
+    trials = _trials(tried=equipment.refused_certificates)
+    return (*_PARTS, trials, _cleartext(may_break=may_break), _load(may_fill=may_fill))
 
 
 def _config(scene: Scene) -> Iterator[Verdict]:
@@ -283,3 +287,18 @@ def _not_taken(scene: Scene) -> Iterator[Verdict]:
 
 def _taken_away(scene: Scene) -> Iterator[Verdict]:
     return cleartext.verdicts(scene.plan, scene.transport, scene.fleet, scene.keep)
+
+
+def _load(*, may_fill: bool) -> Part:
+    """That BFD and delay bear a full line, which nothing else could be measured on meanwhile."""
+    if not may_fill:
+        return Part("load", _not_filled, Needs(), repeated=False)
+    return Part("load", _filled, Needs(ALL, ALL), repeated=False)
+
+
+def _not_filled(scene: Scene) -> Iterator[Verdict]:
+    return load.not_tried(scene.plan)
+
+
+def _filled(scene: Scene) -> Iterator[Verdict]:
+    return load.verdicts(scene.plan, scene.fleet, scene.keep)

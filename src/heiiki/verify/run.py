@@ -19,10 +19,12 @@ from heiiki.report.header import iso, utc_now
 from heiiki.report.verdicts import EVERY_FAULT
 from heiiki.requirements import Result, Verdict
 from heiiki.transport.base import Transport
+from heiiki.verify import load
 from heiiki.verify.checks import ABOUT, CHECKS, LINES, Part, Scene, parts
 from heiiki.verify.equipment import TestEquipment
 from heiiki.verify.events.course import Course
 from heiiki.verify.faults import campaign, trials
+from heiiki.verify.faults.sample import SAMPLE
 from heiiki.verify.fingerprint import fingerprint
 from heiiki.verify.fleet import UnreadableError, fleet, reading
 from heiiki.verify.host.explained import Adds, nothing
@@ -87,7 +89,8 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
         equipment: what may be done to the network; nothing, but in a lab.
         queries: to the service's Vault server.
         adds: says what the way to a device adds to it, which no plan explains.
-        faults: True for every fault of the plan, names or targets for some, False for none.
+        faults: True for every fault of the plan, names or targets for some, False for none; lines are filled
+            where all, a sample, or ``load`` are asked for.
         report: progress callback, called once for each step and each fault.
         checks: names out of `CHECKS`; None for all.
 
@@ -106,7 +109,8 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
         made_of = fingerprint(plan, builds, devices)
         if set(wanted) & {"sessions", "paths", "isolation", "trust"}:
             report(_settled(scene))
-        chosen = [one for one in parts(equipment, may_break=may_break) if one.check in wanted]
+        every = parts(equipment, may_break=may_break, may_fill=_lines_asked(faults))
+        chosen = [one for one in every if one.check in wanted]
         progress = Progress(chosen, report)
         side_by_side(chosen, partial(_examined, scene), progress.take)
         verdicts = list(progress.verdicts())
@@ -176,6 +180,11 @@ def _collected(scene: Scene, part: Part) -> tuple[Verdict, ...]:
     return tuple(found)
 
 
+def _lines_asked(faults: bool | Collection[str]) -> bool:
+    """Tell whether lines are to be filled."""
+    return faults is True or (faults is not False and bool({load.NAME, SAMPLE} & set(faults)))
+
+
 class Progress:
     """What was found so far, and the lines that say so: one a check, in their order, each once it is over."""
 
@@ -214,7 +223,10 @@ def _faults(
 ) -> tuple[tuple[Verdict, ...], tuple[FaultRow, ...]]:
     if not faults:
         return (unknown("R-GAP", EVERY_FAULT, NOT_ASKED),), ()
-    chosen = campaign.selected(scene.plan, faults if faults is True else tuple(faults))
+    names = True if faults is True else tuple(name for name in faults if name != load.NAME)
+    if not names:
+        return (), ()
+    chosen = campaign.selected(scene.plan, names)
     equipment = scene.equipment
     if equipment.injector is None:
         rows = tuple(not_measured(fault, NO_INJECTOR) for fault in chosen)

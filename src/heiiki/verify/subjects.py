@@ -13,7 +13,7 @@ from heiiki.design.time import REQUIREMENT
 from heiiki.plan.model import Function, Network, Plan
 from heiiki.render.model import DeviceBuild
 from heiiki.requirements import Stage
-from heiiki.verify import access, time, vault
+from heiiki.verify import access, load, time, vault
 from heiiki.verify.config import server
 from heiiki.verify.config.running import filter_subject, filtered, requirements_of
 from heiiki.verify.events import served
@@ -79,6 +79,7 @@ def _of_sites(plan: Plan) -> Named:
             yield "R-DUAL", f"{site.name} over {network.upper()}"
             yield "R-DELAY", f"{site.name} over {network.upper()}"
             yield sizes.REQUIREMENT, sizes.subject(site, network)
+            yield load.REQUIREMENT, load.subject(site, network)
         yield "R-DELAY", f"{site.name} in service"
 
 

@@ -61,6 +61,7 @@ class FakeTransport:
             "send": "packets",
             "compare": "running",
             "flood": "flood",
+            "fill": "load",
             "forge": "forge",
             "put": "stamp_client",
             "packets": "traffic",

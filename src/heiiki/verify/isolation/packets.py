@@ -116,6 +116,7 @@ def send_probes(
     watch: Iterable[IPv4Address] = (),
     *,
     patience: int = 1,
+    pace_s: float = PACE_S,
 ) -> ProbeRun:
     """Send `packets` while every source and each of `listeners` listens, and return the outcome of each.
 
@@ -125,6 +126,7 @@ def send_probes(
         listeners: devices that listen though they send nothing.
         watch: source addresses whose packets are counted wherever they arrive.
         patience: factor by which every time is multiplied on a busy machine.
+        pace_s: pause of a device between two packets.
     """
     numbered, left = number(packets)
     run = secrets.randbits(31)
@@ -132,13 +134,13 @@ def send_probes(
     for key, packet in numbered.items():
         lines.setdefault(packet.out.device, []).append(_line(key, packet))
     longest = max((len(own) for own in lines.values()), default=0)
-    listen = patience * (START_S + AFTER_S + longest * _BUDGET_S)
+    listen = patience * (START_S + AFTER_S + longest * (pace_s + _BUDGET_S))
     parameters = {
         device: {
             "run": run,
             "start_s": patience * START_S,
             "listen_s": listen,
-            "pace_s": patience * PACE_S,
+            "pace_s": patience * pace_s,
             "packets": own,
             "watch": [str(address) for address in watch],
         }
