@@ -6,7 +6,7 @@ gave the kernel's priority of control, 7 (TC_PRIO_CONTROL). The rest shares fair
 of that stands before the encryption: behind it packets that overtake others look like replays (RFC 4303
 3.4.3).
 
-Read over netlink: ``tc`` does not print the octets that a `tbf` adds for encapsulation.
+Read over netlink: not every ``tc`` prints the octets that a `tbf` counts for encapsulation.
 """
 
 import socket

@@ -28,6 +28,12 @@ _COMMANDS = {
     "GRE": "ip link add g0 type gre local 192.0.2.1 remote 192.0.2.2",
     "GTP": "ip link add gtp0 type gtp role ggsn",
     "netem": "tc qdisc add dev v0 root netem loss 100% delay 20ms",
+    "shaping": (
+        "tc qdisc add dev g0 root handle 1: tbf rate 9mbit burst 22500 limit 22500 overhead 61 && "
+        "tc qdisc add dev g0 parent 1:1 handle 2: prio bands 2 priomap 1 1 1 1 1 1 1 0 1 1 1 1 1 1 1 1 && "
+        "tc qdisc add dev g0 parent 2:2 handle 4: fq_codel limit 1000"
+    ),
+    "line of a certain rate": "tc qdisc add dev d0 root netem rate 10000kbit -14",
     "nftables inet, ip, arp, bridge, netdev": "nft -f /mnt/families.nft",
     "IPsec AES-GCM": (
         "ip xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 1 mode tunnel "
