@@ -1,7 +1,7 @@
 """A neighbour without the key of a session is refused; a key is changed while the sites live."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from waiting import awaited
@@ -9,11 +9,13 @@ from waiting import awaited
 from heiiki.pki.server.login import logged_in
 from heiiki.pki.server.policies import AppRole
 from heiiki.pki.server.secrets import VaultSecrets, new_key
+from heiiki.verify.fleet import fleet
+from heiiki.verify.routing.health import Health
 
+from .selection import cases
 from .service import Service, in_service
 
 HERE, THERE = "umeda-gw-b", "umeda-ce-a"
-PATH = "routing/bgp/umeda-ce-a--umeda-gw-b"
 
 
 def peer(service: Service) -> str:
@@ -60,10 +62,27 @@ def refused(service: Service) -> int:
     return sum(int(line.split()[1]) for line in said.splitlines() if line.startswith("TcpExt"))
 
 
-def test_a_key_is_changed_by_a_run_while_the_sites_live(service: Service) -> None:
-    """Both gateways of a LAN are given another one; no site is silent for longer than R-GAP allows."""
+CHANGED = {
+    "BGP, the LAN of a site": "routing/bgp/umeda-ce-a--umeda-gw-b",
+    "BGP, the line of a site": "routing/bgp/a-pe2--umeda-ce-a",
+    "BGP, the LAN of the hub": "routing/bgp/hub-ce-a--hub-ce-b",
+    "BGP, the carrier's edges": "routing/bgp/a-pe1--a-pe2",
+    "OSPF, the carrier's core": "routing/ospf/a-p1--a-pe1",
+    "LDP, the carrier's core": "routing/ldp/a-p1--a-pe1",
+}
+
+
+@pytest.mark.parametrize("where", cases(CHANGED, few={"BGP, the LAN of a site"}))
+def test_a_key_is_changed_by_a_run_while_the_sites_live(
+    service: Service, where: str, record_property: Callable[[str, object], None]
+) -> None:
+    """Both ends are given another one; no site is silent for longer than R-GAP allows."""
+    key = CHANGED[where]
+    ends = [one.name for one in service.plan.managed() if one.router and key in one.router.keys]
     with logged_in(service.access, AppRole.SECRET_WRITER) as vault:
-        VaultSecrets(vault, service.plan.pki.secrets_mount).write(PATH, new_key(PATH))
-    with in_service(service):
-        service.play("site", "--limit", f"{HERE},{THERE}")
-    awaited("the session is back", lambda: established(service), 60.0)
+        VaultSecrets(vault, service.plan.pki.secrets_mount).write(key, new_key(key))
+    with in_service(service) as longest:
+        service.play("site", "--limit", ",".join(ends))
+        with fleet(service.transport, len(service.plan.devices)) as asked:
+            Health(service.plan, asked).wait(90.0)
+    record_property("longest silence, s", round(longest[0], 2))
