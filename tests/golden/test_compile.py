@@ -16,7 +16,7 @@ from heiiki.render import DeviceBuild, compile_plan, manifest
 
 GOLDEN = Path(__file__).parent / "compile"
 EXAMPLE = Path(__file__).parents[2] / "inventories" / "lab"
-TWINS = {"xmpp", "sakai-bems"}
+TWINS = {"sakai-bems"}
 """Devices that differ from a golden one in nothing but addresses."""
 PROGRAMS = "/usr/local/lib/heiiki/"
 

@@ -29,6 +29,7 @@ from heiiki.verify.ipsec import cleartext as trust_clear
 from heiiki.verify.ipsec import mirrors as trust_mirrors
 from heiiki.verify.ipsec import refusals as trust_refusals
 from heiiki.verify.routing.health import Health
+from heiiki.verify.xmpp import access as xmpp_access
 from heiiki_lab.transport import LabTransport
 
 Key = tuple[str, str, str]
@@ -171,6 +172,9 @@ TRUST: dict[str, Callable[[Bench, Fleet], Iterator[Verdict]]] = {
     "mirrors": lambda bench, devices: trust_mirrors.verdicts(bench.plan, devices, bench.keep),
     "refusals": lambda bench, devices: trust_refusals.verdicts(
         bench.plan, bench.builds, devices, bench.keep, None
+    ),
+    "xmpp-refusals": lambda bench, devices: xmpp_access.verdicts(
+        bench.plan, devices, bench.keep, None, "not made here"
     ),
     "clear": lambda bench, devices: trust_clear.verdicts(bench.plan, bench.transport, devices, bench.keep),
 }

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .mutants import AGENT, RELOAD_FILTER, Bench, Mutant, chosen, differing, nft, sh, try_mutant, vtysh
+from .mutants import AGENT, RELOAD_FILTER, Argv, Bench, Mutant, chosen, differing, nft, sh, try_mutant, vtysh
 
 S0017 = ("router bgp 64601 vrf s0017", "address-family ipv4 unicast")
 _PGW, _TEST_SIM, _TAKEN = "/etc/heiiki/pgw.json", "10.112.3.254", "10.112.3.153"
@@ -14,6 +14,15 @@ APPLY_LINKS = ("python3", AGENT, "links", "apply", "/etc/heiiki/links.json")
 
 _KEEPALIVED_HAS = f"until python3 {AGENT} vrrp status | grep -q '\"priority\": '"
 """It reads its file some time after it was told to."""
+
+_MODULE = "/usr/local/lib/heiiki/prosody/mod_auth_heiiki.lua"
+_MODULE_AS_IT_WAS = sh(f"cat /run/module > {_MODULE}; rm /run/module; systemctl restart prosody")
+
+
+def _in_module(text: str, other: str) -> Argv:
+    """Change the XMPP server's rules, by which it still passes its own proof."""
+    return sh(f"cp {_MODULE} /run/module; sed -i 's/{text}/{other}/' {_MODULE}; systemctl restart prosody")
+
 
 MUTANTS = (
     Mutant(
@@ -51,6 +60,24 @@ MUTANTS = (
         frozenset({("R-ISO-SITE", "config", "hub-ce-a")}),
         live=frozenset({"R-ISO-SITE"}),
         representative=True,
+    ),
+    Mutant(
+        "a rule that lets devices reach each other through the XMPP server",
+        "xmpp",
+        (_in_module("return (from == dras", "return devices:contains(from) or (from == dras"),),
+        (_MODULE_AS_IT_WAS,),
+        frozenset({("R-ISO-SITE/xmpp", "config", "xmpp"), ("R-SEC-ACCESS/xmpp", "config", "xmpp")}),
+        ("config", "xmpp"),
+        live=frozenset({"R-ISO-SITE/xmpp"}),
+    ),
+    Mutant(
+        "an XMPP server that lets a device ask to be another",
+        "xmpp",
+        (_in_module('authzid ~= "" and authzid ~= address', "false"),),
+        (_MODULE_AS_IT_WAS,),
+        frozenset(),
+        ("xmpp-refusals",),
+        live=frozenset({"R-SEC-ACCESS/xmpp"}),
     ),
     Mutant(
         "a VRF's import",

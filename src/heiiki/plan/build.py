@@ -22,6 +22,7 @@ from heiiki.plan import (
     site,
     test_equipment,
     time,
+    xmpp,
 )
 from heiiki.plan.addresses import LAN_GATEWAY, host
 from heiiki.plan.context import Context
@@ -49,7 +50,8 @@ def build(intent: Intent) -> Plan:
     revoked = {mark.written.device: mark for mark in intent.revoked}
     context = Context(intent.service, intent.sites, PROFILES[intent.service.timers], frozenset(revoked))
     devices = tuple(neighbours.bound(keys.keyed(_devices(context))))
-    devices = openadr.spoken(time.clocked(_revoked(devices, revoked), context), context)
+    devices = time.clocked(_revoked(devices, revoked), context)
+    devices = xmpp.served(openadr.spoken(devices, context), context)
     links = _links(context)
     ways = tuple(paths.paths(context, links))
     known = {*(device.name for device in devices), *(link.name for link in links)}

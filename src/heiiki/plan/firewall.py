@@ -8,6 +8,7 @@ from heiiki.plan import addresses as addr
 from heiiki.plan.model import InputService, Limit
 from heiiki_agent.crl_mirror import PORT as CRL_MIRROR
 from heiiki_agent.openadr.places import PORT as OPENADR
+from heiiki_agent.xmpp.places import PORT as XMPP
 
 BGP, BFD_SINGLE, BFD_MULTIHOP, LDP = 179, 3784, 4784, 646
 STAMP, VAULT, NTP = 862, 8200, 123
@@ -28,6 +29,7 @@ _LIMITS = {
     "vault": Limit(20, 100, connections=16, octets=64, octets_burst=1024),
     "ntp": Limit(10, 100),
     "openadr": Limit(5, 20, connections=4),
+    "xmpp": Limit(5, 20, connections=4),
 }
 """For each source, ten times and more of what a peer that works sends: BFD and VRRP 4 packets a second, a
 STAMP stream 50, a probe of the verification some hundred echoes at once, an enrolment 10 kB, a
@@ -120,6 +122,10 @@ class On:
     def openadr(self, *sources: _Source) -> InputService:
         """Open the VTN to VENs, which keep a connection each (OpenADR 2.0b, simple HTTP, pull)."""
         return self._open("openadr", "tcp", (OPENADR,), sources)
+
+    def xmpp(self, *sources: _Source) -> InputService:
+        """Open the XMPP server to its clients, which keep a connection each (RFC 6120)."""
+        return self._open("xmpp", "tcp", (XMPP,), sources)
 
     def stamp(self, *sources: _Source) -> InputService:
         """Open the STAMP port (RFC 8762)."""

@@ -270,8 +270,9 @@ def _ce_firewall(ce: _Ce) -> Firewall:
 
 
 def _who_asks_on_the_lan(ce: _Ce) -> Iterator[IPv4Address | IPv4Network]:
-    """The other CE router, the VTN, and sites that come by the other one's tunnels."""
-    yield from (ce.leg.peer, addr.host(ce.context.hub_lan, addr.HUB_DRAS))
+    """The other CE router, VTN and XMPP server, and sites that come by the other one's tunnels."""
+    yield ce.leg.peer
+    yield from (addr.host(ce.context.hub_lan, index) for _, index, _, _ in _HOSTS)
     yield ce.context.service.addresses.site_lan
 
 

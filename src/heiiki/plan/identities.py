@@ -29,6 +29,8 @@ _TOP = "internal"
 """Top-level domain reserved for private use (ICANN, 2024-07-29)."""
 
 _OPERATOR = "operator"
+_SPEAKERS = frozenset({names.DRAS, names.XMPP})
+"""Servers with an XMPP address: DRAS speaks with every device, the XMPP server's host tries its own rules."""
 _LOOPBACK = IPv4Network("127.0.0.1/32")
 
 
@@ -47,11 +49,22 @@ def identity(context: Context, device: str, kind: DeviceClass) -> Identity:
     return Identity(
         device=device,
         kind=kind,
-        dns=(host(context, device),),
+        dns=_dns(context, device),
         uris=(f"urn:heiiki:{context.service.service}:{device}",),
         addresses=(context.vault, context.vault_service) if device == names.VAULT else (),
-        jids=(f"{device}@{domain(context)}",) if kind is DeviceClass.EMS else (),
+        jids=(jid(context, device),) if kind is DeviceClass.EMS or device in _SPEAKERS else (),
     )
+
+
+def jid(context: Context, device: str) -> str:
+    """Return the XMPP address of a device."""
+    return f"{device}@{domain(context)}"
+
+
+def _dns(context: Context, device: str) -> tuple[str, ...]:
+    """The XMPP server answers for the domain of every JID (RFC 6120 13.7.1.2)."""
+    served = (domain(context),) if device == names.XMPP else ()
+    return (host(context, device), *served)
 
 
 def crl_source(context: Context, mirrors: Iterable[CrlMirror]) -> CrlSource:

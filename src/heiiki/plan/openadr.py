@@ -7,22 +7,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from heiiki.plan import addresses as addr
-from heiiki.plan import firewall, identities, lan, names
+from heiiki.plan import closed_group, firewall, identities, names
 from heiiki.plan.context import Context
 from heiiki.plan.model import (
-    CrlMirror,
-    CrlSource,
     Device,
     ElementKind,
     FailureMode,
     Fault,
     Firewall,
     Function,
-    Network,
     Role,
     ServedVen,
     SitePlan,
-    VaultClient,
     Ven,
     Vtn,
 )
@@ -69,22 +65,10 @@ def _vtn(device: Device, context: Context, vens: tuple[ServedVen, ...]) -> Devic
         device,
         vtn=Vtn(context.service.service.upper(), here, PORT, vens, context.timers.openadr_poll_s),
         firewall=replace(filtered, services=(*filtered.services, opened)),
-        crl_source=_crl_source(device, context),
+        crl_source=closed_group.crl_source(device, context),
     )
 
 
 def _ven(device: Device, context: Context) -> Device:
     vtn = identities.host(context, names.DRAS), addr.host(context.hub_lan, addr.HUB_DRAS), PORT
-    return replace(device, ven=Ven(device.name, *vtn), crl_source=_crl_source(device, context))
-
-
-def _crl_source(device: Device, context: Context) -> CrlSource:
-    """The Vault server, through the tunnels from a site, and the hub's routers on their LAN."""
-    return identities.crl_source_inside(context, _mirrors(device, context))
-
-
-def _mirrors(device: Device, context: Context) -> Iterator[CrlMirror]:
-    client = VaultClient(device.interface(names.LAN_IF).addresses[0].ip)
-    for network in Network:
-        address = lan.gateway_address(context.hub_lan, network)
-        yield CrlMirror(names.ON[network].hub_ce, address, client)
+    return replace(device, ven=Ven(device.name, *vtn), crl_source=closed_group.crl_source(device, context))

@@ -4,12 +4,13 @@ from functools import cache
 from typing import Any
 
 from heiiki.plan.model import Device, Identity, Plan, VaultClient
-from heiiki.render import agent, openadr
+from heiiki.render import agent, openadr, xmpp
 from heiiki.render.documents import by_key
 from heiiki.render.model import Part, RenderedFile, Service
 from heiiki.render.templates import render
 from heiiki_agent.crl_mirror import PORT as CRL_MIRROR
 from heiiki_agent.openadr import places
+from heiiki_agent.xmpp import places as xmpp_places
 
 SERVICE = "heiiki-revocation"
 MIRROR = "heiiki-crl-mirror"
@@ -72,6 +73,10 @@ def settings(plan: Plan, device: Device, identity: Identity) -> dict[str, Any]:
         document["copies"] = {"folder": str(places.CREDENTIALS), "user": places.ACCOUNT}
         # It hangs up on everybody, so that no connection outlives what its peer's certificate is worth.
         document["users"] = [["systemctl", "try-reload-or-restart", f"{places.unit(end)}.service"]]
+    if device.xmpp is not None:
+        document["copies"] = xmpp.copies()
+        # Sessions of certificates that are good no more end, and those alone.
+        document["users"] = [["systemctl", "try-reload-or-restart", f"{xmpp_places.UNIT}.service"]]
     if device.ipsec:
         if supervised := supervised_by(plan, device):
             document["supervised"] = supervised

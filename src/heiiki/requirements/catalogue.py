@@ -82,6 +82,12 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement("R-ISO-CARRIER", "TR-1072 4.4", "No entry from the carrier network", (_C, _L)),
     Requirement("R-ISO-SITE", "TR-1072 4.4", "No customer reaches another, no gateway another", (_D, _C, _L)),
     Requirement(
+        "R-ISO-SITE/xmpp",
+        "TR-1072 4.4",
+        "No device reaches another through the XMPP server: by message, presence or iq",
+        (_C, _L),
+    ),
+    Requirement(
         "R-ISO-MALICE",
         "TR-1072 4.4",
         "The carrier survives malicious packets from a site: spoofed sources",
@@ -119,6 +125,12 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         "TR-1072 4.4",
         "Each clock by which certificates, lists and signatures are judged is right to a second",
         (_D, _C, _L),
+    ),
+    Requirement(
+        "R-SEC-ACCESS/xmpp",
+        "TR-1072 5.2, IEC 62351",
+        "The XMPP server lets in who holds a good certificate alone, under the name in it",
+        (_C, _L),
     ),
     Requirement("R-SEC-ACCESS/air", "TR-1072 4.4", "The radio itself is ciphered", ()),
     Requirement(

@@ -34,6 +34,8 @@ from heiiki.verify.overlap import ALL, Effect, Needs
 from heiiki.verify.routing import sessions
 from heiiki.verify.vault import VaultQueries
 from heiiki.verify.verdicts import Keep
+from heiiki.verify.xmpp import access as xmpp_access
+from heiiki.verify.xmpp import exchange
 
 CHECKS = (
     "config",
@@ -44,6 +46,7 @@ CHECKS = (
     "paths",
     "event",
     "isolation",
+    "xmpp",
     "access",
     "trust",
     "load",
@@ -64,6 +67,7 @@ ABOUT = {
     "sessions": "R-DUAL",
     "paths": "R-DELAY",
     "isolation": "R-ISO-SITE",
+    "xmpp": exchange.REQUIREMENT,
     "access": "R-ISO-CARRIER",
     "trust": "R-SEC-ACCESS",
     "load": load.REQUIREMENT,
@@ -206,6 +210,10 @@ def _of_sites(scene: Scene, random: Random) -> ProbeRun:
     return send_probes(scene.fleet, everything, listeners, patience=scene.patience)
 
 
+def _xmpp(scene: Scene) -> Iterator[Verdict]:
+    return exchange.verdicts(scene.plan, scene.fleet, scene.keep, SystemRandom(), scene.patience)
+
+
 def _access(scene: Scene) -> Iterator[Verdict]:
     return access.verdicts(scene.plan, scene.transport, scene.fleet, scene.keep, scene.equipment.sim_trials)
 
@@ -241,6 +249,8 @@ _PARTS = (
     Part("event", _event, _needs(())),
     Part("sessions", _sessions, _needs((_WORK,))),
     Part("associations", _associations, _needs((_WORK,), (_TRIALS,)), TRUST),
+    # Devices log in at the server and wait for each other, by connections and ports that the plan has.
+    Part("xmpp", _xmpp, _needs((_PROBES,), (_WORK, _TRIALS))),
     # Packets of a UE that is not attached end at the eNB, by a radio of its own: no filter or line has them.
     Part("access", _access, _needs((_PROBES,))),
     # Whatever is on a line and is not planned there counts against it.
@@ -255,7 +265,7 @@ _PARTS = (
 
 
 def _trials(*, tried: bool) -> Part:
-    """What IPsec must refuse.
+    """What IPsec and XMPP must refuse.
 
     The list that bars one of the certificates is new for a while, and mirrors are judged by the newest.
     """
@@ -267,11 +277,14 @@ def _trials(*, tried: bool) -> Part:
 
 def _tried(scene: Scene) -> Iterator[Verdict]:
     authority = scene.queries.authority
-    return refusals.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, authority)
+    yield from xmpp_access.verdicts(scene.plan, scene.fleet, scene.keep, authority, "")
+    yield from refusals.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, authority)
 
 
 def _not_tried(scene: Scene) -> Iterator[Verdict]:
-    return refusals.not_tried(scene.plan, refusals.OUTSIDE_LAB)
+    authority, barred = scene.queries.authority, refusals.OUTSIDE_LAB
+    yield from xmpp_access.verdicts(scene.plan, scene.fleet, scene.keep, authority, barred)
+    yield from refusals.not_tried(scene.plan, barred)
 
 
 def _cleartext(*, may_break: bool) -> Part:

@@ -107,7 +107,7 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
     with fleet(transport, len(plan.devices)) as devices:
         scene = Scene(plan, builds, transport, devices, keep, equipment, queries, adds)
         made_of = fingerprint(plan, builds, devices)
-        if set(wanted) & {"sessions", "paths", "isolation", "trust"}:
+        if set(wanted) & {"sessions", "paths", "isolation", "xmpp", "trust"}:
             report(_settled(scene))
         every = parts(equipment, may_break=may_break, may_fill=_lines_asked(faults))
         chosen = [one for one in every if one.check in wanted]

@@ -22,6 +22,8 @@ from heiiki.verify.ipsec import anchors, cleartext, mirrors, refusals, space, su
 from heiiki.verify.isolation import carrier, control, lan, sites, spoofing
 from heiiki.verify.network import gateways, host
 from heiiki.verify.routing.expected import expectations
+from heiiki.verify.xmpp import access as xmpp_access
+from heiiki.verify.xmpp import exchange
 
 Pair = tuple[str, Stage]
 Named = Iterator[tuple[str, str]]
@@ -99,6 +101,9 @@ def _of_isolation(plan: Plan) -> Named:
 
 
 def _of_trials(plan: Plan) -> Named:
+    if xmpp := xmpp_access.subjects(plan):
+        yield exchange.REQUIREMENT, exchange.SUBJECT
+        yield from ((xmpp_access.REQUIREMENT, subject) for subject in xmpp)
     for verdict in (*refusals.not_tried(plan, "expected"), *cleartext.not_tried(plan, "expected")):
         yield verdict.requirement, verdict.subject
     if access.test_ue(plan) is not None:

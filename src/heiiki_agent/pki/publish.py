@@ -3,7 +3,7 @@
 import pwd
 import shlex
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from heiiki_agent.errors import AgentError
 from heiiki_agent.pki import newer_lists
 from heiiki_agent.pki.settings import Copies, Settings
 from heiiki_agent.pki.store import Store
+from heiiki_agent.pki.x509 import RevocationList
 
 USER_S = 30.0
 
@@ -111,8 +112,17 @@ def _copy(copies: Copies, store: Store) -> None:
         "trust.pem": "".join(item.pem for item in store.authorities()),
         "crl.pem": store.read("crl.pem"),
     }
+    if copies.plain:
+        texts["verify.pem"] = texts["trust.pem"] + texts["crl.pem"]
+        texts["revoked.txt"] = revoked_serials(store.lists())
     for name, text in texts.items():
         _replace(copies.folder / name, text)
+
+
+def revoked_serials(lists: Iterable[RevocationList]) -> str:
+    """Return the serial numbers of all `lists` in hexadecimal, without leading zeros, a line each."""
+    serials = {serial.replace(":", "").lstrip("0") for one in lists for serial in one.serials}
+    return "\n".join(("# serial numbers of revoked certificates", *sorted(serials), ""))
 
 
 def _replace(path: Path, text: str, mode: int = 0o644, gid: int = -1) -> None:

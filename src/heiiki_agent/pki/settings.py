@@ -90,10 +90,13 @@ class Copies:
         folder: gets key.pem, certificate.pem with the CAs below the root, trust.pem with every CA that is
             known, and crl.pem with every CRL.
         user: who can read the key, beside root.
+        plain: also verify.pem, which is trust.pem and crl.pem in one, and revoked.txt, the serial numbers of
+            revoked certificates a line each: for a program that reads no CRL by itself.
     """
 
     folder: Path
     user: str
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)

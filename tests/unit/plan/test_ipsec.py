@@ -102,8 +102,10 @@ def test_host_names_know_no_underscore(plan: Plan) -> None:
     assert not any("_" in name for identity in plan.identities() for name in identity.dns)
 
 
-def test_only_controllers_have_xmpp_addresses(plan: Plan) -> None:
-    assert {identity.kind for identity in plan.identities() if identity.jids} == {DeviceClass.EMS}
+def test_only_who_speaks_xmpp_has_an_address_of_it(plan: Plan) -> None:
+    named = {identity.device for identity in plan.identities() if identity.jids}
+    controllers = {one.device for one in plan.identities() if one.kind is DeviceClass.EMS}
+    assert named == controllers | {"dras", "xmpp"}
 
 
 @pytest.mark.parametrize("name", PROFILES)

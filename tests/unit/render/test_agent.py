@@ -61,7 +61,7 @@ def test_an_unknown_part_is_told_the_known_ones(application: Path) -> None:
 
 
 def test_what_runs_by_the_application_is_restarted_for_it_except_the_vault_server() -> None:
-    """A restarted Vault server comes back sealed; FRRouting and charon use it beside their daemons."""
+    """A restarted Vault server comes back sealed; others use it beside daemons of their own."""
     for made in compile_plan(build(load(EXAMPLE))):
         sent = agent.PATH in {file.path for file in made.files}
         units = {
@@ -69,7 +69,7 @@ def test_what_runs_by_the_application_is_restarted_for_it_except_the_vault_serve
         }
         users = {name for name, unit in units.items() if agent.PATH in unit}
         restarted = {service.name for service in made.services if agent.PATH in service.restart_on}
-        assert restarted == users - {"heiiki-vault", "frr", "strongswan"}
+        assert restarted == users - {"heiiki-vault", "frr", "strongswan", "prosody"}
         assert sent or not users
 
 

@@ -1,6 +1,7 @@
 """What devices are sent for their certificates is what the device's program reads."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,16 @@ def test_whoever_uses_a_certificate_loads_it(builds: dict[str, DeviceBuild]) -> 
     assert [config(builds[name]).associations for name in ("hub-ce-b", "vault")] == [True, False]
     (reload,) = config(builds["vault"]).users
     assert reload[2:4] == ("vault-node", "reload")
-    assert config(builds["xmpp"]).users == ()
+    assert config(builds["sakai-gw-b"]).users == (load_creds,)
+
+
+def test_the_xmpp_server_has_its_credentials_as_a_user_of_its_own(builds: dict[str, DeviceBuild]) -> None:
+    found, contents = config(builds["xmpp"]), builds["xmpp"].contents
+    assert found.users == (("systemctl", "try-reload-or-restart", "prosody.service"),)
+    assert found.copies is not None
+    assert (found.copies.user, found.copies.plain) == ("prosody", True)
+    read = re.findall(r'"(/etc/heiiki/pki/[^"]+)/', contents["/etc/prosody/prosody.cfg.lua"])
+    assert {Path(one) for one in read} == {found.copies.folder}
 
 
 @pytest.mark.parametrize(("device", "end"), [("dras", "vtn"), ("umeda-bems", "ven")])

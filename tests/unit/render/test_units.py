@@ -74,6 +74,7 @@ NEEDED: dict[str, dict[str, str]] = {
     "heiiki-revocation": {"RestrictAddressFamilies": "AF_UNIX AF_INET"},
     "heiiki-vault": {"RestrictAddressFamilies": "AF_UNIX AF_INET AF_NETLINK"},
     "heiiki-vault-logs": {},
+    "prosody": {"RestrictAddressFamilies": "AF_UNIX AF_INET"},
     "nftables": {
         "CapabilityBoundingSet": "CAP_NET_ADMIN",
         "RestrictAddressFamilies": "AF_UNIX AF_NETLINK",

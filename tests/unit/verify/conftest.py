@@ -66,6 +66,7 @@ class FakeTransport:
             "put": "stamp_client",
             "packets": "traffic",
             "ask": "vici",
+            "speak": "xmpp",
             "look": "host" if "look at what a host" in summary else "capture",
         }
         probe = names[summary.removeprefix('"""Probe: ').split()[0]]

@@ -46,6 +46,7 @@ from heiiki.plan.model.service import Management, Plan, SitePlan
 from heiiki.plan.model.time import Clock, TimeKey, TimeServer
 from heiiki.plan.model.timers import BfdProfile, IkeTimers, Timers
 from heiiki.plan.model.topology import ETHERNET_MTU, Endpoint, Link, LinkKind, Path, Rate
+from heiiki.plan.model.xmpp import XmppServer
 
 __all__ = [
     "ETHERNET_MTU",
@@ -116,5 +117,6 @@ __all__ = [
     "Vrrp",
     "Vtn",
     "Xfrm",
+    "XmppServer",
     "fault_name",
 ]

@@ -14,6 +14,7 @@ from heiiki.plan.model.openadr import Ven, Vtn
 from heiiki.plan.model.pki import CrlSource, Identity, VaultClient, VaultServer
 from heiiki.plan.model.routing import Router, StaticRoute
 from heiiki.plan.model.time import Clock
+from heiiki.plan.model.xmpp import XmppServer
 
 
 class Role(StrEnum):
@@ -104,6 +105,7 @@ class Device:
     clock: Clock | None = None
     vtn: Vtn | None = None
     ven: Ven | None = None
+    xmpp: XmppServer | None = None
     revoked: str = ""
     revoked_sim: str | None = None
 

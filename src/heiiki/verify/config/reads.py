@@ -61,6 +61,17 @@ READS: Mapping[str, Reads] = {
     ),
     "heiiki-vault": Reads(files=("/etc/heiiki/vault.hcl",)),
     "nftables": Reads(("nftables",)),
+    # Lua looks in these folders before those of the packages.
+    "prosody": Reads(
+        ("prosody",),
+        (
+            "/etc/prosody/*.lua",
+            "/etc/ssl/openssl.cnf",
+            "/usr/local/lib/heiiki/prosody/*",
+            "/usr/local/lib/lua/5.4/*",
+            "/usr/local/share/lua/5.4/*",
+        ),
+    ),
 }
 """By unit; every other unit of the plan reads files of the plan's alone, and is looked at as a unit."""
 

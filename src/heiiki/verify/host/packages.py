@@ -28,6 +28,8 @@ _OF_SERVICE: Mapping[str, frozenset[str]] = {
     "heiiki-vault": frozenset({"openbao", "vault"}),
     "heiiki-openadr-vtn": frozenset({"python3-aiohttp", "python3-lxml"}),
     "heiiki-openadr-ven": frozenset({"python3-lxml"}),
+    # lua5.4 has the compiler that validates what it is sent.
+    "prosody": frozenset({"lua5.4", "prosody"}),
 }
 """The packages of a service of the plan, by its unit: those that the roles' preflight names."""
 _MODEM = frozenset({"modemmanager"})

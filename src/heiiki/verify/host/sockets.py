@@ -6,6 +6,7 @@ from typing import Any
 from heiiki.plan.model import Device, InterfaceKind
 from heiiki_agent.crl_mirror import PORT as CRL_MIRROR
 from heiiki_agent.openadr.places import PORT as OPENADR
+from heiiki_agent.xmpp.places import PORT as XMPP
 
 _BFD_SOURCES = 49152
 """Source ports of BFD begin here (RFC 5881 4)."""
@@ -22,6 +23,7 @@ _PORTS: Mapping[str, Mapping[str, frozenset[int]]] = {
     "heiiki-vault": {"tcp": frozenset({8200, 8201, 8202})},
     "heiiki-crl-mirror": {"tcp": frozenset({CRL_MIRROR})},
     "heiiki-openadr-vtn": {"tcp": frozenset({OPENADR})},
+    "prosody": {"tcp": frozenset({XMPP})},
     "heiiki-pgw": {"udp": frozenset({2123})},
     "ssh": {"tcp": frozenset({22})},
 }

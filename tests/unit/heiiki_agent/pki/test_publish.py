@@ -65,3 +65,17 @@ def test_without_the_account_it_is_told_what_to_do(device: Device) -> None:
     device.enrol()
     with pytest.raises(AgentError, match=r"there is no account no-such-account: apply the device's role"):
         publish.reload(device.settings)
+
+
+def test_a_program_that_reads_no_list_has_the_serial_numbers_and_one_file_of_cas_and_lists(
+    device: Device,
+) -> None:
+    folder = device.folder / "copies"
+    device.configure(copies={"folder": str(folder), "user": USER, "plain": True})
+    device.enrol()
+    device.publish_crls(1, 0x0ABC, 0xF00)
+    pull(device.settings)
+    texts = {name: (folder / f"{name}.pem").read_text() for name in ("verify", "trust", "crl")}
+    assert texts["verify"] == texts["trust"] + texts["crl"]
+    lines = (folder / "revoked.txt").read_text().splitlines()
+    assert lines == ["# serial numbers of revoked certificates", "abc", "f00"]
