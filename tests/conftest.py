@@ -13,7 +13,7 @@ import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
-pytest_plugins = ("installed", "vault_server")
+pytest_plugins = ("installed", "vault_server", "vault_cluster")
 # Modules of helpers assert too, and the values are shown only of modules that pytest knows beforehand.
 pytest.register_assert_rewrite("tests.molecule.mutants", "tests.molecule.service")
 

@@ -19,7 +19,7 @@ ARGUMENTS = {
     "service_dir": {"type": "path", "required": True},
     "secret_state": {"type": "path"},
 }
-SECRET, FIELD = "vault/ca", "pem"
+FIELD = "pem"
 BEGIN = "-----BEGIN CERTIFICATE-----"
 
 
@@ -44,29 +44,34 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
             msg = f"{arguments['path']} holds no certificate: see whether heiiki-vault runs"
             return {**result, "failed": True, "msg": msg}
         with translated():
-            source = _secrets(Path(arguments["service_dir"]), given(arguments["secret_state"]))
-        return {**result, **self._keep(found, source)}
+            service = opened(Path(arguments["service_dir"]), given(arguments["secret_state"]))
+            source, device = service.state.secrets, (task_vars or {}).get("inventory_hostname", "")
+            secret = _secret(service, device)
+        return {**result, **self._keep(found, source, secret)}
 
     def _unread(self, path: str, read: dict[str, Any]) -> dict[str, Any]:
         if self._task.check_mode:
             return {"changed": True, "msg": f"{path} is not there yet: the server makes it at its start"}
         return {"failed": True, "msg": f"{path}: {read.get('msg')}: see whether heiiki-vault runs"}
 
-    def _keep(self, found: str, source: Any) -> dict[str, Any]:
+    def _keep(self, found: str, source: Any, secret: str) -> dict[str, Any]:
         with translated():
-            before = source.read(SECRET, FIELD) if source.has(SECRET) else ""
+            before = source.read(secret, FIELD) if source.has(secret) else ""
             if before != found and not self._task.check_mode:
-                source.write(SECRET, {FIELD: found})
+                source.write(secret, {FIELD: found})
         answer = {"changed": before != found, "certificates": found.count(BEGIN)}
         if before == found:
             return answer
-        name = f"secret {SECRET}"
+        name = f"secret {secret}"
         return {
             **answer,
             "diff": {"before_header": name, "after_header": name, "before": before, "after": found},
         }
 
 
-def _secrets(service: Path, state: Path | None) -> Any:
-    """Return what the controller keeps of a service."""
-    return package("heiiki.state").FileSecrets(state) if state else opened(service).state.secrets
+def _secret(service: Any, device: str) -> str:
+    """Return where the controller keeps it: each server of a cluster has its own."""
+    trust = service.plan.pki
+    return str(
+        package("heiiki.pki.server.login").ca_path(trust, device if device in trust.vaults else trust.vault)
+    )

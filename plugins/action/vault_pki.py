@@ -59,7 +59,8 @@ class ActionModule(ServiceAction):
 
     @staticmethod
     def _warnings(access: "Access", plan: "Plan") -> tuple[str, ...]:
-        return tuple(package("heiiki.pki.authorities").expiring(access.vault, plan.pki))
+        members = package("heiiki.pki.server.members").problems(access)
+        return (*members, *package("heiiki.pki.authorities").expiring(access.vault, plan.pki))
 
     def _seeded(self, access: "Access", plan: "Plan") -> tuple[str, ...]:
         """Write the secrets that the server lacks; one that cannot be asked yet lacks all of them."""

@@ -77,7 +77,7 @@ def assess(program: Program, wanted: Mapping[str, Any], *, check: bool) -> dict[
         if wanted["request"] and not check:
             check_names(status, wanted)
             # First: a device that finds no way to the server keeps what it has, and a token ends soon.
-            program("reach", {key: wanted[key] for key in ("url", "wait_s")})
+            program("reach", {key: wanted[key] for key in ("url", "wait_s", "others")})
             answer["made"] = program("request")
         return answer
     trust = anchors_differ(status, wanted)

@@ -60,6 +60,11 @@ options:
     description: For the action plugin. Where the device finds the Vault server.
     type: str
     default: ""
+  others:
+    description: For the action plugin. Further servers of its cluster, each with C(url) and C(host).
+    type: list
+    elements: dict
+    default: []
   wait_s:
     description: Seconds within which the device must find a way to the server; a new network takes its time.
     type: int
@@ -164,6 +169,7 @@ ARGUMENTS = {
     "step": {"type": "str", "choices": ["assess", "install"], "default": "assess"},
     "request": {"type": "bool", "default": False},
     "url": {"type": "str", "default": ""},
+    "others": {"type": "list", "elements": "dict", "default": []},
     "wait_s": {"type": "int", "default": 240},
     "renew_share": {"type": "float", "default": 0.66},
     "names": {"type": "dict", "default": {}},

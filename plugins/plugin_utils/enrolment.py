@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,12 +119,14 @@ class Enrolment:
 
     def _refresh(self) -> None:
         """Read again who vouches for the server: in this very run it may have got another certificate."""
-        server = self._shared["server"]
-        if server.get("kept"):
-            with translated():
-                server["ca_pem"] = self._service.state.secrets.read("vault/ca", "pem")
-        if server:
-            self._shared["server_anchors"] = package("heiiki.pki.enrol").pems(server["ca_pem"])
+        pems, servers = package("heiiki.pki.enrol").pems, self._shared["servers"]
+        for server in servers:
+            if server["kept"]:
+                with translated():
+                    server["ca_pem"] = self._service.state.secrets.read(server["kept"], "pem")
+        if servers:
+            found = (pem for server in servers for pem in pems(server["ca_pem"]))
+            self._shared["server_anchors"] = list(dict.fromkeys(found))
 
     def wanted(self, device: str) -> Document:
         """Return what the module on `device` compares.
@@ -142,8 +145,8 @@ class Enrolment:
             )
         names = package("heiiki.pki.enrol").names(self._shared["devices"][device])
         known = {key: self._shared[key] for key in ("anchors", "server_anchors", "issuer_sha256")}
-        url = self._shared["devices"][device]["url"]
-        return {"names": names, "url": url, "renew_share": self._shared["renew_share"], **known}
+        where = {key: self._shared["devices"][device][key] for key in ("url", "others")}
+        return {"names": names, **where, "renew_share": self._shared["renew_share"], **known}
 
     def refusal(self, device: str, certificate: Document | None) -> str:
         """Return why the server has `device` barred, or nothing; `certificate` is what it says it has."""
@@ -155,9 +158,8 @@ class Enrolment:
         Raises:
             AnsibleError: the request is not what the plan allows, or the server makes no token.
         """
-        server = self._shared["server"]
         with translated():
-            vault = self._vault(server, self._shared["token"] or os.environ.get("VAULT_TOKEN", ""))
+            vault = self._vault(self._shared["token"] or os.environ.get("VAULT_TOKEN", ""))
             try:
                 token, document = package("heiiki.pki.enrol").order(vault, self._shared, device, csr)
             finally:
@@ -187,14 +189,11 @@ class Enrolment:
         enrol, errors, plan = package("heiiki.pki.enrol"), package("heiiki.errors"), self._service.plan
         planned: Document = enrol.planned(plan)
         nothing: Document = {"anchors": [], "server_anchors": [], "issuer_sha256": ""}
-        nothing |= {"revoked_devices": {}, "revoked_serials": {}, "token": "", "server": {}, "warnings": []}
+        nothing |= {"revoked_devices": {}, "revoked_serials": {}, "token": "", "servers": [], "warnings": []}
         if other:
             return {**planned, **nothing, "problem": other}
         try:
             access = self._service.vault(STEP)
-            found = access.vault.server
-            kept = not (os.environ.get("VAULT_CACERT") and found.connect is None)
-            server = {"url": found.url, "host": found.host, "ca_pem": found.ca_pem, "kept": kept}
             token = enrol.log_in(access)
             return {
                 **planned,
@@ -204,7 +203,7 @@ class Enrolment:
                     *package("heiiki.pki.authorities").expiring(access.vault, plan.pki),
                     *package("heiiki.pki.server.secret_ids").warnings(access, check=self._check),
                 ],
-                "server": {**server, "relayed": found.connect is not None},
+                "servers": self._servers(access.vault),
                 # A token that was given to us stays where it is: in the environment.
                 "token": "" if access.environment.get("VAULT_TOKEN") else token,
                 "problem": "",
@@ -212,10 +211,34 @@ class Enrolment:
         except errors.HeiikiError as error:
             return {**planned, **nothing, "problem": str(error)}
 
-    def _vault(self, server: Document, token: str) -> "Vault":
+    def _servers(self, vault: "Vault") -> list[Document]:
+        """Return what a session with the servers needs, and where what vouches for each is kept."""
+        login, trust = package("heiiki.pki.server.login"), self._service.plan.pki
+        made = []
+        for one, planned in zip(vault.server.every, trust.servers, strict=False):
+            given = os.environ.get("VAULT_CACERT") and one.connect is None
+            made.append(
+                {
+                    "device": planned.device,
+                    "url": one.url,
+                    "host": one.host,
+                    "ca_pem": one.ca_pem,
+                    "kept": "" if given else login.ca_path(trust, planned.device),
+                    "relayed": one.connect is not None,
+                }
+            )
+        return made
+
+    def _vault(self, token: str) -> "Vault":
         connection = package("heiiki.pki.server.connection")
-        service = self._service
-        connect = service.management.vault_connector(service.plan) if server["relayed"] else None
-        where = connection.Server(server["url"], server["host"], server["ca_pem"], connect)
-        session: Vault = connection.Vault(where, token=token, step=STEP)
+        first, *others = (self._server(one) for one in self._shared["servers"])
+        session: Vault = connection.Vault(replace(first, others=tuple(others)), token=token, step=STEP)
         return session
+
+    def _server(self, known: Document) -> Any:
+        service, connect = self._service, None
+        if known["relayed"]:
+            host = next(one for one in service.plan.pki.servers if one.device == known["device"])
+            connect = service.management.vault_connector(service.plan, host)
+        server = package("heiiki.pki.server.connection").Server
+        return server(known["url"], known["host"], known["ca_pem"], connect)

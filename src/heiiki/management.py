@@ -14,7 +14,7 @@ from typing import Protocol
 
 from heiiki.errors import ManagementError
 from heiiki.pki.server.pinned import Connector
-from heiiki.plan.model import Device, Plan
+from heiiki.plan.model import Device, Plan, VaultHost
 from heiiki.transport import SshHost, SshTransport, Transport, host_key_options
 from heiiki.verify.equipment import TestEquipment
 from heiiki.verify.host.explained import Added
@@ -46,8 +46,8 @@ class Management(Protocol):
     def ansible_host(self, plan: Plan, device: str) -> str | None:
         """Return the host name of a device; None where its own name is enough."""
 
-    def vault_connector(self, plan: Plan) -> Connector | None:
-        """Return the way to the Vault server's port, or None where its address can be reached as it is."""
+    def vault_connector(self, plan: Plan, server: VaultHost) -> Connector | None:
+        """Return the way to a Vault server's port, or None where its address can be reached as it is."""
 
     def environment(self) -> Mapping[str, str]:
         """Return the variables that may name another Vault server, its CA and log-ins."""
@@ -88,7 +88,7 @@ class SshManagement:
         """Return the host name that the plan gives."""
         return f"{device}{plan.management.host_suffix}"
 
-    def vault_connector(self, plan: Plan) -> None:
+    def vault_connector(self, plan: Plan, server: VaultHost) -> None:
         """Reach the server by its address."""
 
     def environment(self) -> Mapping[str, str]:

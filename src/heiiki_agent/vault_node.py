@@ -5,7 +5,8 @@
     vault-node health CONFIG            exit 0 when the API answers over verified TLS, sealed or not
 
 The configuration is JSON: {"host": name in the certificate, "addresses": [...], "port": 8200, "user": name,
-"logs": [folder of an audit log]}.
+"logs": [folder of an audit log]}. A member of a cluster has "cluster" besides: {"node_id": its name there,
+"address": where the others reach it}.
 
 The server's certificate is the one that this node's enrolment brought. Before the very first enrolment there
 is none: then the program makes a key and a self-signed certificate for the same names, for `STARTUP_DAYS`.
@@ -26,14 +27,14 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated
 
-from heiiki_agent import config, files
+from heiiki_agent import config, files, vault_cluster
 from heiiki_agent.errors import AgentError
 
 ISSUED = Path("/etc/heiiki/pki")
 STARTUP = Path("/var/lib/heiiki/vault-startup")
 STATE = Path("/var/lib/heiiki-vault")
 RUN = Path("/run/heiiki-vault")
-KEY, CERTIFICATE, PID = (RUN / name for name in ("key.pem", "certificate.pem", "pid"))
+KEY, CERTIFICATE, PEERS, PID = (RUN / name for name in ("key.pem", "certificate.pem", "peers.pem", "pid"))
 # Root's own: a person who takes the server over must not choose whom controllers trust.
 ANCHORS = Path("/run/heiiki/vault-anchors.pem")
 STARTUP_DAYS = 7
@@ -51,6 +52,7 @@ class Settings:
     port: Annotated[int, range(1, 65_536)]
     user: str
     logs: Annotated[tuple[str, ...], 1]
+    cluster: vault_cluster.Member | None = None
 
 
 def make_startup(settings: Settings, folder: Path) -> None:
@@ -97,7 +99,7 @@ def prepare(settings: Settings) -> None:
     """Put in place what the server reads, readable for it alone where it is secret.
 
     Raises:
-        AgentError: the node has no such user.
+        AgentError: the node has no such user, or its place in a cluster is another now.
         OSError: a file cannot be read or written.
     """
     try:
@@ -114,6 +116,10 @@ def prepare(settings: Settings) -> None:
     files.write(CERTIFICATE, certificate, 0o444, owner.pw_uid)
     ANCHORS.parent.mkdir(parents=True, exist_ok=True)
     files.write(ANCHORS, anchors, 0o444)
+    if settings.cluster:
+        # The service's CAs vouch for the other servers too; the file above is not the server's to read.
+        files.write(PEERS, anchors, 0o444, owner.pw_uid)
+    vault_cluster.settle(settings.cluster, STATE, owner.pw_uid)
 
 
 def reload(settings: Settings) -> None:

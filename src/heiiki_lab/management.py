@@ -7,7 +7,7 @@ from typing import Any
 from heiiki.errors import LabError
 from heiiki.management import Hosts
 from heiiki.pki.server.pinned import Connector
-from heiiki.plan.model import Device, Function, Plan
+from heiiki.plan.model import Device, Function, Plan, VaultHost
 from heiiki.transport import Transport
 from heiiki.verify.equipment import TestEquipment
 from heiiki.verify.host.explained import Added
@@ -46,12 +46,12 @@ class LabManagement:
     def ansible_host(self, plan: Plan, device: str) -> None:
         """Find a node by its name."""
 
-    def vault_connector(self, plan: Plan) -> Connector:
+    def vault_connector(self, plan: Plan, server: VaultHost) -> Connector:
         """Reach the server's port from its own node."""
 
         def connect() -> Any:
-            client = NodeClient(socket_path(lab_dir(), plan.pki.vault))
-            return client.connect(str(plan.pki.address), plan.pki.port)
+            client = NodeClient(socket_path(lab_dir(), server.device))
+            return client.connect(str(server.address), plan.pki.port)
 
         return connect
 

@@ -39,7 +39,7 @@ from heiiki.plan.model import Identity
 from heiiki.render.credentials import names
 from heiiki_agent.pki.enrol import install, request
 from heiiki_agent.pki.names import Names
-from heiiki_agent.pki.settings import Anchors, Order, Settings
+from heiiki_agent.pki.settings import Anchors, Endpoint, Order, Settings
 from heiiki_agent.pki.store import Store
 from heiiki_agent.pki.vault import Server
 from heiiki_agent.pki.x509 import new_key
@@ -113,7 +113,7 @@ class Bench:
 
     def _connection(self) -> Server:
         where = self._server.server
-        return Server(where.url, where.host, Anchors((where.ca_pem,)))
+        return Server([Endpoint(where.url, where.host)], Anchors((where.ca_pem,)))
 
     def whole(self, identities: list[Identity]) -> None:
         """Measure the way from no key to an installed certificate."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from heiiki.intent import load
-from heiiki.plan import build
+from heiiki.plan import Plan, build
 from heiiki.render import DeviceBuild, compile_plan, manifest
 
 GOLDEN = Path(__file__).parent / "compile"
@@ -23,9 +23,14 @@ PROGRAMS = "/usr/local/lib/heiiki/"
 
 @cache
 def compiled() -> dict[str, str]:
+    """Every file of the worked example."""
+    return texts_of(build(load(EXAMPLE)))
+
+
+def texts_of(plan: Plan) -> dict[str, str]:
     """Every file of every device by `device/path`; programs have tests of their own."""
     texts: dict[str, str] = {}
-    for item in compile_plan(build(load(EXAMPLE))):
+    for item in compile_plan(plan):
         if item.device not in TWINS:
             texts[f"{item.device}/manifest.json"] = _without_digests(item)
             for file in item.files:

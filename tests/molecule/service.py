@@ -45,7 +45,10 @@ class Service:
         self._lab, self._inventory, self.artifacts = lab, inventory, folder
         trust = self.plan.pki
         self.access = login.access(
-            trust, of_service(self.plan.service, inventory, take_over=True).secrets, {}, self._connect
+            trust,
+            of_service(self.plan.service, inventory, take_over=True).secrets,
+            {},
+            lambda _: self._connect,
         )
 
     def _connect(self) -> Any:

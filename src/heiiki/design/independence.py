@@ -5,7 +5,16 @@ from collections.abc import Set as AbstractSet
 
 from heiiki.design.revoked import explained, lost
 from heiiki.intent.consistency import one_carrier
-from heiiki.plan.model import Device, Function, IpsecConnection, Network, Plan, SitePlan, VaultClient
+from heiiki.plan.model import (
+    Device,
+    Function,
+    IpsecConnection,
+    Network,
+    Plan,
+    SitePlan,
+    VaultClient,
+    VaultHost,
+)
 from heiiki.requirements import Result, Stage, Verdict
 
 _SERVING = frozenset({Function.MME, Function.HSS})
@@ -54,23 +63,30 @@ def _one_network(plan: Plan, site: SitePlan) -> Iterator[str]:
     """
     for device in (plan.device(name) for name in site.gateways):
         for connection in device.ipsec:
-            if not any(_reaches(plan, device, client, connection) for client in device.vault_clients):
-                network = connection.network.upper()
-                yield f"{device.name} does not reach the Vault server over network {network} alone"
+            for server in plan.pki.servers:
+                ways = frozenset(_ways(server, device))
+                if not any(_reaches(ways, device, client, connection) for client in device.vault_clients):
+                    network = connection.network.upper()
+                    which = (
+                        "the Vault server" if len(plan.pki.servers) == 1 else f"Vault server {server.device}"
+                    )
+                    yield f"{device.name} does not reach {which} over network {network} alone"
 
 
-def _reaches(plan: Plan, device: Device, client: VaultClient, connection: IpsecConnection) -> bool:
+def _reaches(
+    ways: AbstractSet[str], device: Device, client: VaultClient, connection: IpsecConnection
+) -> bool:
     """Tell whether `client` asks over the network of `connection`, by a route that needs no other."""
     if client.address != connection.local:
         return False
     if not client.interface:
         return len(device.networks) == 1
-    return client.interface == connection.uplink and client.interface in _ways(plan, device)
+    return client.interface == connection.uplink and client.interface in ways
 
 
-def _ways(plan: Plan, device: Device) -> Iterator[str]:
+def _ways(vault: VaultHost, device: Device) -> Iterator[str]:
     """Yield the interfaces by which a device knows a route to the server's service address."""
-    server = plan.pki.service_address
+    server = vault.service_address
     yield from (one.interface for one in device.routes if one.interface and server in one.prefix)
     if device.router is None:
         return

@@ -5,8 +5,8 @@ from itertools import combinations
 
 from heiiki.errors import Problem
 from heiiki.intent import pools as address_pools
-from heiiki.intent import rates, risks, time
-from heiiki.intent.model import AddressPools, Mark, Retired, Revoked, Service, Site
+from heiiki.intent import rates, risks, time, vault
+from heiiki.intent.model import Mark, Retired, Revoked, Service, Site
 from heiiki.intent.networks import IpVpn, Networks
 from heiiki.intent.yaml_source import YamlSource
 
@@ -66,6 +66,7 @@ def across(
         yield from risks.problems(*service)
         yield from time.problems(*service)
         yield from rates.problems(*service)
+        yield from vault.problems(*service)
         yield from _cut_short([service], ("title",))
         yield from _core(service[0], service[1].networks.a)
         yield from _as_numbers(*service)
@@ -73,7 +74,7 @@ def across(
         yield from _references(service, sites)
         if named is not None:
             yield from _test_equipment(*service, [*(site.name for _, site in sites), *named])
-        yield from _capacity(service[1].addresses, sites)
+        yield from _capacity(service[1], sites)
 
 
 def marks(source: YamlSource, revoked: Revoked, problems: list[Problem]) -> tuple[Mark, ...]:
@@ -264,10 +265,12 @@ def _unknown(word: str, name: str, known: Sequence[str]) -> tuple[str, str]:
     return f"there is no {word} `{name}`", f"write one of {choices}"
 
 
-def _capacity(pools: AddressPools, sites: Iterable[_Written]) -> Iterator[Problem]:
+def _capacity(service: Service, sites: Iterable[_Written]) -> Iterator[Problem]:
     """The hub owns number 0 of each pool of blocks; hub and test equipment own the last of the others."""
+    pools, reserved = service.addresses, dict(_RESERVED_SINGLES)
+    reserved["loopback_a"] += len(service.vault_hosts[1:])
     highest = {
-        name: max(0, getattr(pools, name).num_addresses // size - _RESERVED_SINGLES.get(name, 1))
+        name: max(0, getattr(pools, name).num_addresses // size - reserved.get(name, 1))
         for name, size in _ADDRESSES_A_SITE.items()
     }
     name = min(highest, key=lambda pool: highest[pool])

@@ -29,6 +29,7 @@ from heiiki.intent.forms import (
     SiteNumber,
     Text,
     User,
+    VaultHosts,
 )
 from heiiki.intent.networks import BANDWIDTH, BANDWIDTH_UP, Examined, Model, Networks
 
@@ -189,6 +190,7 @@ class Service(Model):
     time: Time = Field(
         default_factory=Time, description="Where the service's time comes from; left out: the clock of DRAS."
     )
+    vault_hosts: VaultHosts = Field(default=("vault",), description="Vault servers: one, or a cluster.")
     evidence_days: EvidenceDays = Field(
         default=30, description="Measured fault rows older than this count as unknown until measured again."
     )

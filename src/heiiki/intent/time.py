@@ -7,18 +7,19 @@ from heiiki.intent.model import Service
 from heiiki.intent.yaml_source import YamlSource
 
 PLANNED_ON_HUB_LAN = 6
-"""Gateways, DRAS, XMPP server and Vault server have the first addresses of the hub's LAN."""
+"""Gateways, DRAS, XMPP server and a Vault server have the first addresses of the hub's LAN."""
 
 
 def problems(source: YamlSource, service: Service) -> Iterator[Problem]:
     """Yield every source of time that the hub's hosts could not ask, or that is a host of the plan."""
     lan = service.addresses.hub_lan
-    free = range(int(lan.network_address) + PLANNED_ON_HUB_LAN + 1, int(lan.broadcast_address))
+    first = PLANNED_ON_HUB_LAN + len(service.vault_hosts[1:]) + 1
+    free = range(int(lan.network_address) + first, int(lan.broadcast_address))
     for index, address in enumerate(service.time.sources):
         loc = ("time", "sources", index)
         if int(address) not in free:
             what = f"{address} is not a free address of addresses.hub_lan {lan}"
-            fix = f"give the time server one from {lan[PLANNED_ON_HUB_LAN + 1]} to {lan[-2]}"
+            fix = f"give the time server one from {lan[first]} to {lan[-2]}"
             yield source.problem(loc, what, fix)
         if address in service.time.sources[:index]:
             yield source.problem(loc, f"{address} is named twice", "leave one of them out")

@@ -34,7 +34,7 @@ def planned(plan: Plan) -> Document:
     devices = {
         device.name: {
             "identity": _identity(device.identity),
-            "url": _url(plan, device),
+            **_where(plan, device),
             "call": signing_call(trust, device.identity),
             "role": role_path(trust, device.name),
             "revoked": device.revoked,
@@ -42,18 +42,21 @@ def planned(plan: Plan) -> Document:
         for device in plan.devices
         if device.identity is not None
     }
-    return {"devices": devices, "host": trust.host, "renew_share": trust.lifetimes.renew_share}
+    return {"devices": devices, "renew_share": trust.lifetimes.renew_share}
 
 
 def _identity(identity: Identity) -> Document:
     return {**asdict(identity), "addresses": [str(address) for address in identity.addresses]}
 
 
-def _url(plan: Plan, device: Device) -> str:
-    """Return where the device reaches the server: outside of its tunnels, if it has any."""
+def _where(plan: Plan, device: Device) -> Document:
+    """Return where the device reaches the servers: outside of its tunnels, if it has any."""
     if device.crl_source is not None:
-        return device.crl_source.url
-    return f"https://{plan.pki.address}:{plan.pki.port}"
+        servers = [(one.url, one.host) for one in device.crl_source.servers]
+    else:
+        servers = [(f"https://{one.address}:{plan.pki.port}", one.host) for one in plan.pki.servers]
+    (url, host), *others = servers
+    return {"url": url, "host": host, "others": [{"url": url, "host": host} for url, host in others]}
 
 
 def facts(vault: Vault, plan: Plan) -> Document:
@@ -65,9 +68,14 @@ def facts(vault: Vault, plan: Plan) -> Document:
     issuing = vault.fetch(f"{plan.pki.issuing_mount}/ca/pem").decode("ascii")
     return {
         "anchors": pems(authorities.trust_anchors(vault, plan.pki)),
-        "server_anchors": pems(vault.server.ca_pem),
+        "server_anchors": server_anchors(vault),
         "issuer_sha256": fingerprint(issuing),
     }
+
+
+def server_anchors(vault: Vault) -> list[str]:
+    """Return what vouches for the servers' own certificates, each once."""
+    return list(dict.fromkeys(pem for one in vault.server.every for pem in pems(one.ca_pem)))
 
 
 def revoked(vault: Vault, plan: Plan) -> Document:
@@ -151,8 +159,7 @@ def order(vault: Vault, shared: Mapping[str, Any], device: str, csr: str) -> tup
     check_request(csr, identity)
     path, parameters = document["call"]
     return mint(vault, identity).token, {
-        "url": document["url"],
-        "host": shared["host"],
+        **{key: document[key] for key in ("url", "host", "others")},
         "path": path,
         "parameters": parameters,
         "names": names(document),

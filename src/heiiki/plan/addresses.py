@@ -42,11 +42,15 @@ def hub_index(pool: IPv4Network) -> int:
     return pool.num_addresses - 2
 
 
-def service_index(pool: IPv4Network) -> int:
-    """Return the index of the Vault server's service address in a pool of single addresses."""
-    return pool.num_addresses - 3
+def service_index(pool: IPv4Network, server: int = 0) -> int:
+    """Return the index of a Vault server's service address in a pool of single addresses.
+
+    Those of further servers are before the time servers', which are where one server leaves them.
+    """
+    first = pool.num_addresses - 3
+    return first - len(HUB_HOSTS) - server if server else first
 
 
 def time_index(pool: IPv4Network, server: int) -> int:
-    """Return the index of a time server's service address there: before the Vault server's."""
+    """Return the index of a time server's service address there: before the first Vault server's."""
     return service_index(pool) - 1 - server

@@ -104,6 +104,19 @@ def site_addresses(service: Service, number: int) -> SiteAddresses:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class VaultAddresses:
+    """Where a Vault server is reached.
+
+    Attributes:
+        lan: in the closed group.
+        service: outside of tunnels, for gateways and edges.
+    """
+
+    lan: IPv4Address
+    service: IPv4Address
+
+
 @dataclass(frozen=True)
 class Context:
     """The service and what follows from it alone.
@@ -169,20 +182,16 @@ class Context:
         return addr.host(self.service.networks.b.infrastructure, 1)
 
     @cached_property
-    def vault(self) -> IPv4Address:
-        """The Vault server in the closed group."""
-        return addr.host(self.hub_lan, addr.HUB_VAULT)
-
-    @cached_property
-    def vault_service(self) -> IPv4Address:
-        """The address of the Vault server for gateways and edges: it is reached outside of their tunnels."""
+    def vaults(self) -> Mapping[str, VaultAddresses]:
+        """The addresses of each Vault server, by its name; the first is the one that a set-up begins with."""
         pool = self.service.addresses.loopback_a
-        return addr.host(pool, addr.service_index(pool))
-
-    @cached_property
-    def only_vault_service(self) -> IPv4Network:
-        """That address as a prefix."""
-        return addr.only(self.vault_service)
+        return {
+            name: VaultAddresses(
+                addr.host(self.hub_lan, addr.HUB_VAULT + server),
+                addr.host(pool, addr.service_index(pool, server)),
+            )
+            for server, name in enumerate(self.service.vault_hosts)
+        }
 
     @cached_property
     def time_servers(self) -> tuple[TimeServer, ...]:
@@ -197,7 +206,8 @@ class Context:
     def shown(self) -> tuple[IPv4Network, ...]:
         """The hub's hosts that are reached outside of tunnels, by the addresses for that: Vault and time."""
         times = (addr.only(server.service_address) for server in self.time_servers)
-        return (self.only_vault_service, *times)
+        first, *others = (addr.only(one.service) for one in self.vaults.values())
+        return (first, *times, *others)
 
     def tunnel_pool(self, network: Network) -> IPv4Network:
         """Return the addresses inside tunnels over `network`: block 0 the hub's VPN, then a block a site."""

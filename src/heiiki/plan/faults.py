@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from heiiki.plan import names
 from heiiki.plan.model import Device, ElementKind, FailureMode, Fault, Link, Network, Path, Program
 
-_CONTROL_PLANE = (names.MME, names.HSS, names.VAULT)
-"""Nodes that carry no user packet, but whose loss must not interrupt one."""
+_CONTROL_PLANE = (names.MME, names.HSS)
+"""Nodes of network B that carry no user packet, but whose loss must not interrupt one."""
 
 _LINK_MODES = (FailureMode.SILENT, FailureMode.DOWN)
 _ONE_WAY = (FailureMode.SILENT_A, FailureMode.SILENT_B)
@@ -50,7 +50,8 @@ def faults(
     carrying = {element for path in known if path.network == primary[path.site] for element in path.elements}
     there = _Network(devices, links, frozenset(carrying))
     first_of_kind = _first_of_kind()
-    for element, users in _users(known).items():
+    vaults = (device.name for device in devices.values() if device.vault)
+    for element, users in _users(known, (*_CONTROL_PLANE, *vaults)).items():
         if element in links:
             yield from _link_faults(there, links[element], users, first_of_kind)
         elif devices[element].managed or devices[element].networks:
@@ -61,15 +62,15 @@ def faults(
         yield Fault(_WHOLE.format(network), ElementKind.NETWORK, FailureMode.AWAY, network, every)
 
 
-def _users(paths: Iterable[Path]) -> Mapping[str, tuple[str, ...]]:
-    """Return the sites that each element serves; every element once, in path order."""
+def _users(paths: Iterable[Path], serving: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+    """Return the sites that each element serves: every one of a path once, then those that serve all."""
     sites: dict[str, dict[str, None]] = defaultdict(dict)
     every: dict[str, None] = {}
     for path in paths:
         every[path.site] = None
         for element in path.elements:
             sites[element][path.site] = None
-    for name in _CONTROL_PLANE:
+    for name in serving:
         sites[name] = every
     return {element: tuple(users) for element, users in sites.items()}
 

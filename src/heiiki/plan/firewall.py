@@ -11,7 +11,7 @@ from heiiki_agent.openadr.places import PORT as OPENADR
 from heiiki_agent.xmpp.places import PORT as XMPP
 
 BGP, BFD_SINGLE, BFD_MULTIHOP, LDP = 179, 3784, 4784, 646
-STAMP, VAULT, NTP = 862, 8200, 123
+STAMP, VAULT, VAULT_CLUSTER, NTP = 862, 8200, 8201, 123
 IKE, IKE_NAT = 500, 4500
 GTP_C, GTP_U = 2123, 2152
 
@@ -27,6 +27,7 @@ _LIMITS = {
     "stamp": Limit(500, 1000),
     "crl_mirror": Limit(5, 20, connections=4),
     "vault": Limit(20, 100, connections=16, octets=64, octets_burst=1024),
+    "vault_cluster": Limit(20, 100, connections=64),
     "ntp": Limit(10, 100),
     "openadr": Limit(5, 20, connections=4),
     "xmpp": Limit(5, 20, connections=4),
@@ -106,6 +107,10 @@ class On:
         counted = self._open("vault", "tcp", (VAULT,), devices)
         limit = replace(_LIMITS["vault"], octets=0, octets_burst=0)
         return replace(counted, sources=_networks((controllers,)), limit=limit), counted
+
+    def vault_cluster(self, *peers: _Source) -> InputService:
+        """Open the port at which the Vault servers of a cluster speak to each other."""
+        return self._open("vault_cluster", "tcp", (VAULT_CLUSTER,), peers)
 
     def crl_mirror(self, *sources: _Source) -> InputService:
         """Open the mirror of CRLs, over HTTP (RFC 5280 8)."""

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 from heiiki.plan import addresses as addr
-from heiiki.plan import firewall, identities, ipsec, lan, names
-from heiiki.plan.context import HUB_VRID, Context
+from heiiki.plan import firewall, hub_hosts, identities, ipsec, lan, names
+from heiiki.plan.context import Context
 from heiiki.plan.model import (
     AllowedSource,
-    AuditLog,
     BgpNeighbor,
     CrlMirror,
     Device,
@@ -26,29 +25,10 @@ from heiiki.plan.model import (
     PrefixSet,
     Role,
     Router,
-    StampStream,
     StaticRoute,
     VaultClient,
-    VaultServer,
 )
 
-CONTROL_STREAM = ""
-"""Site of the stream between the hub's own hosts: it crosses nothing that is failed (D19)."""
-
-_PORTS = (names.HUB_CE_A, names.HUB_CE_B, names.DRAS, names.XMPP, names.VAULT)
-"""The devices at the hub's switch, in the order of its ports."""
-_HOSTS = (
-    (names.DRAS, addr.HUB_DRAS, Role.DRAS_SERVER, Function.DRAS),
-    (names.XMPP, addr.HUB_XMPP, Role.XMPP_SERVER, Function.XMPP),
-)
-_ON_LAN = firewall.On((names.LAN_IF,))
-_REQUEST = 65536
-"""Octets that a request to the Vault server may have: of any, and for the names of a site's devices."""
-_AUDIT_LOGS = (
-    AuditLog("file", "/var/log/heiiki-vault", rotate_mib=50, kept=100),
-    # In memory: no disk that is full or broken takes both.
-    AuditLog("memory", "/var/log/heiiki/audit", rotate_mib=32, kept=1, memory_mib=256),
-)
 _OTHER_CE = {Network.A: names.HUB_CE_B, Network.B: names.HUB_CE_A}
 
 
@@ -56,10 +36,8 @@ def devices(context: Context) -> Iterator[Device]:
     """Yield the hub's devices."""
     for network in Network:
         yield _ce(_Ce.of(context, network))
-    yield _switch()
-    for name, index, role, function in _HOSTS:
-        yield _host(context, name, index, role, function)
-    yield _vault(context)
+    yield _switch(context)
+    yield from hub_hosts.devices(context)
 
 
 def links(context: Context) -> Iterator[Link]:
@@ -69,21 +47,9 @@ def links(context: Context) -> Iterator[Link]:
         ends = Endpoint(edge, names.EDGE_LINE_IF), Endpoint(ce, names.ON[network].hub_line)
         mtu, rate = context.service.hub.mtu, context.hub_rate
         yield Link(names.link(edge, ce), *ends, network, LinkKind.ACCESS, mtu=mtu, rate=rate)
-    for port, device in enumerate(_PORTS, start=1):
+    for port, device in enumerate(_at_switch(context), start=1):
         ends = Endpoint(names.HUB_LAN, f"port{port}"), Endpoint(device, names.LAN_IF)
         yield Link(names.link(names.HUB_LAN, device), *ends, None, LinkKind.LAN)
-
-
-def _lan(context: Context) -> lan.Lan:
-    hosts = tuple(addr.host(context.hub_lan, index) for _, index, _, _ in _HOSTS)
-    return lan.Lan(
-        prefix=context.hub_lan,
-        as_number=context.service.hub.as_number,
-        router_id=HUB_VRID,
-        exchanged=context.sites_set,
-        hosts=hosts,
-        beyond=context.service.addresses.site_lan,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +80,7 @@ class _Ce:
         return cls(
             context=context,
             network=network,
-            leg=lan.leg(_lan(context), network, _OTHER_CE[network]),
+            leg=lan.leg(hub_hosts.members(context), network, _OTHER_CE[network]),
             own=addr.only(context.hub_end(network)),
             outside=addr.host(context.line(network), 1),
             inside=addr.host(context.inside_esp(network), 1),
@@ -272,7 +238,7 @@ def _ce_firewall(ce: _Ce) -> Firewall:
 def _who_asks_on_the_lan(ce: _Ce) -> Iterator[IPv4Address | IPv4Network]:
     """The other CE router, VTN and XMPP server, and sites that come by the other one's tunnels."""
     yield ce.leg.peer
-    yield from (addr.host(ce.context.hub_lan, index) for _, index, _, _ in _HOSTS)
+    yield from (addr.host(ce.context.hub_lan, index) for index in addr.HUB_HOSTS)
     yield ce.context.service.addresses.site_lan
 
 
@@ -302,8 +268,13 @@ def _pair(context: Context, uplinks: tuple[str, ...]) -> ForwardPair:
     return ForwardPair("sites", (context.hub_lan,), sites, names.LAN_IFS, outside)
 
 
-def _switch() -> Device:
-    ports = range(1, len(_PORTS) + 1)
+def _at_switch(context: Context) -> tuple[str, ...]:
+    """Return the devices at the hub's switch, in the order of its ports."""
+    return (names.HUB_CE_A, names.HUB_CE_B, *names.HUB_HOSTS, *context.vaults)
+
+
+def _switch(context: Context) -> Device:
+    ports = range(1, len(_at_switch(context)) + 1)
     return Device(
         name=names.HUB_LAN,
         role=Role.LAN_SWITCH,
@@ -312,88 +283,4 @@ def _switch() -> Device:
         networks=(),
         managed=False,
         interfaces=tuple(Interface(f"port{port}", InterfaceKind.ETHERNET) for port in ports),
-    )
-
-
-def _on_lan(context: Context, index: int) -> Interface:
-    return Interface(names.LAN_IF, InterfaceKind.ETHERNET, (addr.on(context.hub_lan, index),))
-
-
-def _vault(context: Context) -> Device:
-    """One more host of the closed group; its service address is for those that have no tunnel yet."""
-    return Device(
-        name=names.VAULT,
-        role=Role.VAULT_SERVER,
-        function=Function.VAULT,
-        platform="linux_host",
-        networks=(),
-        interfaces=(
-            _on_lan(context, addr.HUB_VAULT),
-            Interface(names.LOOPBACK_IF, InterfaceKind.LOOPBACK, (addr.single(context.vault_service),)),
-        ),
-        routes=tuple(_shown_routes(context)),
-        firewall=Firewall(
-            management=context.access,
-            services=(*_ON_LAN.vault(*_everybody(context)), _ON_LAN.echo(context.hub_lan)),
-        ),
-        identity=identities.identity(context, names.VAULT, DeviceClass.SERVER),
-        vault=VaultServer(
-            context.vault,
-            context.vault_service,
-            identities.PORT,
-            names.VAULT,
-            _REQUEST,
-            _AUDIT_LOGS,
-        ),
-    )
-
-
-def _shown_routes(context: Context) -> Iterator[StaticRoute]:
-    """What a carrier's addresses ask goes back through the CE router on that carrier's line."""
-    yield StaticRoute(context.service.addresses.site_lan, via=context.hub_gateway)
-    members = _lan(context)
-    for network in Network:
-        for prefix in (context.far_pool(network), context.line(network)):
-            yield StaticRoute(prefix, via=members.address(network))
-
-
-def _everybody(context: Context) -> tuple[IPv4Network, ...]:
-    """Return where devices ask from: through the tunnels, and outside of them."""
-    sites = (context.own(site) for site in context.sites)
-    return (
-        context.hub_lan,
-        context.service.addresses.site_lan,
-        *(context.line(network) for network in Network),
-        *(prefix for own in sites for prefix in (own.only_loopback, own.only_sim)),
-    )
-
-
-def _host(context: Context, name: str, index: int, role: Role, function: Function) -> Device:
-    """A host of the closed group, which hands the time on; its service address is as the Vault server's."""
-    pool = context.service.addresses.site_lan
-    shown = next(one.service_address for one in context.time_servers if one.device == name)
-    other = next(other for _, other, _, _ in _HOSTS if other != index)
-    control = StampStream(CONTROL_STREAM, addr.host(context.hub_lan, other))
-    streams = tuple(StampStream(site.name, context.own(site).controller) for site in context.sites)
-    return Device(
-        name=name,
-        role=role,
-        function=function,
-        platform="linux_host",
-        networks=(),
-        interfaces=(
-            _on_lan(context, index),
-            Interface(names.LOOPBACK_IF, InterfaceKind.LOOPBACK, (addr.single(shown),)),
-        ),
-        routes=tuple(_shown_routes(context)),
-        firewall=Firewall(
-            management=context.access,
-            services=(
-                _ON_LAN.echo(context.hub_lan, pool),
-                _ON_LAN.stamp(context.hub_lan, pool),
-                _ON_LAN.ntp(*_everybody(context)),
-            ),
-        ),
-        stamp=(control, *streams),
-        identity=identities.identity(context, name, DeviceClass.SERVER),
     )

@@ -1,14 +1,24 @@
 """Identities: the names that certificates bear, and the CA that vouches for them (NISTIR 7628 IA-5)."""
 
 from collections.abc import Iterable
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 from heiiki.plan import addresses as addr
 from heiiki.plan import names
 from heiiki.plan.context import Context
-from heiiki.plan.model import CrlMirror, CrlSource, DeviceClass, Identity, Lifetimes, Pki, Suite
+from heiiki.plan.firewall import VAULT
+from heiiki.plan.model import (
+    CrlMirror,
+    CrlSource,
+    DeviceClass,
+    Identity,
+    Lifetimes,
+    Pki,
+    Suite,
+    VaultEndpoint,
+    VaultHost,
+)
 
-PORT = 8200
 SUITE = Suite(
     ike="aes256gcm16-prfsha384-ecp256,aes256gcm16-prfsha384-x25519",
     esp="aes256gcm16-ecp256,aes256gcm16-x25519",
@@ -51,7 +61,7 @@ def identity(context: Context, device: str, kind: DeviceClass) -> Identity:
         kind=kind,
         dns=_dns(context, device),
         uris=(f"urn:heiiki:{context.service.service}:{device}",),
-        addresses=(context.vault, context.vault_service) if device == names.VAULT else (),
+        addresses=_addresses(context, device),
         jids=(jid(context, device),) if kind is DeviceClass.EMS or device in _SPEAKERS else (),
     )
 
@@ -67,26 +77,42 @@ def _dns(context: Context, device: str) -> tuple[str, ...]:
     return (host(context, device), *served)
 
 
+def _addresses(context: Context, device: str) -> tuple[IPv4Address, ...]:
+    """Return the addresses that a device's certificate bears: those of a Vault server."""
+    own = context.vaults.get(device)
+    return (own.lan, own.service) if own else ()
+
+
+def vault_servers(context: Context) -> tuple[VaultHost, ...]:
+    """Return the Vault servers as their clients know them."""
+    return tuple(
+        VaultHost(device, host(context, device), own.lan, own.service)
+        for device, own in context.vaults.items()
+    )
+
+
 def crl_source(context: Context, mirrors: Iterable[CrlMirror]) -> CrlSource:
     """Return where a verifier outside of the closed group gets CRLs, and how often it asks."""
-    url = f"https://{context.vault_service}:{PORT}"
-    return CrlSource(url, context.timers.crl_poll_s, tuple(mirrors))
+    servers = (VaultEndpoint(_url(one.service_address), one.host) for one in vault_servers(context))
+    return CrlSource(tuple(servers), context.timers.crl_poll_s, tuple(mirrors))
 
 
 def crl_source_inside(context: Context, mirrors: Iterable[CrlMirror]) -> CrlSource:
     """Return where a verifier of the closed group gets CRLs."""
-    return CrlSource(f"https://{context.vault}:{PORT}", context.timers.crl_poll_s, tuple(mirrors))
+    servers = (VaultEndpoint(_url(one.address), one.host) for one in vault_servers(context))
+    return CrlSource(tuple(servers), context.timers.crl_poll_s, tuple(mirrors))
+
+
+def _url(address: IPv4Address) -> str:
+    return f"https://{address}:{VAULT}"
 
 
 def pki(context: Context) -> Pki:
     """Return who vouches for whom."""
     return Pki(
         domain=domain(context),
-        vault=names.VAULT,
-        host=host(context, names.VAULT),
-        address=context.vault,
-        service_address=context.vault_service,
-        port=PORT,
+        servers=vault_servers(context),
+        port=VAULT,
         root_mount="pki-root",
         issuing_mount="pki-issuing",
         secrets_mount="kv",
@@ -98,7 +124,8 @@ def pki(context: Context) -> Pki:
 
 
 def _controllers(context: Context) -> tuple[IPv4Network, ...]:
-    """Return where log-ins come from: the server's own host, and what the management network says."""
+    """Return where log-ins come from: the servers' own hosts, and what the management network says."""
     used = context.management
     named = used.controllers or ((*used.sources, context.hub_lan) if used.sources else ())
-    return (_LOOPBACK, addr.only(context.vault), context.only_vault_service, *named)
+    own = (addr.only(address) for one in context.vaults.values() for address in (one.lan, one.service))
+    return (_LOOPBACK, *own, *named)

@@ -10,7 +10,6 @@ HUB_CE_B = "hub-ce-b"
 HUB_LAN = "hub-lan"
 DRAS = "dras"
 XMPP = "xmpp"
-VAULT = "vault"
 HUB_HOSTS = (DRAS, XMPP)
 
 EDGE = "b-edge"

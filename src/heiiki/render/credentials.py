@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from heiiki.plan.model import Device, Identity, Plan, VaultClient
+from heiiki.plan.model import CrlSource, Device, Identity, Plan, VaultClient
 from heiiki.render import agent, openadr, xmpp
 from heiiki.render.documents import by_key
 from heiiki.render.model import Part, RenderedFile, Service
@@ -85,16 +85,24 @@ def settings(plan: Plan, device: Device, identity: Identity) -> dict[str, Any]:
         document["sources"] = [_source(client) for client in device.vault_clients]
         document |= _strongswan()
     if device.crl_source is not None:
-        document["revocation"] = {
-            "url": device.crl_source.url,
-            "host": plan.pki.host,
-            "mounts": [plan.pki.issuing_mount, plan.pki.root_mount],
-            "every_s": device.crl_source.every_s,
-            "mirrors": [
-                {"address": str(one.address), "port": CRL_MIRROR, "source": _source(one.client)}
-                for one in device.crl_source.mirrors
-            ],
-        }
+        document["revocation"] = _revocation(plan, device.crl_source)
+    return document
+
+
+def _revocation(plan: Plan, source: CrlSource) -> dict[str, Any]:
+    first, *others = source.servers
+    document: dict[str, Any] = {
+        "url": first.url,
+        "host": first.host,
+        "mounts": [plan.pki.issuing_mount, plan.pki.root_mount],
+        "every_s": source.every_s,
+        "mirrors": [
+            {"address": str(one.address), "port": CRL_MIRROR, "source": _source(one.client)}
+            for one in source.mirrors
+        ],
+    }
+    if others:
+        document["others"] = [{"url": one.url, "host": one.host} for one in others]
     return document
 
 

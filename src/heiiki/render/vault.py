@@ -60,11 +60,16 @@ def _log_units(plan: Plan, device: Device, server: VaultServer) -> Iterator[Rend
 
 def _settings(identity: Identity, server: VaultServer) -> str:
     """Return what the program beside the server reads: names of the first certificate, and its owner."""
-    settings = {
+    settings: dict[str, object] = {
         "host": identity.common_name,
         "addresses": [str(address) for address in identity.addresses],
         "port": server.port,
         "user": USER,
         "logs": [log.folder for log in server.audit_logs],
     }
+    if server.peers:
+        settings["cluster"] = {
+            "node_id": server.node_id,
+            "address": f"{server.address}:{server.cluster_port}",
+        }
     return json.dumps(settings, indent=1) + "\n"

@@ -105,9 +105,9 @@ def find(plan: Plan, name: str) -> Device:
     Raises:
         RevocationError: there is none, it has neither a certificate nor a SIM, or it is the Vault server.
     """
-    if name == plan.pki.vault:
+    if name in plan.pki.vaults:
         raise RevocationError(
-            f"{name} is the Vault server, whose CA every device trusts: it keeps its access whatever "
+            f"{name} is a Vault server, whose CA every device trusts: it keeps its access whatever "
             "certificate is revoked. Set up another with a CA of its own (roles vault_server, pki), and run "
             "site.yml"
         )

@@ -126,7 +126,7 @@ def _shared(service: Service, vault: Vault, more: tuple[str, ...]) -> Document:
     return {
         **enrol.planned(service.plan),
         **enrol.facts(vault, service.plan),
-        "server_anchors": enrol.pems(vault.server.ca_pem),
+        "server_anchors": enrol.server_anchors(vault),
         **enrol.revoked(vault, service.plan),
         "warnings": (*expiring(vault, pki), *more),
     }
@@ -199,6 +199,7 @@ class _Run:
             "wait_s": self.wait_s,
             "names": enrol.names(document),
             "url": document["url"],
+            "others": document["others"],
             **{
                 key: self.shared[key] for key in ("renew_share", "anchors", "server_anchors", "issuer_sha256")
             },

@@ -59,7 +59,7 @@ class Service:
         return Ledger(self.state)
 
     def vault(self, step: str) -> Access:
-        """Return the access to its Vault server; nothing is sent yet.
+        """Return the access to its Vault servers; nothing is sent yet.
 
         Args:
             step: what it is for: the beginning of an error's sentence.
@@ -69,7 +69,10 @@ class Service:
         """
         way = self.management
         access = login.access(
-            self.plan.pki, self.state.secrets, way.environment(), way.vault_connector(self.plan)
+            self.plan.pki,
+            self.state.secrets,
+            way.environment(),
+            lambda server: way.vault_connector(self.plan, server),
         )
         access.vault.for_step(step)
         return access

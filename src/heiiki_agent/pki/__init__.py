@@ -1,7 +1,7 @@
 """A device's key, certificate and revocation lists: made and kept here, replaced whole or not at all.
 
     credentials request     make a key and a CSR in a new generation; prints {"generation", "csr"}
-    credentials reach       read {"url", "wait_s"} on standard input, wait until a server answers
+    credentials reach       read {"url", "wait_s", "others"} on standard input, wait until a server answers
     credentials install     read an order on standard input, have the CSR signed by Vault, install
     credentials anchors     read {"anchors", "server_anchors"} on standard input, install them
     credentials reload      have what uses them load what is there

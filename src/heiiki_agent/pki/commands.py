@@ -28,7 +28,7 @@ def _anchors(settings: Settings, given: str) -> dict[str, Any]:
 
 def _reach(settings: Settings, given: str) -> dict[str, Any]:
     asked = config.parse(Reach, given, "standard input")
-    return vault.reach(asked.url, asked.wait_s, settings.sources)
+    return vault.reach([asked.url, *(one.url for one in asked.others)], asked.wait_s, settings.sources)
 
 
 _COMMANDS: Mapping[str, tuple[int, _Work]] = {

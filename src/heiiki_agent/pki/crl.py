@@ -44,7 +44,7 @@ def pull(settings: Settings, bare: Bare | None = None) -> dict[str, Any]:
         raise AgentError(f"{store.folder / 'roots.pem'}: is missing: enrol the device first")
     others = store.certificates("server.pem")
     anchors = Anchors(tuple(item.pem for item in roots), tuple(item.pem for item in others))
-    with Server(where.url, where.host, anchors, settings.sources) as server:
+    with Server(where.endpoints, anchors, settings.sources) as server:
         answers = _answers(server, where.mounts, store, {} if bare is None else bare)
     fetched = [item for item in answers if isinstance(item, Fetched)]
     unlisted = [item.authority for item in answers if isinstance(item, Unlisted)]

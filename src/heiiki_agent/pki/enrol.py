@@ -70,7 +70,7 @@ def sign(settings: Settings, order: Order, csr: str) -> tuple[Certificate, list[
     Raises:
         ServerError: Vault is away, refuses, or gives no certificate.
     """
-    with Server(order.url, order.host, order.trusted, settings.sources) as server:
+    with Server(order.endpoints, order.trusted, settings.sources) as server:
         unwrapped = server.document("POST", UNWRAP, order.token, {})
         try:
             token = str(unwrapped["auth"]["client_token"])

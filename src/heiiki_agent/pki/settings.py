@@ -65,11 +65,20 @@ class Mirror:
 
 
 @dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A server of Vault: its base URL, and the name that its certificate must bear."""
+
+    url: Url
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
 class CrlSource:
     """Where CRLs come from.
 
     Attributes:
         url, host: base URL of Vault, and the name that its certificate must bear.
+        others: further servers of its cluster.
         mounts: PKI engines whose CRLs are pulled.
         every_s: seconds between two pulls.
         mirrors: asked, all of them, when Vault does not answer.
@@ -80,6 +89,12 @@ class CrlSource:
     mounts: Annotated[tuple[ApiPath, ...], 1]
     every_s: Annotated[int, range(1, 86_401)]
     mirrors: tuple[Mirror, ...] = ()
+    others: tuple[Endpoint, ...] = ()
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Every server."""
+        return (Endpoint(self.url, self.host), *self.others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +168,11 @@ class Anchors:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """A server that must answer within some seconds."""
+    """A server, or one of several, that must answer within some seconds."""
 
     url: Url
     wait_s: int
+    others: tuple[Endpoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +182,7 @@ class Order:
     Attributes:
         token: wrapping token of a Vault token that may sign this device's names once.
         url, host: base URL of Vault, and the name that its certificate must bear.
+        others: further servers of its cluster.
         path: API path of the signing role.
         parameters: what goes with the CSR, as the token's policy pins it.
         names: what the certificate must hold; the configuration has to say the same.
@@ -184,6 +201,12 @@ class Order:
     anchors: Annotated[tuple[Pem, ...], 1]
     server_anchors: tuple[Pem, ...]
     compromised: bool = False
+    others: tuple[Endpoint, ...] = ()
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Every server."""
+        return (Endpoint(self.url, self.host), *self.others)
 
     @property
     def trusted(self) -> Anchors:

@@ -9,13 +9,14 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from heiiki_agent import config as reader
-from heiiki_agent import vault_node
+from heiiki_agent import vault_cluster, vault_node
 from heiiki_agent.__main__ import main
 from heiiki_agent.errors import AgentError
 from heiiki_agent.vault_node import Settings, chosen, health
@@ -39,7 +40,12 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     run = tmp_path / "run"
     for name in ("STARTUP", "STATE", "RUN"):
         monkeypatch.setattr(vault_node, name, tmp_path / name.lower())
-    for name, file in {"KEY": "key.pem", "CERTIFICATE": "certificate.pem", "ANCHORS": "anchors.pem"}.items():
+    for name, file in {
+        "KEY": "key.pem",
+        "CERTIFICATE": "certificate.pem",
+        "PEERS": "peers.pem",
+        "ANCHORS": "anchors.pem",
+    }.items():
         monkeypatch.setattr(vault_node, name, run / file)
     monkeypatch.setattr(vault_node, "PID", run / "pid")
     monkeypatch.setattr(vault_node, "ISSUED", tmp_path / "pki")
@@ -126,6 +132,16 @@ def test_what_the_server_reads_is_for_it_alone(places: Path) -> None:
     assert (places / "log").stat().st_mode & 0o777 == 0o750
     assert (places / "startup").stat().st_mode & 0o777 == 0o700
     assert (places / "startup/key.pem").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_member_of_a_cluster_can_read_what_vouches_for_the_others(
+    places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vault_cluster, "RECORD", places / "cluster.json")
+    issue(places / "pki")
+    vault_node.prepare(replace(CONFIG, cluster=vault_cluster.Member("vault", "10.15.0.6:8201")))
+    assert (places / "run/peers.pem").read_bytes() == b"ROOT\n"
+    assert (places / "run/peers.pem").stat().st_mode & 0o777 == 0o444
 
 
 def config_file(places: Path) -> Path:

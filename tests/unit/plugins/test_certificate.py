@@ -334,7 +334,8 @@ def fleet(tmp_path: Path, plan: Plan, server: RunningVault, monkeypatch: pytest.
     monkeypatch.setattr("ansible.plugins.action.ActionBase.run", lambda *_: {})
     elsewhere = replace(plan, management=replace(plan.management, kind="ssh"))
     monkeypatch.setattr(_heiiki, "load_plan", lambda _: elsewhere)
-    monkeypatch.setattr(enrol, "_url", lambda *_: server.server.url)
+    where = {"url": server.server.url, "host": server.server.host, "others": []}
+    monkeypatch.setattr(enrol, "_where", lambda *_: where)
     return Fleet(tmp_path, plan, server)
 
 
@@ -595,7 +596,8 @@ def test_a_server_that_dies_before_the_signature_is_made_good_by_the_next_run(
 def test_a_device_that_finds_no_way_to_the_server_makes_no_key(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(enrol, "_url", lambda *_: "https://127.0.0.1:1")
+    nowhere = {"url": "https://127.0.0.1:1", "host": "vault.lab.internal", "others": []}
+    monkeypatch.setattr(enrol, "_where", lambda *_: nowhere)
     failed = fleet.run()
     assert "https://127.0.0.1:1: no way to it within 0 s: " in failed["msg"]
     assert fleet.status["pending"] is None

@@ -9,6 +9,7 @@ from ansible_collections.heiiki.network.plugins.action.vault_ca import ActionMod
 
 from heiiki.state import FileSecrets
 
+LAB = Path(__file__).parents[3] / "inventories" / "lab"
 ONE, TWO = (f"-----BEGIN CERTIFICATE-----\n{word}\n-----END CERTIFICATE-----\n" for word in ("one", "two"))
 
 
@@ -18,7 +19,7 @@ class _Action(ActionModule):
     def __init__(self, state: Path, answer: dict[str, Any], *, check: bool) -> None:
         self._arguments = {
             "path": "/run/heiiki/vault-anchors.pem",
-            "service_dir": "/nowhere",
+            "service_dir": str(LAB),
             "secret_state": str(state),
         }
         self._answer = answer

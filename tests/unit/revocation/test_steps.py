@@ -329,7 +329,7 @@ def test_an_unknown_device_is_told_who_is_near(lab_plan: Plan) -> None:
 
 
 def test_the_server_itself_cannot_be_revoked(lab_plan: Plan) -> None:
-    with pytest.raises(RevocationError, match=r"vault is the Vault server, whose CA every device trusts"):
+    with pytest.raises(RevocationError, match=r"vault is a Vault server, whose CA every device trusts"):
         revocation.find(lab_plan, "vault")
 
 

@@ -66,7 +66,7 @@ class Away:
         login = {"HEIIKI_VAULT_ROLE_ID": "r", "HEIIKI_VAULT_SECRET_ID": "s"}
         return {"VAULT_ADDR": self.address, "VAULT_CACERT": str(self.ca), **login}
 
-    def vault_connector(self, _plan: Plan) -> None:
+    def vault_connector(self, _plan: Plan, _server: object) -> None:
         """Reach the server by its address."""
 
 

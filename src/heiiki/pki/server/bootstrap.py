@@ -10,6 +10,7 @@ A root token lives as long as a set-up step takes.
 """
 
 import base64
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from typing import Any
 
 from heiiki.errors import SecretError, VaultError, VaultFault
 from heiiki.pki.authorities import retirable, retire, rotate_issuing, rotate_root
-from heiiki.pki.server import secret_ids
+from heiiki.pki.server import members, secret_ids
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.login import Access, can_log_in, logged_in, role_path
 from heiiki.pki.server.policies import AppRole
@@ -29,6 +30,8 @@ from heiiki.state import FileSecrets
 INIT = "vault/init"
 
 _ROOT_LIFE = "15m"
+_JOINS_S, _POLL_S = 15.0, 0.1
+"""Within which a server that has its keys is let into its cluster, seconds."""
 _OPEN_WAY = "sys/generate-root"
 """HashiCorp Vault, and OpenBao where its listener allows it: the unseal keys alone make a root token."""
 _CLOSED_WAY = "sys/generate-root-token"
@@ -67,22 +70,39 @@ def initialise(access: Access, shares: Shares) -> None:
 
 
 def unseal(access: Access) -> None:
-    """Unseal the server with the keys that are kept.
+    """Unseal every server that is sealed with the keys that are kept.
 
     Raises:
-        VaultError: they are not, or not enough, or another server's.
+        VaultError: they are not, or not enough, or another server's; or no server is unsealed.
     """
+    found = members.look(access)
+    for one in found:
+        if one.is_sealed:
+            _unseal_one(one.access)
+    access.vault.require_ready()
+    access.vault.await_active()
+
+
+def _unseal_one(access: Access) -> None:
     vault = access.vault
     for key in _keys(access):
         if vault.health().sealed and not _taken(vault, key):
             break
+    else:
+        _await_unsealed(vault)
     if vault.health().sealed:
         raise vault.error(
             VaultFault.SEALED,
             f"stays sealed after the keys in {INIT}: they are another server's, or too few",
             "unseal it by hand (`bao operator unseal`)",
         )
-    vault.await_active()
+
+
+def _await_unsealed(vault: Vault) -> None:
+    """Wait for a server that joins a cluster: it is unsealed when it was let in with the keys."""
+    end = time.monotonic() + _JOINS_S
+    while vault.health().sealed and time.monotonic() < end:
+        time.sleep(_POLL_S)
 
 
 def _taken(vault: Vault, key: str) -> bool:
@@ -225,6 +245,7 @@ def apply(
     Raises:
         VaultError: it is not initialised or sealed, and that may not be changed; or any other fault.
     """
+    _refuse_a_part(access, plan)
     changes = [*_initialised(access, shares, check=check)]
     if not (changes and check):
         changes += _unsealed(access, unsealing=unsealing, check=check)
@@ -233,9 +254,36 @@ def apply(
     access.vault.require_ready()
     if unsealing:
         changes += set_up(access, plan, check=check)
-        return (*changes, *secret_ids.renew(access, check=check))
-    changes += _ensured(access, plan, check=check)
+    else:
+        changes += _ensured(access, plan, check=check)
+    changes += _joined(access, unsealing=unsealing, check=check)
     return (*changes, *secret_ids.renew(access, check=check))
+
+
+def _refuse_a_part(access: Access, plan: Plan) -> None:
+    """Stop where some servers of the cluster cannot be reached by themselves: each is to be looked at."""
+    known, planned = len(access.vault.server.every), len(plan.pki.servers)
+    if known != planned:
+        raise access.vault.error(
+            VaultFault.UNREACHABLE,
+            f"is {known} of the {planned} that the plan has",
+            "set VAULT_ADDR to the addresses of all, with commas, in the order of `vault_hosts`",
+        )
+
+
+def _joined(access: Access, *, unsealing: bool, check: bool) -> Iterator[Change]:
+    """Have new servers join the cluster, and wait until they vote."""
+    new = [one for one in members.look(access) if one.is_new]
+    for one in new:
+        if not check:
+            members.join(access, one)
+            if unsealing:
+                _unseal_one(one.access)
+        yield Change(f"sys/storage/raft/join at {one.host}", "", "a member of the cluster\n")
+    # Without a new one too: a run may have been cut off before the last one voted.
+    if access.vault.server.others and unsealing and not check:
+        with logged_in(access, AppRole.AUDITOR) as auditor:
+            members.await_votes(auditor)
 
 
 def rotate(access: Access, plan: Plan, step: Rotation, *, check: bool = False) -> tuple[Change, ...]:
@@ -260,19 +308,22 @@ def _mount(trust: Pki, step: Rotation) -> str:
 
 
 def _initialised(access: Access, shares: Shares | None, *, check: bool) -> Iterator[Change]:
-    if shares is None or access.vault.health().initialised:
+    found = members.look(access) if shares else ()
+    if shares is None or any(one.health and one.health.initialised for one in found):
         return
+    members.refuse_to_begin(access, found)
     if not check:
-        initialise(access, shares)
+        initialise(found[0].access, shares)
     yield Change("sys/init", "", f"{shares.number} unseal keys, {shares.threshold} of them needed\n")
 
 
 def _unsealed(access: Access, *, unsealing: bool, check: bool) -> Iterator[Change]:
-    health = access.vault.health()
-    if unsealing and health.initialised and health.sealed:
-        if not check:
-            unseal(access)
-        yield Change("sys/seal-status", "sealed\n", "unsealed\n")
+    sealed = [one for one in members.look(access) if one.is_sealed] if unsealing else []
+    if sealed and not check:
+        unseal(access)
+    for one in sealed:
+        where = f" of {one.host}" if access.vault.server.others else ""
+        yield Change(f"sys/seal-status{where}", "sealed\n", "unsealed\n")
 
 
 def set_up(access: Access, plan: Plan, *, check: bool = False) -> tuple[Change, ...]:

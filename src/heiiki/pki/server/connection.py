@@ -18,8 +18,9 @@ import urllib3.connection
 import urllib3.exceptions
 
 from heiiki.errors import HeiikiError, VaultError, VaultFault
-from heiiki.pki.server import pinned
-from heiiki.pki.server.pinned import Server
+from heiiki.pki.server.cluster import LOST
+from heiiki.pki.server.cluster import connections as to_server
+from heiiki.pki.server.pinned import THREADS, Server
 
 Data = Mapping[str, Any]
 T = TypeVar("T")
@@ -28,6 +29,8 @@ R = TypeVar("R")
 _CONNECT_S = 5.0
 _ANSWER_S = 30.0
 _ACTIVE_S = 30.0
+_LEFT_S = 4.0
+"""Seconds after which a server that hangs is left, where another can take over."""
 _POLL_S = 0.1
 # Tokens, by prefix: OpenBao and Vault, service and batch, old and new; a server may quote one in an error.
 _TOKEN = re.compile(r"\b(?:hv[sbr]|[sbr])\.[A-Za-z0-9_-]{16,}")
@@ -73,7 +76,7 @@ class Vault:
         self.server = server
         self.step = step
         self._timeouts = timeouts
-        session = connections or pinned.connections(server)
+        session = connections or to_server(server)
         # An empty token is given as it is: None would make hvac look for one in the surroundings.
         self._client = hvac.Client(
             url=server.url, token=token, session=session, timeout=timeouts, allow_redirects=False
@@ -89,6 +92,23 @@ class Vault:
     def within(self, connect_s: float, answer_s: float) -> "Vault":
         """Return the same session with other times to wait for the connection and for an answer."""
         return self._like(self._client.token or "", (connect_s, answer_s))
+
+    def hurried(self, connect_s: float, answer_s: float) -> "Vault":
+        """Return a session for what cannot wait, and may be done twice: a server that hangs is left.
+
+        With one server it is that of `within`.
+        """
+        if not self.server.others:
+            return self.within(connect_s, answer_s)
+        connections = to_server(self.server, repeated=True)
+        token, timeouts = self._client.token or "", (connect_s, min(answer_s, _LEFT_S))
+        return Vault(self.server, token=token, step=self.step, timeouts=timeouts, connections=connections)
+
+    def each_server(self) -> tuple["Vault", ...]:
+        """Return a session with each server of the cluster by itself; with one server itself."""
+        if not self.server.others:
+            return (self,)
+        return tuple(Vault(one, step=self.step, timeouts=self._timeouts) for one in self.server.every)
 
     def _like(self, token: str, timeouts: tuple[float, float]) -> "Vault":
         return Vault(
@@ -145,6 +165,11 @@ class Vault:
             answer = self._client.read(path)
         return None if answer is None else dict(answer["data"] or {})
 
+    def fields(self, path: str) -> dict[str, Any]:
+        """Return an answer that has no ``data``, such as that of ``sys/leader``."""
+        with self._translated(path):
+            return dict(self._client.adapter.get(f"/v1/{path}"))
+
     def names(self, path: str) -> tuple[str, ...]:
         """Return the names below `path`; none when there is nothing."""
         with self._translated(path):
@@ -184,7 +209,7 @@ class Vault:
 
     def each(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """Return `work` of every item, in order, with several calls under way at once."""
-        with ThreadPoolExecutor(pinned.THREADS) as pool:
+        with ThreadPoolExecutor(THREADS) as pool:
             return list(pool.map(work, items))
 
     @contextmanager
@@ -228,7 +253,8 @@ class Vault:
             return _UNINITIALISED
         if health.sealed:
             return _SEALED
-        return _STANDBY if "no active" in said or "standby" in said else _REJECTED.at(path, said)
+        lost = self.server.others and any(text.decode() in said for text in LOST)
+        return _STANDBY if lost or "no active" in said or "standby" in said else _REJECTED.at(path, said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,10 +303,11 @@ _REJECTED = _Found(
 def _transport_fault(error: Exception, vault: Vault) -> _Found:
     connect_s, answer_s = vault._timeouts  # noqa: SLF001  # the same module
     if isinstance(error, requests.exceptions.SSLError):
+        hosts = " or ".join(one.host for one in vault.server.every)
         return _Found(
             VaultFault.TLS,
             f"shows a certificate that cannot be trusted: {_tls_reason(error)}",
-            f"its certificate must bear {vault.server.host} and come from the CA kept for it "
+            f"its certificate must bear {hosts} and come from the CA kept for it "
             "(VAULT_CACERT, or secret vault/ca); if neither was changed on purpose, this may be an attack",
         )
     if isinstance(error, requests.exceptions.ReadTimeout):

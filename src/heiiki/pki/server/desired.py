@@ -107,11 +107,11 @@ def issuer_urls(trust: Pki, mount: str, issuer: str) -> dict[str, Any]:
     They are kept with each issuer, not with the engine, so that after a rotation every certificate names the
     CRL of the CA that signed it.
     """
-    url = base_url(trust, mount)
+    urls = [f"https://{one.service_address}:{trust.port}/v1/{mount}" for one in trust.servers]
     return {
-        "issuing_certificates": [f"{url}/issuer/{issuer}/der"],
-        "crl_distribution_points": [f"{url}/issuer/{issuer}/crl/der"],
-        "ocsp_servers": [f"{url}/ocsp"],
+        "issuing_certificates": [f"{url}/issuer/{issuer}/der" for url in urls],
+        "crl_distribution_points": [f"{url}/issuer/{issuer}/crl/der" for url in urls],
+        "ocsp_servers": [f"{url}/ocsp" for url in urls],
     }
 
 

@@ -2,14 +2,15 @@
 
 What the controller keeps for it, in files that only its user can read (`heiiki.state.FileSecrets`):
 
-- ``vault/ca``: field ``pem``, the CA of the server's own TLS certificate;
+- ``vault/ca``: field ``pem``, the CA of the server's own TLS certificate; of each further server
+  ``vault/ca-<device>``;
 - ``vault/approle/<purpose>``: ``role_id`` and ``secret_id``.
 
 Real networks override by environment what is kept elsewhere: ``VAULT_ADDR``, ``VAULT_CACERT``, and
 ``VAULT_TOKEN`` or ``HEIIKI_VAULT_ROLE_ID`` with ``HEIIKI_VAULT_SECRET_ID``.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from heiiki.errors import SecretError, VaultError, VaultFault
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.pinned import Connector, Server
 from heiiki.pki.server.policies import AppRole
-from heiiki.plan.model import Pki
+from heiiki.plan.model import Pki, VaultHost
 from heiiki.state import FileSecrets
 
 CA = "vault/ca"
@@ -43,35 +44,61 @@ class Access:
 
     def hurried(self) -> "Access":
         """Return the same access for what cannot wait: a server that hangs is given up in seconds."""
-        return replace(self, vault=self.vault.within(*_HURRIED_S))
+        return replace(self, vault=self.vault.hurried(*_HURRIED_S))
+
+    def each_server(self) -> tuple["Access", ...]:
+        """Return the same access to each server of the cluster by itself."""
+        return tuple(replace(self, vault=one) for one in self.vault.each_server())
 
 
 def access(
-    trust: Pki, store: FileSecrets, environment: Mapping[str, str], connect: Connector | None = None
+    trust: Pki,
+    store: FileSecrets,
+    environment: Mapping[str, str],
+    connect: Callable[[VaultHost], Connector | None] = lambda _server: None,
 ) -> Access:
-    """Return the access to the Vault server of a service; nothing is sent yet.
+    """Return the access to the Vault servers of a service; nothing is sent yet.
 
     Args:
         trust: the plan's.
         store: holds ``vault/ca``, unless the environment names a file.
-        environment: may name another address and CA (VAULT_ADDR, VAULT_CACERT), a token (VAULT_TOKEN), and
-            credentials: those of one purpose (HEIIKI_VAULT_ENROLLER_ROLE_ID and _SECRET_ID, and so on), or
-            one pair for every purpose (HEIIKI_VAULT_ROLE_ID and HEIIKI_VAULT_SECRET_ID).
-        connect: the lab's way, where no address is named.
+        environment: may name other addresses and CA (VAULT_ADDR: one, or with commas one for each server in
+            the order of the plan; VAULT_CACERT), a token (VAULT_TOKEN), and credentials: those of one purpose
+            (HEIIKI_VAULT_ENROLLER_ROLE_ID and _SECRET_ID, and so on), or one pair for every purpose
+            (HEIIKI_VAULT_ROLE_ID and HEIIKI_VAULT_SECRET_ID).
+        connect: gives the lab's way to a server, where no address is named.
 
     Raises:
         VaultError: no CA is known, or its file cannot be read.
     """
-    named = environment.get("VAULT_ADDR", "")
-    url = named.rstrip("/") or f"https://{trust.address}:{trust.port}"
-    server = Server(url, trust.host, _ca(store, environment), None if named else connect)
-    return Access(Vault(server), store, environment)
+    named = [one.strip().rstrip("/") for one in environment.get("VAULT_ADDR", "").split(",") if one.strip()]
+    if len(named) not in {0, 1, len(trust.servers)}:
+        raise VaultError(
+            f"VAULT_ADDR names {len(named)} servers, the plan has {len(trust.servers)}: name one, or "
+            "each in the order of `vault_hosts`",
+            VaultFault.UNREACHABLE,
+        )
+    first, *others = (
+        Server(
+            named[index] if named else f"https://{one.address}:{trust.port}",
+            one.host,
+            _ca(store, environment, ca_path(trust, one.device)),
+            None if named else connect(one),
+        )
+        for index, one in enumerate(trust.servers[: len(named) or None])
+    )
+    return Access(Vault(replace(first, others=tuple(others))), store, environment)
 
 
-def _ca(store: FileSecrets, environment: Mapping[str, str]) -> str:
+def ca_path(trust: Pki, device: str) -> str:
+    """Return where the CA of a server's TLS certificate is kept."""
+    return CA if device == trust.vault else f"{CA}-{device}"
+
+
+def _ca(store: FileSecrets, environment: Mapping[str, str], path: str) -> str:
     file = environment.get("VAULT_CACERT", "")
     try:
-        return Path(file).read_text(encoding="ascii") if file else store.read(CA, "pem")
+        return Path(file).read_text(encoding="ascii") if file else store.read(path, "pem")
     except (OSError, UnicodeError) as error:
         what = f"VAULT_CACERT names {file}, which cannot be read as PEM ({error})"
         raise VaultError(
@@ -80,7 +107,7 @@ def _ca(store: FileSecrets, environment: Mapping[str, str]) -> str:
     except SecretError as error:
         raise VaultError(
             "nothing says which CA vouches for the Vault server: set VAULT_CACERT, or run role vault_server, "
-            "which keeps it as secret vault/ca",
+            f"which keeps it as secret {path}",
             VaultFault.TLS,
         ) from error
 

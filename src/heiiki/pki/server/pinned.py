@@ -7,7 +7,7 @@ resolution (the lab's relay into a node), and no CA but the pinned one is truste
 import socket
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -46,27 +46,27 @@ class Server:
         host: name that its certificate must bear, whatever `url` says.
         ca_pem: certificates of the CA, PEM, that is trusted for it; no other is.
         connect: opens the TCP connection, where the network does not lead there by itself.
+        others: the further servers of its cluster.
     """
 
     url: str
     host: str
     ca_pem: str
     connect: Connector | None = None
+    others: tuple["Server", ...] = ()
+
+    @property
+    def every(self) -> tuple["Server", ...]:
+        """It and the others, each by itself."""
+        return (replace(self, others=()), *self.others)
 
     def __str__(self) -> str:
         """What messages call it."""
-        return f"the Vault server at {self.url} ({self.host})"
+        places = ", ".join(f"{one.url} ({one.host})" for one in self.every)
+        return f"the Vault server{'s' if self.others else ''} at {places}"
 
 
-def connections(server: Server) -> requests.Session:
-    """Return connections that go to `server` alone, and trust its CA alone."""
-    session = requests.Session()
-    session.trust_env = False  # neither a proxy nor a netrc of the surroundings
-    session.mount("https://", _Pinned(server))
-    return session
-
-
-class _Pinned(requests.adapters.HTTPAdapter):
+class Pinned(requests.adapters.HTTPAdapter):
     """Sends every request to one server: its CA and its name pinned, no proxy."""
 
     def __init__(self, server: Server) -> None:

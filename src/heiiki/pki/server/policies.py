@@ -134,6 +134,8 @@ def _configurator(trust: Pki) -> Iterator[str]:
 
 def _settings(trust: Pki) -> Iterator[str]:
     """See how the server is set up, all that is compared with the plan, and no secret."""
+    if len(trust.servers) > 1:
+        yield _rule("sys/storage/raft/configuration", "read")
     for path in ("sys/mounts", "sys/auth", "auth/approle/role/+"):
         yield _rule(path, "read")
     yield _rule("sys/audit", "read", "sudo")
@@ -175,6 +177,8 @@ def _revoker(trust: Pki) -> Iterator[str]:
 
 def _auditor(trust: Pki) -> Iterator[str]:
     """Tell what was revoked, and whether the server is set up as planned and in no other way."""
+    if len(trust.servers) > 1:
+        yield _rule("sys/storage/raft/autopilot/state", "read")
     yield from _settings(trust)
     for path in ("auth/approle/role", "identity/group/id", "identity/entity/id", "sys/quotas/rate-limit"):
         yield _rule(path, "list")

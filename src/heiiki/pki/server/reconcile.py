@@ -8,7 +8,7 @@ from typing import Any
 
 from heiiki.errors import VaultError, VaultFault
 from heiiki.pki import authorities as ca
-from heiiki.pki.server import desired, roles
+from heiiki.pki.server import desired, members, roles
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.desired import Mount, Setting
 from heiiki.pki.server.policies import FORMER_MARK, FORMER_POLICIES
@@ -86,7 +86,16 @@ def differences(
         *_policies(vault, said, plan, check=check),
         *_settings(vault, said, desired.token_settings(plan), check=check),
         *_superfluous(vault, said, plan, check=check),
+        *_members(vault, said, plan, check=check),
     )
+
+
+def _members(vault: Vault, said: Reading, plan: Plan, *, check: bool) -> Iterator[Change]:
+    """Remove the members of the cluster that the plan does not have: each has all secrets, and may lead."""
+    for name in members.foreign(said, plan.pki):
+        if not check:
+            vault.write(members.REMOVE, {"server_id": name})
+        yield Change(f"{members.CONFIGURATION}/{name}", "a member of the cluster\n", "")
 
 
 def _devices(said: Reading, plan: Plan) -> tuple[Setting, ...]:

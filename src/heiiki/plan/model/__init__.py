@@ -30,6 +30,8 @@ from heiiki.plan.model.pki import (
     Pki,
     Suite,
     VaultClient,
+    VaultEndpoint,
+    VaultHost,
     VaultServer,
 )
 from heiiki.plan.model.risks import Risks, SharedRisk
@@ -111,6 +113,8 @@ __all__ = [
     "TrafficSelector",
     "Transit",
     "VaultClient",
+    "VaultEndpoint",
+    "VaultHost",
     "VaultServer",
     "Ven",
     "VpnTargets",

@@ -65,10 +65,29 @@ class AuditLog:
 
 
 @dataclass(frozen=True, slots=True)
+class VaultHost:
+    """A Vault server as others know it.
+
+    Attributes:
+        device: its name, by which it is known in the cluster too.
+        host: its host name, which its certificate bears.
+        address: where hosts of the closed group and controllers reach it, through the tunnels.
+        service_address: where gateways and edges reach it, outside of their tunnels: else none could begin.
+    """
+
+    device: str
+    host: str
+    address: IPv4Address
+    service_address: IPv4Address
+
+
+@dataclass(frozen=True, slots=True)
 class VaultServer:
     """Configuration of the Vault API server: OpenBao or HashiCorp Vault, raft storage, TLS, audit logs.
 
     Attributes:
+        cluster_port: where the servers of a cluster speak to each other, on `address`.
+        peers: the other servers of its cluster; none: it is alone, and speaks to none.
         audit_logs: it answers as long as it can write one of them.
         request_limit: octets of a request at most; our largest is a policy of the server.
     """
@@ -76,7 +95,9 @@ class VaultServer:
     address: IPv4Address
     service_address: IPv4Address
     port: int
+    cluster_port: int
     node_id: str
+    peers: tuple[VaultHost, ...]
     request_limit: int
     audit_logs: tuple[AuditLog, ...]
 
@@ -110,14 +131,28 @@ class CrlMirror:
 
 
 @dataclass(frozen=True, slots=True)
+class VaultEndpoint:
+    """A Vault server as one device reaches it.
+
+    Attributes:
+        url: ``https://address:port``.
+        host: the name that its certificate bears.
+    """
+
+    url: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
 class CrlSource:
     """Where a verifier of certificates gets the CRL of the issuing CA, and how often it asks.
 
     Attributes:
-        mirrors: asked when the server does not answer.
+        servers: asked one after the other, until one answers.
+        mirrors: asked when no server does.
     """
 
-    url: str
+    servers: tuple[VaultEndpoint, ...]
     every_s: int
     mirrors: tuple[CrlMirror, ...]
 
@@ -152,24 +187,18 @@ class Lifetimes:
 
 @dataclass(frozen=True, slots=True)
 class Pki:
-    """Who vouches for whom: the Vault API server, its CAs, and what they are asked for.
+    """Who vouches for whom: the Vault API servers, their CAs, and what they are asked for.
 
     Attributes:
         domain: suffix of every host name of the service.
-        vault: name of the device that runs the server.
-        host: its host name, which its certificate bears.
-        address: where hosts of the closed group and controllers reach it, through the tunnels.
-        service_address: where gateways and edges reach it, outside of their tunnels: else none could begin.
+        servers: one, or the members of a cluster; a set-up begins with the first.
         root_mount, issuing_mount, secrets_mount: paths of its engines (PKI, PKI, KV version 2).
         operator: identity of the person who runs playbooks.
         controllers: where those who log in at the server come from; from elsewhere it takes no log-in.
     """
 
     domain: str
-    vault: str
-    host: str
-    address: IPv4Address
-    service_address: IPv4Address
+    servers: tuple[VaultHost, ...]
     port: int
     root_mount: str
     issuing_mount: str
@@ -178,3 +207,28 @@ class Pki:
     suite: Suite
     operator: Identity
     controllers: tuple[IPv4Network, ...]
+
+    @property
+    def vault(self) -> str:
+        """Name of the device that runs the first server."""
+        return self.servers[0].device
+
+    @property
+    def host(self) -> str:
+        """Host name of the first server."""
+        return self.servers[0].host
+
+    @property
+    def address(self) -> IPv4Address:
+        """Address of the first server, for hosts of the closed group and controllers."""
+        return self.servers[0].address
+
+    @property
+    def service_address(self) -> IPv4Address:
+        """Address of the first server, for gateways and edges."""
+        return self.servers[0].service_address
+
+    @property
+    def vaults(self) -> tuple[str, ...]:
+        """Names of the devices that run the servers."""
+        return tuple(one.device for one in self.servers)

@@ -96,7 +96,7 @@ def _protected(plan: Plan, tunnels: Iterable[Association]) -> Iterator[Rule]:
         yield ["esp", "esp", [], here, there]
         yield ["ike", "udp", _IKE, here, there]
         asks, hub = (here, there) if one.protects == ACCESS else (there, here)
-        yield ["tls", "tcp", [plan.pki.port], asks, _only(plan.pki.service_address)]
+        yield ["tls", "tcp", [plan.pki.port], asks, [f"{one.service_address}/32" for one in plan.pki.servers]]
         yield ["crl", "tcp", [CRL_MIRROR], asks, hub]
         times = [f"{one.service_address}/32" for one in plan.time_servers]
         yield ["ntp", "udp", [NTP], asks, times]

@@ -157,7 +157,7 @@ def test_a_network_that_carries_no_handshake_does_not_hide_the_other(
 
 
 def test_a_way_to_the_server_is_waited_for(device: Device) -> None:
-    assert vault.reach(device.fake.url, 5)["waited_s"] < 5
+    assert vault.reach([device.fake.url], 5)["waited_s"] < 5
     assert device.fake.asked == []
     done = device.run("reach", json.dumps({"url": "https://127.0.0.1:1", "wait_s": 0}))
     assert done.returncode == 3
