@@ -18,6 +18,7 @@ from heiiki.pki.register import remember
 from heiiki.pki.server.bootstrap import unseal
 from heiiki.pki.server.comparison import problems
 from heiiki.pki.server.login import logged_in
+from heiiki.pki.server.members import Membership, membership
 from heiiki.pki.server.policies import AppRole
 from heiiki.pki.server.secret_ids import LogIn, look
 from heiiki.render import compile_plan
@@ -178,7 +179,7 @@ def _restarting(service: Service, equipment: TestEquipment) -> Callable[[str], N
 
     def restart(device: str) -> None:
         start(device)
-        if device == service.plan.pki.vault:
+        if device in service.plan.pki.vaults:
             unseal(service.vault("unsealing the Vault server that was started again"))
 
     return restart
@@ -190,6 +191,7 @@ def _queries(service: Service, equipment: TestEquipment) -> VaultQueries:
         authorities=partial(_authorities, service),
         problems=partial(_server_problems, service),
         log_ins=partial(_log_ins, service),
+        cluster=partial(_membership, service),
         renew=partial(_renewed, service) if equipment.injector else None,
     )
 
@@ -243,6 +245,15 @@ def _log_ins(service: Service) -> tuple[LogIn, ...]:
         VaultError: the server cannot be asked.
     """
     return look(service.vault("trying the controller's log-ins"))
+
+
+def _membership(service: Service) -> Membership:
+    """Return the members of the service's cluster of Vault servers.
+
+    Raises:
+        VaultError: no server can be asked.
+    """
+    return membership(service.vault("comparing the cluster's members"), service.plan.pki)
 
 
 def _machine() -> str:

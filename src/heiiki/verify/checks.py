@@ -9,7 +9,7 @@ from heiiki.plan.model import Plan
 from heiiki.render.model import DeviceBuild
 from heiiki.requirements import Verdict
 from heiiki.transport.base import Transport
-from heiiki.verify import access, load, paths, sizes, time, vault
+from heiiki.verify import access, cluster, load, paths, sizes, time, vault
 from heiiki.verify.config import running as configuration
 from heiiki.verify.config import server
 from heiiki.verify.equipment import TestEquipment
@@ -142,6 +142,7 @@ def _config(scene: Scene) -> Iterator[Verdict]:
 def _vault(scene: Scene) -> Iterator[Verdict]:
     yield from server.verdicts(scene.keep, scene.queries.problems)
     yield from vault.verdicts(scene.keep, scene.queries.log_ins)
+    yield from cluster.verdicts(scene.plan, scene.keep, scene.queries.cluster)
 
 
 def _host(scene: Scene) -> Iterator[Verdict]:

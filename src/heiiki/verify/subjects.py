@@ -13,7 +13,7 @@ from heiiki.design.time import REQUIREMENT
 from heiiki.plan.model import Function, Network, Plan
 from heiiki.render.model import DeviceBuild
 from heiiki.requirements import Stage
-from heiiki.verify import access, load, time, vault
+from heiiki.verify import access, cluster, load, time, vault
 from heiiki.verify.config import server
 from heiiki.verify.config.running import filter_subject, filtered, requirements_of
 from heiiki.verify.events import served
@@ -67,9 +67,10 @@ def _live(plan: Plan, builds: Sequence[DeviceBuild]) -> Named:
     yield "R-ISO-GROUP", state.HUB_LAN
     yield from (("R-DUAL", name) for name in expectations(plan))
     yield from ((supervision.REQUIREMENT, supervision.subject(name)) for name in supervision.watchers(plan))
-    yield "R-THEFT", space.subject(plan)
+    yield from (("R-THEFT", space.subject(name)) for name in plan.pki.vaults)
     yield from (("R-THEFT", mirrors.subject(name)) for name in mirrors.verifiers(plan))
     yield "R-THEFT", vault.LOG_INS
+    yield from (("R-THEFT", subject) for subject in cluster.expected(plan))
     yield from _of_sites(plan)
     yield from _of_isolation(plan)
     yield from _of_trials(plan)

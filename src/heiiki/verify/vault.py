@@ -7,6 +7,7 @@ from heiiki.design.associations import THEFT
 from heiiki.errors import VaultError
 from heiiki.pki.server.secret_ids import LEAST_S, LogIn
 from heiiki.requirements import Result, Verdict
+from heiiki.verify.cluster import Ask
 from heiiki.verify.config.server import Problems
 from heiiki.verify.faults.away import Renew
 from heiiki.verify.ipsec.anchors import Authorities
@@ -32,6 +33,7 @@ class VaultQueries:
         problems: what about it is not as planned.
         log_ins: the log-ins of this controller.
         renew: has devices renew their certificates while a network is away.
+        cluster: the members of its cluster.
     """
 
     authority: Authority | None = None
@@ -39,6 +41,7 @@ class VaultQueries:
     problems: Problems | None = None
     log_ins: LogIns | None = None
     renew: Renew | None = None
+    cluster: Ask | None = None
 
 
 def verdicts(keep: Keep, log_ins: LogIns | None) -> Iterator[Verdict]:

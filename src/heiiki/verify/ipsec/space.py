@@ -5,6 +5,7 @@ Any client of the server can make its log grow (T14): so its volume is looked at
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from heiiki.design.associations import THEFT
@@ -23,28 +24,32 @@ SMALL_SHARE = 0.25
 STORAGE = "/var/lib/heiiki-vault"
 
 
-def folders(plan: Plan) -> tuple[str, ...]:
-    """Return where the server writes: its storage, then each of its audit logs."""
-    server = plan.device(plan.pki.vault).vault
+def folders(plan: Plan, name: str) -> tuple[str, ...]:
+    """Return where a server writes: its storage, then each of its audit logs."""
+    server = plan.device(name).vault
     return (STORAGE, *(log.folder for log in server.audit_logs)) if server else (STORAGE,)
 
 
-def subject(plan: Plan) -> str:
-    """Subject of the verdict."""
-    return f"room at {plan.pki.vault}"
+def subject(name: str) -> str:
+    """Subject of the verdict on a server."""
+    return f"room at {name}"
 
 
 def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
-    """Yield whether the volumes of the server's log and storage have room."""
-    name = plan.pki.vault
-    asked = {"commands": {"df": ["df", "--block-size=1", "--output=size,avail,target", *folders(plan)]}}
-    answer = fleet.ask("read", {name: asked})[name]
-    evidence = (keep(f"trust/room-{name}.json", answer.raw),)
-    yield judged(
-        name,
-        lambda: of_server(plan, answer, evidence),
-        lambda why: unknown(THEFT, subject(plan), why, evidence),
-    )
+    """Yield whether the volumes of each server's log and storage have room."""
+    command = ("df", "--block-size=1", "--output=size,avail,target")
+    asked = {name: {"commands": {"df": [*command, *folders(plan, name)]}} for name in plan.pki.vaults}
+    for name, answer in fleet.ask("read", asked).items():
+        evidence = (keep(f"trust/room-{name}.json", answer.raw),)
+        yield judged(
+            name,
+            partial(of_server, plan, answer, evidence),
+            partial(_not_known, name, evidence),
+        )
+
+
+def _not_known(name: str, evidence: tuple[Evidence, ...], why: str) -> Verdict:
+    return unknown(THEFT, subject(name), why, evidence)
 
 
 def of_server(plan: Plan, answer: Answer, evidence: tuple[Evidence, ...]) -> Verdict:
@@ -53,13 +58,13 @@ def of_server(plan: Plan, answer: Answer, evidence: tuple[Evidence, ...]) -> Ver
     Raises:
         ValueError, KeyError: it is no answer of `df`.
     """
-    about = subject(plan)
+    about = subject(answer.device)
     if answer.error:
         return unknown(THEFT, about, answer.error, evidence)
     said = answer.data["commands"]["df"]
     if said["rc"] != 0:
         return unknown(THEFT, about, f"{answer.device}: df: {said['err'].strip()}", evidence)
-    volumes = dict(zip(folders(plan), _volumes(said), strict=True))
+    volumes = dict(zip(folders(plan, answer.device), _volumes(said), strict=True))
     least = min(one.free / one.size for one in volumes.values())
     figure = (round(100 * least, 1), 100 * LEAST_SHARE, "% free")
     if wrong := [*_short(volumes), *_shared(volumes)]:

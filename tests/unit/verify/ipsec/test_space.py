@@ -17,7 +17,7 @@ G = 1 << 30
 
 def found(plan: Plan, fleet_of: Any, kept: Keep, out: str, rc: int = 0) -> Verdict:
     def answer(device: str, _probe: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        assert (device, parameters["commands"]["df"][-3:]) == ("vault", list(space.folders(plan)))
+        assert (device, parameters["commands"]["df"][-3:]) == ("vault", list(space.folders(plan, "vault")))
         return {"commands": {"df": {"rc": rc, "out": out, "err": "df: no such folder"}}}
 
     (verdict,) = space.verdicts(plan, fleet_of(answer), kept)
