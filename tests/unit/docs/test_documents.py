@@ -28,6 +28,28 @@ _LINK = re.compile(r"\]\(([^)\s#]+)(?:#[^)]*)?\)")
 _COMMAND = re.compile(r"^(?:\.venv/bin/)?(heiiki|make|ansible-playbook) ")
 
 
+WIDTH = 140
+"""Columns of a line that a person reads as text; tables have lines as long as they need."""
+
+
+def long_lines(text: str) -> Iterator[str]:
+    """Every line of prose that is too long."""
+    prose = _FENCED.sub(lambda block: "\n" * block[0].count("\n"), text)
+    for number, line in enumerate(prose.splitlines(), start=1):
+        if len(line) > WIDTH and not line.lstrip().startswith("|"):
+            yield f"{number}: {line}"
+
+
+@pytest.mark.parametrize(
+    "document",
+    # The list of changes is made of fragments by a program.
+    [one for one in DOCUMENTS if one.name != "CHANGELOG.md"],
+    ids=lambda one: one.relative_to(ROOT).as_posix(),
+)
+def test_prose_is_wrapped(document: Path) -> None:
+    assert list(long_lines(document.read_text(encoding="utf-8"))) == []
+
+
 def drawn(service: Path) -> str:
     return network_svg(build(load(service)))
 
