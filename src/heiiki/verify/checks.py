@@ -132,7 +132,7 @@ def parts(equipment: TestEquipment, *, may_break: bool, may_fill: bool) -> tuple
         may_fill: lines may be filled.
     """
     trials = _trials(tried=equipment.refused_certificates)
-    return (*_PARTS, trials, _cleartext(may_break=may_break), _load(may_fill=may_fill))
+    return (*_PARTS, *trials, _cleartext(may_break=may_break), _load(may_fill=may_fill))
 
 
 def _config(scene: Scene) -> Iterator[Verdict]:
@@ -265,27 +265,40 @@ _PARTS = (
 )
 
 
-def _trials(*, tried: bool) -> Part:
-    """What IPsec and XMPP must refuse.
+def _trials(*, tried: bool) -> tuple[Part, ...]:
+    """What XMPP and IPsec must refuse.
 
     The list that bars one of the certificates is new for a while, and mirrors are judged by the newest.
     """
     if not tried:
-        return Part("trials", _not_tried, Needs(), REFUSALS, repeated=False)
-    needs = Needs(frozenset({_TRIALS}), frozenset({_TRIALS, _FAILURE}), after=frozenset({"associations"}))
-    return Part("trials", _tried, needs, REFUSALS, repeated=False)
+        return (
+            Part("log-ins", _no_log_ins, Needs(), REFUSALS, repeated=False),
+            Part("trials", _not_tried, Needs(), REFUSALS, repeated=False),
+        )
+    spoiled_by, after = frozenset({_FAILURE}), frozenset({"associations"})
+    log_ins = Needs(frozenset({_TRIALS, _PROBES}), spoiled_by, after)
+    trials = Needs(frozenset({_TRIALS}), spoiled_by, after)
+    return (
+        Part("log-ins", _log_ins, log_ins, REFUSALS, repeated=False),
+        Part("trials", _tried, trials, REFUSALS, repeated=False),
+    )
+
+
+def _log_ins(scene: Scene, barred: str = "") -> Iterator[Verdict]:
+    return xmpp_access.verdicts(scene.plan, scene.fleet, scene.keep, scene.queries.authority, barred)
+
+
+def _no_log_ins(scene: Scene) -> Iterator[Verdict]:
+    return _log_ins(scene, refusals.OUTSIDE_LAB)
 
 
 def _tried(scene: Scene) -> Iterator[Verdict]:
     authority = scene.queries.authority
-    yield from xmpp_access.verdicts(scene.plan, scene.fleet, scene.keep, authority, "")
-    yield from refusals.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, authority)
+    return refusals.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, authority)
 
 
 def _not_tried(scene: Scene) -> Iterator[Verdict]:
-    authority, barred = scene.queries.authority, refusals.OUTSIDE_LAB
-    yield from xmpp_access.verdicts(scene.plan, scene.fleet, scene.keep, authority, barred)
-    yield from refusals.not_tried(scene.plan, barred)
+    return refusals.not_tried(scene.plan, refusals.OUTSIDE_LAB)
 
 
 def _cleartext(*, may_break: bool) -> Part:

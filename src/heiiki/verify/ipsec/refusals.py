@@ -108,8 +108,12 @@ def verdicts(
     plan: Plan, builds: Sequence[DeviceBuild], fleet: Fleet, keep: Keep, authority: Authority | None
 ) -> Iterator[Verdict]:
     """Yield a verdict for each trial of each chosen association."""
-    for association in trial_associations(plan):
-        yield from _at(plan, builds, fleet, keep, authority, association)
+    chosen = trial_associations(plan)
+    # A certificate that has expired takes seconds to make: those of all are made at the same time.
+    with ThreadPoolExecutor(max(1, len(chosen))) as side:
+        made = list(side.map(lambda one: credentials(plan, one.initiator.device, authority), chosen))
+    for association, presented in zip(chosen, made, strict=True):
+        yield from _at(plan, builds, fleet, keep, presented, association)
 
 
 def not_tried(plan: Plan, why: str) -> Iterator[Verdict]:
@@ -124,7 +128,7 @@ def _at(
     builds: Sequence[DeviceBuild],
     fleet: Fleet,
     keep: Keep,
-    authority: Authority | None,
+    presented: tuple[Mapping[str, Credential], str],
     association: Association,
 ) -> Iterator[Verdict]:
     conf = next(
@@ -138,7 +142,7 @@ def _at(
             why = f"{association.initiator.device} is sent no connection {connection}"
             yield unknown(association.protects, subject(trial, association), why)
         return
-    made, missing = credentials(plan, association.initiator.device, authority)
+    made, missing = presented
     tries = tuple(attempts(plan, association, base, made))
     behind, tried, heard = _tried(fleet, association, tries)
     evidence = (
