@@ -6,6 +6,7 @@ A check that yields nothing for a site, a pair or a device would otherwise leave
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
+from heiiki import dispatch
 from heiiki.design import sizes
 from heiiki.design.associations import ipsec_devices, protected
 from heiiki.design.subjects import subjects as design_subjects
@@ -63,7 +64,7 @@ def _live(plan: Plan, builds: Sequence[DeviceBuild]) -> Named:
         yield from ((identifier, state.subject(build.device)) for identifier in state.judged_for(build))
         yield from ((identifier, filter_subject(build.device)) for identifier in filtered(build))
     yield from ((REQUIREMENT, time.subject(device.name)) for device in time.clocked(plan))
-    yield from ((served.REQUIREMENT, served.subject(device.name)) for device in served.vens(plan))
+    yield from ((served.REQUIREMENT, served.subject(ven)) for ven in dispatch.served(plan).values())
     yield "R-ISO-GROUP", state.HUB_LAN
     yield from (("R-DUAL", name) for name in expectations(plan))
     yield from ((supervision.REQUIREMENT, supervision.subject(name)) for name in supervision.watchers(plan))

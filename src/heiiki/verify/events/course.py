@@ -7,7 +7,7 @@ in the middle of its exchanges, and the books of VTN, VENs and resources are com
 """
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -45,10 +45,10 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What the books say of each VEN and of its last event, why some cannot be read, and the raw answers."""
+    """What the books say of each VEN, both books, why some cannot be read, and the raw answers."""
 
     found: Mapping[str, Compared]
-    steps: Mapping[str, tuple[Step, ...]]
+    books: Mapping[str, tuple[VtnBook, VenBook]]
     unread: Mapping[str, str]
     answers: Mapping[str, Answer]
 
@@ -161,15 +161,15 @@ class Course:
             for name, end in ends.items()
         }
         answers = self._fleet.ask("read", questions)
-        vtn, found, way, unread = _parsed(VtnBook, answers[self._host]), {}, {}, {}
-        for site, name in self._sites.items():
+        vtn, books, unread = _parsed(VtnBook, answers[self._host]), {}, {}
+        for name in self._sites.values():
             ven = _parsed(VenBook, answers[name])
             if isinstance(vtn, VtnBook) and isinstance(ven, VenBook):
-                found[name] = compared(name, vtn, ven)
-                way[name] = steps(site, self._host, name, vtn, ven)
+                books[name] = (vtn, ven)
             else:
                 unread[name] = summarise([one for one in (vtn, ven) if isinstance(one, str)])
-        return _Reading(found, way, unread, answers)
+        found = {name: compared(name, *both) for name, both in books.items()}
+        return _Reading(found, books, unread, answers)
 
     def _lived(self, reading: _Reading, vens: Sequence[str]) -> Lived:
         found = {ven: reading.found[ven] for ven in vens if ven in reading.found}
@@ -182,8 +182,14 @@ class Course:
             ),
             notes={name: answer.raw.decode(errors="replace") for name, answer in reading.answers.items()},
             said=self._said(found.values()),
-            steps=tuple(step for ven in vens for step in reading.steps.get(ven, ())),
+            steps=tuple(self._steps(reading, vens)),
         )
+
+    def _steps(self, reading: _Reading, vens: Collection[str]) -> Iterator[Step]:
+        """Yield how the last event went to each VEN and back."""
+        for site, ven in self._sites.items():
+            if ven in vens and ven in reading.books:
+                yield from steps(site, self._host, ven, *reading.books[ven])
 
     def _said(self, found: Collection[Compared]) -> str:
         versions, acts, reports = (

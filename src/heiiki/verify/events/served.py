@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from heiiki.plan.model import Device, Plan
+from heiiki import dispatch
+from heiiki.plan.model import Plan
 from heiiki.render import openadr
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
@@ -28,11 +29,6 @@ LOOKS = Looks(most=13, every_s=5.0)
 def subject(device: str) -> str:
     """Subject of the verdict on one VEN."""
     return f"{device} is served"
-
-
-def vens(plan: Plan) -> tuple[Device, ...]:
-    """Return the devices that are VENs."""
-    return tuple(device for device in plan.managed() if device.ven is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +76,7 @@ class _Ends:
 
 def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
     """Yield whether each VEN is served."""
-    served = [device.name for device in vens(plan)]
+    served = tuple(dispatch.served(plan).values())
     servers = [device.name for device in plan.managed() if device.vtn is not None]
     silent_s = float(_POLLS * plan.timers.openadr_poll_s)
     asked = {name: _question("vtn") for name in servers} | {name: _question("ven") for name in served}
