@@ -14,7 +14,7 @@ from heiiki_agent.openadr.ven.events import key_of
 from heiiki_agent.openadr.ven.model import Unreachable
 from heiiki_agent.openadr.ven.resource import SocketResource
 
-_ANSWERS = "SELECT body, state, queued FROM outbox WHERE about LIKE 'event:%' ORDER BY number"
+_ANSWERS = "SELECT about, body, state, queued FROM outbox WHERE about LIKE 'event:%' ORDER BY number"
 _ACTS = "SELECT * FROM action WHERE substr(event_id, 1, length(?1)) = ?1 ORDER BY number"
 _REPORTS = "SELECT body, state FROM outbox WHERE about LIKE 'report:%' AND queued >= ? ORDER BY number"
 
@@ -50,17 +50,19 @@ def _done(resource: SocketResource, events: str) -> tuple[tuple[Done, ...], str 
 
 def _answers(database: Database, events: str) -> Iterator[Answer]:
     for row in database.rows(_ANSWERS):
+        # "event:MODIFICATION:ID": a message is decoded only where it is about an event that was asked for.
+        if not row["about"].split(":", 2)[2].startswith(events):
+            continue
         message = decode(row["body"])
         assert isinstance(message, CreatedEvent)  # noqa: S101  # the names of rows say what they hold
         for one in message.events:
-            if one.event.event_id.startswith(events):
-                yield Answer(
-                    event_id=one.event.event_id,
-                    modification=one.event.modification,
-                    opt=one.opt,
-                    queued=row["queued"],
-                    state=row["state"],
-                )
+            yield Answer(
+                event_id=one.event.event_id,
+                modification=one.event.modification,
+                opt=one.opt,
+                queued=row["queued"],
+                state=row["state"],
+            )
 
 
 def _act(row: Row) -> Act:
