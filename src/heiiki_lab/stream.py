@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from heiiki.errors import LabError
-from heiiki_lab.agent.frames import Frame, FrameError, receive, send
+from heiiki_lab.agent.frames import Frame, FrameError, pack, receive, send
 
 _CHUNK = 1 << 16
 
@@ -63,16 +63,24 @@ class Stream:
         return frame[0]["stream"], frame[1]
 
     def pump(self, stdin: int = 0, stdout: int = 1, stderr: int = 2) -> int:
-        """Carry three descriptors to the program and back until it ends; returns its exit code."""
-        with selectors.DefaultSelector() as selector:
-            selector.register(self, selectors.EVENT_READ)
-            selector.register(stdin, selectors.EVENT_READ)
+        """Carry three descriptors to the program and back until it ends; returns its exit code.
+
+        Nothing is sent but what the node takes at once: a program that answers while it is written to would
+        wait for its answer to be read, and its answer for us to end writing.
+        """
+        places = {"stdout": stdout, "stderr": stderr}
+        # Files can be polled, where epoll refuses them.
+        with selectors.PollSelector() as selector:
+            way_in = _WayIn(self, stdin, selector)
             while self.rc is None:
-                for key, _ in selector.select():
-                    if key.fd != stdin:
-                        self._pump_out({"stdout": stdout, "stderr": stderr})
-                    elif not self._pump_in(stdin):
-                        selector.unregister(stdin)
+                for key, events in selector.select():
+                    if key.fd == stdin:
+                        way_in.read()
+                        continue
+                    if events & selectors.EVENT_READ:
+                        self._pump_out(places)
+                    if events & selectors.EVENT_WRITE:
+                        way_in.send()
         return self.rc
 
     def close(self) -> None:
@@ -85,13 +93,14 @@ class Stream:
             while view:
                 view = view[os.write(places[part[0]], view) :]
 
-    def _pump_in(self, stdin: int) -> bool:
-        data = os.read(stdin, _CHUNK)
+    def send_some(self, data: bytes) -> bytes:
+        """Send what the node takes at once of `data`, and return the rest."""
         try:
-            self.send(data) if data else self.close_stdin()
+            return data[self._connection.send(data, socket.MSG_DONTWAIT) :]
+        except BlockingIOError:
+            return data
         except OSError:
-            return False  # the program has ended; its exit code is on the way
-        return bool(data)
+            return b""  # the program has ended; its exit code is on the way
 
     def _frame(self) -> dict[str, Any]:
         try:
@@ -110,3 +119,29 @@ class Stream:
         if "error" in frame[0]:
             raise LabError(f"{self._node}: {frame[0]['error']}")
         return frame
+
+
+class _WayIn:
+    """What is on its way to the program: the next chunk is read when the one before is sent."""
+
+    def __init__(self, stream: Stream, stdin: int, selector: selectors.BaseSelector) -> None:
+        self._stream, self._stdin, self._selector = stream, stdin, selector
+        self._unsent = b""
+        self._ended = False
+        selector.register(stream, selectors.EVENT_READ)
+        selector.register(stdin, selectors.EVENT_READ)
+
+    def read(self) -> None:
+        data = os.read(self._stdin, _CHUNK)
+        self._ended = not data
+        self._unsent = pack({}, data) if data else pack({"eof": True})
+        self._selector.unregister(self._stdin)
+        self._selector.modify(self._stream, selectors.EVENT_READ | selectors.EVENT_WRITE)
+
+    def send(self) -> None:
+        self._unsent = self._stream.send_some(self._unsent)
+        if self._unsent:
+            return
+        self._selector.modify(self._stream, selectors.EVENT_READ)
+        if not self._ended:
+            self._selector.register(self._stdin, selectors.EVENT_READ)
