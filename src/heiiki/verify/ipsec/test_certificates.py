@@ -77,11 +77,12 @@ def credentials(plan: Plan, device: str, authority: Authority | None) -> tuple[d
     if authority is None:
         return made, NO_AUTHORITY
     try:
-        made |= {
-            "revoked certificate": _revoked(authority, own.identity),
-            "another's name": _signed(authority, _other(plan, own), _LONG),
-            "expired certificate": _expired(authority, own.identity),
-        }
+        revoked = _signed(authority, own.identity, _LONG)
+        made["another's name"] = _signed(authority, _other(plan, own), _LONG)
+        made["expired certificate"] = _expired(authority, own.identity)
+        # A device is revoked when its newest certificate is: this one never is, wherever a run is cut off.
+        authority.revoke(revoked.certificate)
+        made["revoked certificate"] = revoked
     except HeiikiError as error:
         return made, f"no certificate for the attempt: {error}"
     return made, ""
@@ -115,12 +116,6 @@ def _signed(authority: Authority, identity: Identity, life: str) -> Credential:
     request = x509.CertificateSigningRequestBuilder().subject_name(_subject(identity.common_name))
     csr = request.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
     return Credential(authority.sign(identity, csr, life), _pem(key))
-
-
-def _revoked(authority: Authority, identity: Identity) -> Credential:
-    made = _signed(authority, identity, _LONG)
-    authority.revoke(made.certificate)
-    return made
 
 
 def _expired(authority: Authority, identity: Identity) -> Credential:
