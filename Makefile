@@ -130,14 +130,14 @@ types: setup ## Check types: mypy, strict, over the packages and the plugins (se
 SIDE_BY_SIDE := --numprocesses=2 --dist=loadscope --no-loadscope-reorder
 
 .PHONY: unit
-unit: setup ## Run the tests that need no lab (about 4 minutes)
+unit: setup ## Run the tests that need no lab (about 7 minutes)
 	pytest $(SIDE_BY_SIDE) -m "not lab"
 
 .PHONY: test
-test: setup ## Lint, types, documentation, sanity, unit, golden, wrong-input and Molecule tests (about 17 minutes)
+test: setup ## Lint, types, documentation, sanity, unit, golden, wrong-input and Molecule tests (about 25 minutes)
 	$(say) "1 of 2: lint, types, documentation and sanity side by side, about 1 minute; what they say is shown when they are done"
 	$(MAKE) --jobs=2 --output-sync=target lint types docs sanity
-	$(say) "2 of 2: tests, those on the lab and those without it side by side, about 15 minutes"
+	$(say) "2 of 2: tests, those on the lab and those without it side by side, about 23 minutes"
 	pytest $(SIDE_BY_SIDE)
 
 .PHONY: long
@@ -160,8 +160,8 @@ define on_the_lab
 endef
 
 .PHONY: demo
-demo: setup ## Start here: lab up, provision it, measure it, break a handful of elements, report (about 5 minutes)
-	$(call on_the_lab,sample,measuring$(,) with a handful of faults; about 4 minutes)
+demo: setup ## Start here: lab up, provision it, measure it, break a handful of elements, report (about 7 minutes)
+	$(call on_the_lab,sample,measuring$(,) with a handful of faults; about 5 minutes)
 
 .PHONY: prove
 prove: setup ## The same with every fault of both paths, one after the other (about 53 minutes)
