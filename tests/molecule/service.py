@@ -37,12 +37,15 @@ RECAP = re.compile(
 
 
 class Service:
-    """The provisioned lab: playbooks against it, and what its devices say."""
+    """The provisioned lab: playbooks against it, and what its devices say; a copy is compiled apart."""
 
-    def __init__(self, lab: Commands, inventory: Path, folder: Path) -> None:
+    def __init__(
+        self, lab: Commands, inventory: Path, folder: Path, build_folder: Path | None = None
+    ) -> None:
         self.plan: Plan = build(load(inventory))
         self.transport = LabTransport(lab_dir())
         self._lab, self._inventory, self.artifacts = lab, inventory, folder
+        self._build = build_folder or lab.state / "build"
         trust = self.plan.pki
         self.access = login.access(
             trust,
@@ -56,7 +59,7 @@ class Service:
         return NodeClient(socket_path(lab_dir(), trust.vault)).connect(str(trust.address), trust.port)
 
     def start(self, playbook: str, *arguments: str) -> "subprocess.Popen[str]":
-        paths = f"heiiki_build={self._lab.state}/build", f"heiiki_artifacts={self.artifacts}"
+        paths = f"heiiki_build={self._build}", f"heiiki_artifacts={self.artifacts}"
         command = ["-i", str(self._inventory), f"playbooks/{playbook}.yml", "-e", paths[0], "-e", paths[1]]
         return subprocess.Popen(
             [BIN / "ansible-playbook", *command, *arguments],
