@@ -6,15 +6,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from waiting import awaited
 
-from heiiki.plan.model import Identity
 from heiiki.transport import Completed
-from heiiki.verify.ipsec.test_certificates import VaultAuthority
+from heiiki.verify.ipsec.test_certificates import Credential, VaultAuthority, signed
 
 from .service import Service
 
@@ -48,21 +43,12 @@ print("kept")
 """Holds a session for as long as a file is there, and says how it ended."""
 
 
-def pair(authority: VaultAuthority, identity: Identity) -> tuple[str, str]:
-    """Return another certificate of a device, with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, identity.common_name)])
-    request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
-    pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    certificate = authority.sign(identity, request.public_bytes(pem).decode(), "10m")
-    return certificate, key.private_bytes(pem, form, serialization.NoEncryption()).decode()
-
-
-def held(service: Service, device: str, made: tuple[str, str] | None) -> Completed:
+def held(service: Service, device: str, made: Credential | None) -> Completed:
     server = service.plan.device("xmpp").xmpp
     assert server
     place = {"domain": server.domain, "address": str(server.address), "port": server.port}
-    program = HOLD.format(given=json.dumps({"pair": made, "place": place}))
+    pair = [made.certificate, made.key] if made else None
+    program = HOLD.format(given=json.dumps({"pair": pair, "place": place}))
     return service.transport.run(device, ("python3", "-"), stdin=program.encode(), timeout=300)
 
 
@@ -73,9 +59,9 @@ def test_a_revoked_device_loses_its_session_and_another_keeps_its_own(
     authority = VaultAuthority(service.plan, service.access)
     identity = service.plan.device("umeda-bems").identity
     assert identity
-    made = pair(authority, identity)
+    made = signed(authority, identity, "10m")
     # A device is revoked when its newest certificate is, and this one is to lose another certificate only.
-    pair(authority, identity)
+    signed(authority, identity, "10m")
     devices = ("umeda-bems", "namba-erc")
     service.run("umeda-bems", "rm", "-f", "/run/held")
     service.run("namba-erc", "rm", "-f", "/run/held")
@@ -85,7 +71,7 @@ def test_a_revoked_device_loses_its_session_and_another_keeps_its_own(
         for device in devices:
             awaited(f"{device} is logged in", lambda device=device: _is_held(service, device))
         began = time.monotonic()
-        authority.revoke(made[0])
+        authority.revoke(made.certificate)
         service.pull("xmpp")
         assert stolen.result().stderr == b"session: not-authorized\n"
         record_property("session_ended_s", round(time.monotonic() - began, 2))

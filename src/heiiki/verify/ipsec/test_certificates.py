@@ -77,8 +77,8 @@ def credentials(plan: Plan, device: str, authority: Authority | None) -> tuple[d
     if authority is None:
         return made, NO_AUTHORITY
     try:
-        revoked = _signed(authority, own.identity, _LONG)
-        made["another's name"] = _signed(authority, _other(plan, own), _LONG)
+        revoked = signed(authority, own.identity, _LONG)
+        made["another's name"] = signed(authority, _other(plan, own), _LONG)
         made["expired certificate"] = _expired(authority, own.identity)
         # A device is revoked when its newest certificate is: this one never is, wherever a run is cut off.
         authority.revoke(revoked.certificate)
@@ -111,7 +111,8 @@ def _subject(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
-def _signed(authority: Authority, identity: Identity, life: str) -> Credential:
+def signed(authority: Authority, identity: Identity, life: str) -> Credential:
+    """Return a certificate with the names of `identity`, good for `life`, by a key that is made here."""
     key = _key()
     request = x509.CertificateSigningRequestBuilder().subject_name(_subject(identity.common_name))
     csr = request.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
@@ -120,7 +121,7 @@ def _signed(authority: Authority, identity: Identity, life: str) -> Credential:
 
 def _expired(authority: Authority, identity: Identity) -> Credential:
     """One that was good, and is no more."""
-    made = _signed(authority, identity, f"{_BRIEF_S}s")
+    made = signed(authority, identity, f"{_BRIEF_S}s")
     ends = x509.load_pem_x509_certificate(made.certificate.encode()).not_valid_after_utc
     time.sleep(max(0.0, (ends - datetime.now(UTC)).total_seconds()) + 1.0)
     return made
