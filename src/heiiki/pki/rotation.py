@@ -283,7 +283,7 @@ class Rotation:
             return self._done(step, state, changes, seen or {})
         self._pull()
         issuer = state.current(Kind.ISSUING).certificate.subject.rfc4514_string()
-        verifiers = {device.name for device in self.plan.managed() if device.crl_source}
+        verifiers = {device.name for device in self.plan.verifiers()}
         listed = {
             name: ready.listed(status, issuer)
             for name, status in self._statuses().items()
@@ -300,8 +300,7 @@ class Rotation:
 
     def _pull(self) -> None:
         """Have every verifier fetch the lists; whether that worked shows in what it tells afterwards."""
-        verifiers = (device for device in self.plan.managed() if device.crl_source)
-        self.devices.fetch_crls([device.name for device in verifiers if not device.revoked])
+        self.devices.fetch_crls([device.name for device in self.plan.verifiers()])
 
     def _statuses(self) -> Statuses:
         asked = [device.name for device in self.plan.managed() if device.identity and not device.revoked]

@@ -63,7 +63,7 @@ def verdicts(plan: Plan, revoked: Mapping[str, AtServer], fleet: Fleet, keep: Ke
     """
     if not revoked:
         return
-    verifiers = [one.name for one in plan.managed() if one.crl_source and one.name not in revoked]
+    verifiers = [one.name for one in plan.verifiers() if one.name not in revoked]
     answers = fleet.ask("read", dict.fromkeys(verifiers, QUESTION))
     refused = {name: _refused(answer) for name, answer in answers.items()}
     told = {name: one if isinstance(one, str) else sorted(one) for name, one in refused.items()}

@@ -252,8 +252,7 @@ class _Run:
         return (one.name for one in self.service.plan.devices if one.revoked and one.identity)
 
     def _verifiers(self) -> list[str]:
-        managed = self.service.plan.managed()
-        return [one.name for one in managed if one.crl_source and one.name not in set(self._marked())]
+        return [one.name for one in self.service.plan.verifiers()]
 
     def _identities(self) -> tuple[Identity, ...]:
         everybody = self.service.plan.identities()

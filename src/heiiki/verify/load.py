@@ -170,8 +170,10 @@ def of_line(plan: Plan, network: Network, name: str, seen: Seen, evidence: tuple
         return unknown(REQUIREMENT, name, summarise(errors), evidence)
     carried = {end.device: _carried(end, other, seen) for end, other in (seen.ends, seen.ends[::-1])}
     crossed = crossings(seen.legs, seen.probe_run, ENOUGH)
-    wrong = [*_fallen(seen), *_exceeded(seen.ends, carried), *crossed.wrong]
+    wrong = [*_fallen(seen), *_exceeded(seen.ends, carried)]
     doubts = [*_not_full(seen.ends, carried), *crossed.doubts]
+    # What a device missed that did not listen all the time speaks for nothing.
+    (doubts if crossed.doubts else wrong).extend(crossed.wrong)
     if wrong or doubts:
         result = Result.FAIL if wrong else Result.UNKNOWN
         return live(REQUIREMENT, name, result, summarise([*wrong, *doubts]), evidence)

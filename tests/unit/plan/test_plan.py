@@ -443,3 +443,18 @@ def test_log_ins_work_from_where_the_service_says_and_from_the_servers_host(
     trust = build(load(folder)).pki
     own = {"127.0.0.1/32", f"{trust.address}/32", f"{trust.service_address}/32"}
     assert {str(one) for one in trust.controllers} == own | controllers
+
+
+def test_a_site_behind_revoked_gateways_alone_is_out_of_service() -> None:
+    plan = build(load(EXAMPLE))
+
+    def without(*gone: str) -> Plan:
+        devices = (replace(one, revoked="stolen") if one.name in gone else one for one in plan.devices)
+        return replace(plan, devices=tuple(devices))
+
+    assert not plan.out_of_service
+    assert without("namba-gw").out_of_service == {"namba-gw", "namba-erc"}
+    assert without("sakai-gw-b").out_of_service == {"sakai-gw-b"}
+    every = {one.name for one in plan.verifiers()}
+    assert {one.name for one in without("namba-gw").verifiers()} == every - {"namba-gw", "namba-erc"}
+    assert {one.name for one in without("sakai-gw-b").verifiers()} == every - {"sakai-gw-b"}

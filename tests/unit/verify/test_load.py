@@ -106,6 +106,19 @@ def test_echoes_that_do_not_arrive(plan: Plan) -> None:
     assert "hub-ce-b to namba-erc 17 of 20" in one.reason
 
 
+def test_echoes_that_a_device_may_have_missed(plan: Plan) -> None:
+    found = seen(plan)
+    early = "hub-ce-b stopped listening 1.5 s before the last packet"
+    missed = tuple(
+        replace(one, heard={}, replies=()) if one.packet.repeat > 12 else one
+        for one in found.probe_run.outcomes
+    )
+    probe_run = replace(found.probe_run, outcomes=missed, failures={"hub-ce-b": early})
+    one = judged(plan, replace(found, probe_run=probe_run))
+    assert one.result is Result.UNKNOWN
+    assert one.reason.startswith(early)
+
+
 def test_an_end_that_does_not_answer(plan: Plan) -> None:
     found = seen(plan)
     answers = {**found.answers, "namba-gw": Answer("namba-gw", {}, "namba-gw: not reachable", b"")}

@@ -113,6 +113,12 @@ class Plan:
         """The names of the devices that are revoked."""
         return frozenset(device.name for device in self.devices if device.revoked)
 
+    @cached_property
+    def out_of_service(self) -> frozenset[str]:
+        """The devices that are revoked, and all of each site whose gateways are revoked."""
+        cut_off = {site.name for site in self.sites if self.revoked.issuperset(site.gateways)}
+        return self.revoked | {device.name for device in self.devices if device.site in cut_off}
+
     def device(self, name: str) -> Device:
         """Return the device called `name`; KeyError when there is none."""
         return self._by_name[name]
@@ -141,6 +147,11 @@ class Plan:
     def managed(self) -> Iterator[Device]:
         """Every device that a role of ours provisions, in plan order."""
         return (device for device in self.devices if device.managed)
+
+    def verifiers(self) -> Iterator[Device]:
+        """Every device that refuses peers by revocation lists, and that can have the newest ones."""
+        gone = self.out_of_service
+        return (one for one in self.managed() if one.crl_source and one.name not in gone)
 
     def path(self, site: str, network: Network) -> Path:
         """Return the path of `site` over `network`; KeyError when there is none."""

@@ -32,8 +32,8 @@ def subject(device: str) -> str:
 
 
 def verifiers(plan: Plan) -> dict[str, CrlSource]:
-    """Return who asks mirrors: every device that verifies peers, but for those that are revoked."""
-    return {one.name: one.crl_source for one in plan.managed() if one.crl_source and not one.revoked}
+    """Return who asks mirrors: every device that verifies peers and that the service still reaches."""
+    return {one.name: one.crl_source for one in plan.verifiers() if one.crl_source}
 
 
 def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
