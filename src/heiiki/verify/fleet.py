@@ -70,17 +70,26 @@ class Looks:
     every_s: float = 0.0
 
 
-def told(kind: type[_Told], answer: Answer, command: str) -> _Told | str:
-    """Return what a command of probe ``read`` printed as JSON, as a `kind`; or why it cannot be read."""
+def printed(answer: Answer, command: str) -> str:
+    """Return what a command of probe ``read`` printed.
+
+    Raises:
+        UnreadableError: the device did not answer, or the command failed there.
+    """
     if answer.error:
-        return answer.error
+        raise UnreadableError(answer.error)
     done = answer.data.get("commands", {}).get(command, {})
     if done.get("rc") != 0:
-        said = f"{done.get('out', '')}{done.get('err', '')}".strip()
-        return f"{answer.device}: {said[:200] or f'{command} says nothing'}"
+        said = done.get("err", "").strip() or done.get("out", "").strip()
+        raise UnreadableError(f"{answer.device}: {said[:200] or f'{command} says nothing'}")
+    return str(done["out"])
+
+
+def told(kind: type[_Told], answer: Answer, command: str) -> _Told | str:
+    """Return what a command of probe ``read`` printed as JSON, as a `kind`; or why it cannot be read."""
     try:
-        return config.parse(kind, done["out"], answer.device)
-    except AgentError as error:
+        return config.parse(kind, printed(answer, command), answer.device)
+    except (UnreadableError, AgentError) as error:
         return str(error)
 
 

@@ -17,7 +17,7 @@ from heiiki.errors import HeiikiError
 from heiiki.plan.model import Device, Fault, Function, Limit, Network, Plan, SitePlan
 from heiiki.render.templates import meters, multicast_copy
 from heiiki.verify.faults.lived import Lived
-from heiiki.verify.fleet import Fleet, reading
+from heiiki.verify.fleet import Fleet, printed, reading
 from heiiki.verify.isolation.spoofing import read_counters
 from heiiki.verify.network import (
     Exit,
@@ -243,7 +243,4 @@ def _arrived(fleet: Fleet, one: Flood, table: str) -> int:
 
 def _nft(fleet: Fleet, device: str, *command: str) -> str:
     answer = fleet.ask("read", {device: {"commands": {"nft": list(command)}}})[device]
-    said = answer.data.get("commands", {}).get("nft", {})
-    if answer.error or said.get("rc") != 0:
-        raise HeiikiError(answer.error or f"{device}: nft: {said.get('err', '').strip()}")
-    return str(said["out"])
+    return printed(answer, "nft")

@@ -17,7 +17,7 @@ from heiiki.plan.model import Endpoint, Plan, SitePlan
 from heiiki.requirements import Result, Verdict
 from heiiki.transport.base import Transport
 from heiiki.verify import paths
-from heiiki.verify.fleet import Answer, Fleet
+from heiiki.verify.fleet import Answer, Fleet, UnreadableError, printed, reading
 from heiiki.verify.ipsec.refusals import trial_associations
 from heiiki.verify.ipsec.wire import Line, core_of_tunnel, questions
 from heiiki.verify.isolation.packets import ProbeRun
@@ -151,7 +151,8 @@ def judged(plan: Plan, one: Association, seen: Observed, back: float, keep: Keep
         return live(ACCESS, subject(one), Result.FAIL, summarise(clear), evidence)
     doubts = [
         *_doubts(seen),
-        *(f"{name}: nothing went into the tunnel" for name, count in tried.items() if not count),
+        *(one for one in tried.values() if isinstance(one, str)),
+        *(f"{name}: nothing went into the tunnel" for name, count in tried.items() if count == 0),
     ]
     if doubts:
         return unknown(ACCESS, subject(one), summarise(doubts), evidence)
@@ -194,14 +195,15 @@ def _doubts(seen: Observed) -> Iterator[str]:
     yield from seen.probe_run.failures.values()
 
 
-def _tried(before: Answer, after: Answer) -> int:
-    """Return how many packets a tunnel was given to send, sent or not."""
-    return _given(after) - _given(before)
+def _tried(before: Answer, after: Answer) -> int | str:
+    """Return how many packets a tunnel was given to send, sent or not; or why that is not known."""
+    try:
+        with reading(after.device):
+            return _given(after) - _given(before)
+    except UnreadableError as error:
+        return str(error)
 
 
 def _given(answer: Answer) -> int:
-    said = answer.data.get("commands", {}).get("tunnel", {})
-    if answer.error or said.get("rc") != 0:
-        return 0
-    sent: Mapping[str, int] = json.loads(said["out"])[0]["stats64"]["tx"]
+    sent: Mapping[str, int] = json.loads(printed(answer, "tunnel"))[0]["stats64"]["tx"]
     return sum(sent.get(key, 0) for key in ("packets", "errors", "dropped", "carrier_errors"))

@@ -6,13 +6,12 @@ Any client of the server can make its log grow (T14): so its volume is looked at
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from heiiki.design.associations import THEFT
 from heiiki.plan.model import Plan
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
-from heiiki.verify.fleet import Answer, Fleet
+from heiiki.verify.fleet import Answer, Fleet, printed
 from heiiki.verify.verdicts import Keep, judged, live, summarise, unknown
 
 LEAST_SHARE = 0.10
@@ -56,15 +55,11 @@ def of_server(plan: Plan, answer: Answer, evidence: tuple[Evidence, ...]) -> Ver
     """Return the verdict; its figure is the share that is free on the fullest volume, per cent.
 
     Raises:
+        UnreadableError: the server did not answer.
         ValueError, KeyError: it is no answer of `df`.
     """
     about = subject(answer.device)
-    if answer.error:
-        return unknown(THEFT, about, answer.error, evidence)
-    said = answer.data["commands"]["df"]
-    if said["rc"] != 0:
-        return unknown(THEFT, about, f"{answer.device}: df: {said['err'].strip()}", evidence)
-    volumes = dict(zip(folders(plan, answer.device), _volumes(said), strict=True))
+    volumes = dict(zip(folders(plan, answer.device), _volumes(printed(answer, "df")), strict=True))
     least = min(one.free / one.size for one in volumes.values())
     figure = (round(100 * least, 1), 100 * LEAST_SHARE, "% free")
     if wrong := [*_short(volumes), *_shared(volumes)]:
@@ -96,9 +91,9 @@ def _shared(volumes: Mapping[str, _Volume]) -> Iterator[str]:
             yield f"the audit logs in {other} and {folder} are on one volume, {one.mounted}"
 
 
-def _volumes(said: Mapping[str, Any]) -> Iterator[_Volume]:
+def _volumes(listed: str) -> Iterator[_Volume]:
     """Yield each folder's volume, after the line of titles."""
-    for line in said["out"].splitlines()[1:]:
+    for line in listed.splitlines()[1:]:
         size, free, mounted = line.split(maxsplit=2)
         if int(size) <= 0:
             raise ValueError(f"a volume of {size} octets")

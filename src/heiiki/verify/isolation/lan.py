@@ -18,7 +18,7 @@ from heiiki.plan.model import Device, Plan, SitePlan
 from heiiki.plan.names import LAN_IF
 from heiiki.plan.neighbours import claims, owned
 from heiiki.requirements import Result, Verdict
-from heiiki.verify.fleet import Fleet, UnreadableError, reading
+from heiiki.verify.fleet import Fleet, UnreadableError, printed, reading
 from heiiki.verify.isolation import frames
 from heiiki.verify.isolation.sample import Population, figure, told
 from heiiki.verify.isolation.spoofing import parse_counters
@@ -202,21 +202,15 @@ def _seen(fleet: Fleet, chosen: Iterable[Lan]) -> dict[str, Seen]:
 
 
 def _parsed(device: str, answer: Any) -> Seen:
-    if answer.error:
-        return Seen(error=answer.error)
-    for name, one in answer.data.get("commands", {}).items():
-        if one["rc"] != 0:
-            return Seen(error=f"{device}: {name}: {one['err'].strip()}")
     try:
         with reading(device):
-            said = answer.data["commands"]
-            entries = [one for one in json.loads(said["neighbours"]["out"]) if "lladdr" in one]
+            entries = [one for one in json.loads(printed(answer, "neighbours")) if "lladdr" in one]
             here = [one for one in entries if one["dev"] == LAN_IF]
             fixed = [one for one in here if "PERMANENT" in one["state"]]
             return Seen(
                 {one["dst"]: one["lladdr"] for one in entries if one["dev"].startswith(LAN_IF)},
                 {one["dst"]: one["lladdr"] for one in fixed},
-                parse_counters(said["counters"]["out"]),
+                parse_counters(printed(answer, "counters")),
             )
     except UnreadableError as error:
         return Seen(error=str(error))

@@ -13,7 +13,7 @@ from typing import Self
 
 from heiiki.plan.model import Device, Network, Plan, SitePlan
 from heiiki.requirements import Result, Verdict
-from heiiki.verify.fleet import Fleet, UnreadableError, reading
+from heiiki.verify.fleet import Fleet, UnreadableError, printed, reading
 from heiiki.verify.isolation.packets import Outcome, ProbePacket, ProbeRun
 from heiiki.verify.isolation.sites import POSITIVE, listing, origins
 from heiiki.verify.network import (
@@ -135,13 +135,9 @@ def read_counters(fleet: Fleet, devices: Iterable[str]) -> Reading:
     counters: dict[str, Mapping[str, int]] = {}
     failures: dict[str, str] = {}
     for device, answer in fleet.ask("read", dict.fromkeys(devices, commands)).items():
-        said = answer.data.get("commands", {}).get("counters", {})
-        if answer.error or said.get("rc") != 0:
-            failures[device] = answer.error or f"{device}: nft: {said.get('err', '').strip()}"
-            continue
         try:
             with reading(device):
-                counters[device] = parse_counters(said["out"])
+                counters[device] = parse_counters(printed(answer, "counters"))
         except UnreadableError as error:
             failures[device] = str(error)
     return counters, failures

@@ -8,7 +8,7 @@ from heiiki.plan.model import Device, Plan
 from heiiki.render.model import DeviceBuild
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
-from heiiki.verify.fleet import Answer, Fleet, UnreadableError, reading
+from heiiki.verify.fleet import Answer, Fleet, UnreadableError, printed, reading
 from heiiki.verify.network import gateways
 from heiiki.verify.routing.expected import (
     Expected,
@@ -84,12 +84,9 @@ def _tables(plan: Plan, answers: Mapping[str, Answer], keep: Keep) -> Iterator[V
 
 def _of_table(plan: Plan, device: Device, answer: Answer, evidence: tuple[Evidence, ...]) -> Verdict:
     subject = f"routes of {device.name}"
-    said = answer.data.get("commands", {}).get("tables", {})
-    if answer.error or said.get("rc") != 0:
-        return unknown("R-ISO-SITE", subject, answer.error or f"ip: {said.get('err', '').strip()}", evidence)
     try:
         with reading(device.name):
-            routes = json.loads(said["out"])
+            routes = json.loads(printed(answer, "tables"))
             leaked = foreign_routes(plan, device, routes)
     except UnreadableError as error:
         return unknown("R-ISO-SITE", subject, str(error), evidence)

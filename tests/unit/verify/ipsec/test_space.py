@@ -58,7 +58,7 @@ def test_what_is_no_answer_of_df_is_unknown(plan: Plan, fleet_of: Any, kept: Kee
 
 def test_a_df_that_fails_is_unknown(plan: Plan, fleet_of: Any, kept: Keep) -> None:
     verdict = found(plan, fleet_of, kept, df((G, G), (G, G), (G, G)), rc=1)
-    assert (verdict.result, verdict.reason) == (Result.UNKNOWN, "vault: df: df: no such folder")
+    assert (verdict.result, verdict.reason) == (Result.UNKNOWN, "vault: df: no such folder")
 
 
 def test_a_small_volume_needs_a_quarter(plan: Plan, fleet_of: Any, kept: Keep) -> None:

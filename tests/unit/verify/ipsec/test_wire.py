@@ -1,5 +1,6 @@
 """What may be on each line, and what is made of what was seen there."""
 
+from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -223,6 +224,16 @@ def test_a_tunnel_down_is_judged_by_what_left(
     verdict = judged(plan, kept, **change)
     assert verdict.result is result
     assert said in verdict.reason
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_counter_that_cannot_be_read_shows_no_packet(plan: Plan, kept: Any, when: str) -> None:
+    seen = gone(plan)
+    silent = {name: Answer(name, {}, f"{name}: not reachable", b"") for name in seen.before}
+    unread = replace(seen, **{when: silent})
+    verdict = cleartext.judged(plan, trial_association(plan), unread, 1.5, kept)
+    assert verdict.result is Result.UNKNOWN
+    assert "not reachable" in verdict.reason
 
 
 def test_a_tunnel_that_is_not_taken_away_is_unknown(plan: Plan) -> None:
