@@ -17,6 +17,8 @@ from ansible_collections.heiiki.network.plugins.module_utils.device_certificate 
     sorted_names,
 )
 
+REACH_S = 240
+"""Within which a device that was handed its certificate must find a way to the server."""
 LATE = 0.5
 """Share of the time between renewal and end that must be left, else the renewal is late."""
 
@@ -76,8 +78,9 @@ def assess(program: Program, wanted: Mapping[str, Any], *, check: bool) -> dict[
         answer |= {"changed": check, "diff": diff(wanted["device"], lines(certificate), after)}
         if wanted["request"] and not check:
             check_names(status, wanted)
-            # First: a device that finds no way to the server keeps what it has, and a token ends soon.
-            program("reach", {key: wanted[key] for key in ("url", "wait_s", "others")})
+            if not wanted["handed"]:
+                # First: a device that finds no way to the server keeps what it has, and a token ends soon.
+                program("reach", {key: wanted[key] for key in ("url", "wait_s", "others")})
             answer["made"] = program("request")
         return answer
     trust = anchors_differ(status, wanted)
@@ -94,7 +97,11 @@ def install(program: Program, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Have the request signed, install the certificate, and have users load it."""
     # The installation examines key, chain and names itself.
     before = program("summary")
-    program("install", {**wanted["order"], "token": wanted["token"]})
+    order = wanted["order"]
+    program("install", {**order, **({"token": wanted["token"]} if wanted["token"] else {})})
+    if order.get("signed"):
+        # Now it opens the way to the server, for which the other end must have got its own.
+        program("reach", {"url": order["url"], "wait_s": REACH_S, "others": order["others"]})
     warnings = list(_pulled(program)) if before["pulls"] else []
     after = program("summary")
     if not after["loaded"]:

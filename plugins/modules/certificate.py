@@ -69,6 +69,12 @@ options:
     description: Seconds within which the device must find a way to the server; a new network takes its time.
     type: int
     default: 240
+  handed:
+    description:
+      - For the action plugin. The device finds a way to the server only with its certificate, so that the
+        controller has the request signed and hands it over.
+    type: bool
+    default: false
   renew_share:
     description: For the action plugin. Share of a certificate's life after which it is renewed.
     type: float
@@ -171,6 +177,7 @@ ARGUMENTS = {
     "url": {"type": "str", "default": ""},
     "others": {"type": "list", "elements": "dict", "default": []},
     "wait_s": {"type": "int", "default": 240},
+    "handed": {"type": "bool", "default": False},
     "renew_share": {"type": "float", "default": 0.66},
     "names": {"type": "dict", "default": {}},
     "issuer_sha256": {"type": "str", "default": ""},

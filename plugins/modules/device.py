@@ -186,7 +186,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     given = module.params
     try:
-        answer = enrol(given) if given["token"] else provision(given, find(), check=module.check_mode)
+        answer = enrol(given) if given["order"] else provision(given, find(), check=module.check_mode)
     except FAILURES as error:
         module.fail_json(msg=f"{given['device']}: {error}")
     else:

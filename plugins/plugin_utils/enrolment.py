@@ -145,7 +145,7 @@ class Enrolment:
             )
         names = package("heiiki.pki.enrol").names(self._shared["devices"][device])
         known = {key: self._shared[key] for key in ("anchors", "server_anchors", "issuer_sha256")}
-        where = {key: self._shared["devices"][device][key] for key in ("url", "others")}
+        where = {key: self._shared["devices"][device][key] for key in ("url", "others", "handed")}
         return {"names": names, **where, "renew_share": self._shared["renew_share"], **known}
 
     def refusal(self, device: str, certificate: Document | None) -> str:
@@ -190,6 +190,7 @@ class Enrolment:
         planned: Document = enrol.planned(plan)
         nothing: Document = {"anchors": [], "server_anchors": [], "issuer_sha256": ""}
         nothing |= {"revoked_devices": {}, "revoked_serials": {}, "token": "", "servers": [], "warnings": []}
+        nothing["lists"] = []
         if other:
             return {**planned, **nothing, "problem": other}
         try:
@@ -198,6 +199,7 @@ class Enrolment:
             return {
                 **planned,
                 **enrol.facts(access.vault, plan),
+                "lists": enrol.lists(access.vault, plan),
                 **enrol.revoked(access.vault.with_token(token), plan),
                 "warnings": [
                     *package("heiiki.pki.authorities").expiring(access.vault, plan.pki),

@@ -17,6 +17,7 @@ PROGRAMS: Mapping[str, str] = {
     "stamp": "stamp.cli",
     "vault-node": "vault_node",
     "vrrp": "vrrp",
+    "wlan": "wlan.cli",
     "xmpp": "xmpp.prove",
 }
 """Module of each part. Only the one that was asked for is loaded: starting is most of what a call costs."""

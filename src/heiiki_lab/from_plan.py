@@ -70,6 +70,7 @@ def links(plan: Plan) -> Iterator[LinkSpec]:
             mtu=_ethernet_mtu(link),
             rate_a=rate.down if rate else None,
             rate_b=rate.up if rate else None,
+            wireless=link.kind == "wlan",
         )
 
 

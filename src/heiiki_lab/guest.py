@@ -95,6 +95,7 @@ class Machine:
         memory: such as 3G or 800M; only what is touched is taken from the machine.
         cpus: virtual processors.
         console: file that gets what the guest's console says.
+        radios: how many radios (IEEE 802.11) it has.
     """
 
     kernel: Path
@@ -104,6 +105,7 @@ class Machine:
     memory: str
     cpus: int
     console: Path
+    radios: int = 0
 
 
 def enter_private_network() -> None:
@@ -207,7 +209,8 @@ def command_line(machine: Machine) -> list[str]:
         "con=null",
         "con0=null,fd:1",
         f"vec0:transport=raw,ifname={_GUEST_END},gro=1,depth=128,mtu={_MTU}",
-        "mac80211_hwsim.radios=0",
+        # Made together, in the first namespace: those of two others would not hear each other.
+        f"mac80211_hwsim.radios={machine.radios}",
         f"uml_dir={jail.MEMORY_FOLDER}",
         "umid=guest",
         "init=/bin/sh",

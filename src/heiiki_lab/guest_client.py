@@ -6,6 +6,7 @@ from typing import Literal
 
 from heiiki.errors import LabError
 from heiiki_lab.client import NodeClient
+from heiiki_lab.spec import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,17 @@ class GuestClient(NodeClient):
         if answer["failures"]:
             raise LabError("; ".join(answer["failures"]))
         return Span(float(answer["began"]), float(answer["monotonic"]))
+
+    def give_radios(self, ends: Sequence[Endpoint]) -> None:
+        """Give each end of a wireless link one of the guest's radios, in their order.
+
+        Raises:
+            LabError: a radio cannot be moved or named.
+        """
+        rows = [{"node": end.node, "interface": end.interface} for end in ends]
+        answer, _ = self._call({"op": "give_radios", "ends": rows}, timeout=60.0)
+        if answer["failures"]:
+            raise LabError("; ".join(answer["failures"]))
 
     def stalls(self, since: float = 0.0) -> tuple[Stall, ...]:
         """Times longer than 0.1 s in which the guest stood still, ended after the monotonic time `since`."""

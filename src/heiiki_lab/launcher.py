@@ -41,6 +41,7 @@ def main(arguments: Sequence[str]) -> int:
         memory=memory,
         cpus=cpus,
         console=state_dir / "console.log",
+        radios=len(_spec(state_dir).radios),
     )
     try:
         with state.hold(state_dir):
@@ -49,6 +50,10 @@ def main(arguments: Sequence[str]) -> int:
         _LOG.error("%s", error)
         return 1
     return 0
+
+
+def _spec(state_dir: Path) -> LabSpec:
+    return LabSpec.from_json((state_dir / "lab.json").read_text())
 
 
 def _detach() -> None:
@@ -68,7 +73,7 @@ def _run(state_dir: Path, machine: guest.Machine, pipe: int) -> None:
     try:
         guest.wait_until_up(process, machine.console)
         guest.spread(process, machine.cpus)
-        names = [node.name for node in LabSpec.from_json((state_dir / "lab.json").read_text()).nodes]
+        names = [node.name for node in _spec(state_dir).nodes]
         ports = {state.GUEST: guest.FIRST_PORT, **guest.ports(names)}
         asyncio.run(_serve(state_dir, ports, process, pipe))
     finally:

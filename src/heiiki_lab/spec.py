@@ -50,7 +50,7 @@ class NodeSpec:
 
 @dataclass(frozen=True, slots=True)
 class LinkSpec:
-    """A point-to-point Ethernet link.
+    """A point-to-point Ethernet link, or one of IEEE 802.11.
 
     Attributes:
         name: unique in the lab; faults name it.
@@ -61,6 +61,7 @@ class LinkSpec:
         mtu: of both ends, in bytes; None is 1500.
         rate_a: how fast the line takes what end a sends, kbit/s of IP packets; None: as fast as it comes.
         rate_b: the same for end b.
+        wireless: it is no cable: its ends are radios within reach of each other.
     """
 
     name: str
@@ -71,6 +72,7 @@ class LinkSpec:
     mtu: int | None = None
     rate_a: int | None = None
     rate_b: int | None = None
+    wireless: bool = False
 
     @property
     def ends(self) -> tuple[Endpoint, Endpoint]:
@@ -102,6 +104,11 @@ class LabSpec:
         if problems:
             raise LabError(f"lab {self.name}: " + "; ".join(problems))
         object.__setattr__(self, "links", tuple(_with_addresses(link) for link in self.links))
+
+    @property
+    def radios(self) -> tuple[Endpoint, ...]:
+        """The ends of wireless links, in the order in which the guest's radios are given to them."""
+        return tuple(end for link in self.links if link.wireless for end in link.ends)
 
     def link(self, name: str) -> LinkSpec:
         """The link of that name.

@@ -207,6 +207,7 @@ def _build(lab: Lab, report: Report) -> None:
         pids = guest.make_nodes(nodes)
         report(f"wiring {len(lab.spec.links)} links")
         guest.batch(creation_steps(lab.spec, pids))
+        guest.give_radios(lab.spec.radios)
         guest.batch(tuple(setup_steps(lab.spec)))
         guest.batch(steps_between({}, look_of(lab.spec, ())))
     for node in lab.spec.nodes:
@@ -215,7 +216,7 @@ def _build(lab: Lab, report: Report) -> None:
 
 
 def creation_steps(spec: LabSpec, pids: dict[str, int]) -> tuple[Step, ...]:
-    """All links, each created in its end a's node straight into both network namespaces.
+    """All cables, each created in its end a's node straight into both network namespaces.
 
     Every interface of the lab has a number of its own: the kernel tells a veth's owner of a lost carrier at
     once only if the two ends' numbers differ, else up to a second later (`linkwatch_urgent_event` in
@@ -223,7 +224,8 @@ def creation_steps(spec: LabSpec, pids: dict[str, int]) -> tuple[Step, ...]:
     """
     by_node: dict[str, list[str]] = defaultdict(list)
     for number, link in enumerate(spec.links):
-        by_node[link.a.node].append(_link_line(link, pids[link.b.node], _FIRST_INDEX + 2 * number))
+        if not link.wireless:
+            by_node[link.a.node].append(_link_line(link, pids[link.b.node], _FIRST_INDEX + 2 * number))
     return tuple((node, "ip", lines) for node, lines in by_node.items())
 
 
@@ -236,10 +238,13 @@ def _link_line(link: LinkSpec, peer_pid: int, index: int) -> str:
 
 
 def setup_steps(spec: LabSpec) -> Iterator[Step]:
-    """Loopbacks and links up, switches bridged: no spanning tree, no delay, no multicast snooping."""
+    """Loopbacks and links up, switches bridged: no spanning tree, no delay, no multicast snooping.
+
+    A radio stays down: the address of one that is up cannot be changed, and its role has one for it.
+    """
     ends: dict[str, list[str]] = defaultdict(list)
     for link in spec.links:
-        for end in link.ends:
+        for end in () if link.wireless else link.ends:
             ends[end.node].append(end.interface)
     for node in spec.nodes:
         lines = ["link set dev lo up"]

@@ -27,7 +27,7 @@ CLASS_OF = {
 """Whose figure an element counts with."""
 
 _WITH_ITS_DEVICE = frozenset(
-    {LinkKind.CORE, LinkKind.LAN, LinkKind.RADIO, LinkKind.S1_U, LinkKind.S5, LinkKind.SGI}
+    {LinkKind.CORE, LinkKind.LAN, LinkKind.RADIO, LinkKind.S1_U, LinkKind.S5, LinkKind.SGI, LinkKind.WLAN}
 )
 """Links that the figure of the device behind them includes."""
 

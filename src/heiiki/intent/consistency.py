@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations
 
 from heiiki.errors import Problem
+from heiiki.intent import lan, rates, risks, time, vault
 from heiiki.intent import pools as address_pools
-from heiiki.intent import rates, risks, time, vault
 from heiiki.intent.model import Mark, Retired, Revoked, Service, Site
 from heiiki.intent.networks import IpVpn, Networks
 from heiiki.intent.yaml_source import YamlSource
@@ -59,6 +59,9 @@ def across(
     yield from _twice(sites, "circuit", lambda site: site.a.circuit, ("a", "circuit"))
     yield from _cut_short(sites, ("customer",))
     yield from rates.of_sites(sites)
+    yield from lan.problems(
+        (source, site.redundancy == "networks_and_equipment", site.site_lan) for source, site in sites
+    )
     if retired is not None:
         yield from _retired(sites, retired[1])
     if service is not None:

@@ -34,6 +34,7 @@ INTERFACE = r"^[A-Za-z][A-Za-z0-9._-]{0,14}$"
 USER = r"^[A-Za-z_][A-Za-z0-9._-]{0,31}$"
 DEVICE = r"^[a-z][a-z0-9-]{0,62}$"
 VAULT_HOST = r"^vault(-[a-z0-9]{1,12})?$"
+COUNTRY = r"^[A-Z]{2}$"
 DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 
 _A_DAY = "a day, such as 2026-11-24"
@@ -48,6 +49,7 @@ FORMS = {
     CIRCUIT: "letters, digits, `.`, `/` or `-`, 32 at the most",
     DEVICE: "the name of a device, such as umeda-gw-b",
     VAULT_HOST: "vault, or `vault-` with 12 small letters or digits at the most, such as vault-2",
+    COUNTRY: "two capital letters of ISO 3166-1, such as JP",
     DAY: _A_DAY,
     SUFFIX: "a domain with a leading point, such as .mgmt.example, of labels up to 63 long (RFC 1123)",
     INTERFACE: "the name of an interface, such as mgmt0: 15 letters, digits, `.`, `_` or `-` at the most",
@@ -188,6 +190,7 @@ Circuit = Annotated[str, Field(pattern=CIRCUIT)]
 DeviceName = Annotated[str, Field(pattern=DEVICE)]
 VaultHosts = tuple[Annotated[str, Field(pattern=VAULT_HOST)], ...]
 """Vault servers; no site may be called vault, so no other device has such a name."""
+Country = Annotated[str, Field(pattern=COUNTRY)]
 Day = Annotated[str, Field(pattern=DAY), AfterValidator(_day)]
 
 Figure = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True), BeforeValidator(_with_exponent)]

@@ -31,6 +31,7 @@ from heiiki.intent.forms import (
     User,
     VaultHosts,
 )
+from heiiki.intent.lan import SiteLan, WiredLan
 from heiiki.intent.networks import BANDWIDTH, BANDWIDTH_UP, Examined, Model, Networks
 
 _OWN_BANDWIDTH = (
@@ -249,6 +250,9 @@ class Site(Model):
     )
     resources: tuple[Resource, ...] = Field(
         min_length=1, description="What is controlled; volumes for R-COST and R-FIT follow from it."
+    )
+    site_lan: SiteLan = Field(
+        default=WiredLan(), description="What the LAN between gateway and controller is; left out: wired."
     )
     a: AccessA = Field(description="Its line on network A.")
     b: AccessB = Field(description="Its SIM on network B.")

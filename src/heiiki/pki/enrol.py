@@ -12,6 +12,8 @@ from dataclasses import asdict
 from ipaddress import IPv4Address
 from typing import Any
 
+from cryptography import x509
+
 from heiiki.errors import CertificateError
 from heiiki.pki import authorities, marks
 from heiiki.pki.issue import check_request, mint, signing_call
@@ -38,6 +40,8 @@ def planned(plan: Plan) -> Document:
             "call": signing_call(trust, device.identity),
             "role": role_path(trust, device.name),
             "revoked": device.revoked,
+            # Its only way to the server is one that its certificate opens.
+            "handed": device.station is not None,
         }
         for device in plan.devices
         if device.identity is not None
@@ -60,7 +64,7 @@ def _where(plan: Plan, device: Device) -> Document:
 
 
 def facts(vault: Vault, plan: Plan) -> Document:
-    """Return who is to be trusted and who signs now, as a document of JSON; needs no token.
+    """Return who is to be trusted, who signs now and what is revoked, as a document of JSON; needs no token.
 
     Raises:
         VaultError: the server is away or sealed, or has no CA.
@@ -71,6 +75,16 @@ def facts(vault: Vault, plan: Plan) -> Document:
         "server_anchors": server_anchors(vault),
         "issuer_sha256": fingerprint(issuing),
     }
+
+
+def lists(vault: Vault, plan: Plan) -> list[str]:
+    """Return the CRLs of the CAs that sign now; needs no token.
+
+    Raises:
+        VaultError: the server is away or sealed, or has none.
+    """
+    mounts = plan.pki.issuing_mount, plan.pki.root_mount
+    return [vault.fetch(f"{mount}/crl/pem").decode("ascii") for mount in mounts]
 
 
 def server_anchors(vault: Vault) -> list[str]:
@@ -141,6 +155,9 @@ def log_in(access: Access) -> str:
 def order(vault: Vault, shared: Mapping[str, Any], device: str, csr: str) -> tuple[str, Document]:
     """Check a device's request, and return the wrapped token and what goes with it to the device.
 
+    A device whose only way to the server is one that its certificate opens is handed the certificate itself,
+    with the lists that it verifies its first peer by, and no token.
+
     Args:
         vault: a session of AppRole enroller.
         shared: `planned` and `facts` together.
@@ -158,7 +175,13 @@ def order(vault: Vault, shared: Mapping[str, Any], device: str, csr: str) -> tup
         raise CertificateError(f"{device} is revoked at the Vault server; {marks.lifts(device)}")
     check_request(csr, identity)
     path, parameters = document["call"]
-    return mint(vault, identity).token, {
+    token = mint(vault, identity).token
+    handed: Document = {}
+    if document["handed"]:
+        handed = {"signed": _signed(vault, token, path, {**parameters, "csr": csr}), "lists": shared["lists"]}
+        token = ""
+    return token, {
+        **handed,
         **{key: document[key] for key in ("url", "host", "others")},
         "path": path,
         "parameters": parameters,
@@ -166,6 +189,24 @@ def order(vault: Vault, shared: Mapping[str, Any], device: str, csr: str) -> tup
         "anchors": shared["anchors"],
         "server_anchors": shared["server_anchors"],
     }
+
+
+def _signed(vault: Vault, wrapped: str, path: str, parameters: Document) -> list[str]:
+    """Have a request signed as its device would: by the token that is good for this one call.
+
+    Returns:
+        The certificate, and the CAs above it but the root.
+    """
+    opened = vault.with_token(wrapped).write("sys/wrapping/unwrap", {})
+    device = vault.with_token(opened["auth"]["client_token"])
+    answer = device.write(path, parameters)["data"]
+    chain = answer.get("ca_chain") or [answer["issuing_ca"]]
+    return [answer["certificate"], *(pem for pem in chain if not _is_root(pem))]
+
+
+def _is_root(pem: str) -> bool:
+    found = x509.load_pem_x509_certificate(pem.encode())
+    return found.subject == found.issuer
 
 
 def _parsed(document: Mapping[str, Any]) -> Identity:

@@ -59,7 +59,7 @@ def identity(context: Context, device: str, kind: DeviceClass) -> Identity:
     return Identity(
         device=device,
         kind=kind,
-        dns=_dns(context, device),
+        dns=_dns(context, device, kind),
         uris=(f"urn:heiiki:{context.service.service}:{device}",),
         addresses=_addresses(context, device),
         jids=(jid(context, device),) if kind is DeviceClass.EMS or device in _SPEAKERS else (),
@@ -71,10 +71,19 @@ def jid(context: Context, device: str) -> str:
     return f"{device}@{domain(context)}"
 
 
-def _dns(context: Context, device: str) -> tuple[str, ...]:
-    """The XMPP server answers for the domain of every JID (RFC 6120 13.7.1.2)."""
+def _dns(context: Context, device: str, kind: DeviceClass) -> tuple[str, ...]:
+    """The XMPP server answers for the domain of every JID (RFC 6120 13.7.1.2), an access point for a LAN."""
     served = (domain(context),) if device == names.XMPP else ()
-    return (host(context, device), *served)
+    on_air = (access_point(context, device),) if kind is DeviceClass.ACCESS_POINT else ()
+    return (host(context, device), *served, *on_air)
+
+
+def access_point(context: Context, device: str) -> str:
+    """Return the name of a gateway as access point; no other device's certificate bears one like it.
+
+    A gateway that becomes one so gets a certificate for that, since its names are no longer those of before.
+    """
+    return f"wifi.{host(context, device)}"
 
 
 def _addresses(context: Context, device: str) -> tuple[IPv4Address, ...]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from heiiki.intent import Site
 from heiiki.plan import addresses as addr
-from heiiki.plan import firewall, identities, ipsec, lan, names
+from heiiki.plan import firewall, identities, ipsec, lan, names, wlan
 from heiiki.plan.context import LAST_RESORT, SITE_VRID, Context, SiteAddresses
 from heiiki.plan.model import (
     AllowedSource,
@@ -111,7 +111,7 @@ def _lan_legs(site: Site) -> Iterator[Link]:
     if not names.doubled(site):
         gateway = names.gateway(site, Network.A)
         ends = Endpoint(gateway, names.LAN_IF), Endpoint(controller, names.LAN_IF)
-        yield Link(names.link(gateway, controller), *ends, None, LinkKind.LAN, site.name)
+        yield Link(names.link(gateway, controller), *ends, None, wlan.leg_kind(site), site.name)
         return
     switch = names.lan_switch(site)
     for port, device in enumerate(
@@ -347,9 +347,10 @@ def _gateway_both(context: Context, site: Site, own: SiteAddresses) -> Device:
         firewall=_filter(context, site, own, tuple(Network), None),
         routes=_over_wwan(context, last_resort=True),
         sim=sim(context, site),
-        identity=identities.identity(context, names.gateway(site, Network.B), DeviceClass.GATEWAY),
+        identity=identities.identity(context, names.gateway(site, Network.B), wlan.gateway_class(site)),
         ipsec=tunnels,
         crl_source=identities.crl_source(context, ipsec.crl_mirrors(tunnels)),
+        access_point=wlan.access_point(context, site),
     )
 
 
@@ -386,4 +387,5 @@ def _controller(context: Context, site: Site, own: SiteAddresses) -> Device:
         ),
         stamp=tuple(StampStream(site.name, addr.host(context.hub_lan, index)) for index in addr.HUB_HOSTS),
         identity=identities.identity(context, names.controller(site), DeviceClass.EMS),
+        station=wlan.station(context, site),
     )

@@ -15,7 +15,7 @@ from heiiki.plan.model import (
     StaticRoute,
 )
 from heiiki.plan.names import LAN_IF
-from heiiki.render import agent, credentials, ipsec, openadr, time, vault, xmpp
+from heiiki.render import agent, credentials, ipsec, openadr, time, vault, wlan, xmpp
 from heiiki.render.documents import by_item
 from heiiki.render.model import DeviceBuild, Part, RenderedFile, Service
 from heiiki.render.templates import render
@@ -323,6 +323,10 @@ _PARTS: tuple[Callable[[Plan, Device], Part | None], ...] = (
     _keepalived,
     _lan_watch,
     _pgw,
+    # Before whatever has its way over the air.
+    wlan.access_point,
+    wlan.station,
+    wlan.guard,
     vault.parts,
     credentials.revocation,
     credentials.mirror,

@@ -4,7 +4,7 @@ from functools import cache
 from typing import Any
 
 from heiiki.plan.model import CrlSource, Device, Identity, Plan, VaultClient
-from heiiki.render import agent, openadr, xmpp
+from heiiki.render import agent, openadr, wlan, xmpp
 from heiiki.render.documents import by_key
 from heiiki.render.model import Part, RenderedFile, Service
 from heiiki.render.templates import render
@@ -66,17 +66,7 @@ def names(identity: Identity) -> dict[str, list[str]]:
 
 def settings(plan: Plan, device: Device, identity: Identity) -> dict[str, Any]:
     """Return the program's configuration, for a device with `identity`, as a document."""
-    document: dict[str, Any] = {"device": device.name, **names(identity)}
-    if device.vault is not None:
-        document["users"] = [_VAULT_RELOAD]
-    if (end := openadr.end(device)) is not None:
-        document["copies"] = {"folder": str(places.CREDENTIALS), "user": places.ACCOUNT}
-        # It hangs up on everybody, so that no connection outlives what its peer's certificate is worth.
-        document["users"] = [["systemctl", "try-reload-or-restart", f"{places.unit(end)}.service"]]
-    if device.xmpp is not None:
-        document["copies"] = xmpp.copies()
-        # Sessions of certificates that are good no more end, and those alone.
-        document["users"] = [["systemctl", "try-reload-or-restart", f"{xmpp_places.UNIT}.service"]]
+    document: dict[str, Any] = {"device": device.name, **names(identity), **_of_services(device)}
     if device.ipsec:
         if supervised := supervised_by(plan, device):
             document["supervised"] = supervised
@@ -87,6 +77,24 @@ def settings(plan: Plan, device: Device, identity: Identity) -> dict[str, Any]:
     if device.crl_source is not None:
         document["revocation"] = _revocation(plan, device.crl_source)
     return document
+
+
+def _of_services(device: Device) -> dict[str, Any]:
+    """Return who else reads key, certificate and lists, and is told of new ones."""
+    found: dict[str, Any] = {}
+    if device.vault is not None:
+        found["users"] = [_VAULT_RELOAD]
+    if (end := openadr.end(device)) is not None:
+        found["copies"] = [{"folder": str(places.CREDENTIALS), "user": places.ACCOUNT}]
+        # It hangs up on everybody, so that no connection outlives what its peer's certificate is worth.
+        found["users"] = [["systemctl", "try-reload-or-restart", f"{places.unit(end)}.service"]]
+    if device.xmpp is not None:
+        found["copies"] = [xmpp.copies()]
+        # Sessions of certificates that are good no more end, and those alone.
+        found["users"] = [["systemctl", "try-reload-or-restart", f"{xmpp_places.UNIT}.service"]]
+    if listeners := wlan.listeners(device):
+        found |= {"copies": [*found.get("copies", ()), wlan.copies()], "listeners": listeners}
+    return found
 
 
 def _revocation(plan: Plan, source: CrlSource) -> dict[str, Any]:

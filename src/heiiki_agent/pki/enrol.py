@@ -6,12 +6,13 @@ from typing import Any
 
 from heiiki_agent import files
 from heiiki_agent.errors import AgentError, ServerError
+from heiiki_agent.pki import crl
 from heiiki_agent.pki.names import Names
 from heiiki_agent.pki.settings import Anchors, Order, Settings
 from heiiki_agent.pki.store import Store
 from heiiki_agent.pki.vault import UNWRAP, Server
 from heiiki_agent.pki.verification import why_not
-from heiiki_agent.pki.x509 import Certificate, certificates, new_key, now, public_key
+from heiiki_agent.pki.x509 import Certificate, RevocationList, certificates, new_key, now, public_key
 
 
 def request(settings: Settings) -> dict[str, Any]:
@@ -40,7 +41,10 @@ def install(settings: Settings, order: Order) -> dict[str, Any]:
     store = Store(settings.folder)
     with store.alone():
         folder = _pending(store, order.generation)
-        leaf, chain = sign(settings, order, (folder / "request.pem").read_text(encoding="utf-8"))
+        if order.signed:
+            leaf, *chain = (Certificate.read(text) for text in order.signed)
+        else:
+            leaf, chain = sign(settings, order, (folder / "request.pem").read_text(encoding="utf-8"))
         key = public_key((folder / "key.pem").read_text(encoding="utf-8"))
         _accept(settings.names, key, leaf, chain, order.trusted)
         files.write(folder / "certificate.pem", leaf.pem)
@@ -48,7 +52,16 @@ def install(settings: Settings, order: Order) -> dict[str, Any]:
         store.keep_anchors(order.trusted)
         store.switch(order.generation)
         store.prune(keep_previous=not order.compromised)
+    if order.lists:
+        crl.take(settings, _handed(order), store.authorities())
     return {"generation": order.generation, "serial": leaf.serial}
+
+
+def _handed(order: Order) -> list[crl.Fetched]:
+    try:
+        return [crl.Fetched("the order", RevocationList.read(text), None) for text in order.lists]
+    except ValueError as error:
+        raise AgentError(f"the order's lists cannot be read: {error}; run again") from error
 
 
 def _pending(store: Store, generation: int) -> Path:

@@ -26,7 +26,7 @@ def reload(settings: Settings) -> dict[str, Any]:
     """
     with _told(settings):
         _tell_all(settings)
-    return {"users": [shlex.join(command) for command in settings.users]}
+    return {"users": [shlex.join(command) for command in (*settings.users, *settings.listeners)]}
 
 
 def renew_lists(settings: Settings) -> None:
@@ -36,7 +36,9 @@ def renew_lists(settings: Settings) -> None:
         AgentError: a user did not; the next run tells it again.
     """
     with _told(settings) as store:
-        if not (settings.associations and store.differs_in_lists() and newer_lists.taken(store.lists())):
+        if settings.associations and store.differs_in_lists() and newer_lists.taken(store.lists()):
+            _tell(settings.listeners)
+        else:
             _tell_all(settings)
 
 
@@ -54,11 +56,15 @@ def _told(settings: Settings) -> Iterator[Store]:
 
 
 def _tell_all(settings: Settings) -> None:
-    for command in settings.users:
-        _tell(command)
+    _tell((*settings.users, *settings.listeners))
 
 
-def _tell(command: Sequence[str]) -> None:
+def _tell(commands: Iterable[Sequence[str]]) -> None:
+    for command in commands:
+        _tell_one(command)
+
+
+def _tell_one(command: Sequence[str]) -> None:
     try:
         done = subprocess.run(
             list(command),
@@ -91,8 +97,8 @@ def publish(settings: Settings, store: Store) -> None:
         _fill(settings.ca_folder, {item.sha256: item.pem for item in store.authorities()})
     if settings.crl_folder:
         _fill(settings.crl_folder, {item.authority: item.pem for item in store.lists()})
-    if settings.copies and store.current() is not None:
-        _copy(settings.copies, store)
+    for copies in settings.copies if store.current() is not None else ():
+        _copy(copies, store)
 
 
 def _copy(copies: Copies, store: Store) -> None:

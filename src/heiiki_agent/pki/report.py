@@ -60,7 +60,7 @@ def summary(settings: Settings) -> dict[str, Any]:
         "previous": store.previous(),
         "loaded": store.read("loaded") == store.digest(),
         "authenticated": Basis.of(store).holds(Basis.kept(store)) if settings.associations else None,
-        "users": [shlex.join(command) for command in settings.users],
+        "users": [shlex.join(command) for command in (*settings.users, *settings.listeners)],
         "pulls": settings.revocation is not None,
         "anchors": [_authority(item) for item in store.certificates("roots.pem")],
         "server_anchors": [_authority(item) for item in store.certificates("server.pem")],

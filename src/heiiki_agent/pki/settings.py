@@ -123,8 +123,9 @@ class Settings:
         sources: where connections to Vault come from, tried one after the other; none: as routed.
         links: paths that are to be symbolic links to a file of the generation in use.
         ca_folder, crl_folder: where each CA certificate and CRL stands in a file of its own besides.
-        copies: for a program that may not read the store.
+        copies: for programs that may not read the store, or want it in other files.
         users: commands that make a program load what is new; each must exit 0.
+        listeners: the same, of programs that are told of new lists too, where strongSwan takes these alone.
         supervised: gateways that must be heard, at the hub: device by IPsec connection.
         initiated: IPsec connections that this device begins, and begins again when its clock was set back.
         associations: strongSwan is one of them: its IKE SAs re-authenticate when what they rest on is gone.
@@ -141,8 +142,9 @@ class Settings:
     links: dict[Path, Literal["key.pem", "certificate.pem", "chain.pem"]] = field(default_factory=dict)
     ca_folder: Path | None = None
     crl_folder: Path | None = None
-    copies: Copies | None = None
+    copies: tuple[Copies, ...] = ()
     users: tuple[tuple[str, ...], ...] = ()
+    listeners: tuple[tuple[str, ...], ...] = ()
     associations: bool = False
     supervised: dict[str, str] = field(default_factory=dict)
     initiated: tuple[str, ...] = ()
@@ -180,7 +182,6 @@ class Order:
     """What the controller sends for one certificate.
 
     Attributes:
-        token: wrapping token of a Vault token that may sign this device's names once.
         url, host: base URL of Vault, and the name that its certificate must bear.
         others: further servers of its cluster.
         path: API path of the signing role.
@@ -188,10 +189,13 @@ class Order:
         names: what the certificate must hold; the configuration has to say the same.
         generation: the generation whose CSR was looked at.
         compromised: earlier keys may be in other hands: those that are here go.
+        token: wrapping token of a Vault token that may sign this device's names once.
+        signed: the certificate and its chain, where the controller had the CSR signed: this device has no way
+            to the server before it has them. There is no token then.
+        lists: the CRLs that come with it.
         anchors, server_anchors: as in `Anchors`.
     """
 
-    token: str = field(repr=False)
     url: Url
     host: str
     path: ApiPath
@@ -202,6 +206,9 @@ class Order:
     server_anchors: tuple[Pem, ...]
     compromised: bool = False
     others: tuple[Endpoint, ...] = ()
+    token: str = field(default="", repr=False)
+    signed: tuple[Pem, ...] = ()
+    lists: tuple[Pem, ...] = ()
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:

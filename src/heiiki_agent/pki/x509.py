@@ -61,6 +61,13 @@ class Certificate:
         found.extensions  # noqa: B018 - parsed here, so that a malformed one fails here
         return cls(found)
 
+    @classmethod
+    def read_der(cls, data: bytes) -> "Certificate":
+        """Read a certificate in DER; ValueError when it is none."""
+        found = x509.load_der_x509_certificate(data)
+        found.extensions  # noqa: B018 - as above
+        return cls(found)
+
     @cached_property
     def pem(self) -> str:
         """The certificate in PEM, with a newline at its end."""

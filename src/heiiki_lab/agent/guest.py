@@ -41,8 +41,10 @@ class GuestAgent(Agent):
         self._address = address
         self._stalls = stalls
         self._networks: dict[str, int] = {}
+        self._pids: dict[str, int] = {}
         self.add("make_nodes", self._make_nodes)
         self.add("batch", self._batch)
+        self.add("give_radios", self._give_radios)
         self.add("stalls", self._get_stalls)
         self.add("memory", self._memory)
         self.add("power_off", self._power_off)
@@ -58,6 +60,7 @@ class GuestAgent(Agent):
             with reply:
                 pids[name] = await_node(name, reply)
             self._networks[name] = os.open(f"/proc/{pids[name]}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        self._pids |= pids
         return {"pids": pids}, b""
 
     def _start_node(self, name: str, processor: int, port: int) -> socket.socket:
@@ -85,6 +88,24 @@ class GuestAgent(Agent):
             rest = ((first, own[1:]) for first, own in zip(firsts, by_node.values(), strict=True))
             failures = [text for text in pool.map(self._finished, rest) if text]
         return {"failures": failures, "began": began, **clock()}, b""
+
+    def _give_radios(self, _connection: socket.socket, request: Request, _body: bytes) -> Answer:
+        """Move the radios to nodes one after the other, and name their interfaces."""
+        given = list(enumerate(request["ends"]))
+        # The file with the rules of each country was not there yet when the kernel looked for it.
+        failures = [_problem(["iw", "reg", "reload"])] if given else []
+        for number, end in given:
+            node = end["node"]
+            failures.append(_problem(["iw", "phy", f"phy{number}", "set", "netns", str(self._pids[node])]))
+            named = {"node": node, "tool": "ip", "lines": [f"link set wlan{number} name {end['interface']}"]}
+            with ThreadPoolExecutor(1) as pool:  # which enters the node's namespace
+                failures.append(pool.submit(self._done, named).result())
+        return {"failures": [text for text in failures if text]}, b""
+
+    def _done(self, step: dict[str, Any]) -> str:
+        running = self._started(step)
+        running.feed()
+        return running.problem()
 
     def _started(self, step: dict[str, Any]) -> "_Step":
         linux.setns(self._networks[step["node"]], linux.CLONE_NEWNET)
@@ -148,6 +169,12 @@ class _Step:
 def _sleeps(pid: int) -> bool:
     """Tell whether a process waits, or has ended."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in {"S", "Z", "X"}
+
+
+def _problem(argv: list[str]) -> str:
+    """Run a program in the guest's own namespace; returns what it complained of."""
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    return f"{' '.join(argv)}: {done.stderr.strip()}" if done.returncode else ""
 
 
 def _node(step: dict[str, Any]) -> str:

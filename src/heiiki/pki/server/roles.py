@@ -39,6 +39,8 @@ class Usage:
 USAGES = {
     DeviceClass.ROUTER: Usage(tls_client=True, ike=True),
     DeviceClass.GATEWAY: Usage(tls_client=True, ike=True),
+    # A gateway that is the access point of its LAN is the server of EAP-TLS there (RFC 5216 5.3).
+    DeviceClass.ACCESS_POINT: Usage(tls_server=True, tls_client=True, ike=True),
     # Others connect to a controller too: direct control. A server of XMPP asks both usages of its clients.
     DeviceClass.EMS: Usage(tls_server=True, tls_client=True),
     DeviceClass.SERVER: Usage(tls_server=True, tls_client=True),

@@ -48,10 +48,13 @@ from heiiki.plan.model.service import Management, Plan, SitePlan
 from heiiki.plan.model.time import Clock, TimeKey, TimeServer
 from heiiki.plan.model.timers import BfdProfile, IkeTimers, Timers
 from heiiki.plan.model.topology import ETHERNET_MTU, Endpoint, Link, LinkKind, Path, Rate
+from heiiki.plan.model.wlan import AccessPoint, Air, Station
 from heiiki.plan.model.xmpp import XmppServer
 
 __all__ = [
     "ETHERNET_MTU",
+    "AccessPoint",
+    "Air",
     "AllowedSource",
     "AuditLog",
     "Availability",
@@ -106,6 +109,7 @@ __all__ = [
     "SitePlan",
     "StampStream",
     "StaticRoute",
+    "Station",
     "Suite",
     "TimeKey",
     "TimeServer",

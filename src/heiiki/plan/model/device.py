@@ -14,6 +14,7 @@ from heiiki.plan.model.openadr import Ven, Vtn
 from heiiki.plan.model.pki import CrlSource, Identity, VaultClient, VaultServer
 from heiiki.plan.model.routing import Router, StaticRoute
 from heiiki.plan.model.time import Clock
+from heiiki.plan.model.wlan import AccessPoint, Station
 from heiiki.plan.model.xmpp import XmppServer
 
 
@@ -106,6 +107,8 @@ class Device:
     vtn: Vtn | None = None
     ven: Ven | None = None
     xmpp: XmppServer | None = None
+    access_point: AccessPoint | None = None
+    station: Station | None = None
     revoked: str = ""
     revoked_sim: str | None = None
 

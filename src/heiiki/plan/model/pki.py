@@ -10,6 +10,7 @@ class DeviceClass(StrEnum):
 
     ROUTER = "router"
     GATEWAY = "gateway"
+    ACCESS_POINT = "access_point"
     EMS = "ems"
     SERVER = "server"
     OPERATOR = "operator"

@@ -26,6 +26,7 @@ class LinkKind(StrEnum):
     CORE = "core"
     ACCESS = "access"
     LAN = "lan"
+    WLAN = "wlan"
     RADIO = "radio"
     S1_MME = "S1-MME"
     S1_U = "S1-U"

@@ -1,0 +1,48 @@
+"""The station, by wpa_supplicant's control interface: with what it runs, and where it is."""
+
+import json
+from collections.abc import Mapping
+
+from heiiki_agent.wlan import places
+from heiiki_agent.wlan.control import Control
+
+SETTINGS = (
+    "ssid",
+    "key_mgmt",
+    "proto",
+    "pairwise",
+    "group",
+    "ieee80211w",
+    "eap",
+    "identity",
+    "domain_match",
+    "phase1",
+    "ca_cert",
+)
+"""What is read of its network, as its configuration calls it."""
+_NETWORK = "0"
+
+
+def connected(interface: str) -> Control:
+    """Return a connection to the station.
+
+    Raises:
+        AgentError: it does not run.
+    """
+    return Control(places.control(places.STATION, interface), places.STATION)
+
+
+def running(daemon: Control) -> Mapping[str, str]:
+    """Return the settings that it runs with."""
+    return {key: daemon.ask(f"GET_NETWORK {_NETWORK} {key}").strip('"') for key in SETTINGS}
+
+
+def health(interface: str) -> int:
+    """Print with what it runs, or that it waits for its certificate; return the exit status."""
+    if not places.CERTIFICATE.is_file():
+        print(json.dumps({"waits": f"{places.CERTIFICATE} is not there yet: enrol the device"}))
+        return 0
+    with connected(interface) as daemon:
+        networks = len(daemon.ask("LIST_NETWORKS").splitlines()) - 1
+        print(json.dumps({"runs": running(daemon), "networks": networks, "status": daemon.facts("STATUS")}))
+    return 0
