@@ -13,6 +13,7 @@ from heiiki.design import (
     switchover,
     time,
     trust,
+    wlan,
 )
 from heiiki.design.sent import read
 from heiiki.design.subjects import CARRIER, subjects
@@ -47,6 +48,7 @@ def design(plan: Plan, builds: Iterable[DeviceBuild]) -> tuple[Verdict, ...]:
         *separation.verdicts(plan),
         *trust.verdicts(plan, sent),
         *time.verdicts(plan, sent),
+        *wlan.verdicts(plan, sent),
     )
     return (*found, *_not_examined(plan, found))
 

@@ -140,6 +140,12 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement(
         "R-SEC-LAN", "TR-1072 4.4", "Mutual authentication and encryption between GW and BEMS/ERC", ()
     ),
+    Requirement(
+        "R-SEC-LAN/wifi",
+        "TR-1072 4.4",
+        "On a wireless LAN gateway and BEMS/ERC let in each other alone, by certificate; nothing is in clear",
+        (_D, _C, _L),
+    ),
     Requirement("R-MINIMAL", "TR-1072 4.4", "No equipment and no service beyond the need", (_L,)),
     Requirement("R-MINIMAL/patches", "TR-1072 4.4", "Patches are applied", ()),
     Requirement(

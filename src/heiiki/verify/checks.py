@@ -5,9 +5,11 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from random import Random, SystemRandom
 
+from heiiki.design import wlan as wireless
 from heiiki.plan.model import Plan
+from heiiki.render import wlan
 from heiiki.render.model import DeviceBuild
-from heiiki.requirements import Verdict
+from heiiki.requirements import Stage, Verdict
 from heiiki.transport.base import Transport
 from heiiki.verify import access, cluster, load, paths, sizes, time, vault
 from heiiki.verify.config import running as configuration
@@ -34,6 +36,8 @@ from heiiki.verify.overlap import ALL, Effect, Needs
 from heiiki.verify.routing import sessions
 from heiiki.verify.vault import VaultQueries
 from heiiki.verify.verdicts import Keep
+from heiiki.verify.wlan import association
+from heiiki.verify.wlan import trials as wlan_trials
 from heiiki.verify.xmpp import access as xmpp_access
 from heiiki.verify.xmpp import exchange
 
@@ -47,6 +51,7 @@ CHECKS = (
     "event",
     "isolation",
     "xmpp",
+    "wlan",
     "access",
     "trust",
     "load",
@@ -68,6 +73,7 @@ ABOUT = {
     "paths": "R-DELAY",
     "isolation": "R-ISO-SITE",
     "xmpp": exchange.REQUIREMENT,
+    "wlan": wlan.REQUIREMENT,
     "access": "R-ISO-CARRIER",
     "trust": "R-SEC-ACCESS",
     "load": load.REQUIREMENT,
@@ -136,7 +142,9 @@ def parts(equipment: TestEquipment, *, may_break: bool, may_fill: bool) -> tuple
 
 
 def _config(scene: Scene) -> Iterator[Verdict]:
-    return configuration.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, scene.adds)
+    yield from configuration.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, scene.adds)
+    if not any(wireless.lans(scene.plan)):
+        yield wireless.not_there(Stage.CONFIG)
 
 
 def _vault(scene: Scene) -> Iterator[Verdict]:
@@ -215,6 +223,10 @@ def _xmpp(scene: Scene) -> Iterator[Verdict]:
     return exchange.verdicts(scene.plan, scene.fleet, scene.keep, SystemRandom(), scene.patience)
 
 
+def _wlan(scene: Scene) -> Iterator[Verdict]:
+    return association.verdicts(scene.plan, scene.fleet, scene.keep)
+
+
 def _access(scene: Scene) -> Iterator[Verdict]:
     return access.verdicts(scene.plan, scene.transport, scene.fleet, scene.keep, scene.equipment.sim_trials)
 
@@ -252,6 +264,8 @@ _PARTS = (
     Part("associations", _associations, _needs((_WORK,), (_TRIALS,)), TRUST),
     # Devices log in at the server and wait for each other, by connections and ports that the plan has.
     Part("xmpp", _xmpp, _needs((_PROBES,), (_WORK, _TRIALS))),
+    # A station that is tried is one more at the access point.
+    Part("wlan", _wlan, _needs((), (_TRIALS,))),
     # Packets of a UE that is not attached end at the eNB, by a radio of its own: no filter or line has them.
     Part("access", _access, _needs((_PROBES,))),
     # Whatever is on a line and is not planned there counts against it.
@@ -266,7 +280,7 @@ _PARTS = (
 
 
 def _trials(*, tried: bool) -> tuple[Part, ...]:
-    """What XMPP and IPsec must refuse.
+    """What XMPP, IPsec and wireless LANs must refuse.
 
     The list that bars one of the certificates is new for a while, and mirrors are judged by the newest.
     """
@@ -274,6 +288,7 @@ def _trials(*, tried: bool) -> tuple[Part, ...]:
         return (
             Part("log-ins", _no_log_ins, Needs(), REFUSALS, repeated=False),
             Part("trials", _not_tried, Needs(), REFUSALS, repeated=False),
+            Part("on-air", _not_on_air, Needs(), REFUSALS, repeated=False),
         )
     spoiled_by, after = frozenset({_FAILURE}), frozenset({"associations"})
     log_ins = Needs(frozenset({_TRIALS, _PROBES}), spoiled_by, after)
@@ -281,6 +296,7 @@ def _trials(*, tried: bool) -> tuple[Part, ...]:
     return (
         Part("log-ins", _log_ins, log_ins, REFUSALS, repeated=False),
         Part("trials", _tried, trials, REFUSALS, repeated=False),
+        Part("on-air", _on_air, trials, REFUSALS, repeated=False),
     )
 
 
@@ -290,6 +306,14 @@ def _log_ins(scene: Scene, barred: str = "") -> Iterator[Verdict]:
 
 def _no_log_ins(scene: Scene) -> Iterator[Verdict]:
     return _log_ins(scene, refusals.OUTSIDE_LAB)
+
+
+def _on_air(scene: Scene) -> Iterator[Verdict]:
+    return wlan_trials.verdicts(scene.plan, scene.fleet, scene.keep, scene.queries.authority)
+
+
+def _not_on_air(scene: Scene) -> Iterator[Verdict]:
+    return wlan_trials.not_tried(scene.plan, refusals.OUTSIDE_LAB)
 
 
 def _tried(scene: Scene) -> Iterator[Verdict]:

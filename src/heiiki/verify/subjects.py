@@ -7,12 +7,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from heiiki import dispatch
-from heiiki.design import sizes
+from heiiki.design import sizes, wlan
 from heiiki.design.associations import ipsec_devices, protected
 from heiiki.design.subjects import subjects as design_subjects
 from heiiki.design.time import REQUIREMENT
 from heiiki.plan.model import Function, Network, Plan
 from heiiki.render.model import DeviceBuild
+from heiiki.render.wlan import REQUIREMENT as WLAN
 from heiiki.requirements import Stage
 from heiiki.verify import access, cluster, load, time, vault
 from heiiki.verify.config import server
@@ -23,6 +24,7 @@ from heiiki.verify.ipsec import anchors, cleartext, mirrors, refusals, space, su
 from heiiki.verify.isolation import carrier, control, lan, sites, spoofing
 from heiiki.verify.network import gateways, host
 from heiiki.verify.routing.expected import expectations
+from heiiki.verify.wlan import trials as wlan_trials
 from heiiki.verify.xmpp import access as xmpp_access
 from heiiki.verify.xmpp import exchange
 
@@ -72,6 +74,7 @@ def _live(plan: Plan, builds: Sequence[DeviceBuild]) -> Named:
     yield from (("R-THEFT", mirrors.subject(name)) for name in mirrors.verifiers(plan))
     yield "R-THEFT", vault.LOG_INS
     yield from (("R-THEFT", subject) for subject in cluster.expected(plan))
+    yield from ((WLAN, subject) for subject in wlan.subjects(plan))
     yield from _of_sites(plan)
     yield from _of_isolation(plan)
     yield from _of_trials(plan)
@@ -106,6 +109,7 @@ def _of_trials(plan: Plan) -> Named:
     if xmpp := xmpp_access.subjects(plan):
         yield exchange.REQUIREMENT, exchange.SUBJECT
         yield from ((xmpp_access.REQUIREMENT, subject) for subject in xmpp)
+    yield from ((WLAN, subject) for subject in wlan_trials.subjects(plan))
     for verdict in (*refusals.not_tried(plan, "expected"), *cleartext.not_tried(plan, "expected")):
         yield verdict.requirement, verdict.subject
     if access.test_ue(plan) is not None:

@@ -27,7 +27,7 @@ _PEER = re.compile(r"CTRL-EVENT-EAP-PEER-CERT depth=0 .*\bcert=([0-9a-f]+)")
 _REQUEST = re.compile(r"CTRL-REQ-EXT_CERT_CHECK-(\d+):")
 _BEGIN = "CTRL-EVENT-EAP-STARTED"
 _LOOK_S = 1.0
-_AGAIN_S = 0.5
+_AGAIN_S = 0.2
 _FRESH_S = 15.0
 
 _log = logging.getLogger("station_guard")
@@ -100,7 +100,9 @@ class Guard:
         """Answer until the station is gone, which AgentError says."""
         daemon.ordered("ATTACH")
         self._shown = None
-        daemon.ask("REAUTHENTICATE")  # whom it is with already shows its certificate once more
+        # Whom it is with already shows its certificate once more. A question that came before nobody answers.
+        there = daemon.facts("STATUS").get("wpa_state") == "COMPLETED"
+        daemon.ask("REAUTHENTICATE" if there else "REASSOCIATE")
         while True:
             self._report()
             if self._lists_are_new:

@@ -21,6 +21,7 @@ SETTINGS = (
 )
 """What is read of its network, as its configuration calls it."""
 _NETWORK = "0"
+_NOT_SHOWN = ("eap_session_id", "uuid")
 
 
 def connected(interface: str) -> Control:
@@ -44,5 +45,8 @@ def health(interface: str) -> int:
         return 0
     with connected(interface) as daemon:
         networks = len(daemon.ask("LIST_NETWORKS").splitlines()) - 1
-        print(json.dumps({"runs": running(daemon), "networks": networks, "status": daemon.facts("STATUS")}))
+        status = {key: value for key, value in daemon.facts("STATUS").items() if key not in _NOT_SHOWN}
+        beacon = daemon.facts(f"BSS {status.get('bssid', '')}").get("ie", "")
+        said = {"runs": running(daemon), "networks": networks, "status": status, "beacon": beacon}
+    print(json.dumps(said))
     return 0

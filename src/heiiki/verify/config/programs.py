@@ -6,6 +6,7 @@ from typing import Any
 
 from heiiki.plan.model import Device
 from heiiki.verify.fleet import reading
+from heiiki_agent.wlan import places
 
 
 def runs_otherwise(device: Device, path: str, said: Mapping[str, Any]) -> Iterator[str]:
@@ -94,6 +95,50 @@ def _clock(device: Device, found: Any) -> Iterator[str]:
             yield f"it asks {address} by key {runs[address]}, not {planned[address]}"
 
 
+def _access_point(device: Device, found: Any) -> Iterator[str]:
+    """What hostapd says of its configuration; whether PMF and lists are asked for, the live stage sees."""
+    wanted = device.access_point
+    if wanted is None:
+        return
+    if "waits" in found:
+        yield found["waits"]
+        return
+    planned = {
+        "ssid": wanted.air.ssid,
+        "channel": str(wanted.air.channel),
+        "key_mgmt": "WPA-EAP-SHA256",
+        "group_cipher": "CCMP",
+        "cipher": "CCMP",
+    }
+    yield from _others(planned, found["runs"])
+
+
+def _station(device: Device, found: Any) -> Iterator[str]:
+    """What wpa_supplicant says of its one network."""
+    wanted = device.station
+    if wanted is None:
+        return
+    if "waits" in found:
+        yield found["waits"]
+        return
+    planned = {
+        "ssid": wanted.air.ssid,
+        "key_mgmt": "WPA-EAP-SHA256",
+        "proto": "RSN",
+        "pairwise": "CCMP",
+        "group": "CCMP",
+        "ieee80211w": "2",
+        "eap": "TLS",
+        "identity": wanted.name,
+        "domain_match": wanted.access_point,
+        "phase1": "tls_disable_tlsv1_0=1 tls_disable_tlsv1_1=1 tls_ext_cert_check=1",
+        "ca_cert": str(places.CREDENTIALS / "trust.pem"),
+    }
+    yield from _others(planned, found["runs"])
+    if found["networks"] != 1:
+        yield f"it joins {found['networks']} networks, not one"
+
+
 def _others(planned: Mapping[str, object], found: Mapping[str, Any]) -> Iterator[str]:
     for key, value in planned.items():
         if found.get(key) != value:
@@ -105,5 +150,7 @@ _JUDGES: Mapping[str, Callable[[Device, Any], Iterator[str]]] = {
     "/etc/heiiki/lan_watch.json": _lan_watch,
     "/etc/heiiki/pgw.json": _pgw,
     "/etc/chrony/chrony.conf": _clock,
+    str(places.ACCESS_POINT_CONFIG): _access_point,
+    str(places.STATION_CONFIG): _station,
 }
 """How what a program says of itself is compared with the plan, by the file that it reads."""

@@ -29,6 +29,9 @@ _OF_SERVICE: Mapping[str, frozenset[str]] = {
     "heiiki-openadr-vtn": frozenset({"python3-aiohttp", "python3-lxml"}),
     "heiiki-openadr-ven": frozenset({"python3-lxml"}),
     # lua5.4 has the compiler that validates what it is sent.
+    # The rules of a country, without which a radio keeps to what is allowed everywhere.
+    "heiiki-access-point": frozenset({"hostapd", "iw", "wireless-regdb"}),
+    "heiiki-station": frozenset({"iw", "wireless-regdb", "wpasupplicant"}),
     "prosody": frozenset({"lua5.4", "prosody"}),
 }
 """The packages of a service of the plan, by its unit: those that the roles' preflight names."""

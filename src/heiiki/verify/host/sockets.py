@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from heiiki.plan.model import Device, InterfaceKind
+from heiiki.plan.names import LAN_IF
 from heiiki_agent.crl_mirror import PORT as CRL_MIRROR
 from heiiki_agent.openadr.places import PORT as OPENADR
 from heiiki_agent.xmpp.places import PORT as XMPP
@@ -33,6 +34,8 @@ _PGW_KERNEL = frozenset({2152, 3386})
 """The kernel's own GTP sockets (TS 29.281, TS 29.060): they are of no process."""
 
 _ARP = str(0x0806)
+_ON_AIR = frozenset({"heiiki-access-point", "heiiki-station"})
+"""They speak EAPOL (IEEE 802.1X) on a device's leg to its LAN, in frames that the kernel leaves to them."""
 _SPEAK_ARP = frozenset({"keepalived", "heiiki-lan-watch"})
 """They announce the virtual address, and ask the LAN."""
 
@@ -57,7 +60,8 @@ def unexplained_packet_sockets(
     apart = {item.name for item in device.interfaces if item.kind is InterfaceKind.RADIO} | set(managed)
     for one in found:
         speaks_arp = one["protocol"] == _ARP and one["unit"] in _SPEAK_ARP and one["unit"] in services
-        if one["interface"] in apart or speaks_arp:
+        on_air = one["unit"] in _ON_AIR and one["unit"] in services and one["interface"] == LAN_IF
+        if one["interface"] in apart or speaks_arp or on_air:
             continue
         yield f"packet socket for protocol {one['protocol']} on {one['interface']} ({_whose(one)})"
 

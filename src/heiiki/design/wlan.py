@@ -1,0 +1,134 @@
+"""R-SEC-LAN/wifi on paper: what both ends of a wireless LAN are sent makes it WPA3-Enterprise with EAP-TLS.
+
+Judged are the texts that the devices are sent, and the names that their certificates bear.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from heiiki.design.sent import Sent
+from heiiki.plan.model import AccessPoint, Device, Plan, Station
+from heiiki.render.wlan import REQUIREMENT
+from heiiki.requirements import Result, Stage, Verdict
+from heiiki_agent.wlan import places
+
+NONE = "site LANs"
+"""Subject of the verdict on a service without any wireless LAN."""
+NO_WIRELESS = "no site's LAN is on the air"
+
+_TLS_FLAGS = "[DISABLE-TLSv1.0][DISABLE-TLSv1.1]"
+_ACCESS_POINT: Mapping[str, str] = {
+    "wpa": "2",
+    "wpa_key_mgmt": "WPA-EAP-SHA256",
+    "rsn_pairwise": "CCMP",
+    "ieee80211w": "2",
+    "ieee8021x": "1",
+    "eap_server": "1",
+    "tls_flags": _TLS_FLAGS,
+    "tls_session_lifetime": "0",
+    "check_crl": "2",
+    "check_crl_strict": "1",
+    "disable_pmksa_caching": "1",
+    "okc": "0",
+    "ap_isolate": "1",
+}
+_STATION: Mapping[str, str] = {
+    "proto": "RSN",
+    "key_mgmt": "WPA-EAP-SHA256",
+    "pairwise": "CCMP",
+    "ieee80211w": "2",
+    "eap": "TLS",
+    "phase1": '"tls_disable_tlsv1_0=1 tls_disable_tlsv1_1=1 tls_ext_cert_check=1"',
+}
+_PASSED = (
+    "WPA3-Enterprise with EAP-TLS: each end lets in the other's certificate alone, by its name, its CA and "
+    "the lists; management frames are protected, no key is kept"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WirelessLan:
+    """A site's LAN on the air, and its two ends."""
+
+    site: str
+    gateway: Device
+    access_point: AccessPoint
+    controller: Device
+    station: Station
+
+    @property
+    def subject(self) -> str:
+        """Subject of the verdicts on the LAN as a whole."""
+        return f"LAN of {self.site}"
+
+    @property
+    def in_service(self) -> bool:
+        """Whether both ends are ours to ask: a revoked one is not."""
+        return self.gateway.managed and self.controller.managed
+
+
+def lans(plan: Plan) -> Iterator[WirelessLan]:
+    """Yield the LANs on the air, in the order of the sites."""
+    for site in plan.sites:
+        controller = plan.device(site.controller)
+        for name in site.gateways:
+            gateway = plan.device(name)
+            if gateway.access_point is not None and controller.station is not None:
+                yield WirelessLan(site.name, gateway, gateway.access_point, controller, controller.station)
+
+
+def subjects(plan: Plan) -> Iterator[str]:
+    """Return the subjects that wireless LANs have at each stage."""
+    return (lan.subject for lan in lans(plan))
+
+
+def verdicts(plan: Plan, sent: Mapping[str, Sent]) -> Iterator[Verdict]:
+    """Yield a verdict for each wireless LAN; one that says so where there is none."""
+    found = tuple(lans(plan))
+    if not found:
+        yield not_there(Stage.DESIGN)
+    for lan in found:
+        if not lan.in_service:
+            reason = "an end of it is revoked, and is sent nothing"
+            yield Verdict(REQUIREMENT, lan.subject, Stage.DESIGN, Result.NOT_APPLICABLE, reason)
+            continue
+        wrong = list(_problems(lan, sent[lan.gateway.name].files, sent[lan.controller.name].files))
+        result = Result.FAIL if wrong else Result.PASS
+        yield Verdict(REQUIREMENT, lan.subject, Stage.DESIGN, result, "; ".join(wrong) or _PASSED)
+
+
+def not_there(stage: Stage) -> Verdict:
+    """Return the verdict on a service whose LANs are all wired."""
+    return Verdict(REQUIREMENT, NONE, stage, Result.NOT_APPLICABLE, NO_WIRELESS)
+
+
+def settings(text: str) -> dict[str, str]:
+    """Return the settings of a configuration of hostapd or wpa_supplicant, comments left out."""
+    lines = (line.strip() for line in text.splitlines())
+    pairs = (line.partition("=") for line in lines if not line.startswith("#"))
+    return {key: value for key, equals, value in pairs if equals}
+
+
+def _problems(lan: WirelessLan, gateway: Mapping[str, str], controller: Mapping[str, str]) -> Iterator[str]:
+    served = settings(gateway.get(str(places.ACCESS_POINT_CONFIG), ""))
+    joined = settings(controller.get(str(places.STATION_CONFIG), ""))
+    yield from _others(lan.gateway.name, _ACCESS_POINT, served)
+    yield from _others(lan.controller.name, _STATION, joined)
+    if joined.get("ssid") != f'"{served.get("ssid")}"':
+        yield "both ends have different SSIDs"
+    identity = lan.controller.identity
+    name = identity.common_name if identity is not None else ""
+    if served.get("check_cert_subject") != f"/CN={name}" or joined.get("identity") != f'"{name}"':
+        yield f"{lan.gateway.name} lets in other certificates than that of {lan.controller.name}"
+    users = gateway.get(str(places.USERS), "").splitlines()
+    if [line for line in users if not line.startswith("#")] != [f'"{name}" TLS']:
+        yield f"{lan.gateway.name} lets in other identities, or by other methods"
+    own = lan.gateway.identity.dns if lan.gateway.identity is not None else ()
+    if joined.get("domain_match", "").strip('"') not in own:
+        yield f"{lan.controller.name} joins another than {lan.gateway.name}"
+
+
+def _others(device: str, wanted: Mapping[str, str], found: Mapping[str, str]) -> Iterator[str]:
+    for key, value in wanted.items():
+        if found.get(key) != value:
+            yield f"{device}: {key} is {found.get(key, 'not set')}, not {value}"

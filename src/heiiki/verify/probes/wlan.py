@@ -1,0 +1,234 @@
+"""Probe: be a station on a wireless LAN, or an access point, that must be refused; the serving ones go on.
+
+``join`` tries to get in by a second station on the device's own radio, with each of several certificates. It
+runs with what the serving station says that it runs with, and answers for the guard by the guard's own rule.
+``pose`` is one or more access points of the same name on the gateway's radio, each with another certificate.
+"""
+
+import os
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from heiiki_agent.errors import AgentError
+from heiiki_agent.pki.x509 import Certificate
+from heiiki_agent.wlan import guard, places, station
+from heiiki_agent.wlan.control import Control
+
+_ATTEMPT_S = 12.0
+_START_S = 5.0
+_GRACE_S = 0.5
+_OWN = places.CREDENTIALS
+_PEER = re.compile(r"CTRL-EVENT-EAP-PEER-CERT depth=0 .*\bcert=([0-9a-f]+)")
+_REQUEST = re.compile(r"CTRL-REQ-EXT_CERT_CHECK-(\d+):")
+_IN = "CTRL-EVENT-CONNECTED"
+_OUT = ("CTRL-EVENT-EAP-FAILURE", "CTRL-EVENT-ASSOC-REJECT", "CTRL-EVENT-DISCONNECTED")
+_ENDED = ("CTRL-EVENT-EAP-FAILURE", "CTRL-EVENT-EAP-SUCCESS", "CTRL-EVENT-EAP-TIMEOUT-FAILURE")
+_REFUSAL = "certificate chain failure"
+_TELLING = re.compile(r"alert|CERT-ERROR|PROPOSED-METHOD|EAP-SUCCESS|EAP-FAILURE|REJECT|not found")
+
+
+def main(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Do what ``do`` says: ``join`` or ``pose``."""
+    return {"join": _joined, "pose": _posed}[parameters["do"]](parameters)
+
+
+# --- the station
+
+
+def _joined(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return what came of each of ``attempts``: whether it got in, and what was said."""
+    own = parameters["interface"]
+    with station.connected(own) as daemon:
+        running = dict(station.running(daemon))
+    settings = guard.Settings(own, parameters["access_point"])
+    came = {}
+    with _second(own, parameters["trial"], "managed", parameters["address"]):
+        for attempt in parameters["attempts"]:
+            came[attempt["name"]] = _came_of(attempt, parameters["trial"], running, settings)
+    return {"attempts": came}
+
+
+def _came_of(
+    attempt: dict[str, Any], interface: str, running: dict[str, str], settings: guard.Settings
+) -> dict[str, Any]:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/run")))
+        certificate, key = _credentials(stack, attempt)
+        network = _network(attempt, running, f"/proc/self/fd/{certificate}", f"/proc/self/fd/{key}")
+        (folder / "conf").write_text(_configuration(folder, network), encoding="utf-8")
+        argv = ["/usr/sbin/wpa_supplicant", "-D", "nl80211", "-i", interface, "-c", str(folder / "conf")]
+        stack.enter_context(_running(argv, folder / "log", (certificate, key)))
+        with _reached(folder / "control" / interface) as daemon:
+            daemon.ordered("ATTACH")
+            inside, refused = _attended(daemon, settings)
+        time.sleep(_GRACE_S)
+        said = (folder / "log").read_text(encoding="utf-8", errors="replace").splitlines()
+    return {"in": inside, "refused": refused, "said": [line for line in said if _TELLING.search(line)]}
+
+
+def _configuration(folder: Path, network: dict[str, str]) -> str:
+    lines = [f"    {key}={value}" for key, value in network.items()]
+    head = [f"ctrl_interface={folder}/control", "ap_scan=1", "fast_reauth=0", "okc=0", "p2p_disabled=1"]
+    return "\n".join([*head, "network={", *lines, "}", ""])
+
+
+def _network(attempt: dict[str, Any], running: dict[str, str], certificate: str, key: str) -> dict[str, str]:
+    """What the serving station runs with, but for the credentials and the access point."""
+    quoted = ("ssid", "identity", "domain_match", "phase1", "ca_cert")
+    found = {name: f'"{value}"' if name in quoted else value for name, value in running.items()}
+    found = {name: value for name, value in found.items() if value not in {"FAIL", '"FAIL"', "", '""'}}
+    found |= {"client_cert": f'"{certificate}"', "private_key": f'"{key}"'}
+    if "bssid" in attempt:
+        found["bssid"] = attempt["bssid"]
+    found["scan_freq"] = found["freq_list"] = str(attempt["frequency"])
+    if attempt.get("password"):
+        found |= {"eap": "PEAP", "password": '"password"', "phase1": '""', "phase2": '"auth=MSCHAPV2"'}
+        for name in ("client_cert", "private_key", "phase1"):
+            del found[name]
+    return found
+
+
+def _attended(daemon: Control, settings: guard.Settings) -> tuple[bool, str]:
+    """Return whether the station got in, and why the guard would not have it, if so."""
+    until, shown, refused = time.monotonic() + _ATTEMPT_S, None, ""
+    while (left := until - time.monotonic()) > 0:
+        event = daemon.event(left) or ""
+        if match := _PEER.match(event):
+            shown = Certificate.read_der(bytes.fromhex(match[1]))
+        elif match := _REQUEST.match(event):
+            refused = guard.objection(settings, shown) if shown else "it showed no certificate"
+            daemon.ordered(f"CTRL-RSP-EXT_CERT_CHECK-{match[1]}:{'bad' if refused else 'good'}")
+        elif event.startswith(_IN):
+            return True, refused
+        elif event.startswith(_OUT):
+            return False, refused
+    return False, refused
+
+
+# --- the access point
+
+
+def _posed(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Be the access points until each was tried; return those that were on the air."""
+    said = {}
+    with ExitStack() as stack:
+        daemons = {}
+        for one in parameters["poses"]:
+            stack.enter_context(_second(parameters["interface"], one["interface"], "__ap", one["bssid"]))
+            daemons[one["name"]] = stack.enter_context(_access_point(one))
+        until = time.monotonic() + parameters["seconds"]
+        for one in parameters["poses"]:
+            daemon, log = daemons[one["name"]]
+            tried = _tried(daemon, one["times"], until)
+            time.sleep(_GRACE_S)
+            lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+            said[one["name"]] = {"tried": tried, "said": [line for line in lines if _REFUSAL in line]}
+    return {"poses": said}
+
+
+def _tried(daemon: Control, times: int, until: float) -> int:
+    """Wait until so many log-ins are over; return how many were."""
+    over = 0
+    while over < times and (left := until - time.monotonic()) > 0:
+        over += (daemon.event(left) or "").startswith(_ENDED)
+    return over
+
+
+@contextmanager
+def _access_point(one: dict[str, Any]) -> Iterator[tuple[Control, Path]]:
+    """Run the gateway's own configuration: as it is, or with other credentials, which lets in everybody."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/run")))
+        certificate, key = _credentials(stack, one)
+        changed = {
+            "interface": one["interface"],
+            "ctrl_interface": f"{folder}/control",
+            "server_cert": f"/proc/self/fd/{certificate}",
+            "private_key": f"/proc/self/fd/{key}",
+        }
+        left_out = ("check_cert_subject",) if "key" in one else ()
+        text = places.ACCESS_POINT_CONFIG.read_text(encoding="utf-8")
+        lines = [line for line in text.splitlines() if line.partition("=")[0] not in {*changed, *left_out}]
+        lines += [f"{name}={value}" for name, value in changed.items()]
+        (folder / "conf").write_text("\n".join(sorted(lines, key=_interface_first)) + "\n", encoding="utf-8")
+        argv = ["/usr/sbin/hostapd", str(folder / "conf")]
+        stack.enter_context(_running(argv, folder / "log", (certificate, key)))
+        daemon = stack.enter_context(_reached(folder / "control" / one["interface"]))
+        daemon.ordered("ATTACH")
+        until = time.monotonic() + _START_S
+        while daemon.facts("STATUS").get("state") != "ENABLED":
+            if time.monotonic() > until:
+                said = (folder / "log").read_text(encoding="utf-8", errors="replace")
+                raise AgentError(f"{one['name']}: no access point: {said[-300:]}")
+            time.sleep(0.1)
+        yield daemon, folder / "log"
+
+
+def _interface_first(line: str) -> bool:
+    return not line.startswith("interface=")
+
+
+# --- both
+
+
+@contextmanager
+def _second(interface: str, name: str, kind: str, address: str) -> Iterator[None]:
+    """Make a second interface on the radio of `interface`."""
+    subprocess.run(["iw", "dev", name, "del"], capture_output=True, check=False)  # of a run that was killed
+    make = ["iw", "dev", interface, "interface", "add", name, "type", kind, "addr", address]
+    done = subprocess.run(make, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise AgentError(f"the radio of {interface} has no second interface: {done.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["iw", "dev", name, "del"], check=False)
+
+
+def _credentials(stack: ExitStack, one: dict[str, Any]) -> tuple[int, int]:
+    """Return descriptors of certificate and key: what is tried has no business on a disk."""
+    if "key" in one:
+        return _in_memory(stack, one["certificate"]), _in_memory(stack, one["key"])
+    certificate, key = ((_OWN / name).read_text(encoding="ascii") for name in ("certificate.pem", "key.pem"))
+    return _in_memory(stack, certificate), _in_memory(stack, key)
+
+
+def _in_memory(stack: ExitStack, text: str) -> int:
+    number = os.memfd_create("probe")
+    stack.callback(os.close, number)
+    os.write(number, text.encode())
+    return number
+
+
+@contextmanager
+def _running(argv: list[str], log: Path, descriptors: tuple[int, ...]) -> Iterator[None]:
+    with log.open("wb") as said:
+        process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=said, stderr=said, pass_fds=descriptors
+        )
+    try:
+        yield
+    finally:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_START_S)
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def _reached(path: Path) -> Iterator[Control]:
+    until = time.monotonic() + _START_S
+    while not path.is_socket():
+        if time.monotonic() > until:
+            raise AgentError(f"{path}: the trial's daemon did not begin")
+        time.sleep(0.05)
+    with Control(path, "the trial's daemon") as daemon:
+        yield daemon
