@@ -16,8 +16,9 @@ description:
     no other group.
   - "Every host carries C(heiiki_device), C(heiiki_role), C(heiiki_function), C(heiiki_site) (V(null)
     outside a site), C(heiiki_networks), C(heiiki_sessions), C(heiiki_certificate) (whether it holds a
-    certificate) and the service's way of reaching devices; C(all) carries C(heiiki_service), C(heiiki_lab)
-    (whether devices are nodes of the lab), C(heiiki_service_dir), C(heiiki_artifacts) and C(heiiki_build)."
+    certificate), C(heiiki_wireless) (whether its LAN is on the air) and the service's way of reaching
+    devices; C(all) carries C(heiiki_service), C(heiiki_lab) (whether devices are nodes of the lab),
+    C(heiiki_service_dir), C(heiiki_artifacts) and C(heiiki_build)."
   - The intent is read again in each run; nothing is cached.
   - A service is named by its folder (C(-i inventories/lab)), by its C(service.yml), or by a settings file of
     this plugin, which may stand anywhere. With C(plugin) in C(service.yml) or in a settings file Ansible's
@@ -184,6 +185,7 @@ def host_variables(device: "Device", plan: "Plan", out: frozenset[str] = frozens
         "heiiki_networks": [str(network) for network in device.networks],
         "heiiki_sessions": sessions(device, out),
         "heiiki_certificate": device.identity is not None,
+        "heiiki_wireless": device.access_point is not None or device.station is not None,
         **({"ansible_host": host} if host else {}),
     }
 

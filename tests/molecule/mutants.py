@@ -28,7 +28,9 @@ from heiiki.verify.ipsec import certificates as trust_certificates
 from heiiki.verify.ipsec import cleartext as trust_clear
 from heiiki.verify.ipsec import mirrors as trust_mirrors
 from heiiki.verify.ipsec import refusals as trust_refusals
+from heiiki.verify.ipsec.test_certificates import VaultAuthority
 from heiiki.verify.routing.health import Health
+from heiiki.verify.wlan import trials as wlan_trials
 from heiiki.verify.xmpp import access as xmpp_access
 from heiiki_lab.transport import LabTransport
 
@@ -175,6 +177,9 @@ TRUST: dict[str, Callable[[Bench, Fleet], Iterator[Verdict]]] = {
     ),
     "xmpp-refusals": lambda bench, devices: xmpp_access.verdicts(
         bench.plan, devices, bench.keep, None, "not made here"
+    ),
+    "wlan-refusals": lambda bench, devices: wlan_trials.verdicts(
+        bench.plan, devices, bench.keep, VaultAuthority(bench.plan, bench.service.vault("trials on the air"))
     ),
     "clear": lambda bench, devices: trust_clear.verdicts(bench.plan, bench.transport, devices, bench.keep),
 }

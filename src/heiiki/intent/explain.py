@@ -116,9 +116,18 @@ def _literal(found: Finding) -> _Words:
 def _tag(found: Finding) -> _Words:
     context = found.context
     return (
-        f"the kind `{context['tag']}` is not known",
+        f"the {_discriminator(found)} `{context['tag']}` is not known",
         f"write one of {_choices(str(context['expected_tags']))}",
     )
+
+
+def _discriminator(found: Finding) -> str:
+    return str(found.context["discriminator"]).strip("'")
+
+
+def _tagless(found: Finding) -> _Words:
+    key = _discriminator(found)
+    return f"the key `{key}` is missing", f"add `{key}:`"
 
 
 def _form(found: Finding) -> _Words:
@@ -184,7 +193,7 @@ def _prefix(found: Finding) -> _Words:
 _BY_KIND: dict[str, Callable[[Finding], _Words]] = {
     "literal_error": _literal,
     "union_tag_invalid": _tag,
-    "union_tag_not_found": lambda _: ("the key `kind` is missing", "add `kind:`"),
+    "union_tag_not_found": _tagless,
     "string_pattern_mismatch": _form,
     "string_type": _text,
     "greater_than_equal": _range,
@@ -229,12 +238,16 @@ def _keys(model: type[Model], loc: tuple[str | int, ...], value: Any) -> list[st
 
 def _models_in(annotation: Any, value: Any) -> Iterator[type[Model]]:
     if isinstance(annotation, type) and issubclass(annotation, Model):
-        kind = annotation.model_fields.get("kind")
-        allowed = getattr(kind.annotation, "__args__", ()) if kind is not None else ()
-        if kind is None or not isinstance(value, dict) or value.get("kind") in allowed:
+        told = next((key for key in _KINDS if key in annotation.model_fields), "")
+        allowed = getattr(annotation.model_fields[told].annotation, "__args__", ()) if told else ()
+        if not told or not isinstance(value, dict) or value.get(told) in allowed:
             yield annotation
     for argument in getattr(annotation, "__args__", ()):
         yield from _models_in(argument, value)
+
+
+_KINDS = ("kind", "medium")
+"""Keys that say which of several kinds something is."""
 
 
 def _nearest(key: str, allowed: list[str]) -> str:

@@ -26,6 +26,8 @@ _SITE_FILE = re.compile(r"[0-9]{4}-[a-z][a-z0-9_]*\.yml")
 FORMER_KEYS = {"witnesses": ("test_equipment", "0.3.0")}
 """Former keys of ``service.yml``: the present name, and the release that refuses the former one."""
 
+_TAGS = {"management": ("lab", "ssh"), "site_lan": ("wired", "wifi")}
+"""Steps that pydantic puts into the path of a key that is one of several kinds."""
 _MOST = 50
 """Problems shown of one file: who has more began with the wrong file."""
 
@@ -213,7 +215,7 @@ def _problem(source: YamlSource, model: type[Model], detail: ErrorDetails) -> Pr
 
 def _is_tag(step: str | int, loc: tuple[str | int, ...]) -> bool:
     """Tell the discriminator that pydantic puts into a path from a key that a person wrote."""
-    return loc[0] == "management" and step in ("lab", "ssh")
+    return step in _TAGS.get(str(loc[0]), ())
 
 
 def _digest(folder: Path, texts: dict[Path, str]) -> str:

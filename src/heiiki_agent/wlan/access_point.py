@@ -2,12 +2,16 @@
 
 import json
 import subprocess
+import time
+from collections.abc import Mapping
 
 from heiiki_agent.errors import AgentError
 from heiiki_agent.wlan import places
 from heiiki_agent.wlan.control import Control
 
 _RESTART_S = 30.0
+_ANEW_S = 4.0
+_LOOK_S = 0.1
 
 
 def connected(interface: str) -> Control:
@@ -42,7 +46,8 @@ def renew(interface: str) -> int:
     """Have it use its certificate if that is new, else examine every station with the lists that are new.
 
     hostapd reads lists at each log-in, and its own certificate at its start only. A station that is there
-    authenticates anew while its packets go on; one that is refused is thrown off.
+    authenticates anew while its packets go on; one that is refused is thrown off, and so is one that does not
+    answer in time: hostapd would let it stay for a minute.
     """
     if not _running():
         return 0  # it reads everything at its start
@@ -53,11 +58,33 @@ def renew(interface: str) -> int:
         _restart()
         return 0
     with connected(interface) as daemon:
-        for address in [address for address, _ in daemon.stations()]:
-            if (said := daemon.ask(f"EAPOL_REAUTH {address}")) != "OK":
-                daemon.ordered(f"DEAUTHENTICATE {address}")
-                print(f"{address}: is thrown off, since it cannot be examined: {said}")
+        before = {address: _log_ins(facts) for address, facts in daemon.stations()}
+        for address in before:
+            daemon.ask(f"EAPOL_REAUTH {address}")
+        for address in _silent(daemon, before):
+            daemon.ask(f"DEAUTHENTICATE {address}")
+            print(f"{address}: is thrown off, since it did not authenticate anew within {_ANEW_S:g} s")
     return 0
+
+
+def _log_ins(facts: Mapping[str, str]) -> int:
+    """Return how often a station was let in since it came (IEEE 802.1X-2004 9.4.2)."""
+    return int(facts.get("dot1xAuthBackendAuthSuccesses", "0"))
+
+
+def _silent(daemon: Control, before: Mapping[str, int]) -> set[str]:
+    """Return the stations that are still there after a while and were not let in anew."""
+    until = time.monotonic() + _ANEW_S
+    while True:
+        there = {
+            address: _log_ins(facts)
+            for address, facts in daemon.stations()
+            if "[AUTHORIZED]" in facts.get("flags", "")
+        }
+        silent = {address for address, number in before.items() if there.get(address, number + 1) <= number}
+        if not silent or time.monotonic() > until:
+            return silent
+        time.sleep(_LOOK_S)
 
 
 def _running() -> bool:

@@ -56,3 +56,14 @@ def test_interfaces_come_up_and_switches_are_bridged() -> None:
             "link set dev p1 up",
         ],
     }
+
+
+def test_a_radio_is_no_cable_and_stays_down() -> None:
+    ends = Endpoint("h1", "lan0"), Endpoint("h2", "lan0")
+    wireless = LinkSpec("air", *ends, wireless=True)
+    spec = LabSpec("lab", SPEC.nodes, (*SPEC.links, wireless))
+    pids = {"h1": 11, "h2": 12, "lan": 13}
+    assert creation_steps(spec, pids) == creation_steps(SPEC, pids)
+    assert list(setup_steps(spec)) == list(setup_steps(SPEC))
+    assert spec.radios == ends
+    assert LabSpec.from_json(spec.to_json()) == spec

@@ -52,7 +52,7 @@ def needs(role: Path) -> Iterator[str]:
     path = role / "vars/main.yml"
     found = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
     programs = {
-        name: package
+        name: f"`{package}`{', where its LAN is wireless' if '_wireless_' in key else ''}"
         for key, value in found.items()
         if key.endswith("_programs") and isinstance(value, dict)
         for name, package in value.items()
@@ -63,7 +63,7 @@ def needs(role: Path) -> Iterator[str]:
         if key.endswith("_features") and isinstance(value, list)
         for feature in value
     ]
-    yield from (f"- `{program}`, of package `{package}`" for program, package in programs.items())
+    yield from (f"- `{program}`, of package {package}" for program, package in programs.items())
     yield f"- of the kernel: {', '.join(features)}"
 
 

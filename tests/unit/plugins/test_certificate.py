@@ -68,6 +68,7 @@ WANTED: dict[str, Any] = {
     "request": True,
     "names": NAMES,
     "renew_share": 2 / 3,
+    "handed": False,
     "issuer_sha256": "aa",
     "anchors": [],
     "server_anchors": [],

@@ -23,6 +23,7 @@ SESSION = {"peer": "one", "address": "10.0.0.1", "vrf": "default"}
 CERTIFICATE: dict[str, Any] = {
     "names": {"dns": ["a.b"]},
     "renew_share": 0.66,
+    "handed": False,
     "issuer_sha256": "aa",
     "anchors": [],
     "server_anchors": [],

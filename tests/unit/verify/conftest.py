@@ -67,6 +67,7 @@ class FakeTransport:
             "packets": "traffic",
             "ask": "vici",
             "speak": "xmpp",
+            "be": "wlan",
             "look": "host" if "look at what a host" in summary else "capture",
         }
         probe = names[summary.removeprefix('"""Probe: ').split()[0]]

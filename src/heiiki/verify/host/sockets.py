@@ -33,9 +33,9 @@ _PORTS: Mapping[str, Mapping[str, frozenset[int]]] = {
 _PGW_KERNEL = frozenset({2152, 3386})
 """The kernel's own GTP sockets (TS 29.281, TS 29.060): they are of no process."""
 
-_ARP = str(0x0806)
+_ARP, _EAPOL = str(0x0806), str(0x888E)
 _ON_AIR = frozenset({"heiiki-access-point", "heiiki-station"})
-"""They speak EAPOL (IEEE 802.1X) on a device's leg to its LAN, in frames that the kernel leaves to them."""
+"""They speak EAPOL (IEEE 802.1X), and read other frames on the device's leg to its LAN only."""
 _SPEAK_ARP = frozenset({"keepalived", "heiiki-lan-watch"})
 """They announce the virtual address, and ask the LAN."""
 
@@ -60,7 +60,8 @@ def unexplained_packet_sockets(
     apart = {item.name for item in device.interfaces if item.kind is InterfaceKind.RADIO} | set(managed)
     for one in found:
         speaks_arp = one["protocol"] == _ARP and one["unit"] in _SPEAK_ARP and one["unit"] in services
-        on_air = one["unit"] in _ON_AIR and one["unit"] in services and one["interface"] == LAN_IF
+        speaks_eapol = one["protocol"] == _EAPOL or one["interface"] == LAN_IF
+        on_air = speaks_eapol and one["unit"] in _ON_AIR and one["unit"] in services
         if one["interface"] in apart or speaks_arp or on_air:
             continue
         yield f"packet socket for protocol {one['protocol']} on {one['interface']} ({_whose(one)})"

@@ -83,7 +83,7 @@ def _of_access_point(lan: WirelessLan, said: Mapping[str, Any]) -> Iterator[str]
     if said["kept"]:
         yield f"{name} keeps {len(said['kept'])} keys of stations (PMKSA): whoever has one needs no EAP"
     own = lan.controller.interface(lan.station.interface).link_address
-    addresses = [one["address"] for one in said["stations"]]
+    addresses = [one["address"] for one in said["stations"] if "[ASSOC]" in one["flags"]]
     if addresses != [own]:
         yield f"{name} has the stations {', '.join(addresses) or 'none'}, not {own} alone"
     for one in said["stations"]:

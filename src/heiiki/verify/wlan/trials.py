@@ -29,8 +29,8 @@ from heiiki.verify.network import host
 from heiiki.verify.verdicts import Keep, live, summarise, unknown
 
 _AGAIN = "own certificate"
-_TIMEOUT_S = 150.0
-_POSE_S = 90.0
+_TIMEOUT_S = 240.0
+_POSE_S = 200.0
 _LIFE = "10m"
 _PULL = {"commands": {"pull": list(agent.command("credentials", "pull"))}}
 _TRIAL, _POSE = "trial0", "pose{}"

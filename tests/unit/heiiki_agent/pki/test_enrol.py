@@ -383,3 +383,46 @@ def test_a_real_server_issues_refuses_and_revokes(device: Device, real: tuple[Ru
     assert pull(device.settings)["changed"][0].endswith(", 1 revoked")
     assert status(device.settings)["certificate"]["revoked"]
     assert token not in server.audit
+
+
+# --- a device whose only way to the server is one that its certificate opens
+
+
+def handed(device: Device, csr: str, **more: Any) -> dict[str, Any]:
+    """What the controller hands over in place of a token, for the pending generation."""
+    _, body = device.fake.answer("/v1/pki-issuing/sign/gateway", {"csr": csr})
+    data = json.loads(body)["data"]
+    chain = [pem for pem in data["ca_chain"] if pem != device.fake.root.pem]
+    lists = [device.fake.issuing.crl(1, (0x0ABC,)), device.root_list]
+    document = json.loads(device.order(device.store.pending() or 0))
+    del document["token"]
+    return (
+        document
+        | {"url": "https://127.0.0.1:9", "signed": [data["certificate"], *chain]}
+        | {
+            "lists": lists,
+            **more,
+        }
+    )
+
+
+def test_a_certificate_that_is_handed_over_is_installed_with_its_lists(device: Device) -> None:
+    order = handed(device, request(device.settings)["csr"])
+    install(device.settings, config.parse(Order, json.dumps(order), "standard input"))
+    assert sound(device.store)
+    assert {serial for one in device.store.lists() for serial in one.serials} == {"0a:bc"}
+    assert device.told_times() == 1
+
+
+def test_a_certificate_for_another_key_is_not_taken(device: Device) -> None:
+    order = handed(device, new_key(device.settings.names)[1])
+    order["generation"] = request(device.settings)["generation"]
+    with pytest.raises(AgentError, match="is for another key"):
+        install(device.settings, config.parse(Order, json.dumps(order), "standard input"))
+    assert device.store.current() is None
+
+
+def test_lists_that_are_none_are_named(device: Device) -> None:
+    order = handed(device, request(device.settings)["csr"], lists=["no list"])
+    with pytest.raises(AgentError, match="the order's lists cannot be read"):
+        install(device.settings, config.parse(Order, json.dumps(order), "standard input"))

@@ -19,7 +19,7 @@ USER = pwd.getpwuid(os.getuid()).pw_name
 @pytest.fixture
 def copies(device: Device) -> Path:
     folder = device.folder / "copies"
-    device.configure(copies={"folder": str(folder), "user": USER})
+    device.configure(copies=[{"folder": str(folder), "user": USER}])
     return folder
 
 
@@ -61,7 +61,7 @@ def test_a_renewed_device_hands_over_the_new_pair(device: Device, copies: Path) 
 
 
 def test_without_the_account_it_is_told_what_to_do(device: Device) -> None:
-    device.configure(copies={"folder": str(device.folder / "copies"), "user": "no-such-account"})
+    device.configure(copies=[{"folder": str(device.folder / "copies"), "user": "no-such-account"}])
     device.enrol()
     with pytest.raises(AgentError, match=r"there is no account no-such-account: apply the device's role"):
         publish.reload(device.settings)
@@ -71,7 +71,7 @@ def test_a_program_that_reads_no_list_has_the_serial_numbers_and_one_file_of_cas
     device: Device,
 ) -> None:
     folder = device.folder / "copies"
-    device.configure(copies={"folder": str(folder), "user": USER, "plain": True})
+    device.configure(copies=[{"folder": str(folder), "user": USER, "plain": True}])
     device.enrol()
     device.publish_crls(1, 0x0ABC, 0xF00)
     pull(device.settings)
@@ -79,3 +79,19 @@ def test_a_program_that_reads_no_list_has_the_serial_numbers_and_one_file_of_cas
     assert texts["verify"] == texts["trust"] + texts["crl"]
     lines = (folder / "revoked.txt").read_text().splitlines()
     assert lines == ["# serial numbers of revoked certificates", "abc", "f00"]
+
+
+def test_listeners_are_told_of_lists_that_strongswan_takes_by_itself(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = device.folder / "listened"
+    device.configure(listeners=[["sh", "-c", f"echo told >> {told}"]], associations=True)
+    device.publish_crls(1)
+    device.enrol()
+    publish.reload(device.settings)
+    pull(device.settings)
+    users, heard = device.told_times(), len(told.read_text().splitlines())
+    monkeypatch.setattr("heiiki_agent.pki.newer_lists.taken", lambda _: True)
+    device.publish_crls(2, 0x0ABC)
+    pull(device.settings)
+    assert (device.told_times(), len(told.read_text().splitlines())) == (users, heard + 1)
