@@ -87,10 +87,10 @@ def test_whoever_uses_a_certificate_loads_it(builds: dict[str, DeviceBuild]) -> 
 def test_the_xmpp_server_has_its_credentials_as_a_user_of_its_own(builds: dict[str, DeviceBuild]) -> None:
     found, contents = config(builds["xmpp"]), builds["xmpp"].contents
     assert found.users == (("systemctl", "try-reload-or-restart", "prosody.service"),)
-    assert found.copies is not None
-    assert (found.copies.user, found.copies.plain) == ("prosody", True)
+    (copies,) = found.copies
+    assert (copies.user, copies.plain) == ("prosody", True)
     read = re.findall(r'"(/etc/heiiki/pki/[^"]+)/', contents["/etc/prosody/prosody.cfg.lua"])
-    assert {Path(one) for one in read} == {found.copies.folder}
+    assert {Path(one) for one in read} == {copies.folder}
 
 
 @pytest.mark.parametrize(("device", "end"), [("dras", "vtn"), ("umeda-bems", "ven")])
@@ -99,10 +99,27 @@ def test_an_end_of_openadr_has_its_credentials_as_a_user_of_its_own(
 ) -> None:
     found = config(builds[device])
     assert found.users == (("systemctl", "try-reload-or-restart", f"heiiki-openadr-{end}.service"),)
-    assert found.copies is not None
+    (copies,) = found.copies
     read = json.loads(builds[device].contents[f"/etc/heiiki/openadr_{end}.json"])
     (credentials,) = (one["credentials"] for one in read.get("vtns", [read]))
     folders = {Path(one).parent for one in credentials.values()}
-    assert folders == {found.copies.folder}
+    assert folders == {copies.folder}
     unit = builds[device].contents[f"/etc/systemd/system/heiiki-openadr-{end}.service"]
-    assert f"User={found.copies.user}\n" in unit
+    assert f"User={copies.user}\n" in unit
+
+
+def test_both_ends_of_a_wireless_lan_have_one_file_of_cas_and_lists_and_are_told_of_lists(
+    builds: dict[str, DeviceBuild],
+) -> None:
+    gateway, controller = config(builds["namba-gw"]), config(builds["namba-erc"])
+    for found, name in ((gateway, "access_point"), (controller, "station")):
+        copies = found.copies[-1]
+        assert (copies.user, copies.plain) == ("root", True)
+        read = re.findall(
+            r"(/etc/heiiki/pki/[^\"\n]+)/", builds[found.device].contents[f"/etc/heiiki/{name}.conf"]
+        )
+        assert {Path(one) for one in read} == {copies.folder}
+    assert gateway.users[0][:2] == ("swanctl", "--load-creds")
+    assert gateway.listeners == (("python3", agent.PATH, "wlan", "renew", "lan0"),)
+    assert controller.listeners == (("systemctl", "try-reload-or-restart", "heiiki-station-guard.service"),)
+    assert config(builds["umeda-gw-b"]).listeners == ()

@@ -68,6 +68,14 @@ NEEDED: dict[str, dict[str, str]] = {
         "CapabilityBoundingSet": "CAP_NET_ADMIN",
         "RestrictAddressFamilies": "AF_UNIX AF_INET AF_NETLINK",
     },
+    "heiiki-access-point": {
+        "CapabilityBoundingSet": "CAP_NET_ADMIN CAP_NET_RAW",
+        "RestrictAddressFamilies": "AF_UNIX AF_NETLINK AF_PACKET AF_INET",
+    },
+    "heiiki-station": {
+        "CapabilityBoundingSet": "CAP_NET_ADMIN CAP_NET_RAW",
+        "RestrictAddressFamilies": "AF_UNIX AF_NETLINK AF_PACKET AF_INET",
+    },
     "heiiki-crl-mirror": {"RestrictAddressFamilies": "AF_UNIX AF_INET"},
     "heiiki-openadr-ven": {"RestrictAddressFamilies": "AF_UNIX AF_INET"},
     "heiiki-openadr-vtn": {"RestrictAddressFamilies": "AF_UNIX AF_INET"},

@@ -76,4 +76,4 @@ def test_the_proof_tries_a_device_and_dras_as_neither(sent: DeviceBuild) -> None
     assert read.dras == "dras@lab.internal"
     devices = sent.contents[str(read.devices)].split()
     assert devices == ["umeda-bems@lab.internal", "namba-erc@lab.internal", "sakai-bems@lab.internal"]
-    assert str(read.credentials) == own["copies"]["folder"]
+    assert str(read.credentials) == own["copies"][0]["folder"]
