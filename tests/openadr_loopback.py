@@ -24,9 +24,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from waiting import awaited
 
-from heiiki_agent.openadr.tls import Credentials
 from heiiki_agent.openadr.ven.http import HttpTransport, Place
 from heiiki_agent.openadr.ven.model import Unreachable
+from heiiki_agent.tls import Credentials
 
 VTN_NAME = "dras.example"
 

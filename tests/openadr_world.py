@@ -9,9 +9,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from heiiki_agent.database import Database
 from heiiki_agent.openadr import messages as m
 from heiiki_agent.openadr.codec import decode, encode
-from heiiki_agent.openadr.database import Database
 from heiiki_agent.openadr.units import unit
 from heiiki_agent.openadr.ven.engine import Engine
 from heiiki_agent.openadr.ven.model import Action, Offer, Unreachable, Ven

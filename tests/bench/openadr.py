@@ -27,7 +27,8 @@ import click
 from heiiki_agent.openadr import messages as m
 from heiiki_agent.openadr.codec import encode
 from heiiki_agent.openadr.parts import EiResponse, EventResponse, QualifiedEventId
-from heiiki_agent.openadr.tls import PATH, Credentials, client_context
+from heiiki_agent.openadr.places import PATH
+from heiiki_agent.tls import Credentials, client_context
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from openadr_loopback import VTN_NAME, Authority, Vtn, event, free_port, memory_kib

@@ -87,14 +87,14 @@ def _template(name: str) -> jinja2.Template:
     return _environment().get_template(name)
 
 
-def render(name: str, plan: Plan | None = None, device: Device | None = None) -> str:
-    """Render template `name` for one device of a plan, or as it stands for every device.
+def render(name: str, plan: Plan | None = None, device: Device | None = None, **values: object) -> str:
+    """Render template `name` for one device of a plan, or with `values`, or as it stands for every device.
 
     Raises:
         RenderError: the template asks for what the plan does not have.
     """
     try:
-        return _template(name).render(plan=plan, device=device)
+        return _template(name).render(plan=plan, device=device, **values)
     except jinja2.TemplateError as error:
         subject = f" for {device.name}" if device is not None else ""
         message = f"templates/{name}{subject}: {error}; the template and the plan's model do not agree"

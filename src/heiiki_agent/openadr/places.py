@@ -11,8 +11,9 @@ CREDENTIALS = Path("/etc/heiiki/pki/openadr")
 STATE = Path("/var/lib/heiiki-openadr")
 PORT = 8443
 """TCP port of a VTN: no port that only root may open."""
-RESOURCE = Path("/run/heiiki-resource/socket")
-"""Socket of what a site's controller controls and measures; the customer's own program listens there."""
+PATH = "/OpenADR2/Simple/2.0b/"
+"""Where the services are on a VTN (OpenADR 2.0b, simple HTTP)."""
+CONTENT_TYPE = "application/xml"
 
 
 def unit(end: End) -> str:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from heiiki_agent import config
+from heiiki_agent.database import Database, OthersDatabase, Row
 from heiiki_agent.openadr.asked import asked, say
 from heiiki_agent.openadr.books import Act, Answer, Done, Sent, VenBook
 from heiiki_agent.openadr.codec import decode
-from heiiki_agent.openadr.database import Database, OthersDatabase, Row
 from heiiki_agent.openadr.kept import report_body, report_digest, stored
 from heiiki_agent.openadr.messages import CreatedEvent, UpdateReport
 from heiiki_agent.openadr.ven.cli import Settings

@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Annotated
 
 from heiiki_agent import config, status
-from heiiki_agent.openadr.database import Database
+from heiiki_agent.database import Database
 from heiiki_agent.openadr.reports import REPORT_TYPES
-from heiiki_agent.openadr.tls import Credentials
 from heiiki_agent.openadr.units import PowerAttributes, unit
 from heiiki_agent.openadr.ven.engine import Engine
 from heiiki_agent.openadr.ven.http import HttpTransport, Place
 from heiiki_agent.openadr.ven.model import Offer, Unreachable, Ven
 from heiiki_agent.openadr.ven.resource import SocketResource
 from heiiki_agent.openadr.ven.schema import SCHEMA
+from heiiki_agent.tls import Credentials
 
 log = logging.getLogger(__name__)
 

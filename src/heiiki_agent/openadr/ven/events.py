@@ -2,7 +2,7 @@
 
 import logging
 
-from heiiki_agent.openadr.database import Row
+from heiiki_agent.database import Row
 from heiiki_agent.openadr.events import Event, is_test
 from heiiki_agent.openadr.kept import new_id, packed, stored, unpacked
 from heiiki_agent.openadr.messages import CreatedEvent, CreateOpt, DistributeEvent

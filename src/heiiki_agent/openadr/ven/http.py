@@ -9,8 +9,9 @@ from http import HTTPStatus
 
 from heiiki_agent.errors import AgentError
 from heiiki_agent.openadr.codec import LIMIT
-from heiiki_agent.openadr.tls import CONTENT_TYPE, PATH, Credentials, client_context
+from heiiki_agent.openadr.places import CONTENT_TYPE, PATH
 from heiiki_agent.openadr.ven.model import NotTaken, Unreachable
+from heiiki_agent.tls import Credentials, client_context
 
 log = logging.getLogger(__name__)
 

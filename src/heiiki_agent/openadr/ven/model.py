@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-from heiiki_agent.openadr.database import Database
+from heiiki_agent.database import Database
 from heiiki_agent.openadr.events import Event
 from heiiki_agent.openadr.kept import stored
 from heiiki_agent.openadr.parts import OptType

@@ -3,8 +3,8 @@
 import logging
 from collections.abc import Callable
 
+from heiiki_agent.database import Row
 from heiiki_agent.openadr.codec import decode, encode
-from heiiki_agent.openadr.database import Row
 from heiiki_agent.openadr.errors import Code, Malformed
 from heiiki_agent.openadr.messages import SERVICES, Message, RequestReregistration
 from heiiki_agent.openadr.ven.model import NotTaken, Unreachable, Ven

@@ -1,7 +1,6 @@
 """The resource as a process of its own, asked by one JSON object a line on a socket of the machine."""
 
 import json
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,7 @@ from heiiki_agent.openadr.events import Event
 from heiiki_agent.openadr.parts import OptType
 from heiiki_agent.openadr.values import format_date_time, format_duration
 from heiiki_agent.openadr.ven.model import Action, Unreachable
-
-_ANSWER_S = 2.0
-_LONGEST = 65_536
+from heiiki_agent.resource_socket import ResourceAwayError, asked
 
 
 class SocketResource:
@@ -70,17 +67,9 @@ class SocketResource:
 
     def _asked(self, question: dict[str, Any]) -> dict[str, Any]:
         try:
-            with socket.socket(socket.AF_UNIX) as line:
-                line.settimeout(_ANSWER_S)
-                line.connect(str(self._path))
-                line.sendall(json.dumps(question).encode() + b"\n")
-                with line.makefile("rb") as stream:
-                    answer = json.loads(stream.readline(_LONGEST))
-        except (OSError, ValueError) as error:
-            raise Unreachable(f"{self._path}: the resource does not answer: {error}") from error
-        if not isinstance(answer, dict):
-            raise Unreachable(f"{self._path}: the resource does not answer with an object")
-        return answer
+            return asked(self._path, question)
+        except ResourceAwayError as error:
+            raise Unreachable(str(error)) from error
 
 
 def described(event: Event) -> dict[str, Any]:

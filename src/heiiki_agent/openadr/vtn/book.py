@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from heiiki_agent import config
+from heiiki_agent.database import Database, OthersDatabase, Row
 from heiiki_agent.openadr.asked import asked, say
 from heiiki_agent.openadr.books import Received, Taken, Version, VtnBook
-from heiiki_agent.openadr.database import Database, OthersDatabase, Row
 from heiiki_agent.openadr.events import is_test
 from heiiki_agent.openadr.kept import unpacked
 from heiiki_agent.openadr.vtn.settings import Settings

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from heiiki_agent.openadr.database import Database
+from heiiki_agent.database import Database
 from heiiki_agent.openadr.errors import Code
 from heiiki_agent.openadr.kept import stored
 from heiiki_agent.openadr.parts import EiResponse

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from heiiki_agent.openadr.database import Row
+from heiiki_agent.database import Row
 from heiiki_agent.openadr.errors import Code, Refused
 from heiiki_agent.openadr.kept import new_id, unpacked
 from heiiki_agent.openadr.messages import CreatedEvent, DistributeEvent, Message, RequestEvent, Response

@@ -9,18 +9,19 @@ from typing import Any
 
 from aiohttp import web
 
+from heiiki_agent.database import Database
 from heiiki_agent.errors import AgentError
 from heiiki_agent.openadr.codec import LIMIT
-from heiiki_agent.openadr.database import Database
 from heiiki_agent.openadr.errors import TooLarge
+from heiiki_agent.openadr.places import CONTENT_TYPE, PATH
 from heiiki_agent.openadr.statuses import VtnState
-from heiiki_agent.openadr.tls import CONTENT_TYPE, PATH, server_context
 from heiiki_agent.openadr.vtn.context import Context
 from heiiki_agent.openadr.vtn.desk import Desk
 from heiiki_agent.openadr.vtn.engine import Request, Vtn, unreadable
 from heiiki_agent.openadr.vtn.operator import Operator
 from heiiki_agent.openadr.vtn.schema import SCHEMA
 from heiiki_agent.openadr.vtn.settings import VtnSettings
+from heiiki_agent.tls import server_context
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated
 
-from heiiki_agent.openadr.tls import Credentials
 from heiiki_agent.openadr.vtn.context import Identity
+from heiiki_agent.tls import Credentials
 
 Seconds = Annotated[int, range(1, 86_401)]
 

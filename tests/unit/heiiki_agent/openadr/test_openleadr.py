@@ -13,7 +13,7 @@ import pytest
 from openadr_loopback import VTN_NAME, Authority, Battery, Program, Ven, Vtn, event, free_port
 from waiting import awaited
 
-from heiiki_agent.openadr.tls import Credentials
+from heiiki_agent.tls import Credentials
 
 PEER = Path(__file__).parents[3] / "openleadr_peer.py"
 Start = Callable[[str, int, Credentials], Path]

@@ -16,9 +16,9 @@ from waiting import awaited
 
 from heiiki_agent.openadr import messages as m
 from heiiki_agent.openadr.codec import LIMIT, decode, encode
-from heiiki_agent.openadr.tls import Credentials
 from heiiki_agent.openadr.ven.http import HttpTransport, Place
 from heiiki_agent.openadr.ven.model import Unreachable
+from heiiki_agent.tls import Credentials
 
 Connect = Callable[[str], HttpTransport]
 

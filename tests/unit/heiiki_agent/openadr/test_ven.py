@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from openadr_world import NOW, World, order
 
+from heiiki_agent.database import Database
 from heiiki_agent.openadr import messages as m
 from heiiki_agent.openadr.codec import decode, encode
-from heiiki_agent.openadr.database import Database
 from heiiki_agent.openadr.parts import EiResponse
 from heiiki_agent.openadr.ven import events
 from heiiki_agent.openadr.ven.model import NotTaken, Unreachable

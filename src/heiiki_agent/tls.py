@@ -1,14 +1,10 @@
-"""TLS of both ends: each shows a certificate, and a revoked one is refused (OpenADR 2.0b, security)."""
+"""TLS between service programs: each end shows a certificate, and a revoked one is refused (IEC 62351-3)."""
 
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
 from heiiki_agent.errors import AgentError
-
-PATH = "/OpenADR2/Simple/2.0b/"
-"""Where the services are (OpenADR 2.0b, simple HTTP)."""
-CONTENT_TYPE = "application/xml"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +25,7 @@ class Credentials:
 
 
 def server_context(credentials: Credentials) -> ssl.SSLContext:
-    """Return what a VTN listens with: a peer without a valid certificate gets no connection.
+    """Return what a server listens with: a peer without a valid certificate gets no connection.
 
     Raises:
         AgentError: a file cannot be used.
@@ -40,7 +36,7 @@ def server_context(credentials: Credentials) -> ssl.SSLContext:
 
 
 def client_context(credentials: Credentials) -> ssl.SSLContext:
-    """Return what a VEN connects with.
+    """Return what a client connects with.
 
     Raises:
         AgentError: a file cannot be used.

@@ -1,0 +1,1 @@
+"""The DRAS as an MMS client of every site's controller, and the socket of its operator."""

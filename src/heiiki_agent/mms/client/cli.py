@@ -1,0 +1,116 @@
+"""The program `client`."""
+
+import argparse
+import asyncio
+import logging
+import signal
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from heiiki_agent import config, status
+from heiiki_agent.database import Database
+from heiiki_agent.errors import AgentError
+from heiiki_agent.mms.client.desk import SCHEMA, Desk
+from heiiki_agent.mms.client.operator import Operator
+from heiiki_agent.mms.client.session import Session, Shown, Site, used
+from heiiki_agent.mms.model import loaded
+from heiiki_agent.mms.orders import Order
+from heiiki_agent.tls import Credentials, client_context
+
+_STATUS_S = 2.0
+_THREADS = 32
+"""Sites that are spoken with at a time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The configuration, parsed.
+
+    Attributes:
+        sites: whom it controls.
+        operator: socket on which its operator is answered.
+        status: file that says how it is; None: there is none.
+    """
+
+    sites: tuple[Site, ...]
+    database: Path
+    credentials: Credentials
+    operator: Path
+    status: Path | None = None
+
+
+def main(argv: Sequence[str]) -> int:
+    """Give orders until SIGTERM. Certificates and revocation lists are read at each new session."""
+    parser = argparse.ArgumentParser(prog="mms client", description="IEC 61850 client: MMS over TLS")
+    parser.add_argument("config", type=Path, help="JSON file")
+    settings = config.read(Settings, parser.parse_args(argv).config)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    asyncio.run(serve(settings))
+    return 0
+
+
+class _Sites:
+    """The sites by name, and what is done with one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._sites = {one.name: one for one in settings.sites}
+        self._models = {one.model: loaded(Path(one.model)) for one in settings.sites}
+        self._credentials = settings.credentials
+
+    async def give(self, name: str, order: Order) -> int | None:
+        site = self._sites[name]
+        return await used(site, self._models[site.model], self._credentials, lambda one: one.order(order))
+
+    async def show(self, name: str) -> Shown:
+        if name not in self._sites:
+            raise AgentError(f"{name} is not controlled from here; use {', '.join(self._sites)}")
+        site = self._sites[name]
+        return await used(site, self._models[site.model], self._credentials, Session.show)
+
+
+async def serve(settings: Settings) -> None:
+    """Give orders.
+
+    Raises:
+        AgentError: a file cannot be used.
+    """
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="site"))
+    sites, database = _Sites(settings), Database(settings.database, SCHEMA)
+    names = [one.name for one in settings.sites]
+    desk = Desk(database, names, sites.give, lambda: datetime.now(UTC))
+    operator = Operator(desk, sites.show)
+    try:
+        desk.resume()
+        await operator.open(settings.operator)
+        tells = asyncio.create_task(_tells(settings, desk))
+        stops = asyncio.create_task(stop.wait())
+        done, _ = await asyncio.wait((tells, stops), return_when=asyncio.FIRST_COMPLETED)
+        tells.cancel()
+        for task in done:
+            task.result()
+    finally:
+        operator.close()
+        await desk.close()
+        database.close()
+
+
+async def _tells(settings: Settings, desk: Desk) -> None:
+    while settings.status is not None:
+        facts = {"problem": _problem(settings.credentials), "pending": desk.pending}
+        status.report(settings.status, 10 * _STATUS_S, facts)
+        await asyncio.sleep(_STATUS_S)
+    await asyncio.Event().wait()
+
+
+def _problem(credentials: Credentials) -> str | None:
+    """Return why no session can be opened, as before the device is enrolled."""
+    try:
+        client_context(credentials)
+    except AgentError as error:
+        return str(error)
+    return None

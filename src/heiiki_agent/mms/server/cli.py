@@ -1,0 +1,112 @@
+"""The program `server`."""
+
+import argparse
+import asyncio
+import logging
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Annotated
+
+from heiiki_agent import config, status
+from heiiki_agent.database import Database
+from heiiki_agent.mms.server.doors import Doors, Place
+from heiiki_agent.mms.server.ledger import SCHEMA, Ledger
+from heiiki_agent.mms.server.resource import Resource
+from heiiki_agent.mms.server.station import Station
+from heiiki_agent.tls import Credentials
+
+log = logging.getLogger(__name__)
+
+_MEASURE_S = 1.0
+"""How often measurements are renewed for those who may read them (TR-1072 table 5.8)."""
+_STATUS_S = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The configuration, parsed.
+
+    Attributes:
+        address, port: where it listens.
+        client: the DNS name in the certificate of the one that may control.
+        model: SCL file of what is controlled.
+        resource: socket of the resource's process.
+        status: file that says how it is; None: there is none.
+    """
+
+    address: Annotated[str, IPv4Address]
+    port: Annotated[int, range(65_536)]
+    client: str
+    model: Path
+    database: Path
+    credentials: Credentials
+    resource: Path
+    status: Path | None = None
+
+
+def main(argv: Sequence[str]) -> int:
+    """Serve until SIGTERM; SIGHUP reads certificates and revocation lists again, and ends every session."""
+    parser = argparse.ArgumentParser(prog="mms server", description="IEC 61850 server: MMS over TLS")
+    parser.add_argument("config", type=Path, help="JSON file")
+    settings = config.read(Settings, parser.parse_args(argv).config)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    asyncio.run(serve(settings))
+    return 0
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def serve(settings: Settings) -> None:
+    """Serve the resource.
+
+    Raises:
+        AgentError: a file or an address cannot be used.
+    """
+    loop, stop, reload = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, reload.set)
+    resource, database = Resource(settings.resource), Database(settings.database, SCHEMA)
+    station = Station(settings.model, Ledger(database, resource.tell, _now), resource.measure, _now)
+    place = Place(settings.address, settings.port, settings.client)
+    doors = Doors(place, settings.credentials, station)
+    works = stop.wait(), _reloads(reload, doors), _measures(doors, station), _tells(settings, doors, station)
+    try:
+        await doors.open()
+        tasks = [asyncio.create_task(work) for work in works]
+        done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
+        for task in done:
+            # What fails here ends the program, whose unit starts it again: half a service is none.
+            task.result()
+    finally:
+        await doors.close()
+        database.close()
+
+
+async def _reloads(reload: asyncio.Event, doors: Doors) -> None:
+    while True:
+        await reload.wait()
+        reload.clear()
+        await doors.open()
+
+
+async def _measures(doors: Doors, station: Station) -> None:
+    while True:
+        if doors.sessions:
+            await asyncio.get_running_loop().run_in_executor(None, station.refresh)
+        await asyncio.sleep(_MEASURE_S)
+
+
+async def _tells(settings: Settings, doors: Doors, station: Station) -> None:
+    while settings.status is not None:
+        facts = {"problem": doors.problem or station.problem or None, "sessions": doors.sessions}
+        status.report(settings.status, 10 * _STATUS_S, facts)
+        await asyncio.sleep(_STATUS_S)
+    await asyncio.Event().wait()

@@ -1,0 +1,108 @@
+"""The data model of a controller: what is read of it, and what operating it does."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from open61850.data import IECData, IntData, OctetStringData, StructureData
+from open61850.mms import ObjectName
+from open61850.server import MmsServer, ServerConnection
+from open61850.server.control import Command, ControlEngine
+from open61850.server.model import ACCESS_OBJECT_ACCESS_DENIED
+
+from heiiki_agent.mms import references as ref
+from heiiki_agent.mms.model import loaded
+from heiiki_agent.mms.orders import Order, SetPoint
+from heiiki_agent.mms.server.ledger import Ledger
+from heiiki_agent.resource_socket import ResourceAwayError
+
+_GOOD, _INVALID = 0, 0x0800
+"""Quality (IEC 61850-7-3): good; invalid, of 13 bits the second."""
+_PDU = 65_000
+_REMOTE = 3
+"""Originator category: remote control."""
+
+
+class Station:
+    """What every session of a server shares."""
+
+    def __init__(
+        self,
+        file: Path,
+        ledger: Ledger,
+        measure: Callable[[str], float],
+        now: Callable[[], datetime],
+    ) -> None:
+        """Serve the model of the SCL file.
+
+        Raises:
+            AgentError: the file cannot be used.
+        """
+        self.model = loaded(file)
+        self._ledger, self._measure, self._now = ledger, measure, now
+        self.problem = ""
+        self.mms = MmsServer(
+            self.model, vendor="Heiiki", model_name=self.model.ied_name, max_pdu_size=_PDU, reports=False
+        )
+        self.mms.write_hooks.append(_writable)
+        self.mms.controls = ControlEngine(self.mms)
+        self.mms.controls.set_handler(ref.SET_POINT, self._set)
+        self.mms.controls.set_handler(ref.SCHEDULE, self._schedule)
+        for word in ("set", "schedule"):
+            if order := ledger.newest(word):
+                self._show(order)
+
+    def refresh(self) -> None:
+        """Measure everything; what cannot be measured keeps its value, and is marked as invalid."""
+        self.problem = ""
+        with self.model.batch():
+            for what, (item, factor) in ref.MEASURED.items():
+                self._refresh(what, item, factor)
+
+    def _refresh(self, what: str, item: str, factor: float) -> None:
+        quality = _GOOD
+        try:
+            self.model.set(ref.name(f"{item}$mag$f"), self._measure(what) * factor)
+        except ResourceAwayError as error:
+            self.problem, quality = str(error), _INVALID
+        self.model.set(ref.name(f"{item}$q"), quality)
+        self.model.set(ref.name(f"{item}$t"), self._now())
+
+    def _set(self, command: Command) -> int | None:
+        return self._answered(lambda: ref.set_point(ref.order_id(command.origin), command.ctl_val))
+
+    def _schedule(self, command: Command) -> int | None:
+        values = [self.model.get(ref.name(item)) for item in ref.SCHEDULE_NAMES]
+        return self._answered(lambda: ref.schedule(ref.order_id(command.origin), values))
+
+    def _answered(self, make: Callable[[], Order]) -> int | None:
+        """Return the answer to the order that is made; None is done."""
+        try:
+            order = make()
+        except ValueError:
+            return ref.WRONG
+        cause = self._ledger.answer(order)
+        if cause is None:
+            self._show(order)
+        return cause
+
+    def _show(self, order: Order) -> None:
+        """Have the model say what was ordered last, and by which order."""
+        base, item, value = _status(order)
+        origin = StructureData([IntData(_REMOTE), OctetStringData(order.order_id.encode())])
+        with self.model.batch():
+            self.model.set(ref.name(f"{base}${item}"), value)
+            self.model.set(ref.name(f"{base}$origin"), origin)
+            self.model.set(ref.name(f"{base}$t"), self._now())
+
+
+def _status(order: Order) -> tuple[str, str, IECData | bool]:
+    """Return the data object and the attribute that say what was ordered last, and their value."""
+    if isinstance(order, SetPoint):
+        return "DWGC1$MX$WSpt", "mxVal", ref.analogue(order.power_w)
+    return "FSCH1$ST$EnaReq", "stVal", True
+
+
+def _writable(_connection: ServerConnection, name: ObjectName, _value: IECData) -> int | None:
+    """Refuse to write what is no schedule: what is operated was taken by the controls before."""
+    return None if name.item.startswith(ref.WRITABLE) else ACCESS_OBJECT_ACCESS_DENIED
