@@ -1,4 +1,4 @@
-"""Both programs of MMS on loopback, with certificates of a test and the lab's resource, each in its process."""
+"""Both programs of MMS on loopback, with certificates of a test and the lab's resource."""
 
 import json
 import os

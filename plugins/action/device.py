@@ -19,7 +19,7 @@ from ansible_collections.heiiki.network.plugins.plugin_utils.build import folder
 from ansible_collections.heiiki.network.plugins.plugin_utils.enrolment import Enrolment
 
 Answer = dict[str, Any]
-PASSED = ("steps", "wait_s", "programs", "features", "account", "links", "program", "config")
+PASSED = ("steps", "wait_s", "programs", "features", "accounts", "links", "program", "config")
 HANDED_ON = ("service_dir", "secret_state", "program", "config", "reinstate")
 REACH_S = 240
 """Within which a device must find a way to the Vault server; a new network takes its time."""
@@ -135,15 +135,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
     # -- the steps
 
     def _prepare(self) -> Iterator[Answer]:
-        """Make the account and the links that the build relies on."""
-        if self._given["account"]:
+        """Make the accounts and the links that the build relies on."""
+        for name in self._given["accounts"]:
             account = {
                 "system": True,
                 "create_home": False,
                 "home": "/nonexistent",
                 "shell": "/usr/sbin/nologin",
             }
-            yield self._call("ansible.builtin.user", {"name": self._given["account"], **account})
+            yield self._call("ansible.builtin.user", {"name": name, **account})
         for path, target in self._given["links"].items():
             folder = {"path": str(PurePosixPath(path).parent), "state": "directory", "mode": "0755"}
             yield self._call("ansible.builtin.file", folder)

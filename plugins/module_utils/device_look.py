@@ -71,11 +71,11 @@ def _reason(examine: Callable[[], str]) -> str:
 
 def _preparation(wanted: Mapping[str, Any], root: Path) -> Iterator[str]:
     """Yield what the files of the build rely on and the node does not have."""
-    if wanted["account"]:
+    for account in wanted["accounts"]:
         try:
-            pwd.getpwnam(wanted["account"])
+            pwd.getpwnam(account)
         except KeyError:
-            yield f"there is no account {wanted['account']}"
+            yield f"there is no account {account}"
     for path, target in wanted["links"].items():
         link = root / path.lstrip("/")
         if not link.is_symlink() or str(link.readlink()) != target:

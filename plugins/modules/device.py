@@ -64,10 +64,11 @@ options:
     elements: str
     choices: [vrf, mpls, gre, esp, nftables, shaping]
     default: []
-  account:
-    description: System account without home folder and shell that the build's files rely on.
-    type: str
-    default: ""
+  accounts:
+    description: System accounts without home folder and shell that the build's files rely on.
+    type: list
+    elements: str
+    default: []
   links:
     description: Symbolic links that the build's units rely on, path to target.
     type: dict
@@ -169,7 +170,7 @@ ARGUMENTS = {
     "wait_s": {"type": "float", "default": 180.0},
     "programs": {"type": "dict", "default": {}},
     "features": {"type": "list", "elements": "str", "choices": sorted(FEATURES), "default": []},
-    "account": {"type": "str", "default": ""},
+    "accounts": {"type": "list", "elements": "str", "default": []},
     "links": {"type": "dict", "default": {}},
     "steps": {"type": "list", "elements": "str", "choices": STEPS, "default": STEPS},
     # With the secrets in it. Being one text, it hides no word of the answer, as a list of files would.

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from heiiki import service as use_cases
+from heiiki.cli.control import control
 from heiiki.cli.event import event
 from heiiki.cli.group import RootGroup, examples
 from heiiki.cli.network import COMMANDS
@@ -167,7 +168,7 @@ def _brought(entry: EntryPoint) -> click.Command:
     return command
 
 
-for _command in (*COMMANDS, event):
+for _command in (*COMMANDS, control, event):
     cli.add_command(_command)
 for _entry in entry_points(group="heiiki.commands"):
     cli.add_command(_brought(_entry))

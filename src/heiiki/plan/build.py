@@ -16,6 +16,7 @@ from heiiki.plan import (
     identities,
     ip_vpn,
     keys,
+    mms,
     neighbours,
     openadr,
     paths,
@@ -52,12 +53,13 @@ def build(intent: Intent) -> Plan:
     devices = tuple(neighbours.bound(keys.keyed(_devices(context))))
     devices = time.clocked(_revoked(devices, revoked), context)
     devices = xmpp.served(openadr.spoken(devices, context), context)
+    sites = tuple(site.site_plan(context, item) for item in intent.sites)
+    devices = mms.controlled(devices, sites, context)
     links = _links(context)
     ways = tuple(paths.paths(context, links))
     known = {*(device.name for device in devices), *(link.name for link in links)}
     by_name = {device.name: device for device in devices}
     primary = {item.name: Network(item.primary) for item in intent.sites}
-    sites = tuple(site.site_plan(context, item) for item in intent.sites)
     return Plan(
         service=intent.service.service,
         title=intent.service.title,

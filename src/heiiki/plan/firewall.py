@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from heiiki.plan import addresses as addr
 from heiiki.plan.model import InputService, Limit
 from heiiki_agent.crl_mirror import PORT as CRL_MIRROR
+from heiiki_agent.mms.places import PORT as MMS
 from heiiki_agent.openadr.places import PORT as OPENADR
 from heiiki_agent.xmpp.places import PORT as XMPP
 
@@ -31,6 +32,7 @@ _LIMITS = {
     "ntp": Limit(10, 100),
     "openadr": Limit(5, 20, connections=4),
     "xmpp": Limit(5, 20, connections=4),
+    "mms": Limit(5, 20, connections=8),
 }
 """For each source, ten times and more of what a peer that works sends: BFD and VRRP 4 packets a second, a
 STAMP stream 50, a probe of the verification some hundred echoes at once, an enrolment 10 kB, a
@@ -131,6 +133,10 @@ class On:
     def xmpp(self, *sources: _Source) -> InputService:
         """Open the XMPP server to its clients, which keep a connection each (RFC 6120)."""
         return self._open("xmpp", "tcp", (XMPP,), sources)
+
+    def mms(self, *sources: _Source) -> InputService:
+        """Open the MMS server to its client (IEC 62351-4: MMS over TLS)."""
+        return self._open("mms", "tcp", (MMS,), sources)
 
     def stamp(self, *sources: _Source) -> InputService:
         """Open the STAMP port (RFC 8762)."""

@@ -3,9 +3,12 @@
 import base64
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
-from pathlib import Path
+from importlib import import_module
+from importlib.metadata import distribution
+from pathlib import Path, PurePosixPath
+from types import ModuleType
 
 import heiiki_agent
 from heiiki.render.model import RenderedFile
@@ -13,9 +16,23 @@ from heiiki.render.model import RenderedFile
 PATH = "/usr/local/lib/heiiki/heiiki-agent.pyz"
 _SHEBANG = b"#!/usr/bin/python3\n"
 _START = "import sys\n\nfrom {} import main\n\nsys.exit(main(sys.argv[1:]))\n"
-_SERVICE_PROGRAMS = ("openadr",)
-"""What only hosts of the service run, and what needs packages that other devices do not have."""
-_SHARED = ("__init__", "__main__", "config", "errors", "files", "status")
+_BROUGHT = frozenset({"__init__.py", "ber.py", "data.py", "mms", "quality.py", "scl.py", "server"})
+_SERVICE_PROGRAMS: Mapping[str, Mapping[str, frozenset[str]]] = {
+    "mms": {"open61850": _BROUGHT},
+    "openadr": {},
+}
+"""What only hosts of the service run, and what of which packages of pure Python each brings with it."""
+_SHARED = (
+    "__init__",
+    "__main__",
+    "config",
+    "database",
+    "errors",
+    "files",
+    "resource_socket",
+    "status",
+    "tls",
+)
 """Modules of the package that a service program uses."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that the format can express."""
@@ -34,25 +51,47 @@ def service_path(program: str) -> str:
 @cache
 def archive() -> bytes:
     """Return the application of every device."""
-    members = {path: text for path, text in _sources().items() if _top(path) not in _SERVICE_PROGRAMS}
-    return _archive(members, "heiiki_agent.__main__")
+    members = {path: text for path, text in _own().items() if _top(path) not in _SERVICE_PROGRAMS}
+    return _archive(_inside(heiiki_agent, members), "heiiki_agent.__main__")
 
 
 @cache
 def service_archive(program: str) -> bytes:
     """Return the application of a service program, with what it shares with the others."""
     wanted = {program, *(f"{name}.py" for name in _SHARED)}
-    members = {path: text for path, text in _sources().items() if _top(path) in wanted}
-    return _archive(members, f"heiiki_agent.{program}.__main__")
+    members = {path: text for path, text in _own().items() if _top(path) in wanted}
+    brought: dict[str, str] = {}
+    for name, parts in _SERVICE_PROGRAMS[program].items():
+        brought |= _brought(name, parts)
+    return _archive(_inside(heiiki_agent, members) | brought, f"heiiki_agent.{program}.__main__")
 
 
 @cache
-def _sources() -> Mapping[str, str]:
-    package = Path(heiiki_agent.__file__).parent
+def _own() -> Mapping[str, str]:
+    return _sources(heiiki_agent)
+
+
+def _sources(package: ModuleType) -> Mapping[str, str]:
+    folder = Path(package.__path__[0])
     return {
-        path.relative_to(package).as_posix(): path.read_text(encoding="utf-8")
-        for path in package.rglob("*.py")
+        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in folder.rglob("*.py")
     }
+
+
+def _inside(package: ModuleType, members: Mapping[str, str]) -> dict[str, str]:
+    return {f"{package.__name__}/{path}": text for path, text in members.items()}
+
+
+def _brought(name: str, parts: Collection[str]) -> dict[str, str]:
+    """Return parts of a package, and the licences that must go wherever it goes."""
+    package = import_module(name)
+    licences = {
+        f"{name}/{PurePosixPath(file).name}": file.read_text()
+        for file in distribution(name).files or ()
+        if "licenses" in file.parts
+    }
+    members = {path: text for path, text in _sources(package).items() if _top(path) in parts}
+    return _inside(package, members) | licences
 
 
 def _top(path: str) -> str:
@@ -64,8 +103,7 @@ def _archive(sources: Mapping[str, str], start: str) -> bytes:
 
     Members are stored uncompressed, because the output of zlib differs between its releases.
     """
-    members = {f"heiiki_agent/{path}": text for path, text in sources.items()}
-    members["__main__.py"] = _START.format(start)
+    members = {**sources, "__main__.py": _START.format(start)}
     out = io.BytesIO(_SHEBANG)
     out.seek(0, io.SEEK_END)
     with zipfile.ZipFile(out, "a", zipfile.ZIP_STORED) as application:

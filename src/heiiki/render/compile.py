@@ -15,7 +15,7 @@ from heiiki.plan.model import (
     StaticRoute,
 )
 from heiiki.plan.names import LAN_IF
-from heiiki.render import agent, credentials, ipsec, openadr, time, vault, wlan, xmpp
+from heiiki.render import agent, credentials, ipsec, mms, openadr, time, vault, wlan, xmpp
 from heiiki.render.documents import by_item
 from heiiki.render.model import DeviceBuild, Part, RenderedFile, Service
 from heiiki.render.templates import render
@@ -331,6 +331,7 @@ _PARTS: tuple[Callable[[Plan, Device], Part | None], ...] = (
     credentials.revocation,
     credentials.mirror,
     openadr.parts,
+    mms.parts,
     xmpp.parts,
 )
 """Parts of a device as their services start, the filter first; None where it has no such part."""

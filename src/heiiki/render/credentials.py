@@ -1,14 +1,16 @@
 """What a device with an identity is sent: how to keep its certificate and CRLs."""
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 from heiiki.plan.model import CrlSource, Device, Identity, Plan, VaultClient
-from heiiki.render import agent, openadr, wlan, xmpp
+from heiiki.render import agent, mms, openadr, wlan, xmpp
 from heiiki.render.documents import by_key
 from heiiki.render.model import Part, RenderedFile, Service
 from heiiki.render.templates import render
 from heiiki_agent.crl_mirror import PORT as CRL_MIRROR
+from heiiki_agent.mms import places as mms_places
 from heiiki_agent.openadr import places
 from heiiki_agent.xmpp import places as xmpp_places
 
@@ -66,7 +68,16 @@ def names(identity: Identity) -> dict[str, list[str]]:
 
 def settings(plan: Plan, device: Device, identity: Identity) -> dict[str, Any]:
     """Return the program's configuration, for a device with `identity`, as a document."""
-    document: dict[str, Any] = {"device": device.name, **names(identity), **_of_services(device)}
+    document: dict[str, Any] = {"device": device.name, **names(identity)}
+    if device.vault is not None:
+        document["users"] = [_VAULT_RELOAD]
+    if copies := list(_copies(device)):
+        document["copies"] = copies
+    reload = ["systemctl", "try-reload-or-restart"]
+    if users := [[*reload, f"{unit}.service"] for unit in _users(device)]:
+        document["users"] = users
+    if listeners := wlan.listeners(device):
+        document["listeners"] = listeners
     if device.ipsec:
         if supervised := supervised_by(plan, device):
             document["supervised"] = supervised
@@ -79,22 +90,29 @@ def settings(plan: Plan, device: Device, identity: Identity) -> dict[str, Any]:
     return document
 
 
-def _of_services(device: Device) -> dict[str, Any]:
-    """Return who else reads key, certificate and lists, and is told of new ones."""
-    found: dict[str, Any] = {}
-    if device.vault is not None:
-        found["users"] = [_VAULT_RELOAD]
-    if (end := openadr.end(device)) is not None:
-        found["copies"] = [{"folder": str(places.CREDENTIALS), "user": places.ACCOUNT}]
-        # It hangs up on everybody, so that no connection outlives what its peer's certificate is worth.
-        found["users"] = [["systemctl", "try-reload-or-restart", f"{places.unit(end)}.service"]]
+def _copies(device: Device) -> Iterator[dict[str, Any]]:
+    """Yield what programs that run as users of their own need of the device's credentials."""
+    if openadr.end(device) is not None:
+        yield {"folder": str(places.CREDENTIALS), "user": places.ACCOUNT}
+    if mms.end(device) is not None:
+        yield {"folder": str(mms_places.CREDENTIALS), "user": mms_places.ACCOUNT}
     if device.xmpp is not None:
-        found["copies"] = [xmpp.copies()]
+        yield xmpp.copies()
+    if wlan.listeners(device):
+        yield wlan.copies()
+
+
+def _users(device: Device) -> Iterator[str]:
+    """Yield the units that load what is new."""
+    if (end := openadr.end(device)) is not None:
+        # It hangs up on everybody, so that no connection outlives what its peer's certificate is worth.
+        yield places.unit(end)
+    if mms.end(device) == "server":
+        # The same; the client reads everything at each new session.
+        yield mms_places.unit("server")
+    if device.xmpp is not None:
         # Sessions of certificates that are good no more end, and those alone.
-        found["users"] = [["systemctl", "try-reload-or-restart", f"{xmpp_places.UNIT}.service"]]
-    if listeners := wlan.listeners(device):
-        found |= {"copies": [*found.get("copies", ()), wlan.copies()], "listeners": listeners}
-    return found
+        yield xmpp_places.UNIT
 
 
 def _revocation(plan: Plan, source: CrlSource) -> dict[str, Any]:

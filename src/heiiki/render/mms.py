@@ -1,10 +1,25 @@
 """What the ends of direct control are sent: their program, its configuration, their unit, the data model."""
 
 from functools import cache
+from typing import Any
 
+from heiiki.plan.model import Device, MmsClient, MmsServer, Plan
+from heiiki.render import agent
+from heiiki.render.documents import by_item
+from heiiki.render.model import Part, RenderedFile, Service
 from heiiki.render.templates import render
+from heiiki_agent.mms import places
 from heiiki_agent.mms.orders import MOST_ENTRIES
+from heiiki_agent.resource_socket import SOCKET
 
+PROGRAM = "mms"
+ACCESS, CONTROL = "R-SEC-ACCESS/mms", "R-EVENT/control"
+_CREDENTIALS = {
+    "certificate": str(places.CREDENTIALS / "certificate.pem"),
+    "key": str(places.CREDENTIALS / "key.pem"),
+    "trust": str(places.CREDENTIALS / "trust.pem"),
+    "crls": str(places.CREDENTIALS / "crl.pem"),
+}
 _MEASURED = (
     ("MMXU", 1, "TotW"),
     ("MMXU", 1, "TotVAr"),
@@ -14,7 +29,98 @@ _MEASURED = (
 """What every site's resource tells (TR-1072 tables 5.6 and 5.8), in the order of its data set."""
 
 
+def parts(_plan: Plan, device: Device) -> Part | None:
+    """Return the files and the service of the end that `device` is; None where it is neither."""
+    if device.mms_server is not None:
+        server = device.mms_server
+        return _part("server", _server(server), (server.battery,))
+    if device.mms_client is not None:
+        client = device.mms_client
+        return _part("client", _client(client), sorted({site.battery for site in client.sites}))
+    return None
+
+
+def end(device: Device) -> places.End | None:
+    """Return which end a device is."""
+    if device.mms_server is not None:
+        return "server"
+    return "client" if device.mms_client is not None else None
+
+
+def health(which: places.End) -> tuple[str, ...]:
+    """Return the argument vector that says whether an end's program lives, and what it says of itself."""
+    return ("python3", agent.service_path(PROGRAM), "health", which)
+
+
+def operate() -> tuple[str, ...]:
+    """Return the argument vector of a request to the client on its host, which goes to standard input."""
+    return ("python3", agent.service_path(PROGRAM), "operate")
+
+
+def book(orders: str) -> tuple[str, ...]:
+    """Return the argument vector that tells what a controller has kept of orders whose name begins so."""
+    return ("python3", agent.service_path(PROGRAM), "server-book", "--orders", orders)
+
+
 @cache
 def scl(*, battery: bool) -> str:
     """Return the SCL file (ICD, IEC 61850-6) of a controller with a heat store or a battery behind it."""
     return render("iec61850/der.icd.j2", battery=battery, measured=_MEASURED, entries=MOST_ENTRIES)
+
+
+def _path(*, battery: bool) -> str:
+    return str(places.MODELS / f"{'battery' if battery else 'heat_storage'}.icd")
+
+
+def _part(which: places.End, settings: dict[str, Any], batteries: tuple[bool, ...] | list[bool]) -> Part:
+    name, program = places.unit(which), agent.service_path(PROGRAM)
+    config = RenderedFile(
+        str(places.config_file(which)), by_item(settings), service=name, requirements=(ACCESS, CONTROL)
+    )
+    models = [
+        RenderedFile(_path(battery=one), scl(battery=one), service=name, requirements=(CONTROL,))
+        for one in batteries
+    ]
+    restart_on = (program, config.path, *(model.path for model in models))
+    return Part(
+        (_unit(name), agent.service_file(PROGRAM), config, *models),
+        Service(name, "restart", health(which), restart_on=restart_on),
+    )
+
+
+@cache
+def _unit(name: str) -> RenderedFile:
+    text = render(f"linux/{name}.service.j2")
+    return RenderedFile(f"/etc/systemd/system/{name}.service", text, service=name)
+
+
+def _server(server: MmsServer) -> dict[str, Any]:
+    return {
+        "address": str(server.address),
+        "port": server.port,
+        "client": server.client,
+        "model": _path(battery=server.battery),
+        "database": str(places.STATE / "server.sqlite"),
+        "credentials": _CREDENTIALS,
+        "resource": str(SOCKET),
+        "status": str(places.status_file("server")),
+    }
+
+
+def _client(client: MmsClient) -> dict[str, Any]:
+    return {
+        "database": str(places.STATE / "client.sqlite"),
+        "credentials": _CREDENTIALS,
+        "operator": str(places.operator_socket()),
+        "status": str(places.status_file("client")),
+        "sites": [
+            {
+                "name": site.name,
+                "certificate_name": site.certificate_name,
+                "address": str(site.address),
+                "port": site.port,
+                "model": _path(battery=site.battery),
+            }
+            for site in client.sites
+        ],
+    }

@@ -9,6 +9,7 @@ from heiiki.render.documents import by_key
 from heiiki.render.model import Part, RenderedFile, Service
 from heiiki.render.templates import render
 from heiiki_agent.openadr import places
+from heiiki_agent.resource_socket import SOCKET
 
 PROGRAM = "openadr"
 REQUIREMENT = "R-EVENT"
@@ -96,7 +97,7 @@ def _ven(ven: Ven) -> dict[str, Any]:
         "vtn_port": ven.vtn_port,
         "database": str(places.STATE / "ven.sqlite"),
         "credentials": _CREDENTIALS,
-        "resource": str(places.RESOURCE),
+        "resource": str(SOCKET),
         "status": str(places.status_file("ven")),
         "offers": _OFFERS,
     }

@@ -4,8 +4,10 @@ A use case calls the rooms in order and returns a value; it raises `HeiikiError`
 mend. How devices are reached comes from `heiiki.management`.
 """
 
+from heiiki.control import Schedule, SetPoint
 from heiiki.dispatch import Event, Order
 from heiiki.service.certificates import Renewed, foreseen_rotation, renew, rotate, step_of_rotation
+from heiiki.service.control import book_of_control, order_control, show_control
 from heiiki.service.event import awaited, cancel_event, list_events, send_event, show_event
 from heiiki.service.model import Service, opened
 from heiiki.service.network import Revoked, reinstate, revoke, what_would_be_revoked
@@ -20,21 +22,26 @@ __all__ = [
     "Renewed",
     "Restored",
     "Revoked",
+    "Schedule",
     "Service",
+    "SetPoint",
     "awaited",
     "bad_ones",
+    "book_of_control",
     "cancel_event",
     "check",
     "compile_service",
     "foreseen_rotation",
     "list_events",
     "opened",
+    "order_control",
     "reinstate",
     "renew",
     "restore",
     "revoke",
     "rotate",
     "send_event",
+    "show_control",
     "show_event",
     "snapshot",
     "step_of_rotation",

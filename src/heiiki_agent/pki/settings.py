@@ -123,7 +123,7 @@ class Settings:
         sources: where connections to Vault come from, tried one after the other; none: as routed.
         links: paths that are to be symbolic links to a file of the generation in use.
         ca_folder, crl_folder: where each CA certificate and CRL stands in a file of its own besides.
-        copies: for programs that may not read the store, or want it in other files.
+        copies: for each program that may not read the store, or wants it in other files.
         users: commands that make a program load what is new; each must exit 0.
         listeners: the same, of programs that are told of new lists too, where strongSwan takes these alone.
         supervised: gateways that must be heard, at the hub: device by IPsec connection.

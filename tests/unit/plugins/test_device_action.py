@@ -56,7 +56,7 @@ class Action(ActionModule):
         nothing = {"device": None, "build": "/build", "service_dir": "/s", "secret_state": None}
         base = {"certificate": False, "sessions": [], "wait_s": 5.0, "programs": {}, "features": []}
         base |= {"reinstate": False}
-        base |= {"account": "", "links": {}, "steps": STEPS, "program": "/p", "config": "/c"}
+        base |= {"accounts": [], "links": {}, "steps": STEPS, "program": "/p", "config": "/c"}
         self._arguments = nothing | base | given
         self._seen = iter(seen)
         self._task = type("Task", (), {"check_mode": check})()
@@ -178,7 +178,7 @@ def test_a_call_that_fails_is_the_answer() -> None:
 def test_the_account_and_links_come_before_the_files() -> None:
     links = {"/usr/local/lib/h/vault": "/bin/bao"}
     action = Action(
-        NOTHING | {"unprepared": True}, APPLIED | {"awaited": True}, account="heiiki-vault", links=links
+        NOTHING | {"unprepared": True}, APPLIED | {"awaited": True}, accounts=["heiiki-vault"], links=links
     )
     result = action.play()
     assert action.steps == ["device", "user", "file", "file", "device"]
@@ -189,12 +189,12 @@ def test_the_account_and_links_come_before_the_files() -> None:
 
 def test_what_stays_unprepared_is_a_failure() -> None:
     unprepared = {"changed": False, "due": {"apply": ["there is no account x"]}, "unprepared": True}
-    result = Action(unprepared, unprepared, account="x").play()
+    result = Action(unprepared, unprepared, accounts=["x"]).play()
     assert (result["failed"], result["msg"]) == (True, "d: it was prepared, but still there is no account x")
 
 
 def test_check_mode_compares_no_files_of_an_account_that_is_not_there_yet() -> None:
-    action = Action(NOTHING | {"unprepared": True}, check=True, account="heiiki-vault")
+    action = Action(NOTHING | {"unprepared": True}, check=True, accounts=["heiiki-vault"])
     assert (action.play()["changed"], action.steps) == (True, ["device", "user"])
 
 

@@ -86,7 +86,7 @@ class Node:
     def look(self, *, check: bool = False, **more: Any) -> dict[str, Any]:
         base: dict[str, Any] = {"files": self.files, "services": self.services, "secrets": self.secrets}
         base |= {"sessions": [], "certificate_wanted": {}}
-        base |= {"device": "d", "program": "/none.py", "config": "/none.json", "account": "", "links": {}}
+        base |= {"device": "d", "program": "/none.py", "config": "/none.json", "accounts": [], "links": {}}
         base |= {"programs": {}, "features": [], "steps": ["apply", "certificate", "ready"]}
         before = self.tree()
         seen = look(base | more, self.manager, check=check, root=self.root)
@@ -148,7 +148,7 @@ def test_a_run_that_was_cut_off_is_a_reason_to_apply(node: Node, monkeypatch: py
 
 
 def test_an_account_and_links_that_are_missing_are_reasons_to_apply(node: Node) -> None:
-    seen = node.look(account="no-such-user")
+    seen = node.look(accounts=["no-such-user"])
     assert (seen["apply"], seen["unprepared"]) == ("there is no account no-such-user", True)
     (node.root / "etc/program").symlink_to("/opt/one")
     assert node.look(links={"/etc/program": "/opt/one"}) == NOTHING

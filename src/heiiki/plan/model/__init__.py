@@ -17,6 +17,7 @@ from heiiki.plan.model.firewall import (
 from heiiki.plan.model.interfaces import Gre, Interface, InterfaceKind, Xfrm
 from heiiki.plan.model.ipsec import EspMode, IpsecConnection, TrafficSelector
 from heiiki.plan.model.lan import LanWatch, Neighbour, Vrrp
+from heiiki.plan.model.mms import ControlledSite, MmsClient, MmsServer
 from heiiki.plan.model.mobile import MobilePlan, Pgw, Sim
 from heiiki.plan.model.networks import ClosedNetwork, Network
 from heiiki.plan.model.openadr import ServedVen, Ven, Vtn
@@ -63,6 +64,7 @@ __all__ = [
     "BgpNeighbor",
     "Clock",
     "ClosedNetwork",
+    "ControlledSite",
     "CoreNeighbor",
     "CrlMirror",
     "CrlSource",
@@ -90,6 +92,8 @@ __all__ = [
     "LinkKind",
     "Management",
     "ManagementAccess",
+    "MmsClient",
+    "MmsServer",
     "MobilePlan",
     "Neighbour",
     "Network",

@@ -8,6 +8,7 @@ from heiiki.plan.model.firewall import Firewall
 from heiiki.plan.model.interfaces import Interface, InterfaceKind
 from heiiki.plan.model.ipsec import IpsecConnection
 from heiiki.plan.model.lan import LanWatch, Neighbour, Vrrp
+from heiiki.plan.model.mms import MmsClient, MmsServer
 from heiiki.plan.model.mobile import Pgw, Sim
 from heiiki.plan.model.networks import Network
 from heiiki.plan.model.openadr import Ven, Vtn
@@ -109,6 +110,8 @@ class Device:
     xmpp: XmppServer | None = None
     access_point: AccessPoint | None = None
     station: Station | None = None
+    mms_server: MmsServer | None = None
+    mms_client: MmsClient | None = None
     revoked: str = ""
     revoked_sim: str | None = None
 

@@ -1,15 +1,19 @@
 """Both programs on loopback: what is taken, what is refused and why, and what a death costs."""
 
 import json
+import select
 import signal
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from mms_loopback import DRAS, SITE, Client, World
+from open61850.data import IntData
+from open61850.mms import DataAccessError, MmsClient
 from openadr_loopback import Authority
 from waiting import awaited
 
@@ -217,9 +221,6 @@ def test_a_slow_peer_is_hung_up_on_while_others_are_served(world: World) -> None
 
 
 def test_who_may_control_may_not_change_how_it_is_controlled(world: World) -> None:
-    from open61850.data import IntData
-    from open61850.mms import DataAccessError, MmsClient
-
     # The library's own client, by a socket that carries TLS for it.
     relay = Relay(world)
     try:
@@ -233,16 +234,12 @@ class Relay:
     """Takes one connection in clear and carries it to the server by TLS: for a client that has no TLS."""
 
     def __init__(self, world: World) -> None:
-        import threading
-
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port = self._listening.getsockname()[1]
         self._world = world
         threading.Thread(target=self._carry, daemon=True).start()
 
     def _carry(self) -> None:
-        import select
-
         plain, _ = self._listening.accept()
         with plain, secure(self._world, self._world.credentials[DRAS]) as line:
             while True:
