@@ -141,9 +141,9 @@ class Desk:
             raise HeiikiError(f"no direct control of {', '.join(strange)}; use {', '.join(known)}")
         return list(dict.fromkeys(sites))
 
-    def _asked(self, do: str, sites: Sequence[str], wait_s: float, **more: Any) -> list[Any]:
+    def _asked(self, do: str, sites: Sequence[str], within_s: float, **more: Any) -> list[Any]:
         question = json.dumps({"do": do, "sites": list(sites), **more}).encode()
-        timeout = wait_s + _MARGIN_S
+        timeout = within_s + _MARGIN_S
         done = self._transport.run(self._host.name, mms.operate(), stdin=question, timeout=timeout)
         if done.rc != 0:
             why = done.stderr.decode(errors="replace").strip() or done.text.strip()

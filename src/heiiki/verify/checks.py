@@ -32,6 +32,8 @@ from heiiki.verify.ipsec import (
 )
 from heiiki.verify.isolation import carrier, control, group, lan, sample, sites, spoofing
 from heiiki.verify.isolation.packets import ProbeRun, send_probes
+from heiiki.verify.mms import access as mms_access
+from heiiki.verify.mms import orders
 from heiiki.verify.overlap import ALL, Effect, Needs
 from heiiki.verify.routing import sessions
 from heiiki.verify.vault import VaultQueries
@@ -55,6 +57,7 @@ CHECKS = (
     "access",
     "trust",
     "load",
+    "control",
     "faults",
 )
 
@@ -77,6 +80,7 @@ ABOUT = {
     "access": "R-ISO-CARRIER",
     "trust": "R-SEC-ACCESS",
     "load": load.REQUIREMENT,
+    "control": orders.REQUIREMENT,
 }
 """Requirement of the verdict that says that a check could not be completed."""
 
@@ -129,16 +133,23 @@ class Part:
         return TRUST if self.line == REFUSALS else self.reported_as
 
 
-def parts(equipment: TestEquipment, *, may_break: bool, may_fill: bool) -> tuple[Part, ...]:
+def parts(equipment: TestEquipment, *, may_break: bool, may_fill: bool, may_order: bool) -> tuple[Part, ...]:
     """Return every part but the faults, in the order in which those begin that may.
 
     Args:
         equipment: what may be done to the network.
         may_break: a tunnel may be taken away.
         may_fill: lines may be filled.
+        may_order: resources may be ordered to go on as they are.
     """
     trials = _trials(tried=equipment.refused_certificates)
-    return (*_PARTS, *trials, _cleartext(may_break=may_break), _load(may_fill=may_fill))
+    return (
+        *_PARTS,
+        *trials,
+        _cleartext(may_break=may_break),
+        _load(may_fill=may_fill),
+        _control(may_order=may_order),
+    )
 
 
 def _config(scene: Scene) -> Iterator[Verdict]:
@@ -280,13 +291,14 @@ _PARTS = (
 
 
 def _trials(*, tried: bool) -> tuple[Part, ...]:
-    """What XMPP, IPsec and wireless LANs must refuse.
+    """What XMPP, MMS, IPsec and wireless LANs must refuse.
 
     The list that bars one of the certificates is new for a while, and mirrors are judged by the newest.
     """
     if not tried:
         return (
             Part("log-ins", _no_log_ins, Needs(), REFUSALS, repeated=False),
+            Part("clients", _no_clients, Needs(), REFUSALS, repeated=False),
             Part("trials", _not_tried, Needs(), REFUSALS, repeated=False),
             Part("on-air", _not_on_air, Needs(), REFUSALS, repeated=False),
         )
@@ -295,6 +307,7 @@ def _trials(*, tried: bool) -> tuple[Part, ...]:
     trials = Needs(frozenset({_TRIALS}), spoiled_by, after)
     return (
         Part("log-ins", _log_ins, log_ins, REFUSALS, repeated=False),
+        Part("clients", _clients, log_ins, REFUSALS, repeated=False),
         Part("trials", _tried, trials, REFUSALS, repeated=False),
         Part("on-air", _on_air, trials, REFUSALS, repeated=False),
     )
@@ -314,6 +327,15 @@ def _on_air(scene: Scene) -> Iterator[Verdict]:
 
 def _not_on_air(scene: Scene) -> Iterator[Verdict]:
     return wlan_trials.not_tried(scene.plan, refusals.OUTSIDE_LAB)
+
+
+def _clients(scene: Scene, barred: str = "") -> Iterator[Verdict]:
+    authority = scene.queries.authority
+    return mms_access.verdicts(scene.plan, scene.fleet, scene.keep, authority, SystemRandom(), barred)
+
+
+def _no_clients(scene: Scene) -> Iterator[Verdict]:
+    return _clients(scene, refusals.OUTSIDE_LAB)
 
 
 def _tried(scene: Scene) -> Iterator[Verdict]:
@@ -353,3 +375,18 @@ def _not_filled(scene: Scene) -> Iterator[Verdict]:
 
 def _filled(scene: Scene) -> Iterator[Verdict]:
     return load.verdicts(scene.plan, scene.fleet, scene.keep)
+
+
+def _control(*, may_order: bool) -> Part:
+    """That an order of direct control is done once; what it leaves behind is a resource that was ordered."""
+    if not may_order:
+        return Part("control", _not_ordered, Needs(), repeated=False)
+    return Part("control", _ordered, _needs((_WORK,)), repeated=False)
+
+
+def _not_ordered(scene: Scene) -> Iterator[Verdict]:
+    return orders.not_tried(scene.plan)
+
+
+def _ordered(scene: Scene) -> Iterator[Verdict]:
+    return orders.verdicts(scene.plan, scene.fleet, scene.transport, scene.keep, SystemRandom())

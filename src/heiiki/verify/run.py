@@ -28,6 +28,7 @@ from heiiki.verify.faults.sample import SAMPLE
 from heiiki.verify.fingerprint import fingerprint
 from heiiki.verify.fleet import UnreadableError, fleet, reading
 from heiiki.verify.host.explained import Adds, nothing
+from heiiki.verify.mms import orders
 from heiiki.verify.overlap import side_by_side
 from heiiki.verify.routing.health import Health, UnhealthyError
 from heiiki.verify.vault import VaultQueries
@@ -90,7 +91,7 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
         queries: to the service's Vault server.
         adds: says what the way to a device adds to it, which no plan explains.
         faults: True for every fault of the plan, names or targets for some, False for none; lines are filled
-            where all, a sample, or ``load`` are asked for.
+            where all, a sample, or ``load`` are asked for, and resources ordered where ``control`` is.
         report: progress callback, called once for each step and each fault.
         checks: names out of `CHECKS`; None for all.
 
@@ -109,7 +110,8 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
         made_of = fingerprint(plan, builds, devices)
         if set(wanted) & {"sessions", "paths", "isolation", "xmpp", "trust"}:
             report(_settled(scene))
-        every = parts(equipment, may_break=may_break, may_fill=_lines_asked(faults))
+        may_fill, may_order = (_asked_for(name, faults) for name in (load.NAME, orders.NAME))
+        every = parts(equipment, may_break=may_break, may_fill=may_fill, may_order=may_order)
         chosen = [one for one in every if one.check in wanted]
         progress = Progress(chosen, report)
         side_by_side(chosen, partial(_examined, scene), progress.take)
@@ -180,9 +182,9 @@ def _collected(scene: Scene, part: Part) -> tuple[Verdict, ...]:
     return tuple(found)
 
 
-def _lines_asked(faults: bool | Collection[str]) -> bool:
-    """Tell whether lines are to be filled."""
-    return faults is True or (faults is not False and bool({load.NAME, SAMPLE} & set(faults)))
+def _asked_for(name: str, faults: bool | Collection[str]) -> bool:
+    """Tell whether something that disturbs is to be done: by its name, or with all faults or a sample."""
+    return faults is True or (faults is not False and bool({name, SAMPLE} & set(faults)))
 
 
 class Progress:
@@ -223,7 +225,7 @@ def _faults(
 ) -> tuple[tuple[Verdict, ...], tuple[FaultRow, ...]]:
     if not faults:
         return (unknown("R-GAP", EVERY_FAULT, NOT_ASKED),), ()
-    names = True if faults is True else tuple(name for name in faults if name != load.NAME)
+    names = True if faults is True else tuple(name for name in faults if name not in {load.NAME, orders.NAME})
     if not names:
         return (), ()
     chosen = campaign.selected(scene.plan, names)

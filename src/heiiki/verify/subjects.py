@@ -22,6 +22,8 @@ from heiiki.verify.events import served
 from heiiki.verify.host import state
 from heiiki.verify.ipsec import anchors, cleartext, mirrors, refusals, space, supervision
 from heiiki.verify.isolation import carrier, control, lan, sites, spoofing
+from heiiki.verify.mms import access as mms_access
+from heiiki.verify.mms import orders
 from heiiki.verify.network import gateways, host
 from heiiki.verify.routing.expected import expectations
 from heiiki.verify.wlan import trials as wlan_trials
@@ -109,6 +111,8 @@ def _of_trials(plan: Plan) -> Named:
     if xmpp := xmpp_access.subjects(plan):
         yield exchange.REQUIREMENT, exchange.SUBJECT
         yield from ((xmpp_access.REQUIREMENT, subject) for subject in xmpp)
+    yield from ((mms_access.REQUIREMENT, subject) for subject in mms_access.subjects(plan))
+    yield from ((orders.REQUIREMENT, subject) for subject in orders.subjects(plan))
     yield from ((WLAN, subject) for subject in wlan_trials.subjects(plan))
     for verdict in (*refusals.not_tried(plan, "expected"), *cleartext.not_tried(plan, "expected")):
         yield verdict.requirement, verdict.subject

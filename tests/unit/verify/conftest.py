@@ -68,6 +68,7 @@ class FakeTransport:
             "ask": "vici",
             "speak": "xmpp",
             "be": "wlan",
+            "try": "mms",
             "look": "host" if "look at what a host" in summary else "capture",
         }
         probe = names[summary.removeprefix('"""Probe: ').split()[0]]

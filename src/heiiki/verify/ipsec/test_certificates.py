@@ -65,10 +65,13 @@ class Credential:
     key: str = field(repr=False)
 
 
-def credentials(plan: Plan, device: str, authority: Authority | None) -> tuple[dict[str, Credential], str]:
+def credentials(
+    plan: Plan, device: str, authority: Authority | None, other: Identity | None = None
+) -> tuple[dict[str, Credential], str]:
     """Return what the attempts of `device` present, by the name of the attempt, and why some is missing.
 
-    Without an authority, or when it refuses, only what a made-up CA can sign is there.
+    Another's name is that of `other`, or of a device of the same class. Without an authority, or when it
+    refuses, only what a made-up CA can sign is there.
     """
     own = plan.device(device)
     if own.identity is None:
@@ -78,7 +81,7 @@ def credentials(plan: Plan, device: str, authority: Authority | None) -> tuple[d
         return made, NO_AUTHORITY
     try:
         revoked = signed(authority, own.identity, _LONG)
-        made["another's name"] = signed(authority, _other(plan, own), _LONG)
+        made["another's name"] = signed(authority, other or _other(plan, own), _LONG)
         made["expired certificate"] = _expired(authority, own.identity)
         # A device is revoked when its newest certificate is: this one never is, wherever a run is cut off.
         authority.revoke(revoked.certificate)

@@ -5,7 +5,6 @@ in as the device, asks DRAS until it answers, and sends others what must come ba
 answers once all have asked, so that everybody is there when the others are tried.
 """
 
-import os
 import ssl
 import time
 from collections import defaultdict
@@ -14,12 +13,9 @@ from contextlib import contextmanager
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from heiiki_agent.pki.settings import FOLDER
+from heiiki_agent import tls_attempt
 from heiiki_agent.xmpp.client import KINDS, TIMED_OUT, Client, Place, RefusedError, error_of, refusals
 
-_VERSIONS = {"TLS 1.2": ssl.TLSVersion.TLSv1_2, "TLS 1.3": ssl.TLSVersion.TLSv1_3}
-_TRUST = FOLDER / "roots.pem"
-_OWN = FOLDER / "current"
 _AGAIN_S = 0.3
 _LISTEN_S = 1.0
 _QUESTION = "<probe xmlns='urn:heiiki:probe'/>"
@@ -38,68 +34,23 @@ def _attempts(parameters: dict[str, Any], place: Place) -> dict[str, Any]:
 
 
 def _by_version(attempt: dict[str, Any], place: Place, resource: str) -> dict[str, Any]:
-    if attempt.get("obsolete"):
-        return {"TLS 1.1": _came_of(attempt, place, resource, _obsolete())}
     return {
-        name: _came_of(attempt, place, resource, _context(version)) for name, version in _VERSIONS.items()
+        version: _came_of(attempt, place, resource, context)
+        for version, context in tls_attempt.contexts(attempt)
     }
 
 
 def _came_of(attempt: dict[str, Any], place: Place, resource: str, context: ssl.SSLContext) -> dict[str, str]:
-    _identify(context, attempt)
     try:
         with Client(place, context) as client:
-            return {"jid": client.log_in(resource, attempt.get("authzid", ""))}
+            return {"taken": client.log_in(resource, attempt.get("authzid", ""))}
     except RefusedError as error:
         return {"stage": error.stage, "cause": error.cause}
 
 
-def _context(version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
-    found = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    found.minimum_version = ssl.TLSVersion.TLSv1_2
-    if version is not None:
-        found.minimum_version = found.maximum_version = version
-    found.load_verify_locations(_TRUST)
-    return found
-
-
-def _obsolete() -> ssl.SSLContext:
-    """What OpenSSL does not offer by itself any more."""
-    found = _context()
-    found.set_ciphers("ALL:@SECLEVEL=0")
-    found.minimum_version = found.maximum_version = ssl.TLSVersion.TLSv1_1
-    return found
-
-
-def _identify(context: ssl.SSLContext, attempt: dict[str, Any]) -> None:
-    """Show the certificate of an attempt, none, or the device's own."""
-    if "key" in attempt:
-        with _in_memory(attempt["certificate"]) as certificate, _in_memory(attempt["key"]) as key:
-            context.load_cert_chain(certificate, key)
-    elif not attempt.get("anonymous"):
-        with _in_memory(_own("certificate.pem") + _own("chain.pem")) as certificate:
-            context.load_cert_chain(certificate, _OWN / "key.pem")
-
-
-def _own(name: str) -> str:
-    return (_OWN / name).read_text(encoding="ascii")
-
-
-@contextmanager
-def _in_memory(text: str) -> Iterator[str]:
-    """Give a text a path: OpenSSL reads files only, and a key that is tried has no business on a disk."""
-    number = os.memfd_create("probe")
-    try:
-        os.write(number, text.encode())
-        yield f"/proc/self/fd/{number}"
-    finally:
-        os.close(number)
-
-
 @contextmanager
 def _logged_in(parameters: dict[str, Any], place: Place) -> Iterator[Client]:
-    context = _context()
-    _identify(context, {})
+    context = tls_attempt.identified(tls_attempt.context(), {})
     with Client(place, context) as client:
         client.log_in(parameters["resource"])
         yield client

@@ -18,7 +18,7 @@ ALERTS = {
     "expired certificate": ("sslv3 alert certificate expired", "sslv3 alert certificate expired"),
     "revoked certificate": ("sslv3 alert certificate revoked", "sslv3 alert certificate revoked"),
 }
-IN = {"TLS 1.2": {"jid": "umeda-bems@lab.internal/x"}, "TLS 1.3": {"jid": "umeda-bems@lab.internal/x"}}
+IN = {"TLS 1.2": {"taken": "umeda-bems@lab.internal/x"}, "TLS 1.3": {"taken": "umeda-bems@lab.internal/x"}}
 
 
 class Authority:
@@ -92,7 +92,7 @@ def test_what_was_refused_for_its_reason_passes(plan: Plan, fleet_of: Any, kept:
 @pytest.mark.parametrize("name", ALERTS)
 def test_who_was_let_in_by_either_version_fails(plan: Plan, fleet_of: Any, kept: Any, name: str) -> None:
     for version in came(name):
-        changed = {name: came(name) | {version: {"jid": "umeda-bems@lab.internal/x"}}}
+        changed = {name: came(name) | {version: {"taken": "umeda-bems@lab.internal/x"}}}
         found, _ = judged(plan, fleet_of, kept, changed)
         assert found[name].result is Result.FAIL
         assert found[name].reason == f"{version}: let in as umeda-bems@lab.internal/x"

@@ -1,0 +1,1 @@
+"""Direct control as it runs: whom controllers let in, and what becomes of an order."""

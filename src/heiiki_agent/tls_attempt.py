@@ -1,0 +1,71 @@
+"""What probes show a server of TLS: the device's own certificate, another, or none, by either version."""
+
+import os
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from heiiki_agent.pki.settings import FOLDER
+
+VERSIONS = {"TLS 1.2": ssl.TLSVersion.TLSv1_2, "TLS 1.3": ssl.TLSVersion.TLSv1_3}
+_TRUST = FOLDER / "roots.pem"
+_OWN = FOLDER / "current"
+
+
+def contexts(attempt: Mapping[str, Any]) -> Iterator[tuple[str, ssl.SSLContext]]:
+    """Yield what an attempt connects with, by the version that it has to be.
+
+    Args:
+        attempt: `anonymous` for no certificate, `obsolete` for a version that is too old, or `certificate`
+            and `key` in PEM; nothing of these for the device's own.
+    """
+    if attempt.get("obsolete"):
+        yield "TLS 1.1", identified(_obsolete(), attempt)
+        return
+    for name, version in VERSIONS.items():
+        yield name, identified(context(version), attempt)
+
+
+def context(version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
+    """Return a client's context without a certificate, for one version or all that are good."""
+    found = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    found.minimum_version = ssl.TLSVersion.TLSv1_2
+    if version is not None:
+        found.minimum_version = found.maximum_version = version
+    found.load_verify_locations(_TRUST)
+    return found
+
+
+def _obsolete() -> ssl.SSLContext:
+    """What OpenSSL does not offer by itself any more."""
+    found = context()
+    found.set_ciphers("ALL:@SECLEVEL=0")
+    found.minimum_version = found.maximum_version = ssl.TLSVersion.TLSv1_1
+    return found
+
+
+def identified(context: ssl.SSLContext, attempt: Mapping[str, Any]) -> ssl.SSLContext:
+    """Have a context show the certificate of an attempt, none, or the device's own."""
+    if "key" in attempt:
+        with _in_memory(attempt["certificate"]) as certificate, _in_memory(attempt["key"]) as key:
+            context.load_cert_chain(certificate, key)
+    elif not attempt.get("anonymous"):
+        with _in_memory(_own("certificate.pem") + _own("chain.pem")) as certificate:
+            context.load_cert_chain(certificate, _OWN / "key.pem")
+    return context
+
+
+def _own(name: str) -> str:
+    return (_OWN / name).read_text(encoding="ascii")
+
+
+@contextmanager
+def _in_memory(text: str) -> Iterator[str]:
+    """Give a text a path: OpenSSL reads files only, and a key that is tried has no business on a disk."""
+    number = os.memfd_create("probe")
+    try:
+        os.write(number, text.encode())
+        yield f"/proc/self/fd/{number}"
+    finally:
+        os.close(number)
