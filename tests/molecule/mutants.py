@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from random import SystemRandom
 from typing import Any
 
 import pytest
@@ -29,6 +30,8 @@ from heiiki.verify.ipsec import cleartext as trust_clear
 from heiiki.verify.ipsec import mirrors as trust_mirrors
 from heiiki.verify.ipsec import refusals as trust_refusals
 from heiiki.verify.ipsec.test_certificates import VaultAuthority
+from heiiki.verify.mms import access as mms_access
+from heiiki.verify.mms import orders as mms_orders
 from heiiki.verify.routing.health import Health
 from heiiki.verify.wlan import trials as wlan_trials
 from heiiki.verify.xmpp import access as xmpp_access
@@ -180,6 +183,16 @@ TRUST: dict[str, Callable[[Bench, Fleet], Iterator[Verdict]]] = {
     ),
     "wlan-refusals": lambda bench, devices: wlan_trials.verdicts(
         bench.plan, devices, bench.keep, VaultAuthority(bench.plan, bench.service.vault("trials on the air"))
+    ),
+    "mms-refusals": lambda bench, devices: mms_access.verdicts(
+        bench.plan,
+        devices,
+        bench.keep,
+        VaultAuthority(bench.plan, bench.service.vault("attempts")),
+        SystemRandom(),
+    ),
+    "mms-orders": lambda bench, devices: mms_orders.verdicts(
+        bench.plan, devices, bench.transport, bench.keep, SystemRandom()
     ),
     "clear": lambda bench, devices: trust_clear.verdicts(bench.plan, bench.transport, devices, bench.keep),
 }

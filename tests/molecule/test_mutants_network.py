@@ -24,7 +24,39 @@ def _in_module(text: str, other: str) -> Argv:
     return sh(f"cp {_MODULE} /run/module; sed -i 's/{text}/{other}/' {_MODULE}; systemctl restart prosody")
 
 
+_MMS = "/usr/local/lib/heiiki/heiiki-mms.pyz"
+_SERVES = "systemctl restart heiiki-mms-server; until ss -ltn | grep -q :3782; do sleep 0.2; done"
+_MMS_AS_IT_WAS = sh(f"cat /run/mms > {_MMS}; rm /run/mms; {_SERVES}")
+
+
+def _in_mms(text: str, other: str) -> Argv:
+    """Change the MMS server of a controller, in its archive: the text that is put there is as long."""
+    padded = other.ljust(len(text))
+    assert len(padded) == len(text)
+    found = f"grep -qF '{text}' {_MMS}"
+    return sh(f"cp {_MMS} /run/mms; {found} && sed -i 's/{text}/{padded}/' {_MMS} && {_SERVES}")
+
+
 MUTANTS = (
+    Mutant(
+        "a controller that lets in every device of the service by MMS",
+        "umeda-bems",
+        (_in_mms("if self._place.client not in names:", "if not names:"),),
+        (_MMS_AS_IT_WAS,),
+        frozenset(),
+        ("mms-refusals",),
+        live=frozenset({"R-SEC-ACCESS/mms"}),
+        representative=True,
+    ),
+    Mutant(
+        "a controller that confirms an order and does nothing",
+        "umeda-bems",
+        (_in_mms("refused = self._tell(order)", "refused = None"),),
+        (_MMS_AS_IT_WAS,),
+        frozenset(),
+        ("mms-orders",),
+        live=frozenset({"R-EVENT/control"}),
+    ),
     Mutant(
         "a timer",
         "hub-ce-a",

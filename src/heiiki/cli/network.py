@@ -52,7 +52,7 @@ def _place(artifacts: Path | None, service: Service) -> Path:
     "--faults",
     default="none",
     show_default=True,
-    help="all, none, sample, or names with commas; load fills lines.",
+    help="all, none, sample, or names with commas; load fills lines, control orders.",
 )
 @_artifacts
 @click.pass_context

@@ -25,8 +25,8 @@ from heiiki.verify.verdicts import live
 
 from .conftest import FakeTransport
 
-LAB = parts(Equipment(refused_certificates=True), may_break=True, may_fill=True)
-OUTSIDE = parts(Equipment(), may_break=False, may_fill=False)
+LAB = parts(Equipment(refused_certificates=True), may_break=True, may_fill=True, may_order=True)
+OUTSIDE = parts(Equipment(), may_break=False, may_fill=False, may_order=False)
 LIMIT_S, MANY = 60, 10
 
 
