@@ -46,9 +46,8 @@ LEFTOVERS = re.compile(
 
 ROLES = sorted(path.parent.parent for path in ROOT.glob("roles/*/tasks/main.yml"))
 NODE_PROGRAMS = sorted(ROOT.glob("src/heiiki_agent/**/*.py"))
-SERVICE_PROGRAMS = ROOT / "src/heiiki_agent/openadr"
-SERVICE_PACKAGES = {"aiohttp", "cryptography", "lxml"}
-"""What service programs may need: packages of Debian main (python3-aiohttp and so on)."""
+SERVICE_PROGRAMS = {"mms": {"open61850"}, "openadr": {"aiohttp", "cryptography", "lxml"}}
+"""What service programs may need: packages of Debian main (python3-aiohttp and so on), or one that they bring."""
 
 
 def tracked() -> list[Path]:
@@ -176,7 +175,8 @@ def test_programs_on_nodes_need_the_standard_library_and_named_packages_only(pro
             imported |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             imported.add(str(node.module).split(".")[0])
-    packages = SERVICE_PACKAGES if SERVICE_PROGRAMS in program.parents else {"cryptography"}
+    folder = program.relative_to(ROOT / "src/heiiki_agent").parts[0]
+    packages = SERVICE_PROGRAMS.get(folder, {"cryptography"})
     assert imported - sys.stdlib_module_names <= {"heiiki_agent"} | packages
 
 

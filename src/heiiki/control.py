@@ -108,7 +108,7 @@ class Desk:
         Args:
             order: what is wanted.
             sites: by whom.
-            valid_s: for how long it is given again where nobody answers.
+            valid_s: for how long it is given again while there is no answer.
             wait_s: how long the answers are waited for.
 
         Raises:

@@ -74,7 +74,7 @@ def show(ctx: click.Context, folder: Path, sites: tuple[str, ...]) -> None:
     type=click.FloatRange(1, _LONGEST_S),
     default=_VALID_S,
     show_default=True,
-    help="Seconds for which it is given again while nobody answers.",
+    help="Seconds for which it is given again while there is no answer.",
 )
 @click.option(
     "--wait",
@@ -133,7 +133,7 @@ def set_(
     type=click.FloatRange(1, _LONGEST_S),
     default=_VALID_S,
     show_default=True,
-    help="Seconds for which it is given again while nobody answers.",
+    help="Seconds for which it is given again while there is no answer.",
 )
 @click.option(
     "--wait",

@@ -141,12 +141,13 @@ def test_nothing_goes_on_while_a_tunnel_is_away() -> None:
         # Delays are measured: a clock that is not right yet may be asked meanwhile, and the Vault server.
         ("paths", {"vault", "time", "event", "wlan"}),
         # What filters drop is counted, and all devices must listen in time.
-        ("isolation", {"vault", "time", "event", "wlan", "access", "log-ins", "trials", "on-air"}),
-        ("wire", {"config", "vault", "time", "event", "wlan", "sessions", "associations", "access"}),
-        ("trials", {"time", "event", "sessions", "access", "isolation", "log-ins", "on-air"}),
-        ("log-ins", {"time", "event", "sessions", "access", "isolation", "trials", "on-air"}),
-        ("on-air", {"time", "event", "sessions", "access", "isolation", "log-ins", "trials"}),
-        ("host", {"config", "vault", "time", "event", "wlan", "sessions", "associations"}),
+        ("isolation", {"vault", "time", "event", "wlan", "access", *TRIALS}),
+        ("wire", {"config", "vault", "time", "event", "wlan", "sessions", "associations", "access", "control"}),
+        ("trials", {"time", "event", "sessions", "access", "isolation", "control", *TRIALS} - {"trials"}),
+        ("log-ins", {"time", "event", "sessions", "access", "isolation", "control", *TRIALS} - {"log-ins"}),
+        ("clients", {"time", "event", "sessions", "access", "isolation", "control", *TRIALS} - {"clients"}),
+        ("on-air", {"time", "event", "sessions", "access", "isolation", "control", *TRIALS} - {"on-air"}),
+        ("host", {"config", "vault", "time", "event", "wlan", "sessions", "associations", "control"}),
     ],
 )
 def test_what_may_go_on_beside_what_is_easily_spoiled(part: str, beside: set[str]) -> None:
@@ -154,8 +155,8 @@ def test_what_may_go_on_beside_what_is_easily_spoiled(part: str, beside: set[str
 
 
 def test_a_new_list_comes_when_mirrors_were_judged() -> None:
-    trials = [one for one in LAB if one.name in {"log-ins", "trials", "on-air"}]
-    assert [one.needs.after for one in trials] == [{"associations"}] * 3
+    trials = [one for one in LAB if one.name in {"log-ins", "clients", "trials", "on-air"}]
+    assert [one.needs.after for one in trials] == [{"associations"}] * 4
 
 
 @pytest.mark.parametrize("table", [LAB, OUTSIDE])

@@ -46,7 +46,7 @@ class Entry:
     """An order to one site, in the book.
 
     Attributes:
-        state: `pending`, `done`, `refused`, or `expired`: not answered in time, so nobody knows.
+        state: `pending`, `done`, `refused`, or `expired`: not answered in time.
         cause: additional cause of a refusal (IEC 61850-7-2 AddCause).
         reason: what went wrong the last time.
         ordered, answered: when, UTC.

@@ -13,8 +13,8 @@ from typing import Annotated
 
 from heiiki_agent import config, status
 from heiiki_agent.database import Database
-from heiiki_agent.mms.server.doors import Doors, Place
 from heiiki_agent.mms.server.ledger import SCHEMA, Ledger
+from heiiki_agent.mms.server.listener import Listener, Place
 from heiiki_agent.mms.server.resource import Resource
 from heiiki_agent.mms.server.station import Station
 from heiiki_agent.tls import Credentials
@@ -74,10 +74,15 @@ async def serve(settings: Settings) -> None:
     resource, database = Resource(settings.resource), Database(settings.database, SCHEMA)
     station = Station(settings.model, Ledger(database, resource.tell, _now), resource.measure, _now)
     place = Place(settings.address, settings.port, settings.client)
-    doors = Doors(place, settings.credentials, station)
-    works = stop.wait(), _reloads(reload, doors), _measures(doors, station), _tells(settings, doors, station)
+    listener = Listener(place, settings.credentials, station)
+    works = (
+        stop.wait(),
+        _reloads(reload, listener),
+        _measures(listener, station),
+        _tells(settings, listener, station),
+    )
     try:
-        await doors.open()
+        await listener.open()
         tasks = [asyncio.create_task(work) for work in works]
         done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in waiting:
@@ -86,27 +91,27 @@ async def serve(settings: Settings) -> None:
             # What fails here ends the program, whose unit starts it again: half a service is none.
             task.result()
     finally:
-        await doors.close()
+        await listener.close()
         database.close()
 
 
-async def _reloads(reload: asyncio.Event, doors: Doors) -> None:
+async def _reloads(reload: asyncio.Event, listener: Listener) -> None:
     while True:
         await reload.wait()
         reload.clear()
-        await doors.open()
+        await listener.open()
 
 
-async def _measures(doors: Doors, station: Station) -> None:
+async def _measures(listener: Listener, station: Station) -> None:
     while True:
-        if doors.sessions:
+        if listener.sessions:
             await asyncio.get_running_loop().run_in_executor(None, station.refresh)
         await asyncio.sleep(_MEASURE_S)
 
 
-async def _tells(settings: Settings, doors: Doors, station: Station) -> None:
+async def _tells(settings: Settings, listener: Listener, station: Station) -> None:
     while settings.status is not None:
-        facts = {"problem": doors.problem or station.problem or None, "sessions": doors.sessions}
+        facts = {"problem": listener.problem or station.problem or None, "sessions": listener.sessions}
         status.report(settings.status, 10 * _STATUS_S, facts)
         await asyncio.sleep(_STATUS_S)
     await asyncio.Event().wait()

@@ -35,7 +35,7 @@ class Place:
     client: str
 
 
-class Doors:
+class Listener:
     """The listening socket, and every session."""
 
     def __init__(self, place: Place, credentials: Credentials, station: Station) -> None:
