@@ -1,7 +1,7 @@
 """A TLS connection on plain asyncio streams, which says why it refuses.
 
-asyncio's own hangs up on a certificate that it does not take before the alert of it has gone, so that the other
-side never learns what is wrong.
+asyncio's own hangs up on a certificate that it does not take before the alert of it has gone, so that the
+other side never learns what is wrong.
 """
 
 import asyncio

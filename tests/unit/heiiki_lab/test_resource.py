@@ -2,6 +2,7 @@
 
 import json
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,35 @@ def test_an_event_lowers_the_power_until_it_is_withdrawn(tmp_path: Path) -> None
     assert resource.answer({"measure": "power"})["value"] < before
     resource.answer({"withdraw": EVENT, "key": "2"})
     assert resource.answer({"measure": "power"})["value"] == before
+
+
+def test_what_was_ordered_last_is_its_power_over_a_restart_too(tmp_path: Path) -> None:
+    book = tmp_path / "book.jsonl"
+    order = {"order_id": "o-1", "power_kw": -7.5}
+    for _ in range(2):
+        resource = Resource(book)
+        assert resource.answer({"set": order, "key": "o-1"}) == {"done": "o-1"}
+        assert resource.answer({"measure": "power"}) == {"value": -7.5}
+    assert keys(book) == ["o-1"]
+    assert resource.answer({"book": "o-", "from": 0})["book"][0]["event_id"] == "o-1"
+
+
+def test_a_schedule_is_its_power_step_by_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = Resource(tmp_path / "book.jsonl")
+    before = resource.answer({"measure": "power"})
+    order = {"order_id": "s", "start": "2026-12-01T08:00:00Z", "interval_s": 60, "powers_kw": [1.0, 2.0]}
+    resource.answer({"schedule": order, "key": "s"})
+    begins = datetime(2026, 12, 1, 8, tzinfo=UTC).timestamp()
+    for after, power in ((-1, before), (0, {"value": 1.0}), (60, {"value": 2.0}), (120, before)):
+        monkeypatch.setattr("heiiki_lab.resource.time.time", lambda after=after: begins + after)
+        assert resource.answer({"measure": "power"}) == power
+
+
+def test_what_it_can_never_do_is_refused_and_not_in_its_book(tmp_path: Path) -> None:
+    resource = Resource(tmp_path / "book.jsonl")
+    order = {"order_id": "o-1", "power_kw": 500.0}
+    assert resource.answer({"set": order, "key": "o-1"}) == {"refused": "500 kW is more than its 100 kW"}
+    assert resource.answer({"book": "", "from": 0}) == {"book": []}
 
 
 def test_a_ven_asks_it_by_its_socket(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from heiiki.intent import load
 from heiiki.plan import build
 from heiiki.render import agent, compile_plan
 from heiiki_agent.__main__ import PROGRAMS
+from heiiki_agent.mms.__main__ import PROGRAMS as MMS
 from heiiki_agent.openadr.__main__ import PROGRAMS as OPENADR
 
 EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
@@ -85,3 +86,22 @@ def test_each_end_of_openadr_starts_from_its_own_application(tmp_path: Path, par
 def test_service_programs_stay_with_the_hosts_of_the_service(application: Path) -> None:
     with zipfile.ZipFile(application) as archive:
         assert [name for name in archive.namelist() if "openadr" in name] == []
+
+
+@pytest.mark.parametrize("part", sorted(MMS))
+def test_each_end_of_direct_control_brings_its_package(tmp_path: Path, part: str) -> None:
+    application = tmp_path / "heiiki-mms.pyz"
+    application.write_bytes(agent.service_archive("mms"))
+    # -S: no package of this environment is found.
+    command = [sys.executable, "-I", "-S", str(application), part, "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split()[:3]) == (0, ["usage:", "mms", part])
+
+
+def test_a_package_that_is_brought_comes_with_its_licence_and_no_more_than_is_used(tmp_path: Path) -> None:
+    application = tmp_path / "heiiki-mms.pyz"
+    application.write_bytes(agent.service_archive("mms"))
+    with zipfile.ZipFile(application) as archive:
+        brought = [name for name in archive.namelist() if name.startswith("open61850/")]
+        assert b"Apache License" in archive.read("open61850/LICENSE")
+    assert not [name for name in brought if "goose" in name or "capture" in name]

@@ -64,6 +64,9 @@ class Listener:
             self.problem = str(error)
             log.error("%s", error)  # noqa: TRY400 - the text says it all
             return
+        # A session that is resumed would show no certificate again; libiec61850 takes no ticket by TLS 1.3.
+        self._tls.num_tickets = 0
+        self._tls.options |= ssl.OP_NO_TICKET
         await self._hang_up()
         if self._listening is None:
             place = self._place
