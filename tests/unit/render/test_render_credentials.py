@@ -93,18 +93,26 @@ def test_the_xmpp_server_has_its_credentials_as_a_user_of_its_own(builds: dict[s
     assert {Path(one) for one in read} == {copies.folder}
 
 
-@pytest.mark.parametrize(("device", "end"), [("dras", "vtn"), ("umeda-bems", "ven")])
-def test_an_end_of_openadr_has_its_credentials_as_a_user_of_its_own(
-    builds: dict[str, DeviceBuild], device: str, end: str
+@pytest.mark.parametrize(
+    ("device", "end", "told"),
+    [
+        ("dras", "openadr-vtn", True),
+        ("umeda-bems", "openadr-ven", True),
+        ("umeda-bems", "mms-server", True),
+        # It reads them at each session.
+        ("dras", "mms-client", False),
+    ],
+)
+def test_each_program_has_its_credentials_as_a_user_of_its_own(
+    builds: dict[str, DeviceBuild], device: str, end: str, *, told: bool
 ) -> None:
     found = config(builds[device])
-    assert found.users == (("systemctl", "try-reload-or-restart", f"heiiki-openadr-{end}.service"),)
-    (copies,) = found.copies
-    read = json.loads(builds[device].contents[f"/etc/heiiki/openadr_{end}.json"])
+    assert (("systemctl", "try-reload-or-restart", f"heiiki-{end}.service") in found.users) == told
+    read = json.loads(builds[device].contents[f"/etc/heiiki/{end.replace('-', '_')}.json"])
     (credentials,) = (one["credentials"] for one in read.get("vtns", [read]))
-    folders = {Path(one).parent for one in credentials.values()}
-    assert folders == {copies.folder}
-    unit = builds[device].contents[f"/etc/systemd/system/heiiki-openadr-{end}.service"]
+    (folder,) = {Path(one).parent for one in credentials.values()}
+    (copies,) = (one for one in found.copies if one.folder == folder)
+    unit = builds[device].contents[f"/etc/systemd/system/heiiki-{end}.service"]
     assert f"User={copies.user}\n" in unit
 
 

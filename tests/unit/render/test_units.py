@@ -58,6 +58,8 @@ NEEDED: dict[str, dict[str, str]] = {
         "RestrictAddressFamilies": "AF_UNIX AF_INET",
         "SystemCallFilter": "@clock",
     },
+    "heiiki-mms-client": {"RestrictAddressFamilies": "AF_UNIX AF_INET"},
+    "heiiki-mms-server": {"RestrictAddressFamilies": "AF_UNIX AF_INET"},
     "heiiki-lan-watch": {
         "CapabilityBoundingSet": "CAP_NET_RAW CAP_NET_ADMIN",
         "RestrictAddressFamilies": "AF_UNIX AF_PACKET AF_NETLINK",

@@ -26,6 +26,7 @@ from heiiki.verify.verdicts import live
 from .conftest import FakeTransport
 
 LAB = parts(Equipment(refused_certificates=True), may_break=True, may_fill=True, may_order=True)
+TRIALS = {"log-ins", "clients", "trials", "on-air"}
 OUTSIDE = parts(Equipment(), may_break=False, may_fill=False, may_order=False)
 LIMIT_S, MANY = 60, 10
 
@@ -155,7 +156,7 @@ def test_what_may_go_on_beside_what_is_easily_spoiled(part: str, beside: set[str
 
 
 def test_a_new_list_comes_when_mirrors_were_judged() -> None:
-    trials = [one for one in LAB if one.name in {"log-ins", "clients", "trials", "on-air"}]
+    trials = [one for one in LAB if one.name in TRIALS]
     assert [one.needs.after for one in trials] == [{"associations"}] * 4
 
 
