@@ -204,7 +204,7 @@ async def used(site: Site, model: IedModel, credentials: Credentials, use: Calla
             return await asyncio.to_thread(_use, bridge.library, model, use)
     except TimeoutError as error:
         raise AwayError(f"{site.name}: no answer within {2 * WHOLE_S:g} s") from error
-    except (OSError, MmsError, FrameError, ValueError) as error:
+    except (OSError, MmsError, AgentError, ValueError, LookupError) as error:
         raise AwayError(f"{site.name}: {cause(error)}") from error
 
 

@@ -89,6 +89,17 @@ def test_an_order_that_nobody_answers_in_time_expires(world: World) -> None:
     assert entry["reason"].startswith("umeda: [Errno 111] Connect call failed")
 
 
+def test_an_order_waits_for_a_certificate_as_before_the_device_is_enrolled(world: World) -> None:
+    key = world.credentials[DRAS].key
+    kept = key.read_bytes()
+    key.unlink()
+    entry = world.client.set("o-1", 1000.0, wait_s=1.0)
+    assert entry["state"] == "pending"
+    assert "cannot be used for TLS" in entry["reason"]
+    key.write_bytes(kept)
+    assert world.client.set("o-1", 1000.0, wait_s=30.0)["state"] == "done"
+
+
 def test_kills_of_either_end_lose_and_double_nothing(world: World) -> None:
     for number, end in enumerate((world.server, world.client) * 3):
         world.client.set(f"o-{number}", 1000.0 * number, wait_s=0.02)
