@@ -55,6 +55,7 @@ class Message:
     """A row of tables 5.5 to 5.8.
 
     Attributes:
+        what: the data, as the table calls it.
         octets: its size by the table.
         a_month: how many there are at most.
         up: it goes from the site to the DRAS.
@@ -62,6 +63,7 @@ class Message:
         packet: the table counts the headers of its packet (direct control); else those of HTTP alone.
     """
 
+    what: str
     octets: int
     a_month: int
     up: bool
@@ -85,28 +87,34 @@ _MINUTES, _SECONDS = 24 * 60, 24 * 3600
 """How many of them a day has."""
 
 
-def _direct(*rows: tuple[int, int, bool, int]) -> tuple[Message, ...]:
+def _direct(*rows: tuple[str, int, int, bool, int]) -> tuple[Message, ...]:
     return tuple(
-        Message(octets, MONTH_DAYS * a_day, up, within_s, packet=True) for octets, a_day, up, within_s in rows
+        Message(what, octets, MONTH_DAYS * a_day, up, within_s, packet=True)
+        for what, octets, a_day, up, within_s in rows
     )
 
 
+REQUEST, OPT, RESULT = "event request", "opt-in/out", "result report"
+MEASUREMENT, ALARM, CONTROL = "measurement", "event", "control, setting"
+RUNNING, SCHEDULE = "running schedule", "schedule"
 _INDIRECT = tuple(
-    Message(octets, MONTH_DAYS, up, _MINUTE, packet=False)
-    for octets, up in ((2000, _DOWN), (1500, _UP), (2000, _UP))
+    Message(what, octets, MONTH_DAYS, up, _MINUTE, packet=False)
+    for what, octets, up in ((REQUEST, 2000, _DOWN), (OPT, 1500, _UP), (RESULT, 2000, _UP))
 )
 MESSAGES = {
     ("heat_storage", "indirect"): _INDIRECT,
     ("battery", "indirect"): _INDIRECT,
     ("heat_storage", "direct"): _direct(
-        (160, _MINUTES, _UP, _MINUTE), (160, _MINUTES, _UP, _MINUTE), (120, _MINUTES, _DOWN, _MINUTE)
+        (MEASUREMENT, 160, _MINUTES, _UP, _MINUTE),
+        (ALARM, 160, _MINUTES, _UP, _MINUTE),
+        (CONTROL, 120, _MINUTES, _DOWN, _MINUTE),
     ),
     ("battery", "direct"): _direct(
-        (400, _SECONDS, _UP, _SECOND),
-        (600, 48, _UP, _MINUTE),
-        (120, _SECONDS, _UP, _SECOND),
-        (160, _SECONDS, _DOWN, _SECOND),
-        (600, 1, _DOWN, _MINUTE),
+        (MEASUREMENT, 400, _SECONDS, _UP, _SECOND),
+        (RUNNING, 600, 48, _UP, _MINUTE),
+        (ALARM, 120, _SECONDS, _UP, _SECOND),
+        (CONTROL, 160, _SECONDS, _DOWN, _SECOND),
+        (SCHEDULE, 600, 1, _DOWN, _MINUTE),
     ),
 }
 """Messages of one resource, both directions; indirect control as one event a day."""

@@ -28,6 +28,12 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement("R-AVAIL", "TR-1072 5.3.1", "Unavailability at most 2×10⁻⁵, DRAS to BEMS/ERC", (_D,)),
     Requirement("R-DELAY", "TR-1072 5.3.1", "Transfer delay at most 2 s", (_L,)),
     Requirement("R-DELAY/load", "TR-1072 5.3.1", "The same while a line is full", (_C, _L)),
+    Requirement(
+        "R-DELAY/messages",
+        "TR-1072 5.3.1, tables 5.5, 5.6, 5.8",
+        "Each kind of message arrives within the delay that its table allows",
+        (_L,),
+    ),
     Requirement("R-GAP", "TR-1072 5.3.1", "Interruption of information at most 2 s", (_D, _C, _L)),
     Requirement("R-DUAL", "TR-1072 5.3.1, 7.1", "Two independent closed networks", (_D, _C, _L)),
     Requirement(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random, SystemRandom
 
 from heiiki.design import wlan as wireless
@@ -11,7 +11,7 @@ from heiiki.render import wlan
 from heiiki.render.model import DeviceBuild
 from heiiki.requirements import Stage, Verdict
 from heiiki.transport.base import Transport
-from heiiki.verify import access, cluster, load, paths, sizes, time, vault
+from heiiki.verify import access, cluster, load, messages, paths, sizes, time, vault
 from heiiki.verify.config import running as configuration
 from heiiki.verify.config import server
 from heiiki.verify.equipment import TestEquipment
@@ -176,6 +176,10 @@ def _event(scene: Scene) -> Iterator[Verdict]:
     return served.verdicts(scene.plan, scene.fleet, scene.keep)
 
 
+def _messages(scene: Scene) -> Iterator[Verdict]:
+    return messages.verdicts(scene.plan, scene.fleet, scene.transport, scene.keep)
+
+
 def _sessions(scene: Scene) -> Iterator[Verdict]:
     return sessions.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep)
 
@@ -271,6 +275,8 @@ _PARTS = (
     # A clock and a VEN that just began are waited for, and seldom asked meanwhile.
     Part("time", _time, _needs(())),
     Part("event", _event, _needs(())),
+    # It waits for polls of VENs, which must be registered.
+    Part("messages", _messages, replace(_needs(()), after=frozenset({"event"})), "event", repeated=False),
     Part("sessions", _sessions, _needs((_WORK,))),
     Part("associations", _associations, _needs((_WORK,), (_TRIALS,)), TRUST),
     # Devices log in at the server and wait for each other, by connections and ports that the plan has.

@@ -15,7 +15,7 @@ from heiiki.plan.model import Function, Network, Plan
 from heiiki.render.model import DeviceBuild
 from heiiki.render.wlan import REQUIREMENT as WLAN
 from heiiki.requirements import Stage
-from heiiki.verify import access, cluster, load, time, vault
+from heiiki.verify import access, cluster, load, messages, time, vault
 from heiiki.verify.config import server
 from heiiki.verify.config.running import filter_subject, filtered, requirements_of
 from heiiki.verify.events import served
@@ -77,6 +77,7 @@ def _live(plan: Plan, builds: Sequence[DeviceBuild]) -> Named:
     yield "R-THEFT", vault.LOG_INS
     yield from (("R-THEFT", subject) for subject in cluster.expected(plan))
     yield from ((WLAN, subject) for subject in wlan.subjects(plan))
+    yield from ((messages.REQUIREMENT, subject) for subject in messages.subjects(plan))
     yield from _of_sites(plan)
     yield from _of_isolation(plan)
     yield from _of_trials(plan)

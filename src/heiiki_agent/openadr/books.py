@@ -43,6 +43,7 @@ class Received:
     ven_id: str
     created: str
     digest: str
+    received: str
 
 
 @dataclass(frozen=True, kw_only=True)

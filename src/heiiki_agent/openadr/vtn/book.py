@@ -18,7 +18,7 @@ WHERE substr(version.event_id, 1, length(?1)) = ?1 ORDER BY version.created
 """
 _TARGETS = "SELECT ven_id, event_id FROM event_target WHERE substr(event_id, 1, length(?1)) = ?1"
 _ANSWERS = "SELECT * FROM event_answer WHERE substr(event_id, 1, length(?1)) = ?1 ORDER BY received"
-_REPORTS = "SELECT ven_id, created, digest FROM report WHERE created >= ? ORDER BY number"
+_REPORTS = "SELECT ven_id, created, digest, received FROM report WHERE created >= ? ORDER BY number"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -55,7 +55,12 @@ def _book(database: Database, events: str, since: str) -> VtnBook:
             for row in database.rows(_ANSWERS, events)
         ),
         reports=tuple(
-            Received(ven_id=row["ven_id"], created=row["created"], digest=row["digest"])
+            Received(
+                ven_id=row["ven_id"],
+                created=row["created"],
+                digest=row["digest"],
+                received=row["received"],
+            )
             for row in database.rows(_REPORTS, since)
         ),
     )

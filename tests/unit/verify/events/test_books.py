@@ -24,6 +24,10 @@ def taken(number: int, ven: str = VEN, opt: str = "optIn") -> Taken:
     return Taken(ven_id=ven, event_id="e", modification=number, opt=opt, received=AT)
 
 
+def received(ven: str, digest: str) -> Received:
+    return Received(ven_id=ven, created=AT, digest=digest, received=AT)
+
+
 def answer(number: int, opt: str = "optIn", state: str = "done") -> Answer:
     return Answer(event_id="e", modification=number, opt=opt, queued=AT, state=state)
 
@@ -39,7 +43,7 @@ def done(kind: str, key: str = "") -> Done:
 VTN = VtnBook(
     versions=(version(0), version(1, cancelled=True)),
     answers=(taken(0), taken(1), taken(0, OTHER)),
-    reports=(Received(ven_id=VEN, created=AT, digest="ab"), Received(ven_id=OTHER, created=AT, digest="cd")),
+    reports=(received(VEN, "ab"), received(OTHER, "cd")),
 )
 HERE = VenBook(
     answers=(answer(0), answer(1)),

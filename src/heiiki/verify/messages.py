@@ -1,0 +1,174 @@
+"""R-DELAY/messages, live: how long each kind of message takes from end to end, against its table's own bound.
+
+Indirect control (table 5.5): an event of OpenADR that is a test, about which nothing is done, goes to every
+controller, is answered, and is cancelled. The times are those that both ends keep in their books, so they
+contain the wait for a poll, TLS and the commit at each end; they are by two clocks, which R-SEC-ACCESS/time
+holds together. Reports are those that came lately.
+
+Direct control (tables 5.6, 5.8): of what is sent, the orders of `heiiki.verify.mms.orders`.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from heiiki.design.volume import MESSAGES, OPT, REQUEST, RESULT, Message
+from heiiki.dispatch import Desk, Order, served, server
+from heiiki.errors import HeiikiError
+from heiiki.plan.model import Plan, SitePlan
+from heiiki.render import openadr
+from heiiki.requirements import Result, Verdict
+from heiiki.requirements.verdict import Evidence
+from heiiki.transport import Transport
+from heiiki.verify.fleet import Answer, Fleet, told
+from heiiki.verify.verdicts import Keep, live, unknown
+from heiiki_agent.openadr.books import VenBook, VtnBook
+
+REQUIREMENT = "R-DELAY/messages"
+NOT_SENT = "no program of this release sends it, or none was asked to"
+_LATELY = timedelta(minutes=5)
+"""Reports of that long ago speak for now: several of those that are sent each minute."""
+_AGAIN_S = 1.0
+_INDIRECT = "indirect"
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """How long a message took, seconds; one that has not arrived, how long it has been on its way."""
+
+    seconds: float
+    arrived: bool = True
+
+
+Delays = Mapping[str, Took | str]
+"""By kind of message; a text: why that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A kind of message of one resource at one site."""
+
+    site: SitePlan
+    resource: tuple[str, str]
+    message: Message
+
+    @property
+    def subject(self) -> str:
+        """Subject of its verdict."""
+        return f"{self.site.name} {self.resource[0]}: {self.message.what}"
+
+
+def _kinds(plan: Plan) -> Iterator[_Kind]:
+    for site in plan.sites:
+        for resource in site.resources:
+            yield from (_Kind(site, resource, one) for one in MESSAGES[resource])
+
+
+def subjects(plan: Plan) -> Iterator[str]:
+    """Yield the subjects of the verdicts: each kind of message of each resource."""
+    return (one.subject for one in _kinds(plan))
+
+
+def verdicts(plan: Plan, fleet: Fleet, transport: Transport, keep: Keep) -> Iterator[Verdict]:
+    """Send a test event to every controller, and yield a verdict for each kind of message."""
+    every = tuple(_kinds(plan))
+    found, evidence = _indirect(plan, fleet, transport, keep)
+    for one in every:
+        if one.resource[1] != _INDIRECT:
+            yield unknown(REQUIREMENT, one.subject, NOT_SENT)
+            continue
+        took = found.get(one.site.name, {}).get(one.message.what, "its controller has no VEN")
+        yield of_kind(one.subject, one.message, took, evidence.get(one.site.name, ()))
+
+
+def of_kind(subject: str, message: Message, took: Took | str, evidence: tuple[Evidence, ...] = ()) -> Verdict:
+    """Return the verdict on one kind of message; of one on its way, only that it is late can be known."""
+    if isinstance(took, str):
+        return unknown(REQUIREMENT, subject, took, evidence)
+    figure = (round(took.seconds, 3), float(message.within_s), "s")
+    if took.arrived:
+        result = Result.PASS if took.seconds <= message.within_s else Result.FAIL
+        reason = "from commit to commit, by the books of both ends"
+    else:
+        result = Result.FAIL if took.seconds > message.within_s else Result.UNKNOWN
+        reason = "it has not arrived"
+    return live(REQUIREMENT, subject, result, reason, evidence, figure=figure)
+
+
+def _indirect(
+    plan: Plan, fleet: Fleet, transport: Transport, keep: Keep
+) -> tuple[dict[str, Delays], dict[str, tuple[Evidence, ...]]]:
+    """Return the delays at each site with a VEN, and the books that they are from."""
+    sites = {
+        name: ven
+        for name, ven in served(plan).items()
+        if any(control == _INDIRECT for _, control in plan.site(name).resources)
+    }
+    if not sites:
+        return {}, {}
+    trial = f"verify-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-messages"
+    try:
+        _send(Desk(plan, transport), trial, tuple(sites))
+    except HeiikiError as error:
+        return {name: dict.fromkeys((REQUEST, OPT, RESULT), str(error)) for name in sites}, {}
+    host = server(plan).name
+    since = f"{datetime.now(UTC) - _LATELY:%Y-%m-%dT%H:%M:%S.%fZ}"
+    books = {ven: openadr.book("ven", trial, since) for ven in sites.values()}
+    books[host] = openadr.book("vtn", trial, since)
+    asked = {name: {"commands": {"book": list(command)}} for name, command in books.items()}
+    answers = fleet.ask("read", asked)
+    kept = {name: keep(f"messages/{name}.json", answer.raw) for name, answer in answers.items()}
+    vtn = told(VtnBook, answers[host], "book")
+    return (
+        {name: _of_site(ven, vtn, answers[ven]) for name, ven in sites.items()},
+        {name: (kept[host], kept[ven]) for name, ven in sites.items()},
+    )
+
+
+def _send(desk: Desk, trial: str, sites: tuple[str, ...]) -> None:
+    """Send the event, wait for its answers as long as one may take, and cancel it whatever happens."""
+    start = datetime.now(UTC) + timedelta(hours=1)
+    until = time.monotonic() + sum(one.within_s for one in MESSAGES["heat_storage", _INDIRECT][:2])
+    desk.send(Order(trial, sites, start.isoformat(), "PT1H", 0.0, "SIMPLE", "level", test=True))
+    try:
+        while desk.show(trial)[0].missing and time.monotonic() < until:
+            time.sleep(_AGAIN_S)
+    finally:
+        desk.cancel(trial)
+
+
+def _of_site(ven: str, vtn: VtnBook | str, answer: Answer) -> Delays:
+    own = told(VenBook, answer, "book")
+    for book in (vtn, own):
+        if isinstance(book, str):
+            return dict.fromkeys((REQUEST, OPT, RESULT), book)
+    assert isinstance(vtn, VtnBook)  # noqa: S101 - as was just looked at
+    assert isinstance(own, VenBook)  # noqa: S101
+    return delays(ven, vtn, own, datetime.now(UTC))
+
+
+def delays(ven: str, vtn: VtnBook, own: VenBook, now: datetime) -> Delays:
+    """Return how long the messages of one VEN took, by the books of both ends as they are at `now`."""
+    ordered = [one.created for one in vtn.versions if ven in one.vens and not one.modification]
+    queued = [one.queued for one in own.answers if not one.modification]
+    came = [one.received for one in vtn.answers if one.ven_id == ven and not one.modification]
+    reports = [_between(one.created, one.received) for one in vtn.reports if one.ven_id == ven]
+    none = f"no report has come to the VTN for {_LATELY.total_seconds() / 60:.0f} minutes"
+    return {
+        REQUEST: _took(ordered, queued, now),
+        OPT: _took(queued, came, now),
+        RESULT: Took(max(reports)) if reports else none,
+    }
+
+
+def _took(first: Sequence[str], last: Sequence[str], now: datetime) -> Took | str:
+    if not first:
+        return "there was nothing to send"
+    if not last:
+        return Took((now - datetime.fromisoformat(first[0])).total_seconds(), arrived=False)
+    return Took(_between(first[0], last[0]))
+
+
+def _between(first: str, last: str) -> float:
+    return (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
