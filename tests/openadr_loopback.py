@@ -34,9 +34,9 @@ VTN_NAME = "dras.example"
 class Authority:
     """A CA that issues certificates and a CRL into a folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = "test CA") -> None:
         self.folder, self._key = folder, ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test CA")])
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self._certificate = self._signed(self._name, self._key, ca=True, names=())
         (folder / "ca.pem").write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
         self.revoke()
@@ -127,7 +127,9 @@ class Program:
 class Vtn(Program):
     """The program `vtn`, and its operator."""
 
-    def __init__(self, folder: Path, authority: Authority, vens: tuple[str, ...]) -> None:
+    def __init__(
+        self, folder: Path, authority: Authority, vens: tuple[str, ...], rest: dict[str, Any] | None = None
+    ) -> None:
         super().__init__("vtn", folder / "vtn.json")
         self.port, self.socket = free_port(), folder / "vtn.sock"
         vtn = {
@@ -140,7 +142,9 @@ class Vtn(Program):
             "poll_every_s": 1,
             "report_every_s": 1,
             "granularity_s": 1,
+            **({"rest": rest} if rest else {}),
         }
+        self.rest_port: int = rest["port"] if rest else 0
         self.config.write_text(json.dumps({"control": str(self.socket), "vtns": [vtn]}))
 
     def start(self) -> None:

@@ -32,6 +32,7 @@ def server_context(credentials: Credentials) -> ssl.SSLContext:
     """
     context = _context(ssl.PROTOCOL_TLS_SERVER, credentials)
     context.verify_mode = ssl.CERT_REQUIRED
+    context.sslobject_class = _Telling
     return context
 
 
@@ -42,6 +43,29 @@ def client_context(credentials: Credentials) -> ssl.SSLContext:
         AgentError: a file cannot be used.
     """
     return _context(ssl.PROTOCOL_TLS_CLIENT, credentials)
+
+
+class _Telling(ssl.SSLObject):
+    """A connection whose peer is told by an alert why it is refused (RFC 8446 6.2).
+
+    asyncio closes a connection whose handshake failed with the alert unsent. Here it waits for the peer as if
+    the handshake went on, which sends what there is; it ends as any handshake of which nothing comes.
+    """
+
+    _refused = False
+
+    def do_handshake(self) -> None:
+        """Go on with the handshake; after its failure wait for the peer to hang up."""
+        if not self._refused:
+            try:
+                super().do_handshake()
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                raise
+            except ssl.SSLError:
+                self._refused = True
+            else:
+                return
+        raise ssl.SSLWantReadError
 
 
 def _context(protocol: int, credentials: Credentials) -> ssl.SSLContext:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from heiiki_agent import config
 from heiiki_agent.errors import AgentError
-from heiiki_agent.openadr.events import Event
+from heiiki_agent.openadr.events import Event, EventStatus
 from heiiki_agent.openadr.kept import packed, stored, unpacked
 from heiiki_agent.openadr.vtn.context import Context
 from heiiki_agent.openadr.vtn.orders import EventOrder, event, status
@@ -42,7 +42,7 @@ class EventState:
 
     event_id: str
     modification: int
-    status: str
+    status: EventStatus
     vens: tuple[VenState, ...]
 
 
@@ -60,20 +60,26 @@ class Operator:
         Raises:
             OrderError: the name is taken by another event, or a VEN or value is not known.
         """
-        self._check(order)
         with self._database.transaction():
-            if known := self._database.row(
-                "SELECT body FROM event_version WHERE event_id = ? AND modification = 0", order.event_id
-            ):
-                if not _same(unpacked(known["body"]), order) or self._vens(order.event_id) != set(order.vens):
-                    raise OrderError(
-                        f"event {order.event_id} is there already; modify it, or give another name"
-                    )
-                return
-            self._database.execute("INSERT INTO event VALUES (?, 0, NULL, 0)", order.event_id)
-            self._version(order.event_id, _made(order, 0, self._context.now()))
-            for ven_id in sorted(set(order.vens)):
-                self._database.execute("INSERT INTO event_target VALUES (?, ?)", ven_id, order.event_id)
+            self.place(order)
+
+    def place(self, order: EventOrder) -> None:
+        """Send an event within the transaction of who calls, where more is kept with it; else as `order`.
+
+        Raises:
+            OrderError: the name is taken by another event, or a VEN or value is not known.
+        """
+        self._check(order)
+        if known := self._database.row(
+            "SELECT body FROM event_version WHERE event_id = ? AND modification = 0", order.event_id
+        ):
+            if not _same(unpacked(known["body"]), order) or self._vens(order.event_id) != set(order.vens):
+                raise OrderError(f"event {order.event_id} is there already; modify it, or give another name")
+            return
+        self._database.execute("INSERT INTO event VALUES (?, 0, NULL, 0)", order.event_id)
+        self._version(order.event_id, _made(order, 0, self._context.now()))
+        for ven_id in sorted(set(order.vens)):
+            self._database.execute("INSERT INTO event_target VALUES (?, ?)", ven_id, order.event_id)
 
     def modify(self, order: EventOrder) -> int:
         """Send another version of an event to the same VENs; return its modificationNumber.
@@ -154,9 +160,10 @@ class Operator:
         now = self._context.now()
         answers, reports = stored(now - min(older_than, ANSWERS_KEPT)), stored(now - older_than)
         with self._database.transaction():
-            return self._database.execute(
-                "DELETE FROM answer WHERE received < ?", answers
-            ) + self._database.execute("DELETE FROM report WHERE received < ?", reports)
+            return sum(
+                self._database.execute(f"DELETE FROM {table} WHERE received < ?", before)  # noqa: S608
+                for table, before in (("answer", answers), ("rest_answer", answers), ("report", reports))
+            )
 
     def _check(self, order: EventOrder) -> None:
         unknown = sorted(set(order.vens) - set(self._context.identity.vens.values()))

@@ -80,6 +80,22 @@ CREATE TABLE IF NOT EXISTS answer (
     received TEXT NOT NULL,
     PRIMARY KEY (ven_id, kind, request_id)
 ) STRICT;
+
+CREATE TABLE IF NOT EXISTS rest_event (
+    number INTEGER PRIMARY KEY,
+    esp TEXT NOT NULL,
+    event_id TEXT NOT NULL UNIQUE REFERENCES event
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS rest_answer (
+    esp TEXT NOT NULL,
+    key TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    body BLOB NOT NULL,
+    received TEXT NOT NULL,
+    PRIMARY KEY (esp, key)
+) STRICT;
+CREATE INDEX IF NOT EXISTS rest_event_esp ON rest_event (esp);
 CREATE INDEX IF NOT EXISTS answer_received ON answer (received);
 CREATE INDEX IF NOT EXISTS report_received ON report (received);
 """

@@ -3,9 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Container, Mapping
 from http import HTTPStatus
-from typing import Any
 
 from aiohttp import web
 
@@ -14,11 +12,13 @@ from heiiki_agent.errors import AgentError
 from heiiki_agent.openadr.codec import LIMIT
 from heiiki_agent.openadr.errors import TooLarge
 from heiiki_agent.openadr.places import CONTENT_TYPE, PATH
+from heiiki_agent.openadr.rest.door import Door
 from heiiki_agent.openadr.statuses import VtnState
 from heiiki_agent.openadr.vtn.context import Context
 from heiiki_agent.openadr.vtn.desk import Desk
 from heiiki_agent.openadr.vtn.engine import Request, Vtn, unreadable
 from heiiki_agent.openadr.vtn.operator import Operator
+from heiiki_agent.openadr.vtn.peers import peer_of
 from heiiki_agent.openadr.vtn.schema import SCHEMA
 from heiiki_agent.openadr.vtn.settings import VtnSettings
 from heiiki_agent.tls import server_context
@@ -31,7 +31,7 @@ _KEEP_ALIVE_S = 120.0
 
 
 class Server:
-    """One VTN and its socket."""
+    """One VTN and its sockets."""
 
     def __init__(self, settings: VtnSettings) -> None:
         """Open the state of a VTN.
@@ -43,6 +43,7 @@ class Server:
         self.context = Context(Database(settings.database, SCHEMA), settings.identity)
         self.operator = Operator(self.context)
         self.desk = Desk(Vtn(self.context))
+        self._door = Door(settings.rest, self.context, self.desk) if settings.rest else None
         self.problem = "it does not listen yet"
         self._heard: dict[str, float] = {}
         self._runner: web.AppRunner | None = None
@@ -70,6 +71,8 @@ class Server:
             self._runner, self.settings.address, self.settings.port, ssl_context=tls, backlog=1024
         )
         await site.start()
+        if self._door is not None:
+            await self._door.open(self.settings.address, tls)
         self.problem = ""
 
     def state(self) -> VtnState:
@@ -89,6 +92,8 @@ class Server:
         # All connections: what a peer's certificate was worth when it connected is not what it is worth now.
         if self._runner is not None:
             await self._runner.cleanup()
+        if self._door is not None:
+            await self._door.close()
 
     async def _post(self, request: web.Request) -> web.Response:
         certificate = request.get_extra_info("peercert") or {}
@@ -107,10 +112,3 @@ class Server:
         else:
             reply = await self.desk.answer(Request(peer, request.match_info["service"], body))
         return web.Response(status=reply.status, body=reply.body, content_type=CONTENT_TYPE)
-
-
-def peer_of(certificate: Mapping[str, Any], known: Container[str]) -> str:
-    """Return the one name of a certificate that is known; else all its names, which are no VEN's name."""
-    names = [str(value) for kind, value in certificate.get("subjectAltName", ()) if kind in {"DNS", "URI"}]
-    served = [name for name in names if name in known]
-    return served[0] if len(served) == 1 else f"a certificate for {', '.join(names) or 'no name'}"

@@ -6,6 +6,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated
 
+from heiiki_agent.openadr.rest.settings import RestSettings
 from heiiki_agent.openadr.vtn.context import Identity
 from heiiki_agent.tls import Credentials
 
@@ -32,6 +33,7 @@ class VtnSettings:
     Attributes:
         vtn_id: its name in messages, without lower-case letters, which some VENs refuse.
         keep_days: for how long reports are kept; 1,000 VENs that report each minute write about 3 GB a day.
+        rest: its REST door; None: it has none.
     """
 
     vtn_id: Annotated[str, r"[A-Z0-9][A-Z0-9_.-]{0,63}"]
@@ -44,13 +46,17 @@ class VtnSettings:
     report_every_s: Seconds = 60
     granularity_s: Seconds = 60
     keep_days: Annotated[int, range(1, 3651)] = 30
+    rest: RestSettings | None = None
 
     def __post_init__(self) -> None:
-        """Refuse two VENs of one name."""
+        """Refuse two VENs of one name, and a site of the REST door whose VEN is not served."""
         for names in ([one.ven_id for one in self.vens], [one.certificate_name for one in self.vens]):
             doubled = sorted({name for name in names if names.count(name) > 1})
             if doubled:
                 raise ValueError(f"{', '.join(doubled)} is there twice")
+        at_sites = self.rest.sites.values() if self.rest else ()
+        if unknown := sorted(set(at_sites) - {one.ven_id for one in self.vens}):
+            raise ValueError(f"rest.sites: {', '.join(unknown)}: no such VEN")
 
     @property
     def identity(self) -> Identity:
