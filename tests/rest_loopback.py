@@ -1,4 +1,4 @@
-"""A VTN with a REST door on loopback, and the systems of ESPs that use it."""
+"""A VTN with a REST API on loopback, and the systems of ESPs that use it."""
 
 import datetime as dt
 import http.client
@@ -17,7 +17,7 @@ SITES = {"umeda": "umeda", "tenma": "tenma"}
 
 
 def rest(**changes: Any) -> dict[str, Any]:
-    """A door for two ESPs: `kansai` for both sites, `denki` for one."""
+    """An API for two ESPs: `kansai` for both sites, `denki` for one."""
     esps = [
         {"name": "kansai", "certificate_name": "esp-kansai.example", "sites": ["tenma", "umeda"]},
         {"name": "denki", "certificate_name": "esp-denki.example", "sites": ["umeda"]},

@@ -32,6 +32,7 @@ from heiiki.verify.ipsec import refusals as trust_refusals
 from heiiki.verify.ipsec.test_certificates import VaultAuthority
 from heiiki.verify.mms import access as mms_access
 from heiiki.verify.mms import orders as mms_orders
+from heiiki.verify.rest import access as rest_access
 from heiiki.verify.routing.health import Health
 from heiiki.verify.wlan import trials as wlan_trials
 from heiiki.verify.xmpp import access as xmpp_access
@@ -193,6 +194,12 @@ TRUST: dict[str, Callable[[Bench, Fleet], Iterator[Verdict]]] = {
     ),
     "mms-orders": lambda bench, devices: mms_orders.verdicts(
         bench.plan, devices, bench.transport, bench.keep, SystemRandom()
+    ),
+    "rest-refusals": lambda bench, devices: rest_access.verdicts(
+        bench.plan,
+        devices,
+        bench.keep,
+        VaultAuthority(bench.plan, bench.service.vault("making the certificates of attempts")),
     ),
     "clear": lambda bench, devices: trust_clear.verdicts(bench.plan, bench.transport, devices, bench.keep),
 }

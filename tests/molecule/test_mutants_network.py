@@ -37,6 +37,19 @@ def _in_mms(text: str, other: str) -> Argv:
     return sh(f"cp {_MMS} /run/mms; {found} && sed -i 's/{text}/{padded}/' {_MMS} && {_SERVES}")
 
 
+_ONE_SITE, _TWO_SITES = '"sites": ["umeda"]', '"sites": ["umeda", "namba"]'
+_CONNECTS = 'import socket; socket.create_connection(("10.15.0.4", 8444), 5)'
+
+
+def _in_api(text: str, other: str) -> Argv:
+    """Change what an ESP may address, and wait until the API is open again."""
+    pattern = text.replace("[", "\\[").replace("]", "\\]")
+    return sh(
+        f"sed -i 's/{pattern}/{other}/' /etc/heiiki/openadr_vtn.json; systemctl restart heiiki-openadr-vtn; "
+        f"for i in $(seq 100); do python3 -c '{_CONNECTS}' 2>/dev/null && exit 0; sleep 0.2; done; exit 1"
+    )
+
+
 MUTANTS = (
     Mutant(
         "a controller that lets in every device of the service by MMS",
@@ -110,6 +123,15 @@ MUTANTS = (
         frozenset(),
         ("xmpp-refusals",),
         live=frozenset({"R-SEC-ACCESS/xmpp"}),
+    ),
+    Mutant(
+        "a REST API that gives an ESP another one's site",
+        "dras",
+        (_in_api(_ONE_SITE, _TWO_SITES),),
+        (_in_api(_TWO_SITES, _ONE_SITE),),
+        frozenset({("R-SEC-ACCESS/rest", "config", "dras"), ("R-EVENT", "config", "dras")}),
+        ("config", "rest-refusals"),
+        live=frozenset({"R-SEC-ACCESS/rest"}),
     ),
     Mutant(
         "a VRF's import",

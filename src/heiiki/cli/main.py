@@ -20,6 +20,7 @@ from heiiki.cli.network import COMMANDS
 from heiiki.cli.new_service import generate, template
 from heiiki.cli.reference import may_be_replaced, reference_files
 from heiiki.cli.service import Folder, opened
+from heiiki.cli.sign import sign
 from heiiki.cli.table import verdict_table
 from heiiki.cli.terminal import say
 from heiiki.report import exit_code
@@ -168,7 +169,7 @@ def _brought(entry: EntryPoint) -> click.Command:
     return command
 
 
-for _command in (*COMMANDS, control, event):
+for _command in (*COMMANDS, control, event, sign):
     cli.add_command(_command)
 for _entry in entry_points(group="heiiki.commands"):
     cli.add_command(_brought(_entry))

@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv4Network
 from heiiki.design.revoked import unused
 from heiiki.design.sent import Sent
 from heiiki.plan import keys, names
-from heiiki.plan.model import Device, Network, Plan
+from heiiki.plan.model import Device, Network, Plan, Role
 from heiiki.render.time import CONFIG, KEYS
 from heiiki.requirements import Result, Stage, Verdict
 
@@ -28,7 +28,9 @@ def subjects(plan: Plan) -> Iterator[tuple[str, Network | None]]:
     """Yield each clock with each network over which it must have its sources; None for those at the hub."""
     sites = {site.name for site in plan.sites}
     for device in plan.devices:
-        if device.identity is not None and (device.site is None or device.site in sites):
+        # The clock of an ESP's system is the ESP's own.
+        ours = device.identity is not None and device.role is not Role.ESP
+        if ours and (device.site is None or device.site in sites):
             for network in _networks(device):
                 yield device.name, network
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations
 
 from heiiki.errors import Problem
-from heiiki.intent import lan, rates, risks, time, vault
+from heiiki.intent import esps, lan, rates, risks, time, vault
 from heiiki.intent import pools as address_pools
 from heiiki.intent.model import Mark, Retired, Revoked, Service, Site
 from heiiki.intent.networks import IpVpn, Networks
@@ -13,7 +13,7 @@ from heiiki.intent.yaml_source import YamlSource
 _Written = tuple[YamlSource, Site]
 
 RESERVED_NAMES = frozenset(
-    {"a", "b", "hub", "second", "dras", "xmpp", "vault", "stranger", "test_ue"}
+    {"a", "b", "hub", "second", "dras", "xmpp", "vault", "esp", "stranger", "test_ue"}
     | {"all", "ungrouped", "localhost", "managed", "unmanaged", "sites", "none", "controller"}
     | {
         "pe_router",
@@ -69,6 +69,8 @@ def across(
         yield from risks.problems(*service)
         yield from time.problems(*service)
         yield from rates.problems(*service)
+        every = None if named is None else [*(site.name for _, site in sites), *named]
+        yield from esps.problems(*service, every)
         yield from vault.problems(*service)
         yield from _cut_short([service], ("title",))
         yield from _core(service[0], service[1].networks.a)

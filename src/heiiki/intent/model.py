@@ -120,6 +120,19 @@ class Time(Model):
     )
 
 
+class Esp(Model):
+    """An energy service provider whose own system orders events, by the REST API of DRAS (TR-1072 8.3)."""
+
+    name: Name = Field(description="Permanent; its system is called `esp-NAME`, in its certificate too.")
+    sites: tuple[Name, ...] = Field(
+        min_length=1, description="The sites that it may address, or `[all]`. No other is there for it."
+    )
+    address: Address = Field(
+        description="Of its system on the hub's LAN, where it is a host of the closed group; it asks from "
+        "nowhere else."
+    )
+
+
 class TestEquipment(Model):
     """Equipment that only proves separation: a second customer, and a test UE that belongs to no site."""
 
@@ -192,6 +205,9 @@ class Service(Model):
         default_factory=Time, description="Where the service's time comes from; left out: the clock of DRAS."
     )
     vault_hosts: VaultHosts = Field(default=("vault",), description="Vault servers: one, or a cluster.")
+    esps: tuple[Esp, ...] = Field(
+        default=(), description="Whose systems may order events by REST; left out: DRAS has no such API."
+    )
     evidence_days: EvidenceDays = Field(
         default=30, description="Measured fault rows older than this count as unknown until measured again."
     )

@@ -9,6 +9,7 @@ from heiiki.plan.model import InputService, Limit
 from heiiki_agent.crl_mirror import PORT as CRL_MIRROR
 from heiiki_agent.mms.places import PORT as MMS
 from heiiki_agent.openadr.places import PORT as OPENADR
+from heiiki_agent.openadr.places import REST_PORT as REST
 from heiiki_agent.xmpp.places import PORT as XMPP
 
 BGP, BFD_SINGLE, BFD_MULTIHOP, LDP = 179, 3784, 4784, 646
@@ -33,6 +34,7 @@ _LIMITS = {
     "openadr": Limit(5, 20, connections=4),
     "xmpp": Limit(5, 20, connections=4),
     "mms": Limit(5, 20, connections=8),
+    "rest": Limit(10, 40, connections=8),
 }
 """For each source, ten times and more of what a peer that works sends: BFD and VRRP 4 packets a second, a
 STAMP stream 50, a probe of the verification some hundred echoes at once, an enrolment 10 kB, a
@@ -129,6 +131,10 @@ class On:
     def openadr(self, *sources: _Source) -> InputService:
         """Open the VTN to VENs, which keep a connection each (OpenADR 2.0b, simple HTTP, pull)."""
         return self._open("openadr", "tcp", (OPENADR,), sources)
+
+    def rest(self, *sources: _Source) -> InputService:
+        """Open the REST API to the systems of energy service providers (TR-1072 8.3)."""
+        return self._open("rest", "tcp", (REST,), sources)
 
     def xmpp(self, *sources: _Source) -> InputService:
         """Open the XMPP server to its clients, which keep a connection each (RFC 6120)."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 from heiiki.plan import addresses as addr
-from heiiki.plan import firewall, hub_hosts, identities, ipsec, lan, names
+from heiiki.plan import esps, firewall, hub_hosts, identities, ipsec, lan, names
 from heiiki.plan.context import Context
 from heiiki.plan.model import (
     AllowedSource,
@@ -38,6 +38,7 @@ def devices(context: Context) -> Iterator[Device]:
         yield _ce(_Ce.of(context, network))
     yield _switch(context)
     yield from hub_hosts.devices(context)
+    yield from esps.devices(context)
 
 
 def links(context: Context) -> Iterator[Link]:
@@ -270,7 +271,8 @@ def _pair(context: Context, uplinks: tuple[str, ...]) -> ForwardPair:
 
 def _at_switch(context: Context) -> tuple[str, ...]:
     """Return the devices at the hub's switch, in the order of its ports."""
-    return (names.HUB_CE_A, names.HUB_CE_B, *names.HUB_HOSTS, *context.vaults)
+    systems = (names.esp(one.name) for one in context.service.esps)
+    return (names.HUB_CE_A, names.HUB_CE_B, *names.HUB_HOSTS, *context.vaults, *systems)
 
 
 def _switch(context: Context) -> Device:

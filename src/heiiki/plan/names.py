@@ -114,6 +114,11 @@ def attachment(site: Site) -> str:
     return f"ac{site.number:04d}"
 
 
+def esp(name: str) -> str:
+    """Name of the system of an energy service provider."""
+    return f"esp-{name.replace('_', '-')}"
+
+
 def tunnel(site: Site, network: Network) -> str:
     """Interface on the hub's CE router to `network` that leads to the site."""
     return f"gre-{network}{site.number:04d}"

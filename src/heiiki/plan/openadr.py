@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from heiiki.plan import addresses as addr
-from heiiki.plan import closed_group, firewall, identities, names
+from heiiki.plan import closed_group, esps, firewall, identities, names
 from heiiki.plan.context import Context
 from heiiki.plan.model import (
     Device,
@@ -60,11 +60,13 @@ def _speaking(device: Device, context: Context, vens: tuple[ServedVen, ...]) -> 
 def _vtn(device: Device, context: Context, vens: tuple[ServedVen, ...]) -> Device:
     here = addr.host(context.hub_lan, addr.HUB_DRAS)
     filtered = device.firewall or Firewall()
-    opened = firewall.On((names.LAN_IF,)).openadr(context.service.addresses.site_lan)
+    on_lan, api = firewall.On((names.LAN_IF,)), esps.api(context, vens)
+    opened = on_lan.openadr(context.service.addresses.site_lan)
+    by_rest = (on_lan.rest(*esps.sources(context)),) if api else ()
     return replace(
         device,
-        vtn=Vtn(context.service.service.upper(), here, PORT, vens, context.timers.openadr_poll_s),
-        firewall=replace(filtered, services=(*filtered.services, opened)),
+        vtn=Vtn(context.service.service.upper(), here, PORT, vens, context.timers.openadr_poll_s, api),
+        firewall=replace(filtered, services=(*filtered.services, opened, *by_rest)),
         crl_source=closed_group.crl_source(device, context),
     )
 

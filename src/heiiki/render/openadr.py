@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from heiiki.plan.model import Device, Plan, Ven, Vtn
+from heiiki.plan.model import Device, Plan, RestApi, Ven, Vtn
 from heiiki.render import agent
 from heiiki.render.documents import by_key
 from heiiki.render.model import Part, RenderedFile, Service
@@ -13,6 +13,7 @@ from heiiki_agent.resource_socket import SOCKET
 
 PROGRAM = "openadr"
 REQUIREMENT = "R-EVENT"
+ACCESS = "R-SEC-ACCESS/rest"
 _CREDENTIALS = {
     "certificate": str(places.CREDENTIALS / "certificate.pem"),
     "key": str(places.CREDENTIALS / "key.pem"),
@@ -24,8 +25,8 @@ _CREDENTIALS = {
 def parts(_plan: Plan, device: Device) -> Part | None:
     """Return the files and the service of the end that `device` is; None where it is neither."""
     if device.vtn is not None:
-        return _part("vtn", _vtn(device.vtn))
-    return _part("ven", _ven(device.ven)) if device.ven is not None else None
+        return _part("vtn", _vtn(device.vtn), (REQUIREMENT, *((ACCESS,) if device.vtn.rest else ())))
+    return _part("ven", _ven(device.ven), (REQUIREMENT,)) if device.ven is not None else None
 
 
 def health(which: places.End) -> tuple[str, ...]:
@@ -51,10 +52,10 @@ def end(device: Device) -> places.End | None:
     return "ven" if device.ven is not None else None
 
 
-def _part(which: places.End, settings: dict[str, Any]) -> Part:
+def _part(which: places.End, settings: dict[str, Any], requirements: tuple[str, ...]) -> Part:
     name, program = places.unit(which), agent.service_path(PROGRAM)
     config = RenderedFile(
-        str(places.config_file(which)), by_key(settings), service=name, requirements=(REQUIREMENT,)
+        str(places.config_file(which)), by_key(settings), service=name, requirements=requirements
     )
     restart_on = (program, config.path)
     return Part(
@@ -84,7 +85,19 @@ def _vtn(vtn: Vtn) -> dict[str, Any]:
                 "vens": [
                     {"ven_id": one.ven_id, "certificate_name": one.certificate_name} for one in vtn.vens
                 ],
+                **({"rest": _rest(vtn.rest)} if vtn.rest else {}),
             }
+        ],
+    }
+
+
+def _rest(api: RestApi) -> dict[str, Any]:
+    return {
+        "port": api.port,
+        "sites": dict(api.sites),
+        "esps": [
+            {"name": one.name, "certificate_name": one.certificate_name, "sites": list(one.sites)}
+            for one in api.esps
         ],
     }
 

@@ -150,6 +150,12 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         "A controller lets in DRAS alone by MMS, with a good certificate over TLS",
         (_C, _L),
     ),
+    Requirement(
+        "R-SEC-ACCESS/rest",
+        "TR-1072 8.3",
+        "The REST API of DRAS lets in energy service providers alone, each for its own sites",
+        (_C, _L),
+    ),
     Requirement("R-SEC-ACCESS/air", "TR-1072 4.4", "The radio itself is ciphered", ()),
     Requirement(
         "R-SEC-ESP", "TR-1072 4.4", "IPsec between the energy service provider and the carrier", (_D, _C, _L)

@@ -12,6 +12,7 @@ from heiiki.service.event import awaited, cancel_event, list_events, send_event,
 from heiiki.service.model import Service, opened
 from heiiki.service.network import Revoked, reinstate, revoke, what_would_be_revoked
 from heiiki.service.paper import check, compile_service
+from heiiki.service.signing import Signed, sign
 from heiiki.service.snapshots import Restored, restore, snapshot, what_would_be_restored
 from heiiki.service.verification import Outcome, bad_ones, verify
 
@@ -25,6 +26,7 @@ __all__ = [
     "Schedule",
     "Service",
     "SetPoint",
+    "Signed",
     "awaited",
     "bad_ones",
     "book_of_control",
@@ -43,6 +45,7 @@ __all__ = [
     "send_event",
     "show_control",
     "show_event",
+    "sign",
     "snapshot",
     "step_of_rotation",
     "verify",

@@ -1,8 +1,9 @@
 """The checks of a verification, and what each part of one does to the network and to the others."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from functools import partial
 from random import Random, SystemRandom
 
 from heiiki.design import wlan as wireless
@@ -35,6 +36,7 @@ from heiiki.verify.isolation.packets import ProbeRun, send_probes
 from heiiki.verify.mms import access as mms_access
 from heiiki.verify.mms import orders
 from heiiki.verify.overlap import ALL, Effect, Needs
+from heiiki.verify.rest import access as rest_access
 from heiiki.verify.routing import sessions
 from heiiki.verify.vault import VaultQueries
 from heiiki.verify.verdicts import Keep
@@ -296,61 +298,50 @@ _PARTS = (
 )
 
 
-def _trials(*, tried: bool) -> tuple[Part, ...]:
-    """What XMPP, MMS, IPsec and wireless LANs must refuse.
-
-    The list that bars one of the certificates is new for a while, and mirrors are judged by the newest.
-    """
-    if not tried:
-        return (
-            Part("log-ins", _no_log_ins, Needs(), REFUSALS, repeated=False),
-            Part("clients", _no_clients, Needs(), REFUSALS, repeated=False),
-            Part("trials", _not_tried, Needs(), REFUSALS, repeated=False),
-            Part("on-air", _not_on_air, Needs(), REFUSALS, repeated=False),
-        )
-    spoiled_by, after = frozenset({_FAILURE}), frozenset({"associations"})
-    log_ins = Needs(frozenset({_TRIALS, _PROBES}), spoiled_by, after)
-    trials = Needs(frozenset({_TRIALS}), spoiled_by, after)
-    return (
-        Part("log-ins", _log_ins, log_ins, REFUSALS, repeated=False),
-        Part("clients", _clients, log_ins, REFUSALS, repeated=False),
-        Part("trials", _tried, trials, REFUSALS, repeated=False),
-        Part("on-air", _on_air, trials, REFUSALS, repeated=False),
-    )
-
-
-def _log_ins(scene: Scene, barred: str = "") -> Iterator[Verdict]:
+def _log_ins(scene: Scene, barred: str) -> Iterator[Verdict]:
     return xmpp_access.verdicts(scene.plan, scene.fleet, scene.keep, scene.queries.authority, barred)
 
 
-def _no_log_ins(scene: Scene) -> Iterator[Verdict]:
-    return _log_ins(scene, refusals.OUTSIDE_LAB)
-
-
-def _on_air(scene: Scene) -> Iterator[Verdict]:
-    return wlan_trials.verdicts(scene.plan, scene.fleet, scene.keep, scene.queries.authority)
-
-
-def _not_on_air(scene: Scene) -> Iterator[Verdict]:
-    return wlan_trials.not_tried(scene.plan, refusals.OUTSIDE_LAB)
-
-
-def _clients(scene: Scene, barred: str = "") -> Iterator[Verdict]:
+def _clients(scene: Scene, barred: str) -> Iterator[Verdict]:
     authority = scene.queries.authority
     return mms_access.verdicts(scene.plan, scene.fleet, scene.keep, authority, SystemRandom(), barred)
 
 
-def _no_clients(scene: Scene) -> Iterator[Verdict]:
-    return _clients(scene, refusals.OUTSIDE_LAB)
+def _rest(scene: Scene, barred: str) -> Iterator[Verdict]:
+    return rest_access.verdicts(scene.plan, scene.fleet, scene.keep, scene.queries.authority, barred)
 
 
-def _tried(scene: Scene) -> Iterator[Verdict]:
-    authority = scene.queries.authority
-    return refusals.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, authority)
+def _peers(scene: Scene, barred: str) -> Iterator[Verdict]:
+    if barred:
+        return refusals.not_tried(scene.plan, barred)
+    return refusals.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, scene.queries.authority)
 
 
-def _not_tried(scene: Scene) -> Iterator[Verdict]:
-    return refusals.not_tried(scene.plan, refusals.OUTSIDE_LAB)
+def _on_air(scene: Scene, barred: str) -> Iterator[Verdict]:
+    if barred:
+        return wlan_trials.not_tried(scene.plan, barred)
+    return wlan_trials.verdicts(scene.plan, scene.fleet, scene.keep, scene.queries.authority)
+
+
+_TRIED: Mapping[str, tuple[Callable[[Scene, str], Iterator[Verdict]], tuple[Effect, ...]]] = {
+    "log-ins": (_log_ins, (_TRIALS, _PROBES)),
+    "clients": (_clients, (_TRIALS, _PROBES)),
+    "rest": (_rest, (_TRIALS, _PROBES)),
+    "trials": (_peers, (_TRIALS,)),
+    "on-air": (_on_air, (_TRIALS,)),
+}
+"""What XMPP, MMS, REST, IPsec and wireless LANs must refuse, and what trying it does."""
+
+
+def _trials(*, tried: bool) -> Iterator[Part]:
+    """What must be refused, tried or, where none may be, said to be not tried.
+
+    The list that bars one of the certificates is new for a while, and mirrors are judged by the newest.
+    """
+    barred, after = "" if tried else refusals.OUTSIDE_LAB, frozenset({"associations"})
+    for name, (examine, does) in _TRIED.items():
+        needs = Needs(frozenset(does), frozenset({_FAILURE}), after) if tried else Needs()
+        yield Part(name, partial(examine, barred=barred), needs, REFUSALS, repeated=False)
 
 
 def _cleartext(*, may_break: bool) -> Part:

@@ -25,6 +25,7 @@ from heiiki.verify.isolation import carrier, control, lan, sites, spoofing
 from heiiki.verify.mms import access as mms_access
 from heiiki.verify.mms import orders
 from heiiki.verify.network import gateways, host
+from heiiki.verify.rest import access as rest_access
 from heiiki.verify.routing.expected import expectations
 from heiiki.verify.wlan import trials as wlan_trials
 from heiiki.verify.xmpp import access as xmpp_access
@@ -115,6 +116,7 @@ def _of_trials(plan: Plan) -> Named:
     yield from ((mms_access.REQUIREMENT, subject) for subject in mms_access.subjects(plan))
     yield from ((orders.REQUIREMENT, subject) for subject in orders.subjects(plan))
     yield from ((WLAN, subject) for subject in wlan_trials.subjects(plan))
+    yield from ((rest_access.REQUIREMENT, subject) for subject in rest_access.subjects(plan))
     for verdict in (*refusals.not_tried(plan, "expected"), *cleartext.not_tried(plan, "expected")):
         yield verdict.requirement, verdict.subject
     if access.test_ue(plan) is not None:

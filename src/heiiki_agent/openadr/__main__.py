@@ -1,4 +1,4 @@
-"""One program for both ends, their health, their books and the operator: the first argument says which."""
+"""One program for both ends, what is asked of them, and their books: the first argument says which."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,6 +12,7 @@ PROGRAMS: Mapping[str, str] = {
     "operate": "operate",
     "vtn-book": "vtn.book",
     "ven-book": "ven.book",
+    "describe": "rest.describe",
 }
 """Module of each. Only the one that was asked for is loaded: a VEN has no aiohttp."""
 

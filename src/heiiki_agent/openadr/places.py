@@ -11,6 +11,8 @@ CREDENTIALS = Path("/etc/heiiki/pki/openadr")
 STATE = Path("/var/lib/heiiki-openadr")
 PORT = 8443
 """TCP port of a VTN: no port that only root may open."""
+REST_PORT = 8444
+"""TCP port of a VTN's REST API."""
 PATH = "/OpenADR2/Simple/2.0b/"
 """Where the services are on a VTN (OpenADR 2.0b, simple HTTP)."""
 CONTENT_TYPE = "application/xml"

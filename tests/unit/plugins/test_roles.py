@@ -22,7 +22,7 @@ EXPRESSION = re.compile(r"{{(.*?)}}")
 NAME = re.compile(r"\b[a-z_]\w*\b")
 STRING = re.compile(r"'[^']*'|\|\s*\w+")
 OF_JINJA = {"omit", "true"}
-UNPROVISIONED = {Role.MOBILE_CORE, Role.LAN_SWITCH, Role.TEST_EQUIPMENT}
+UNPROVISIONED = {Role.MOBILE_CORE, Role.LAN_SWITCH, Role.ESP, Role.TEST_EQUIPMENT}
 
 
 def readme() -> ModuleType:

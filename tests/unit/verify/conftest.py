@@ -66,6 +66,7 @@ class FakeTransport:
             "put": "stamp_client",
             "packets": "traffic",
             "ask": "vici",
+            "knock": "rest",
             "speak": "xmpp",
             "be": "wlan",
             "try": "mms",

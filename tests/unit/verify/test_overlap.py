@@ -26,7 +26,7 @@ from heiiki.verify.verdicts import live
 from .conftest import FakeTransport
 
 LAB = parts(Equipment(refused_certificates=True), may_break=True, may_fill=True, may_order=True)
-TRIALS = {"log-ins", "clients", "trials", "on-air"}
+TRIALS = {"log-ins", "clients", "rest", "trials", "on-air"}
 OUTSIDE = parts(Equipment(), may_break=False, may_fill=False, may_order=False)
 LIMIT_S, MANY = 60, 10
 
@@ -140,15 +140,50 @@ def test_nothing_goes_on_while_a_tunnel_is_away() -> None:
     ("part", "beside"),
     [
         # Delays are measured: a clock that is not right yet may be asked meanwhile, and the Vault server.
-        ("paths", {"vault", "time", "event", "wlan"}),
+        ("paths", {"vault", "time", "event", "messages", "wlan"}),
         # What filters drop is counted, and all devices must listen in time.
-        ("isolation", {"vault", "time", "event", "wlan", "access", *TRIALS}),
-        ("wire", {"config", "vault", "time", "event", "wlan", "sessions", "associations", "access", "control"}),
-        ("trials", {"time", "event", "sessions", "access", "isolation", "control", *TRIALS} - {"trials"}),
-        ("log-ins", {"time", "event", "sessions", "access", "isolation", "control", *TRIALS} - {"log-ins"}),
-        ("clients", {"time", "event", "sessions", "access", "isolation", "control", *TRIALS} - {"clients"}),
-        ("on-air", {"time", "event", "sessions", "access", "isolation", "control", *TRIALS} - {"on-air"}),
-        ("host", {"config", "vault", "time", "event", "wlan", "sessions", "associations", "control"}),
+        ("isolation", {"vault", "time", "event", "messages", "wlan", "access", *TRIALS}),
+        (
+            "wire",
+            {
+                "config",
+                "vault",
+                "time",
+                "event",
+                "messages",
+                "wlan",
+                "sessions",
+                "associations",
+                "access",
+                "control",
+            },
+        ),
+        (
+            "trials",
+            {"time", "event", "messages", "sessions", "access", "isolation", "control", *TRIALS} - {"trials"},
+        ),
+        (
+            "log-ins",
+            {"time", "event", "messages", "sessions", "access", "isolation", "control", *TRIALS}
+            - {"log-ins"},
+        ),
+        (
+            "clients",
+            {"time", "event", "messages", "sessions", "access", "isolation", "control", *TRIALS}
+            - {"clients"},
+        ),
+        (
+            "rest",
+            {"time", "event", "messages", "sessions", "access", "isolation", "control", *TRIALS} - {"rest"},
+        ),
+        (
+            "on-air",
+            {"time", "event", "messages", "sessions", "access", "isolation", "control", *TRIALS} - {"on-air"},
+        ),
+        (
+            "host",
+            {"config", "vault", "time", "event", "messages", "wlan", "sessions", "associations", "control"},
+        ),
     ],
 )
 def test_what_may_go_on_beside_what_is_easily_spoiled(part: str, beside: set[str]) -> None:
@@ -157,7 +192,7 @@ def test_what_may_go_on_beside_what_is_easily_spoiled(part: str, beside: set[str
 
 def test_a_new_list_comes_when_mirrors_were_judged() -> None:
     trials = [one for one in LAB if one.name in TRIALS]
-    assert [one.needs.after for one in trials] == [{"associations"}] * 4
+    assert [one.needs.after for one in trials] == [{"associations"}] * 5
 
 
 @pytest.mark.parametrize("table", [LAB, OUTSIDE])

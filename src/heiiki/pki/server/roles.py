@@ -44,6 +44,7 @@ USAGES = {
     # Others connect to a controller too: direct control. A server of XMPP asks both usages of its clients.
     DeviceClass.EMS: Usage(tls_server=True, tls_client=True),
     DeviceClass.SERVER: Usage(tls_server=True, tls_client=True),
+    DeviceClass.ESP: Usage(tls_client=True),
     DeviceClass.OPERATOR: Usage(tls_client=True),
 }
 

@@ -20,7 +20,7 @@ from heiiki.plan.model.lan import LanWatch, Neighbour, Vrrp
 from heiiki.plan.model.mms import ControlledSite, MmsClient, MmsServer
 from heiiki.plan.model.mobile import MobilePlan, Pgw, Sim
 from heiiki.plan.model.networks import ClosedNetwork, Network
-from heiiki.plan.model.openadr import ServedVen, Ven, Vtn
+from heiiki.plan.model.openadr import RestApi, ServedEsp, ServedVen, Ven, Vtn
 from heiiki.plan.model.pki import (
     AuditLog,
     CrlMirror,
@@ -104,9 +104,11 @@ __all__ = [
     "PrefixSet",
     "Program",
     "Rate",
+    "RestApi",
     "Risks",
     "Role",
     "Router",
+    "ServedEsp",
     "ServedVen",
     "SharedRisk",
     "Sim",

@@ -32,6 +32,7 @@ class Role(StrEnum):
     VAULT_SERVER = "vault_server"
     MOBILE_CORE = "mobile_core"
     LAN_SWITCH = "lan_switch"
+    ESP = "esp"
     TEST_EQUIPMENT = "test_equipment"
 
 
@@ -54,6 +55,7 @@ class Function(StrEnum):
     BEMS = "BEMS"
     ERC = "ERC"
     SWITCH = "switch"
+    ESP = "ESP"
     SECOND_CUSTOMER = "second customer"
     TEST_UE = "test UE"
 

@@ -18,6 +18,38 @@ class ServedVen:
 
 
 @dataclass(frozen=True, slots=True)
+class ServedEsp:
+    """An energy service provider as the REST API knows it.
+
+    Attributes:
+        name: whose events they are.
+        device: its system.
+        certificate_name: the DNS name in its certificate.
+        sites: the sites that it may address.
+    """
+
+    name: str
+    device: str
+    certificate_name: str
+    sites: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RestApi:
+    """By what systems of energy service providers order events (TR-1072 8.3).
+
+    Attributes:
+        port: where it listens, at the VTN's address.
+        sites: each site with the VEN at it.
+        esps: whom it serves; one that is revoked is not among them.
+    """
+
+    port: int
+    sites: tuple[tuple[str, str], ...]
+    esps: tuple[ServedEsp, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Vtn:
     """What a device serves as a VTN.
 
@@ -26,6 +58,7 @@ class Vtn:
         address, port: where it listens.
         vens: whom it serves; a revoked one is not among them.
         poll_every_s: how often they are to ask for events.
+        rest: its REST API; None where no ESP has a system of its own.
     """
 
     vtn_id: str
@@ -33,6 +66,7 @@ class Vtn:
     port: int
     vens: tuple[ServedVen, ...]
     poll_every_s: int
+    rest: RestApi | None = None
 
 
 @dataclass(frozen=True, slots=True)

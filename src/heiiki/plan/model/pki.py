@@ -13,6 +13,7 @@ class DeviceClass(StrEnum):
     ACCESS_POINT = "access_point"
     EMS = "ems"
     SERVER = "server"
+    ESP = "esp"
     OPERATOR = "operator"
 
 

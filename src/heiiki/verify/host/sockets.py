@@ -8,6 +8,7 @@ from heiiki.plan.names import LAN_IF
 from heiiki_agent.crl_mirror import PORT as CRL_MIRROR
 from heiiki_agent.mms.places import PORT as MMS
 from heiiki_agent.openadr.places import PORT as OPENADR
+from heiiki_agent.openadr.places import REST_PORT
 from heiiki_agent.xmpp.places import PORT as XMPP
 
 _BFD_SOURCES = 49152
@@ -25,7 +26,7 @@ _PORTS: Mapping[str, Mapping[str, frozenset[int]]] = {
     "heiiki-vault": {"tcp": frozenset({8200, 8201, 8202})},
     "heiiki-crl-mirror": {"tcp": frozenset({CRL_MIRROR})},
     "heiiki-mms-server": {"tcp": frozenset({MMS})},
-    "heiiki-openadr-vtn": {"tcp": frozenset({OPENADR})},
+    "heiiki-openadr-vtn": {"tcp": frozenset({OPENADR, REST_PORT})},
     "prosody": {"tcp": frozenset({XMPP})},
     "heiiki-pgw": {"udp": frozenset({2123})},
     "ssh": {"tcp": frozenset({22})},

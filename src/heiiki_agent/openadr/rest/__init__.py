@@ -1,1 +1,1 @@
-"""The REST door of a VTN: the aggregators' own systems order events by it (TR-1072 8.3)."""
+"""The REST API of a VTN: the aggregators' own systems order events by it (TR-1072 8.3)."""

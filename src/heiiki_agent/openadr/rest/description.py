@@ -1,4 +1,4 @@
-"""The description of the REST door (OpenAPI 3.1), made of the table by which it works."""
+"""The description of the REST API (OpenAPI 3.1), made of the table by which it works."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the REST door takes and gives. Times are in UTC (RFC 3339), durations as in ISO 8601."""
+"""What the REST API takes and gives. Times are in UTC (RFC 3339), durations as in ISO 8601."""
 
 from dataclasses import dataclass
 from typing import Annotated

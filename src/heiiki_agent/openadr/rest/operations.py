@@ -1,4 +1,4 @@
-"""What the REST door does, in one table: its routes and its description are made of it."""
+"""What the REST API does, in one table: its routes and its description are made of it."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from heiiki_agent.openadr.rest.book import EspBook, Page
 
 PREFIX = "/v1"
 EVERYWHERE = (HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.INTERNAL_SERVER_ERROR)
-"""What every request may be refused with: a stranger's certificate, too many requests, a failure here."""
+"""What every request may be refused with: another's certificate, too many requests, a failure here."""
 _OF_A_BODY = (
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.REQUEST_TIMEOUT,

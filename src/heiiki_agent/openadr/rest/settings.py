@@ -1,4 +1,4 @@
-"""What the configuration of a VTN says of its REST door."""
+"""What the configuration of a VTN says of its REST API."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -21,7 +21,7 @@ class EspSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class RestSettings:
-    """The REST door: another socket of the VTN, with its address, its credentials and its book.
+    """The REST API: another socket of the VTN, with its address, its credentials and its book.
 
     Attributes:
         sites: venID of each site that some ESP may address, by the site's name.

@@ -12,7 +12,7 @@ from heiiki_agent.errors import AgentError
 from heiiki_agent.openadr.codec import LIMIT
 from heiiki_agent.openadr.errors import TooLarge
 from heiiki_agent.openadr.places import CONTENT_TYPE, PATH
-from heiiki_agent.openadr.rest.door import Door
+from heiiki_agent.openadr.rest.api import Api
 from heiiki_agent.openadr.statuses import VtnState
 from heiiki_agent.openadr.vtn.context import Context
 from heiiki_agent.openadr.vtn.desk import Desk
@@ -43,7 +43,7 @@ class Server:
         self.context = Context(Database(settings.database, SCHEMA), settings.identity)
         self.operator = Operator(self.context)
         self.desk = Desk(Vtn(self.context))
-        self._door = Door(settings.rest, self.context, self.desk) if settings.rest else None
+        self._api = Api(settings.rest, self.context, self.desk) if settings.rest else None
         self.problem = "it does not listen yet"
         self._heard: dict[str, float] = {}
         self._runner: web.AppRunner | None = None
@@ -71,8 +71,8 @@ class Server:
             self._runner, self.settings.address, self.settings.port, ssl_context=tls, backlog=1024
         )
         await site.start()
-        if self._door is not None:
-            await self._door.open(self.settings.address, tls)
+        if self._api is not None:
+            await self._api.open(self.settings.address, tls)
         self.problem = ""
 
     def state(self) -> VtnState:
@@ -92,8 +92,8 @@ class Server:
         # All connections: what a peer's certificate was worth when it connected is not what it is worth now.
         if self._runner is not None:
             await self._runner.cleanup()
-        if self._door is not None:
-            await self._door.close()
+        if self._api is not None:
+            await self._api.close()
 
     async def _post(self, request: web.Request) -> web.Response:
         certificate = request.get_extra_info("peercert") or {}

@@ -33,7 +33,7 @@ class VtnSettings:
     Attributes:
         vtn_id: its name in messages, without lower-case letters, which some VENs refuse.
         keep_days: for how long reports are kept; 1,000 VENs that report each minute write about 3 GB a day.
-        rest: its REST door; None: it has none.
+        rest: its REST API; None: it has none.
     """
 
     vtn_id: Annotated[str, r"[A-Z0-9][A-Z0-9_.-]{0,63}"]
@@ -49,7 +49,7 @@ class VtnSettings:
     rest: RestSettings | None = None
 
     def __post_init__(self) -> None:
-        """Refuse two VENs of one name, and a site of the REST door whose VEN is not served."""
+        """Refuse two VENs of one name, and a site of the REST API whose VEN is not served."""
         for names in ([one.ven_id for one in self.vens], [one.certificate_name for one in self.vens]):
             doubled = sorted({name for name in names if names.count(name) > 1})
             if doubled:

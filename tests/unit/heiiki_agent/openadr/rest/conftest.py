@@ -1,4 +1,4 @@
-"""What tests of the REST door have in common."""
+"""What tests of the REST API have in common."""
 
 import signal
 import tempfile
@@ -14,7 +14,7 @@ Connect = Callable[[str], Esp]
 
 @pytest.fixture
 def served(tmp_path: Path, authority: Authority, running: list[Program]) -> Vtn:
-    """Give a VTN with a REST door."""
+    """Give a VTN with a REST API."""
     made = Vtn(tmp_path, authority, ("umeda", "tenma"), rest())
     running.append(made)
     made.start()

@@ -1,4 +1,4 @@
-"""The REST door on the network: HTTPS with client certificates, JSON, problems as RFC 9457 has them."""
+"""The REST API on the network: HTTPS with client certificates, JSON, problems as RFC 9457 has them."""
 
 import logging
 import ssl
@@ -24,7 +24,7 @@ _KEEP_ALIVE_S = 60.0
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class Door:
+class Api:
     """Serves the ESPs of one VTN, from its book and by its thread."""
 
     def __init__(self, settings: RestSettings, context: Context, desk: Desk) -> None:

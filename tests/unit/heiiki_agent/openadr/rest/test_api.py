@@ -1,4 +1,4 @@
-"""The REST door over TLS on loopback: who is let in, what counts once, and what one ESP sees of another."""
+"""The REST API over TLS on loopback: who is let in, what counts once, and what one ESP sees of another."""
 
 import json
 import signal
