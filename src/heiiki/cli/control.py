@@ -106,7 +106,7 @@ def set_(
         "Exit code 1: a site has refused it or has not answered in time."
     ),
     epilog=examples(
-        "heiiki control schedule DIR umeda --start 2026-12-01T17:00:00+09:00 --power -5 --power 0",
+        "heiiki control schedule DIR umeda --start 2026-12-01T17:00+09:00 --power -5",
     ),
 )
 @click.argument("folder", type=Folder())
