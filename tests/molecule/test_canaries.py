@@ -32,6 +32,7 @@ MEANT = (
     Place("*:/etc/heiiki/pki/generations/*/key.pem", "a device's own key"),
     Place("*:/etc/heiiki/pki/openadr/key.pem", "a copy for the account of the host's own service", 0o440),
     Place("namba-*:/etc/heiiki/pki/lan/key.pem", "a copy for the daemon of a wireless LAN", 0o440),
+    Place("*:/etc/heiiki/pki/mms/key.pem", "a copy for the account of the host's own service", 0o440),
     Place("xmpp:/etc/heiiki/pki/xmpp/key.pem", "a copy for the account of the host's own service", 0o440),
     Place("vault:/*/key.pem", "the Vault server's own key for TLS"),
     Place("b-hss:/etc/heiiki/subscribers.json", "what the home subscriber server authenticates by"),
