@@ -78,14 +78,15 @@ def lans(plan: Plan) -> Iterator[WirelessLan]:
 
 
 def subjects(plan: Plan) -> Iterator[str]:
-    """Return the subjects that wireless LANs have at each stage."""
-    return (lan.subject for lan in lans(plan))
+    """Return the subjects that the LANs of sites have at each stage."""
+    found = tuple(lan.subject for lan in lans(plan))
+    return iter(found or ((NONE,) if plan.sites else ()))
 
 
 def verdicts(plan: Plan, sent: Mapping[str, Sent]) -> Iterator[Verdict]:
     """Yield a verdict for each wireless LAN; one that says so where there is none."""
     found = tuple(lans(plan))
-    if not found:
+    if is_wired(plan):
         yield not_there(Stage.DESIGN)
     for lan in found:
         if not lan.in_service:
@@ -95,6 +96,11 @@ def verdicts(plan: Plan, sent: Mapping[str, Sent]) -> Iterator[Verdict]:
         wrong = list(_problems(lan, sent[lan.gateway.name].files, sent[lan.controller.name].files))
         result = Result.FAIL if wrong else Result.PASS
         yield Verdict(REQUIREMENT, lan.subject, Stage.DESIGN, result, "; ".join(wrong) or _PASSED)
+
+
+def is_wired(plan: Plan) -> bool:
+    """Tell whether a service has LANs, and all of cables."""
+    return bool(plan.sites) and not any(lans(plan))
 
 
 def not_there(stage: Stage) -> Verdict:

@@ -42,5 +42,5 @@ def _ends(context: Context, site: Site) -> tuple[str, str]:
 
 
 def _air(context: Context, site: Site, written: WirelessLan) -> Air:
-    """The name on the air tells nobody whose site it is, and fits: two names of the intent would not."""
+    """The name on the air does not say whose site it is, and fits: two names of the intent would not."""
     return Air(f"{context.service.service}-{site.number:04d}", written.channel, written.country)

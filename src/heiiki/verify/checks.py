@@ -156,7 +156,7 @@ def parts(equipment: TestEquipment, *, may_break: bool, may_fill: bool, may_orde
 
 def _config(scene: Scene) -> Iterator[Verdict]:
     yield from configuration.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, scene.adds)
-    if not any(wireless.lans(scene.plan)):
+    if wireless.is_wired(scene.plan):
         yield wireless.not_there(Stage.CONFIG)
 
 

@@ -46,8 +46,8 @@ def renew(interface: str) -> int:
     """Have it use its certificate if that is new, else examine every station with the lists that are new.
 
     hostapd reads lists at each log-in, and its own certificate at its start only. A station that is there
-    authenticates anew while its packets go on; one that is refused is thrown off, and so is one that does not
-    answer in time: hostapd would let it stay for a minute.
+    authenticates again while its packets go on; one that is refused is thrown off, and so is one that does
+    not answer in time: hostapd would let it stay for a minute.
     """
     if not _running():
         return 0  # it reads everything at its start
@@ -63,7 +63,7 @@ def renew(interface: str) -> int:
             daemon.ask(f"EAPOL_REAUTH {address}")
         for address in _silent(daemon, before):
             daemon.ask(f"DEAUTHENTICATE {address}")
-            print(f"{address}: is thrown off, since it did not authenticate anew within {_ANEW_S:g} s")
+            print(f"{address}: is thrown off, since it did not authenticate again within {_ANEW_S:g} s")
     return 0
 
 
@@ -73,7 +73,7 @@ def _log_ins(facts: Mapping[str, str]) -> int:
 
 
 def _silent(daemon: Control, before: Mapping[str, int]) -> set[str]:
-    """Return the stations that are still there after a while and were not let in anew."""
+    """Return the stations that are still there after a while and were not let in again."""
     until = time.monotonic() + _ANEW_S
     while True:
         there = {

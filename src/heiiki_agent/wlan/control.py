@@ -24,7 +24,7 @@ class Control:
         """Connect to the socket at `path`, of the daemon of `unit`.
 
         Raises:
-            AgentError: nobody is there.
+            AgentError: the daemon is not there.
         """
         self._unit = unit
         self._events: deque[str] = deque()

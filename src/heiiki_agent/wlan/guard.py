@@ -100,7 +100,7 @@ class Guard:
         """Answer until the station is gone, which AgentError says."""
         daemon.ordered("ATTACH")
         self._shown = None
-        # Whom it is with already shows its certificate once more. A question that came before nobody answers.
+        # Whom it is with already shows its certificate once more; a question that came before has no answer.
         there = daemon.facts("STATUS").get("wpa_state") == "COMPLETED"
         daemon.ask("REAUTHENTICATE" if there else "REASSOCIATE")
         while True:

@@ -72,7 +72,8 @@ def test_without_a_lan_on_the_air_it_is_not_applicable(plan: Plan, sent: Mapping
     wired = replace(plan, devices=tuple(replace(one, station=None) for one in plan.devices))
     (found,) = wlan.verdicts(wired, sent)
     assert (found.subject, found.result) == ("site LANs", Result.NOT_APPLICABLE)
-    assert list(wlan.subjects(wired)) == []
+    assert list(wlan.subjects(wired)) == ["site LANs"]
+    assert list(wlan.verdicts(replace(wired, sites=()), sent)) == []
 
 
 def test_a_lan_with_a_revoked_end_is_not_applicable(plan: Plan, sent: Mapping[str, Sent]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from heiiki.design.wlan import WirelessLan, lans, not_there
+from heiiki.design.wlan import WirelessLan, is_wired, lans, not_there
 from heiiki.plan.model import Plan
 from heiiki.render import agent
 from heiiki.render.wlan import REQUIREMENT
@@ -29,7 +29,7 @@ _PASSED = (
 def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
     """Yield a verdict for each wireless LAN; one that says so where there is none."""
     found = tuple(lans(plan))
-    if not found:
+    if is_wired(plan):
         yield not_there(Stage.LIVE)
     asked = [lan for lan in found if lan.in_service]
     answers = fleet.ask("read", dict(_questions(asked)))
@@ -81,7 +81,7 @@ def _of_access_point(lan: WirelessLan, said: Mapping[str, Any]) -> Iterator[str]
     if said["runs"]["state"] != "ENABLED":
         yield f"{name} is not on the air: {said['runs']['state']}"
     if said["kept"]:
-        yield f"{name} keeps {len(said['kept'])} keys of stations (PMKSA): whoever has one needs no EAP"
+        yield f"{name} keeps {len(said['kept'])} keys of stations (PMKSA): with one a station needs no EAP"
     own = lan.controller.interface(lan.station.interface).link_address
     addresses = [one["address"] for one in said["stations"] if "[ASSOC]" in one["flags"]]
     if addresses != [own]:

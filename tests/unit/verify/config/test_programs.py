@@ -62,3 +62,51 @@ def test_another_address_or_pool_is_one(plan: Plan, changed: dict[str, Any]) -> 
 def test_a_report_without_what_runs_cannot_be_read(plan: Plan) -> None:
     with pytest.raises(UnreadableError, match=r"the program of /etc/heiiki/pgw\.json"):
         differences(plan, {"sessions": []})
+
+
+SERVED: dict[str, Any] = {
+    "runs": {
+        "ssid": "lab-0023",
+        "channel": "6",
+        "key_mgmt": "WPA-EAP-SHA256",
+        "group_cipher": "CCMP",
+        "cipher": "CCMP",
+    }
+}
+JOINED: dict[str, Any] = {
+    "networks": 1,
+    "runs": {
+        "ssid": "lab-0023",
+        "key_mgmt": "WPA-EAP-SHA256",
+        "proto": "RSN",
+        "pairwise": "CCMP",
+        "group": "CCMP",
+        "ieee80211w": "2",
+        "eap": "TLS",
+        "identity": "namba-erc.lab.internal",
+        "domain_match": "wifi.namba-gw.lab.internal",
+        "phase1": "tls_disable_tlsv1_0=1 tls_disable_tlsv1_1=1 tls_ext_cert_check=1",
+        "ca_cert": "/etc/heiiki/pki/lan/trust.pem",
+    },
+}
+
+
+def on_air(plan: Plan, device: str, path: str, said: dict[str, Any]) -> list[str]:
+    return list(runs_otherwise(plan.device(device), path, {"rc": 0, "out": json.dumps(said), "err": ""}))
+
+
+def test_an_access_point_runs_as_planned_or_says_what_differs(plan: Plan) -> None:
+    path = "/etc/heiiki/access_point.conf"
+    assert on_air(plan, "namba-gw", path, SERVED) == []
+    other = {"runs": {**SERVED["runs"], "key_mgmt": "WPA-PSK"}}
+    assert on_air(plan, "namba-gw", path, other) == ["key_mgmt is WPA-PSK, not WPA-EAP-SHA256"]
+    assert on_air(plan, "namba-gw", path, {"waits": "enrol the device"}) == ["enrol the device"]
+
+
+def test_a_station_runs_as_planned_or_says_what_differs(plan: Plan) -> None:
+    path = "/etc/heiiki/station.conf"
+    assert on_air(plan, "namba-erc", path, JOINED) == []
+    blind = {**JOINED, "runs": {**JOINED["runs"], "domain_match": "FAIL"}}
+    assert on_air(plan, "namba-erc", path, blind) == ["domain_match is FAIL, not wifi.namba-gw.lab.internal"]
+    assert on_air(plan, "namba-erc", path, {**JOINED, "networks": 2}) == ["it joins 2 networks, not one"]
+    assert on_air(plan, "namba-erc", path, {"waits": "enrol the device"}) == ["enrol the device"]
