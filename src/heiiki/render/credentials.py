@@ -68,16 +68,7 @@ def names(identity: Identity) -> dict[str, list[str]]:
 
 def settings(plan: Plan, device: Device, identity: Identity) -> dict[str, Any]:
     """Return the program's configuration, for a device with `identity`, as a document."""
-    document: dict[str, Any] = {"device": device.name, **names(identity)}
-    if device.vault is not None:
-        document["users"] = [_VAULT_RELOAD]
-    if copies := list(_copies(device)):
-        document["copies"] = copies
-    reload = ["systemctl", "try-reload-or-restart"]
-    if users := [[*reload, f"{unit}.service"] for unit in _users(device)]:
-        document["users"] = users
-    if listeners := wlan.listeners(device):
-        document["listeners"] = listeners
+    document: dict[str, Any] = {"device": device.name, **names(identity), **_of_programs(device)}
     if device.ipsec:
         if supervised := supervised_by(plan, device):
             document["supervised"] = supervised
@@ -88,6 +79,20 @@ def settings(plan: Plan, device: Device, identity: Identity) -> dict[str, Any]:
     if device.crl_source is not None:
         document["revocation"] = _revocation(plan, device.crl_source)
     return document
+
+
+def _of_programs(device: Device) -> dict[str, Any]:
+    """Return which programs have copies of the credentials, and which are told of new ones or new lists."""
+    found = {
+        "copies": list(_copies(device)),
+        "users": [_VAULT_RELOAD] if device.vault is not None else [_reload(unit) for unit in _users(device)],
+        "listeners": wlan.listeners(device),
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def _reload(unit: str) -> list[str]:
+    return ["systemctl", "try-reload-or-restart", f"{unit}.service"]
 
 
 def _copies(device: Device) -> Iterator[dict[str, Any]]:
