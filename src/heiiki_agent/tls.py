@@ -32,6 +32,16 @@ def server_context(credentials: Credentials) -> ssl.SSLContext:
     """
     context = _context(ssl.PROTOCOL_TLS_SERVER, credentials)
     context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def asyncio_server_context(credentials: Credentials) -> ssl.SSLContext:
+    """Return the same for a server of asyncio, which would hang up on a peer without a word.
+
+    Raises:
+        AgentError: a file cannot be used.
+    """
+    context = server_context(credentials)
     context.sslobject_class = _Telling
     return context
 

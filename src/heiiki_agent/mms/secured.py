@@ -99,6 +99,9 @@ class Secured:
     async def _fill(self) -> None:
         if data := await self._reader.read(_CHUNK):
             self._incoming.write(data)
+        elif self._incoming.eof:
+            # What wants to read beyond the end would be asked for ever.
+            raise ConnectionResetError("it hung up")
         else:
             self._incoming.write_eof()
 

@@ -21,7 +21,7 @@ from heiiki_agent.openadr.vtn.operator import Operator
 from heiiki_agent.openadr.vtn.peers import peer_of
 from heiiki_agent.openadr.vtn.schema import SCHEMA
 from heiiki_agent.openadr.vtn.settings import VtnSettings
-from heiiki_agent.tls import server_context
+from heiiki_agent.tls import asyncio_server_context
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Server:
         one that does not is called again when there are others, as when the device is enrolled.
         """
         try:
-            tls = server_context(self.settings.credentials)
+            tls = asyncio_server_context(self.settings.credentials)
         except AgentError as error:
             self.problem = str(error)
             log.error("%s: %s", self.settings.vtn_id, error)  # noqa: TRY400 - the text says it all
