@@ -101,8 +101,13 @@ class Guard:
         daemon.ordered("ATTACH")
         self._shown = None
         # Whom it is with already shows its certificate once more; a question that came before has no answer.
-        there = daemon.facts("STATUS").get("wpa_state") == "COMPLETED"
-        daemon.ask("REAUTHENTICATE" if there else "REASSOCIATE")
+        if daemon.facts("STATUS").get("wpa_state") == "COMPLETED":
+            daemon.ask("REAUTHENTICATE")
+        else:
+            # An access point goes on with what was left half-way, unless the station leaves, and begins no
+            # other authentication before that has timed out, a minute later.
+            daemon.ask("DISCONNECT")
+            daemon.ask("RECONNECT")
         while True:
             self._report()
             if self._lists_are_new:
