@@ -1,7 +1,7 @@
 """Probe: be a station on a wireless LAN, or an access point, that must be refused; the serving ones go on.
 
-``join`` tries to get in by a second station on the device's own radio, with each of several certificates. It
-runs with what the serving station says that it runs with, and answers for the guard by the guard's own rule.
+``join`` tries to get in by more stations on the device's own radio, each with another certificate. They run
+with what the serving station says that it runs with, and are answered for the guard by the guard's own rule.
 ``pose`` is one or more access points of the same name on the gateway's radio, each with another certificate.
 """
 
@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,44 +21,42 @@ from heiiki_agent.pki.x509 import Certificate
 from heiiki_agent.wlan import guard, places, station
 from heiiki_agent.wlan.control import Control
 
-_ATTEMPT_S = 12.0
-_START_S = 5.0
-_GRACE_S = 0.5
+_ATTEMPT_S = 30.0
+"""Longer than all of them together take on a busy processor."""
+_START_S = 15.0
+_GRACE_S, _LOOK_S = 0.5, 0.1
 _OWN = places.CREDENTIALS
 _PEER = re.compile(r"CTRL-EVENT-EAP-PEER-CERT depth=0 .*\bcert=([0-9a-f]+)")
 _REQUEST = re.compile(r"CTRL-REQ-EXT_CERT_CHECK-(\d+):")
 _IN = "CTRL-EVENT-CONNECTED"
 _OUT = ("CTRL-EVENT-EAP-FAILURE", "CTRL-EVENT-ASSOC-REJECT", "CTRL-EVENT-DISCONNECTED")
-_ENDED = ("CTRL-EVENT-EAP-FAILURE", "CTRL-EVENT-EAP-SUCCESS", "CTRL-EVENT-EAP-TIMEOUT-FAILURE")
 _REFUSAL = "certificate chain failure"
 _TELLING = re.compile(r"alert|CERT-ERROR|PROPOSED-METHOD|EAP-SUCCESS|EAP-FAILURE|REJECT|not found")
 
 
 def main(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Do what ``do`` says: ``join`` or ``pose``."""
-    return {"join": _joined, "pose": _posed}[parameters["do"]](parameters)
+    """Do what ``do`` says: ``join``, ``pose``, or ``end`` of the latter."""
+    return {"join": _joined, "pose": _posed, "end": _told_to_end}[parameters["do"]](parameters)
 
 
 # --- the station
 
 
 def _joined(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return what came of each of ``attempts``: whether it got in, and what was said."""
-    own = parameters["interface"]
+    """Return what came of each of ``attempts``, all made at once: whether it got in, and what was said."""
+    own, attempts = parameters["interface"], parameters["attempts"]
     with station.connected(own) as daemon:
         running = dict(station.running(daemon))
     settings = guard.Settings(own, parameters["access_point"])
-    came = {}
-    with _second(own, parameters["trial"], "managed", parameters["address"]):
-        for attempt in parameters["attempts"]:
-            came[attempt["name"]] = _came_of(attempt, parameters["trial"], running, settings)
-    return {"attempts": came}
+    with ThreadPoolExecutor(len(attempts)) as pool:
+        came = list(pool.map(lambda one: _came_of(one, running, settings), attempts))
+    return {"attempts": {one["name"]: result for one, result in zip(attempts, came, strict=True)}}
 
 
-def _came_of(
-    attempt: dict[str, Any], interface: str, running: dict[str, str], settings: guard.Settings
-) -> dict[str, Any]:
+def _came_of(attempt: dict[str, Any], running: dict[str, str], settings: guard.Settings) -> dict[str, Any]:
+    interface = attempt["interface"]
     with ExitStack() as stack:
+        stack.enter_context(_second(settings.interface, interface, "managed", attempt["address"]))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/run")))
         certificate, key = _credentials(stack, attempt)
         network = _network(attempt, running, f"/proc/self/fd/{certificate}", f"/proc/self/fd/{key}")
@@ -115,33 +114,35 @@ def _attended(daemon: Control, settings: guard.Settings) -> tuple[bool, str]:
 
 
 def _posed(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Be the access points until each was tried; return those that were on the air."""
-    said = {}
+    """Be the access points until told to end, for ``seconds`` at most; return what each said of refusals."""
     with ExitStack() as stack:
-        daemons = {}
+        logs = {}
         for one in parameters["poses"]:
             stack.enter_context(_second(parameters["interface"], one["interface"], "__ap", one["bssid"]))
-            daemons[one["name"]] = stack.enter_context(_access_point(one))
-        until = time.monotonic() + parameters["seconds"]
-        for one in parameters["poses"]:
-            daemon, log = daemons[one["name"]]
-            tried = _tried(daemon, one["times"], until)
-            time.sleep(_GRACE_S)
-            lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-            said[one["name"]] = {"tried": tried, "said": [line for line in lines if _REFUSAL in line]}
-    return {"poses": said}
+            logs[one["name"]] = stack.enter_context(_access_point(one))
+        end, until = _end(parameters), time.monotonic() + parameters["seconds"]
+        while not end.exists() and time.monotonic() < until:
+            time.sleep(_LOOK_S)
+        end.unlink(missing_ok=True)
+        time.sleep(_GRACE_S)
+        said = {name: log.read_text(encoding="utf-8", errors="replace") for name, log in logs.items()}
+    return {
+        "poses": {name: [one for one in text.splitlines() if _REFUSAL in one] for name, text in said.items()}
+    }
 
 
-def _tried(daemon: Control, times: int, until: float) -> int:
-    """Wait until so many log-ins are over; return how many were."""
-    over = 0
-    while over < times and (left := until - time.monotonic()) > 0:
-        over += (daemon.event(left) or "").startswith(_ENDED)
-    return over
+def _told_to_end(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Have the access points of that name end."""
+    _end(parameters).touch()
+    return {}
+
+
+def _end(parameters: dict[str, Any]) -> Path:
+    return Path("/run") / f"heiiki-trial-{parameters['name']}"
 
 
 @contextmanager
-def _access_point(one: dict[str, Any]) -> Iterator[tuple[Control, Path]]:
+def _access_point(one: dict[str, Any]) -> Iterator[Path]:
     """Run the gateway's own configuration: as it is, or with other credentials, which lets in everybody."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/run")))
@@ -160,14 +161,13 @@ def _access_point(one: dict[str, Any]) -> Iterator[tuple[Control, Path]]:
         argv = ["/usr/sbin/hostapd", str(folder / "conf")]
         stack.enter_context(_running(argv, folder / "log", (certificate, key)))
         daemon = stack.enter_context(_reached(folder / "control" / one["interface"]))
-        daemon.ordered("ATTACH")
         until = time.monotonic() + _START_S
         while daemon.facts("STATUS").get("state") != "ENABLED":
             if time.monotonic() > until:
                 said = (folder / "log").read_text(encoding="utf-8", errors="replace")
                 raise AgentError(f"{one['name']}: no access point: {said[-300:]}")
-            time.sleep(0.1)
-        yield daemon, folder / "log"
+            time.sleep(_LOOK_S)
+        yield folder / "log"
 
 
 def _interface_first(line: str) -> bool:

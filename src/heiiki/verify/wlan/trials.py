@@ -1,11 +1,13 @@
 """Whom both ends of a wireless LAN let in: tried with what must be refused, for the reason that was provoked.
 
-A second station on the controller's radio, and second access points on the gateway's, try it while the
+More stations on the controller's radio, and more access points on the gateway's, try it while the
 serving ones go on. What was refused counts only where the device's own certificate was let in the same way.
 """
 
 import re
+import secrets
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,11 +31,11 @@ from heiiki.verify.network import host
 from heiiki.verify.verdicts import Keep, live, summarise, unknown
 
 _AGAIN = "own certificate"
-_TIMEOUT_S = 240.0
-_POSE_S = 200.0
+_TIMEOUT_S = 120.0
+_POSE_S = 100.0
 _LIFE = "10m"
 _PULL = {"commands": {"pull": list(agent.command("credentials", "pull"))}}
-_TRIAL, _POSE = "trial0", "pose{}"
+_TRIAL, _POSE = "trial{}", "pose{}"
 _BESIDE = "beside: "
 """What is tried at the access point beside the serving one."""
 
@@ -103,8 +105,7 @@ def verdicts(plan: Plan, fleet: Fleet, keep: Keep, authority: Authority | None) 
         made, missing = _made(plan, lan, authority)
         both = lan.gateway.name, lan.controller.name
         pulled = fleet.ask("read", dict.fromkeys(both, _PULL))
-        questions = {lan.gateway.name: _poses(lan, made), lan.controller.name: _attempts(lan, made)}
-        answers = fleet.ask("wlan", questions, _TIMEOUT_S)
+        answers = _tried(fleet, lan, made)
         evidence = tuple(keep(f"wlan/trials-{name}.json", answers[name].raw) for name in both)
         for trial in TRIALS:
             if trial in made or trial is PASSWORD:
@@ -112,6 +113,16 @@ def verdicts(plan: Plan, fleet: Fleet, keep: Keep, authority: Authority | None) 
                 yield judged(trial, lan, answers, evidence, behind if trial.listed else "")
             else:
                 yield unknown(REQUIREMENT, subject(trial, lan), missing, evidence)
+
+
+def _tried(fleet: Fleet, lan: WirelessLan, made: Mapping[Trial, Credential]) -> dict[str, Answer]:
+    """Have the gateway be the access points for as long as the controller's stations try to get in."""
+    here, name = lan.gateway.name, secrets.token_hex(8)
+    with ThreadPoolExecutor(1) as side:
+        posing = side.submit(fleet.ask, "wlan", {here: _poses(lan, made) | {"name": name}}, _TIMEOUT_S)
+        joined = fleet.ask("wlan", {lan.controller.name: _attempts(lan, made)}, _TIMEOUT_S)
+        fleet.ask("wlan", {here: {"do": "end", "name": name}})
+        return joined | posing.result()
 
 
 def _made(plan: Plan, lan: WirelessLan, authority: Authority | None) -> tuple[dict[Trial, Credential], str]:
@@ -156,13 +167,11 @@ def _poses(lan: WirelessLan, made: Mapping[Trial, Credential]) -> dict[str, Any]
     its log, which not every host keeps; this one's is read.
     """
     names = {trial.name: credential for trial, credential in made.items() if trial.posed}
-    stations = len(made) - len(names)
     poses = [
         {
             "name": name,
             "interface": _POSE.format(number),
             "bssid": bssid,
-            "times": 1 if name in names else stations + 1,
             **_shown(names.get(name)),
         }
         for number, (name, bssid) in enumerate(_bssids(lan).items())
@@ -172,7 +181,7 @@ def _poses(lan: WirelessLan, made: Mapping[Trial, Credential]) -> dict[str, Any]
 
 
 def _attempts(lan: WirelessLan, made: Mapping[Trial, Credential]) -> dict[str, Any]:
-    """Return what probe ``wlan`` needs to be the stations; the device itself is to be let in after them.
+    """Return what probe ``wlan`` needs to be the stations; the device itself is to be let in beside them.
 
     A station is tried at the serving access point, and at the one that is as it is.
     """
@@ -188,13 +197,17 @@ def _attempts(lan: WirelessLan, made: Mapping[Trial, Credential]) -> dict[str, A
     attempts.append({"name": _AGAIN, "bssid": here})
     attempts.append({"name": f"{_BESIDE}{_AGAIN}", "bssid": bssids[_AGAIN]})
     address = lan.controller.interface(lan.station.interface).link_address
+    for number, one in enumerate(attempts, start=1):
+        one |= {
+            "interface": _TRIAL.format(number),
+            "address": _beside(address, number),
+            "frequency": lan.station.air.frequency_mhz,
+        }
     return {
         "do": "join",
         "interface": lan.station.interface,
-        "trial": _TRIAL,
-        "address": _beside(address, 1),
         "access_point": lan.station.access_point,
-        "attempts": [{**one, "frequency": lan.station.air.frequency_mhz} for one in attempts],
+        "attempts": attempts,
     }
 
 
@@ -229,7 +242,7 @@ def judged(
         return live(REQUIREMENT, what, Result.FAIL, reason, evidence)
     said = [line for one in tries for line in (*one["said"], one["refused"])]
     if not (trial.posed or trial is PASSWORD):
-        said = posed.data["poses"][_AGAIN]["said"]
+        said = posed.data["poses"][_AGAIN]
     cause = next((line for line in said if re.search(trial.cause, line)), "")
     doubts = [] if cause else [f"refused for another reason: {summarise(said[-3:])}"]
     doubts += [
