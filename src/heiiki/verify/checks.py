@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from functools import partial
 from random import Random, SystemRandom
 
 from heiiki.design import wlan as wireless
@@ -341,7 +340,11 @@ def _trials(*, tried: bool) -> Iterator[Part]:
     barred, after = "" if tried else refusals.OUTSIDE_LAB, frozenset({"associations"})
     for name, (examine, does) in _TRIED.items():
         needs = Needs(frozenset(does), frozenset({_FAILURE}), after) if tried else Needs()
-        yield Part(name, partial(examine, barred=barred), needs, REFUSALS, repeated=False)
+        yield Part(name, _barred(examine, barred), needs, REFUSALS, repeated=False)
+
+
+def _barred(examine: Callable[[Scene, str], Iterator[Verdict]], why: str) -> Examine:
+    return lambda scene: examine(scene, why)
 
 
 def _cleartext(*, may_break: bool) -> Part:

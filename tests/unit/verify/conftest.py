@@ -46,7 +46,7 @@ class FakeTransport:
     def run(
         self,
         device: str,
-        argv: Sequence[str],  # noqa: ARG002 - always the interpreter
+        argv: Sequence[str],
         *,
         stdin: bytes = b"",
         timeout: float = 30.0,  # noqa: ARG002 - answers come at once
@@ -54,7 +54,10 @@ class FakeTransport:
         if device in self._dead:
             raise TransportError(f"{device}: not reachable")
         lines = stdin.decode().rstrip().splitlines()
-        summary, call = next(line for line in lines if line.startswith('"""Probe: ')), lines[-1]
+        summary = next((line for line in lines if line.startswith('"""Probe: ')), "")
+        if not summary:
+            return Completed(127, b"", f"{argv[0]}: not on this device".encode())
+        call = lines[-1]
         names = {
             "list": "reads",
             "run": "read",

@@ -161,13 +161,9 @@ def test_a_line_of_unknown_rate_is_not_filled(plan: Plan, fleet_of: Any, kept: A
 
 
 def test_a_line_is_filled_only_where_it_is_asked_for(plan: Plan) -> None:
-    assert [
-        run._lines_asked(one) for one in (False, True, ("sample",), ("load",), ("a-p1/kill", "load"))
-    ] == [
-        False,
-        *[True] * 4,
-    ]
-    assert not run._lines_asked(("a-p1/kill",))
+    every = (False, True, ("sample",), (load.NAME,), ("a-p1/kill", load.NAME))
+    assert [run._asked_for(load.NAME, one) for one in every] == [False, *[True] * 4]
+    assert not run._asked_for(load.NAME, ("a-p1/kill",))
     assert {one.reason for one in load.not_tried(plan)} == {load.NOT_ASKED}
 
 
