@@ -72,7 +72,8 @@ def _line(plan: Plan, every: tuple[Association, ...], link: Link) -> Line:
     if link.kind == "radio":
         return Line(link, ACCESS, (_modem(plan, link),), ours)
     if link.kind == "access":
-        return Line(link, ACCESS, link.ends, (*ours, *_line_control(plan, link)))
+        told = [_only(one.initiator.connection.local) for one in tunnels]
+        return Line(link, ACCESS, link.ends, (*ours, *_line_control(plan, link, told)))
     control = _core_control(plan) if link.network == "a" else _mobile_control(plan, link)
     return Line(link, ACCESS, link.ends, (*ours, *control))
 
@@ -121,9 +122,13 @@ def _hub_line(plan: Plan, every: tuple[Association, ...], link: Link) -> Iterato
     yield from _echoes(_addresses(plan, link.ends))
 
 
-def _line_control(plan: Plan, link: Link) -> Iterator[Rule]:
-    """A site's line carries the session that says where the tunnel ends: loopbacks, and nothing of a LAN."""
+def _line_control(plan: Plan, link: Link, told: Iterable[list[str]]) -> Iterator[Rule]:
+    """A site's line carries the session that says where the tunnel ends: loopbacks, and nothing of a LAN.
+
+    The router may tell the tunnel's end by its address on the line as well that packets are too long.
+    """
     own = _addresses(plan, link.ends)
+    yield from (["icmp", "icmp", [], own, end] for end in told)
     yield ["bgp", "tcp", _BGP, own, own]
     yield ["bfd", "udp", _BFD, own, own]
     yield from _echoes(own)
