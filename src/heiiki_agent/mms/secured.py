@@ -100,7 +100,7 @@ class Secured:
         if data := await self._reader.read(_CHUNK):
             self._incoming.write(data)
         elif self._incoming.eof:
-            # What wants to read beyond the end would be asked for ever.
+            # What wants to read beyond the end would be asked again without end.
             raise ConnectionResetError("it hung up")
         else:
             self._incoming.write_eof()

@@ -28,14 +28,22 @@ from heiiki.plan.model import DeviceClass, Plan
 HOLDERS = {
     DeviceClass.ROUTER: "hub-ce-a",
     DeviceClass.GATEWAY: "umeda-gw-b",
+    DeviceClass.ACCESS_POINT: "namba-gw",
     DeviceClass.EMS: "umeda-bems",
+    DeviceClass.ESP: "esp-denki",
     DeviceClass.SERVER: "vault",
     DeviceClass.OPERATOR: "operator",
 }
 USES = {
     DeviceClass.ROUTER: {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.IPSEC_IKE},
     DeviceClass.GATEWAY: {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.IPSEC_IKE},
+    DeviceClass.ACCESS_POINT: {
+        ExtendedKeyUsageOID.CLIENT_AUTH,
+        ExtendedKeyUsageOID.SERVER_AUTH,
+        ExtendedKeyUsageOID.IPSEC_IKE,
+    },
     DeviceClass.EMS: {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH},
+    DeviceClass.ESP: {ExtendedKeyUsageOID.CLIENT_AUTH},
     DeviceClass.SERVER: {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH},
     DeviceClass.OPERATOR: {ExtendedKeyUsageOID.CLIENT_AUTH},
 }

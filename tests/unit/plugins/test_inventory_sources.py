@@ -17,7 +17,7 @@ from heiiki.transport import host_key_options
 ROOT = Path(__file__).resolve().parents[3]
 LAB = ROOT / "inventories/lab"
 SHARED_CONNECTION = ("-C", "-o", "ControlMaster=auto", "-o", "ControlPersist=60s")
-HOSTS = 28
+HOSTS = 30
 """Devices of the lab, managed or not."""
 
 
