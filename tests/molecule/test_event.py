@@ -22,7 +22,7 @@ def controllers(service: Service) -> tuple[str, ...]:
 def done(service: Service, device: str, event: str) -> list[str]:
     """Return what a resource did about an event, in order."""
     lines = service.run(device, "sh", "-c", f"cat {BOOK} 2>/dev/null || true").splitlines()
-    return [one["kind"] for one in map(json.loads, lines) if one["event"]["event_id"] == event]
+    return [one["kind"] for one in map(json.loads, lines) if one["what"].get("event_id") == event]
 
 
 def takes_part(said: str) -> set[str]:

@@ -75,7 +75,7 @@ def associated_since(service: Service, address: str) -> str:
     return next(line for line in said.splitlines() if "associated at [boottime]" in line)
 
 
-@pytest.mark.representative
+@pytest.mark.long
 @pytest.mark.parametrize("answers", [True, False], ids=["answers", "is silent"])
 def test_a_revoked_station_is_thrown_off_the_air_and_another_stays(
     service: Service, record_property: Callable[[str, object], None], *, answers: bool

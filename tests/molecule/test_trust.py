@@ -67,7 +67,7 @@ def short_lived(service: Service, device: str) -> None:
 
 
 def test_only_what_is_due_is_renewed_and_check_mode_shows_it(service: Service) -> None:
-    due, other = "namba-erc", "sakai-bems"
+    due, other = "umeda-bems", "sakai-bems"
     short_lived(service, due)
     awaited("it is due", lambda: service.status(due)["certificate"]["share_used"] > 0.67, 40)
     before = service.installed()
