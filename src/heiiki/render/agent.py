@@ -48,6 +48,12 @@ def service_path(program: str) -> str:
     return f"/usr/local/lib/heiiki/heiiki-{program}.pyz"
 
 
+def credentials(folder: Path) -> dict[str, str]:
+    """Return what a service program reads its credentials from (`heiiki_agent.tls.Credentials`)."""
+    files = {"certificate": "certificate.pem", "key": "key.pem", "trust": "trust.pem", "crls": "crl.pem"}
+    return {name: str(folder / file) for name, file in files.items()}
+
+
 @cache
 def archive() -> bytes:
     """Return the application of every device."""

@@ -19,9 +19,10 @@ from heiiki.render import agent, credentials, ipsec, mms, openadr, time, vault, 
 from heiiki.render.documents import by_item
 from heiiki.render.model import DeviceBuild, Part, RenderedFile, Service
 from heiiki.render.templates import render
+from heiiki.render.units import FOLDER as UNITS
+from heiiki.render.units import unit
 from heiiki_agent.lan_watch.settings import FAULT
 
-_UNITS = "/etc/systemd/system"
 _FILTER = "/etc/nftables.conf"
 _LIST = "nft --stateless --terse list table inet heiiki"
 _LIST_ARP = "nft --stateless --terse list table arp heiiki"
@@ -151,16 +152,10 @@ def _sysctls(device: Device, interfaces: list[Interface]) -> dict[str, str]:
 
 
 @cache
-def _unit(name: str) -> RenderedFile:
-    """Return a systemd unit; it is the same on every device."""
-    return RenderedFile(f"{_UNITS}/{name}.service", render(f"linux/{name}.service.j2"), service=name)
-
-
-@cache
 def _drop_in(name: str) -> RenderedFile:
     """Return what is added to Debian's own unit of a service."""
     text = render(f"linux/{name}.service.j2")
-    return RenderedFile(f"{_UNITS}/{name}.service.d/heiiki.conf", text, service=name)
+    return RenderedFile(f"{UNITS}/{name}.service.d/heiiki.conf", text, service=name)
 
 
 def _links(_plan: Plan, device: Device) -> Part | None:
@@ -175,7 +170,7 @@ def _links(_plan: Plan, device: Device) -> Part | None:
     labels = any(item.mpls for item in device.interfaces)
     modules = (RenderedFile(_MODULES, "mpls_router\nmpls_iptunnel\n", service=name),) if labels else ()
     restart_on = (agent.PATH, *(file.path for file in modules))
-    return Part((_unit(name), config, *modules), Service(name, "reload", health, restart_on=restart_on))
+    return Part((unit(name), config, *modules), Service(name, "reload", health, restart_on=restart_on))
 
 
 def _on_lan(device: Device) -> tuple[str, ...]:
@@ -273,7 +268,7 @@ def _lan_watch(_plan: Plan, device: Device) -> Part | None:
     }
     file = RenderedFile("/etc/heiiki/lan_watch.json", by_item(config), service=name, requirements=("R-GAP",))
     health = agent.command("lan-watch", "status")
-    return Part((_unit(name), file), Service(name, "reload", health, restart_on=(agent.PATH,)))
+    return Part((unit(name), file), Service(name, "reload", health, restart_on=(agent.PATH,)))
 
 
 def _pgw(_plan: Plan, device: Device) -> Part | None:

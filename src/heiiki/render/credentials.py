@@ -1,14 +1,13 @@
 """What a device with an identity is sent: how to keep its certificate and CRLs."""
 
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 from heiiki.plan.model import CrlSource, Device, Identity, Plan, VaultClient
 from heiiki.render import agent, mms, openadr, wlan, xmpp
 from heiiki.render.documents import by_key
 from heiiki.render.model import Part, RenderedFile, Service
-from heiiki.render.templates import render
+from heiiki.render.units import unit
 from heiiki_agent.crl_mirror import PORT as CRL_MIRROR
 from heiiki_agent.mms import places as mms_places
 from heiiki_agent.openadr import places
@@ -36,20 +35,14 @@ def revocation(_plan: Plan, device: Device) -> Part | None:
     if device.crl_source is None:
         return None
     health = agent.command("credentials", "check")
-    return Part((_unit(SERVICE),), Service(SERVICE, "restart", health, restart_on=(agent.PATH,)))
+    return Part((unit(SERVICE),), Service(SERVICE, "restart", health, restart_on=(agent.PATH,)))
 
 
 def mirror(_plan: Plan, device: Device) -> Part | None:
     """Return the unit that serves CRLs to others, and its service."""
     if not device.crl_mirror:
         return None
-    return Part((_unit(MIRROR),), Service(MIRROR, "restart", _ANSWERS, restart_on=(agent.PATH,)))
-
-
-@cache
-def _unit(name: str) -> RenderedFile:
-    text = render(f"linux/{name}.service.j2")
-    return RenderedFile(f"/etc/systemd/system/{name}.service", text, service=name)
+    return Part((unit(MIRROR),), Service(MIRROR, "restart", _ANSWERS, restart_on=(agent.PATH,)))
 
 
 def _service(device: Device) -> str:

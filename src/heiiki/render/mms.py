@@ -8,18 +8,14 @@ from heiiki.render import agent
 from heiiki.render.documents import by_item
 from heiiki.render.model import Part, RenderedFile, Service
 from heiiki.render.templates import render
+from heiiki.render.units import unit
 from heiiki_agent.mms import places
 from heiiki_agent.mms.orders import MOST_ENTRIES
 from heiiki_agent.resource_socket import SOCKET
 
 PROGRAM = "mms"
 ACCESS, CONTROL = "R-SEC-ACCESS/mms", "R-EVENT/control"
-_CREDENTIALS = {
-    "certificate": str(places.CREDENTIALS / "certificate.pem"),
-    "key": str(places.CREDENTIALS / "key.pem"),
-    "trust": str(places.CREDENTIALS / "trust.pem"),
-    "crls": str(places.CREDENTIALS / "crl.pem"),
-}
+_CREDENTIALS = agent.credentials(places.CREDENTIALS)
 _MEASURED = (
     ("MMXU", 1, "TotW"),
     ("MMXU", 1, "TotVAr"),
@@ -83,15 +79,9 @@ def _part(which: places.End, settings: dict[str, Any], batteries: tuple[bool, ..
     ]
     restart_on = (program, config.path, *(model.path for model in models))
     return Part(
-        (_unit(name), agent.service_file(PROGRAM), config, *models),
+        (unit(name), agent.service_file(PROGRAM), config, *models),
         Service(name, "restart", health(which), restart_on=restart_on),
     )
-
-
-@cache
-def _unit(name: str) -> RenderedFile:
-    text = render(f"linux/{name}.service.j2")
-    return RenderedFile(f"/etc/systemd/system/{name}.service", text, service=name)
 
 
 def _server(server: MmsServer) -> dict[str, Any]:

@@ -1,25 +1,19 @@
 """What the ends of OpenADR are sent: their program, its configuration, their unit."""
 
-from functools import cache
 from typing import Any
 
 from heiiki.plan.model import Device, Plan, RestApi, Ven, Vtn
 from heiiki.render import agent
 from heiiki.render.documents import by_key
 from heiiki.render.model import Part, RenderedFile, Service
-from heiiki.render.templates import render
+from heiiki.render.units import unit
 from heiiki_agent.openadr import places
 from heiiki_agent.resource_socket import SOCKET
 
 PROGRAM = "openadr"
 REQUIREMENT = "R-EVENT"
 ACCESS = "R-SEC-ACCESS/rest"
-_CREDENTIALS = {
-    "certificate": str(places.CREDENTIALS / "certificate.pem"),
-    "key": str(places.CREDENTIALS / "key.pem"),
-    "trust": str(places.CREDENTIALS / "trust.pem"),
-    "crls": str(places.CREDENTIALS / "crl.pem"),
-}
+_CREDENTIALS = agent.credentials(places.CREDENTIALS)
 
 
 def parts(_plan: Plan, device: Device) -> Part | None:
@@ -59,15 +53,9 @@ def _part(which: places.End, settings: dict[str, Any], requirements: tuple[str, 
     )
     restart_on = (program, config.path)
     return Part(
-        (_unit(name), agent.service_file(PROGRAM), config),
+        (unit(name), agent.service_file(PROGRAM), config),
         Service(name, "restart", health(which), restart_on=restart_on),
     )
-
-
-@cache
-def _unit(name: str) -> RenderedFile:
-    text = render(f"linux/{name}.service.j2")
-    return RenderedFile(f"/etc/systemd/system/{name}.service", text, service=name)
 
 
 def _vtn(vtn: Vtn) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """What both ends of a wireless LAN are sent: hostapd's configuration, wpa_supplicant's and the guard's."""
 
-from functools import cache
+from pathlib import Path
 
 from heiiki.plan.model import Device, Plan
 from heiiki.render import agent
 from heiiki.render.documents import by_key
 from heiiki.render.model import Part, RenderedFile, Service
 from heiiki.render.templates import render
+from heiiki.render.units import unit
 from heiiki_agent.wlan import places
 
 REQUIREMENT = "R-SEC-LAN/wifi"
@@ -17,20 +18,10 @@ def access_point(plan: Plan, device: Device) -> Part | None:
     if device.access_point is None:
         return None
     name = places.ACCESS_POINT
-    users = RenderedFile(
-        str(places.USERS),
-        render("linux/access_point.users.j2", plan, device),
-        service=name,
-        requirements=(REQUIREMENT,),
-    )
-    config = RenderedFile(
-        str(places.ACCESS_POINT_CONFIG),
-        render("linux/access_point.conf.j2", plan, device),
-        service=name,
-        requirements=(REQUIREMENT,),
-    )
+    users = _rendered("access_point.users", places.USERS, name, plan, device)
+    config = _rendered("access_point.conf", places.ACCESS_POINT_CONFIG, name, plan, device)
     health = agent.command("wlan", "access-point", device.access_point.interface)
-    return Part((_unit(name), users, config), Service(name, health=health))
+    return Part((unit(name), users, config), Service(name, health=health))
 
 
 def station(plan: Plan, device: Device) -> Part | None:
@@ -38,14 +29,9 @@ def station(plan: Plan, device: Device) -> Part | None:
     if device.station is None:
         return None
     name = places.STATION
-    config = RenderedFile(
-        str(places.STATION_CONFIG),
-        render("linux/station.conf.j2", plan, device),
-        service=name,
-        requirements=(REQUIREMENT,),
-    )
+    config = _rendered("station.conf", places.STATION_CONFIG, name, plan, device)
     health = agent.command("wlan", "station", device.station.interface)
-    return Part((_unit(name), config), Service(name, health=health))
+    return Part((unit(name), config), Service(name, health=health))
 
 
 def guard(_plan: Plan, device: Device) -> Part | None:
@@ -57,7 +43,12 @@ def guard(_plan: Plan, device: Device) -> Part | None:
         str(places.GUARD_CONFIG), by_key(content), service=places.GUARD, requirements=(REQUIREMENT,)
     )
     health = agent.command("wlan", "guarded")
-    return Part((_unit(places.GUARD), config), Service(places.GUARD, health=health, restart_on=(agent.PATH,)))
+    return Part((unit(places.GUARD), config), Service(places.GUARD, health=health, restart_on=(agent.PATH,)))
+
+
+def _rendered(template: str, path: Path, service: str, plan: Plan, device: Device) -> RenderedFile:
+    text = render(f"linux/{template}.j2", plan, device)
+    return RenderedFile(str(path), text, service=service, requirements=(REQUIREMENT,))
 
 
 def copies() -> dict[str, object]:
@@ -72,9 +63,3 @@ def listeners(device: Device) -> list[list[str]]:
     if device.station is not None:
         return [["systemctl", "try-reload-or-restart", f"{places.GUARD}.service"]]
     return []
-
-
-@cache
-def _unit(name: str) -> RenderedFile:
-    text = render(f"linux/{name}.service.j2")
-    return RenderedFile(f"/etc/systemd/system/{name}.service", text, service=name)
