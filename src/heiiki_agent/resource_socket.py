@@ -2,6 +2,7 @@
 
 import json
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,3 +34,29 @@ def asked(path: Path, question: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(answer, dict):
         raise ResourceAwayError(f"{path}: the resource does not answer with an object")
     return answer
+
+
+def measured(path: Path, what: str) -> float:
+    """Return a value, in the resource's own unit.
+
+    Raises:
+        ResourceAwayError: there is none.
+    """
+    value = asked(path, {"measure": what}).get("value")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ResourceAwayError(f"{path}: has no value for {what!r}")
+    return float(value)
+
+
+def book(path: Path, names: str) -> Iterator[Any]:
+    """Yield the lines of its book about what has a name that begins so, in the order in which it was done.
+
+    Raises:
+        ResourceAwayError: it keeps none, or does not show all of it.
+    """
+    number = 0
+    while lines := asked(path, {"book": names, "from": number}).get("book", ...):
+        if not isinstance(lines, list):
+            raise ResourceAwayError(f"{path}: the resource keeps no book")
+        yield from lines
+        number += len(lines)

@@ -9,7 +9,7 @@ from heiiki_agent import config
 from heiiki_agent.database import OthersDatabase
 from heiiki_agent.mms.places import config_file
 from heiiki_agent.mms.server.cli import Settings
-from heiiki_agent.resource_socket import ResourceAwayError, asked
+from heiiki_agent.resource_socket import ResourceAwayError, book
 
 _COLUMNS = ("order_id", "kind", "body", "received", "answered", "cause", "reason")
 
@@ -35,12 +35,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _done(resource: Path, orders: str) -> tuple[list[object], str | None]:
     """Return the lines of the resource's book, or why it is not known what it did."""
-    found: list[object] = []
     try:
-        while lines := asked(resource, {"book": orders, "from": len(found)}).get("book", ...):
-            if not isinstance(lines, list):
-                return [], f"{resource}: the resource keeps no book"
-            found += lines
+        return list(book(resource, orders)), None
     except ResourceAwayError as error:
         return [], str(error)
-    return found, None

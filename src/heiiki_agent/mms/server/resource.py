@@ -5,7 +5,7 @@ from pathlib import Path
 from heiiki_agent.mms.orders import Order, described, kind
 from heiiki_agent.mms.references import REFUSED
 from heiiki_agent.mms.server.ledger import Refused
-from heiiki_agent.resource_socket import ResourceAwayError, asked
+from heiiki_agent.resource_socket import ResourceAwayError, asked, measured
 
 
 class Resource:
@@ -38,7 +38,4 @@ class Resource:
         Raises:
             ResourceAwayError: there is none.
         """
-        value = asked(self._path, {"measure": what}).get("value")
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ResourceAwayError(f"{self._path}: has no value for {what!r}")
-        return float(value)
+        return measured(self._path, what)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from heiiki_agent import config
+from heiiki_agent import config, resource_socket
 from heiiki_agent.errors import AgentError
 from heiiki_agent.openadr.books import Done
 from heiiki_agent.openadr.events import Event
@@ -47,23 +47,18 @@ class SocketResource:
 
     def measure(self, r_id: str) -> float:
         """Return a value."""
-        value = self._asked({"measure": r_id}).get("value")
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise Unreachable(f"{self._path}: has no value for {r_id!r}")
-        return float(value)
+        try:
+            return resource_socket.measured(self._path, r_id)
+        except ResourceAwayError as error:
+            raise Unreachable(str(error)) from error
 
     def book(self, events: str) -> Iterator[Done]:
         """Yield what was done about events whose names begin so; Unreachable if there is no telling."""
-        number = 0
-        while lines := self._asked({"book": events, "from": number}).get("book", ...):
-            if not isinstance(lines, list):
-                raise Unreachable(f"{self._path}: the resource keeps no book")
-            for line in lines:
-                try:
-                    yield config.parse(Done, json.dumps(line), f"{self._path}: book")
-                except AgentError as error:
-                    raise Unreachable(str(error)) from error
-            number += len(lines)
+        try:
+            for line in resource_socket.book(self._path, events):
+                yield config.parse(Done, json.dumps(line), f"{self._path}: book")
+        except (AgentError, ResourceAwayError) as error:
+            raise Unreachable(str(error)) from error
 
     def _asked(self, question: dict[str, Any]) -> dict[str, Any]:
         try:
