@@ -1,7 +1,9 @@
 """`heiiki control show | set | schedule | book`: direct control of the sites' resources, by the DRAS."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
@@ -14,6 +16,33 @@ from heiiki.control import Entry, Order, Shown
 
 _VALID_S, _WAIT_S, _MOST, _LONGEST_S = 60.0, 15.0, 20, 3600.0
 _KW = 1000
+
+
+_Command = TypeVar("_Command", bound=Callable[..., None])
+
+
+def _of_an_order(command: _Command) -> _Command:
+    """Give a command the options that every order has."""
+    options = (
+        click.option("--order", "order_id", help="Its permanent name.  [default: the time of now]"),
+        click.option(
+            "--valid",
+            type=click.FloatRange(1, _LONGEST_S),
+            default=_VALID_S,
+            show_default=True,
+            help="Seconds for which it is given again while there is no answer.",
+        ),
+        click.option(
+            "--wait",
+            type=click.FloatRange(0, _LONGEST_S),
+            default=_WAIT_S,
+            show_default=True,
+            help="Seconds to wait for all answers.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @click.group(
@@ -68,21 +97,7 @@ def show(ctx: click.Context, folder: Path, sites: tuple[str, ...]) -> None:
 @click.argument("folder", type=Folder())
 @click.argument("sites", metavar="SITE...", nargs=-1, required=True)
 @click.option("--power", type=float, required=True, help="In kW; negative: what is to be given.")
-@click.option("--order", "order_id", help="Its permanent name.  [default: the time of now]")
-@click.option(
-    "--valid",
-    type=click.FloatRange(1, _LONGEST_S),
-    default=_VALID_S,
-    show_default=True,
-    help="Seconds for which it is given again while there is no answer.",
-)
-@click.option(
-    "--wait",
-    type=click.FloatRange(0, _LONGEST_S),
-    default=_WAIT_S,
-    show_default=True,
-    help="Seconds to wait for all answers.",
-)
+@_of_an_order
 @click.pass_context
 def set_(
     ctx: click.Context,
@@ -127,21 +142,7 @@ def set_(
     required=True,
     help="In kW; give it for each step, 48 at most.",
 )
-@click.option("--order", "order_id", help="Its permanent name.  [default: the time of now]")
-@click.option(
-    "--valid",
-    type=click.FloatRange(1, _LONGEST_S),
-    default=_VALID_S,
-    show_default=True,
-    help="Seconds for which it is given again while there is no answer.",
-)
-@click.option(
-    "--wait",
-    type=click.FloatRange(0, _LONGEST_S),
-    default=_WAIT_S,
-    show_default=True,
-    help="Seconds to wait for all answers.",
-)
+@_of_an_order
 @click.pass_context
 def schedule(  # noqa: PLR0913 - an option each
     ctx: click.Context,
