@@ -137,11 +137,10 @@ def _send(desk: Desk, trial: str, sites: tuple[str, ...]) -> None:
 
 def _of_site(ven: str, vtn: VtnBook | str, answer: Answer) -> Delays:
     own = told(VenBook, answer, "book")
-    for book in (vtn, own):
-        if isinstance(book, str):
-            return dict.fromkeys((REQUEST, OPT, RESULT), book)
-    assert isinstance(vtn, VtnBook)  # noqa: S101 - as was just looked at
-    assert isinstance(own, VenBook)  # noqa: S101
+    if isinstance(vtn, str):
+        return dict.fromkeys((REQUEST, OPT, RESULT), vtn)
+    if isinstance(own, str):
+        return dict.fromkeys((REQUEST, OPT, RESULT), own)
     return delays(ven, vtn, own, datetime.now(UTC))
 
 

@@ -59,10 +59,11 @@ def attempts(trials: Sequence[Trial], made: Mapping[str, Credential]) -> Iterato
 def behind(fleet: Fleet, servers: Sequence[str]) -> str:
     """Have servers fetch the newest lists; return why some may not know of a revocation, or nothing."""
     answers = fleet.ask("read", dict.fromkeys(servers, _PULL))
-    return summarise([text for one in answers.values() if (text := _unfetched(one))])
+    return summarise([text for one in answers.values() if (text := unfetched(one))])
 
 
-def _unfetched(pulled: Answer) -> str:
+def unfetched(pulled: Answer) -> str:
+    """Return why a device that was asked to `pull` has no newer lists, or nothing."""
     done = pulled.data.get("commands", {}).get("pull", {})
     said = pulled.error or done.get("err", "").strip()
     return "" if done.get("rc") == 0 else f"{pulled.device} could not fetch the CRL: {said}"
@@ -102,11 +103,16 @@ class Tried:
         return live(self.requirement, subject, Result.PASS, reason, self.evidence)
 
 
-def _doubts(trial: Trial, came: Mapping[str, Any]) -> Iterator[str]:
-    """Yield why a refusal may have had nothing to do with what was provoked."""
+def other_reasons(trial: Trial, came: Mapping[str, Any]) -> Iterator[str]:
+    """Yield where a trial was refused for another reason than the one that was provoked."""
     for where, one in came[trial.name].items():
         if one["stage"] != trial.stage or not re.search(trial.cause, one["cause"]):
             yield f"refused for another reason: {where}: {one['stage']}: {one['cause']}"
+
+
+def _doubts(trial: Trial, came: Mapping[str, Any]) -> Iterator[str]:
+    """Yield why a refusal may have had nothing to do with what was provoked."""
+    yield from other_reasons(trial, came)
     for where, one in came[_AGAIN].items():
         if "taken" not in one:
             yield f"its own certificate was not taken either: {where}: {one['stage']}: {one['cause']}"

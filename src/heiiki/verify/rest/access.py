@@ -4,7 +4,6 @@ By either version of TLS, from the host of an ESP's system, with certificates ma
 counts only where the ESP's good certificate was answered right after.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -15,8 +14,10 @@ from heiiki.plan.model import Device, Plan, RestApi, ServedEsp
 from heiiki.render import agent, openadr
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
+from heiiki.verify import tls_trials
 from heiiki.verify.fleet import Answer, Fleet
 from heiiki.verify.ipsec.test_certificates import Authority, Credential, credentials, signed
+from heiiki.verify.tls_trials import ANONYMOUS, EXPIRED, FOREIGN, OBSOLETE, REVOKED, Trial
 from heiiki.verify.verdicts import Keep, live, summarise, unknown
 from heiiki_agent.pki.settings import FOLDER
 
@@ -28,28 +29,8 @@ _GOOD, _LIFE = "its own certificate", "10m"
 _OWN = "/v1/sites"
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One thing that must be refused.
-
-    Attributes:
-        name: what it is.
-        cause: what the server must say: an alert of TLS, or a problem.
-        stage: how far it may get: `tls` or `http`.
-    """
-
-    name: str
-    cause: str
-    stage: str = "tls"
-
-
-ANONYMOUS = Trial("no certificate", r"alert (certificate required|handshake failure)")
-OBSOLETE = Trial("TLS 1.1", r"alert protocol version")
-FOREIGN = Trial("foreign CA", r"alert unknown ca")
-EXPIRED = Trial("expired certificate", r"alert certificate expired")
-REVOKED = Trial("revoked certificate", r"alert certificate revoked")
-NO_ESP = Trial("a device's certificate", r"is no ESP of this service", "http")
-ANOTHER = Trial("another ESP's site", r"may not address it", "http")
+NO_ESP = Trial("a device's certificate", "http", r"is no ESP of this service", made=True)
+ANOTHER = Trial("another ESP's site", "http", r"may not address it")
 TRIALS = (ANONYMOUS, OBSOLETE, FOREIGN, EXPIRED, REVOKED, NO_ESP)
 
 
@@ -131,7 +112,7 @@ def verdicts(
     done = {one["name"] for one in tries}
     for trial in found.trials:
         if trial.name in done:
-            yield judged(trial, found.dras.name, tried, evidence, _behind(trial, found.dras.name, asked))
+            yield judged(trial, found.dras.name, tried, evidence, _behind(trial, asked))
         else:
             yield unknown(REQUIREMENT, subject(trial, found.dras.name), missing, evidence)
 
@@ -178,12 +159,9 @@ def _opts(site: str) -> str:
     return f"/v1/sites/{site}/opts?limit=1"
 
 
-def _behind(trial: Trial, dras: str, asked: Answer) -> str:
+def _behind(trial: Trial, asked: Answer) -> str:
     """Return why the server may not know of the revocation, or nothing."""
-    done = asked.data.get("commands", {}).get("pull", {})
-    if trial is not REVOKED or done.get("rc") == 0:
-        return ""
-    return f"{dras} could not fetch the CRL: {asked.error or done.get('err', '').strip()}"
+    return tls_trials.unfetched(asked) if trial is REVOKED else ""
 
 
 def judged(
@@ -215,9 +193,7 @@ def _said(one: Mapping[str, Any]) -> str:
 
 def _doubts(trial: Trial, came: Mapping[str, Any]) -> Iterator[str]:
     """Yield why a refusal may have had nothing to do with what was provoked."""
-    for version, one in came[trial.name].items():
-        if one["stage"] != trial.stage or not re.search(trial.cause, one["cause"]):
-            yield f"refused for another reason: {version}: {one['stage']}: {one['cause']}"
+    yield from tls_trials.other_reasons(trial, came)
     for version, one in came[_GOOD].items():
         if not _answered(one):
             yield f"its own certificate was not answered either: {version}: {one['stage']}: {one['cause']}"

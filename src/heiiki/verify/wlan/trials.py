@@ -28,6 +28,7 @@ from heiiki.verify.ipsec.test_certificates import (
     signed,
 )
 from heiiki.verify.network import host
+from heiiki.verify.tls_trials import unfetched
 from heiiki.verify.verdicts import Keep, live, summarise, unknown
 
 _AGAIN = "own certificate"
@@ -109,7 +110,7 @@ def verdicts(plan: Plan, fleet: Fleet, keep: Keep, authority: Authority | None) 
         evidence = tuple(keep(f"wlan/trials-{name}.json", answers[name].raw) for name in both)
         for trial in TRIALS:
             if trial in made or trial is PASSWORD:
-                behind = _behind(pulled[lan.controller.name if trial.posed else lan.gateway.name])
+                behind = unfetched(pulled[lan.controller.name if trial.posed else lan.gateway.name])
                 yield judged(trial, lan, answers, evidence, behind if trial.listed else "")
             else:
                 yield unknown(REQUIREMENT, subject(trial, lan), missing, evidence)
@@ -215,13 +216,6 @@ def _shown(credential: Credential | None) -> dict[str, str]:
     if credential is None:
         return {}
     return {"certificate": credential.certificate, "key": credential.key}
-
-
-def _behind(pulled: Answer) -> str:
-    """Return why a device may not know of the revocation, or nothing."""
-    done = pulled.data.get("commands", {}).get("pull", {})
-    said = pulled.error or done.get("err", "").strip()
-    return "" if done.get("rc") == 0 else f"{pulled.device} could not fetch the CRL: {said}"
 
 
 def judged(
