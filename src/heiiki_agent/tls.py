@@ -3,8 +3,11 @@
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self, TypeVar
 
 from heiiki_agent.errors import AgentError
+
+_Context = TypeVar("_Context", bound=ssl.SSLContext)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,25 +27,36 @@ class Credentials:
     crls: Path | None = None
 
 
+class AsyncioContext(ssl.SSLContext):
+    """What a server of asyncio listens with; it tells a peer why it is refused.
+
+    Attributes:
+        superseded: there are other credentials now: a handshake that began with these comes to nothing.
+    """
+
+    superseded = False
+
+    @classmethod
+    def of(cls, credentials: Credentials) -> Self:
+        """Return one that a peer without a valid certificate gets no connection from.
+
+        Raises:
+            AgentError: a file cannot be used.
+        """
+        context = _loaded(cls(ssl.PROTOCOL_TLS_SERVER), credentials)
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.sslobject_class = _Telling
+        return context
+
+
 def server_context(credentials: Credentials) -> ssl.SSLContext:
     """Return what a server listens with: a peer without a valid certificate gets no connection.
 
     Raises:
         AgentError: a file cannot be used.
     """
-    context = _context(ssl.PROTOCOL_TLS_SERVER, credentials)
+    context = _loaded(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), credentials)
     context.verify_mode = ssl.CERT_REQUIRED
-    return context
-
-
-def asyncio_server_context(credentials: Credentials) -> ssl.SSLContext:
-    """Return the same for a server of asyncio, which would hang up on a peer without a word.
-
-    Raises:
-        AgentError: a file cannot be used.
-    """
-    context = server_context(credentials)
-    context.sslobject_class = _Telling
     return context
 
 
@@ -52,7 +66,7 @@ def client_context(credentials: Credentials) -> ssl.SSLContext:
     Raises:
         AgentError: a file cannot be used.
     """
-    return _context(ssl.PROTOCOL_TLS_CLIENT, credentials)
+    return _loaded(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), credentials)
 
 
 class _Telling(ssl.SSLObject):
@@ -74,12 +88,17 @@ class _Telling(ssl.SSLObject):
             except ssl.SSLError:
                 self._refused = True
             else:
+                self._current()
                 return
         raise ssl.SSLWantReadError
 
+    def _current(self) -> None:
+        """Hang up on a peer that was judged by lists of before."""
+        if isinstance(self.context, AsyncioContext) and self.context.superseded:
+            raise ssl.SSLError("its credentials have been renewed meanwhile")
 
-def _context(protocol: int, credentials: Credentials) -> ssl.SSLContext:
-    context = ssl.SSLContext(protocol)
+
+def _loaded(context: _Context, credentials: Credentials) -> _Context:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         context.load_cert_chain(credentials.certificate, credentials.key)

@@ -1,22 +1,23 @@
 """The REST API on the network: HTTPS with client certificates, JSON, problems as RFC 9457 has them."""
 
 import logging
-import ssl
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from aiohttp import web
 
+from heiiki_agent.openadr.https import Https
 from heiiki_agent.openadr.rest import description, problems
 from heiiki_agent.openadr.rest.book import EspBook
 from heiiki_agent.openadr.rest.limits import Rate
 from heiiki_agent.openadr.rest.operations import OPERATIONS, PREFIX, Operation, as_json
 from heiiki_agent.openadr.rest.problems import RefusedError
-from heiiki_agent.openadr.rest.request import LIMIT, REQUEST_S, asked
+from heiiki_agent.openadr.rest.request import LIMIT, asked
 from heiiki_agent.openadr.rest.settings import RestSettings
 from heiiki_agent.openadr.vtn.context import Context
 from heiiki_agent.openadr.vtn.desk import Desk
 from heiiki_agent.openadr.vtn.peers import peer_of
+from heiiki_agent.tls import AsyncioContext
 
 log = logging.getLogger(__name__)
 
@@ -27,33 +28,32 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Api:
     """Serves the ESPs of one VTN, from its book and by its thread."""
 
-    def __init__(self, settings: RestSettings, context: Context, desk: Desk) -> None:
-        """Serve `settings` from `context`, on the thread of `desk`."""
-        self._port, self._desk = settings.port, desk
+    def __init__(self, settings: RestSettings, address: str, context: Context, desk: Desk) -> None:
+        """Serve `settings` at `address` from `context`, on the thread of `desk`."""
+        self._desk = desk
         self._esps = {
             one.certificate_name: EspBook(context, one.name, settings.vens(one), settings.live_events)
             for one in settings.esps
         }
         self._rate = Rate(settings.requests_per_s, settings.burst)
         self._description = description.text().encode()
-        self._runner: web.AppRunner | None = None
-
-    async def open(self, address: str, tls: ssl.SSLContext) -> None:
-        """Listen, with these certificates and revocation lists."""
         application = web.Application(client_max_size=LIMIT, middlewares=[self._guarded])
         application.router.add_get(f"{PREFIX}/openapi.json", self._described)
         for one in OPERATIONS:
             application.router.add_route(one.method, PREFIX + one.path, self._handler(one))
-        self._runner = web.AppRunner(
-            application, access_log=None, keepalive_timeout=_KEEP_ALIVE_S, shutdown_timeout=REQUEST_S
-        )
-        await self._runner.setup()
-        await web.TCPSite(self._runner, address, self._port, ssl_context=tls).start()
+        self._https = Https(application, address, settings.port, _KEEP_ALIVE_S)
+
+    async def open(self, tls: AsyncioContext) -> None:
+        """Listen with these certificates and revocation lists; who is connected is hung up on.
+
+        Raises:
+            AgentError: the address cannot be listened on.
+        """
+        await self._https.open(tls)
 
     async def close(self) -> None:
-        """Hang up on everybody."""
-        if self._runner is not None:
-            await self._runner.cleanup()
+        """Listen no more."""
+        await self._https.close()
 
     def _handler(self, operation: Operation) -> _Handler:
         async def handle(request: web.Request) -> web.Response:

@@ -9,14 +9,13 @@ from aiohttp import web
 
 from heiiki_agent import config
 from heiiki_agent.errors import AgentError
+from heiiki_agent.openadr.https import REQUEST_S
 from heiiki_agent.openadr.rest.book import Page
 from heiiki_agent.openadr.rest.operations import Asked, Operation
 from heiiki_agent.openadr.rest.problems import RefusedError
 
 LIMIT = 65_536
 """Octets that a document may have: one of 1,000 sites with a value a minute for half a day."""
-REQUEST_S = 5.0
-"""How long one may take to arrive."""
 MOST = 100
 """How many items of a list are sent at most."""
 KEY = "Idempotency-Key"

@@ -11,6 +11,7 @@ from heiiki_agent.database import Database
 from heiiki_agent.errors import AgentError
 from heiiki_agent.openadr.codec import LIMIT
 from heiiki_agent.openadr.errors import TooLarge
+from heiiki_agent.openadr.https import REQUEST_S, Https
 from heiiki_agent.openadr.places import CONTENT_TYPE, PATH
 from heiiki_agent.openadr.rest.api import Api
 from heiiki_agent.openadr.statuses import VtnState
@@ -21,12 +22,10 @@ from heiiki_agent.openadr.vtn.operator import Operator
 from heiiki_agent.openadr.vtn.peers import peer_of
 from heiiki_agent.openadr.vtn.schema import SCHEMA
 from heiiki_agent.openadr.vtn.settings import VtnSettings
-from heiiki_agent.tls import asyncio_server_context
+from heiiki_agent.tls import AsyncioContext
 
 log = logging.getLogger(__name__)
 
-REQUEST_S = 5.0
-"""How long a request may take to arrive."""
 _KEEP_ALIVE_S = 120.0
 
 
@@ -43,36 +42,31 @@ class Server:
         self.context = Context(Database(settings.database, SCHEMA), settings.identity)
         self.operator = Operator(self.context)
         self.desk = Desk(Vtn(self.context))
-        self._api = Api(settings.rest, self.context, self.desk) if settings.rest else None
+        self._api = Api(settings.rest, settings.address, self.context, self.desk) if settings.rest else None
         self.problem = "it does not listen yet"
         self._heard: dict[str, float] = {}
-        self._runner: web.AppRunner | None = None
+        application = web.Application(client_max_size=LIMIT)
+        application.router.add_post(f"{PATH}{{service}}", self._post)
+        self._https = Https(application, settings.address, settings.port, _KEEP_ALIVE_S)
 
     async def open(self) -> None:
         """Listen, with the certificate and the revocation lists that are there now.
 
         Files that cannot be used are noted as a problem: one that listens goes on with those of before, and
         one that does not is called again when there are others, as when the device is enrolled.
+
+        Raises:
+            AgentError: an address cannot be listened on.
         """
         try:
-            tls = asyncio_server_context(self.settings.credentials)
+            tls = AsyncioContext.of(self.settings.credentials)
         except AgentError as error:
             self.problem = str(error)
             log.error("%s: %s", self.settings.vtn_id, error)  # noqa: TRY400 - the text says it all
             return
-        await self._hang_up()
-        application = web.Application(client_max_size=LIMIT)
-        application.router.add_post(f"{PATH}{{service}}", self._post)
-        self._runner = web.AppRunner(
-            application, access_log=None, keepalive_timeout=_KEEP_ALIVE_S, shutdown_timeout=REQUEST_S
-        )
-        await self._runner.setup()
-        site = web.TCPSite(
-            self._runner, self.settings.address, self.settings.port, ssl_context=tls, backlog=1024
-        )
-        await site.start()
+        await self._https.open(tls)
         if self._api is not None:
-            await self._api.open(self.settings.address, tls)
+            await self._api.open(tls)
         self.problem = ""
 
     def state(self) -> VtnState:
@@ -84,16 +78,11 @@ class Server:
 
     async def close(self) -> None:
         """Hang up and close the state."""
-        await self._hang_up()
-        await self.desk.close()
-        self.context.database.close()
-
-    async def _hang_up(self) -> None:
-        # All connections: what a peer's certificate was worth when it connected is not what it is worth now.
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._https.close()
         if self._api is not None:
             await self._api.close()
+        await self.desk.close()
+        self.context.database.close()
 
     async def _post(self, request: web.Request) -> web.Response:
         certificate = request.get_extra_info("peercert") or {}

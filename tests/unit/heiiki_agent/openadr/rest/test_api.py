@@ -3,6 +3,7 @@
 import json
 import signal
 import ssl
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,18 @@ def test_a_revoked_certificate_gets_no_connection(served: Vtn, authority: Author
 
     awaited("the revoked ESP is refused", gone)
     assert "CERTIFICATE_REVOKED" in refused_by_tls(denki)
+    assert kansai.ask("GET", "/v1/events").status == 200
+
+
+def test_nobody_is_turned_away_while_lists_are_renewed(served: Vtn, esp: Connect) -> None:
+    """Who is connected is hung up on, and asks again: no port is closed, and nobody is left waiting."""
+    assert served.process
+    kansai = esp(KANSAI)
+    for _ in range(100):
+        served.process.send_signal(signal.SIGHUP)
+        # Hung up on, before the answer or in the handshake; a refusal and a timeout are other errors.
+        with suppress(ConnectionResetError, ssl.SSLEOFError):
+            assert kansai.ask("GET", "/v1/events").status == 200
     assert kansai.ask("GET", "/v1/events").status == 200
 
 
