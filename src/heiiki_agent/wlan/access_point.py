@@ -11,6 +11,8 @@ from heiiki_agent.wlan.control import Control
 
 _RESTART_S = 30.0
 _ANEW_S = 4.0
+_LISTS_S = 1.1
+"""hostapd reads lists again when it read them longer than `crl_reload_interval`, a second, ago."""
 _LOOK_S = 0.1
 
 
@@ -45,9 +47,10 @@ def health(interface: str) -> int:
 def renew(interface: str) -> int:
     """Have it use its certificate if that is new, else examine every station with the lists that are new.
 
-    hostapd reads lists at each log-in, and its own certificate at its start only. A station that is there
-    authenticates again while its packets go on; one that is refused is thrown off, and so is one that does
-    not answer in time: hostapd would let it stay for a minute.
+    hostapd reads lists at a log-in, once a second at most, and its own certificate at its start only. So it
+    is given a second: after a log-in just before the new lists came it would examine the next one with the
+    old. Then a station that is there authenticates again while its packets go on; one that is refused is
+    thrown off, and so is one that does not answer in time: hostapd would let it stay for a minute.
     """
     if not _running():
         return 0  # it reads everything at its start
@@ -57,6 +60,7 @@ def renew(interface: str) -> int:
     if used.read_bytes() != places.CERTIFICATE.read_bytes():
         _restart()
         return 0
+    time.sleep(_LISTS_S)
     with connected(interface) as daemon:
         before = {address: _log_ins(facts) for address, facts in daemon.stations()}
         for address in before:

@@ -12,7 +12,10 @@ OWN, OTHER = "02:00:0a:10:01:74", "02:01:0a:10:01:74"
 
 
 class Daemon:
-    """hostapd with stations, each with how often it was let in; `after` a request is what becomes of them."""
+    """hostapd with stations, each with how often it was let in; `after` a request is what becomes of them.
+
+    It reads its lists when the last time is a second ago, which is told as "read".
+    """
 
     def __init__(self, before: Mapping[str, int], after: Mapping[str, int]) -> None:
         self.now, self._after, self.told = dict(before), dict(after), []  # type: ignore[var-annotated]
@@ -51,6 +54,9 @@ def renewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(access_point, "_running", lambda: True)
         monkeypatch.setattr(access_point, "_restart", lambda: restarted.append("restart"))
         monkeypatch.setattr(access_point, "_ANEW_S", 0.05)
+        monkeypatch.setattr(
+            access_point.time, "sleep", lambda s: daemon.told.append("read") if s > 1 else None
+        )
         monkeypatch.setattr(access_point, "connected", lambda _interface: daemon)
         assert access_point.renew("lan0") == 0
         return [*restarted, *daemon.told]
@@ -59,15 +65,20 @@ def renewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_a_station_that_is_let_in_anew_stays(renewed: Any) -> None:
-    assert renewed(Daemon({OWN: 1}, {OWN: 2})) == [f"EAPOL_REAUTH {OWN}"]
+    assert renewed(Daemon({OWN: 1}, {OWN: 2})) == ["read", f"EAPOL_REAUTH {OWN}"]
 
 
 def test_a_station_that_was_refused_is_gone_already(renewed: Any) -> None:
-    assert renewed(Daemon({OWN: 1, OTHER: 1}, {OWN: 2})) == [f"EAPOL_REAUTH {OWN}", f"EAPOL_REAUTH {OTHER}"]
+    assert renewed(Daemon({OWN: 1, OTHER: 1}, {OWN: 2})) == [
+        "read",
+        f"EAPOL_REAUTH {OWN}",
+        f"EAPOL_REAUTH {OTHER}",
+    ]
 
 
 def test_a_station_that_does_not_answer_is_thrown_off(renewed: Any) -> None:
     assert renewed(Daemon({OWN: 1, OTHER: 1}, {OWN: 2, OTHER: 1})) == [
+        "read",
         f"EAPOL_REAUTH {OWN}",
         f"EAPOL_REAUTH {OTHER}",
         f"DEAUTHENTICATE {OTHER}",
