@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from enum import StrEnum, auto
 from random import Random, SystemRandom
 
 from heiiki.design import wlan as wireless
@@ -86,6 +87,15 @@ ABOUT = {
 """Requirement of the verdict that says that a check could not be completed."""
 
 
+class Fill(StrEnum):
+    """Which lines are filled."""
+
+    NONE = auto()
+    SAMPLE = auto()
+    """The slowest of each network."""
+    ALL = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """What every check is given: the service, the ways to it, and what may be done to it."""
@@ -134,13 +144,13 @@ class Part:
         return TRUST if self.line == REFUSALS else self.reported_as
 
 
-def parts(equipment: TestEquipment, *, may_break: bool, may_fill: bool, may_order: bool) -> tuple[Part, ...]:
+def parts(equipment: TestEquipment, *, may_break: bool, fill: Fill, may_order: bool) -> tuple[Part, ...]:
     """Return every part but the faults, in the order in which those begin that may.
 
     Args:
         equipment: what may be done to the network.
         may_break: a tunnel may be taken away.
-        may_fill: lines may be filled.
+        fill: which lines may be filled.
         may_order: resources may be ordered to go on as they are.
     """
     trials = _trials(tried=equipment.refused_certificates)
@@ -148,7 +158,7 @@ def parts(equipment: TestEquipment, *, may_break: bool, may_fill: bool, may_orde
         *_PARTS,
         *trials,
         _cleartext(may_break=may_break),
-        _load(may_fill=may_fill),
+        _load(fill),
         _control(may_order=may_order),
     )
 
@@ -362,11 +372,11 @@ def _taken_away(scene: Scene) -> Iterator[Verdict]:
     return cleartext.verdicts(scene.plan, scene.transport, scene.fleet, scene.keep)
 
 
-def _load(*, may_fill: bool) -> Part:
+def _load(fill: Fill) -> Part:
     """That BFD and delay bear a full line, which nothing else could be measured on meanwhile."""
-    if not may_fill:
+    if fill is Fill.NONE:
         return Part("load", _not_filled, Needs(), repeated=False)
-    return Part("load", _filled, Needs(ALL, ALL), repeated=False)
+    return Part("load", _filled if fill is Fill.ALL else _some_filled, Needs(ALL, ALL), repeated=False)
 
 
 def _not_filled(scene: Scene) -> Iterator[Verdict]:
@@ -375,6 +385,10 @@ def _not_filled(scene: Scene) -> Iterator[Verdict]:
 
 def _filled(scene: Scene) -> Iterator[Verdict]:
     return load.verdicts(scene.plan, scene.fleet, scene.keep)
+
+
+def _some_filled(scene: Scene) -> Iterator[Verdict]:
+    return load.verdicts(scene.plan, scene.fleet, scene.keep, load.slowest(scene.plan))
 
 
 def _control(*, may_order: bool) -> Part:

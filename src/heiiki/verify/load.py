@@ -8,7 +8,7 @@ It costs what the line carries meanwhile, which a metered SIM pays for, and take
 used the line. So it is done only where faults are asked for.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
@@ -30,6 +30,10 @@ NAME = "load"
 """What is asked for, among the names of faults."""
 NOT_ASKED = (
     "a line is filled with the faults only: run verify.yml with -e heiiki_verify_faults=sample, or load"
+)
+NOT_IN_SAMPLE = (
+    "of a sample the slowest line of each network is filled: for all run verify.yml with "
+    "-e heiiki_verify_faults=load"
 )
 
 LOAD_S, SPAN_S = 4.0, 3.0
@@ -71,13 +75,34 @@ def subjects(plan: Plan) -> Iterator[str]:
     return (subject(site, network) for site in plan.sites for network in Network)
 
 
+def slowest(plan: Plan) -> tuple[str, ...]:
+    """Return the subject of the slowest line of each network: what stands for all in a sample."""
+    rates = {
+        (site, network): min(one.rate for one in ends)
+        for site in plan.sites
+        for network in Network
+        if site.gateway(network) not in plan.revoked and (ends := _ends(plan, site, network))
+    }
+    each = ([line for line in rates if line[1] is network] for network in Network)
+    return tuple(subject(*min(lines, key=lambda line: rates[line])) for lines in each if lines)
+
+
 def not_tried(plan: Plan) -> Iterator[Verdict]:
     """Yield for each line that it was not filled."""
     return (unknown(REQUIREMENT, name, NOT_ASKED) for name in subjects(plan))
 
 
-def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
-    """Yield one verdict for each site over each network, filled one after the other."""
+def verdicts(
+    plan: Plan, fleet: Fleet, keep: Keep, chosen: Collection[str] | None = None
+) -> Iterator[Verdict]:
+    """Yield one verdict for each site over each network, filled one after the other.
+
+    Args:
+        plan: the service.
+        fleet: its devices.
+        keep: where raw output goes.
+        chosen: subjects of the lines that are filled; None for all.
+    """
     every = tuple(legs(plan))
     for site in plan.sites:
         for network in Network:
@@ -89,6 +114,9 @@ def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
             ends = _ends(plan, site, network)
             if ends is None:
                 yield unknown(REQUIREMENT, name, "the intent does not say how fast the line is")
+                continue
+            if chosen is not None and name not in chosen:
+                yield unknown(REQUIREMENT, name, NOT_IN_SAMPLE)
                 continue
             mine = [leg for leg in every if (leg.site, leg.network) == (site.name, network)]
             yield _filled(plan, network, name, _Trial(ends, tuple(mine)), fleet, keep)

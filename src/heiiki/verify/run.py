@@ -20,7 +20,7 @@ from heiiki.report.verdicts import EVERY_FAULT
 from heiiki.requirements import Result, Verdict
 from heiiki.transport.base import Transport
 from heiiki.verify import load
-from heiiki.verify.checks import ABOUT, CHECKS, LINES, Part, Scene, parts
+from heiiki.verify.checks import ABOUT, CHECKS, LINES, Fill, Part, Scene, parts
 from heiiki.verify.equipment import TestEquipment
 from heiiki.verify.events.course import Course
 from heiiki.verify.faults import campaign, trials
@@ -91,7 +91,8 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
         queries: to the service's Vault server.
         adds: says what the way to a device adds to it, which no plan explains.
         faults: True for every fault of the plan, names or targets for some, False for none; lines are filled
-            where all, a sample, or ``load`` are asked for, and resources ordered where ``control`` is.
+            where all, a sample (some of them) or ``load`` are asked for, and resources ordered where all, a
+            sample or ``control`` are.
         report: progress callback, called once for each step and each fault.
         checks: names out of `CHECKS`; None for all.
 
@@ -110,8 +111,8 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
         made_of = fingerprint(plan, builds, devices)
         if set(wanted) & {"sessions", "paths", "isolation", "xmpp", "trust"}:
             report(_settled(scene))
-        may_fill, may_order = (_asked_for(name, faults) for name in (load.NAME, orders.NAME))
-        every = parts(equipment, may_break=may_break, may_fill=may_fill, may_order=may_order)
+        may_order = _asked_for(orders.NAME, faults)
+        every = parts(equipment, may_break=may_break, fill=_fill(faults), may_order=may_order)
         chosen = [one for one in every if one.check in wanted]
         progress = Progress(chosen, report)
         side_by_side(chosen, partial(_examined, scene), progress.take)
@@ -185,6 +186,12 @@ def _collected(scene: Scene, part: Part) -> tuple[Verdict, ...]:
 def _asked_for(name: str, faults: bool | Collection[str]) -> bool:
     """Tell whether something that disturbs is to be done: by its name, or with all faults or a sample."""
     return faults is True or (faults is not False and bool({name, SAMPLE} & set(faults)))
+
+
+def _fill(faults: bool | Collection[str]) -> Fill:
+    if faults is True or (faults and load.NAME in faults):
+        return Fill.ALL
+    return Fill.SAMPLE if _asked_for(load.NAME, faults) else Fill.NONE
 
 
 class Progress:

@@ -11,6 +11,7 @@ from heiiki.plan.model import Network, Plan
 from heiiki.plan.sizes import in_esp
 from heiiki.requirements import Result, Verdict
 from heiiki.verify import load, run
+from heiiki.verify.checks import Fill
 from heiiki.verify.fleet import Answer
 from heiiki.verify.isolation.packets import Outcome, ProbeRun, Reply
 from heiiki.verify.paths import legs
@@ -160,10 +161,32 @@ def test_a_line_of_unknown_rate_is_not_filled(plan: Plan, fleet_of: Any, kept: A
     }
 
 
+def test_of_a_sample_the_slowest_line_of_each_network_is_filled(plan: Plan, fleet_of: Any, kept: Any) -> None:
+    asked: set[tuple[str, str]] = set()
+
+    def reply(device: str, probe: str, parameters: Any) -> Any:
+        if probe == "load":
+            asked.add((device, parameters["interface"]))
+            return {"received": [], "bfd": [UP, UP]}
+        return {"sent": [], "unsent": {}, "listening": 0.0, "closed": 9.0, "dropped": 0}
+
+    chosen = load.slowest(plan)
+    assert [name.rpartition(" over ")[2] for name in chosen] == ["A", "B"]
+    found = {one.subject: one for one in load.verdicts(plan, fleet_of(reply), kept, chosen)}
+    assert list(found) == list(load.subjects(plan))
+    assert len(asked) == 2 * len(chosen)
+    left = {one.reason for name, one in found.items() if name not in chosen}
+    assert left == {load.NOT_IN_SAMPLE}
+
+
 def test_a_line_is_filled_only_where_it_is_asked_for(plan: Plan) -> None:
-    every = (False, True, ("sample",), (load.NAME,), ("a-p1/kill", load.NAME))
-    assert [run._asked_for(load.NAME, one) for one in every] == [False, *[True] * 4]
-    assert not run._asked_for(load.NAME, ("a-p1/kill",))
+    asked = {
+        Fill.NONE: (False, ("a-p1/kill",)),
+        Fill.SAMPLE: (("sample",), ("sample", "a-p1/kill")),
+        Fill.ALL: (True, (load.NAME,), ("sample", load.NAME)),
+    }
+    for fill, every in asked.items():
+        assert {run._fill(one) for one in every} == {fill}
     assert {one.reason for one in load.not_tried(plan)} == {load.NOT_ASKED}
 
 

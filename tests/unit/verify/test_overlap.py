@@ -15,7 +15,7 @@ import heiiki.render
 from heiiki.plan.model import Plan
 from heiiki.requirements import Result
 from heiiki.requirements.verdict import Evidence
-from heiiki.verify.checks import CHECKS, LINES, REFUSALS, Part, Scene, parts
+from heiiki.verify.checks import CHECKS, LINES, REFUSALS, Fill, Part, Scene, parts
 from heiiki.verify.equipment import TestEquipment as Equipment
 from heiiki.verify.host.explained import nothing
 from heiiki.verify.overlap import ALL, Effect, Needs, side_by_side
@@ -25,9 +25,9 @@ from heiiki.verify.verdicts import live
 
 from .conftest import FakeTransport
 
-LAB = parts(Equipment(refused_certificates=True), may_break=True, may_fill=True, may_order=True)
+LAB = parts(Equipment(refused_certificates=True), may_break=True, fill=Fill.ALL, may_order=True)
 TRIALS = {"log-ins", "clients", "rest", "trials", "on-air"}
-OUTSIDE = parts(Equipment(), may_break=False, may_fill=False, may_order=False)
+OUTSIDE = parts(Equipment(), may_break=False, fill=Fill.NONE, may_order=False)
 LIMIT_S, MANY = 60, 10
 
 
