@@ -107,6 +107,11 @@ class Client(Program):
             "address": "127.0.0.1",
             "port": server.port,
             "model": str(server.model),
+            "reports": [
+                {"name": "measurement", "every_s": 1},
+                {"name": "event"},
+                {"name": "schedule", "every_s": 1800},
+            ],
         }
         settings = {
             "sites": [site],
@@ -135,6 +140,11 @@ class Client(Program):
         assert done.returncode == 0, done.stderr.decode()
         found: list[dict[str, Any]] = json.loads(done.stdout)
         return found
+
+    def reports(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the times of the reports that came, by their kind."""
+        (found,) = self.ask("reports")
+        return {one["name"]: one["times"] for one in found["reports"]}
 
     def set(self, order_id: str, power_w: float, **more: Any) -> dict[str, Any]:
         """Order a set point, and return its entry."""

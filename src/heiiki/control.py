@@ -7,6 +7,7 @@ that host. What it refuses it says in a sentence, which is passed on.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from heiiki.errors import HeiikiError
@@ -91,6 +92,37 @@ class Shown:
     schedule: str
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A report that came.
+
+    Attributes:
+        made: when, by the site's clock.
+        came: when, by DRAS's.
+        asked_for: it was sent because it was asked for, as at the beginning of an association.
+    """
+
+    made: datetime
+    came: datetime
+    asked_for: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What a site has reported by itself.
+
+    Attributes:
+        problem: why nothing is heard of it now; empty: it is heard.
+        every_s: how often each kind of report is sent; 0: when something changes.
+        arrivals: the last ones of each kind, the oldest first.
+    """
+
+    site: str
+    problem: str
+    every_s: Mapping[str, int]
+    arrivals: Mapping[str, tuple[Arrival, ...]]
+
+
 class Desk:
     """What an operator does at the MMS client of a service."""
 
@@ -134,6 +166,14 @@ class Desk:
         """
         known = self._known(sites) if sites else []
         return tuple(map(_entry, self._asked("book", known, 0.0, most=most)))
+
+    def reports(self, sites: Sequence[str]) -> tuple[Reported, ...]:
+        """Return when the last reports of some sites were made, and when they came.
+
+        Raises:
+            HeiikiError: a site is not known or has no direct control, or the client does not answer.
+        """
+        return tuple(map(_reported, self._asked("reports", self._known(sites), 0.0)))
 
     def _known(self, sites: Sequence[str]) -> list[str]:
         known = controlled(self._plan)
@@ -214,3 +254,17 @@ def _shown(found: Mapping[str, Any]) -> Shown:
         set_point_kw=(found["set_point_w"] / _KW, found["set_point_order"]),
         schedule=found["schedule_order"],
     )
+
+
+def _reported(found: Mapping[str, Any]) -> Reported:
+    return Reported(
+        site=found["site"],
+        problem=found["problem"] or "",
+        every_s={one["name"]: one["every_s"] for one in found["reports"]},
+        arrivals={one["name"]: tuple(map(_arrival, one["times"])) for one in found["reports"]},
+    )
+
+
+def _arrival(found: Mapping[str, Any]) -> Arrival:
+    made, came = (datetime.fromisoformat(found[name]) for name in ("made", "came"))
+    return Arrival(made, came, found["asked_for"])

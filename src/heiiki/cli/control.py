@@ -1,4 +1,4 @@
-"""`heiiki control show | set | schedule | book`: direct control of the sites' resources, by the DRAS."""
+"""`heiiki control show | reports | set | schedule | book`: direct control of resources, by the DRAS."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from heiiki.cli.group import FAILED, examples
 from heiiki.cli.service import Folder, opened
 from heiiki.cli.table import columns
 from heiiki.cli.terminal import say
-from heiiki.control import Entry, Order, Shown
+from heiiki.control import Arrival, Entry, Order, Reported, Shown
 
 _VALID_S, _WAIT_S, _MOST, _LONGEST_S = 60.0, 15.0, 20, 3600.0
 _KW = 1000
@@ -78,6 +78,26 @@ def show(ctx: click.Context, folder: Path, sites: tuple[str, ...]) -> None:
     found = use_cases.show_control(opened(folder), sites)
     for one in found:
         _show(one)
+    if any(one.problem for one in found):
+        ctx.exit(FAILED)
+
+
+@control.command(
+    short_help="Show what resources report by themselves.",
+    help=(
+        "Show how often SITES report by themselves, when the last report was made, and how long the slowest "
+        "of those that are remembered took.\n\nExit code 1: a site is not heard."
+    ),
+    epilog=examples("heiiki control reports inventories/osaka umeda"),
+)
+@click.argument("folder", type=Folder())
+@click.argument("sites", metavar="SITE...", nargs=-1, required=True)
+@click.pass_context
+def reports(ctx: click.Context, folder: Path, sites: tuple[str, ...]) -> None:
+    """Show how often SITES report by themselves, and how long that took."""
+    found = use_cases.reports_of_control(opened(folder), sites)
+    for one in found:
+        _show_reports(one)
     if any(one.problem for one in found):
         ctx.exit(FAILED)
 
@@ -193,7 +213,7 @@ def _table(found: tuple[Entry, ...]) -> str:
 
 
 def _show(found: Shown) -> None:
-    say(f"{found.site}: {found.problem}" if found.problem else f"{found.site}:")
+    say(found.problem or f"{found.site}:")
     rows = [
         (f"  {name}", _quantity(value, unit), "" if good else "invalid")
         for name, (value, unit, good) in found.values.items()
@@ -205,6 +225,24 @@ def _show(found: Shown) -> None:
         rows.append(("  schedule", "", found.schedule))
     if rows:
         say(columns(rows))
+
+
+def _show_reports(found: Reported) -> None:
+    say(found.problem or f"{found.site}:")
+    say(columns([_report(name, found.every_s[name], came) for name, came in found.arrivals.items()]))
+
+
+def _report(name: str, every_s: int, arrivals: tuple[Arrival, ...]) -> tuple[str, ...]:
+    often = f"each {every_s} s" if every_s else "on change"
+    if not arrivals:
+        return f"  {name}", often, "none yet", ""
+    slowest = max((one.came - one.made).total_seconds() for one in arrivals)
+    return (
+        f"  {name}",
+        often,
+        f"last {arrivals[-1].made:%Y-%m-%dT%H:%M:%SZ}",
+        f"slowest of {len(arrivals)}: {slowest:.3f} s",
+    )
 
 
 def _quantity(value: float, unit: str) -> str:

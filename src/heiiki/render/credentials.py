@@ -105,9 +105,9 @@ def _users(device: Device) -> Iterator[str]:
     if (end := openadr.end(device)) is not None:
         # It hangs up on everybody, so that no connection outlives what its peer's certificate is worth.
         yield places.unit(end)
-    if mms.end(device) == "server":
-        # The same; the client reads everything at each new session.
-        yield mms_places.unit("server")
+    if (mms_end := mms.end(device)) is not None:
+        # The same; each order of the client has a session of its own besides.
+        yield mms_places.unit(mms_end)
     if device.xmpp is not None:
         # Sessions of certificates that are good no more end, and those alone.
         yield xmpp_places.UNIT

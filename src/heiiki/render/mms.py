@@ -23,6 +23,8 @@ _MEASURED = (
     ("DSTO", 1, "WhAvail"),
 )
 """What every site's resource tells (TR-1072 tables 5.6 and 5.8), in the order of its data set."""
+_EVENTS = (("DECP", "Health", "ST"), ("DWGC", "WSpt", "MX"), ("FSCH", "EnaReq", "ST"))
+"""What is told as soon as it changes: alarms, and what was ordered last."""
 
 
 def parts(_plan: Plan, device: Device) -> Part | None:
@@ -61,7 +63,9 @@ def book(orders: str) -> tuple[str, ...]:
 @cache
 def scl(*, battery: bool) -> str:
     """Return the SCL file (ICD, IEC 61850-6) of a controller with a heat store or a battery behind it."""
-    return render("iec61850/der.icd.j2", battery=battery, measured=_MEASURED, entries=MOST_ENTRIES)
+    return render(
+        "iec61850/der.icd.j2", battery=battery, measured=_MEASURED, events=_EVENTS, entries=MOST_ENTRIES
+    )
 
 
 def _path(*, battery: bool) -> str:
@@ -110,7 +114,15 @@ def _client(client: MmsClient) -> dict[str, Any]:
                 "address": str(site.address),
                 "port": site.port,
                 "model": _path(battery=site.battery),
+                "reports": _reports(battery=site.battery),
             }
             for site in client.sites
         ],
     }
+
+
+def _reports(*, battery: bool) -> list[dict[str, Any]]:
+    """Return which reports a site sends, and how often: tables 5.6 and 5.8."""
+    measurement = {"name": places.MEASUREMENT, "every_s": 1 if battery else 60}
+    schedule = [{"name": places.SCHEDULE, "every_s": 1800}] if battery else []
+    return [measurement, {"name": places.EVENT}, *schedule]

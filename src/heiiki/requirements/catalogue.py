@@ -30,8 +30,8 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement("R-DELAY/load", "TR-1072 5.3.1", "The same while a line is full", (_C, _L)),
     Requirement(
         "R-DELAY/messages",
-        "TR-1072 5.3.1, table 5.5",
-        "Each kind of message of indirect control arrives within the delay that its table allows",
+        "TR-1072 5.3.1, tables 5.5 to 5.8",
+        "Each kind of message arrives within the delay that its table allows",
         (_L,),
     ),
     Requirement("R-GAP", "TR-1072 5.3.1", "Interruption of information at most 2 s", (_D, _C, _L)),

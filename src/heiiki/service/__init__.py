@@ -7,7 +7,7 @@ mend. How devices are reached comes from `heiiki.management`.
 from heiiki.control import Schedule, SetPoint
 from heiiki.dispatch import Event, Order
 from heiiki.service.certificates import Renewed, foreseen_rotation, renew, rotate, step_of_rotation
-from heiiki.service.control import book_of_control, order_control, show_control
+from heiiki.service.control import book_of_control, order_control, reports_of_control, show_control
 from heiiki.service.event import awaited, cancel_event, list_events, send_event, show_event
 from heiiki.service.model import Service, opened
 from heiiki.service.network import Revoked, reinstate, revoke, what_would_be_revoked
@@ -39,6 +39,7 @@ __all__ = [
     "order_control",
     "reinstate",
     "renew",
+    "reports_of_control",
     "restore",
     "revoke",
     "rotate",

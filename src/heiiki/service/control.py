@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from heiiki.control import Desk, Entry, Order, Shown, client
+from heiiki.control import Desk, Entry, Order, Reported, Shown, client
 from heiiki.service.model import Service
 
 
@@ -37,6 +37,16 @@ def book_of_control(service: Service, sites: Sequence[str], most: int) -> tuple[
     """
     with _desk(service) as desk:
         return desk.book(sites, most)
+
+
+def reports_of_control(service: Service, sites: Sequence[str]) -> tuple[Reported, ...]:
+    """Return when the last reports of some sites were made, and when they came.
+
+    Raises:
+        HeiikiError: a site is not known or has no direct control, or the DRAS does not answer.
+    """
+    with _desk(service) as desk:
+        return desk.reports(sites)
 
 
 @contextmanager

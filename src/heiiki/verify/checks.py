@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from enum import StrEnum, auto
+from datetime import UTC, datetime
+from functools import partial
 from random import Random, SystemRandom
 
 from heiiki.design import wlan as wireless
@@ -34,7 +35,7 @@ from heiiki.verify.ipsec import (
 from heiiki.verify.isolation import carrier, control, group, lan, sample, sites, spoofing
 from heiiki.verify.isolation.packets import ProbeRun, send_probes
 from heiiki.verify.mms import access as mms_access
-from heiiki.verify.mms import orders
+from heiiki.verify.mms import delays, orders
 from heiiki.verify.overlap import ALL, Effect, Needs
 from heiiki.verify.rest import access as rest_access
 from heiiki.verify.routing import sessions
@@ -87,15 +88,6 @@ ABOUT = {
 """Requirement of the verdict that says that a check could not be completed."""
 
 
-class Fill(StrEnum):
-    """Which lines are filled."""
-
-    NONE = auto()
-    SAMPLE = auto()
-    """The slowest of each network."""
-    ALL = auto()
-
-
 @dataclass(frozen=True, slots=True)
 class Scene:
     """What every check is given: the service, the ways to it, and what may be done to it."""
@@ -144,7 +136,7 @@ class Part:
         return TRUST if self.line == REFUSALS else self.reported_as
 
 
-def parts(equipment: TestEquipment, *, may_break: bool, fill: Fill, may_order: bool) -> tuple[Part, ...]:
+def parts(equipment: TestEquipment, *, may_break: bool, fill: load.Fill, may_order: bool) -> tuple[Part, ...]:
     """Return every part but the faults, in the order in which those begin that may.
 
     Args:
@@ -196,11 +188,12 @@ def _sessions(scene: Scene) -> Iterator[Verdict]:
 
 
 def _paths(scene: Scene) -> Iterator[Verdict]:
-    legs, large = tuple(paths.legs(scene.plan)), sizes.packets(scene.plan)
+    since, legs, large = datetime.now(UTC), tuple(paths.legs(scene.plan)), sizes.packets(scene.plan)
     probe_run = paths.measure(scene.fleet, legs, scene.patience, large)
     yield from paths.verdicts(scene.plan, probe_run, scene.keep)
     yield from sizes.verdicts(scene.plan, probe_run, scene.keep)
     yield from paths.in_service(scene.plan, scene.fleet, scene.keep)
+    yield from delays.reported(scene.plan, scene.transport, scene.keep, since, SystemRandom())
 
 
 def _isolation(scene: Scene) -> Iterator[Verdict]:
@@ -372,23 +365,19 @@ def _taken_away(scene: Scene) -> Iterator[Verdict]:
     return cleartext.verdicts(scene.plan, scene.transport, scene.fleet, scene.keep)
 
 
-def _load(fill: Fill) -> Part:
+def _load(fill: load.Fill) -> Part:
     """That BFD and delay bear a full line, which nothing else could be measured on meanwhile."""
-    if fill is Fill.NONE:
+    if fill is load.Fill.NONE:
         return Part("load", _not_filled, Needs(), repeated=False)
-    return Part("load", _filled if fill is Fill.ALL else _some_filled, Needs(ALL, ALL), repeated=False)
+    return Part("load", partial(_filled, fill), Needs(ALL, ALL), repeated=False)
 
 
 def _not_filled(scene: Scene) -> Iterator[Verdict]:
     return load.not_tried(scene.plan)
 
 
-def _filled(scene: Scene) -> Iterator[Verdict]:
-    return load.verdicts(scene.plan, scene.fleet, scene.keep)
-
-
-def _some_filled(scene: Scene) -> Iterator[Verdict]:
-    return load.verdicts(scene.plan, scene.fleet, scene.keep, load.slowest(scene.plan))
+def _filled(fill: load.Fill, scene: Scene) -> Iterator[Verdict]:
+    return load.verdicts(scene.plan, scene.fleet, scene.keep, fill)
 
 
 def _control(*, may_order: bool) -> Part:

@@ -8,9 +8,10 @@ It costs what the line carries meanwhile, which a metered SIM pays for, and take
 used the line. So it is done only where faults are asked for.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from enum import StrEnum, auto
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -48,6 +49,15 @@ _ECHOES, _PACE_S = 20, 0.06
 """From a gateway, which asks two servers, they take 2.5 s: the line is full before and afterwards."""
 _TIMEOUT_S = 90.0
 _MEGABYTE = 1_000_000
+
+
+class Fill(StrEnum):
+    """Which lines are filled."""
+
+    NONE = auto()
+    SAMPLE = auto()
+    """The slowest of each network."""
+    ALL = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +102,10 @@ def not_tried(plan: Plan) -> Iterator[Verdict]:
     return (unknown(REQUIREMENT, name, NOT_ASKED) for name in subjects(plan))
 
 
-def verdicts(
-    plan: Plan, fleet: Fleet, keep: Keep, chosen: Collection[str] | None = None
-) -> Iterator[Verdict]:
-    """Yield one verdict for each site over each network, filled one after the other.
-
-    Args:
-        plan: the service.
-        fleet: its devices.
-        keep: where raw output goes.
-        chosen: subjects of the lines that are filled; None for all.
-    """
+def verdicts(plan: Plan, fleet: Fleet, keep: Keep, fill: Fill = Fill.ALL) -> Iterator[Verdict]:
+    """Yield one verdict for each site over each network, those that are filled one after the other."""
     every = tuple(legs(plan))
+    chosen = slowest(plan) if fill is Fill.SAMPLE else tuple(subjects(plan))
     for site in plan.sites:
         for network in Network:
             name = subject(site, network)
@@ -115,7 +117,7 @@ def verdicts(
             if ends is None:
                 yield unknown(REQUIREMENT, name, "the intent does not say how fast the line is")
                 continue
-            if chosen is not None and name not in chosen:
+            if name not in chosen:
                 yield unknown(REQUIREMENT, name, NOT_IN_SAMPLE)
                 continue
             mine = [leg for leg in every if (leg.site, leg.network) == (site.name, network)]

@@ -5,7 +5,7 @@ controller, is answered, and is cancelled. The times are those that both ends ke
 contain the wait for a poll, TLS and the commit at each end; they are by two clocks, which R-SEC-ACCESS/time
 holds together. Reports are those that came lately.
 
-Direct control (tables 5.6, 5.8) is not looked at: no program of this release sends those streams.
+Direct control (tables 5.6, 5.8): `heiiki.verify.mms.delays`.
 """
 
 import time
@@ -29,7 +29,7 @@ REQUIREMENT = "R-DELAY/messages"
 _LATELY = timedelta(minutes=5)
 """Reports of that long ago speak for now: several of those that are sent each minute."""
 _AGAIN_S = 1.0
-_INDIRECT = "indirect"
+_INDIRECT, DIRECT = "indirect", "direct"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ Delays = Mapping[str, Took | str]
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
+class Kind:
     """A kind of message of one resource at one site."""
 
     site: SitePlan
@@ -58,35 +58,42 @@ class _Kind:
         return f"{self.site.name} {self.resource[0]}: {self.message.what}"
 
 
-def _kinds(plan: Plan) -> Iterator[_Kind]:
+def kinds(plan: Plan, control: str) -> Iterator[Kind]:
+    """Yield each kind of message of each resource under ``direct`` or ``indirect`` control."""
     for site in plan.sites:
         for resource in site.resources:
-            if resource[1] == _INDIRECT:
-                yield from (_Kind(site, resource, one) for one in MESSAGES[resource])
+            if resource[1] == control:
+                yield from (Kind(site, resource, one) for one in MESSAGES[resource])
 
 
 def subjects(plan: Plan) -> Iterator[str]:
     """Yield the subjects of the verdicts: each kind of message of each resource."""
-    return (one.subject for one in _kinds(plan))
+    return (one.subject for control in (_INDIRECT, DIRECT) for one in kinds(plan, control))
 
 
 def verdicts(plan: Plan, fleet: Fleet, transport: Transport, keep: Keep) -> Iterator[Verdict]:
-    """Send a test event to every controller, and yield a verdict for each kind of message."""
-    every = tuple(_kinds(plan))
+    """Send a test event to every controller, and yield a verdict for each kind of message of OpenADR."""
+    every = tuple(kinds(plan, _INDIRECT))
     found, evidence = _indirect(plan, fleet, transport, keep)
     for one in every:
         took = found.get(one.site.name, {}).get(one.message.what, "its controller has no VEN")
         yield of_kind(one.subject, one.message, took, evidence.get(one.site.name, ()))
 
 
-def of_kind(subject: str, message: Message, took: Took | str, evidence: tuple[Evidence, ...] = ()) -> Verdict:
+def of_kind(
+    subject: str,
+    message: Message,
+    took: Took | str,
+    evidence: tuple[Evidence, ...] = (),
+    how: str = "from commit to commit, by the books of both ends",
+) -> Verdict:
     """Return the verdict on one kind of message; of one on its way, only that it is late can be known."""
     if isinstance(took, str):
         return unknown(REQUIREMENT, subject, took, evidence)
     figure = (round(took.seconds, 3), float(message.within_s), "s")
     if took.arrived:
         result = Result.PASS if took.seconds <= message.within_s else Result.FAIL
-        reason = "from commit to commit, by the books of both ends"
+        reason = how
     else:
         result = Result.FAIL if took.seconds > message.within_s else Result.UNKNOWN
         reason = "it has not arrived"

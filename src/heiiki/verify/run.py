@@ -20,7 +20,7 @@ from heiiki.report.verdicts import EVERY_FAULT
 from heiiki.requirements import Result, Verdict
 from heiiki.transport.base import Transport
 from heiiki.verify import load
-from heiiki.verify.checks import ABOUT, CHECKS, LINES, Fill, Part, Scene, parts
+from heiiki.verify.checks import ABOUT, CHECKS, LINES, Part, Scene, parts
 from heiiki.verify.equipment import TestEquipment
 from heiiki.verify.events.course import Course
 from heiiki.verify.faults import campaign, trials
@@ -188,10 +188,10 @@ def _asked_for(name: str, faults: bool | Collection[str]) -> bool:
     return faults is True or (faults is not False and bool({name, SAMPLE} & set(faults)))
 
 
-def _fill(faults: bool | Collection[str]) -> Fill:
+def _fill(faults: bool | Collection[str]) -> load.Fill:
     if faults is True or (faults and load.NAME in faults):
-        return Fill.ALL
-    return Fill.SAMPLE if _asked_for(load.NAME, faults) else Fill.NONE
+        return load.Fill.ALL
+    return load.Fill.SAMPLE if _asked_for(load.NAME, faults) else load.Fill.NONE
 
 
 class Progress:

@@ -13,6 +13,8 @@ PORT = 3782
 """TCP port of MMS over TLS (IEC 62351-4: iso-tsap over TLS)."""
 MODELS = Path("/etc/heiiki/mms")
 """SCL files of what is controlled: the server has its own, the client each that a site of its has."""
+MEASUREMENT, EVENT, SCHEDULE = "measurement", "event", "schedule"
+"""Report control blocks of a model, in LLN0."""
 
 
 def unit(end: End) -> str:

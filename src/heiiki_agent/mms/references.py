@@ -23,6 +23,14 @@ MEASURED: Mapping[str, tuple[str, float]] = {
 """Values by what the resource calls them: the data object, and what its unit is in the model's."""
 MEASUREMENT = ObjectName("LLN0$measurement", LD)
 """Data set of all of them."""
+HEALTH = "DECP1$ST$Health"
+"""Data object: whether the resource answers its controller."""
+
+
+def report(block: str, *, buffered: bool, instance: int) -> ObjectName:
+    """Return the name of one instance of a report control block."""
+    return ObjectName(f"LLN0${'BR' if buffered else 'RP'}${block}{instance:02}", LD)
+
 
 NOT_NOW, REFUSED, WRONG = 13, 9, 26
 """Additional causes (IEC 61850-7-2): blocked by health, blocked by process, inconsistent parameters."""

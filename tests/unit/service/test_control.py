@@ -1,5 +1,6 @@
 """Direct control by command, over a way to DRAS that runs the same program here."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from mms_loopback import World
+from waiting import awaited
 
 from heiiki.cli.main import cli
 from heiiki.service import Service
@@ -88,7 +90,21 @@ def test_a_site_that_cannot_be_asked_is_named(world: World) -> None:
     world.server.end()
     done = control("show", "umeda")
     assert done.exit_code == 1
-    assert done.output.startswith("umeda: umeda: [Errno 111] Connect call failed")
+    assert done.output.startswith("umeda: [Errno 111] Connect call failed")
+
+
+def test_what_is_reported_is_shown_with_how_long_it_took(world: World) -> None:
+    awaited("a measurement is reported", lambda: world.client.reports()["measurement"])
+    done = control("reports", "umeda")
+    assert done.exit_code == 0
+    heading, measurement, event, schedule = done.output.splitlines()
+    assert heading == "umeda:"
+    assert re.fullmatch(r"  measurement +each 1 s +last \S+Z +slowest of \d+: \d\.\d{3} s", measurement)
+    assert event.split() == ["event", "on", "change", "none", "yet"]
+    assert re.fullmatch(r"  schedule +each 1800 s +last \S+Z +slowest of 1: \d\.\d{3} s", schedule)
+    world.server.end()
+    awaited("it is not heard", lambda: control("reports", "umeda").exit_code == 1)
+    assert control("reports", "umeda").output.startswith("umeda: ")
 
 
 @pytest.mark.usefixtures("world")

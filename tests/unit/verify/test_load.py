@@ -11,7 +11,6 @@ from heiiki.plan.model import Network, Plan
 from heiiki.plan.sizes import in_esp
 from heiiki.requirements import Result, Verdict
 from heiiki.verify import load, run
-from heiiki.verify.checks import Fill
 from heiiki.verify.fleet import Answer
 from heiiki.verify.isolation.packets import Outcome, ProbeRun, Reply
 from heiiki.verify.paths import legs
@@ -172,7 +171,7 @@ def test_of_a_sample_the_slowest_line_of_each_network_is_filled(plan: Plan, flee
 
     chosen = load.slowest(plan)
     assert [name.rpartition(" over ")[2] for name in chosen] == ["A", "B"]
-    found = {one.subject: one for one in load.verdicts(plan, fleet_of(reply), kept, chosen)}
+    found = {one.subject: one for one in load.verdicts(plan, fleet_of(reply), kept, load.Fill.SAMPLE)}
     assert list(found) == list(load.subjects(plan))
     assert len(asked) == 2 * len(chosen)
     left = {one.reason for name, one in found.items() if name not in chosen}
@@ -181,9 +180,9 @@ def test_of_a_sample_the_slowest_line_of_each_network_is_filled(plan: Plan, flee
 
 def test_a_line_is_filled_only_where_it_is_asked_for(plan: Plan) -> None:
     asked = {
-        Fill.NONE: (False, ("a-p1/kill",)),
-        Fill.SAMPLE: (("sample",), ("sample", "a-p1/kill")),
-        Fill.ALL: (True, (load.NAME,), ("sample", load.NAME)),
+        load.Fill.NONE: (False, ("a-p1/kill",)),
+        load.Fill.SAMPLE: (("sample",), ("sample", "a-p1/kill")),
+        load.Fill.ALL: (True, (load.NAME,), ("sample", load.NAME)),
     }
     for fill, every in asked.items():
         assert {run._fill(one) for one in every} == {fill}

@@ -15,9 +15,10 @@ import heiiki.render
 from heiiki.plan.model import Plan
 from heiiki.requirements import Result
 from heiiki.requirements.verdict import Evidence
-from heiiki.verify.checks import CHECKS, LINES, REFUSALS, Fill, Part, Scene, parts
+from heiiki.verify.checks import CHECKS, LINES, REFUSALS, Part, Scene, parts
 from heiiki.verify.equipment import TestEquipment as Equipment
 from heiiki.verify.host.explained import nothing
+from heiiki.verify.load import Fill
 from heiiki.verify.overlap import ALL, Effect, Needs, side_by_side
 from heiiki.verify.run import Found, Progress
 from heiiki.verify.vault import VaultQueries

@@ -1,18 +1,23 @@
 """R-EVENT/control, live: an order goes from DRAS to the resource and its result back, and three books agree.
 
 What is ordered is the power that the resource has: it goes on as it is. The same order is given twice, and
-the books of DRAS, of the controller and of the resource must have it once each. Until something else is
-ordered the resource is under direct control then, so this is done only where it is asked for.
+the books of DRAS, of the controller and of the resource must have it once each. A battery is given a schedule
+of that power before, of one second. Until something else is ordered the resource is under direct control
+then, so this is done only where it is asked for. How long orders, and the events of them, took is judged
+besides (R-DELAY/messages).
 """
 
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
-from heiiki.control import Desk, Entry, SetPoint, Shown, controlled
+from heiiki.control import Desk, Entry, Schedule, SetPoint, Shown, controlled
+from heiiki.design.volume import CONTROL, SCHEDULE
 from heiiki.errors import HeiikiError
 from heiiki.plan.model import Plan
 from heiiki.render import mms
@@ -20,6 +25,7 @@ from heiiki.requirements import Result, Verdict
 from heiiki.transport import Transport
 from heiiki.verify.fleet import Answer, Fleet
 from heiiki.verify.isolation.sample import Population
+from heiiki.verify.mms import delays
 from heiiki.verify.verdicts import Keep, judged, live, summarise, unknown
 
 REQUIREMENT = mms.CONTROL
@@ -28,6 +34,9 @@ NAME = "control"
 NOT_ASKED = "nothing was ordered: ask for the faults, or for `control` of them, to have an order given"
 _VALID_S, _WAIT_S = 30.0, 45.0
 _POWER, _KW = "MMXU1.TotW", 1000
+_BATTERY = ("battery", "direct")
+_SCHEDULED = "-schedule"
+_WORDS = {"set": "set point", "schedule": "schedule"}
 
 
 def subject(site: str) -> str:
@@ -42,7 +51,8 @@ def subjects(plan: Plan) -> Iterator[str]:
 
 def not_tried(plan: Plan) -> Iterator[Verdict]:
     """Yield for each site that nothing was ordered."""
-    return (unknown(REQUIREMENT, name, NOT_ASKED) for name in subjects(plan))
+    yield from (unknown(REQUIREMENT, name, NOT_ASKED) for name in subjects(plan))
+    yield from delays.not_ordered(plan, NOT_ASKED)
 
 
 def verdicts(plan: Plan, fleet: Fleet, transport: Transport, keep: Keep, random: Random) -> Iterator[Verdict]:
@@ -52,10 +62,13 @@ def verdicts(plan: Plan, fleet: Fleet, transport: Transport, keep: Keep, random:
         return
     drawn = {site.name for site in Population(plan).some_sites(random)}
     tried = [site for site in devices if site in drawn]
+    batteries = {site.name for site in plan.sites if _BATTERY in site.resources}
     try:
-        found = _Run(Desk(plan, transport), f"verify-{secrets.token_hex(6)}-").ordered(tried)
+        desk = Desk(plan, transport)
+        found = _Run(desk, f"verify-{secrets.token_hex(6)}-", batteries).ordered(tried)
     except HeiikiError as error:
         yield from (unknown(REQUIREMENT, subject(site), str(error)) for site in devices)
+        yield from delays.not_ordered(plan, str(error))
         return
     asked = {
         devices[site]: {"commands": {"book": list(mms.book(one.order_id))}} for site, one in found.items()
@@ -66,6 +79,9 @@ def verdicts(plan: Plan, fleet: Fleet, transport: Transport, keep: Keep, random:
             yield unknown(REQUIREMENT, subject(site), "not among those that were drawn")
             continue
         yield _verdict(site, found[site], answers[device], keep)
+    given = {site: _given(one, answers[devices[site]]) for site, one in found.items() if one.entries}
+    why = {site: one.problem for site, one in found.items() if one.problem}
+    yield from delays.of_orders(plan, desk, given, why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +90,23 @@ class Ordered:
 
     Attributes:
         problem: why nothing was ordered, or nothing.
-        entries: of the order, each time it was given.
+        entries: of the set point, each time it was given.
+        schedule: of the schedule before it; none: there was none.
         after: how the resource was afterwards; None where nothing was ordered.
     """
 
     order_id: str
     problem: str
     entries: tuple[Entry, ...] = ()
+    schedule: tuple[Entry, ...] = ()
     after: Shown | None = None
 
 
 class _Run:
     """Orders of one verification."""
 
-    def __init__(self, desk: Desk, prefix: str) -> None:
-        self._desk, self._prefix = desk, prefix
+    def __init__(self, desk: Desk, prefix: str, batteries: Collection[str]) -> None:
+        self._desk, self._prefix, self._batteries = desk, prefix, batteries
 
     def ordered(self, sites: list[str]) -> dict[str, Ordered]:
         return {shown.site: self._order(shown) for shown in self._desk.show(sites)}
@@ -97,10 +115,33 @@ class _Run:
         name = f"{self._prefix}{before.site}"
         if before.problem:
             return Ordered(name, before.problem)
-        order, where = SetPoint(name, before.values[_POWER][0] / _KW), [before.site]
-        entries = [one for _ in range(2) for one in self._desk.order(order, where, _VALID_S, _WAIT_S)]
-        (after,) = self._desk.show(where)
-        return Ordered(name, "", tuple(entries), after)
+        power_kw = before.values[_POWER][0] / _KW
+        schedules = [_schedule(f"{name}{_SCHEDULED}", power_kw)] if before.site in self._batteries else []
+        scheduled = tuple(entry for one in schedules for entry in self._give(one, before.site))
+        order = SetPoint(name, power_kw)
+        entries = (*self._give(order, before.site), *self._give(order, before.site))
+        (after,) = self._desk.show([before.site])
+        return Ordered(name, "", entries, scheduled, after)
+
+    def _give(self, order: SetPoint | Schedule, site: str) -> tuple[Entry, ...]:
+        return self._desk.order(order, [site], _VALID_S, _WAIT_S)
+
+
+def _schedule(name: str, power_kw: float) -> Schedule:
+    return Schedule(name, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", 1, (power_kw,))
+
+
+def _given(ordered: Ordered, answer: Answer) -> dict[str, delays.Given]:
+    """Return when orders were on their way, by the books of DRAS and of the controller."""
+    done = {} if answer.error else answer.data["commands"]["book"]
+    book = json.loads(done["out"])["orders"] if done.get("rc") == 0 else []
+    received = {one["order_id"]: datetime.fromisoformat(one["received"]) for one in book}
+    first = {CONTROL: ordered.entries[:1], SCHEDULE: ordered.schedule[:1]}
+    return {
+        what: delays.Given(datetime.fromisoformat(entry.ordered), received.get(entry.order_id))
+        for what, entries in first.items()
+        for entry in entries
+    }
 
 
 def _verdict(site: str, ordered: Ordered, answer: Answer, keep: Keep) -> Verdict:
@@ -129,14 +170,17 @@ def _verdict(site: str, ordered: Ordered, answer: Answer, keep: Keep) -> Verdict
 
 def _wrong(ordered: Ordered, book: Mapping[str, Any]) -> Iterator[str]:
     """Yield what the books have too little or too much of an order."""
-    for entry in ordered.entries:
+    for entry in (*ordered.entries, *ordered.schedule):
         if entry.state != "done":
             yield f"the book of DRAS: {entry.state} ({entry.reason or 'no reason'})"
-    answered = [one for one in book["orders"] if one["answered"] is not None and one["cause"] is None]
-    if len(answered) != 1:
-        yield f"the controller's book has it {len(answered)} times"
-    if len(book["done"]) != 1:
-        yield f"the resource's book has it {len(book['done'])} times"
+    answered = Counter(
+        one["order_id"] for one in book["orders"] if one["answered"] is not None and one["cause"] is None
+    )
+    done = Counter(one["key"] for one in book["done"])
+    for entry in {one.order_id: one for one in (*ordered.entries, *ordered.schedule)}.values():
+        for whose, number in (("controller", answered), ("resource", done)):
+            if number[entry.order_id] != 1:
+                yield f"the {whose}'s book has the {_WORDS[entry.kind]} {number[entry.order_id]} times"
     if ordered.after is not None and ordered.after.set_point_kw[1] != ordered.order_id:
         said = ordered.after.problem or f"the last order is {ordered.after.set_point_kw[1] or 'none'}"
         yield f"read back: {said}"

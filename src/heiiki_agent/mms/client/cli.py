@@ -15,6 +15,7 @@ from heiiki_agent.database import Database
 from heiiki_agent.errors import AgentError
 from heiiki_agent.mms.client.desk import SCHEMA, Desk
 from heiiki_agent.mms.client.operator import Operator
+from heiiki_agent.mms.client.reports import Listening
 from heiiki_agent.mms.client.session import Session, Shown, Site, used
 from heiiki_agent.mms.model import loaded
 from heiiki_agent.mms.orders import Order
@@ -43,7 +44,10 @@ class Settings:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Give orders until SIGTERM. Certificates and revocation lists are read at each new session."""
+    """Give orders and hear reports until SIGTERM; SIGHUP ends the sessions that stand, which begin again.
+
+    Certificates and revocation lists are read at each new session.
+    """
     parser = argparse.ArgumentParser(prog="mms client", description="IEC 61850 client: MMS over TLS")
     parser.add_argument("config", type=Path, help="JSON file")
     settings = config.read(Settings, parser.parse_args(argv).config)
@@ -72,36 +76,53 @@ class _Sites:
 
 
 async def serve(settings: Settings) -> None:
-    """Give orders.
+    """Give orders, and hear reports.
 
     Raises:
         AgentError: a file cannot be used.
     """
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    loop, stop, reload = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, reload.set)
     loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="site"))
     sites, database = _Sites(settings), Database(settings.database, SCHEMA)
     names = [one.name for one in settings.sites]
     desk = Desk(database, names, sites.give, lambda: datetime.now(UTC))
-    operator = Operator(desk, sites.show)
+    listening = Listening(settings.sites, settings.credentials)
+    operator = Operator(desk, sites.show, listening.told)
+    works = _tells(settings, desk, listening), _reloads(reload, listening), stop.wait()
     try:
         desk.resume()
+        listening.begin()
         await operator.open(settings.operator)
-        tells = asyncio.create_task(_tells(settings, desk))
-        stops = asyncio.create_task(stop.wait())
-        done, _ = await asyncio.wait((tells, stops), return_when=asyncio.FIRST_COMPLETED)
-        tells.cancel()
+        tasks = [asyncio.create_task(work) for work in works]
+        done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
         for task in done:
+            # What fails here ends the program, whose unit starts it again: half a service is none.
             task.result()
     finally:
         operator.close()
+        await listening.end()
         await desk.close()
         database.close()
 
 
-async def _tells(settings: Settings, desk: Desk) -> None:
+async def _reloads(reload: asyncio.Event, listening: Listening) -> None:
+    while True:
+        await reload.wait()
+        reload.clear()
+        await listening.renew()
+
+
+async def _tells(settings: Settings, desk: Desk, listening: Listening) -> None:
     while settings.status is not None:
-        facts = {"problem": _problem(settings.credentials), "pending": desk.pending}
+        facts = {
+            "problem": _problem(settings.credentials),
+            "pending": desk.pending,
+            "silent": dict(listening.problems),
+        }
         status.report(settings.status, 10 * _STATUS_S, facts)
         await asyncio.sleep(_STATUS_S)
     await asyncio.Event().wait()

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from heiiki_agent import config
 from heiiki_agent.errors import AgentError
 from heiiki_agent.mms.client.desk import Desk
+from heiiki_agent.mms.client.reports import Told
 from heiiki_agent.mms.client.session import AwayError, Shown
 from heiiki_agent.mms.orders import parsed
 
@@ -23,7 +24,8 @@ class Ask:
     """A question.
 
     Attributes:
-        do: `order` gives one and waits, `show` asks sites how they are, `book` reads what was ordered.
+        do: `order` gives one and waits, `show` asks sites how they are, `book` reads what was ordered,
+            `reports` says when their reports came.
         sites: whom; none: all, where that is asked of the book.
         kind, order: as in the book.
         valid_s: for how long an order is given again while it is not answered.
@@ -31,7 +33,7 @@ class Ask:
         most: entries of the book.
     """
 
-    do: Literal["order", "show", "book"]
+    do: Literal["order", "show", "book", "reports"]
     sites: tuple[str, ...] = ()
     kind: Literal["set", "schedule"] = "set"
     order: Any = None
@@ -43,9 +45,9 @@ class Ask:
 class Operator:
     """Answers on a socket that only its owner, and root, may open."""
 
-    def __init__(self, desk: Desk, show: Callable[[str], Awaitable[Shown]]) -> None:
-        """Order at `desk`, and have `show` look at a site."""
-        self._desk, self._show = desk, show
+    def __init__(self, desk: Desk, show: Callable[[str], Awaitable[Shown]], reports: Told) -> None:
+        """Order at `desk`, have `show` look at a site, and `reports` say what sites have reported."""
+        self._desk, self._show, self._reports = desk, show, reports
         self._listening: asyncio.Server | None = None
 
     async def open(self, path: Path) -> None:
@@ -70,12 +72,14 @@ class Operator:
         writer.write(json.dumps(answer).encode() + b"\n")
         writer.close()
 
-    async def _answer(self, ask: Ask) -> list[dict[str, Any]]:
+    async def _answer(self, ask: Ask) -> Sequence[Mapping[str, Any]]:
         if ask.do == "show":
             return list(await asyncio.gather(*(self._shown(site) for site in ask.sites)))
         if ask.do == "book":
             found = [one for site in ask.sites or ("",) for one in self._desk.book(site, ask.most)]
             return [asdict(one) for one in found]
+        if ask.do == "reports":
+            return self._reports(ask.sites)
         order = parsed(ask.kind, json.dumps(ask.order), "order")
         self._desk.take(order, ask.sites, ask.valid_s)
         return [asdict(one) for one in await self._desk.settled(order.order_id, ask.wait_s)]

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from open61850.data import BitStringData, IECData, IntData, StructureData, TimestampData
 from open61850.mms import MmsClient, MmsError, ObjectName, Origin, operate
@@ -34,11 +34,26 @@ _UNITS = {33: "Hz", 62: "W", 63: "var", 72: "Wh"}
 """Units by their SIUnit (IEC 61850-7-3)."""
 _VALID = 0xC0
 """The two bits of a quality that are zero where a value is good."""
+FAILED = (OSError, MmsError, AgentError, ValueError, LookupError)
+"""What an association may end with."""
 _T = TypeVar("_T")
 
 
 class AwayError(AgentError):
     """A site cannot be asked, or did not answer: what it did is not known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """A report that a site sends by itself.
+
+    Attributes:
+        name: its control block.
+        every_s: how often, whether something has changed or not; 0: when it has.
+    """
+
+    name: Literal["measurement", "event", "schedule"]
+    every_s: Annotated[int, range(86_401)] = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +65,7 @@ class Site:
         certificate_name: the DNS name in its certificate.
         address, port: where it listens.
         model: SCL file of what it offers.
+        reports: what it is to send by itself.
     """
 
     name: str
@@ -57,6 +73,7 @@ class Site:
     address: Annotated[str, IPv4Address]
     port: Annotated[int, range(1, 65_536)]
     model: str
+    reports: tuple[Report, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,11 +108,16 @@ class Shown:
     schedule_order: str
 
 
-class _Client(MmsClient):
+class Client(MmsClient):
     """The library's client, on a connection that is there already."""
 
     @classmethod
-    def on(cls, line: socket.socket) -> "_Client":
+    def on(cls, line: socket.socket) -> "Client":
+        """Associate by `line`.
+
+        Raises:
+            TransportError: the other side does not.
+        """
         line.settimeout(WHOLE_S)
         send_tpkt(line, connection_request())
         confirm = recv_tpkt(line) or b""
@@ -200,17 +222,17 @@ async def used(site: Site, model: IedModel, credentials: Credentials, use: Calla
         AwayError: it cannot be reached, refuses us, is not who it should be, or did not answer.
     """
     try:
-        async with asyncio.timeout(2 * WHOLE_S), _bridged(site, credentials) as bridge:
-            return await asyncio.to_thread(_use, bridge.library, model, use)
+        async with asyncio.timeout(2 * WHOLE_S), bridged(site, credentials) as line:
+            return await asyncio.to_thread(_use, line.library, model, use)
     except TimeoutError as error:
         raise AwayError(f"{site.name}: no answer within {2 * WHOLE_S:g} s") from error
-    except (OSError, MmsError, AgentError, ValueError, LookupError) as error:
+    except FAILED as error:
         raise AwayError(f"{site.name}: {cause(error)}") from error
 
 
 def _use(line: socket.socket, model: IedModel, use: Callable[[Session], _T]) -> _T:
     try:
-        client = _Client.on(line)
+        client = Client.on(line)
         try:
             return use(Session(client, model))
         finally:
@@ -219,24 +241,37 @@ def _use(line: socket.socket, model: IedModel, use: Callable[[Session], _T]) -> 
         line.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A connection that stands.
+
+    Attributes:
+        library: the library's end of it.
+        carrying: what carries it; over when it has ended.
+    """
+
+    library: socket.socket
+    carrying: asyncio.Task[None]
+
+
 @asynccontextmanager
-async def _bridged(site: Site, credentials: Credentials) -> AsyncIterator[Bridge]:
-    """Give a bridge over a new connection; what ended that one is told rather than what followed from it."""
+async def bridged(site: Site, credentials: Credentials) -> AsyncIterator[Line]:
+    """Give a new connection; what ended that one is told rather than what followed from it."""
     context = client_context(credentials)
     async with asyncio.timeout(CONNECT_S):
         reader, writer = await asyncio.open_connection(site.address, site.port)
     tcp = writer.get_extra_info("socket")
     tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(WHOLE_S * 1000))
-    line = Secured(reader, writer, context, site.certificate_name)
+    secured = Secured(reader, writer, context, site.certificate_name)
     try:
-        await line.handshake()
+        await secured.handshake()
     except BaseException:
-        await line.close()
+        await secured.close()
         raise
-    bridge = Bridge(line)
+    bridge = Bridge(secured)
     carrying = asyncio.create_task(bridge.carry())
     try:
-        yield bridge
+        yield Line(bridge.library, carrying)
     except (OSError, MmsError) as error:
         await asyncio.wait([carrying], timeout=CONNECT_S)
         ended = carrying.exception() if carrying.done() and not carrying.cancelled() else None

@@ -22,7 +22,7 @@ from heiiki_agent.tls import Credentials
 log = logging.getLogger(__name__)
 
 _MEASURE_S = 1.0
-"""How often measurements are renewed for those who may read them (TR-1072 table 5.8)."""
+"""How often measurements are renewed (TR-1072 table 5.8)."""
 _STATUS_S = 2.0
 
 
@@ -78,7 +78,7 @@ async def serve(settings: Settings) -> None:
     works = (
         stop.wait(),
         _reloads(reload, listener),
-        _measures(listener, station),
+        _measures(station),
         _tells(settings, listener, station),
     )
     try:
@@ -102,10 +102,10 @@ async def _reloads(reload: asyncio.Event, listener: Listener) -> None:
         await listener.open()
 
 
-async def _measures(listener: Listener, station: Station) -> None:
+async def _measures(station: Station) -> None:
+    """Measure whether somebody listens or not: what changes meanwhile is an event that is kept."""
     while True:
-        if listener.sessions:
-            await asyncio.get_running_loop().run_in_executor(None, station.refresh)
+        await asyncio.get_running_loop().run_in_executor(None, station.refresh)
         await asyncio.sleep(_MEASURE_S)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import ssl
 import time
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 MOST = 8
 """Sessions at a time: one client has one, and a new one before its last has gone."""
+_UNACKNOWLEDGED_MS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,9 @@ class Listener:
         assert session is not None  # noqa: S101 - a task calls this
         assert self._tls is not None  # noqa: S101 - it listens since it has one
         self._sessions.add(session)
+        tcp = writer.get_extra_info("socket")
+        # A client whose path is gone holds what it has reserved until then.
+        tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS)
         line = Secured(reader, writer, self._tls)
         try:
             await line.handshake()

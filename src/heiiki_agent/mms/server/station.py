@@ -9,6 +9,7 @@ from open61850.mms import ObjectName
 from open61850.server import MmsServer, ServerConnection
 from open61850.server.control import Command, ControlEngine
 from open61850.server.model import ACCESS_OBJECT_ACCESS_DENIED
+from open61850.server.reporting import ReportEngine
 
 from heiiki_agent.mms import references as ref
 from heiiki_agent.mms.model import loaded
@@ -18,6 +19,8 @@ from heiiki_agent.resource_socket import ResourceAwayError
 
 _GOOD, _INVALID = 0, 0x0800
 """Quality (IEC 61850-7-3): good; invalid, of 13 bits the second."""
+_OK, _ALARM = 1, 3
+"""Health (IEC 61850-7-4)."""
 _PDU = 65_000
 _REMOTE = 3
 """Originator category: remote control."""
@@ -41,9 +44,8 @@ class Station:
         self.model = loaded(file)
         self._ledger, self._measure, self._now = ledger, measure, now
         self.problem = ""
-        self.mms = MmsServer(
-            self.model, vendor="Heiiki", model_name=self.model.ied_name, max_pdu_size=_PDU, reports=False
-        )
+        self.mms = MmsServer(self.model, vendor="Heiiki", model_name=self.model.ied_name, max_pdu_size=_PDU)
+        self.mms.reports = ReportEngine(self.mms)
         self.mms.write_hooks.append(_writable)
         self.mms.controls = ControlEngine(self.mms)
         self.mms.controls.set_handler(ref.SET_POINT, self._set)
@@ -58,6 +60,7 @@ class Station:
         with self.model.batch():
             for what, (item, factor) in ref.MEASURED.items():
                 self._refresh(what, item, factor)
+            self._tell_health()
 
     def _refresh(self, what: str, item: str, factor: float) -> None:
         quality = _GOOD
@@ -67,6 +70,13 @@ class Station:
             self.problem, quality = str(error), _INVALID
         self.model.set(ref.name(f"{item}$q"), quality)
         self.model.set(ref.name(f"{item}$t"), self._now())
+
+    def _tell_health(self) -> None:
+        """Have the model say whether the resource answers: a change of it is an event."""
+        health = _ALARM if self.problem else _OK
+        if self.model.get(ref.name(f"{ref.HEALTH}$stVal")) != IntData(health):
+            self.model.set(ref.name(f"{ref.HEALTH}$stVal"), health)
+            self.model.set(ref.name(f"{ref.HEALTH}$t"), self._now())
 
     def _set(self, command: Command) -> int | None:
         return self._answered(lambda: ref.set_point(ref.order_id(command.origin), command.ctl_val))
@@ -104,5 +114,5 @@ def _status(order: Order) -> tuple[str, str, IECData | bool]:
 
 
 def _writable(_connection: ServerConnection, name: ObjectName, _value: IECData) -> int | None:
-    """Refuse to write what is no schedule: what is operated was taken by the controls before."""
+    """Refuse to write what is no schedule: operated objects and report control blocks were taken before."""
     return None if name.item.startswith(ref.WRITABLE) else ACCESS_OBJECT_ACCESS_DENIED

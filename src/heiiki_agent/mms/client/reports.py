@@ -1,0 +1,234 @@
+"""What sites report by themselves (IEC 61850-7-2 clause 17): an association with each that stands.
+
+Measurements and the running schedule come as often as TR-1072 tables 5.6 and 5.8 have them (URCB), events as
+soon as they happen. Those are kept by the site while the DRAS does not listen (BRCB), and asked for from the
+last one on that came. When each report was made and when it came is kept for a while, in memory: that is what
+says how long they take.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from open61850.mms import MmsClient, ObjectName
+from open61850.mms.pdu import InformationReport
+from open61850.mms.rcb import RcbError, RcbSettings, enable
+from open61850.mms.report import OptFlds, Report, TrgOps, decode_report, is_report
+
+from heiiki_agent.mms import places
+from heiiki_agent.mms import references as ref
+from heiiki_agent.mms.client.session import FAILED, AwayError, Client, Line, Site, bridged, cause
+from heiiki_agent.mms.client.session import Report as Wanted
+from heiiki_agent.mms.orders import stamp
+from heiiki_agent.tls import Credentials
+
+log = logging.getLogger(__name__)
+
+KEPT = 120
+"""Reports of each kind whose times are kept: two minutes of those that come each second."""
+_INSTANCES = 2
+"""Control blocks of a URCB: a new association takes one before the last has given its own back."""
+_ALIVE_S = 40.0
+"""How often something is asked, for a site hangs up on a client that says nothing for long."""
+_NONE = bytes(8)
+"""EntryID of no event: all that are kept are asked for."""
+_FIRST_AGAIN_S, _LAST_AGAIN_S = 1.0, 5.0
+_OPTIONS = OptFlds(
+    sequence_number=True,
+    report_time_stamp=True,
+    reason_for_inclusion=True,
+    buffer_overflow=True,
+    entry_id=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A report that came.
+
+    Attributes:
+        made: when, by the site's clock, UTC.
+        came: when, by this host's.
+        asked_for: it was sent because it was asked for, as at the beginning of an association.
+    """
+
+    made: datetime
+    came: datetime
+    asked_for: bool
+
+
+class Reports:
+    """What one site has reported."""
+
+    def __init__(self, site: Site, credentials: Credentials) -> None:
+        """Listen to `site`."""
+        self._site, self._credentials = site, credentials
+        self._arrivals: dict[str, deque[Arrival]] = {one.name: deque(maxlen=KEPT) for one in site.reports}
+        self._last_event = _NONE
+        self._loop = asyncio.get_running_loop()
+        self.problem = f"{site.name}: it is not associated yet"
+
+    def told(self) -> Mapping[str, object]:
+        """Return it as the operator's socket says it: times of each kind, the oldest first."""
+        return {
+            "site": self._site.name,
+            "problem": self.problem or None,
+            "reports": [
+                {
+                    "name": one.name,
+                    "every_s": one.every_s,
+                    "times": [_written(arrival) for arrival in self._arrivals[one.name]],
+                }
+                for one in self._site.reports
+            ],
+        }
+
+    async def follow(self) -> None:
+        """Associate, and again when that has ended, until this is cancelled."""
+        pause = _FIRST_AGAIN_S
+        while True:
+            began = self._loop.time()
+            try:
+                await self._associated()
+            except AwayError as error:
+                if str(error) != self.problem:
+                    log.warning("%s", error)
+                self.problem = str(error)
+            pause = _FIRST_AGAIN_S if self._loop.time() - began > _ALIVE_S else min(2 * pause, _LAST_AGAIN_S)
+            await asyncio.sleep(pause)
+
+    async def _associated(self) -> None:
+        """Have the site report until the association ends.
+
+        Raises:
+            AwayError: always, with what ended it.
+        """
+        try:
+            async with bridged(self._site, self._credentials) as line:
+                try:
+                    client = await asyncio.to_thread(self._opened, line)
+                    self.problem = ""
+                    await _alive(client, line)
+                finally:
+                    line.library.close()
+        except TimeoutError as error:
+            raise AwayError(f"{self._site.name}: no answer in time") from error
+        except FAILED as error:
+            raise AwayError(f"{self._site.name}: {cause(error)}") from error
+
+    def _opened(self, line: Line) -> MmsClient:
+        client = Client.on(line.library)
+        client.add_report_listener(self._take)
+        for one in self._site.reports:
+            _enable(client, one, self._last_event)
+        return client
+
+    def _take(self, message: InformationReport) -> None:
+        """Note a report, in the library's thread."""
+        if is_report(message):
+            self._loop.call_soon_threadsafe(self._note, decode_report(message), datetime.now(UTC))
+
+    def _note(self, report: Report, came: datetime) -> None:
+        arrivals = self._arrivals.get(report.rpt_id)
+        if arrivals is None or report.time_of_entry is None:
+            log.warning("%s: a report %r was not asked for", self._site.name, report.rpt_id)
+            return
+        if report.entry_id:
+            self._last_event = report.entry_id
+        reasons = [entry.reason for entry in report.entries if entry.reason]
+        asked_for = any(one.general_interrogation for one in reasons)
+        arrivals.append(Arrival(report.time_of_entry.astimezone(UTC), came, asked_for))
+
+
+def _written(arrival: Arrival) -> Mapping[str, object]:
+    return {"made": stamp(arrival.made), "came": stamp(arrival.came), "asked_for": arrival.asked_for}
+
+
+async def _alive(client: MmsClient, line: Line) -> None:
+    """Stay until the association ends, and ask something now and then.
+
+    Raises:
+        OSError, MmsError: what ended it.
+    """
+    while True:
+        ended, _ = await asyncio.wait((line.carrying,), timeout=_ALIVE_S)
+        if ended:
+            line.carrying.result()
+            raise ConnectionResetError("it hung up")
+        await asyncio.to_thread(client.read, ref.name(f"{ref.HEALTH}$stVal"))
+
+
+def _enable(client: MmsClient, wanted: Wanted, last_event: bytes) -> None:
+    """Have a report sent, by the first of its blocks that is free.
+
+    Raises:
+        MmsError: none is, or the site does not answer.
+    """
+    buffered = wanted.name == places.EVENT
+    settings = RcbSettings(
+        trg_ops=TrgOps(
+            data_change=buffered,
+            quality_change=buffered,
+            integrity=bool(wanted.every_s),
+            general_interrogation=not buffered,
+        ),
+        opt_flds=_OPTIONS,
+        intg_pd_ms=1000 * wanted.every_s,
+        entry_id=last_event if buffered else None,
+        general_interrogation=not buffered,
+    )
+    blocks = [
+        ref.report(wanted.name, buffered=buffered, instance=number)
+        for number in range(1, 2 if buffered else 1 + _INSTANCES)
+    ]
+    _first_free(client, blocks, settings)
+
+
+def _first_free(client: MmsClient, blocks: Iterable[ObjectName], settings: RcbSettings) -> None:
+    *others, last = blocks
+    for block in others:
+        with suppress(RcbError):
+            enable(client, block, settings)
+            return
+    enable(client, last, settings)
+
+
+class Listening:
+    """Reports of every site."""
+
+    def __init__(self, sites: Iterable[Site], credentials: Credentials) -> None:
+        """Listen to `sites`."""
+        self._reports = {one.name: Reports(one, credentials) for one in sites if one.reports}
+        self._following: tuple[asyncio.Task[None], ...] = ()
+
+    def begin(self) -> None:
+        """Associate with every site."""
+        self._following = tuple(asyncio.create_task(one.follow()) for one in self._reports.values())
+
+    async def end(self) -> None:
+        """End every association."""
+        for task in self._following:
+            task.cancel()
+        await asyncio.gather(*self._following, return_exceptions=True)
+
+    async def renew(self) -> None:
+        """End every association, and begin it again under the certificates and lists that are there now."""
+        await self.end()
+        self.begin()
+
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """Why a site is not heard, by its name."""
+        return {name: one.problem for name, one in self._reports.items() if one.problem}
+
+    def told(self, sites: Iterable[str]) -> list[Mapping[str, object]]:
+        """Return what some sites have reported."""
+        return [self._reports[name].told() for name in sites if name in self._reports]
+
+
+Told = Callable[[Iterable[str]], list[Mapping[str, object]]]
+"""Returns what some sites have reported, as the operator's socket says it."""

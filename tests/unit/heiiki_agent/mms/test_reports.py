@@ -1,0 +1,88 @@
+"""What a site reports by itself: how often, what is lost while nobody listens, and who may be listened to."""
+
+import signal
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from mms_loopback import SITE, World
+from waiting import awaited
+
+
+def seconds(report: dict[str, Any]) -> float:
+    return (datetime.fromisoformat(report["came"]) - datetime.fromisoformat(report["made"])).total_seconds()
+
+
+def heard(world: World, kind: str, number: int) -> list[dict[str, Any]]:
+    """Wait until so many reports of a kind have come that nobody asked for, and return them."""
+
+    def come() -> list[dict[str, Any]]:
+        found = [one for one in world.client.reports()[kind] if not one["asked_for"]]
+        return found if len(found) >= number else []
+
+    return awaited(f"{number} reports {kind}", come)
+
+
+def test_measurements_come_by_themselves_each_second(world: World) -> None:
+    found = heard(world, "measurement", 3)
+    made = [datetime.fromisoformat(one["made"]) for one in found]
+    assert all((later - first).total_seconds() > 0.9 for first, later in pairwise(made))
+    assert all(0 <= seconds(one) < 60 for one in found)
+
+
+def test_a_running_schedule_is_told_at_the_beginning(world: World) -> None:
+    times = awaited("a report of the schedule", lambda: world.client.reports()["schedule"])
+    assert [one["asked_for"] for one in times] == [True]
+
+
+def test_an_order_is_an_event_and_so_is_a_resource_that_does_not_answer(world: World) -> None:
+    heard(world, "measurement", 1)
+    assert world.client.set("o-1", -5000.0)["state"] == "done"
+    heard(world, "event", 1)
+    world.resource.end(signal.SIGKILL)
+    heard(world, "event", 2)
+    world.resource.start()
+    heard(world, "event", 3)
+
+
+def test_events_are_kept_while_nobody_listens(world: World) -> None:
+    heard(world, "measurement", 1)
+    assert world.client.set("o-1", -5000.0)["state"] == "done"
+    (first,) = heard(world, "event", 1)
+    world.client.end(signal.SIGKILL)
+    world.resource.end(signal.SIGKILL)
+    awaited("the server has a problem", lambda: "resource" in world.server.status.read_text())
+    world.resource.start()
+    world.client.start()
+    # One that forgot what it has heard is told all of it again, under the same times.
+    times = heard(world, "event", 2)
+    assert first["made"] in [one["made"] for one in times]
+
+
+def test_a_server_that_was_killed_is_listened_to_again(world: World) -> None:
+    heard(world, "measurement", 1)
+    world.server.end(signal.SIGKILL)
+    awaited("the client says so", lambda: world.client.ask("reports")[0]["problem"])
+    before = len(world.client.reports()["measurement"])
+    world.server.start()
+    heard(world, "measurement", before + 1)
+
+
+def test_new_lists_begin_every_association_again(world: World) -> None:
+    heard(world, "measurement", 1)
+    world.authority.revoke(world.authority.folder / f"{SITE}.pem")
+    assert world.client.process
+    world.client.process.send_signal(signal.SIGHUP)
+
+    def told() -> bool:
+        return "certificate: certificate revoked" in (world.client.ask("reports")[0]["problem"] or "")
+
+    awaited("a revoked site is listened to no more", told)
+
+
+def test_orders_and_questions_have_sessions_of_their_own(world: World) -> None:
+    heard(world, "measurement", 1)
+    (shown,) = world.client.ask("show")
+    assert shown["problem"] is None
+    found = heard(world, "measurement", 3)
+    assert len([one for one in world.client.reports()["schedule"] if one["asked_for"]]) == 1, found

@@ -1,0 +1,134 @@
+"""R-DELAY/messages of what sites report by themselves."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from random import SystemRandom
+from typing import Any
+
+import pytest
+
+from heiiki.plan import Plan
+from heiiki.requirements import Result, Verdict
+from heiiki.transport import Completed
+from heiiki.verify.mms import delays
+
+UMEDA, RUNNING, SAKAI = (
+    "umeda battery: measurement",
+    "umeda battery: running schedule",
+    "sakai heat_storage: measurement",
+)
+NOW = datetime(2026, 4, 1, 9, 0, tzinfo=UTC)
+SINCE = NOW - timedelta(seconds=6)
+
+
+class Clock(datetime):
+    """It is always nine."""
+
+    @classmethod
+    def now(cls, tz: Any = None) -> "Clock":
+        return cls.fromtimestamp(NOW.timestamp(), tz)
+
+
+def report(name: str, every_s: int, *times: tuple[float, float]) -> dict[str, Any]:
+    """A report by how many seconds ago each was made, and how long it took."""
+    said = [
+        {
+            "made": str(NOW - timedelta(seconds=ago)),
+            "came": str(NOW - timedelta(seconds=ago - took)),
+            "asked_for": False,
+        }
+        for ago, took in times
+    ]
+    return {"name": name, "every_s": every_s, "times": said}
+
+
+EACH_SECOND = [(ago + 0.5, 0.02) for ago in range(20, -1, -1)]
+
+
+def judged(
+    plan: Plan,
+    kept: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    measurement: list[tuple[float, float]],
+    problem: str = "",
+) -> dict[str, Verdict]:
+    monkeypatch.setattr(delays, "datetime", Clock)
+
+    class Dras:
+        def run(self, device: str, _argv: Any, *, stdin: bytes = b"", timeout: float = 0.0) -> Completed:
+            assert (device, json.loads(stdin)["do"], timeout > 0) == ("dras", "reports", True)
+            schedule = report("schedule", 1800, (1700.0, 0.3))
+            found = {
+                "umeda": [report("measurement", 1, *measurement), schedule],
+                "sakai": [report("measurement", 60, (70.0, 9.0), (10.0, 0.5))],
+            }
+            said = [
+                {"site": site, "problem": problem or None, "reports": found[site]}
+                for site in json.loads(stdin)["sites"]
+            ]
+            return Completed(0, json.dumps(said).encode(), b"")
+
+    dras: Any = Dras()
+    found = {one.subject: one for one in delays.reported(plan, dras, kept, SINCE, SystemRandom())}
+    assert set(found) == {UMEDA, RUNNING, SAKAI}
+    return found
+
+
+def test_reports_that_come_in_time(plan: Plan, kept: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = judged(plan, kept, monkeypatch, EACH_SECOND)
+    assert {name: (str(one.result), one.measured, one.bound) for name, one in found.items()} == {
+        UMEDA: ("pass", 0.02, 1.0),
+        RUNNING: ("pass", 0.3, 60.0),
+        SAKAI: ("pass", 0.5, 60.0),
+    }
+
+
+@pytest.mark.parametrize(
+    ("measurement", "result", "reason"),
+    [
+        (
+            [*EACH_SECOND[:-2], (1.9, 1.2), (0.5, 0.02)],
+            "fail",
+            "from the report's making to its coming to DRAS",
+        ),
+        (EACH_SECOND[:-3], "fail", "it has not arrived"),
+        ([(2.5, 0.02)], "fail", "it has not arrived"),
+        ([(0.5, 0.02)], "unknown", "1 came in 6 s: too few to judge by"),
+        ([], "unknown", "no measurement has been reported"),
+        (
+            [*EACH_SECOND[:-1], (0.5, -0.25)],
+            "unknown",
+            "a report came 0.250 s before it was made: the clocks of both ends differ",
+        ),
+    ],
+)
+def test_what_speaks_against_it(
+    plan: Plan, kept: Any, monkeypatch: pytest.MonkeyPatch, measurement: Any, result: str, reason: str
+) -> None:
+    one = judged(plan, kept, monkeypatch, measurement)[UMEDA]
+    assert (str(one.result), one.reason) == (result, reason)
+
+
+def test_what_came_before_is_not_judged(plan: Plan, kept: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = judged(plan, kept, monkeypatch, [(12.0, 5.0), *EACH_SECOND[-6:]])
+    assert found[UMEDA].measured == 0.02
+
+
+def test_a_site_that_is_not_heard_says_why(plan: Plan, kept: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = judged(plan, kept, monkeypatch, [], "umeda: its certificate: certificate revoked")
+    assert (found[UMEDA].result, found[UMEDA].reason) == (
+        Result.UNKNOWN,
+        "umeda: its certificate: certificate revoked",
+    )
+
+
+def test_a_dras_that_does_not_answer_leaves_all_unknown(plan: Plan, kept: Any) -> None:
+    class Away:
+        def run(self, *_: Any, **__: Any) -> Completed:
+            return Completed(1, b"", b"the MMS client does not answer")
+
+    away: Any = Away()
+    found = list(delays.reported(plan, away, kept, SINCE, SystemRandom()))
+    assert {(one.result, one.reason) for one in found} == {
+        (Result.UNKNOWN, "dras: the MMS client does not answer")
+    }
