@@ -23,8 +23,13 @@ _MEASURED = (
     ("DSTO", 1, "WhAvail"),
 )
 """What every site's resource tells (TR-1072 tables 5.6 and 5.8), in the order of its data set."""
-_EVENTS = (("DECP", "Health", "ST"), ("DWGC", "WSpt", "MX"), ("FSCH", "EnaReq", "ST"))
-"""What is told as soon as it changes: alarms, and what was ordered last."""
+_EVENTS = (
+    ("DECP", "Health", "ST"),
+    ("DWGC", "WSpt", "MX"),
+    ("DWGC", "OpCnt", "ST"),
+    ("FSCH", "EnaReq", "ST"),
+)
+"""What is told as soon as it changes: alarms, what was ordered last, and how many orders were done."""
 
 
 def parts(_plan: Plan, device: Device) -> Part | None:

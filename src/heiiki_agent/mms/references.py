@@ -25,6 +25,8 @@ MEASUREMENT = ObjectName("LLN0$measurement", LD)
 """Data set of all of them."""
 HEALTH = "DECP1$ST$Health"
 """Data object: whether the resource answers its controller."""
+OPERATIONS = "DWGC1$ST$OpCnt"
+"""Data object: how many orders were done, so that each is an event though it orders what was there."""
 
 
 def report(block: str, *, buffered: bool, instance: int) -> ObjectName:

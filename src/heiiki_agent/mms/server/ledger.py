@@ -40,11 +40,17 @@ Tell = Callable[[Order], Refused | None]
 
 
 class Ledger:
-    """Every change is committed when its method returns."""
+    """Every change is committed when its method returns.
+
+    Attributes:
+        done: how many orders were done.
+    """
 
     def __init__(self, database: Database, tell: Tell, now: Now) -> None:
         """Keep the book in `database`."""
         self._database, self._tell, self._now = database, tell, now
+        done = database.row("SELECT count(*) FROM orders WHERE answered IS NOT NULL AND cause IS NULL")
+        self.done: int = done[0] if done else 0
 
     def answer(self, order: Order) -> int | None:
         """Return the answer to an order: None for done, or an additional cause."""
@@ -77,6 +83,7 @@ class Ledger:
                 reason,
                 order.order_id,
             )
+        self.done += cause is None
         return cause
 
     def newest(self, word: str) -> Order | None:

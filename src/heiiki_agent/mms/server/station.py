@@ -104,6 +104,8 @@ class Station:
             self.model.set(ref.name(f"{base}${item}"), value)
             self.model.set(ref.name(f"{base}$origin"), origin)
             self.model.set(ref.name(f"{base}$t"), self._now())
+            self.model.set(ref.name(f"{ref.OPERATIONS}$stVal"), self._ledger.done)
+            self.model.set(ref.name(f"{ref.OPERATIONS}$t"), self._now())
 
 
 def _status(order: Order) -> tuple[str, str, IECData | bool]:

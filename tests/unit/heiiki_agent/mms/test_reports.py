@@ -39,10 +39,14 @@ def test_an_order_is_an_event_and_so_is_a_resource_that_does_not_answer(world: W
     heard(world, "measurement", 1)
     assert world.client.set("o-1", -5000.0)["state"] == "done"
     heard(world, "event", 1)
-    world.resource.end(signal.SIGKILL)
+    # Another order of the same power; the same order again is none.
+    assert world.client.set("o-2", -5000.0)["state"] == "done"
     heard(world, "event", 2)
-    world.resource.start()
+    assert world.client.set("o-2", -5000.0)["state"] == "done"
+    world.resource.end(signal.SIGKILL)
     heard(world, "event", 3)
+    world.resource.start()
+    assert len(heard(world, "event", 4)) == 4
 
 
 def test_events_are_kept_while_nobody_listens(world: World) -> None:
