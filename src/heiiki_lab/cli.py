@@ -137,7 +137,9 @@ def exec_(node: str, argv: tuple[str, ...], interactive: bool) -> None:
     "--how", type=click.Choice((*_LINK_FAILURES, *_NODE_FAILURES, *_PROGRAM_FAILURES)), required=True
 )
 @click.option("--one-way", metavar="NODE", help="Lose only what this end of the link sends (silent).")
-@click.option("--program", type=click.Choice(tuple(Program)), help="The program that is hung or dead.")
+@click.option(
+    "--program", type=click.Choice([str(one) for one in Program]), help="The program that is hung or dead."
+)
 def fail(target: str, how: str, one_way: str | None, program: str | None) -> None:
     """Fail TARGET, a link or a node of the lab, or one program of a node."""
     running = wiring.connect(state.lab_dir())

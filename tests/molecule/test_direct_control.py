@@ -96,6 +96,25 @@ def test_an_operator_sets_schedules_and_reads(service: Service) -> None:
 
 
 @pytest.mark.representative
+def test_sites_report_by_themselves_and_an_order_is_an_event(service: Service) -> None:
+    awaited("both sites are heard", lambda: _heard(service, "measurement") == set(SITES))
+    assert ordered(service, f"event-{time.time_ns()}", 1000.0, 30.0)["state"] == "done"
+    awaited("the order is reported", lambda: "umeda" in _heard(service, "event"))
+
+
+def _heard(service: Service, report: str) -> set[str]:
+    """Return the sites that are heard, and of which such a report has come."""
+    question = json.dumps({"do": "reports", "sites": list(SITES)}).encode()
+    done = service.transport.run("dras", mms.operate(), stdin=question, timeout=60)
+    assert done.rc == 0, done.stderr.decode()
+    return {
+        one["site"]
+        for one in json.loads(done.stdout)
+        if one["problem"] is None and any(kind["name"] == report and kind["times"] for kind in one["reports"])
+    }
+
+
+@pytest.mark.representative
 def test_kills_of_either_end_lose_and_double_nothing(service: Service) -> None:
     prefix = f"kill-{time.time_ns()}-"
     names = [f"{prefix}{number}" for number in range(4)]

@@ -6,6 +6,9 @@ import re
 import pytest
 from waiting import awaited
 
+from heiiki.verify.fleet import fleet
+from heiiki.verify.routing.health import Health
+
 from .selection import cases
 from .service import SITE, Service
 
@@ -82,6 +85,25 @@ def test_a_routing_daemon_is_back_by_its_watchdog(service: Service) -> None:
         lambda: service.transport.run("umeda-ce-a", ("pidof", "bgpd")).stdout.decode() not in {"", before},
         60.0,
     )
+
+
+def test_a_new_zebra_finds_no_route_of_the_one_that_died(service: Service) -> None:
+    """They lead where the network was: one that counted them would take traffic that it cannot deliver."""
+    router, seen = "hub-ce-b", "/run/routes_seen"
+    shown = service.run(router, "ip", "-4", "route", "show", "table", "all", "proto", "bgp")
+    prefixes = {line.split()[0] for line in shown.splitlines()}
+    assert prefixes
+    service.transport.spawn(router, ("timeout", "120", "sh", "-c", f"exec ip -4 -o monitor route > {seen}"))
+    awaited("changes are listened to", lambda: service.transport.run(router, ("test", "-e", seen)).rc == 0)
+    service.run(router, "kill", "-KILL", *service.run(router, "pidof", "zebra").split())
+
+    def removed() -> bool:
+        lines = service.run(router, "cat", seen).splitlines()
+        return {line.split()[1] for line in lines if line.startswith("Deleted ")} >= prefixes
+
+    awaited("every route of BGP is removed", removed)
+    with fleet(service.transport, len(service.plan.devices)) as asked:
+        Health(service.plan, asked).wait(90.0)
 
 
 def test_what_is_enabled_runs_after_a_power_cut(service: Service) -> None:

@@ -6,6 +6,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -79,7 +80,19 @@ def mistake(words: list[str]) -> str:
     known = {name for option in command.params for name in option.opts} | {"--help", "-h"}
     own = rest[: rest.index("--")] if "--" in rest else rest
     unknown = [word for word in own if word.startswith("-") and word.partition("=")[0] not in known]
-    return f"no option {unknown[0]}" if unknown else ""
+    return f"no option {unknown[0]}" if unknown else wrong_choice(command, own)
+
+
+def wrong_choice(command: click.Command, words: list[str]) -> str:
+    """What an option of a few values would not take, or the empty string."""
+    few = {name: one for one in command.params if isinstance(one.type, click.Choice) for name in one.opts}
+    for name, value in pairwise(words):
+        if name in few:
+            try:
+                few[name].type.convert(value, few[name], None)
+            except click.BadParameter as error:
+                return error.message
+    return ""
 
 
 @pytest.mark.parametrize("picture", PICTURES, ids=lambda path: path.name)
