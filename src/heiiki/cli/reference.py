@@ -166,6 +166,8 @@ _MEANINGS: dict[str, tuple[str, str]] = {
     "lan_probe_ms": ("interval of the LAN watch's ARP probes", "ms"),
     "lan_probe_lost": ("lost probes in a row after which the LAN counts as dead", "probes"),
     "bgp_connect_s": ("BGP connect retry (RFC 4271)", "s"),
+    "bgp_keepalive_s": ("BGP KEEPALIVE interval (RFC 4271)", "s"),
+    "bgp_hold_s": ("BGP hold time (RFC 4271)", "s"),
     "crl_poll_s": ("interval at which a verifier asks for revocation lists by itself", "s"),
     "openadr_poll_s": ("interval at which a VEN asks for events", "s"),
     "ospf_spf_ms": ("hold-down of the carrier's shortest-path computation", "ms"),

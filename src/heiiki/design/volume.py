@@ -34,8 +34,8 @@ _BFD = 24
 """A control packet without authentication (RFC 5880 4.1)."""
 _BFD_JITTER = 0.875
 """Packets leave after 75 to 100 % of the interval, at random (RFC 5880 6.8.7); so much on the average."""
-_KEEPALIVE, _KEEPALIVE_S = 19, 60
-"""A BGP KEEPALIVE (RFC 4271 4.4), and how often FRRouting sends one by its traditional defaults."""
+_KEEPALIVE = 19
+"""A BGP KEEPALIVE (RFC 4271 4.4)."""
 ACK = IP + _TCP
 KEEPALIVE_PACKET = ACK + _KEEPALIVE
 BFD_PACKET = IP + _UDP + _BFD
@@ -163,7 +163,7 @@ def volume(plan: Plan, site: SitePlan, network: Network, timers: Timers, *, carr
     """
     gateway = plan.device(site.gateway(network))
     tunnel = gateway.interface(names.ON[network].tunnel)
-    found = tuple(_session(*one) for one in sessions(plan, gateway, network, timers))
+    found = tuple(_session(*one, timers.bgp_keepalive_s) for one in sessions(plan, gateway, network, timers))
     return Volume(
         service=sum(_served(one, tunnel.mtu or ETHERNET_MTU) for one in site.resources) if carries else 0.0,
         supervision=sum(one.bfd_mb for one in found),
@@ -198,11 +198,11 @@ class _Session:
 
 
 @cache
-def _session(tunnelled: bool, profile: BfdProfile | None) -> _Session:
+def _session(tunnelled: bool, profile: BfdProfile | None, keepalive_s: int) -> _Session:
     def on_the_line(packet: int) -> int:
         return in_esp(packet) if tunnelled else packet
 
-    keepalives = 2 * _MONTH_S / _KEEPALIVE_S / MEGABYTE
+    keepalives = 2 * _MONTH_S / keepalive_s / MEGABYTE
     bgp = keepalives * (on_the_line(KEEPALIVE_PACKET) + on_the_line(ACK))
     if profile is None:
         return _Session(0.0, bgp, math.inf)

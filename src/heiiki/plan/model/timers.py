@@ -61,6 +61,7 @@ class Timers:
         lan_probe_ms: interval of the LAN watch's ARP probes.
         lan_probe_lost: how many lost probes in a row make the LAN dead.
         bgp_connect_s: BGP connect retry.
+        bgp_keepalive_s, bgp_hold_s: KEEPALIVE interval, and hold time (RFC 4271 4.4, 4.2).
         crl_poll_s: how often a verifier asks for revocation lists by itself.
         openadr_poll_s: how often a VEN asks for events (oadrRequestedOadrPollFreq).
         ospf_spf_ms: hold-down of the carrier's shortest-path computation.
@@ -75,6 +76,8 @@ class Timers:
     lan_probe_ms: int
     lan_probe_lost: int
     bgp_connect_s: int
+    bgp_keepalive_s: int
+    bgp_hold_s: int
     ospf_spf_ms: int
     crl_poll_s: int
     openadr_poll_s: int

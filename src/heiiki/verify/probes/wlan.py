@@ -223,12 +223,20 @@ def _running(argv: list[str], log: Path, descriptors: tuple[int, ...]) -> Iterat
             process.wait()
 
 
+def _connected(path: Path) -> Control | None:
+    """Return a connection; a daemon that starts may have no socket yet, or one that it does not read."""
+    try:
+        return Control(path, "the trial's daemon")
+    except AgentError:
+        return None
+
+
 @contextmanager
 def _reached(path: Path) -> Iterator[Control]:
     until = time.monotonic() + _START_S
-    while not path.is_socket():
+    while (daemon := _connected(path)) is None:
         if time.monotonic() > until:
             raise AgentError(f"{path}: the trial's daemon did not begin")
         time.sleep(0.05)
-    with Control(path, "the trial's daemon") as daemon:
+    with daemon:
         yield daemon
