@@ -33,6 +33,10 @@ class RenderError(HeiikiError):
     """A device's configuration could not be rendered from the plan."""
 
 
+class PlatformError(HeiikiError):
+    """Configuration text cannot be read as one of its platform, or no rules know the platform."""
+
+
 class TransportError(HeiikiError):
     """A device could not be reached, or its answer could not be read."""
 

@@ -1,0 +1,209 @@
+"""From the text of a device, or of a template, to a tree of lines."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from heiiki.errors import PlatformError, printable
+from heiiki.platforms.rules import NOTHING, UNKNOWN, Kind, Rule, Table, any_of
+from heiiki.platforms.secret import masked
+from heiiki.platforms.tree import Key, Line, Tree
+
+
+@dataclass(slots=True)
+class _Open:
+    """A line while the text below it is read. What is ignored stays on the stack, and in no tree."""
+
+    indent: int
+    text: str
+    number: int
+    rule: Rule
+    groups: tuple[str, ...]
+    key: tuple[str, ...]
+    children: "list[_Open]" = field(default_factory=list)
+    ignored: bool = False
+
+
+class Reader:
+    """Reads indented text by the rules of one platform."""
+
+    __slots__ = ("_comments", "_defaults", "_hidden", "_table", "_untouched")
+
+    def __init__(self, table: Table) -> None:
+        """Compile what the table says of whole lines."""
+        self._table = table
+        self._comments = tuple(table.comments)
+        self._untouched, self._defaults, self._hidden = map(
+            any_of, (table.untouched, table.defaults, table.hidden)
+        )
+
+    def source(self, text: str) -> tuple[str, ...]:
+        """Return the lines of a text that count, without reading them: equal ones are equal trees."""
+        found: list[str] = []
+        ignored = False
+        for line in text.splitlines():
+            body = line.lstrip()
+            if not body or body.startswith(self._comments):
+                continue
+            if len(body) == len(line):
+                ignored = self._untouched.match(line) is not None
+            if not ignored:
+                found.append(line.rstrip())
+        return tuple(found)
+
+    def read(self, text: str) -> Tree:
+        """Return the tree of a text.
+
+        Raises:
+            PlatformError: the text is not one of this platform; the message says which line.
+        """
+        root = _Open(-1, "", 0, Rule("", inside=self._table.rules), (), ())
+        hidden: list[str] = []
+        self._fill(root, text.splitlines(), hidden)
+        return Tree(self._table.name, self._frozen(root), tuple(hidden), source=self.source(text))
+
+    def _fill(self, root: _Open, lines: list[str], hidden: list[str]) -> None:
+        stack = [root]
+        rest = iter(enumerate(lines, 1))
+        for number, raw in rest:
+            body = raw.strip()
+            if not body or body.startswith(self._comments):
+                continue
+            indent = len(raw) - len(raw.lstrip())
+            if not body.isprintable() and not body.replace("\t", " ").isprintable():
+                raise self._error(
+                    number, body, "holds a control character; read the device again, without its pager"
+                )
+            if body in self._table.ends:
+                self._leave(stack, indent, body, number)
+                continue
+            parent = self._parent(stack, indent, body, number)
+            line = self._line(parent, body, indent, number)
+            if line.rule.block:
+                self._block(line, rest)
+            if self._hidden.match(body):
+                hidden.append(body)
+                line.ignored = True
+            if not line.ignored:
+                parent.children.append(line)
+            stack.append(line)
+
+    def _block(self, line: _Open, rest: Iterator[tuple[int, str]]) -> None:
+        """Read on to the delimiter that the line begins its text with."""
+        begun = line.text[len(line.groups[0]) :].lstrip()
+        delimiter = "^C" if begun.startswith("^C") else begun[:1]
+        if delimiter and delimiter in begun[len(delimiter) :]:
+            return
+        for _, raw in rest:
+            line.text += "\n" + raw.rstrip()
+            if delimiter in raw:
+                return
+        raise self._error(
+            line.number, line.text.partition("\n")[0], f"its text has no end; close it by {delimiter}"
+        )
+
+    def _line(self, parent: _Open, body: str, indent: int, number: int) -> _Open:
+        negated = body.startswith(self._table.negation)
+        rule, found = (parent.rule.inside or NOTHING).find(
+            body[len(self._table.negation) :] if negated else body
+        )
+        groups = (found[0], *found.groups("")) if found else ()
+        ignored = (
+            parent.ignored
+            or (parent.indent < 0 and self._untouched.match(body) is not None)
+            or self._defaults.fullmatch(body) is not None
+        )
+        return _Open(indent, body, number, rule, groups, self._key(rule, body, groups), ignored=ignored)
+
+    def _key(self, rule: Rule, body: str, groups: tuple[str, ...]) -> tuple[str, ...]:
+        match rule.kind:
+            case Kind.ONE:
+                return (rule.words, *(groups[1:] or groups))
+            case Kind.NUMBERED:
+                return (rule.words, *groups[1:])
+        return (body.removeprefix(self._table.negation),)
+
+    def _parent(self, stack: list[_Open], indent: int, body: str, number: int) -> _Open:
+        """Return the section that a line belongs to, by its indentation."""
+        if self._table.flat and indent and len(stack) > 1:
+            del stack[2:]
+            indent = stack[1].indent + 1
+        closed = None
+        while stack[-1].indent >= indent:
+            closed = stack.pop()
+        parent = stack[-1]
+        if closed is not None and closed.indent > indent and not closed.ignored:
+            raise self._error(
+                number, body, "its indentation is that of no line above; give it that of its neighbours"
+            )
+        if parent.indent < 0 < indent:
+            raise self._error(
+                number, body, "is indented, but no section is open; begin it in the first column"
+            )
+        if parent.rule.inside is None and not parent.ignored:
+            above = f"{self._shown(parent.text)} (line {parent.number})"
+            raise self._error(
+                number, body, f"stands below {above}, which opens no section; check its indentation"
+            )
+        return parent
+
+    def _leave(self, stack: list[_Open], indent: int, body: str, number: int) -> None:
+        """Close the section that begins where the line does; ``end`` closes all of them."""
+        while len(stack) > 1 and stack[-1].indent > indent:
+            stack.pop()
+        if body == "end" or self._table.flat:
+            del stack[1:]
+            return
+        last = stack.pop() if len(stack) > 1 else None
+        opened = last is not None and (last.ignored or last.children or last.rule.inside is not None)
+        if last is None or not opened or (last.rule is UNKNOWN and not last.children):
+            raise self._error(
+                number, body, "leaves a section, but none is open here; check the indentation above"
+            )
+
+    def _shown(self, body: str) -> str:
+        return printable(masked(self._table.secrets, body))
+
+    def _error(self, number: int, body: str, problem: str) -> PlatformError:
+        return PlatformError(f"line {number}: {self._shown(body)}: {problem}")
+
+    def _frozen(self, section: _Open) -> tuple[Line, ...]:
+        """Return the lines of a section, each once."""
+        if section.rule.numbering:
+            self._number(section)
+        lines = (
+            Line(
+                line.text,
+                self._frozen(line) if line.children else (),
+                line.key,
+                line.rule,
+                line.groups,
+                line.number,
+            )
+            for line in section.children
+        )
+        return tuple(line for line in self._once(lines) if line.children or not line.rule.lasting)
+
+    def _number(self, section: _Open) -> None:
+        """Give entries without a number the one that the device gives them: the next multiple after the last."""
+        last, step = 0, section.rule.numbering
+        for position, line in enumerate(section.children):
+            first = line.text.partition(" ")[0]
+            if first.isdecimal():
+                last = int(first)
+            else:
+                last = (last // step + 1) * step
+                section.children[position] = self._line(
+                    section, f"{last} {line.text}", line.indent, line.number
+                )
+
+    def _once(self, lines: Iterable[Line]) -> Iterable[Line]:
+        """Return lines with those of one key as one: a device shows a section in several parts at times."""
+        found: dict[Key, Line] = {}
+        for line in lines:
+            old = found.get(line.key)
+            if old is not None and old.text != line.text:
+                known = f"{self._shown(old.text)} of line {old.number}"
+                raise self._error(line.number, line.text, f"contradicts {known}; keep one of them")
+            both = self._once((*old.children, *line.children)) if old is not None else line.children
+            found[line.key] = line if old is None else replace(old, children=tuple(both))
+        return found.values()
