@@ -1,7 +1,7 @@
 """A small device for the tests: it takes lines as a platform does, and knows nothing of `heiiki.platforms`.
 
-It refuses what the platform refuses, and what would leave a line without what it refers to, so that the order of a change
-is tried too. Indentation means nothing to it: it is where the last commands led.
+It refuses what the platform refuses, and what would leave a line without what it refers to, so that the order
+of a change is tried too. Indentation means nothing to it: it is where the last commands led.
 """
 
 import re
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The device does not take the line."""
 
 
@@ -50,7 +50,7 @@ class Nature:
         positioned: entries whose order counts.
         owners: expression of a line, and the beginning of those that go with it; `{1}` is its first group.
         wipes: expression of a line that, set or removed, wipes lines that begin with the second.
-        needs: expression of a line, and of the one that has to be there before it comes and while it is there.
+        needs: expression of a line, and of the one that has to be there before and as long as it is.
         nothing: commands that change nothing.
         defaults: lines that a device does not keep.
         one_only: sections of which there can be one.
@@ -90,14 +90,14 @@ class Device:
                 continue
             if line in self.nature.ends:
                 if len(where) == 1 and self.strict:
-                    raise Refused(f"{line}: nothing to leave")
+                    raise RefusedError(f"{line}: nothing to leave")
                 del where[-1 if len(where) > 1 else 1 :]
             elif line.startswith("no "):
                 self._no(where, line[3:])
             else:
                 self._yes(where, line)
         if len(where) != 1 and self.strict:
-            raise Refused(f"left in {where[-1].text}")
+            raise RefusedError(f"left in {where[-1].text}")
         self._check_dangling()
 
     def show(self) -> str:
@@ -112,15 +112,19 @@ class Device:
             yield from self._lines(child, depth + 1)
 
     def _state(self, node: Node) -> object:
-        ordered = [
-            child.text for child in node.children if self._match(self.nature.positioned, "", child.text)
-        ]
+        ordered: dict[str, list[str]] = {}
+        for child in node.children:
+            if entry := self._match(self.nature.positioned, "", child.text):
+                ordered.setdefault(entry[1], []).append(child.text)
         kept = [
             child
             for child in node.children
             if child.children or not self._match(self.nature.lasting, self._path(node), child.text)
         ]
-        return (tuple(ordered), frozenset((child.text, self._state(child)) for child in kept))
+        return (
+            tuple(sorted(map(tuple, ordered.values()))),
+            frozenset((child.text, self._state(child)) for child in kept),
+        )
 
     def _path(self, node: Node) -> str:
         for path in self._paths(self.root, ()):
@@ -167,7 +171,7 @@ class Device:
             other = self._match(self.nature.unique, path, child.text.removeprefix("no "))
             if other and other.re == found.re and other.groups() == found.groups():
                 if self._match(self.nature.one_only, path, line):
-                    raise Refused(f"{line}: there is {child.text}")
+                    raise RefusedError(f"{line}: there is {child.text}")
                 return child
         return None
 
@@ -178,7 +182,7 @@ class Device:
         for child in here.children:
             other = self._match(self.nature.numbered, path, child.text)
             if other and other.groups()[:2] == found.groups()[:2] and child.text != line:
-                raise Refused(f"{line}: its number is taken by {child.text}")
+                raise RefusedError(f"{line}: its number is taken by {child.text}")
 
     def _twin(self, here: Node, line: str) -> bool:
         def bare(text: str) -> str:
@@ -199,30 +203,32 @@ class Device:
             if found := self._match((pattern,), path, line):
                 wanted = needed.replace("{1}", re.escape(found[1]))
                 if not any(self._match((wanted,), "", node.text) for node in self.root.walk()):
-                    raise Refused(f"{line}: {wanted} is not there")
+                    raise RefusedError(f"{line}: {wanted} is not there")
 
     def _no(self, where: list[Node], line: str) -> None:
         here, path = where[-1], self._path(where[-1])
         removed = self._removed(here, path, line)
         if not removed:
-            if self.strict and here.find(f"no {line}"):
-                raise Refused(f"no {line}: is there already")
-            if self.strict and not self._plausible(line):
-                raise Refused(f"no {line}: there is none")
-            if f"no {line}" not in self.nature.defaults:
-                node = self._replaced(here, path, f"no {line}") or Node("")
-                node.text = f"no {line}"
-                if node not in here.children:
-                    here.children.append(node)
+            self._deny(here, path, line)
             return
         for node in removed:
             if self.strict and self._match(self.nature.lasting, path, node.text):
-                raise Refused(f"no {line}: cannot be removed")
+                raise RefusedError(f"no {line}: cannot be removed")
             self._wipe_with(here, node.text)
             here.children = [child for child in here.children if child is not node]
         entries = (*self.nature.numbered, *self.nature.positioned)
         if not self._match(entries, path, removed[0].text):
             self._check_dangling()
+
+    def _deny(self, here: Node, path: str, line: str) -> None:
+        if self.strict and (here.find(f"no {line}") or not self._plausible(line)):
+            raise RefusedError(f"no {line}: there is none")
+        if f"no {line}" in self.nature.defaults:
+            return
+        node = self._replaced(here, path, f"no {line}") or Node("")
+        node.text = f"no {line}"
+        if node not in here.children:
+            here.children.append(node)
 
     def _plausible(self, line: str) -> bool:
         """Whether `no` of a line that is not there is a setting of its own."""
@@ -300,7 +306,7 @@ class PathDevice:
     def _delete(self, path: tuple[str, ...]) -> None:
         kept = [known for known in self.paths if known[: len(path)] != path]
         if len(kept) == len(self.paths):
-            raise Refused(f"delete {' '.join(path)}: statement not found")
+            raise RefusedError(f"delete {' '.join(path)}: statement not found")
         self.paths = kept
         self.tags = {(verb, known) for verb, known in self.tags if known[: len(path)] != path}
 
@@ -325,4 +331,4 @@ class PathDevice:
 
     def _there(self, path: tuple[str, ...]) -> None:
         if not any(known[: len(path)] == path for known in self.paths):
-            raise Refused(f"{' '.join(path)}: statement not found")
+            raise RefusedError(f"{' '.join(path)}: statement not found")

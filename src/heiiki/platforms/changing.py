@@ -180,7 +180,7 @@ def _positioned(old: list[Line], new: list[Line]) -> tuple[list[Line], list[Line
 
 
 def _without_taken(running: Sequence[Line], intended: Sequence[Line]) -> Sequence[Line]:
-    """Return the lines of `running` that are still there once those that take others with them are gone or changed."""
+    """Return the lines of `running` that are left when those that take others with them have changed."""
     old, new = ({line.key: line.text for line in lines} for lines in (running, intended))
     gone = [line for line in running if line.rule.takes and _takes(line, new)]
     come = [line for line in intended if line.rule.takes_always and _takes(line, old)]

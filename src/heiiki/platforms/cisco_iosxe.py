@@ -1,4 +1,4 @@
-"""Cisco IOS XE, as ``show running-config`` prints it (17.x, where entries of access lists have their numbers)."""
+"""Cisco IOS XE 17, as ``show running-config`` prints it: entries of access lists have their numbers."""
 
 from heiiki.platforms.rules import NOTHING, Kind, Rule, Rules, Table
 
@@ -160,18 +160,23 @@ TABLE = Table(
         r"crypto key",
         r"ip ssh pubkey-chain",
     ),
-    defaults=(r"no shutdown", r"no ip address"),
+    defaults=frozenset({"no shutdown", "no ip address"}),
+    blocks=("banner ",),
     # Users of SNMPv3 are kept apart, and no configuration shows them.
     hidden=(r"snmp-server user",),
     secrets=(
-        r"^(?:no )?(?:enable|username \S+(?: privilege \d+)?) (?:secret|password"
-        r"|algorithm-type \S+ secret) (.+)$",
+        (
+            r"^(?:no )?(?:enable|username \S+(?: privilege \d+)?) (?:secret|password"
+            r"|algorithm-type \S+ secret) (.+)$"
+        ),
         r"^(?:no )?neighbor \S+ password (.+)$",
         r"^(?:no )?ppp (?:chap|pap sent-username \S+) password (.+)$",
         r"^(?:no )?snmp-server community (\S+)",
         r"^(?:no )?snmp-server user .*? auth \S+ (\S+)(?: priv (?:3des|des|aes(?: \d+)?) (\S+))?",
-        r"^(?:no )?snmp-server host \S+(?: vrf \S+)?(?: traps| informs)?(?: version (?:1"
-        r"|2c))? (?!version)(\S+)",
+        (
+            r"^(?:no )?snmp-server host \S+(?: vrf \S+)?(?: traps| informs)?(?: version (?:1"
+            r"|2c))? (?!version)(\S+)"
+        ),
         r"^(?:no )?ntp authentication-key \d+ \S+ (.+)$",
         r"^(?:no )?key-string (.+)$",
         r"^(?:no )?pre-shared-key (?:local |remote )?(.+)$",
@@ -191,7 +196,7 @@ TABLE = Table(
             rank=0,
         ),
         Rule(r"username (\S+)", _ONE, rank=0),
-        Rule(r"banner (\S+)", _ONE, block=True, undo="no banner {1}"),
+        Rule(r"banner (\S+)", _ONE, undo="no banner {1}"),
         Rule(
             r"vrf definition",
             inside=Rules(

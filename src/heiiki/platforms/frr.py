@@ -1,4 +1,7 @@
-"""FRRouting, as ``vtysh`` shows and takes it. Which sections there are, and what cannot be removed, follows frr-reload."""
+"""FRRouting, as ``vtysh`` shows and takes it.
+
+Which sections there are, and what cannot be removed, is as frr-reload has it.
+"""
 
 from heiiki.platforms.rules import NOTHING, Kind, Rule, Rules, Table
 

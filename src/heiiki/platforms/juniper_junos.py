@@ -19,10 +19,12 @@ TABLE = Table(
         r"set groups junos-defaults",
     ),
     secrets=(
-        r" (?:encrypted-password|authentication-key|authentication-password|privacy-password"
-        r"|default-chap-secret"
-        r"|local-password|default-password|pap-password|chap-secret|secret|simple-password"
-        r'|privacy-key) ("[^"]*"|\S+)',
+        (
+            r" (?:encrypted-password|authentication-key|authentication-password|privacy-password"
+            r"|default-chap-secret"
+            r"|local-password|default-password|pap-password|chap-secret|secret|simple-password"
+            r'|privacy-key) ("[^"]*"|\S+)'
+        ),
         r' (?:ascii-text|hexadecimal) ("[^"]*"|\S+)',
         r' md5 \d+ key ("[^"]*"|\S+)',
         r' authentication-key \d+ .*value ("[^"]*"|\S+)',

@@ -8,13 +8,12 @@ import re
 from collections.abc import Iterable, Iterator
 
 from heiiki.errors import PlatformError, printable
+from heiiki.platforms import braces
 from heiiki.platforms.rules import Rule, Table, any_of
 from heiiki.platforms.secret import before, masked
 from heiiki.platforms.tree import Line, Tree
 
 _WORD = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s"]+|"')
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|/\*.*?\*/|#[^\n]*|\n|[{};]|[^\s"{};]+|"', re.DOTALL)
-_TAGS = {"inactive:": "deactivate", "protect:": "protect"}
 _UNDO = {"deactivate": "activate", "protect": "unprotect"}
 _VERBS = ("set", *_UNDO)
 _OF_A_PATH = Rule("")
@@ -87,38 +86,10 @@ class Reader:
             yield number, words
 
     def _of_braces(self, text: str) -> Iterator[tuple[int, list[str]]]:
-        opened: list[tuple[int, list[str]]] = []
-        words: list[str] = []
-        number, empty = 1, False
-        for token in _TOKEN.findall(text):
-            shown = " ".join(words) or token
-            if token == '"':
-                raise self._error(number, shown, "a quotation mark is not closed; close it")
-            if token == "{":
-                if not words:
-                    raise self._error(
-                        number, token, "a brace is opened by nothing; write what it belongs to before it"
-                    )
-                opened.append((number, words))
-                words, empty = [], True
-            elif token == "}" and (words or not opened):
-                problem = "has no semicolon; end it with one" if words else "closes no brace; remove it"
-                raise self._error(number, shown, problem)
-            elif token in {"}", ";"}:
-                path = [word for _, part in opened for word in part] + words
-                if token == ";" or empty:
-                    yield from ((number, statement) for statement in _tagged(path))
-                if token == "}":
-                    opened.pop()
-                words, empty = [], False
-            elif not token.startswith(("/*", "#", "\n")):
-                words.append(token)
-            number += token.count("\n")
-        if opened or words:
-            number, words = opened[-1] if opened else (number, words)
-            raise self._error(
-                number, " ".join(words), "is not ended; close its brace, or end it with a semicolon"
-            )
+        try:
+            yield from braces.paths(text)
+        except braces.MalformedError as error:
+            raise self._error(*error.args) from None
 
     def _error(self, number: int, line: str, problem: str) -> PlatformError:
         return PlatformError(f"line {number}: {printable(masked(self._table.secrets, line))}: {problem}")
@@ -194,18 +165,6 @@ def _expanded(words: list[str]) -> Iterator[str]:
     start = words.index("[")
     for value in words[start + 1 : -1]:
         yield " ".join((*words[:start], value))
-
-
-def _tagged(path: list[str]) -> Iterator[list[str]]:
-    """Yield a statement, and the tag that it begins with as a line of its own."""
-    plain = [word for word in path if word not in _TAGS]
-    yield ["set", *plain]
-    seen = 0
-    for word in path:
-        if word in _TAGS:
-            yield [_TAGS[word], *plain[: seen + 1]]
-        else:
-            seen += 1
 
 
 def _prefixes(lines: Iterable[str], *, proper: bool = False) -> set[str]:

@@ -58,7 +58,7 @@ class Platform:
             return self.read(configuration)
         if configuration.platform != self.table.name:
             raise PlatformError(
-                f"a configuration of {configuration.platform} cannot be compared by the rules of {self.table.name}"
+                f"a configuration of {configuration.platform} has other rules than one of {self.table.name}"
                 f";"
                 f" "
                 f"read it with platforms.of({self.table.name!r})"

@@ -8,6 +8,8 @@ from heiiki.platforms.rules import NOTHING, UNKNOWN, Kind, Rule, Table, any_of
 from heiiki.platforms.secret import masked
 from heiiki.platforms.tree import Key, Line, Tree
 
+_KEYED = (Kind.ONE, Kind.NUMBERED)
+
 
 @dataclass(slots=True)
 class _Open:
@@ -26,21 +28,22 @@ class _Open:
 class Reader:
     """Reads indented text by the rules of one platform."""
 
-    __slots__ = ("_comments", "_defaults", "_hidden", "_table", "_untouched")
+    __slots__ = ("_comments", "_hidden", "_table", "_untouched")
 
     def __init__(self, table: Table) -> None:
         """Compile what the table says of whole lines."""
         self._table = table
         self._comments = tuple(table.comments)
-        self._untouched, self._defaults, self._hidden = map(
-            any_of, (table.untouched, table.defaults, table.hidden)
-        )
+        self._untouched, self._hidden = any_of(table.untouched), any_of(table.hidden)
 
     def source(self, text: str) -> tuple[str, ...]:
         """Return the lines of a text that count, without reading them: equal ones are equal trees."""
         found: list[str] = []
         ignored = False
-        for line in text.splitlines():
+        lines = text.splitlines()
+        for number, line in enumerate(lines):
+            if line.startswith(self._table.blocks):
+                return (*found, *lines[number:])
             body = line.lstrip()
             if not body or body.startswith(self._comments):
                 continue
@@ -78,9 +81,9 @@ class Reader:
                 continue
             parent = self._parent(stack, indent, body, number)
             line = self._line(parent, body, indent, number)
-            if line.rule.block:
+            if parent is root and body.startswith(self._table.blocks):
                 self._block(line, rest)
-            if self._hidden.match(body):
+            if parent is root and self._hidden.match(body):
                 hidden.append(body)
                 line.ignored = True
             if not line.ignored:
@@ -102,25 +105,16 @@ class Reader:
         )
 
     def _line(self, parent: _Open, body: str, indent: int, number: int) -> _Open:
-        negated = body.startswith(self._table.negation)
-        rule, found = (parent.rule.inside or NOTHING).find(
-            body[len(self._table.negation) :] if negated else body
-        )
+        positive = body.removeprefix(self._table.negation)
+        rule, found = (parent.rule.inside or NOTHING).find(positive)
         groups = (found[0], *found.groups("")) if found else ()
         ignored = (
             parent.ignored
+            or body in self._table.defaults
             or (parent.indent < 0 and self._untouched.match(body) is not None)
-            or self._defaults.fullmatch(body) is not None
         )
-        return _Open(indent, body, number, rule, groups, self._key(rule, body, groups), ignored=ignored)
-
-    def _key(self, rule: Rule, body: str, groups: tuple[str, ...]) -> tuple[str, ...]:
-        match rule.kind:
-            case Kind.ONE:
-                return (rule.words, *(groups[1:] or groups))
-            case Kind.NUMBERED:
-                return (rule.words, *groups[1:])
-        return (body.removeprefix(self._table.negation),)
+        key = (rule.words, *(groups[1:] or groups)) if rule.kind in _KEYED else (positive,)
+        return _Open(indent, body, number, rule, groups, key, ignored=ignored)
 
     def _parent(self, stack: list[_Open], indent: int, body: str, number: int) -> _Open:
         """Return the section that a line belongs to, by its indentation."""
@@ -184,7 +178,7 @@ class Reader:
         return tuple(line for line in self._once(lines) if line.children or not line.rule.lasting)
 
     def _number(self, section: _Open) -> None:
-        """Give entries without a number the one that the device gives them: the next multiple after the last."""
+        """Give entries without a number the one that the device gives them: the next multiple."""
         last, step = 0, section.rule.numbering
         for position, line in enumerate(section.children):
             first = line.text.partition(" ")[0]

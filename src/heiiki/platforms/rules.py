@@ -1,4 +1,4 @@
-"""The words in which a platform is described: one `Table` of `Rule` a platform, data that one engine reads."""
+"""The words in which a platform is described: one `Table` of rules each, data that one engine reads."""
 
 import re
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ class Kind(StrEnum):
     ONE = "one"
     """One line for each key: a new value takes the place of the old one, without a negation."""
     NUMBERED = "numbered"
-    """Entries of an ordered list that carry their number. An entry is taken out before its number is used again."""
+    """Entries of an ordered list that carry their number, which is free once the entry is taken out."""
     POSITIONED = "positioned"
     """Entries of an ordered list in the order in which they were entered, without a number."""
 
@@ -37,15 +37,14 @@ class Rule:
         inside: the rules of the section that the line opens; None where it opens none.
         lasting: the section itself cannot be removed (a physical interface): its lines are taken back one by
             one, and an empty one is the same as none.
-        whole: a section of the same key whose own line changes is removed and made again; otherwise the new line
-            takes the place of the old one, and what stands below it stays.
+        whole: a section of the same key whose own line changes is removed and made again; otherwise the new
+            line takes the place of the old one, and what stands below it stays.
         ends: the line that leaves the section.
         takes: beginning of the lines, in the same section and below it, that the device removes together with
             this one, with ``{1}`` for the first group.
         takes_always: the device removes them too when this line is added or gets a new value.
         numbering: entries of this section that have no number get the next multiple of it, as the device
             gives them.
-        block: the line holds a delimiter, and everything up to the next one is its text (a banner).
         then: a command that has to follow once, after all lines, for a change of this line to take effect.
     """
 
@@ -62,7 +61,6 @@ class Rule:
     takes: str = ""
     takes_always: bool = False
     numbering: int = 0
-    block: bool = False
     then: str = ""
 
 
@@ -115,6 +113,8 @@ class Table:
             what belongs to the device itself (host keys, certificates, boot markers), and what it only
             prints.
         defaults: lines that say what holds without them; a device may print them or not.
+        blocks: beginnings of lines outside sections that hold a delimiter; everything up to the next one is
+            their text (a banner).
         hidden: lines that a device takes and never shows again, such as users of SNMPv3.
         secrets: regular expressions, found anywhere in a line; what their groups match is secret.
         undo_by_key: a line of a kind of its own is taken back by its key alone.
@@ -131,7 +131,8 @@ class Table:
     comments: str = "!"
     ends: frozenset[str] = frozenset({"exit"})
     untouched: tuple[str, ...] = ()
-    defaults: tuple[str, ...] = ()
+    defaults: frozenset[str] = frozenset()
+    blocks: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     undo_by_key: bool = False

@@ -6,10 +6,12 @@ from functools import cache
 MASK = "<secret>"
 
 _EVERYWHERE = (
-    r"(?i:password|passphrase|secret|psk|pre-shared-key|key-string|authentication-key|private-key"
-    r"|community) (.+)$",
+    (
+        r"(?i:password|passphrase|secret|psk|pre-shared-key|key-string|authentication-key|private-key"
+        r"|community) (.+)$"
+    ),
 )
-"""What follows these words is masked in a line of which no table says more. Too much rather than too little."""
+"""What follows these words is masked in a line of which no table says more."""
 
 _PLACEHOLDER = r"(\{\{secret:.*\}\})"
 
@@ -22,7 +24,7 @@ def _compiled(patterns: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
 
 
 def spans(patterns: tuple[str, ...], line: str) -> list[tuple[int, int]]:
-    """Return where the secrets of a line begin and end, in their order, by the platform's patterns or by common ones."""
+    """Return where the secrets of a line begin and end, by the platform's patterns or else by common ones."""
     return _found((_PLACEHOLDER, *patterns), line) or (
         [] if _PROSE.match(line) else _found(_EVERYWHERE, line)
     )
@@ -38,7 +40,7 @@ def masked(patterns: tuple[str, ...], line: str) -> str:
 
 
 def before(patterns: tuple[str, ...], line: str) -> str:
-    """Return the line up to the first secret that the platform's patterns find: what a negation has to say of it."""
+    """Return the line up to the first secret that the platform's patterns find, as a negation says it."""
     found = _found((_PLACEHOLDER, *patterns), line)
     return line[: found[0][0]].rstrip() if found else line
 

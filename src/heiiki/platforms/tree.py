@@ -51,7 +51,7 @@ class Tree:
 
     @property
     def text(self) -> str:
-        """The normal form: one space of indentation for each section, no comments, nothing that holds anyway."""
+        """The normal form: a space of indentation for each section, no comments, nothing that holds anyway."""
         return "".join(f"{line}\n" for line in normal(self.lines))
 
 
@@ -63,7 +63,7 @@ def normal(lines: tuple[Line, ...], depth: int = 0) -> Iterator[str]:
 
 
 def aligned(running: tuple[Line, ...], intended: tuple[Line, ...]) -> tuple[Line, ...]:
-    """Return `intended` in the order of `running` where order says nothing, so that a diff shows what differs."""
+    """Return `intended` in the order of `running` where order says nothing, for a diff of what differs."""
     there = {line.key: line for line in running}
     wanted = {line.key: line for line in intended}
     order = [key for key in there if key in wanted]

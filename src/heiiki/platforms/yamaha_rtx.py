@@ -60,8 +60,10 @@ TABLE = Table(
         r"^(?:no )?pki certificate file \d+ \S+ \S+ (.+)$",
         r"^(?:no )?snmp(?:v2c)? community \S+ (\S+)",
         r"^(?:no )?snmp(?:v2c)? host \S+ (?:trap )?(\S+)",
-        r"^(?:no )?snmpv3 usm user \d+ \S+(?: group \d+)? (?:md5|sha) (\S+)(?: (?:des-cbc"
-        r"|aes128-cfb) (\S+))?",
+        (
+            r"^(?:no )?snmpv3 usm user \d+ \S+(?: group \d+)? (?:md5|sha) (\S+)(?: (?:des-cbc"
+            r"|aes128-cfb) (\S+))?"
+        ),
         r"^(?:no )?mobile (?:pin code \S+|auth \S+) (.+)$",
         r"^(?:no )?ospf .*(?:md5|text) (.+)$",
     ),

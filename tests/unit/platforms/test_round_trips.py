@@ -1,14 +1,12 @@
-"""Running and remediation make intended, rollback brings running back, and a second change is empty: everywhere."""
+"""Running and remediation make intended, rollback brings running back, and a second change is empty."""
 
 import re
 from itertools import product
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from platform_device import Device, PathDevice
-from platform_worlds import JUNOS, JUNOS_LISTS, JUNOS_UNTOUCHED, WORLDS
+from platform_worlds import WORLDS, World
 
 from heiiki import platforms
 
@@ -18,34 +16,14 @@ SECRET = re.compile(r"S3cret\w*")
 def configurations(pieces: tuple[tuple[str, ...], ...]) -> st.SearchStrategy[str]:
     """Any choice of pieces, in any order."""
     chosen = st.tuples(*(st.sampled_from(("", *forms)) for forms in pieces))
-    return chosen.flatmap(lambda forms: st.permutations([form for form in forms if form])).map("\n".join)
-
-
-class World:
-    """The same questions to the devices of both kinds."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.platform = platforms.of(name)
-        self.paths = name == "juniper_junos"
-        self.pieces = JUNOS if self.paths else WORLDS[name].pieces
-        self.untouched = JUNOS_UNTOUCHED if self.paths else WORLDS[name].untouched
-
-    def device(self, text: str) -> Any:
-        return PathDevice(text) if self.paths else Device(WORLDS[self.name].nature, text)
-
-    def state(self, device: Any) -> object:
-        return device.state(JUNOS_LISTS) if self.paths else device.state()
-
-
-WORLD = {name: World(name) for name in platforms.names()}
+    return chosen.flatmap(lambda forms: st.permutations([form for form in forms if form])).map("".join)
 
 
 def try_round_trip(world: World, running: str, intended: str) -> None:
-    device = world.device(f"{world.untouched}\n{running}")
+    device = world.device(world.untouched + running)
     before, shown = world.state(device), device.show()
-    wanted = world.state(world.device(f"{world.untouched}\n{intended}"))
-    change = world.platform.compare(shown, intended)
+    wanted = world.state(world.device(world.untouched + intended))
+    change = platforms.of(world.name).compare(shown, intended)
     assert bool(change) == (before != wanted)
     assert bool(change.diff) == bool(change)
     assert not SECRET.search(change.diff)
@@ -53,18 +31,18 @@ def try_round_trip(world: World, running: str, intended: str) -> None:
 
     device.send(change.remediation)
     assert world.state(device) == wanted
-    again = world.platform.compare(device.show(), intended)
+    again = platforms.of(world.name).compare(device.show(), intended)
     assert not again
     assert again.remediation == again.rollback == ()
 
     device.send(change.rollback)
     assert world.state(device) == before
-    assert not world.platform.compare(device.show(), shown)
+    assert not platforms.of(world.name).compare(device.show(), shown)
 
 
 @pytest.mark.parametrize("name", platforms.names())
 def test_each_form_to_each_other_one(name: str) -> None:
-    world = WORLD[name]
+    world = WORLDS[name]
     for forms in world.pieces:
         for running, intended in product(("", *forms), repeat=2):
             try_round_trip(world, running, intended)
@@ -74,6 +52,6 @@ def test_each_form_to_each_other_one(name: str) -> None:
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_any_configuration_to_any_other(name: str, data: st.DataObject) -> None:
-    world = WORLD[name]
+    world = WORLDS[name]
     running, intended = data.draw(configurations(world.pieces)), data.draw(configurations(world.pieces))
     try_round_trip(world, running, intended)
