@@ -285,6 +285,10 @@ class PathDevice:
         tags = "".join(f"{verb} {' '.join(path)}\n" for verb, path in sorted(self.tags))
         return "".join(f"set {' '.join(path)}\n" for path in self.paths) + tags
 
+    def leaves(self) -> object:
+        """Return what is set, whatever its order."""
+        return frozenset(self.paths), frozenset(self.tags)
+
     def state(self, lists: tuple[str, ...]) -> object:
         """Return what is set, and the order of what has one."""
         orders = {}

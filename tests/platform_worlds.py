@@ -237,7 +237,7 @@ IX = Nature(
         (r"ppp binding (\S+)", r"ppp profile {1}"),
         (_OF_A_NEIGHBOR, r"neighbor {1} remote-as \d+"),
     ),
-    defaults=("shutdown",),
+    defaults=("shutdown", "no ip address"),
     one_only=(r"router bgp \d+",),
 )
 

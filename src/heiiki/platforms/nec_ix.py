@@ -66,7 +66,7 @@ TABLE = Table(
     name="nec_ix",
     ends=frozenset({"exit", "end"}),
     untouched=(r"Current configuration", r"Using \d+", r"pki private-key", r"license", r"boot", r"clock"),
-    defaults=frozenset({"shutdown"}),
+    defaults=frozenset({"shutdown", "no ip address"}),
     secrets=(
         r"^(?:no )?username \S+ (?:hash|password|secret-password)(?: plain| hash)? (\S+)",
         r"^(?:no )?ikev2 authentication psk id .*? key (?:char|hex|secret) (.+)$",

@@ -103,7 +103,7 @@ def change(table: Table, running: Tree, intended: Tree) -> tuple[str, ...]:
     gone = [line for line in old if line not in set(new)]
     come = [line for line in new if line not in set(old) or line.startswith(again)]
     commands = (
-        *(f"delete {path.removeprefix('set ')}" for path in again),
+        *(f"delete {path.removeprefix('set ').rstrip()}" for path in again),
         *(_undo(table, line, kept) for line in gone if not line.startswith(again)),
         *sorted(come, key=lambda line: not line.startswith("set ")),
         *_inserts(table, old, new),

@@ -148,8 +148,7 @@ class Reader:
             del stack[1:]
             return
         last = stack.pop() if len(stack) > 1 else None
-        opened = last is not None and (last.ignored or last.children or last.rule.inside is not None)
-        if last is None or not opened or (last.rule is UNKNOWN and not last.children):
+        if last is None or not (last.ignored or last.children or _opens(last.rule)):
             raise self._error(
                 number, body, "leaves a section, but none is open here; check the indentation above"
             )
@@ -201,3 +200,8 @@ class Reader:
             both = self._once((*old.children, *line.children)) if old is not None else line.children
             found[line.key] = line if old is None else replace(old, children=tuple(both))
         return found.values()
+
+
+def _opens(rule: Rule) -> bool:
+    """Whether a line of the rule is known to open a section, be it empty."""
+    return rule.inside is not None and rule is not UNKNOWN

@@ -51,7 +51,7 @@ class Tree:
 
     @property
     def text(self) -> str:
-        """The normal form: a space of indentation for each section, no comments, nothing that holds anyway."""
+        """The normal form: a space of indentation a section, no comments, nothing that holds anyway."""
         return "".join(f"{line}\n" for line in normal(self.lines))
 
 
