@@ -1,7 +1,7 @@
 """How long a comparison of two configurations of 200 lines takes, beside hier_config: `make bench`.
 
-Milliseconds of the processor, the median of many runs in one process. What is running is text, as a device prints
-it. What is intended is read again each time (*equal*, *changed*), or was read before (*tree*).
+Milliseconds of the processor, the median of many runs in one process. What is running is text, as a device
+prints it. What is intended is read again each time (*equal*, *changed*), or was read before (*tree*).
 """
 
 import os

@@ -6,6 +6,7 @@ braces of ``show configuration``. Both are read into the same lines.
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import accumulate, pairwise
 
 from heiiki.errors import PlatformError, printable
 from heiiki.platforms import braces
@@ -22,13 +23,14 @@ _OF_A_PATH = Rule("")
 class Reader:
     """Reads both forms of Junos's text."""
 
-    __slots__ = ("_ordered", "_table", "_untouched")
+    __slots__ = ("_any_ordered", "_ordered", "_table", "_untouched")
 
     def __init__(self, table: Table) -> None:
         """Compile what the table says of whole lines."""
         self._table = table
         self._untouched = any_of(table.untouched)
         self._ordered = [re.compile(pattern) for pattern in (*table.ordered, *table.ordered_values)]
+        self._any_ordered = re.compile("|".join(pattern.pattern for pattern in self._ordered))
 
     def source(self, text: str) -> tuple[str, ...]:
         """Return the lines of a text that count, without reading them: equal ones are equal trees."""
@@ -44,12 +46,12 @@ class Reader:
         for number, words in self._statements(text):
             for line in _expanded(words):
                 found.setdefault(line, number)
-        untouched = tuple(line for line in found if self._untouched.match(line))
-        inner = _prefixes(found, proper=True)
+        untouched = tuple(filter(self._untouched.match, found))
+        left = found.keys() - untouched - _inner(found)
         lines = (
             Line(line, key=(line,), rule=_OF_A_PATH, number=number)
             for line, number in found.items()
-            if line not in untouched and line not in inner
+            if line in left
         )
         return Tree(
             self._table.name, self._sorted(tuple(lines)), untouched=untouched, source=self.source(text)
@@ -61,11 +63,9 @@ class Reader:
         keys: dict[str, str] = {}
         for line in lines:
             key = line.text
-            for pattern in self._ordered:
-                if found := pattern.match(key):
-                    place = places.setdefault(found[0], len(places))
-                    key = f"{found[1]} {place:09}{key[found.end() :]}"
-                    break
+            if self._any_ordered.match(key):
+                found = next(found for pattern in self._ordered if (found := pattern.match(key)))
+                key = f"{found[1]} {places.setdefault(found[0], len(places)):09}{key[found.end() :]}"
             keys[line.text] = key
         return tuple(sorted(lines, key=lambda line: keys[line.text]))
 
@@ -78,7 +78,7 @@ class Reader:
             line = raw.strip()
             if not line or line.startswith("#"):
                 continue
-            words = _WORD.findall(line)
+            words = _split(line)
             if words[0] not in _VERBS or len(words) == 1:
                 raise self._error(number, line, "is no path; it has to begin with set or deactivate")
             if '"' in words:
@@ -100,8 +100,9 @@ def change(table: Table, running: Tree, intended: Tree) -> tuple[str, ...]:
     old, new = ([line.text for line in tree.lines] for tree in (running, intended))
     again = _values_in_another_order(table, old, new)
     kept = _prefixes((*new, *running.untouched, *intended.untouched))
-    gone = [line for line in old if line not in set(new)]
-    come = [line for line in new if line not in set(old) or line.startswith(again)]
+    there, wanted = set(old), set(new)
+    gone = [line for line in old if line not in wanted]
+    come = [line for line in new if line not in there or line.startswith(again)]
     commands = (
         *(f"delete {path.removeprefix('set ').rstrip()}" for path in again),
         *(_undo(table, line, kept) for line in gone if not line.startswith(again)),
@@ -116,7 +117,7 @@ def _undo(table: Table, line: str, kept: set[str]) -> str:
     verb, _, path = line.partition(" ")
     if verb in _UNDO:
         return f"{_UNDO[verb]} {path}" if f"set {path}" in kept else ""
-    words = _WORD.findall(line)
+    words = _split(line)
     paths = (" ".join(words[:size]) for size in range(2, len(words) + 1))
     shortest = next((path for path in paths if path not in kept), "")
     return f"delete {before(table.secrets, shortest).removeprefix('set ')}" if shortest else ""
@@ -167,10 +168,22 @@ def _expanded(words: list[str]) -> Iterator[str]:
         yield " ".join((*words[:start], value))
 
 
-def _prefixes(lines: Iterable[str], *, proper: bool = False) -> set[str]:
-    """Return every path that leads to one of the lines, and unless `proper` the lines themselves."""
+def _inner(lines: Iterable[str]) -> set[str]:
+    """Return the lines that only lead to others; sorted, such a line stands right before one of those."""
+    return {
+        line.removesuffix(" ")
+        for line, following in pairwise(sorted(f"{line} " for line in lines))
+        if following.startswith(line)
+    }
+
+
+def _prefixes(lines: Iterable[str]) -> set[str]:
+    """Return the lines, and every path that leads to one of them."""
     found: set[str] = set()
     for line in lines:
-        words = _WORD.findall(line)
-        found.update(" ".join(words[:size]) for size in range(2, len(words) + (0 if proper else 1)))
+        found.update(accumulate(_split(line), "{} {}".format))
     return found
+
+
+def _split(line: str) -> list[str]:
+    return _WORD.findall(line) if '"' in line else line.split()

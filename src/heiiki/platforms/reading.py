@@ -71,7 +71,7 @@ class Reader:
             body = raw.strip()
             if not body or body.startswith(self._comments):
                 continue
-            indent = len(raw) - len(raw.lstrip())
+            indent = len(raw.rstrip()) - len(body)
             if not body.isprintable() and not body.replace("\t", " ").isprintable():
                 raise self._error(
                     number, body, "holds a control character; read the device again, without its pager"
