@@ -232,7 +232,7 @@ TABLE = Table(
         ),
         Rule(r"ip prefix-list (\S+) description", _ONE, rank=28),
         Rule(r"route-map (\S+) (?:permit|deny) (\d+)", _ONE, inside=_ROUTE_MAP, rank=30, definition=True),
-        # What is plugged in has its section for ever; tunnels and the like come and go.
+        # What is plugged in keeps its section; tunnels and the like come and go.
         Rule(
             r"interface (?:Tunnel|Loopback|Dialer|Virtual-Template|Vlan|BDI|Port-channel)\S*",
             inside=_INTERFACE,

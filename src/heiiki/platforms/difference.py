@@ -14,7 +14,7 @@ class Difference:
             secrets that are to be set, and so do not appear in the representation of this object.
         rollback: the lines that bring it back, with the secrets that were there.
         hidden: lines of the intended configuration that the device takes and never shows. Nothing can say
-            whether it has them; whoever pushes decides when to send them.
+            whether it has them, so the caller decides when to send them.
     """
 
     diff: str = ""

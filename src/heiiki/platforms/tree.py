@@ -1,4 +1,4 @@
-"""A configuration as a tree of lines, whoever wrote its text and however."""
+"""A configuration as a tree of lines."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace

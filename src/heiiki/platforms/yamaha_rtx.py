@@ -2,8 +2,8 @@
 
 A line is taken back by ``no`` and the words that tell it from others. There is no negation of ``pp select``
 and ``tunnel select``: they only say what the lines after them are for, and their lines are taken back one by
-one. Both end by ``select none``, never by ``exit``, which would log out and confirm a change that is to be
-confirmed by nobody yet.
+one. Both end by ``select none``, never by ``exit``, which would log out and so confirm a change before it
+was tried.
 """
 
 from heiiki.platforms.rules import Kind, Rule, Rules, Table
