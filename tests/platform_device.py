@@ -5,7 +5,7 @@ of a change is tried too. Indentation means nothing to it: it is where the last 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -74,6 +74,11 @@ class Nature:
     lists: tuple[str, ...] = ()
 
 
+def _path(where: Sequence[Node]) -> str:
+    """Return the lines around a place, from the outermost section on; the first node is the root."""
+    return " / ".join(node.text for node in where[1:])
+
+
 class Device:
     def __init__(self, nature: Nature, text: str) -> None:
         self.nature = nature
@@ -111,7 +116,7 @@ class Device:
             yield " " * depth + child.text
             yield from self._lines(child, depth + 1)
 
-    def _state(self, node: Node) -> object:
+    def _state(self, node: Node, path: tuple[Node, ...] = ()) -> object:
         ordered: dict[str, list[str]] = {}
         for child in node.children:
             if entry := self._match(self.nature.positioned, "", child.text):
@@ -119,18 +124,12 @@ class Device:
         kept = [
             child
             for child in node.children
-            if child.children or not self._match(self.nature.lasting, self._path(node), child.text)
+            if child.children or not self._match(self.nature.lasting, _path((self.root, *path)), child.text)
         ]
         return (
             tuple(sorted(map(tuple, ordered.values()))),
-            frozenset((child.text, self._state(child)) for child in kept),
+            frozenset((child.text, self._state(child, (*path, child))) for child in kept),
         )
-
-    def _path(self, node: Node) -> str:
-        for path in self._paths(self.root, ()):
-            if path and path[-1] is node:
-                return " / ".join(part.text for part in path)
-        return ""
 
     def _paths(self, node: Node, path: tuple[Node, ...]) -> Iterable[tuple[Node, ...]]:
         yield path
@@ -142,7 +141,7 @@ class Device:
         return next((found for pattern in patterns if (found := _compiled(pattern).fullmatch(full))), None)
 
     def _yes(self, where: list[Node], line: str) -> None:
-        here, path = where[-1], self._path(where[-1])
+        here, path = where[-1], _path(where)
         if denied := here.find(f"no {line}"):
             here.children.remove(denied)
             return
@@ -206,7 +205,7 @@ class Device:
                     raise RefusedError(f"{line}: {wanted} is not there")
 
     def _no(self, where: list[Node], line: str) -> None:
-        here, path = where[-1], self._path(where[-1])
+        here, path = where[-1], _path(where)
         removed = self._removed(here, path, line)
         if not removed:
             self._deny(here, path, line)
