@@ -144,7 +144,9 @@ _CRYPTO = (
 
 TABLE = Table(
     name="cisco_iosxe",
-    ends=frozenset({"exit", "end", "exit-address-family", "exit-vrf"}),
+    ends=frozenset(
+        {"exit", "end", "exit-address-family", "exit-vrf", "exit-peer-policy", "exit-peer-session"}
+    ),
     untouched=(
         r"Building configuration\.\.\.",
         r"Current configuration",
@@ -258,6 +260,5 @@ TABLE = Table(
             r"archive",
             inside=Rules(Rule(r"(path|maximum|time-period)", _ONE), Rule(r"log config", inside=NOTHING)),
         ),
-        Rule(r"(?:ip http|ntp|aaa|service|snmp-server|logging host|ip domain|ip name-server)"),
     ),
 )

@@ -108,7 +108,18 @@ _ROUTE_MAP = Rules(
 TABLE = Table(
     name="frr",
     comments="!#",
-    ends=frozenset({"exit", "end", "exit-address-family", "exit-vrf", "exit-vni"}),
+    ends=frozenset(
+        {
+            "exit",
+            "end",
+            "exit-address-family",
+            "exit-vrf",
+            "exit-vni",
+            "exit-vnc",
+            "exit-ldp-if",
+            "exit-link-params",
+        }
+    ),
     untouched=(
         r"Building configuration\.\.\.",
         r"Current configuration:",

@@ -174,7 +174,7 @@ def test_no_change_logs_out(name: str) -> None:
 
 @pytest.mark.parametrize("place", range(len(FRR_FILES)), ids=lambda place: FRR_FILES[place].parts[-4])
 def test_what_is_rendered_for_frr_round_trips(place: int) -> None:
-    """From each router of the worked example to the one before it, and to itself, on the device of the tests."""
+    """From each router of the worked example to the one before it, and to itself."""
     file = FRR_FILES[place]
     frr, world = platforms.of("frr"), WORLDS["frr"]
     text = file.read_text(encoding="utf-8")

@@ -1,6 +1,8 @@
 """Text becomes a tree; what is none of the platform is refused, with its line and without its secrets."""
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from heiiki import platforms
 from heiiki.errors import PlatformError
@@ -201,3 +203,94 @@ set protocols bgp group PE export [ A B ]
     assert junos.read(braces) == junos.read(paths)
     assert not junos.compare(braces, paths)
     assert junos.read(braces).untouched == ("set version 23.4R1",)
+
+
+@pytest.mark.parametrize("name", platforms.names())
+@given(text=st.text(alphabet=' \n\t{}[];!#^"noexitsetbanner \x08', max_size=60))
+@example(text="set a [ b\nset [ ]\n")
+@example(text="exit\nend\n exit")
+def test_any_text_is_read_or_refused_in_words(name: str, text: str) -> None:
+    refused = ""
+    try:
+        assert not platforms.of(name).compare(text, text)
+    except PlatformError as error:
+        refused = str(error)
+    assert refused == "" or refused.startswith("line ")
+
+
+def test_what_a_router_prints_is_read() -> None:
+    """With parts that no table knows, as a device has them from the factory."""
+    text = """\
+Building configuration...
+
+Current configuration : 6213 bytes
+!
+! Last configuration change at 05:00:00 UTC Mon Nov 30 2026 by ops
+!
+version 17.12
+service timestamps debug datetime msec
+platform qfp utilization monitor load 80
+!
+hostname ce-a
+!
+boot-start-marker
+boot-end-marker
+!
+aaa group server radius R
+ server name one
+!
+radius server one
+ address ipv4 10.0.0.1 auth-port 1812 acct-port 1813
+ key 7 S3cret
+!
+call-home
+ contact-email-addr a@example.net
+ profile "CiscoTAC-1"
+  active
+  destination transport-method http
+!
+crypto pki certificate chain SLA-TrustPoint
+ certificate ca 01
+  30820321 30820209 A0030201 02020101 300D0609 2A864886 F70D0101 0B050030
+  D697DF7F 28
+  \tquit
+!
+redundancy
+ mode none
+!
+interface GigabitEthernet0/0/0
+ no ip address
+ negotiation auto
+!
+router bgp 65001
+ template peer-policy P
+  maximum-prefix 10
+ exit-peer-policy
+ !
+ bgp log-neighbor-changes
+ !
+ address-family ipv4
+ exit-address-family
+!
+control-plane
+!
+banner login ^C
+Authorised use only.
+! not a comment
+^C
+!
+line con 0
+ stopbits 1
+line vty 0 4
+ login
+!
+end
+"""
+    iosxe = platforms.of("cisco_iosxe")
+    tree = iosxe.read(text)
+    assert not iosxe.compare(text, tree.text)
+    assert "D697DF7F" not in tree.text
+    assert "banner login ^C\nAuthorised use only.\n! not a comment\n^C\n" in tree.text
+    assert "interface GigabitEthernet0/0/0\n negotiation auto\n" in tree.text
+    assert " template peer-policy P\n  maximum-prefix 10\n bgp log" in tree.text
+    assert "S3cret" not in iosxe.compare(text, "hostname ce-a\n").diff
