@@ -1,6 +1,7 @@
 """From the text of a device, or of a template, to a tree of lines."""
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from heiiki.errors import PlatformError, printable
@@ -8,7 +9,8 @@ from heiiki.platforms.rules import NOTHING, UNKNOWN, Kind, Rule, Table, any_of
 from heiiki.platforms.secret import masked
 from heiiki.platforms.tree import Key, Line, Tree
 
-_KEYED = (Kind.ONE, Kind.NUMBERED)
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
+"""What no configuration holds: what a pager writes, and ways to end a line that no device has."""
 
 
 @dataclass(slots=True)
@@ -40,12 +42,12 @@ class Reader:
         """Return the lines of a text that count, without reading them: equal ones are equal trees."""
         found: list[str] = []
         ignored = False
-        lines = text.splitlines()
+        lines = text.split("\n")
         for number, line in enumerate(lines):
             if line.startswith(self._table.blocks):
                 return (*found, *lines[number:])
             body = line.lstrip()
-            if not body or body.startswith(self._comments):
+            if not body or body[0] in self._comments:
                 continue
             if len(body) == len(line):
                 ignored = self._untouched.match(line) is not None
@@ -61,7 +63,12 @@ class Reader:
         """
         root = _Open(-1, "", 0, Rule("", inside=self._table.rules), (), ())
         hidden: list[str] = []
-        self._fill(root, text.splitlines(), hidden)
+        lines = text.split("\n")
+        if _CONTROL.search(text):
+            number = next(number for number, line in enumerate(lines, 1) if _CONTROL.search(line))
+            problem = "holds a control character; read the device again, without its pager"
+            raise self._error(number, lines[number - 1].strip(), problem)
+        self._fill(root, lines, hidden)
         return Tree(self._table.name, self._frozen(root), tuple(hidden), source=self.source(text))
 
     def _fill(self, root: _Open, lines: list[str], hidden: list[str]) -> None:
@@ -69,13 +76,9 @@ class Reader:
         rest = iter(enumerate(lines, 1))
         for number, raw in rest:
             body = raw.strip()
-            if not body or body.startswith(self._comments):
+            if not body or body[0] in self._comments:
                 continue
             indent = len(raw.rstrip()) - len(body)
-            if not body.isprintable() and not body.replace("\t", " ").isprintable():
-                raise self._error(
-                    number, body, "holds a control character; read the device again, without its pager"
-                )
             if body in self._table.ends:
                 self._leave(stack, indent, body, number)
                 continue
@@ -113,7 +116,8 @@ class Reader:
             or body in self._table.defaults
             or (parent.indent < 0 and self._untouched.match(body) is not None)
         )
-        key = (rule.words, *(groups[1:] or groups)) if rule.kind in _KEYED else (positive,)
+        keyed = rule.kind is Kind.ONE or rule.kind is Kind.NUMBERED
+        key = (rule.words, *(groups[1:] or groups)) if keyed else (positive,)
         return _Open(indent, body, number, rule, groups, key, ignored=ignored)
 
     def _parent(self, stack: list[_Open], indent: int, body: str, number: int) -> _Open:
@@ -160,21 +164,18 @@ class Reader:
         return PlatformError(f"line {number}: {self._shown(body)}: {problem}")
 
     def _frozen(self, section: _Open) -> tuple[Line, ...]:
-        """Return the lines of a section, each once."""
+        """Return the lines of a section, each once: a device shows a section in several parts at times."""
         if section.rule.numbering:
             self._number(section)
-        lines = (
-            Line(
-                line.text,
-                self._frozen(line) if line.children else (),
-                line.key,
-                line.rule,
-                line.groups,
-                line.number,
-            )
-            for line in section.children
-        )
-        return tuple(line for line in self._once(lines) if line.children or not line.rule.lasting)
+        found: dict[Key, Line] = {}
+        for line in section.children:
+            children = self._frozen(line) if line.children else ()
+            new = Line(line.text, children, line.key, line.rule, line.groups, line.number)
+            if line.key in found:
+                new = self._merged(found[line.key], new)
+            if children or not line.rule.lasting:
+                found[line.key] = new
+        return tuple(found.values())
 
     def _number(self, section: _Open) -> None:
         """Give entries without a number the one that the device gives them: the next multiple."""
@@ -189,17 +190,15 @@ class Reader:
                     section, f"{last} {line.text}", line.indent, line.number
                 )
 
-    def _once(self, lines: Iterable[Line]) -> Iterable[Line]:
-        """Return lines with those of one key as one: a device shows a section in several parts at times."""
-        found: dict[Key, Line] = {}
-        for line in lines:
-            old = found.get(line.key)
-            if old is not None and old.text != line.text:
-                known = f"{self._shown(old.text)} of line {old.number}"
-                raise self._error(line.number, line.text, f"contradicts {known}; keep one of them")
-            both = self._once((*old.children, *line.children)) if old is not None else line.children
-            found[line.key] = line if old is None else replace(old, children=tuple(both))
-        return found.values()
+    def _merged(self, old: Line, new: Line) -> Line:
+        """Return two parts of one section as one."""
+        if old.text != new.text:
+            known = f"{self._shown(old.text)} of line {old.number}"
+            raise self._error(new.number, new.text, f"contradicts {known}; keep one of them")
+        lines = {line.key: line for line in old.children}
+        for line in new.children:
+            lines[line.key] = self._merged(lines[line.key], line) if line.key in lines else line
+        return replace(old, children=tuple(lines.values()))
 
 
 def _opens(rule: Rule) -> bool:
