@@ -39,7 +39,7 @@ _BGP = Rules(
 
 _INTERFACE = Rules(
     # A change of VRF takes the addresses of the interface with it.
-    Rule(r"(?:ip )?vrf forwarding", _ONE, rank=0, takes="ip address ", takes_always=True),
+    Rule(r"(?:vrf|ip vrf) forwarding", _ONE, rank=0, takes="ip address ", takes_always=True),
     Rule(r"ip address \S+ \S+ secondary", rank=20),
     Rule(r"ip address", _ONE, rank=10),
     Rule(r"ip access-group \S+ (in|out)", _ONE),

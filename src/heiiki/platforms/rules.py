@@ -71,10 +71,11 @@ class Rules:
 
     def __init__(self, *rules: Rule) -> None:
         """Compile the rules; the first one that fits a line is the line's."""
-        compiled = [(_first_word(rule), re.compile(f"(?:{rule.words})(?![^ ])"), rule) for rule in rules]
+        compiled = [(_first_words(rule.words), _whole_words(rule.words), rule) for rule in rules]
         self._by_word: dict[str, list[tuple[re.Pattern[str], Rule]]] = {
-            word: [(pattern, rule) for other, pattern, rule in compiled if other in {word, ""}]
-            for word, _, _ in compiled
+            word: [(pattern, rule) for others, pattern, rule in compiled if word in others or "" in others]
+            for words, _, _ in compiled
+            for word in words
         }
         self._others = self._by_word.get("", [])
 
@@ -86,10 +87,42 @@ class Rules:
         return UNKNOWN, None
 
 
-def _first_word(rule: Rule) -> str:
-    """Return the word that all lines of a rule begin with, or nothing."""
-    word = re.match(r"[\w-]+(?= |$)", rule.words)
-    return word[0] if word and "|" not in re.sub(r"\([^()]*\)", "", rule.words) else ""
+def _whole_words(words: str) -> re.Pattern[str]:
+    return re.compile(f"(?:{words})(?![^ ])")
+
+
+def _first_words(words: str) -> frozenset[str]:
+    """Return the words that lines of a rule begin with; an empty one stands for any."""
+    parts = _alternatives(words)
+    if len(parts) > 1:
+        return frozenset().union(*map(_first_words, parts))
+    if words.startswith("("):
+        inside, rest = _group(words)
+        return _first_words(inside) if rest.startswith(" ") or not rest else frozenset({""})
+    word = re.match(r"[\w-]+(?= |$)", words)
+    return frozenset({word[0] if word else ""})
+
+
+def _alternatives(words: str) -> list[str]:
+    """Split an expression at the bars that stand in no group."""
+    parts, depth = [""], 0
+    for char in words:
+        depth += (char == "(") - (char == ")")
+        if char == "|" and not depth:
+            parts.append("")
+        else:
+            parts[-1] += char
+    return parts
+
+
+def _group(words: str) -> tuple[str, str]:
+    """Return what the group that an expression begins with holds, and what follows it."""
+    depth = 0
+    for place, char in enumerate(words):
+        depth += (char == "(") - (char == ")")
+        if not depth:
+            return words[1:place].removeprefix("?:"), words[place + 1 :]
+    raise ValueError(words)
 
 
 NOTHING = Rules()
