@@ -48,7 +48,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base is not typed
         return {
             **warnings,
             "changed": bool(differing),
-            "devices": sum(1 for _ in load_plan(service).managed()),
+            "devices": sum(1 for _ in load_plan(service).configured()),
             "diff": {
                 "before_header": f"{applied} (compiled before)",
                 "after_header": f"{build} (compiled now)",

@@ -13,7 +13,8 @@ description:
     (V(ce_router)), of its function (V(function_pe)), of its closed networks (V(network_a), V(network_b)), and
     of its site, which is called as the site is."
   - A device that no role of ours provisions, or that is revoked (C(revoked.yml)), is in C(unmanaged) and in
-    no other group.
+    no other group; a CE router of a vendor's platform is in V(by_hand) too. Its configuration is compiled,
+    and a person loads it, so no play changes it or waits for it.
   - "Every host carries C(heiiki_device), C(heiiki_role), C(heiiki_function), C(heiiki_site) (V(null)
     outside a site), C(heiiki_networks), C(heiiki_sessions), C(heiiki_certificate) (whether it holds a
     certificate), C(heiiki_wireless) (whether its LAN is on the air) and the service's way of reaching
@@ -97,6 +98,7 @@ SERVICE_FILE = "service.yml"
 PARTS = frozenset({SERVICE_FILE, "retired.yml", "revoked.yml"})
 MANAGED = "managed"
 UNMANAGED = "unmanaged"
+BY_HAND = "by_hand"
 NAME = "heiiki.network.intent"
 MARKS = ("{{", "{%", "{#")
 
@@ -142,7 +144,7 @@ def groups(device: "Device") -> Iterator[str]:
 def sessions(device: "Device", out: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
     """Return the BGP sessions that must come up on a device: peer's name, address, VRF.
 
-    Those with revoked devices, `out`, never come up.
+    Those with the devices in `out` are not waited for.
     """
     instances = device.router.bgp if device.router else ()
     return [
@@ -174,7 +176,7 @@ def host_variables(device: "Device", plan: "Plan", out: frozenset[str] = frozens
     Args:
         device: the device.
         plan: the service.
-        out: devices that are revoked.
+        out: devices whose sessions are not waited for.
     """
     host = reached(plan).ansible_host(plan, device.name)
     return {
@@ -276,10 +278,14 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # the base is
     def _fill(self, plan: "Plan", folder: Path, artifacts: str | None = None) -> None:
         self._add_groups(plan)
         self._common(plan, folder, artifacts)
+        # Who is revoked never answers; whether somebody has loaded a vendor's file yet, no play knows.
+        never = plan.revoked | {device.name for device in plan.by_hand()}
         for device in plan.devices:
             self.inventory.add_host(device.name, group=MANAGED if device.managed else UNMANAGED)
-            for name, value in host_variables(device, plan, plan.revoked).items():
+            for name, value in host_variables(device, plan, never).items():
                 self._variable(device.name, name, value)
+            if device.by_hand:
+                self.inventory.add_child(BY_HAND, device.name)
             if device.managed:
                 for group in (*groups(device), *([device.site] if device.site else [])):
                     self.inventory.add_child(group, device.name)
@@ -311,7 +317,8 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # the base is
     def _add_groups(self, plan: "Plan") -> None:
         """Add every group; a site may not be called as another group or a device is."""
         taken = {group for device in plan.managed() for group in groups(device)}
-        for group in (MANAGED, UNMANAGED, *sorted(taken)):
+        by_hand = {BY_HAND for _ in plan.by_hand()}
+        for group in (MANAGED, UNMANAGED, *sorted(taken | by_hand)):
             self.inventory.add_group(group)
         devices = {device.name for device in plan.devices}
         for site in plan.sites:

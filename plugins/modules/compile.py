@@ -8,8 +8,8 @@ short_description: Compile a service into what every device is sent
 version_added: 0.1.0
 author: Heiiki contributors (@heiiki)
 description:
-  - Reads the intent, resolves the plan, renders every managed device, and writes one folder a device with a
-    manifest.
+  - Reads the intent, resolves the plan, renders every device that a role or a person configures, and writes
+    one folder a device with a manifest.
   - Runs wholly on the controller, in one process; use C(run_once).
 extends_documentation_fragment:
   - heiiki.network.service

@@ -111,7 +111,12 @@ def compile_(folder: Path, out: Path) -> None:
     done = use_cases.compile_service(service, out)
     for line in done.update.kept:
         say(line, err=True)
-    say(f"{out}: {sum(1 for _ in service.plan.managed())} devices, {len(done.changed)} changed")
+    say(f"{out}: {sum(1 for _ in service.plan.configured())} devices, {len(done.changed)} changed")
+    for device in service.plan.by_hand():
+        say(
+            f"{device.name} ({device.platform}) is not provisioned by site.yml: load its file by hand",
+            err=True,
+        )
 
 
 @cli.command(

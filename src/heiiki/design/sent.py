@@ -3,15 +3,15 @@
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from heiiki.design import strongswan
-from heiiki.plan.model import Device, Plan
-from heiiki.render.model import DeviceBuild
+from heiiki.plan.model import Device
 
 FRR = "/etc/frr/frr.conf"
+BFD = "BFD"
 _KEEPALIVED = "/etc/keepalived/keepalived.conf"
 _LAN_WATCH = "/etc/heiiki/lan_watch.json"
 
@@ -25,6 +25,14 @@ _ADVERT = re.compile(r"^\s+advert_int ([0-9.]+)$", re.MULTILINE)
 _PRIORITY = re.compile(r"^\s+priority (\d+)$", re.MULTILINE)
 _TRACKS = re.compile(r"^    track_file \{$", re.MULTILINE)
 _SESSION = re.compile(r"^ neighbor (\S+) bfd profile (\S+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What notices that a peer is silent, and after how many seconds; None where no text says it."""
+
+    what: str
+    seconds: float | None
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,10 @@ class Sent:
     def daemon(self) -> strongswan.Section:
         """The settings of the IKE daemon."""
         return strongswan.daemon(self.files)
+
+    def supervision(self, peer: str) -> Watch:
+        """Return what decides over the session with `peer`."""
+        return Watch(BFD, self.bfd_detection(peer))
 
     def bfd_detection(self, peer: str) -> float | None:
         """Return how soon the device notices that `peer` is silent, seconds; None where FRR has no such BFD.
@@ -144,9 +156,3 @@ class Sent:
             for neighbor in instance.neighbors:
                 found[neighbor.device].append(str(neighbor.address))
         return found
-
-
-def read(plan: Plan, builds: Iterable[DeviceBuild]) -> dict[str, Sent]:
-    """Return what each device of the plan is sent, by its name."""
-    files = {build.device: build.contents for build in builds}
-    return {device.name: Sent(device, files.get(device.name, {})) for device in plan.devices}

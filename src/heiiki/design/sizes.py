@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from heiiki.design.associations import is_hub_line
 from heiiki.design.revoked import unused
 from heiiki.design.sent import Sent
+from heiiki.design.vendor_sent import VendorSent
 from heiiki.plan import names
 from heiiki.plan.model import Link, LinkKind, Network, Plan, SitePlan
 from heiiki.plan.sizes import GRE, in_esp, in_vpn, vpn_mtu
@@ -77,6 +78,10 @@ def _tunnels(plan: Plan, sent: Mapping[str, Sent]) -> Iterator[tuple[tuple[str, 
         ends = {item.name: item.peer for item in device.interfaces if item.gre is not None}
         if not ends:
             continue
-        for entry in json.loads(sent[device.name].files.get(_LINKS, "{}")).get("interfaces", ()):
+        there = sent[device.name]
+        if isinstance(there, VendorSent):
+            yield from (((device.name, peer), there.tunnel_mtu) for peer in ends.values())
+            continue
+        for entry in json.loads(there.files.get(_LINKS, "{}")).get("interfaces", ()):
             if entry["name"] in ends:
                 yield (device.name, ends[entry["name"]]), entry.get("mtu")

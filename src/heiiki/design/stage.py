@@ -13,10 +13,11 @@ from heiiki.design import (
     switchover,
     time,
     trust,
+    vendors,
     wlan,
 )
-from heiiki.design.sent import read
 from heiiki.design.subjects import CARRIER, subjects
+from heiiki.design.texts import read
 from heiiki.plan.model import ClosedNetwork, Plan
 from heiiki.render.model import DeviceBuild
 from heiiki.requirements import NOTHING_EXAMINED, REQUIREMENTS, Result, Stage, Verdict
@@ -49,6 +50,7 @@ def design(plan: Plan, builds: Iterable[DeviceBuild]) -> tuple[Verdict, ...]:
         *trust.verdicts(plan, sent),
         *time.verdicts(plan, sent),
         *wlan.verdicts(plan, sent),
+        *vendors.verdicts(plan, sent),
     )
     return (*found, *_not_examined(plan, found))
 

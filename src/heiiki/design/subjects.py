@@ -5,7 +5,7 @@ A check that says nothing of a site or a device would otherwise leave the cell t
 
 from collections.abc import Iterator
 
-from heiiki.design import cost, rates, separation, sizes, time, wlan
+from heiiki.design import cost, rates, separation, sizes, time, vendors, wlan
 from heiiki.design.associations import ACCESS, ESP, THEFT, is_hub_line
 from heiiki.plan import names
 from heiiki.plan.model import Link, Network, Plan, SitePlan
@@ -37,6 +37,7 @@ def subjects(plan: Plan) -> Iterator[Subject]:
     yield from ((time.REQUIREMENT, time.subject(*one)) for one in time.subjects(plan))
     yield THEFT, "revocation"
     yield from ((WLAN, subject) for subject in wlan.subjects(plan))
+    yield from vendors.subjects(plan)
 
 
 def _of_site(plan: Plan, site: SitePlan) -> Iterator[Subject]:

@@ -10,10 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
+from heiiki.design import vendors
 from heiiki.design.revoked import unused
 from heiiki.design.sent import Sent
 from heiiki.plan import keys, names
 from heiiki.plan.model import Device, Network, Plan, Role
+from heiiki.plan.vendors import Need
 from heiiki.render.time import CONFIG, KEYS
 from heiiki.requirements import Result, Stage, Verdict
 
@@ -92,6 +94,8 @@ def verdicts(plan: Plan, sent: Mapping[str, Sent]) -> Iterator[Verdict]:
         device, about = plan.device(name), subject(name, network)
         if why := _not_asked(plan, device, network):
             yield Verdict(REQUIREMENT, about, Stage.DESIGN, Result.NOT_APPLICABLE, why)
+        elif device.by_hand:
+            yield vendors.answer(Need.TIME, REQUIREMENT, about, device, sent[name])
         else:
             yield _verdict(servers, device, sent[name], network)
 

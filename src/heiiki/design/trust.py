@@ -23,6 +23,7 @@ from heiiki.design.strongswan import Section, seconds
 from heiiki.design.suites import ESP as ESP_ALGORITHMS
 from heiiki.design.suites import IKE as IKE_ALGORITHMS
 from heiiki.design.suites import objections, proposals
+from heiiki.design.vendor_sent import VendorSent
 from heiiki.plan.model import Device, Link, Path, Plan
 from heiiki.requirements import Result, Stage, Verdict
 from heiiki.requirements.figures import number, pair, settled
@@ -174,8 +175,8 @@ def _suites(plan: Plan, sent: Mapping[str, Sent]) -> Iterator[Verdict]:
 
 
 def _in_service(plan: Plan) -> tuple[Device, ...]:
-    """Return the devices with IPsec that are sent a configuration: a revoked one is not."""
-    return tuple(device for device in ipsec_devices(plan) if not device.revoked)
+    """Return the devices with IPsec that are sent strongSwan's files; vendors' have verdicts of their own."""
+    return tuple(one for one in ipsec_devices(plan) if not one.revoked and not one.by_hand)
 
 
 def _objections(connection: Section | None) -> Iterator[str]:
@@ -224,6 +225,8 @@ def _give_up(sent: Sent, name: str) -> float | None:
 
     `dpd_timeout` does nothing in IKEv2: the retransmissions decide.
     """
+    if isinstance(sent, VendorSent):
+        return sent.ike_gives_up
     connection = sent.connections.get(name, {})
     keys = ("retransmit_timeout", "retransmit_base", "retransmit_tries")
     if "dpd_delay" not in connection or any(key not in sent.daemon for key in keys):

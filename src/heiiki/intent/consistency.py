@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations
 
 from heiiki.errors import Problem
-from heiiki.intent import esps, lan, rates, risks, time, vault
+from heiiki.intent import esps, lan, platforms, rates, risks, time, vault
 from heiiki.intent import pools as address_pools
 from heiiki.intent.model import Mark, Retired, Revoked, Service, Site
 from heiiki.intent.networks import IpVpn, Networks
@@ -14,7 +14,7 @@ _Written = tuple[YamlSource, Site]
 
 RESERVED_NAMES = frozenset(
     {"a", "b", "hub", "second", "dras", "xmpp", "vault", "esp", "stranger", "test_ue"}
-    | {"all", "ungrouped", "localhost", "managed", "unmanaged", "sites", "none", "controller"}
+    | {"all", "ungrouped", "localhost", "managed", "unmanaged", "by_hand", "sites", "none", "controller"}
     | {
         "pe_router",
         "ce_router",
@@ -61,6 +61,9 @@ def across(
     yield from rates.of_sites(sites)
     yield from lan.problems(
         (source, site.redundancy == "networks_and_equipment", site.site_lan) for source, site in sites
+    )
+    yield from platforms.problems(
+        (source, site.redundancy == "networks_and_equipment", site.a.platform) for source, site in sites
     )
     if retired is not None:
         yield from _retired(sites, retired[1])

@@ -12,6 +12,7 @@ from heiiki.intent.characters import folded, lookalikes
 from heiiki.intent.forms import FORMS, TEXT, invisible
 from heiiki.intent.networks import Model
 from heiiki.intent.numbers import plainly
+from heiiki.intent.platforms import misplaced
 
 _SHOWN = 40
 """Characters of a wrong value that a message repeats."""
@@ -57,10 +58,10 @@ def explain(found: Finding, model: type[Model], loc: tuple[str | int, ...], valu
     if found.kind == "missing":
         return _missing(loc)
     if found.kind == "extra_forbidden":
-        return _strange_key(str(loc[-1]), _keys(model, loc[:-1], value))
+        return misplaced(loc, found.given) or _strange_key(str(loc[-1]), _keys(model, loc[:-1], value))
     if found.given is None and found.kind != "none_required":
         return "the value is missing", "write it behind the colon"
-    if words := _lookalikes(found):
+    if words := _lookalikes(found) or _misplaced(found, loc):
         return words
     if found.kind in _BY_KIND:
         return _BY_KIND[found.kind](found)
@@ -96,6 +97,11 @@ def _lookalikes(found: Finding) -> _Words | None:
         return None
     seen = lookalikes(found.given)
     return (f"{_shown(found)} has {seen}", f"write `{folded(found.given)}`, in half-width") if seen else None
+
+
+def _misplaced(found: Finding, loc: tuple[str | int, ...]) -> _Words | None:
+    """A platform where only one is possible."""
+    return misplaced(loc, found.given) if found.kind == "literal_error" else None
 
 
 def _shown(found: Finding) -> str:

@@ -33,6 +33,7 @@ from heiiki.intent.forms import (
 )
 from heiiki.intent.lan import SiteLan, WiredLan
 from heiiki.intent.networks import BANDWIDTH, BANDWIDTH_UP, Examined, Model, Networks
+from heiiki.intent.platforms import CePlatform
 
 _OWN_BANDWIDTH = (
     "How fast the carrier promises IP packets on this line, towards the site, kbit/s; left out: as on the "
@@ -237,7 +238,11 @@ class AccessA(Model):
     )
     bandwidth_kbps: Kbps | None = Field(default=None, description=_OWN_BANDWIDTH)
     bandwidth_up_kbps: Kbps | None = Field(default=None, description=BANDWIDTH_UP)
-    platform: Literal["frr"] = "frr"
+    platform: CePlatform = Field(
+        default="frr",
+        description="What the CE router runs: Linux with FRRouting, or a vendor's system, for which a "
+        "configuration is compiled that a person loads. Of a site with a gateway on each network.",
+    )
 
 
 class AccessB(Model):

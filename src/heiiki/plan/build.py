@@ -109,7 +109,7 @@ def _out(device: Device, mark: Mark | None) -> Device:
     if mark is None:
         return device
     why = f"{mark.written.reason}, since {mark.written.since}"
-    return replace(device, managed=False, revoked=why, revoked_sim=mark.written.sim)
+    return replace(device, managed=False, by_hand=False, revoked=why, revoked_sim=mark.written.sim)
 
 
 def _links(context: Context) -> tuple[Link, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from heiiki.intent import Site
+from heiiki.intent.platforms import VENDORS
 from heiiki.plan import addresses as addr
 from heiiki.plan import firewall, identities, ipsec, lan, names, wlan
 from heiiki.plan.context import LAST_RESORT, SITE_VRID, Context, SiteAddresses
@@ -267,6 +268,8 @@ def _ce_a(context: Context, site: Site, own: SiteAddresses) -> Device:
         function=Function.CE,
         platform=site.a.platform,
         networks=(Network.A,),
+        managed=site.a.platform not in VENDORS,
+        by_hand=site.a.platform in VENDORS,
         site=site.name,
         interfaces=(
             *_interfaces_a(context, site, own),

@@ -28,7 +28,7 @@ def clocked(devices: Iterable[Device], context: Context) -> tuple[Device, ...]:
 
 
 def _has_clock(device: Device) -> bool:
-    return device.managed and device.identity is not None
+    return device.configured and device.identity is not None
 
 
 def _keys(context: Context) -> dict[str, TimeKey]:

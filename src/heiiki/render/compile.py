@@ -15,7 +15,7 @@ from heiiki.plan.model import (
     StaticRoute,
 )
 from heiiki.plan.names import LAN_IF
-from heiiki.render import agent, credentials, ipsec, mms, openadr, time, vault, wlan, xmpp
+from heiiki.render import agent, credentials, ipsec, mms, openadr, time, vault, vendors, wlan, xmpp
 from heiiki.render.documents import by_item
 from heiiki.render.model import DeviceBuild, Part, RenderedFile, Service
 from heiiki.render.templates import render
@@ -48,12 +48,14 @@ _IN_GROUP = frozenset({Role.DRAS_SERVER, Role.XMPP_SERVER, Role.VAULT_SERVER, Ro
 
 
 def compile_plan(plan: Plan) -> Iterator[DeviceBuild]:
-    """Yield what each managed device is sent, in plan order."""
-    return (compile_device(plan, device) for device in plan.managed())
+    """Yield what each device is sent, by a role or by a person, in plan order."""
+    return (compile_device(plan, device) for device in plan.configured())
 
 
 def compile_device(plan: Plan, device: Device) -> DeviceBuild:
     """Return everything that `device` is sent."""
+    if device.by_hand:
+        return vendors.build(plan, device)
     parts = [part for make in _PARTS if (part := make(plan, device)) is not None]
     files = [file for part in parts for file in part.files]
     files += [file for make in _FILES if (file := make(plan, device)) is not None]

@@ -80,11 +80,16 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class DeviceBuild:
-    """Everything that one device is sent."""
+    """Everything that one device is sent.
+
+    Attributes:
+        by_hand: the vendor's platform of a device that a person configures with this; empty: a role does.
+    """
 
     device: str
     files: tuple[RenderedFile, ...]
     services: tuple[Service, ...]
+    by_hand: str = ""
 
     @property
     def contents(self) -> dict[str, str]:

@@ -56,6 +56,7 @@ def _environment() -> jinja2.Environment:
         braces,
         claims,
         dispatched,
+        dotted_mac,
         half_open,
         identifier,
         ike_table,
@@ -351,6 +352,12 @@ def remote_selector(selector: TrafficSelector) -> str:
 
 def _carried(selector: TrafficSelector) -> str:
     return f"[{selector.protocol}]" if selector.protocol else ""
+
+
+def dotted_mac(link_address: str) -> str:
+    """Return a link address as Cisco writes it: ``0200.0a10.0112``."""
+    digits = link_address.replace(":", "")
+    return f"{digits[:4]}.{digits[4:8]}.{digits[8:]}"
 
 
 def identifier(interface: str) -> str:

@@ -79,7 +79,8 @@ def manifest(build: DeviceBuild, digests: Mapping[str, str] | None = None) -> st
     known = _Digests() if digests is None else digests
     files = ",\n".join(f'  {_described(file)}, "sha256": "{known[file.content]}"}}' for file in build.files)
     services = ",\n".join(f"  {_service(service)}" for service in build.services)
-    head = f'{{\n "device": {_encode(build.device)},\n'
+    by_hand = f' "by_hand": {_encode(build.by_hand)},\n' if build.by_hand else ""
+    head = f'{{\n "device": {_encode(build.device)},\n{by_hand}'
     return f'{head} "files": [\n{files}\n ],\n "services": [\n{services}\n ]\n}}\n'
 
 

@@ -27,7 +27,7 @@ class Requirement:
 REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement("R-AVAIL", "TR-1072 5.3.1", "Unavailability at most 2×10⁻⁵, DRAS to BEMS/ERC", (_D,)),
     Requirement("R-DELAY", "TR-1072 5.3.1", "Transfer delay at most 2 s", (_L,)),
-    Requirement("R-DELAY/load", "TR-1072 5.3.1", "The same while a line is full", (_C, _L)),
+    Requirement("R-DELAY/load", "TR-1072 5.3.1", "The same while a line is full", (_D, _C, _L)),
     Requirement(
         "R-DELAY/messages",
         "TR-1072 5.3.1, tables 5.5 to 5.8",
@@ -103,22 +103,22 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         "R-ISO-MALICE",
         "TR-1072 4.4",
         "The carrier survives malicious packets from a site: spoofed sources",
-        (_C, _L),
+        (_D, _C, _L),
     ),
     Requirement(
-        "R-ISO-MALICE/flood", "TR-1072 4.4", "The sites keep their service while one site floods", (_L,)
+        "R-ISO-MALICE/flood", "TR-1072 4.4", "The sites keep their service while one site floods", (_D, _L)
     ),
     Requirement(
         "R-ISO-MALICE/control",
         "TR-1072 4.4",
         "Messages of routing, IKE and GTP from a site reach no speaker that is not its own; routing by key",
-        (_C, _L),
+        (_D, _C, _L),
     ),
     Requirement(
         "R-ISO-MALICE/layer-2",
         "TR-1072 4.4",
         "A host on a LAN cannot take the place of gateway or neighbour (ARP, VRRP)",
-        (_C, _L),
+        (_D, _C, _L),
     ),
     Requirement(
         "R-ISO-MALICE/port",

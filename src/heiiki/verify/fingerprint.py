@@ -15,14 +15,16 @@ _SERVICES = "services"
 
 def fingerprint(plan: Plan, builds: Sequence[DeviceBuild], fleet: Fleet) -> Fingerprint:
     """Ask every device for its versions and the state of its services; what does not answer is None."""
-    commands = {build.device: _commands(plan.device(build.device), build) for build in builds}
+    asked = [build for build in builds if plan.device(build.device).managed]
+    commands = {build.device: _commands(plan.device(build.device), build) for build in asked}
     answers = fleet.ask("read", {name: {"commands": own} for name, own in commands.items()})
     paths = _digest(repr((plan.paths, plan.faults)))
     parts: dict[str, str | None] = {"tool": heiiki.__version__, "paths and faults of the plan": paths}
     for build in builds:
         texts = "\0".join(f"{path}\0{text}" for path, text in sorted(build.contents.items()))
         parts[f"configuration of {build.device}"] = _digest(texts)
-        parts |= _told(answers[build.device], commands[build.device], build)
+        if build.device in answers:
+            parts |= _told(answers[build.device], commands[build.device], build)
     return Fingerprint(parts)
 
 

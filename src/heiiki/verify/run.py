@@ -9,7 +9,7 @@ from functools import partial
 from time import monotonic
 from traceback import format_exception
 
-from heiiki.design.sent import read
+from heiiki.design.texts import read
 from heiiki.errors import HeiikiError
 from heiiki.plan.model import ElementKind, Plan
 from heiiki.render.model import DeviceBuild
@@ -17,10 +17,11 @@ from heiiki.report.faults import FaultRow, Origin, not_measured
 from heiiki.report.fingerprint import Fingerprint
 from heiiki.report.header import iso, utc_now
 from heiiki.report.verdicts import EVERY_FAULT
-from heiiki.requirements import Result, Verdict
+from heiiki.requirements import Result, Stage, Verdict
 from heiiki.transport.base import Transport
 from heiiki.verify import load
 from heiiki.verify.checks import ABOUT, CHECKS, LINES, Part, Scene, parts
+from heiiki.verify.config.running import requirements_of
 from heiiki.verify.equipment import TestEquipment
 from heiiki.verify.events.course import Course
 from heiiki.verify.faults import campaign, trials
@@ -32,6 +33,7 @@ from heiiki.verify.mms import orders
 from heiiki.verify.overlap import side_by_side
 from heiiki.verify.routing.health import Health, UnhealthyError
 from heiiki.verify.vault import VaultQueries
+from heiiki.verify.vendors import Examined, not_examined
 from heiiki.verify.verdicts import Keep, unknown
 
 SETTLE_LIMIT_S = 30.0
@@ -45,6 +47,7 @@ NOT_ASKED = "not asked for: run verify.yml with -e heiiki_verify_faults=true"
 NO_INJECTOR = "faults are injected in a lab only: nothing here can fail an element on purpose"
 
 
+_CONFIG = "config"
 _NONE, _NO_SERVER = TestEquipment(), VaultQueries()
 
 
@@ -106,8 +109,10 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
         )
     rows: tuple[FaultRow, ...] = ()
     may_break = bool(faults) and equipment.injector is not None
+    transport = Examined(plan, transport)
+    asked = tuple(build for build in builds if plan.device(build.device).managed)
     with fleet(transport, len(plan.devices)) as devices:
-        scene = Scene(plan, builds, transport, devices, keep, equipment, queries, adds)
+        scene = Scene(plan, asked, transport, devices, keep, equipment, queries, adds)
         made_of = fingerprint(plan, builds, devices)
         if set(wanted) & {"sessions", "paths", "isolation", "xmpp", "trust"}:
             report(_settled(scene))
@@ -116,11 +121,19 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
         chosen = [one for one in every if one.check in wanted]
         progress = Progress(chosen, report)
         side_by_side(chosen, partial(_examined, scene), progress.take)
-        verdicts = list(progress.verdicts())
+        verdicts = [*progress.verdicts(), *_not_asked(plan, builds, wanted)]
         if "faults" in wanted:
             found, rows = _faults(scene, made_of, faults, report)
             verdicts += found
     return Observation(tuple(verdicts), rows, made_of)
+
+
+def _not_asked(plan: Plan, builds: Sequence[DeviceBuild], wanted: Collection[str]) -> Iterator[Verdict]:
+    """Yield *unknown* for what the routers of vendors are sent: no configuration of theirs is read."""
+    for build in builds if _CONFIG in wanted else ():
+        if reason := not_examined(plan.device(build.device)):
+            for identifier in requirements_of(build):
+                yield Verdict(identifier, build.device, Stage.CONFIG, Result.UNKNOWN, reason)
 
 
 def _settled(scene: Scene) -> str:

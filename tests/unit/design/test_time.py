@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from heiiki.design import time
-from heiiki.design.sent import read
+from heiiki.design.texts import read
 from heiiki.intent import load
 from heiiki.plan import build
 from heiiki.render import compile_plan

@@ -7,8 +7,8 @@ import pytest
 from tests.unit.design.test_design import example, with_device, with_text
 
 from heiiki.design import suites, trust
-from heiiki.design.sent import read
 from heiiki.design.strongswan import parse, seconds
+from heiiki.design.texts import read
 from heiiki.plan.model import Device, Plan
 from heiiki.render import DeviceBuild
 from heiiki.requirements import Result, Verdict

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from heiiki.design import wlan
-from heiiki.design.sent import Sent, read
+from heiiki.design.sent import Sent
+from heiiki.design.texts import read
 from heiiki.intent import load
 from heiiki.plan import Plan, build
 from heiiki.render import compile_plan

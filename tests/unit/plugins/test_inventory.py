@@ -16,6 +16,8 @@ from ansible.parsing.dataloader import DataLoader
 from ansible_collections.heiiki.network.plugins.inventory import intent
 from ansible_collections.heiiki.network.plugins.inventory.intent import InventoryModule
 from ansible_collections.heiiki.network.plugins.plugin_utils import _heiiki
+from vendor_service import FOLDER as VENDORS
+from vendor_service import mixed
 
 from heiiki.intent.consistency import reserved
 from heiiki.intent.forms import NAME
@@ -274,3 +276,28 @@ def test_a_former_key_is_a_deprecation_warning(tmp_path: Path, monkeypatch: pyte
     assert "test-ue" in members(inventory(tmp_path / "lab"), "unmanaged")
     (notice,) = notices
     assert f"{file}:" in notice
+
+
+def test_a_router_of_a_vendor_is_named_as_loaded_by_hand_and_no_play_has_it() -> None:
+    found = inventory(VENDORS)
+    plan = mixed()[0]
+    names = {device.name for device in plan.by_hand()}
+    assert set(members(found, "by_hand")) == names
+    for name in names:
+        assert {group.name for group in found.hosts[name].get_groups()} == {"all", "unmanaged", "by_hand"}
+
+
+def test_no_device_waits_for_a_session_with_a_router_of_a_vendor() -> None:
+    found = inventory(VENDORS)
+    names = {device.name for device in mixed()[0].by_hand()}
+    awaited = {
+        session["peer"]
+        for name in members(found, "managed")
+        for session in found.hosts[name].get_vars()["heiiki_sessions"]
+    }
+    assert not names & awaited
+    assert {"umeda-ce-a", "umeda-gw-b"} <= awaited
+
+
+def test_a_service_on_linux_has_no_group_of_what_is_loaded_by_hand(lab: InventoryData) -> None:
+    assert "by_hand" not in lab.groups

@@ -90,8 +90,8 @@ def named(plan: Plan) -> tuple[str, ...]:
 
 def routing_keys(plan: Plan) -> tuple[str, ...]:
     """Return the path of every key of routing and time, which a device shares with its peers alone."""
-    routers = (path for device in plan.managed() if device.router for path in device.router.keys)
-    clocks = (device.clock.key.path for device in plan.managed() if device.clock and device.clock.key)
+    routers = (path for device in plan.configured() if device.router for path in device.router.keys)
+    clocks = (device.clock.key.path for device in plan.configured() if device.clock and device.clock.key)
     return tuple(dict.fromkeys((*routers, *clocks)))
 
 

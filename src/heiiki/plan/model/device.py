@@ -74,6 +74,7 @@ class Device:
 
     Attributes:
         managed: a role of ours provisions it; otherwise it is a carrier's, the customer's, or the lab's.
+        by_hand: it is of a vendor's platform: its configuration is compiled, and a person loads it.
         site: name of the site it stands at, or None.
         networks: the closed networks whose path it is on.
         neighbours: the other devices of its LAN, whose link addresses it knows by the plan.
@@ -89,6 +90,7 @@ class Device:
     platform: str
     networks: tuple[Network, ...]
     managed: bool = True
+    by_hand: bool = False
     site: str | None = None
     interfaces: tuple[Interface, ...] = ()
     router: Router | None = None
@@ -123,6 +125,11 @@ class Device:
             if interface.name == name:
                 return interface
         raise KeyError(name)
+
+    @property
+    def configured(self) -> bool:
+        """Whether a configuration is compiled for it, whoever brings that to it."""
+        return self.managed or self.by_hand
 
     @property
     def addresses(self) -> tuple[IPv4Address, ...]:

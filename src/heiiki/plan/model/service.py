@@ -148,6 +148,14 @@ class Plan:
         """Every device that a role of ours provisions, in plan order."""
         return (device for device in self.devices if device.managed)
 
+    def configured(self) -> Iterator[Device]:
+        """Every device for which a configuration is compiled, in plan order."""
+        return (device for device in self.devices if device.configured)
+
+    def by_hand(self) -> Iterator[Device]:
+        """Every device of a vendor's platform that is in service, in plan order."""
+        return (device for device in self.devices if device.by_hand)
+
     def verifiers(self) -> Iterator[Device]:
         """Every device that refuses peers by revocation lists, and that can have the newest ones."""
         gone = self.out_of_service

@@ -66,9 +66,12 @@ def expectations(plan: Plan) -> dict[str, Expected]:
 
 
 def path_ends(plan: Plan) -> tuple[str, ...]:
-    """Return the devices whose health shows that of both paths of all sites: gateways and hub CE routers."""
+    """Return the devices whose health shows that of both paths of all sites: gateways and hub CE routers.
+
+    A gateway that no role of ours provisions cannot be asked; the hub's end of its path can.
+    """
     hub = (hub_ce(plan, "a").name, hub_ce(plan, "b").name)
-    return (*hub, *dict.fromkeys(device.name for device in gateways(plan)))
+    return (*hub, *dict.fromkeys(device.name for device in gateways(plan) if device.managed))
 
 
 def _masters(plan: Plan) -> Iterator[tuple[str, bool]]:

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from heiiki.design.sent import read
+from heiiki.design.texts import read
 from heiiki.errors import HeiikiError
 from heiiki.plan.model import Fault, Plan
 from heiiki.render import compile_plan

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from heiiki.design.sent import Sent, read
+from heiiki.design.sent import Sent
+from heiiki.design.texts import read
 from heiiki.plan.model import Plan
 from heiiki.render import compile_plan
 from heiiki.verify.faults.felt import LOSSY_S, least
