@@ -44,7 +44,7 @@ def verdicts(plan: Plan, sent: Mapping[str, Sent]) -> Iterator[Verdict]:
 
 
 def _of_vendors(plan: Plan, site: SitePlan) -> str:
-    """Return the site's routers of vendors: nobody has measured how soon they converge."""
+    """Return the site's routers of vendors: how soon they converge was not measured."""
     return " and ".join(name for name in site.gateways if plan.device(name).by_hand)
 
 

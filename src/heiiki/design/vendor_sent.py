@@ -68,15 +68,20 @@ class VendorSent(Sent):
         found = self._find(self.platform.timers.route)
         if found is None or self._advertisement is None:
             return None
-        return int(found[1]) / 1000 + self._advertisement
+        # Without a figure it is an event, not a look from time to time.
+        looked = int(found[1]) / 1000 if found.groups() else 0.0
+        return looked + self._advertisement
 
     @cached_property
     def ike_gives_up(self) -> float | None:
         """How soon a dead IKE peer is given up, seconds; None where the text does not say it."""
-        found = self._find(self.platform.timers.liveness)
+        words = self.platform.timers
+        found = self._find(words.liveness)
         if found is None:
             return None
-        return float(found[1]) + self.platform.timers.liveness_tries * float(found[2])
+        if words.liveness_tries:
+            return float(found[1]) + words.liveness_tries * float(found[2])
+        return float(found[1]) * (1 + int(found[2]))
 
     @cached_property
     def tunnel_mtu(self) -> int | None:

@@ -15,7 +15,7 @@ def not_examined(device: Device) -> str:
 
 
 class Examined:
-    """A transport to the devices that can be examined; whoever asks another is told why that cannot be."""
+    """A transport to the devices that can be examined; for any other it says why that cannot be."""
 
     def __init__(self, plan: Plan, transport: Transport) -> None:
         """Reach the devices of `plan` by `transport`."""

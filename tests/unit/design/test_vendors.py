@@ -31,6 +31,19 @@ FOUND = {
         "R-DELAY/load": UNKNOWN,
         "R-CLOSED": PASS,
     },
+    "juniper_junos": {
+        "R-GAP": FAIL,
+        "R-ISO-SITE": PASS,
+        "R-ISO-MALICE": PASS,
+        "R-ISO-MALICE/flood": FAIL,
+        "R-ISO-MALICE/control": PASS,
+        "R-ISO-MALICE/layer-2": FAIL,
+        "R-DUAL": FAIL,
+        "R-SEC-ACCESS": FAIL,
+        "R-THEFT": FAIL,
+        "R-DELAY/load": FAIL,
+        "R-CLOSED": PASS,
+    },
 }
 """What is said of each platform."""
 
@@ -137,6 +150,20 @@ def test_iosxe_gives_a_dead_peer_up_in_time_and_its_tunnel_has_a_size() -> None:
     assert there["R-FIT/size", "otemae over A"].result is PASS
     changed = found(*sent_otherwise("cisco_iosxe", " ip mtu 1386", " ip mtu 1400"))
     assert changed["R-FIT/size", "otemae over A"].result is FAIL
+
+
+def test_junos_has_bfd_and_no_watch_of_the_lan() -> None:
+    there = found(*mixed())
+    item = there["R-GAP", "sonezaki"]
+    assert (item.result, item.reason) == (FAIL, "noticed by nothing: LAN watch sonezaki-ce-a")
+    returned = there["R-SEC-ACCESS", "return of sonezaki-ce-a to hub-ce-a over A"]
+    assert (returned.result, returned.measured) == (PASS, 8.0)
+    assert there["R-FIT/size", "sonezaki over A"].result is PASS
+
+
+def test_junos_has_no_transport_mode() -> None:
+    item = found(*mixed())["R-SEC-ACCESS", "platform of sonezaki-ce-a"]
+    assert "a VPN by IKE has tunnel mode alone" in item.reason
 
 
 def test_the_clock_of_a_router_without_the_key_fails() -> None:

@@ -128,7 +128,7 @@ class Device:
 
     @property
     def configured(self) -> bool:
-        """Whether a configuration is compiled for it, whoever brings that to it."""
+        """Whether a configuration is compiled for it, for a role or a person to load."""
         return self.managed or self.by_hand
 
     @property

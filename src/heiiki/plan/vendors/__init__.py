@@ -4,11 +4,12 @@ from collections.abc import Mapping
 
 from heiiki.plan.model import Device
 from heiiki.plan.vendors.cisco_iosxe import CISCO_IOSXE
+from heiiki.plan.vendors.juniper_junos import JUNIPER_JUNOS
 from heiiki.plan.vendors.model import ENDANGERED, Fact, Need, Platform, Ports
 
 __all__ = ["ENDANGERED", "PLATFORMS", "Fact", "Need", "Platform", "Ports", "platform_of"]
 
-PLATFORMS: Mapping[str, Platform] = {item.name: item for item in (CISCO_IOSXE,)}
+PLATFORMS: Mapping[str, Platform] = {item.name: item for item in (CISCO_IOSXE, JUNIPER_JUNOS)}
 """By the name that the intent writes."""
 
 

@@ -143,7 +143,7 @@ CISCO_IOSXE = Platform(
         ),
         Need.TIME: lacks(
             "NTP by AES-128-CMAC at most, and the time servers' keys are of AES-256: it takes time that "
-            "nobody vouches for",
+            "nothing vouches for",
             "ntp: authentication-key cmac-aes-128, hmac-sha2-256",
         ),
         Need.QUEUES: unsaid(

@@ -115,8 +115,9 @@ class Timers:
         advertisement_s: its unit, s.
         priority: VRRP's priority.
         probe: interval of the LAN watch, s, and how long it waits for an answer, ms.
-        route: how often it is looked whether the way to the other side is there, ms.
-        liveness: after how many seconds of silence an IKE peer is asked, and how far apart.
+        route: how often it is looked whether the way to the other side is there, ms; without a group at once.
+        liveness: after how many seconds of silence an IKE peer is asked, and how far apart; where
+            `liveness_tries` is 0, every how many seconds it is asked, and how often in vain.
         liveness_tries: how many questions an IKE peer may leave unanswered.
         mtu: of the tunnel, octets.
     """
