@@ -58,10 +58,12 @@ def _verdict(site: SitePlan, lines: tuple[Line, ...], unmeasured: str = "") -> V
             else "nothing watches the paths"
         )
         return _answer(site, Result.UNKNOWN, what, None)
-    if never := [what for what, seconds in known if math.isinf(seconds)]:
-        return _answer(site, Result.FAIL, f"noticed by nothing: {', '.join(never)}", None)
-    total = settled(max(seconds for _, seconds in known) + CONVERGENCE_S)
-    text = "; ".join(f"{what} {seconds:.2f} s" for what, seconds in known)
+    never = [what for what, seconds in known if math.isinf(seconds)]
+    noticed = [(what, seconds) for what, seconds in known if what not in never]
+    total = settled(max(seconds for _, seconds in noticed) + CONVERGENCE_S)
+    text = "; ".join(f"{what} {seconds:.2f} s" for what, seconds in noticed)
+    if never:
+        return _answer(site, Result.FAIL, f"noticed by nothing: {', '.join(never)}; {text}", total)
     if total > BOUND_S:
         return _answer(site, Result.FAIL, f"{text}; convergence {CONVERGENCE_S:.2f} s", total)
     if unmeasured:

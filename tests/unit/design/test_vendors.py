@@ -44,6 +44,19 @@ FOUND = {
         "R-DELAY/load": FAIL,
         "R-CLOSED": PASS,
     },
+    "yamaha_rtx": {
+        "R-GAP": FAIL,
+        "R-ISO-SITE": FAIL,
+        "R-ISO-MALICE": PASS,
+        "R-ISO-MALICE/flood": FAIL,
+        "R-ISO-MALICE/control": FAIL,
+        "R-ISO-MALICE/layer-2": FAIL,
+        "R-DUAL": FAIL,
+        "R-SEC-ACCESS": FAIL,
+        "R-THEFT": FAIL,
+        "R-DELAY/load": FAIL,
+        "R-CLOSED": FAIL,
+    },
 }
 """What is said of each platform."""
 
@@ -155,7 +168,8 @@ def test_iosxe_gives_a_dead_peer_up_in_time_and_its_tunnel_has_a_size() -> None:
 def test_junos_has_bfd_and_no_watch_of_the_lan() -> None:
     there = found(*mixed())
     item = there["R-GAP", "sonezaki"]
-    assert (item.result, item.reason) == (FAIL, "noticed by nothing: LAN watch sonezaki-ce-a")
+    assert item.result is FAIL
+    assert item.reason.startswith("noticed by nothing: LAN watch sonezaki-ce-a; VRRP hub-ce-a 0.97 s;")
     returned = there["R-SEC-ACCESS", "return of sonezaki-ce-a to hub-ce-a over A"]
     assert (returned.result, returned.measured) == (PASS, 8.0)
     assert there["R-FIT/size", "sonezaki over A"].result is PASS
@@ -164,6 +178,25 @@ def test_junos_has_bfd_and_no_watch_of_the_lan() -> None:
 def test_junos_has_no_transport_mode() -> None:
     item = found(*mixed())["R-SEC-ACCESS", "platform of sonezaki-ce-a"]
     assert "a VPN by IKE has tunnel mode alone" in item.reason
+
+
+def test_yamaha_notices_by_the_hold_time_of_bgp_at_both_ends() -> None:
+    item = found(*mixed())["R-GAP", "tenma"]
+    assert (item.result, item.measured) == (FAIL, pytest.approx(3.61875))
+    assert "BGP hold time tenma-ce-a to hub-ce-a 3.00 s" in item.reason
+    assert "BGP hold time hub-ce-a to tenma-ce-a 3.00 s" in item.reason
+    assert "VRRP tenma-ce-a 3.22 s" in item.reason
+    slower = found(*sent_otherwise("yamaha_rtx", "hold-time=3 ", "hold-time=30 "))["R-GAP", "tenma"]
+    assert slower.measured == pytest.approx(30.4)
+
+
+def test_yamaha_has_none_of_the_suites_and_its_weaker_ones_are_offered_alone() -> None:
+    item = found(*mixed())["R-SEC-ACCESS", "platform of tenma-ce-a"]
+    assert item.result is FAIL
+    assert "neither AES-GCM nor a curve" in item.reason
+    assert "no GRE among its tunnels" in item.reason
+    _, text = router("yamaha_rtx")
+    assert "ipsec ike proposal-limitation 1 on" in text
 
 
 def test_the_clock_of_a_router_without_the_key_fails() -> None:

@@ -6,10 +6,11 @@ from heiiki.plan.model import Device
 from heiiki.plan.vendors.cisco_iosxe import CISCO_IOSXE
 from heiiki.plan.vendors.juniper_junos import JUNIPER_JUNOS
 from heiiki.plan.vendors.model import ENDANGERED, Fact, Need, Platform, Ports
+from heiiki.plan.vendors.yamaha_rtx import YAMAHA_RTX
 
 __all__ = ["ENDANGERED", "PLATFORMS", "Fact", "Need", "Platform", "Ports", "platform_of"]
 
-PLATFORMS: Mapping[str, Platform] = {item.name: item for item in (CISCO_IOSXE, JUNIPER_JUNOS)}
+PLATFORMS: Mapping[str, Platform] = {item.name: item for item in (CISCO_IOSXE, JUNIPER_JUNOS, YAMAHA_RTX)}
 """By the name that the intent writes."""
 
 
