@@ -5,7 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from heiiki.design import vendors
 from heiiki.design.revoked import explained, lost
+from heiiki.design.sent import Sent
 from heiiki.plan.model import Function, LinkKind, Network, Plan, SitePlan
 from heiiki.requirements import Result, Stage, Verdict
 from heiiki.requirements.figures import number, settled
@@ -36,7 +38,7 @@ _SHOWN = 3
 _NOT_COUNTED = "hosts and their legs, power, planned work, common causes, other ways in the core"
 
 
-def verdicts(plan: Plan) -> Iterator[Verdict]:
+def verdicts(plan: Plan, sent: Mapping[str, Sent]) -> Iterator[Verdict]:
     """Yield one verdict a site: DRAS to BEMS/ERC, every element of both paths as the plan routes it."""
     figures = {item.component: item.unavailability for item in plan.reliability}
     ways = {(path.site, path.network): path.elements for path in plan.paths}
@@ -44,6 +46,10 @@ def verdicts(plan: Plan) -> Iterator[Verdict]:
         over = {network: ways.get((site.name, network), ()) for network in Network}
         if not all(over.values()):
             yield _verdict(site, Result.UNKNOWN, "the plan has no path over one of the networks")
+            continue
+        stands, why = vendors.path(plan, over[Network.A], sent)
+        if stands is not Result.PASS:
+            yield _verdict(site, stands, f"the path over A: {why}")
             continue
         classes = {name: _class(plan, name) for names in over.values() for name in names}
         if unstated := _unstated(classes, figures):

@@ -1,9 +1,11 @@
 """R-DUAL on paper: two carriers, nothing that both paths need, trust over each (TR-1072 5.3.1, 7.1)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
+from heiiki.design import vendors
 from heiiki.design.revoked import explained, lost
+from heiiki.design.sent import Sent
 from heiiki.intent.consistency import one_carrier
 from heiiki.plan.model import (
     Device,
@@ -25,7 +27,7 @@ _NOT_EXAMINED = (
 )
 
 
-def verdicts(plan: Plan) -> Iterator[Verdict]:
+def verdicts(plan: Plan, sent: Mapping[str, Sent]) -> Iterator[Verdict]:
     """Yield one verdict a site, naming what both paths share."""
     everywhere = tuple(_of_all_sites(plan))
     switches = frozenset(device.name for device in plan.devices if device.function is Function.SWITCH)
@@ -42,6 +44,12 @@ def verdicts(plan: Plan) -> Iterator[Verdict]:
         reasons += everywhere
         reasons += _joined(plan, over_a - permitted, (over_b | serving) - permitted)
         reasons += _one_network(plan, site)
+        stands, why = vendors.path(plan, over_a, sent)
+        if stands is Result.UNKNOWN and not reasons:
+            yield _verdict(site, Result.UNKNOWN, why, None)
+            continue
+        if stands is Result.FAIL:
+            reasons.append(why)
         gone = lost(plan, site)
         if gone:
             reasons.append(explained(gone))

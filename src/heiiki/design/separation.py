@@ -44,7 +44,8 @@ def _verdict(device: Device, faults: tuple[str, ...], sites: int) -> Verdict:
     elif sites < _PAIR:
         result, reason = Result.NOT_APPLICABLE, "the service has one site, and no other to reach"
     else:
-        result, reason = Result.PASS, f"{sites} sites; {_LOOKED_AT}"
+        beside = f"; its file: platform of {device.name}" if device.by_hand else ""
+        result, reason = Result.PASS, f"{sites} sites; {_LOOKED_AT}{beside}"
     return Verdict("R-ISO-SITE", device.name, Stage.DESIGN, result, reason)
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 
+from heiiki.design import vendors
 from heiiki.design.associations import is_hub_line
 from heiiki.design.revoked import unused
 from heiiki.design.sent import Sent
@@ -31,6 +32,11 @@ def verdicts(plan: Plan, sent: Mapping[str, Sent]) -> Iterator[Verdict]:
         name = f"{path.site} over {path.network.upper()}"
         if reason := unused(plan, path.elements):
             yield Verdict(REQUIREMENT, name, Stage.DESIGN, Result.NOT_APPLICABLE, reason)
+            continue
+        stands, why = vendors.path(plan, path.elements, sent)
+        if stands is not Result.PASS:
+            reason = f"its tunnel is not the plan's, whose sizes are known: {why}"
+            yield Verdict(REQUIREMENT, name, Stage.DESIGN, Result.UNKNOWN, reason)
             continue
         hub, gateway = names.ON[path.network].hub_ce, sites[path.site].gateway(path.network)
         ends = [tunnels.get((hub, gateway)), tunnels.get((gateway, hub))]

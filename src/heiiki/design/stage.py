@@ -36,9 +36,9 @@ def design(plan: Plan, builds: Iterable[DeviceBuild]) -> tuple[Verdict, ...]:
     """
     sent = read(plan, builds)
     found = (
-        *availability.verdicts(plan),
+        *availability.verdicts(plan, sent),
         *switchover.verdicts(plan, sent),
-        *independence.verdicts(plan),
+        *independence.verdicts(plan, sent),
         *_scale(plan),
         *cost.verdicts(plan),
         *sizes.verdicts(plan, sent),

@@ -51,6 +51,12 @@ def _of_vendors(plan: Plan, site: SitePlan) -> str:
 def _verdict(site: SitePlan, lines: tuple[Line, ...], unmeasured: str = "") -> Verdict:
     missing = [line.what for line in lines if line.seconds is None]
     known = [(line.what, line.seconds) for line in lines if line.seconds is not None]
+    never = [what for what, seconds in known if math.isinf(seconds)]
+    noticed = [(what, seconds) for what, seconds in known if what not in never]
+    total = settled(max((seconds for _, seconds in noticed), default=0.0) + CONVERGENCE_S)
+    text = "; ".join(f"{what} {seconds:.2f} s" for what, seconds in noticed)
+    if never:
+        return _answer(site, Result.FAIL, f"noticed by nothing: {', '.join(never)}; {text}", total)
     if missing or not known:
         what = (
             f"the rendered texts have no timer of {', '.join(missing)}"
@@ -58,12 +64,6 @@ def _verdict(site: SitePlan, lines: tuple[Line, ...], unmeasured: str = "") -> V
             else "nothing watches the paths"
         )
         return _answer(site, Result.UNKNOWN, what, None)
-    never = [what for what, seconds in known if math.isinf(seconds)]
-    noticed = [(what, seconds) for what, seconds in known if what not in never]
-    total = settled(max(seconds for _, seconds in noticed) + CONVERGENCE_S)
-    text = "; ".join(f"{what} {seconds:.2f} s" for what, seconds in noticed)
-    if never:
-        return _answer(site, Result.FAIL, f"noticed by nothing: {', '.join(never)}; {text}", total)
     if total > BOUND_S:
         return _answer(site, Result.FAIL, f"{text}; convergence {CONVERGENCE_S:.2f} s", total)
     if unmeasured:

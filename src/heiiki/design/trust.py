@@ -6,6 +6,7 @@ What devices do is read from the texts that they are sent (D21), not from the pl
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
 
+from heiiki.design import vendors
 from heiiki.design.associations import (
     ACCESS,
     ESP,
@@ -55,12 +56,17 @@ def verdicts(plan: Plan, sent: Mapping[str, Sent]) -> Iterator[Verdict]:
     for side in unanswered(plan):
         wrong = [f"{side.connection.peer} answers no connection of {side.device}"]
         yield _verdict(side.connection.protects, f"{side.device} to {side.connection.peer}", wrong, "")
-    yield from _coverage(plan, every)
+    yield from _coverage(plan, every, sent)
     if not every:
         return
     yield from _suites(plan, sent)
     for one in every:
-        yield _not_applicable(one, end) if (end := ended(gone, one)) else _return(one, sent)
+        if end := ended(gone, one):
+            yield _not_applicable(one, f"{end} is revoked: no tunnel of it may return")
+        elif why := _never_stands(plan, one, sent):
+            yield _not_applicable(one, why)
+        else:
+            yield _return(one, sent)
     yield _lifetimes(plan)
     yield _theft(plan)
 
@@ -78,14 +84,17 @@ def _verdict(
     return Verdict(identifier, subject, Stage.DESIGN, result, said, measured, bound, unit)
 
 
-def _coverage(plan: Plan, every: tuple[Association, ...]) -> Iterator[Verdict]:
+def _coverage(plan: Plan, every: tuple[Association, ...], sent: Mapping[str, Sent]) -> Iterator[Verdict]:
     """Each path has a tunnel from the site's gateway to the hub's router; each line of the hub is a VPN."""
     tunnels = {(one.initiator.device, one.network): one for one in every if one.protects == ACCESS}
     carried = _gre(plan)
     for path in plan.paths:
         subject = f"{path.site} over {path.network.upper()}"
+        stands, why = vendors.path(plan, path.elements, sent)
         if reason := unused(plan, path.elements):
             yield Verdict(ACCESS, subject, Stage.DESIGN, Result.NOT_APPLICABLE, reason)
+        elif stands is not Result.PASS:
+            yield Verdict(ACCESS, subject, Stage.DESIGN, stands, why)
         else:
             yield _verdict(ACCESS, subject, *_path(plan, path, tunnels, carried))
     for link in wires(plan):
@@ -201,8 +210,15 @@ def _return_subject(one: Association) -> str:
     return f"return of {one.subject} over {one.network.upper()}"
 
 
-def _not_applicable(one: Association, end: str) -> Verdict:
-    reason = f"{end} is revoked: no tunnel of it may return"
+def _never_stands(plan: Plan, one: Association, sent: Mapping[str, Sent]) -> str:
+    """Return why a tunnel of a site cannot stand at all, as its router's platform is; empty where it can."""
+    stands, _ = vendors.path(plan, (one.initiator.device,), sent)
+    if stands is not Result.FAIL:
+        return ""
+    return f"no tunnel of {one.initiator.device} stands that could return: {one.subject} fails"
+
+
+def _not_applicable(one: Association, reason: str) -> Verdict:
     return Verdict(one.protects, _return_subject(one), Stage.DESIGN, Result.NOT_APPLICABLE, reason)
 
 

@@ -5,7 +5,7 @@ no public reference says is unknown.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from heiiki.design.sent import Sent
 from heiiki.design.vendor_sent import VendorSent
@@ -16,6 +16,8 @@ from heiiki.requirements import Result, Stage, Verdict
 ON_LINUX = "site routers"
 """Subject of the verdicts on a service without any router of a vendor."""
 _EXAMINED_LATER = "every site's router is Linux, and is examined in configuration and live"
+_STANDS = (Need.ONE_HOP, Need.CERTIFICATE, Need.SUITES, Need.TUNNEL)
+"""Needs without any of which a router has no session with the hub, and its network carries nothing."""
 _ELSEWHERE = frozenset({Need.TIME})
 """Needs whose verdict is that of another check, for the same subject as a Linux router's."""
 _ON_PAPER_FOR_VENDORS = (
@@ -61,6 +63,18 @@ def verdicts(plan: Plan, sent: Mapping[str, Sent]) -> Iterator[Verdict]:
 def answer(need: Need, identifier: str, about: str, device: Device, sent: Sent) -> Verdict:
     """Return the verdict on one need, for another check's subject."""
     return _verdict(identifier, about, device, sent, (need,))
+
+
+def path(plan: Plan, elements: Iterable[str], sent: Mapping[str, Sent]) -> tuple[Result, str]:
+    """Return whether a tunnel can stand over these elements, as the platform of a gateway is, and why not.
+
+    A pass without a reason where no gateway among them is of a vendor.
+    """
+    device = plan.first_by_hand(elements)
+    if device is None:
+        return Result.PASS, ""
+    found = _verdict("R-DUAL", subject(device.name), device, sent[device.name], _STANDS)
+    return found.result, f"{device.name} is of {found.reason}"
 
 
 def _needs(device: Device, identifier: str) -> Iterator[Need]:

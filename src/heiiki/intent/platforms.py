@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 from heiiki.errors import Problem
 from heiiki.intent.yaml_source import YamlSource
 
-CePlatform = Literal["frr", "cisco_iosxe", "juniper_junos", "yamaha_rtx"]
+CePlatform = Literal["frr", "cisco_iosxe", "juniper_junos", "yamaha_rtx", "nec_ix"]
 """Linux with FRRouting, or a vendor's system."""
 
 VENDORS = frozenset(get_args(CePlatform)) - {"frr"}

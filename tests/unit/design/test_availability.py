@@ -26,7 +26,7 @@ def example() -> Plan:
 
 
 def found(plan: Plan) -> dict[str, Verdict]:
-    return {verdict.subject: verdict for verdict in availability.verdicts(plan)}
+    return {verdict.subject: verdict for verdict in availability.verdicts(plan, {})}
 
 
 def by_all_states(over: Iterable[Iterable[str]], chances: Mapping[str, float]) -> float:

@@ -25,7 +25,7 @@ def example() -> Plan:
 
 
 def found(plan: Plan) -> dict[str, Verdict]:
-    return {verdict.subject: verdict for verdict in independence.verdicts(plan)}
+    return {verdict.subject: verdict for verdict in independence.verdicts(plan, {})}
 
 
 def shared(*elements: str, examined: str = EXAMINED) -> Plan:

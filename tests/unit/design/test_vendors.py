@@ -57,6 +57,19 @@ FOUND = {
         "R-DELAY/load": FAIL,
         "R-CLOSED": FAIL,
     },
+    "nec_ix": {
+        "R-GAP": FAIL,
+        "R-ISO-SITE": UNKNOWN,
+        "R-ISO-MALICE": UNKNOWN,
+        "R-ISO-MALICE/flood": UNKNOWN,
+        "R-ISO-MALICE/control": UNKNOWN,
+        "R-ISO-MALICE/layer-2": UNKNOWN,
+        "R-DUAL": UNKNOWN,
+        "R-SEC-ACCESS": FAIL,
+        "R-THEFT": UNKNOWN,
+        "R-DELAY/load": FAIL,
+        "R-CLOSED": UNKNOWN,
+    },
 }
 """What is said of each platform."""
 
@@ -170,9 +183,6 @@ def test_junos_has_bfd_and_no_watch_of_the_lan() -> None:
     item = there["R-GAP", "sonezaki"]
     assert item.result is FAIL
     assert item.reason.startswith("noticed by nothing: LAN watch sonezaki-ce-a; VRRP hub-ce-a 0.97 s;")
-    returned = there["R-SEC-ACCESS", "return of sonezaki-ce-a to hub-ce-a over A"]
-    assert (returned.result, returned.measured) == (PASS, 8.0)
-    assert there["R-FIT/size", "sonezaki over A"].result is PASS
 
 
 def test_junos_has_no_transport_mode() -> None:
@@ -197,6 +207,31 @@ def test_yamaha_has_none_of_the_suites_and_its_weaker_ones_are_offered_alone() -
     assert "no GRE among its tunnels" in item.reason
     _, text = router("yamaha_rtx")
     assert "ipsec ike proposal-limitation 1 on" in text
+
+
+def test_nec_fails_by_what_is_known_and_the_rest_is_unknown() -> None:
+    there = found(*mixed())
+    item = there["R-GAP", "kyobashi"]
+    assert (item.result, item.measured) == (FAIL, pytest.approx(30.4))
+    assert item.reason.startswith("noticed by nothing: LAN watch kyobashi-ce-a, route lost at kyobashi-ce-a;")
+    assert there["R-SEC-ACCESS", "return of kyobashi-ce-a to hub-ce-a over A"].result is UNKNOWN
+    certificate = of("nec_ix")
+    assert any("a certificate is in none" in one.reason for one in certificate)
+
+
+@pytest.mark.parametrize(
+    ("site", "result"),
+    [("umeda", PASS), ("otemae", PASS), ("sonezaki", FAIL), ("tenma", FAIL), ("kyobashi", UNKNOWN)],
+)
+def test_a_network_whose_tunnel_cannot_stand_counts_nowhere_as_if_it_did(site: str, result: Result) -> None:
+    there = found(*mixed())
+    for requirement in ("R-AVAIL", "R-DUAL"):
+        assert there[requirement, site].result is result
+    assert there["R-SEC-ACCESS", f"{site} over A"].result is result
+    assert there["R-SEC-ACCESS", f"{site} over B"].result is PASS
+    assert there["R-FIT/size", f"{site} over A"].result is (PASS if result is PASS else UNKNOWN)
+    returned = there["R-SEC-ACCESS", f"return of {site}-ce-a to hub-ce-a over A"].result
+    assert returned is {PASS: PASS, FAIL: Result.NOT_APPLICABLE, UNKNOWN: UNKNOWN}[result]
 
 
 def test_the_clock_of_a_router_without_the_key_fails() -> None:

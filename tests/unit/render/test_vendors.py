@@ -26,8 +26,9 @@ def test_keys_are_named_and_not_there(platform: str) -> None:
     _, text = router(platform)
     named = set(re.findall(r"\{\{secret:([^:}]+):key\}\}", text))
     assert device.router is not None
-    assert named == set(device.router.keys)
-    assert len(named) == 2
+    # No reference shows how an IX is given one, and its verdict says so.
+    assert named == (set() if platform == "nec_ix" else set(device.router.keys))
+    assert len(device.router.keys) == 2
 
 
 @pytest.mark.parametrize("platform", PLATFORM_NAMES)

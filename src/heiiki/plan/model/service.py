@@ -1,6 +1,6 @@
 """The whole service, resolved."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
@@ -96,6 +96,10 @@ class Plan:
         return {device.name: device for device in self.devices}
 
     @cached_property
+    def _by_hand(self) -> dict[str, Device]:
+        return {device.name: device for device in self.devices if device.by_hand}
+
+    @cached_property
     def _links_by_name(self) -> dict[str, Link]:
         return {link.name: link for link in self.links}
 
@@ -154,7 +158,11 @@ class Plan:
 
     def by_hand(self) -> Iterator[Device]:
         """Every device of a vendor's platform that is in service, in plan order."""
-        return (device for device in self.devices if device.by_hand)
+        return iter(self._by_hand.values())
+
+    def first_by_hand(self, names: Iterable[str]) -> Device | None:
+        """Return the first of these devices or links that is of a vendor's platform; None without any."""
+        return next((self._by_hand[name] for name in names if name in self._by_hand), None)
 
     def verifiers(self) -> Iterator[Device]:
         """Every device that refuses peers by revocation lists, and that can have the newest ones."""

@@ -35,6 +35,8 @@ CISCO_IOSXE = Platform(
         priority=r"^  priority (\d+)$",
         probe=r"^ timeout (?P<wait>\d+)\n frequency (?P<every>\d+)$",
         route=r"^track timer ip route msec (\d+)$",
+        # Five questions at the shorter interval may be left unanswered (command reference, crypto isakmp
+        # keepalive; that of IKEv2 says no other number).
         liveness=r"^ dpd (\d+) (\d+) periodic$",
         liveness_tries=5,
         mtu=r"^interface {port}\n(?: .*\n)*? ip mtu (\d+)$",
