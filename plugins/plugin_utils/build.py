@@ -143,6 +143,10 @@ def _manifest(build: Path, device: str) -> dict[str, Any]:
         ) from error
     except ValueError as error:
         raise AnsibleError(f"{path} is not JSON ({error}): compile again") from error
+    if platform := manifest.get("by_hand"):
+        raise AnsibleError(
+            f"{device} is of platform {platform}, which no role provisions: load the file below {path.parent}"
+        )
     return manifest
 
 

@@ -1,4 +1,4 @@
-"""`heiiki sign`: a certificate for the system of an energy service provider."""
+"""`heiiki sign`: a certificate for the system of an energy service provider, or a router of a vendor."""
 
 from pathlib import Path
 
@@ -14,9 +14,10 @@ _LARGEST = 16_384
 
 
 @click.command(
-    short_help="Sign the certificate request of an ESP's system.",
+    short_help="Sign the certificate request of an ESP's system or a vendor's router.",
     help=(
-        "Sign the certificate request of an ESP's system, and write its certificate with its CAs.\n\n"
+        "Sign the certificate request of an ESP's system, or of a router of a vendor's platform, and write "
+        "its certificate with its CAs.\n\n"
         "The request is made there, by the system's own key, which never leaves it. The certificate is good "
         "for 30 days; `heiiki revoke` bars it."
     ),
@@ -37,7 +38,7 @@ _LARGEST = 16_384
     help="Folder that gets certificate.pem and roots.pem.",
 )
 def sign(folder: Path, system: str, csr: Path, out: Path) -> None:
-    """Sign the certificate request of an ESP's system."""
+    """Sign the certificate request of an ESP's system or a vendor's router."""
     made = use_cases.sign(opened(folder), system, _text(csr))
     try:
         out.mkdir(parents=True, exist_ok=True)

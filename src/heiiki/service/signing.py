@@ -1,7 +1,7 @@
-"""The use case sign: a certificate for the system of an ESP, which is no device of ours.
+"""The use case sign: a certificate for what no role enrols: the system of an ESP, a vendor's router.
 
-Its key is born in that system and stays there. What comes here is a request (PKCS #10), which is held to the
-plan as that of a device is; what goes back is public. The CA keeps what it has signed, and `revoke` bars it.
+Its key is born there and stays there. What comes here is a request (PKCS #10), which is held to the plan as
+that of a device is; what goes back is public. The CA keeps what it has signed, and `revoke` bars it.
 """
 
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from heiiki.service.model import Service
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """What the system of an ESP needs, PEM.
+    """What the holder of the key needs, PEM.
 
     Attributes:
         certificate: its certificate, and the CAs below the root.
-        roots: what vouches for DRAS.
+        roots: what vouches for its peers.
     """
 
     certificate: str
@@ -28,7 +28,7 @@ class Signed:
 
 
 def sign(service: Service, system: str, csr: str) -> Signed:
-    """Have the request of an ESP's system signed, under the names that the plan gives it and no other.
+    """Have the request of an ESP's system or a vendor's router signed, under the plan's names and no other.
 
     Raises:
         CertificateError: there is no such system, it is revoked, or the request is not what the plan allows;
@@ -48,10 +48,11 @@ def sign(service: Service, system: str, csr: str) -> Signed:
 
 
 def _known(service: Service, system: str) -> None:
-    known = {one.name: one for one in service.plan.devices if one.role is Role.ESP}
+    known = {one.name: one for one in service.plan.devices if one.role is Role.ESP or one.by_hand}
     if system not in known:
         raise CertificateError(
-            f"{system}: no ESP's system is called so; known: {', '.join(sorted(known)) or 'none'}. "
+            f"{system}: no ESP's system and no vendor's router is called so; "
+            f"known: {', '.join(sorted(known)) or 'none'}. "
             "Devices of the service are enrolled by site.yml"
         )
     if known[system].revoked:

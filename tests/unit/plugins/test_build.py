@@ -109,6 +109,13 @@ def test_a_device_without_a_build_is_told_what_to_do(build: Path) -> None:
     )
 
 
+def test_a_device_of_a_vendor_is_sent_nothing_by_a_role(build: Path) -> None:
+    manifest = build / "b-hss/manifest.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "by_hand": "nec_ix"}))
+    with pytest.raises(AnsibleError, match=r"b-hss is of platform nec_ix, which no role provisions: load "):
+        payload(build, "b-hss", secret)
+
+
 def test_a_build_that_was_edited_is_refused(build: Path) -> None:
     (build / "b-hss/etc/keys").write_text("k=1\n")
     with pytest.raises(AnsibleError, match="was changed after it was compiled"):

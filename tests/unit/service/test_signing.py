@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from fake_vault import Authority
+from vendor_service import FOLDER as VENDORS
 
 from heiiki.cli.main import cli
 from heiiki.errors import CertificateError
@@ -105,6 +106,16 @@ def test_one_that_is_revoked_at_the_server_gets_none(server: Server, lab_invento
     with pytest.raises(CertificateError, match="is revoked at the Vault server"):
         sign(opened(lab_inventory), SYSTEM, request("esp-kansai.lab.internal"))
     assert server.written == []
+
+
+def test_a_router_of_a_vendor_is_signed_for_under_its_own_name(server: Server) -> None:
+    server.role = {"allowed_domains": ["otemae-ce-a.mixed.internal"]}
+    sign(opened(VENDORS), "otemae-ce-a", request("otemae-ce-a.mixed.internal"))
+    assert [path for _, path, _ in server.written][-1] == "pki-issuing/sign/otemae-ce-a"
+    with pytest.raises(CertificateError, match="asks for the subject"):
+        sign(opened(VENDORS), "otemae-ce-a", request("umeda-ce-a.mixed.internal"))
+    with pytest.raises(CertificateError, match="no vendor's router is called so"):
+        sign(opened(VENDORS), "umeda-ce-a", request("umeda-ce-a.mixed.internal"))
 
 
 @pytest.mark.parametrize("name", ["dras", "umeda-bems", "esp-nobody"])
