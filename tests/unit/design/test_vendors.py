@@ -1,18 +1,21 @@
 """Design verdicts on the platforms of vendors: what each lacks, by requirement, from its own file."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from vendor_service import mixed, router, sent_otherwise
+from vendor_service import FOLDER, mixed, router, sent_otherwise
 
 from heiiki.design import design
 from heiiki.design.subjects import subjects
 from heiiki.design.vendors import ON_LINUX, REQUIREMENTS, subject
-from heiiki.plan import Plan
+from heiiki.intent import load
+from heiiki.plan import Plan, build
 from heiiki.plan.vendors import ENDANGERED, PLATFORMS, Need
-from heiiki.render import DeviceBuild
+from heiiki.render import DeviceBuild, compile_plan
 from heiiki.requirements import Result, Verdict
 
 FAIL, PASS, UNKNOWN = Result.FAIL, Result.PASS, Result.UNKNOWN
@@ -133,6 +136,19 @@ def test_every_subject_that_is_expected_has_a_verdict_and_no_other() -> None:
         key for key in there if key[1].startswith("platform of ")
     }
     assert ON_LINUX not in {about for _, about in there}
+
+
+def test_one_that_is_revoked_is_sent_nothing_and_judged_as_any_other(tmp_path: Path) -> None:
+    shutil.copytree(FOLDER, tmp_path, dirs_exist_ok=True)
+    mark = "devices:\n- {device: otemae-ce-a, since: 2026-11-24, reason: stolen}\n"
+    (tmp_path / "revoked.yml").write_text(mark, encoding="utf-8")
+    plan = build(load(tmp_path))
+    builds = tuple(compile_plan(plan))
+    assert "otemae-ce-a" not in {one.device for one in builds} | {one.name for one in plan.by_hand()}
+    there = found(plan, builds)
+    assert not [about for _, about in there if about == subject("otemae-ce-a")]
+    assert "otemae-ce-a is revoked" in there["R-DUAL", "otemae"].reason
+    assert there["R-SEC-ACCESS", "otemae over A"].result is Result.NOT_APPLICABLE
 
 
 def test_every_requirement_is_one_of_the_table() -> None:

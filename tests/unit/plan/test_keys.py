@@ -2,6 +2,8 @@
 
 from collections import defaultdict
 
+from vendor_service import mixed
+
 from heiiki.pki.server.secrets import new_key, routing_keys
 from heiiki.plan import Plan, keys
 from heiiki.plan.model import InterfaceKind
@@ -49,3 +51,13 @@ def test_a_key_is_random_and_fits_every_protocol() -> None:
 
 def test_a_key_of_ntp_is_one_of_aes_256() -> None:
     assert len(bytes.fromhex(new_key(f"{keys.FOLDER}/{keys.NTP}/one")[keys.FIELD])) == 32
+
+
+def test_keys_of_a_router_that_a_person_loads_are_made_as_any_other() -> None:
+    plan, _ = mixed()
+    made = set(routing_keys(plan))
+    for device in plan.by_hand():
+        assert device.router is not None
+        assert device.clock is not None
+        assert device.clock.key is not None
+        assert {*device.router.keys, device.clock.key.path} <= made

@@ -86,8 +86,7 @@ CISCO_IOSXE = Platform(
             r"^ deny ip any any log$",
         ),
         Need.BUDGETS: lacks(
-            "a policer of the control plane counts all sources together: one of them can spend what the "
-            "others need",
+            "this release renders no policer for each source",
             "policy: control-plane service-policy, police",
         ),
         Need.SESSION_KEYS: has(
