@@ -1,10 +1,14 @@
 """What routers of vendors are sent: the plan's filter and sessions in whatever language, and no secret."""
 
 import re
+import shutil
+from pathlib import Path
 
 import pytest
-from vendor_service import mixed, on_linux, router
+from vendor_service import FOLDER, mixed, on_linux, router
 
+from heiiki.intent import load
+from heiiki.plan import build
 from heiiki.plan.model import Device
 from heiiki.plan.vendors import PLATFORMS
 from heiiki.render import compile_device
@@ -107,3 +111,39 @@ def test_a_device_that_is_no_ce_router_of_a_site_has_no_view() -> None:
     plan, _ = mixed()
     with pytest.raises((ValueError, KeyError)):
         Ce.of(plan, plan.device("dras"))
+
+
+VARIANTS = {
+    "production": {"timers: laboratory": "timers: production"},
+    "without_rates": {"    bandwidth_kbps: 10000 ": "    # ", "  bandwidth_kbps: 100000 ": "  # "},
+    "lab": {
+        "management: {kind: ssh, user: operator, sources: [192.168.200.0/24], interface: mgmt0}": (
+            "management: {kind: lab}"
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_what_a_service_leaves_out_or_says_otherwise_is_in_every_language(
+    tmp_path: Path, variant: str
+) -> None:
+    shutil.copytree(FOLDER, tmp_path, dirs_exist_ok=True)
+    file = tmp_path / "service.yml"
+    text = file.read_text(encoding="utf-8")
+    for old, new in VARIANTS[variant].items():
+        assert old in text
+        text = text.replace(old, new)
+    file.write_text(text, encoding="utf-8")
+    for path in (tmp_path / "sites").iterdir():
+        path.write_text(
+            path.read_text(encoding="utf-8").replace("primary: a", "primary: b"), encoding="utf-8"
+        )
+    plan = build(load(tmp_path))
+    texts = {device.platform: compile_device(plan, device).files[0].content for device in plan.by_hand()}
+    assert texts.keys() == PLATFORMS.keys()
+    assert not [one for one in texts.values() if "None" in one or "\n\n" in one]
+    assert ("MANAGEMENT" in texts["cisco_iosxe"]) == (variant != "lab")
+    assert ("shape average" in texts["cisco_iosxe"]) == (variant != "without_rates")
+    slow = "bfd interval 5000 min_rx 5000 multiplier 3" in texts["cisco_iosxe"]
+    assert slow == (variant == "production")
