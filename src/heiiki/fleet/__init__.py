@@ -1,0 +1,1 @@
+"""Network devices in numbers: read, compared, changed with a timed rollback, tested and confirmed."""

@@ -1,0 +1,50 @@
+"""What can go wrong between the controller and a network device."""
+
+from heiiki.errors import HeiikiError
+
+
+class FleetError(HeiikiError):
+    """A device did not do what was asked; the message names it and holds no secret."""
+
+
+class UnreachableError(FleetError):
+    """There is no session: no route, no SSH, or no prompt in time. Nothing was changed."""
+
+
+class HostKeyError(FleetError):
+    """The device showed another host key than the one that is pinned, or one that nobody accepted."""
+
+
+class LoginError(FleetError):
+    """The device did not let the user in, or the two ends have no algorithm in common."""
+
+
+class BusyError(FleetError):
+    """Another operator has the configuration; Heiiki throws nobody out."""
+
+
+class ConsentError(FleetError):
+    """The platform cannot take a change back by itself, and nobody said that this is accepted."""
+
+
+class NotPendingError(FleetError):
+    """There is nothing to confirm: the rollback timer has run out already, or none was armed."""
+
+
+class SessionLostError(FleetError):
+    """The session broke while the device was asked something: which configuration it has is not known."""
+
+
+class RefusedError(FleetError):
+    """The device refused a line.
+
+    Attributes:
+        number: the line's place in the change, from 1; 0 for a step that Heiiki added.
+        words: what the device said, secrets masked.
+        reverted: the device has its old configuration again, by its own word.
+    """
+
+    def __init__(self, message: str, number: int, words: str, *, reverted: bool = False) -> None:
+        """Keep place and words beside the message."""
+        self.number, self.words, self.reverted = number, words, reverted
+        super().__init__(message)

@@ -1,0 +1,239 @@
+"""The sequence on one device, cut, refused and killed at its steps: it ends on the old or on the new."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fleet_devices import Device, Make, run
+from simulated_devices import CONFIGS, LineComparer, intended, paths
+from waiting import awaited
+
+from heiiki.fleet import engine
+from heiiki.fleet.cli import DRIVERS, connect
+from heiiki.fleet.journal import Entry, Journal
+from heiiki.fleet.model import Outcome, Result, Target
+from heiiki.fleet.push import Means, Settings
+
+ROOT = Path(__file__).parents[3]
+FAST = Settings(revert_in_s=2, without_rollback=True, pause_s=0.05, patience_s=5, slack_s=0.3)
+
+
+async def serves(target: Target) -> str:
+    del target
+    return ""
+
+
+async def opened(device: Device, target: Target) -> Any:
+    return await connect(DRIVERS[target.platform], target, device.keys)
+
+
+def means(device: Device, **settings: Any) -> Means:
+    return Means(
+        partial(opened, device),
+        LineComparer,
+        serves,
+        Journal(device.keys.path.parent / "journal"),
+        replace(FAST, **settings),
+    )
+
+
+def wanted(device: Device) -> str:
+    return intended(device.platform, device.target.name)
+
+
+def pushed(device: Device, given: Means | None = None, **settings: Any) -> Result:
+    target = replace(device.target, intended=wanted(device))
+    (result,) = run(engine.push([target], given or means(device, **settings)))
+    return result
+
+
+def has_typed(device: Device, lines: int) -> bool:
+    return int(device.state()["typed"]) >= lines
+
+
+def same(one: str, other: str) -> bool:
+    return paths(one).keys() == paths(other).keys()
+
+
+def test_a_device_is_changed_tested_confirmed_and_saved_and_a_second_run_changes_nothing(
+    device: Device,
+) -> None:
+    result = pushed(device)
+    assert (result.outcome, result.reason) == (Outcome.CHANGED, "")
+    state = device.state()
+    assert same(state["running"], wanted(device))
+    assert (state["saved"], state["armed"]) == (state["running"], False)
+    assert means(device).journal.begun() == ()
+    again = pushed(device)
+    assert (again.outcome, again.diff) == (Outcome.UNCHANGED, "")
+    assert device.state() == state
+
+
+def test_check_mode_shows_what_would_change_and_types_nothing(device: Device) -> None:
+    before = device.state()
+    result = pushed(device, check=True)
+    assert result.outcome is Outcome.CHANGED
+    assert result.diff
+    assert device.state() == before
+    assert not (device.keys.path.parent / "journal").exists()
+
+
+def test_a_device_that_does_not_serve_gets_its_old_configuration_back(device: Device) -> None:
+    before = device.running()
+
+    async def dead(target: Target) -> str:
+        assert same(device.running(), target.intended)
+        return "no answer by way of the hub"
+
+    result = pushed(device, replace(means(device), test=dead))
+    assert result.outcome is Outcome.FAILED
+    assert "the independent test failed: no answer by way of the hub" in result.reason
+    assert same(device.running(), before)
+    assert not device.state()["armed"]
+    assert means(device).journal.begun() == ()
+
+
+def test_without_consent_a_platform_without_a_timer_is_not_touched(make: Make) -> None:
+    device = make("nec_ix")
+    result = pushed(device, without_rollback=False)
+    assert result.outcome is Outcome.FAILED
+    assert "nothing takes a change back here by itself" in result.reason
+    assert device.state()["typed"] == 0
+    assert means(device).journal.begun() == ()
+
+
+@pytest.mark.parametrize("platform", sorted(CONFIGS))
+def test_a_refusal_at_any_line_leaves_the_old_configuration(make: Make, platform: str) -> None:
+    for number in range(1, 5):
+        device = make(platform)
+        before = device.running()
+        device.fail(refuse_line=number)
+        result = pushed(device)
+        assert result.outcome is Outcome.FAILED, number
+        assert f"line {number} of the change was refused" in result.reason
+        assert result.reason.endswith("the device has its old configuration")
+        assert same(device.running(), before)
+        assert not device.state()["armed"]
+        assert means(device).journal.begun() == ()
+
+
+@pytest.mark.parametrize("drop", ["goes_on", "confirms", "restores"])
+@pytest.mark.parametrize("platform", sorted(CONFIGS))
+def test_a_session_cut_at_any_byte_ends_on_the_old_or_the_new(make: Make, platform: str, drop: str) -> None:
+    """Whatever a lost session does to the timer of the platform, which no reference says of every one."""
+    step = 230 if platform != "yamaha_rtx" else 430
+    outcomes = set()
+    for cut in range(300, 2400, step):
+        device = make(platform)
+        before = device.running()
+        device.fail(cut_at=cut, drop=drop)
+        result = pushed(device)
+        outcomes.add(result.outcome)
+        state = device.state()
+        assert not state["armed"], (cut, result)
+        assert means(device).journal.begun() == ()
+        kept = wanted(device) if result.outcome is Outcome.CHANGED else before
+        assert same(state["running"], kept), (cut, result)
+        assert pushed(device).outcome in {Outcome.CHANGED, Outcome.UNCHANGED}
+        assert same(device.running(), wanted(device))
+    assert Outcome.CHANGED in outcomes
+
+
+@pytest.mark.parametrize("platform", sorted(CONFIGS))
+def test_a_killed_run_is_finished_or_taken_back_by_the_next(make: Make, platform: str) -> None:
+    """`kill -9` once the device was typed so many lines: the next run ends on what is intended."""
+    for point in (1, 3, 99):
+        device = make(platform, prompt_delay_ms=15)
+        lines = LineComparer(platform).compare(device.running(), wanted(device)).lines
+        typed = min(point, len(lines))
+        process = subprocess.Popen(
+            [sys.executable, "-c", _CHILD, str(device.keys.path), platform, str(device.target.port)],
+            cwd=ROOT / "tests",
+            stdin=subprocess.PIPE,
+        )
+        assert process.stdin
+        process.stdin.write(json.dumps([device.target.name, wanted(device)]).encode())
+        process.stdin.close()
+        awaited("lines were typed", partial(has_typed, device, typed))
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        begun = means(device).journal.begun()
+        for entry in (device.keys.path.parent / "journal").glob("*"):
+            assert entry.stat().st_mode & 0o077 == 0
+        result = pushed(device)
+        assert result.outcome is Outcome.CHANGED, (typed, result)
+        if begun:
+            assert "an earlier run was cut off" in result.notices[0]
+        assert same(device.running(), wanted(device))
+        assert not device.state()["armed"]
+        assert means(device).journal.begun() == ()
+
+
+def test_a_device_that_stays_away_is_unknown_and_the_next_run_asks(make: Make) -> None:
+    device = make("nec_ix")
+
+    async def vanishes(target: Target) -> str:
+        del target
+        device.order("close")
+        return "no answer"
+
+    result = pushed(device, replace(means(device, patience_s=0.2), test=vanishes))
+    assert result.outcome is Outcome.UNREACHABLE
+    assert "which configuration the device has is not known" in result.reason
+    assert means(device).journal.begun() == (device.target.name,)
+
+
+def test_check_mode_leaves_what_a_killed_run_began(device: Device) -> None:
+    journal = means(device).journal
+    journal.write(Entry(device.target.name, device.running(), wanted(device), 0.0))
+    assert pushed(device, check=True).outcome is Outcome.CHANGED
+    assert journal.begun() == (device.target.name,)
+    assert pushed(device).outcome is Outcome.CHANGED
+    assert journal.begun() == ()
+
+
+def test_the_journal_is_for_its_user_alone_and_shows_no_configuration(device: Device) -> None:
+    journal = means(device).journal
+    entry = Entry("ce", "before", "intended", 1.0)
+    journal.write(entry)
+    assert [path.stat().st_mode & 0o777 for path in (device.keys.path.parent / "journal").iterdir()] == [
+        0o600
+    ]
+    assert journal.read("ce") == entry
+    assert "before" not in repr(entry)
+
+
+_CHILD = """
+import asyncio, json, sys
+from pathlib import Path
+from simulated_devices import ADMIN, PASSWORD, USER, LineComparer
+from heiiki.fleet import engine
+from heiiki.fleet.cli import DRIVERS, connect
+from heiiki.fleet.host_keys import HostKeys
+from heiiki.fleet.journal import Journal
+from heiiki.fleet.model import Login, Target
+from heiiki.fleet.push import Means, Settings
+
+keys, platform, port = sys.argv[1:]
+name, intended = json.load(sys.stdin)
+host_keys = HostKeys(Path(keys))
+
+async def opened(target):
+    return await connect(DRIVERS[target.platform], target, host_keys)
+
+async def serves(target):
+    await asyncio.sleep(30)
+    return ""
+
+target = Target(name, platform, "127.0.0.1", Login(USER, PASSWORD, ADMIN), intended, int(port))
+means = Means(opened, LineComparer, serves, Journal(Path(keys).parent / "journal"), Settings(
+    revert_in_s=2, without_rollback=True, slack_s=0.3))
+asyncio.run(engine.push([target], means))
+"""
