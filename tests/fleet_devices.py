@@ -4,16 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 import simulated_devices
-from simulated_devices import ADMIN, PASSWORD, USER, Simulator
+from simulated_devices import ADMIN, PASSWORD, USER, LineComparer, Simulator
 
 from heiiki.fleet.cli import DRIVERS, connect
 from heiiki.fleet.host_keys import HostKeys
+from heiiki.fleet.journal import Journal
 from heiiki.fleet.model import Change, ConfirmFrom, DeviceSession, Login, Target
+from heiiki.fleet.push import Means, Settings
 
 T = TypeVar("T")
 
@@ -102,3 +105,25 @@ def make(simulator: Simulator, tmp_path: Path, request: pytest.FixtureRequest) -
 @pytest.fixture(params=sorted(DRIVERS))
 def device(make: Make, request: pytest.FixtureRequest) -> Device:
     return make(str(request.param))
+
+
+FAST = Settings(revert_in_s=2, without_rollback=True, pause_s=0.05, patience_s=5, slack_s=0.3)
+
+
+async def serves(target: Target) -> str:
+    del target
+    return ""
+
+
+async def opened(device: Device, target: Target) -> Any:
+    return await connect(DRIVERS[target.platform], target, device.keys)
+
+
+def means(device: Device, **settings: Any) -> Means:
+    return Means(
+        partial(opened, device),
+        LineComparer,
+        serves,
+        Journal(device.keys.path.parent / "journal"),
+        replace(FAST, **settings),
+    )

@@ -12,7 +12,7 @@ class UnreachableError(FleetError):
 
 
 class HostKeyError(FleetError):
-    """The device showed another host key than the one that is pinned, or one that nobody accepted."""
+    """The device showed another host key than the one that is pinned, or one that was not accepted."""
 
 
 class LoginError(FleetError):
@@ -20,11 +20,11 @@ class LoginError(FleetError):
 
 
 class BusyError(FleetError):
-    """Another operator has the configuration; Heiiki throws nobody out."""
+    """Another operator has the configuration; Heiiki does not throw anybody out."""
 
 
 class ConsentError(FleetError):
-    """The platform cannot take a change back by itself, and nobody said that this is accepted."""
+    """The platform cannot take a change back by itself, and there is no consent."""
 
 
 class NotPendingError(FleetError):

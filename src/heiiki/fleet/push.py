@@ -124,7 +124,7 @@ class Push:
         entry = Entry(
             self._target.name, running, self._target.intended, time.time() + seconds if timed else 0.0
         )
-        self._means.journal.write(entry)
+        await asyncio.to_thread(self._means.journal.write, entry)  # waits for the disk
         try:
             pending = await self._applied(
                 session, Change(comparison.lines, self._target.secrets), timed=timed

@@ -25,6 +25,7 @@ class Terminal(asyncssh.SSHServerSession[str]):
         shell.device.faults.cut_at = -1
         self._column = 0
         self._over = False
+        self._out: list[str] = []
         self._pieces: deque[str] = deque()
         self._trickling = False
 
@@ -49,6 +50,7 @@ class Terminal(asyncssh.SSHServerSession[str]):
         del datatype
         self._waiting.extend(data)
         self._read()
+        self._flush()
 
     def eof_received(self) -> bool:
         """End with the client."""
@@ -98,6 +100,7 @@ class Terminal(asyncssh.SSHServerSession[str]):
         if self._over:
             return
         if reply.close:
+            self._flush()
             self._over = True
             self._shell.ended()
             self._channel.exit(0)
@@ -105,6 +108,7 @@ class Terminal(asyncssh.SSHServerSession[str]):
         self._pages = reply.text.splitlines(keepends=True)
         self._show(self._shell.page_lines - 1)
         self._read()
+        self._flush()
 
     def _show(self, lines: int) -> None:
         """Show so many lines, then ask for more or show the prompt."""
@@ -131,9 +135,15 @@ class Terminal(asyncssh.SSHServerSession[str]):
         if piece:
             self._trickle(shown[:left], piece)
         else:
-            self._channel.write(shown[:left])
+            self._out.append(shown[:left])
         if 0 <= self._cut <= self._sent:
             self.cut()
+
+    def _flush(self) -> None:
+        """Send what was said in one piece, as a device does with lines that arrive in one."""
+        if self._out and not self._over:
+            self._channel.write("".join(self._out))
+            self._out.clear()
 
     def _trickle(self, text: str, piece: int) -> None:
         """Send in pieces, a moment apart, whatever is sent later behind them."""
@@ -152,6 +162,7 @@ class Terminal(asyncssh.SSHServerSession[str]):
     def cut(self) -> None:
         """Break the connection."""
         if not self._over:
+            self._flush()
             self._over = True
             self._shell.lost()
             self._channel.get_connection().abort()

@@ -11,37 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fleet_devices import Device, Make, run
+from fleet_devices import Device, Make, means, run
 from simulated_devices import CONFIGS, LineComparer, intended, paths
 from waiting import awaited
 
 from heiiki.fleet import engine
-from heiiki.fleet.cli import DRIVERS, connect
-from heiiki.fleet.journal import Entry, Journal
+from heiiki.fleet.journal import Entry
 from heiiki.fleet.model import Outcome, Result, Target
-from heiiki.fleet.push import Means, Settings
+from heiiki.fleet.push import Means
 
 ROOT = Path(__file__).parents[3]
-FAST = Settings(revert_in_s=2, without_rollback=True, pause_s=0.05, patience_s=5, slack_s=0.3)
-
-
-async def serves(target: Target) -> str:
-    del target
-    return ""
-
-
-async def opened(device: Device, target: Target) -> Any:
-    return await connect(DRIVERS[target.platform], target, device.keys)
-
-
-def means(device: Device, **settings: Any) -> Means:
-    return Means(
-        partial(opened, device),
-        LineComparer,
-        serves,
-        Journal(device.keys.path.parent / "journal"),
-        replace(FAST, **settings),
-    )
 
 
 def wanted(device: Device) -> str:

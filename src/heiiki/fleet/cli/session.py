@@ -25,6 +25,8 @@ from heiiki.fleet.model import Change, Pending, Safety, Staged, Target
 CONNECT_S = 15.0
 _ECHO = 60
 """Characters of a line whose echo must come back: a longer line may be scrolled."""
+_CONTROLS = frozenset("\x07\x08\x1b\r")
+"""Characters that a plain text does not have."""
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|.\x08|\r *\r(?!\n)|\x07")
 
 
@@ -273,7 +275,9 @@ class CliSession:
         Raises:
             SessionLostError: what came does not begin with the echo; it belongs to something else.
         """
-        clean = _CONTROL.sub("", text.replace("\r\n", "\n")).replace("\r", "")
+        clean = text.replace("\r\n", "\n")
+        if not _CONTROLS.isdisjoint(clean):
+            clean = _CONTROL.sub("", clean).replace("\r", "")
         rest = _after_echo(clean, line)
         if rest is None:
             raise SessionLostError(
@@ -340,6 +344,8 @@ def _mode(match: re.Match[str]) -> Mode:
 
 def _after_echo(text: str, line: str) -> str | None:
     """Return what follows the echo of `line`, which may be folded; None if `text` does not begin with it."""
+    if text.startswith(f"{line}\n"):
+        return text[len(line) + 1 :]
     place = 0
     for count, char in enumerate("".join(line.split())):
         while place < len(text) and text[place].isspace():
