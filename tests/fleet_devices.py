@@ -12,7 +12,8 @@ import pytest
 import simulated_devices
 from simulated_devices import ADMIN, PASSWORD, USER, LineComparer, Simulator
 
-from heiiki.fleet.cli import DRIVERS, connect
+from heiiki.fleet.cli.drivers import DRIVERS
+from heiiki.fleet.cli.session import connect
 from heiiki.fleet.host_keys import HostKeys
 from heiiki.fleet.journal import Journal
 from heiiki.fleet.model import Change, ConfirmFrom, DeviceSession, Login, Target

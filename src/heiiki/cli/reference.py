@@ -1,4 +1,4 @@
-"""The reference of what a person writes, from the models and timer profiles: pages, and JSON Schemas."""
+"""The reference, from models, timer profiles and drivers: pages, and JSON Schemas of what a person writes."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -6,6 +6,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+from heiiki.fleet.safety import safety_page
 from heiiki.intent.forms import FORMS
 from heiiki.intent.model import Retired, Revoked, Service, Site
 from heiiki.intent.networks import Model
@@ -49,7 +50,7 @@ Units: times in milliseconds (`_ms`), seconds (`_s`) or hours (`_h`); volumes in
 def reference_files() -> dict[str, str]:
     """Return every file of the reference, by name."""
     schemas = {f"{name}.schema.json": schema(name) for name in _FILES}
-    return {"intent.md": _page(), **schemas, "timers.md": timers_page()}
+    return {"intent.md": _page(), "push.md": safety_page(), **schemas, "timers.md": timers_page()}
 
 
 def may_be_replaced(path: Path) -> bool:

@@ -40,11 +40,14 @@ class RefusedError(FleetError):
 
     Attributes:
         number: the line's place in the change, from 1; 0 for a step that Heiiki added.
+        line: the line, secrets masked.
         words: what the device said, secrets masked.
         reverted: the device has its old configuration again, by its own word.
     """
 
-    def __init__(self, message: str, number: int, words: str, *, reverted: bool = False) -> None:
-        """Keep place and words beside the message."""
-        self.number, self.words, self.reverted = number, words, reverted
+    def __init__(
+        self, message: str, number: int, words: str, *, line: str = "", reverted: bool = False
+    ) -> None:
+        """Keep line and words beside the message."""
+        self.number, self.line, self.words, self.reverted = number, line, words, reverted
         super().__init__(message)

@@ -159,7 +159,9 @@ def test_any_line_that_is_refused_is_named_with_the_devices_own_words(make: Make
         error = run(work(device))
         assert error.number == number
         assert re.search("(?i)invalid|syntax error", error.words)
-        assert f"line {number} of the change" in str(error)
+        assert f"line {number} of the change was refused, `{CHANGES[platform][number - 1].strip()}`" in str(
+            error
+        )
         if error.reverted:
             assert device.running() == before
             assert not device.state()["armed"]

@@ -194,7 +194,8 @@ import asyncio, json, sys
 from pathlib import Path
 from simulated_devices import ADMIN, PASSWORD, USER, LineComparer
 from heiiki.fleet import engine
-from heiiki.fleet.cli import DRIVERS, connect
+from heiiki.fleet.cli.drivers import DRIVERS
+from heiiki.fleet.cli.session import connect
 from heiiki.fleet.host_keys import HostKeys
 from heiiki.fleet.journal import Journal
 from heiiki.fleet.model import Login, Target

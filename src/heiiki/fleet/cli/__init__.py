@@ -1,17 +1,1 @@
-"""Devices at the command line: drivers that are data, and one way to use them."""
-
-from collections.abc import Mapping
-
-from heiiki.fleet.cli.cisco_iosxe import CISCO_IOSXE
-from heiiki.fleet.cli.data import CliPlatform
-from heiiki.fleet.cli.juniper_junos import JUNIPER_JUNOS
-from heiiki.fleet.cli.nec_ix import NEC_IX
-from heiiki.fleet.cli.session import CliSession, connect
-from heiiki.fleet.cli.yamaha_rtx import YAMAHA_RTX
-
-DRIVERS: Mapping[str, CliPlatform] = {
-    one.name: one for one in (CISCO_IOSXE, JUNIPER_JUNOS, NEC_IX, YAMAHA_RTX)
-}
-"""Every platform that has a driver of ours, by name."""
-
-__all__ = ["DRIVERS", "CliPlatform", "CliSession", "connect"]
+"""Devices at the command line: drivers that are data (`drivers`), and one way to use them (`session`)."""

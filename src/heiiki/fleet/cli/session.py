@@ -84,7 +84,7 @@ class CliSession:
             await self._all(platform.check)
         except RefusedError as error:
             await self._all(platform.undo)
-            raise self._refused(error.number, error.words, reverted=True) from error
+            raise self._refused(error, reverted=True) from error
         return Staged(change, checked=True)
 
     async def apply(self, staged: Staged, *, revert_in_s: float, without_rollback: bool = False) -> Pending:
@@ -109,7 +109,7 @@ class CliSession:
         except RefusedError as error:
             await self._all(platform.leave)
             reverted = timed and await self._taken_back()
-            raise self._refused(error.number, error.words, reverted=reverted) from error
+            raise self._refused(error, reverted=reverted) from error
         await self._all(platform.leave)
         return Pending(until, notices)
 
@@ -168,7 +168,7 @@ class CliSession:
             await self._all(steps, units)
         except RefusedError as error:
             await self._all(self._platform.undo)
-            raise self._refused(0, error.words, reverted=True) from error
+            raise self._refused(error, reverted=True) from error
         await self._all(self._platform.leave)
 
     async def _taken_back(self) -> bool:
@@ -209,7 +209,7 @@ class CliSession:
             try:
                 text = await self._say(Say(line.strip()))
             except RefusedError as error:
-                raise RefusedError(str(error), number, error.words) from error
+                raise RefusedError(str(error), number, error.words, line=error.line) from error
             notices += self._remarks(text)
         return tuple(notices)
 
@@ -229,8 +229,8 @@ class CliSession:
         if self._platform.busy.search(text):
             raise BusyError(self._about(f"another operator has the configuration: {self._words(text)}"))
         if self._platform.errors.search(text):
-            words = self._words(text)
-            raise RefusedError(self._about(f"`{self._mask(say.text)}` was refused: {words}"), 0, words)
+            words, shown = self._words(text), self._mask(say.text)
+            raise RefusedError(self._about(f"`{shown}` was refused: {words}"), 0, words, line=shown)
         return text
 
     async def _prompted(self, seconds: float) -> None:
@@ -296,9 +296,10 @@ class CliSession:
         said = " ".join(line.strip() for line in text.splitlines() if line.strip(" ^"))
         return self._mask(said[:300])
 
-    def _refused(self, number: int, words: str, *, reverted: bool) -> RefusedError:
-        where = f"line {number} of the change" if number else "the change"
-        return RefusedError(self._about(f"{where} was refused: {words}"), number, words, reverted=reverted)
+    def _refused(self, error: RefusedError, *, reverted: bool) -> RefusedError:
+        where = f"line {error.number} of the change was refused, `{error.line}`"
+        about = f"{where if error.number else 'the change was refused'}: {error.words}"
+        return RefusedError(self._about(about), error.number, error.words, line=error.line, reverted=reverted)
 
     def _about(self, text: str) -> str:
         name = f"{self._target.name}: "
