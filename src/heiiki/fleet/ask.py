@@ -94,7 +94,7 @@ class Asked:
 
     async def _keep(self, session: DeviceSession, entry: Entry) -> Standing:
         """Confirm the new configuration, unless that was done or no timer runs."""
-        if await session.armed():
+        if session.safety.confirm_from is ConfirmFrom.ANY and await session.armed() is not False:
             with suppress(NotPendingError):  # it ran out meanwhile; the next reading shows it
                 await session.confirm()
         standing = await self._standing(session, entry)
@@ -108,7 +108,7 @@ class Asked:
         Raises:
             FleetError: it still has another one.
         """
-        if await session.armed():
+        if session.safety.reverts and await session.armed() is not False:
             with suppress(NotPendingError):  # the device was faster
                 await session.revert()
         back = self._comparer.compare(await session.running(), entry.before)

@@ -1,5 +1,6 @@
 """Devices, changes and results as the fleet engine passes them around."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -134,6 +135,11 @@ class Safety:
         """Return a time in the unit of the timer, rounded up into its range."""
         bounded = min(max(seconds, self.least_s), self.most_s)
         return -int(-bounded // self.unit_s)
+
+
+def deadline(seconds: float) -> float:
+    """Return the time in so many seconds, as `time.time()`."""
+    return time.time() + seconds
 
 
 class DeviceSession(Protocol):

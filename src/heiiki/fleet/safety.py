@@ -13,9 +13,25 @@ timer of the device's own, tested from elsewhere over other sessions, and then c
 none, Heiiki says so and changes nothing unless a person accepts that. [Decisions](../decisions/fleet.md) say
 what a lost session means.
 
-Every driver was tried on a simulated device alone (`heiiki_lab.devices`), none on a vendor's. What stands
-here is what the sources say.
+NETCONF was tried on yuma123's server. Every other driver was tried on a simulated device alone
+(`heiiki_lab.devices`). None was tried on a vendor's; what stands here is what the sources say.
 """
+
+NETCONF = Safety(
+    arms="commit confirmed, persist",
+    unit_s=1,
+    least_s=1,
+    most_s=4_294_967_295,
+    confirms="commit, persist-id",
+    confirm_from=ConfirmFrom.ANY,
+    reverts="cancel-commit, persist-id",
+    checks="edit-config with test-then-set",
+    saves="copy-config to startup",
+    lost_session="the timer goes on; what was not committed is discarded",
+    needs="`:candidate`, `:validate`, `:confirmed-commit:1.1`",
+    source="RFC 6241, 8.3 to 8.6",
+)
+"""How safe a push is at a server of NETCONF (`heiiki.fleet.netconf`)."""
 
 _NONE = "**none**"
 _SECONDS_PER_MINUTE = 60
@@ -23,13 +39,10 @@ _SECONDS_PER_MINUTE = 60
 
 def safety_page() -> str:
     """Return the page, one column a platform."""
-    names = tuple(DRIVERS)
-    rows = [
-        f"| {what} | {' | '.join(cell(DRIVERS[name].safety) for name in names)} |"
-        for what, cell in _ROWS.items()
-    ]
-    head = f"| | {' | '.join(f'`{name}`' for name in names)} |"
-    return "\n".join([_HEAD, head, f"|---|{'---|' * len(names)}", *rows, ""])
+    columns = {f"`{name}`": driver.safety for name, driver in DRIVERS.items()} | {"NETCONF": NETCONF}
+    rows = [f"| {what} | {' | '.join(map(cell, columns.values()))} |" for what, cell in _ROWS.items()]
+    head = f"| | {' | '.join(columns)} |"
+    return "\n".join([_HEAD, head, f"|---|{'---|' * len(columns)}", *rows, ""])
 
 
 def _range(safety: Safety) -> str:

@@ -89,7 +89,7 @@ def test_what_failed_is_said_with_its_reason() -> None:
 
 def test_no_secret_is_told_shown_or_logged(make: Make, caplog: pytest.LogCaptureFixture) -> None:
     """A secret of the configuration in a line that is refused, and the log-ins; logged at level DEBUG."""
-    secret = "-".join(("in", "no", "text", "at", "all"))
+    secret = intended("nec_ix", "in-no-text-at-all").split()[1]
     device = make("nec_ix")
     device.fail(refuse_text=secret)
     text = (

@@ -167,10 +167,38 @@ async def opened(
     return connection, wire, client.notice
 
 
+async def host_key(target: Target, keys: HostKeys, seconds: float) -> asyncssh.SSHKey:
+    """Return the host key that a device shows, of a pinned type where any is; nothing is accepted by it.
+
+    Raises:
+        UnreachableError: there is no SSH at the other end, in time.
+    """
+    where = f"{target.name}: {target.host} port {target.port}"
+    try:
+        async with asyncio.timeout(seconds):
+            key = await asyncssh.get_server_host_key(
+                target.host,
+                target.port,
+                config=None,
+                kex_algs=_KEY_EXCHANGE,
+                server_host_key_algs=_algorithms(target, keys),
+            )
+    except (OSError, TimeoutError, asyncssh.Error) as error:
+        raise UnreachableError(f"{where}: no SSH: {_said(error, seconds)}") from error
+    if key is None:
+        raise UnreachableError(f"{where}: the host shows no key")
+    return key
+
+
+def _algorithms(target: Target, keys: HostKeys) -> tuple[str, ...]:
+    """Return the algorithms of the pinned keys, or all where none is pinned or none fits."""
+    pinned = keys.types(target.host, target.port)
+    return tuple(one for one in _HOST_KEYS if _type(one) in pinned) or _HOST_KEYS
+
+
 def _options(target: Target, keys: HostKeys) -> asyncssh.SSHClientConnectionOptions:
     """Return what a connection is made with: nothing of the user's own settings, agent or keys."""
-    login, pinned = target.login, keys.types(target.host, target.port)
-    algorithms = [one for one in _HOST_KEYS if not pinned or _type(one) in pinned]
+    login = target.login
     return asyncssh.SSHClientConnectionOptions(
         config=None,
         known_hosts=((), (), ()),
@@ -184,7 +212,7 @@ def _options(target: Target, keys: HostKeys) -> asyncssh.SSHClientConnectionOpti
         kex_algs=_KEY_EXCHANGE,
         encryption_algs=_CIPHERS,
         mac_algs=_MACS,
-        server_host_key_algs=algorithms or _HOST_KEYS,
+        server_host_key_algs=_algorithms(target, keys),
         compression_algs=None,
         gss_kex=False,
         gss_auth=False,
