@@ -1,14 +1,19 @@
 """Many devices in one process: so many at once, one result each, and the dead named at the end."""
 
 import asyncio
+import logging
 import time
+import traceback
 from collections.abc import Iterable, Iterator, Sequence
 
+from heiiki.errors import HeiikiError
 from heiiki.fleet.model import Outcome, Progress, Result, Target, Watch
 from heiiki.fleet.push import Means, Push
 
 WIDTH = 100
 """Devices at once, unless somebody says otherwise."""
+
+_LOG = logging.getLogger(__name__)
 
 
 async def push(
@@ -31,13 +36,27 @@ async def push(
 
     async def worker() -> None:
         for target in waiting:
-            results[target.name] = result = await Push(target, means).run()
+            results[target.name] = result = await _one(target, means)
             board.add(result)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(min(width, len(targets))):
             group.create_task(worker())
     return tuple(results[target.name] for target in targets)
+
+
+async def _one(target: Target, means: Means) -> Result:
+    """Push one device; a fault of Heiiki itself must not cut off the others in the middle of a change."""
+    try:
+        return await Push(target, means).run()
+    except HeiikiError as error:
+        return Result(target.name, Outcome.FAILED, reason=str(error))
+    except Exception as error:  # noqa: BLE001 - told as this device's failure, with the place in the log
+        # Its text is left out: it may quote a configuration.
+        place = "".join(traceback.format_tb(error.__traceback__))
+        _LOG.error("%s: %s\n%s", target.name, type(error).__name__, place)
+        reason = f"{target.name}: a fault of Heiiki ({type(error).__name__}); the log has the place"
+        return Result(target.name, Outcome.FAILED, reason=reason)
 
 
 def named(results: Iterable[Result], outcome: Outcome) -> tuple[str, ...]:

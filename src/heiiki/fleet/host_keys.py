@@ -20,7 +20,7 @@ class FirstContact(StrEnum):
 class HostKeys:
     """The keys of a service's devices.
 
-    The file is OpenSSH's, with lines `[HOST]:PORT TYPE KEY`: `ssh -o UserKnownHostsFile` reads it too. A
+    The file is OpenSSH's, with lines `HOST TYPE KEY`: `ssh -o UserKnownHostsFile` reads it too. A
     key is never replaced here: a person removes the line of a device that was replaced.
     """
 
@@ -89,10 +89,12 @@ class HostKeys:
 
 
 _FIELDS = 3
+_SSH_PORT = 22
+"""The port that OpenSSH does not write."""
 
 
 def _place(host: str, port: int) -> str:
-    return f"[{host}]:{port}"
+    return host if port == _SSH_PORT else f"[{host}]:{port}"
 
 
 def _line(key: asyncssh.SSHKey) -> str:

@@ -48,6 +48,7 @@ class Device:
     editor: object = None
     history: list[str] = field(default_factory=list)
     typed: int = 0
+    heard: list[str] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:

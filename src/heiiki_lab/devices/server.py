@@ -140,6 +140,7 @@ class Simulator:
             "armed": device.timer is not None,
             "log": device.log,
             "typed": device.typed,
+            "heard": device.heard,
         }
 
     def _fail(self, box: _Box, order: Mapping[str, Any]) -> None:

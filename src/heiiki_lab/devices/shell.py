@@ -59,6 +59,8 @@ class Shell:
 
     def enter(self, line: str) -> Reply:
         """Take a line, and answer it."""
+        if not self.hidden:
+            self.device.heard.append(line)
         if self._ask is not None:
             ask, self._ask, self.hidden = self._ask, None, False
             return ask(line.strip())

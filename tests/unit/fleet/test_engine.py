@@ -75,6 +75,36 @@ def test_no_more_devices_than_wanted_are_asked_at_once(make: Make) -> None:
     assert max(at_once) == 2
 
 
+def test_a_fault_of_ours_fails_its_device_alone_and_quotes_nothing(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    devices = [make("cisco_iosxe"), make("juniper_junos")]
+    given = means(devices[0])
+
+    def comparer(platform: str) -> LineComparer:
+        if platform == "cisco_iosxe":
+            raise ValueError(devices[0].running())
+        return LineComparer(platform)
+
+    results = run(engine.push(wanted(devices), replace(given, comparer=comparer)))
+    assert [result.outcome for result in results] == [Outcome.FAILED, Outcome.CHANGED]
+    assert "a fault of Heiiki (ValueError)" in results[0].reason
+    assert "test_engine.py" in caplog.text
+    assert "is no prompt" in devices[0].running()
+    assert "is no prompt" not in f"{results}{caplog.text}"
+
+
+def test_a_journal_that_cannot_be_read_fails_its_device_alone(make: Make) -> None:
+    devices = [make("cisco_iosxe"), make("juniper_junos")]
+    folder = devices[0].keys.path.parent / "journal"
+    folder.mkdir()
+    (folder / f"{devices[0].target.name}.json").write_text("{")
+    results = run(engine.push(wanted(devices), means(devices[0])))
+    assert [result.outcome for result in results] == [Outcome.FAILED, Outcome.CHANGED]
+    assert "the journal of an earlier run cannot be read" in results[0].reason
+    assert devices[0].state()["heard"] == []
+
+
 def test_nothing_to_do_is_said() -> None:
     assert list(engine.summary(())) == ["no device"]
 

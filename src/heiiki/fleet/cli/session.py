@@ -47,6 +47,8 @@ class CliSession:
         self._names: set[str] = set()
         self._mode = Mode.USER
         self._prepared = False
+        self._pages = True
+        self._elevating = False
         self._mask: Mask = mask((*target.secrets, *target.login.secrets), platform.secrets)
         self._notice = notice
 
@@ -160,6 +162,7 @@ class CliSession:
             if self._mode is Mode.USER and platform.elevate is not None:
                 await self._elevate(platform.elevate)
             await self._all(platform.prepare)
+            self._pages = not platform.prepare
         except (SessionLostError, RefusedError, BusyError) as error:
             raise UnreachableError(self._about(f"no session at the command line: {error}")) from error
 
@@ -179,7 +182,9 @@ class CliSession:
             return True
 
     async def _elevate(self, say: Say) -> None:
+        self._elevating = True
         await self._say(say)
+        self._elevating = False
         if self._mode is not Mode.EXEC:
             raise LoginError(self._about("the administrator's password is not accepted; check the log-in"))
 
@@ -197,6 +202,7 @@ class CliSession:
         if self._mode is Mode.CONFIG and not self._prepared:
             self._prepared = True
             await self._all(self._platform.prepare_config)
+            self._pages = self._pages and not self._platform.prepare_config
 
     async def _lines(self, change: Change) -> tuple[str, ...]:
         """Type the lines; return what the device remarks."""
@@ -254,8 +260,11 @@ class CliSession:
         return True
 
     def _known(self, match: re.Match[str]) -> bool:
-        if match["more"] is not None or match["ask"] is not None:
-            return True
+        """Tell whether what ends the text is what can stand there now, and no text that looks like it."""
+        if match["more"] is not None:
+            return self._pages
+        if match["ask"] is not None:
+            return self._elevating
         return match[f"host_{_mode(match)}"] in self._names
 
     def _expect(self, name: str) -> None:
