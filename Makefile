@@ -168,11 +168,12 @@ prove: setup ## The same with every fault of both paths, one after the other (ab
 	$(call on_the_lab,true,measuring$(,) with every fault of both paths; about 50 minutes)
 
 .PHONY: bench
-bench: setup ## Measure 1,000 generated sites beside pyavd, 1,000 certificates, 1,000 VENs beside openleadr, diffs (about 4 minutes)
+bench: setup ## Measure 1,000 sites beside pyavd, certificates, 1,000 VENs beside openleadr, diffs, 300 devices beside netmiko (about 5 minutes)
 	python tests/bench/bench.py
 	python tests/bench/identities.py
 	python tests/bench/openadr.py
 	python tests/bench/platforms.py
+	python tests/bench/fleet.py
 
 .PHONY: docs
 docs: setup ## Build the documentation as a site: build/site/index.html (half a minute)

@@ -222,7 +222,7 @@ class Comparer(Protocol):
     """Normalises and compares configurations of one platform."""
 
     def compare(self, running: str, intended: str) -> Comparison:
-        """Return what leads from `running` to `intended`."""
+        """Return what leads from `running` to `intended`; either may be what a device has shown."""
 
 
 class Outcome(StrEnum):

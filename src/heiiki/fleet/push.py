@@ -202,6 +202,8 @@ class Push:
         except (SessionLostError, UnreachableError) as lost:
             result = await self._lost(entry, lost, comparison, wanted=Standing.OLD)
             return replace(result, reason=f"{error}; {result.reason}")
+        except FleetError as wrong:  # the journal stays: the next run tries again
+            return self._result(Outcome.FAILED, reason=f"{error}; it was not taken back: {wrong}")
         self._means.journal.remove(self._target.name)
         return self._result(Outcome.FAILED, reason=f"{error}; the device has its old configuration")
 
