@@ -1,18 +1,16 @@
 """The sequence on one device, cut, refused and killed at its steps: it ends on the old or on the new."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fleet_devices import Device, Make, means, run
-from simulated_devices import CONFIGS, LineComparer, intended, paths
+from simulated_devices import CONFIGS, intended, paths
 from waiting import awaited
 
 from heiiki.fleet import engine
@@ -31,10 +29,6 @@ def pushed(device: Device, given: Means | None = None, **settings: Any) -> Resul
     target = replace(device.target, intended=wanted(device))
     (result,) = run(engine.push([target], given or means(device, **settings)))
     return result
-
-
-def has_typed(device: Device, lines: int) -> bool:
-    return int(device.state()["typed"]) >= lines
 
 
 def same(one: str, other: str) -> bool:
@@ -127,32 +121,43 @@ def test_a_session_cut_at_any_byte_ends_on_the_old_or_the_new(make: Make, platfo
 
 @pytest.mark.parametrize("platform", sorted(CONFIGS))
 def test_a_killed_run_is_finished_or_taken_back_by_the_next(make: Make, platform: str) -> None:
-    """`kill -9` once the device was typed so many lines: the next run ends on what is intended."""
-    for point in (1, 3, 99):
-        device = make(platform, prompt_delay_ms=15)
-        lines = LineComparer(platform).compare(device.running(), wanted(device)).lines
-        typed = min(point, len(lines))
-        process = subprocess.Popen(
-            [sys.executable, "-c", _CHILD, str(device.keys.path), platform, str(device.target.port)],
-            cwd=ROOT / "tests",
-            stdin=subprocess.PIPE,
-        )
-        assert process.stdin
-        process.stdin.write(json.dumps([device.target.name, wanted(device)]).encode())
-        process.stdin.close()
-        awaited("lines were typed", partial(has_typed, device, typed))
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        begun = means(device).journal.begun()
-        for entry in (device.keys.path.parent / "journal").glob("*"):
-            assert entry.stat().st_mode & 0o077 == 0
-        result = pushed(device)
-        assert result.outcome is Outcome.CHANGED, (typed, result)
-        if begun:
-            assert "an earlier run was cut off" in result.notices[0]
-        assert same(device.running(), wanted(device))
-        assert not device.state()["armed"]
-        assert means(device).journal.begun() == ()
+    """`kill -9` once the device heard so many lines, in every phase: the next ends on what is intended."""
+    cut_off = [killed(make, platform, heard) for heard in KILLS]
+    assert any(cut_off)
+
+
+KILLS = range(5, 30, 6)
+
+
+def killed(make: Make, platform: str, heard: int) -> bool:
+    """Kill a run and run another; tell whether the first had begun something."""
+    device = make(platform, prompt_delay_ms=15)
+    before = device.running()
+    process = subprocess.Popen(
+        [sys.executable, "-c", _CHILD, str(device.keys.path), platform, str(device.target.port)],
+        cwd=ROOT / "tests",
+        stdin=subprocess.PIPE,
+    )
+    assert process.stdin
+    process.stdin.write(json.dumps([device.target.name, wanted(device)]).encode())
+    process.stdin.close()
+    awaited("lines were heard", lambda: len(device.state()["heard"]) >= heard or process.poll() is not None)
+    process.kill()
+    assert process.wait() in {0, -signal.SIGKILL}
+    begun = means(device).journal.begun()
+    for entry in (device.keys.path.parent / "journal").glob("*"):
+        assert entry.stat().st_mode & 0o077 == 0
+    if not begun:
+        assert same(device.running(), before) or same(device.running(), wanted(device))
+    result = pushed(device)
+    assert result.outcome is (Outcome.CHANGED if begun else result.outcome), (heard, result)
+    if begun:
+        assert "an earlier run was cut off" in result.notices[0]
+    state = device.state()
+    assert same(state["running"], wanted(device)), (heard, result)
+    assert (state["saved"], state["armed"]) == (state["running"], False)
+    assert means(device).journal.begun() == ()
+    return bool(begun)
 
 
 def test_a_device_that_stays_away_is_unknown_and_the_next_run_asks(make: Make) -> None:
@@ -209,7 +214,6 @@ async def opened(target):
     return await connect(DRIVERS[target.platform], target, host_keys)
 
 async def serves(target):
-    await asyncio.sleep(30)
     return ""
 
 target = Target(name, platform, "127.0.0.1", Login(USER, PASSWORD, ADMIN), intended, int(port))
