@@ -207,5 +207,5 @@ clean: ## Remove what this checkout and its labs made, except the shared cache o
 
 .PHONY: distclean
 distclean: clean ## As clean, and remove the shared cache too
-	$(SUDO) rm -rf -- $(foreach part,kernel root logs pip uv,"$(CACHE)/$(part)")
+	$(SUDO) rm -rf -- $(foreach part,kernel netconfd root logs pip uv,"$(CACHE)/$(part)")
 	if [ -d "$(CACHE)" ]; then rmdir --ignore-fail-on-non-empty -- "$(CACHE)"; fi
