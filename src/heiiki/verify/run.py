@@ -107,6 +107,8 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
         raise HeiikiError(
             f"no such check: {', '.join(sorted(set(wanted) - set(CHECKS)))}; known: {', '.join(CHECKS)}"
         )
+    if named := _rows_asked_for(faults):
+        campaign.selected(plan, named)
     rows: tuple[FaultRow, ...] = ()
     may_break = bool(faults) and equipment.injector is not None
     transport = Examined(plan, transport)
@@ -201,6 +203,13 @@ def _asked_for(name: str, faults: bool | Collection[str]) -> bool:
     return faults is True or (faults is not False and bool({name, SAMPLE} & set(faults)))
 
 
+def _rows_asked_for(faults: bool | Collection[str]) -> bool | tuple[str, ...]:
+    """Return which faults are to be injected, without what is asked for beside them."""
+    if isinstance(faults, bool):
+        return faults
+    return tuple(name for name in faults if name not in {load.NAME, orders.NAME})
+
+
 def _fill(faults: bool | Collection[str]) -> load.Fill:
     if faults is True or (faults and load.NAME in faults):
         return load.Fill.ALL
@@ -245,7 +254,7 @@ def _faults(
 ) -> tuple[tuple[Verdict, ...], tuple[FaultRow, ...]]:
     if not faults:
         return (unknown("R-GAP", EVERY_FAULT, NOT_ASKED),), ()
-    names = True if faults is True else tuple(name for name in faults if name not in {load.NAME, orders.NAME})
+    names = _rows_asked_for(faults)
     if not names:
         return (), ()
     chosen = campaign.selected(scene.plan, names)

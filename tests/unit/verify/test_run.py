@@ -10,6 +10,7 @@ import pytest
 from probe_times import TIMES
 
 import heiiki.render
+from heiiki.errors import HeiikiError
 from heiiki.plan.model import Plan
 from heiiki.report.store import EvidenceStore
 from heiiki.requirements import Result, Verdict
@@ -99,6 +100,16 @@ def test_connections_that_must_be_refused_are_tried_only_where_they_may_be(
     reasons = {verdict.reason for verdict in seen.verdicts if verdict.subject.startswith("foreign CA")}
     assert (reasons == {refusals.OUTSIDE_LAB}) is not may
     assert {verdict.result for verdict in seen.verdicts} == {Result.UNKNOWN}
+
+
+def test_a_fault_that_is_none_is_told_before_anything_is_asked(plan: Plan, kept: Any) -> None:
+    class Untouched:
+        def run(self, *_: Any, **__: Any) -> None:
+            pytest.fail("a device was asked")
+
+    untouched: Any = Untouched()
+    with pytest.raises(HeiikiError, match="no such fault: a-p9/kill; known: sample, "):
+        verification.verify(plan, (), untouched, kept, faults=("a-p9/kill", "load"))
 
 
 def test_a_check_that_cannot_read_an_answer_is_unknown_and_the_others_go_on(
