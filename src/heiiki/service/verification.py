@@ -44,6 +44,7 @@ from heiiki.verify import load
 from heiiki.verify import verify as examine
 from heiiki.verify.equipment import TestEquipment
 from heiiki.verify.ipsec.test_certificates import VaultAuthority
+from heiiki.verify.mms import orders
 from heiiki.verify.subjects import expected
 from heiiki.verify.vault import VaultQueries
 from heiiki.verify.verdicts import Keep
@@ -155,11 +156,15 @@ def _standing(service: Service, keep: Keep, checks: Collection[str] | None) -> I
         yield from standing.verdicts(service.plan, revoked, fleet, keep)
 
 
+_LEFT_OUT = {load.NOT_ASKED, load.NOT_IN_SAMPLE, orders.NOT_ASKED}
+"""Reasons of verdicts on what only those get who ask for it."""
+
+
 def bad_ones(verdicts: Sequence[Verdict], faults: Chosen) -> tuple[Verdict, ...]:
     """Return the verdicts that decide against a run.
 
     Where some faults are named, the others do not decide: the report still shows them as not run, or as
-    measured on another network than that of now, and lines as not filled.
+    measured on another network than that of now, lines as not filled, and resources as not ordered.
     """
     found = tuple(verdict for verdict in verdicts if verdict.result in BAD)
     if not isinstance(faults, tuple):
@@ -167,7 +172,7 @@ def bad_ones(verdicts: Sequence[Verdict], faults: Chosen) -> tuple[Verdict, ...]
     return tuple(
         verdict
         for verdict in found
-        if not is_not_run(verdict) and not is_stale(verdict) and verdict.reason != load.NOT_ASKED
+        if not is_not_run(verdict) and not is_stale(verdict) and verdict.reason not in _LEFT_OUT
     )
 
 

@@ -10,6 +10,8 @@ from ansible_collections.heiiki.network.plugins.plugin_utils.verification import
 from heiiki.report.completion import NOT_RUN, NOTHING_EXAMINED
 from heiiki.requirements.verdict import Result, Stage, Verdict
 from heiiki.service import bad_ones
+from heiiki.verify import load
+from heiiki.verify.mms import orders
 
 
 @pytest.mark.parametrize(
@@ -57,6 +59,14 @@ def test_what_is_unknown_decides_against_a_run(faults: bool) -> None:
 
 def test_where_faults_are_named_the_others_do_not_decide() -> None:
     assert bad_ones(VERDICTS, ("a-p1",)) == VERDICTS[2:-1]
+
+
+@pytest.mark.parametrize("reason", [load.NOT_ASKED, load.NOT_IN_SAMPLE, orders.NOT_ASKED])
+def test_where_faults_are_named_what_is_asked_for_beside_them_does_not_decide(reason: str) -> None:
+    """A sample fills the slowest lines alone, and what was spoilt is measured again by its name."""
+    left_out = verdict("R-DELAY/load", Result.UNKNOWN, reason)
+    assert bad_ones((left_out,), ("sample",)) == ()
+    assert bad_ones((left_out,), faults=True) == (left_out,)
 
 
 def test_a_line_of_the_table_shows_figure_bound_and_reason() -> None:
