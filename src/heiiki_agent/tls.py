@@ -43,8 +43,7 @@ class AsyncioContext(ssl.SSLContext):
         Raises:
             AgentError: a file cannot be used.
         """
-        context = _loaded(cls(ssl.PROTOCOL_TLS_SERVER), credentials)
-        context.verify_mode = ssl.CERT_REQUIRED
+        context = _demanding(cls(ssl.PROTOCOL_TLS_SERVER), credentials)
         context.sslobject_class = _Telling
         return context
 
@@ -55,9 +54,7 @@ def server_context(credentials: Credentials) -> ssl.SSLContext:
     Raises:
         AgentError: a file cannot be used.
     """
-    context = _loaded(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), credentials)
-    context.verify_mode = ssl.CERT_REQUIRED
-    return context
+    return _demanding(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), credentials)
 
 
 def client_context(credentials: Credentials) -> ssl.SSLContext:
@@ -96,6 +93,12 @@ class _Telling(ssl.SSLObject):
         """Hang up on a peer that was judged by lists of before."""
         if isinstance(self.context, AsyncioContext) and self.context.superseded:
             raise ssl.SSLError("its credentials have been renewed meanwhile")
+
+
+def _demanding(context: _Context, credentials: Credentials) -> _Context:
+    """Have a server ask for a certificate."""
+    _loaded(context, credentials).verify_mode = ssl.CERT_REQUIRED
+    return context
 
 
 def _loaded(context: _Context, credentials: Credentials) -> _Context:

@@ -119,8 +119,7 @@ class Asked:
         if back.lines:
             raise FleetError(
                 f"{self._target.name}: {len(back.lines)} lines could not be taken back; the device has "
-                f"neither its "
-                f"old nor its new configuration, look at it yourself:\n{back.diff}"
+                f"neither its old nor its new configuration, look at it yourself:\n{back.diff}"
             )
         if session.safety.confirm_from is ConfirmFrom.ARMING:
             await session.confirm()  # the timer would take back whatever comes next

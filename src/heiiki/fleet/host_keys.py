@@ -59,14 +59,12 @@ class HostKeys:
         if pinned is not None:
             raise HostKeyError(
                 f"{device}: {place} shows the host key {key.get_fingerprint()}, which is not the pinned one: "
-                f"somebody "
-                f"may stand between; if the device was replaced, remove its line from {self.path}"
+                f"somebody may stand between; if the device was replaced, remove its line from {self.path}"
             )
         if self._first is FirstContact.REFUSE:
             raise HostKeyError(
                 f"{device}: no host key is pinned for {place}; it shows {key.get_fingerprint()}: compare it "
-                f"with the "
-                f"device's own, then add it to {self.path}"
+                f"with the device's own, then add it to {self.path}"
             )
         self._pin(place, shown)
         return f"first contact: pinned host key {key.get_fingerprint()}"

@@ -1,9 +1,8 @@
 """One device from what it has to what it shall have, or back.
 
 Read, compare, stage, apply with the device's own timed rollback, look over a second session, have it tested
-from
-elsewhere, confirm, read again, save. A session that is lost at any point is asked about: a later one reads
-which configuration the device has.
+from elsewhere, confirm, read again, save. A session that is lost at any point is asked about: a later one
+reads which configuration the device has.
 """
 
 import asyncio

@@ -27,8 +27,7 @@ class Platform:
 
         Raises:
             PlatformError: the text is malformed; the message says in which line, what is wrong, and what to
-            do. It
-                holds no secret.
+                do. It holds no secret.
         """
         return self._reader.read(text)
 
@@ -58,10 +57,8 @@ class Platform:
             return self.read(configuration)
         if configuration.platform != self.table.name:
             raise PlatformError(
-                f"a configuration of {configuration.platform} has other rules than one of {self.table.name}"
-                f";"
-                f" "
-                f"read it with platforms.of({self.table.name!r})"
+                f"a configuration of {configuration.platform} has other rules than one of "
+                f"{self.table.name}; read it with platforms.of({self.table.name!r})"
             )
         return configuration
 

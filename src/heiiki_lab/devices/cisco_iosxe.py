@@ -116,16 +116,6 @@ class IosXe(Shell):
         self.mode = "user"
         return Reply()
 
-    def length(self, match: re.Match[str]) -> Reply:
-        """Set the lines of a page."""
-        self.page_lines = int(match[1])
-        return Reply()
-
-    def columns(self, match: re.Match[str]) -> Reply:
-        """Set the columns."""
-        self.width = int(match[1])
-        return Reply()
-
     def show_running(self, _: re.Match[str]) -> Reply:
         """Show what runs."""
         text = self._shown(self.device.text)

@@ -115,16 +115,6 @@ class Ix(Shell):
         self.path = []
         return Reply()
 
-    def length(self, match: re.Match[str]) -> Reply:
-        """Set the lines of a page."""
-        self.page_lines = int(match[1])
-        return Reply()
-
-    def columns(self, match: re.Match[str]) -> Reply:
-        """Set the columns."""
-        self.width = int(match[1])
-        return Reply()
-
     def show_version(self, _: re.Match[str]) -> Reply:
         """Name the simulator."""
         return Reply("NEC Portable Internetwork Core Operating System (simulated by heiiki_lab)\n")

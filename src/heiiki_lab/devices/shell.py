@@ -47,6 +47,16 @@ class Shell:
         self._ask: Callable[[str], Reply] | None = None
         self._question = ""
 
+    def length(self, match: re.Match[str]) -> Reply:
+        """Set the lines of a page."""
+        self.page_lines = int(match[1])
+        return Reply()
+
+    def columns(self, match: re.Match[str]) -> Reply:
+        """Set the columns."""
+        self.width = int(match[1])
+        return Reply()
+
     def prompt(self) -> str:
         """Return what stands before the cursor."""
         if self._ask is not None:
