@@ -83,15 +83,17 @@ def _of_access_point(lan: WirelessLan, said: Mapping[str, Any]) -> Iterator[str]
     if said["kept"]:
         yield f"{name} keeps {len(said['kept'])} keys of stations (PMKSA): with one a station needs no EAP"
     own = lan.controller.interface(lan.station.interface).link_address
-    addresses = [one["address"] for one in said["stations"] if "[ASSOC]" in one["flags"]]
+    # Whoever is near may begin to log in: who is not let in reaches nothing (IEEE 802.1X-2004, 6.4).
+    members = [one for one in said["stations"] if "[AUTHORIZED]" in one["flags"]]
+    addresses = [one["address"] for one in members]
     if addresses != [own]:
-        yield f"{name} has the stations {', '.join(addresses) or 'none'}, not {own} alone"
-    for one in said["stations"]:
+        yield f"{name} has let in the stations {', '.join(addresses) or 'none'}, not {own} alone"
+    for one in members:
         yield from _of_member(name, lan, one)
 
 
 def _of_member(name: str, lan: WirelessLan, said: Mapping[str, str]) -> Iterator[str]:
-    for flag in ("AUTHORIZED", "MFP"):
+    for flag in ("ASSOC", "MFP"):
         if f"[{flag}]" not in said["flags"]:
             yield f"{name}: {said['address']} is not {flag}"
     planned = {

@@ -81,10 +81,10 @@ def of_member(**changes: str) -> dict[str, Any]:
     [
         ({**SERVED, "kept": ["1 02:00"]}, "keeps 1 keys of stations (PMKSA)"),
         ({**SERVED, "runs": {"state": "DISABLED"}}, "namba-gw is not on the air: DISABLED"),
-        ({**SERVED, "stations": []}, "has the stations none, not 02:00:0a:10:01:74 alone"),
+        ({**SERVED, "stations": []}, "has let in the stations none, not 02:00:0a:10:01:74 alone"),
         ({**SERVED, "stations": SERVED["stations"] * 2}, "not 02:00:0a:10:01:74 alone"),
         (of_member(flags="[AUTH][ASSOC][AUTHORIZED]"), "is not MFP"),
-        (of_member(flags="[AUTH][ASSOC][MFP]"), "is not AUTHORIZED"),
+        (of_member(flags="[AUTH][AUTHORIZED][MFP]"), "is not ASSOC"),
         (of_member(AKMSuiteSelector="00-0f-ac-1"), "AKMSuiteSelector of 02:00:0a:10:01:74 is 00-0f-ac-1"),
         (of_member(dot1xAuthSessionUserName="somebody"), "is somebody, not namba-erc.lab.internal"),
         ({"waits": "certificate.pem is not there yet"}, "namba-gw: certificate.pem is not there yet"),
