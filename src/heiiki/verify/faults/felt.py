@@ -17,7 +17,7 @@ DOWN, UP = "down", "up"
 DIRECTIONS = (DOWN, UP)
 _ONE_WAY = (FailureMode.SILENT_A, FailureMode.SILENT_B)
 
-LOSSY_S = 0.05
+TWO_LOST_S = 0.05
 """Two test packets in a row, one each 20 ms: at 30 % a stream loses none such in 6 s once in 10^10 times."""
 
 _FORWARDS_IN_PROCESS = (Function.ENB, Function.SGW, Function.PGW)
@@ -29,7 +29,9 @@ def least(plan: Plan, sent: Mapping[str, Sent], fault: Fault) -> Least:
 
     That is every site whose primary path has the element. A failure that is told at once, such as a lost
     carrier, and one that loses no packet, such as that of a program beside the kernel, have no least
-    interruption. A lossy link has: some packets are lost, whether or not anything notices.
+    interruption. A lossy link has: some packets are lost, whether or not anything notices. So has a process
+    that forwards and is killed: its unit may have it back before anything notices, but not before some are
+    lost.
     """
     if not _loses_packets(plan, fault):
         return {}
@@ -42,8 +44,8 @@ def least(plan: Plan, sent: Mapping[str, Sent], fault: Fault) -> Least:
 
 
 def _least(plan: Plan, sent: Mapping[str, Sent], site: SitePlan, fault: Fault) -> float | None:
-    if fault.mode is FailureMode.LOSSY:
-        return LOSSY_S
+    if fault.mode in (FailureMode.LOSSY, FailureMode.KILL):
+        return TWO_LOST_S
     return min(_detections(plan, sent, site, fault), default=None)
 
 

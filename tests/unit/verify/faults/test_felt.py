@@ -8,7 +8,7 @@ from heiiki.design.sent import Sent
 from heiiki.design.texts import read
 from heiiki.plan.model import Plan
 from heiiki.render import compile_plan
-from heiiki.verify.faults.felt import LOSSY_S, least
+from heiiki.verify.faults.felt import TWO_LOST_S, least
 
 BFD = (4 - 1) * 0.3
 """Three intervals of four: the last packet came just before the failure."""
@@ -43,13 +43,13 @@ def directed(plan: Plan, sent: dict[str, Sent], name: str) -> dict[tuple[str, st
         ("a-p1--a-pe2/silent", {"umeda": BFD, "namba": BFD}),
         ("umeda-lan--umeda-ce-a/silent", {"umeda": LAN_WATCH}),
         ("S1-U:b-enb--b-sgw/silent", {"sakai": BFD}),
-        ("b-sgw/kill", {"sakai": BFD}),
+        ("b-sgw/kill", {"sakai": TWO_LOST_S}),
         ("a-pe2/kill", {}),
         ("a-pe2--umeda-ce-a/down", {}),
         ("network-a/away", {"umeda": BFD, "namba": BFD}),
         ("umeda-gw-b/poweroff", {}),
         ("b-mme/poweroff", {}),
-        ("a-p1--a-pe2/lossy", {"umeda": LOSSY_S, "namba": LOSSY_S}),
+        ("a-p1--a-pe2/lossy", {"umeda": TWO_LOST_S, "namba": TWO_LOST_S}),
         ("hub-ce-a/bgpd-hung", {}),
         ("hub-ce-a/keepalived-dead", {}),
         ("b-hss/kill", {}),
