@@ -56,10 +56,7 @@ class Watch:
     def _count(self, *, stalled: bool) -> None:
         if self._heard:
             self._silent, self._answered = 0, self._answered + 1
-        elif stalled:
-            # This process did not run: what it missed says nothing about the LAN (D19).
-            self._restart()
-        else:
+        elif not stalled:  # else this process did not run, and what it missed says nothing (D19)
             self._silent, self._answered = self._silent + 1, 0
         if self._silent >= self.lost:
             self.alive = False

@@ -106,12 +106,18 @@ def test_before_the_first_verdict_there_is_none() -> None:
     assert [clock.tick() for _ in range(6)] == [None] * 5 + [False]
 
 
-def test_a_stall_of_this_process_restarts_the_count() -> None:
+def test_a_probe_during_a_stall_of_this_process_does_not_count() -> None:
     clock = Clock()
     for _ in range(5):
         clock.tick()
     assert clock.tick(late_ms=51) is True
-    assert [clock.tick() for _ in range(6)] == [True] * 5 + [False]
+    assert clock.tick() is False
+
+
+def test_a_process_that_stalls_again_and_again_still_gives_up_a_silent_lan() -> None:
+    clock = Clock()
+    late = [0, 0, 51] * 3
+    assert [clock.tick(late_ms=each) for each in late] == [True] * 7 + [False] * 2
 
 
 def test_a_little_late_is_no_stall() -> None:
