@@ -138,7 +138,7 @@ test: setup ## Lint, types, documentation, sanity, unit, golden, wrong-input and
 	$(say) "1 of 2: lint, types, documentation and sanity side by side, about 1 minute; what they say is shown when they are done"
 	$(MAKE) --jobs=2 --output-sync=target lint types docs sanity
 	$(say) "2 of 2: tests, those on the lab and those without it side by side, about 23 minutes"
-	pytest $(SIDE_BY_SIDE)
+	pytest $(SIDE_BY_SIDE) --durations=25 --durations-min=10
 
 .PHONY: long
 long: setup ## Test on the lab what takes longer: every mutant, CAs replaced, the Vault server killed (about half an hour)
