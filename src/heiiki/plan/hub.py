@@ -138,6 +138,7 @@ def _is_master(ce: _Ce) -> bool:
 
 def _ce_routes(ce: _Ce) -> Iterator[StaticRoute]:
     yield from (StaticRoute(shown, interface=names.LAN_IF) for shown in ce.context.shown)
+    yield lan.to_other(ce.leg)
     if _is_master(ce):
         yield lan.last_resort(ce.leg, ce.context.service.addresses.site_lan)
 

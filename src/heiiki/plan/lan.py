@@ -125,6 +125,15 @@ def last_resort(leg: Leg, beyond: IPv4Network) -> StaticRoute:
     return StaticRoute(beyond, via=leg.peer, interface=names.LAN_IF, distance=_LAST_RESORT)
 
 
+def to_other(leg: Leg) -> StaticRoute:
+    """Return the route to the other gateway, which stays when the LAN watch takes that of the LAN away.
+
+    A leg that receives nothing can still send: without a route the end of the session with the other
+    gateway could not be told, and that one would forward into this leg until its own BFD expires.
+    """
+    return StaticRoute(addr.only(leg.peer), interface=names.LAN_IF)
+
+
 def watch(context: Context, leg: Leg) -> LanWatch:
     """Return the watch over the LAN: the other gateway and the hosts answer ARP."""
     return LanWatch(

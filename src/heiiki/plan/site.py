@@ -279,16 +279,21 @@ def _ce_a(context: Context, site: Site, own: SiteAddresses) -> Device:
         firewall=_filter(context, site, own, (Network.A,), leg),
         vrrp=lan.vrrp(context, leg, master=Network(site.primary) is Network.A),
         lan_watch=lan.watch(context, leg),
-        routes=_last_resort(context, site, leg, Network.A),
+        routes=_by_lan(context, site, leg, Network.A),
         identity=identities.identity(context, names.gateway(site, Network.A), DeviceClass.GATEWAY),
         ipsec=tunnels,
         crl_source=identities.crl_source(context, ipsec.crl_mirrors(tunnels)),
     )
 
 
-def _last_resort(context: Context, site: Site, leg: lan.Leg, network: Network) -> tuple[StaticRoute, ...]:
-    """On who gives the virtual gateway alone."""
-    return (lan.last_resort(leg, context.hub_lan),) if Network(site.primary) is network else ()
+def _by_lan(context: Context, site: Site, leg: lan.Leg, network: Network) -> tuple[StaticRoute, ...]:
+    """To the other gateway; through it, on who gives the virtual gateway alone."""
+    # A vendor's router has no LAN watch, and so keeps the route of its LAN.
+    watched = network is Network.B or site.a.platform not in VENDORS
+    return (
+        *((lan.to_other(leg),) if watched else ()),
+        *((lan.last_resort(leg, context.hub_lan),) if Network(site.primary) is network else ()),
+    )
 
 
 def _gateway_b(context: Context, site: Site, own: SiteAddresses) -> Device:
@@ -319,7 +324,7 @@ def _gateway_b(context: Context, site: Site, own: SiteAddresses) -> Device:
         firewall=_filter(context, site, own, (Network.B,), leg),
         vrrp=lan.vrrp(context, leg, master=Network(site.primary) is Network.B),
         lan_watch=lan.watch(context, leg),
-        routes=(*_over_wwan(context), *_last_resort(context, site, leg, Network.B)),
+        routes=(*_over_wwan(context), *_by_lan(context, site, leg, Network.B)),
         sim=sim(context, site),
         identity=identities.identity(context, names.gateway(site, Network.B), DeviceClass.GATEWAY),
         ipsec=tunnels,

@@ -97,10 +97,10 @@ def test_no_two_verdicts_have_one_subject() -> None:
 @pytest.mark.parametrize(
     ("device", "path", "old", "new", "sites"),
     [
-        ("hub-ce-a", FRR, "detect-multiplier 4", "detect-multiplier 9", {"umeda", "namba"}),
+        ("hub-ce-a", FRR, "detect-multiplier 3", "detect-multiplier 9", {"umeda", "namba"}),
         ("hub-ce-b", FRR, "transmit-interval 300", "transmit-interval 900", {"sakai"}),
         ("umeda-ce-a", FRR, "receive-interval 300", "receive-interval 1000", {"umeda"}),
-        ("sakai-gw-b", FRR, "detect-multiplier 4", "detect-multiplier 6", {"sakai"}),
+        ("sakai-gw-b", FRR, "detect-multiplier 3", "detect-multiplier 6", {"sakai"}),
         ("umeda-gw-b", KEEPALIVED, "advert_int 0.3", "advert_int 1", {"umeda"}),
         ("sakai-ce-a", LAN_WATCH, '"lost": 6', '"lost": 40', {"sakai"}),
         ("hub-ce-b", KEEPALIVED, "advert_int 0.3", "advert_int 1", {"umeda", "namba", "sakai"}),
@@ -136,12 +136,12 @@ def test_a_timer_that_no_text_has_makes_the_budget_unknown(
 def test_budget_is_the_slowest_detection_and_the_convergence() -> None:
     plan, builds = example()
     verdict = results(plan, builds)["R-GAP", "namba"]
-    # BFD: 4 × 0.3 s, slower than VRRP of the hub's backup with its skew; then 0.4 s.
-    assert verdict.measured == pytest.approx(1.2 + 0.4, abs=0.001)
+    # VRRP of the hub's backup: 3 × 0.3 s and its skew, slower than BFD's 3 × 0.3 s; then 0.4 s.
+    assert verdict.measured == pytest.approx(0.9 + 156 / 256 * 0.3 + 0.4, abs=0.001)
     assert verdict.reason == (
         "VRRP hub-ce-a 0.97 s; LAN watch hub-ce-a 0.70 s; route lost at hub-ce-a 1.00 s; "
         "VRRP hub-ce-b 1.08 s; LAN watch hub-ce-b 0.70 s; route lost at hub-ce-b 1.00 s; "
-        "BFD namba-gw to hub-ce-a 1.20 s; BFD hub-ce-a to namba-gw 1.20 s; convergence 0.40 s"
+        "BFD namba-gw to hub-ce-a 0.90 s; BFD hub-ce-a to namba-gw 0.90 s; convergence 0.40 s"
     )
 
 

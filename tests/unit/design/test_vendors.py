@@ -160,7 +160,7 @@ def test_iosxe_notices_in_time_and_nobody_measured_how_soon_it_converges() -> No
     site = plan.device(router("cisco_iosxe")[0]).site
     item = found(plan, builds)["R-GAP", str(site)]
     assert item.result is UNKNOWN
-    assert "BFD otemae-ce-a to hub-ce-a 1.20 s" in item.reason
+    assert "BFD otemae-ce-a to hub-ce-a 0.90 s" in item.reason
     assert "LAN watch otemae-ce-a 1.50 s" in item.reason
     assert "converge was not measured" in item.reason
 
@@ -168,7 +168,7 @@ def test_iosxe_notices_in_time_and_nobody_measured_how_soon_it_converges() -> No
 @pytest.mark.parametrize(
     ("old", "new", "measured"),
     [
-        ("bfd interval 300 min_rx 300 multiplier 4", "bfd interval 900 min_rx 900 multiplier 4", 4.0),
+        ("bfd interval 300 min_rx 300 multiplier 3", "bfd interval 900 min_rx 900 multiplier 3", 3.1),
         ("timers advertise 300", "timers advertise 1000", 3.61875),
         ("track timer ip route msec 500", "track timer ip route msec 5000", 5.7),
         ("timeout 500", "timeout 900", 2.3),

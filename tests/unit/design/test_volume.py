@@ -62,8 +62,8 @@ def test_an_ip_access_line_has_a_session_with_the_pe_too() -> None:
     """That one is in clear: 52 octets each 500 ms in the laboratory; the tunnel's is 112 each 300 ms."""
     found = volume(example(), example().site("namba"), A, LABORATORY, carries=True)
     assert found.supervision == pytest.approx(2 * MONTH_S * (112 / 0.2625 + 52 / 0.4375) / 1e6, rel=1e-12)
-    # A keepalive has 20 + 32 + 19 octets, its acknowledgement 52: 132 and 112 in ESP, each minute, both ways.
-    assert found.routing == pytest.approx(2 * MONTH_S / 10 * (132 + 112 + 71 + 52) / 1e6, rel=1e-12)
+    # A keepalive has 20 + 32 + 19 octets, its acknowledgement 52: 132 and 112 in ESP, each 20 s, both ways.
+    assert found.routing == pytest.approx(2 * MONTH_S / 20 * (132 + 112 + 71 + 52) / 1e6, rel=1e-12)
 
 
 def test_service_of_a_battery_under_direct_control() -> None:
@@ -132,9 +132,9 @@ def test_a_line_that_is_too_dear_in_the_laboratory_alone() -> None:
 
 def test_the_reason_says_what_the_volume_is_made_of() -> None:
     assert costs(example())["umeda on network b, primary down"].reason == (
-        "profile laboratory: 5,977 MB on the wire (service 3,205, BFD 2,286, BGP 131, IKE 1, CRL 312, "
-        "NTP 42), 898 yen a month; profile production: 3,594 MB on the wire (service 3,205, BFD 137, "
-        "BGP 131, IKE 1, CRL 78, NTP 42), 659 yen a month"
+        "profile laboratory: 5,911 MB on the wire (service 3,205, BFD 2,286, BGP 65, IKE 1, CRL 312, "
+        "NTP 42), 891 yen a month; profile production: 3,528 MB on the wire (service 3,205, BFD 137, "
+        "BGP 65, IKE 1, CRL 78, NTP 42), 653 yen a month"
     )
 
 

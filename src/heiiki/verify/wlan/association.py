@@ -83,7 +83,7 @@ def _of_access_point(lan: WirelessLan, said: Mapping[str, Any]) -> Iterator[str]
     if said["kept"]:
         yield f"{name} keeps {len(said['kept'])} keys of stations (PMKSA): with one a station needs no EAP"
     own = lan.controller.interface(lan.station.interface).link_address
-    # Whoever is near may begin to log in: who is not let in reaches nothing (IEEE 802.1X-2004, 6.4).
+    # Any station may begin to log in; one that is not let in reaches nothing (IEEE 802.1X-2004, 6.4).
     members = [one for one in said["stations"] if "[AUTHORIZED]" in one["flags"]]
     addresses = [one["address"] for one in members]
     if addresses != [own]:
