@@ -143,10 +143,7 @@ class Enrolment:
                 f"{device} is revoked ({why}) and gets no certificate: see revoked.yml; "
                 f"for its replacement run enrol.yml -e heiiki_device={device}"
             )
-        names = package("heiiki.pki.enrol").names(self._shared["devices"][device])
-        known = {key: self._shared[key] for key in ("anchors", "server_anchors", "issuer_sha256")}
-        where = {key: self._shared["devices"][device][key] for key in ("url", "others", "handed")}
-        return {"names": names, **where, "renew_share": self._shared["renew_share"], **known}
+        return dict(package("heiiki.pki.enrol").wanted(self._shared, device))
 
     def refusal(self, device: str, certificate: Document | None) -> str:
         """Return why the server has `device` barred, or nothing; `certificate` is what it says it has."""

@@ -143,6 +143,21 @@ def names(document: Mapping[str, Any]) -> dict[str, list[str]]:
     return {kind: list(document["identity"][kind]) for kind in ("dns", "addresses", "uris", "jids")}
 
 
+def wanted(shared: Mapping[str, Any], device: str) -> Document:
+    """Return what the certificate of `device` is compared with there, and by which way it gets another.
+
+    Args:
+        shared: `planned` and `facts` together.
+        device: whose certificate.
+    """
+    document = shared["devices"][device]
+    return {
+        "names": names(document),
+        **{key: document[key] for key in ("url", "others", "handed")},
+        **{key: shared[key] for key in ("renew_share", "anchors", "server_anchors", "issuer_sha256")},
+    }
+
+
 def log_in(access: Access) -> str:
     """Return a token that may make devices' tokens, for every process of this run.
 

@@ -189,20 +189,14 @@ class _Run:
         return {name: why for name, why in found.items() if why}
 
     def _wanted(self, name: str) -> Document:
-        document = self.shared["devices"][name]
         return {
+            **enrol.wanted(self.shared, name),
             "step": "assess",
             "check": self.check,
             "request": not self.issuer.problem,
             "device": name,
             "force": self.force,
             "wait_s": self.wait_s,
-            "names": enrol.names(document),
-            "url": document["url"],
-            "others": document["others"],
-            **{
-                key: self.shared[key] for key in ("renew_share", "anchors", "server_anchors", "issuer_sha256")
-            },
         }
 
     def _order(self, vault: Vault, name: str, made: Mapping[str, Any]) -> Document:

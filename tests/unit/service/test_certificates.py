@@ -138,3 +138,20 @@ def test_the_command_fails_only_for_what_cannot_wait(
     assert done.exit_code == code, done.output
     assert "warning: a certificate may stay" in done.output
     assert done.output.count("Connection refused") == 1 + code
+
+
+def test_a_device_whose_only_way_is_by_its_certificate_is_not_told_to_find_another(devices: Devices) -> None:
+    """One on the air is handed its certificate; a cabled one first shows that it reaches the server."""
+    trust: dict[str, Any] = {"anchors": [], "server_anchors": [], "issuer_sha256": "aa", "warnings": ()}
+    barred: dict[str, Any] = {"revoked_devices": {}, "revoked_serials": {}}
+    shared = {**enrol.planned(devices.plan), **trust, **barred}
+    asked = {}
+    for name in ("namba-erc", "umeda-bems"):
+        devices.asked.clear()
+        devices.share_used[name] = 0.99
+        chosen = {"force": False, "compromised": False, "check": False, "wait_s": 1}
+        run = certificates._Run(devices, certificates._Issuer(shared), **chosen)  # type: ignore[arg-type]
+        (found,) = run.all([name])
+        assert found.problem == ""
+        asked[name] = list(devices.asked)
+    assert asked == {"namba-erc": ["status", "request"], "umeda-bems": ["status", "reach", "request"]}
