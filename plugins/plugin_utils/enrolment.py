@@ -187,7 +187,6 @@ class Enrolment:
         planned: Document = enrol.planned(plan)
         nothing: Document = {"anchors": [], "server_anchors": [], "issuer_sha256": ""}
         nothing |= {"revoked_devices": {}, "revoked_serials": {}, "token": "", "servers": [], "warnings": []}
-        nothing["lists"] = []
         if other:
             return {**planned, **nothing, "problem": other}
         try:
@@ -196,7 +195,6 @@ class Enrolment:
             return {
                 **planned,
                 **enrol.facts(access.vault, plan),
-                "lists": enrol.lists(access.vault, plan),
                 **enrol.revoked(access.vault.with_token(token), plan),
                 "warnings": [
                     *package("heiiki.pki.authorities").expiring(access.vault, plan.pki),

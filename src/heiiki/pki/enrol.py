@@ -74,15 +74,12 @@ def facts(vault: Vault, plan: Plan) -> Document:
         "anchors": pems(authorities.trust_anchors(vault, plan.pki)),
         "server_anchors": server_anchors(vault),
         "issuer_sha256": fingerprint(issuing),
+        "lists": _lists(vault, plan),
     }
 
 
-def lists(vault: Vault, plan: Plan) -> list[str]:
-    """Return the CRLs of the CAs that sign now; needs no token.
-
-    Raises:
-        VaultError: the server is away or sealed, or has none.
-    """
+def _lists(vault: Vault, plan: Plan) -> list[str]:
+    """Return the CRLs of the CAs that sign now."""
     mounts = plan.pki.issuing_mount, plan.pki.root_mount
     return [vault.fetch(f"{mount}/crl/pem").decode("ascii") for mount in mounts]
 

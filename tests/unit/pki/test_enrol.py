@@ -37,7 +37,6 @@ def shares(lab_vault: SetUpVault) -> enrol.Document:
     return {
         **enrol.planned(lab_vault.plan),
         **enrol.facts(session, lab_vault.plan),
-        "lists": enrol.lists(session, lab_vault.plan),
     }
 
 
