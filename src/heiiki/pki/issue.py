@@ -6,11 +6,9 @@ unwrapped once, so an intercepted token is noticed.
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -19,20 +17,18 @@ from cryptography.x509.oid import NameOID
 from heiiki.errors import CertificateError
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.policies import signing_parameters
-from heiiki.pki.server.roles import DEVICE_POLICY, DEVICE_TOKEN_S, XMPP_NAME
+from heiiki.pki.server.roles import DEVICE_POLICY, DEVICE_TOKEN_S
 from heiiki.plan.model import Identity, Pki
+from heiiki_agent.pki import request
+from heiiki_agent.pki.names import Names
+from heiiki_agent.pki.x509 import alternative_names
 
 WRAP_S = 90
 """Life of a wrapped token, seconds: the device unwraps it at once, over a network that may be converging."""
 
-REQUEST_LIMIT = 8192
-"""Octets of a request at most; one with every name of a device has some 700."""
-
 _ONE_REQUEST = re.compile(
     r"-----BEGIN CERTIFICATE REQUEST-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE REQUEST-----\n?"
 )
-_UTF8_STRING = 0x0C
-_SHORT_LENGTH = 0x80
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +52,15 @@ def check_request(csr_pem: str, identity: Identity) -> None:
             asks for anything that the plan does not give the device.
     """
     where = f"{identity.device}: the certificate request"
-    if len(csr_pem) > REQUEST_LIMIT or not _ONE_REQUEST.fullmatch(csr_pem):
+    if len(csr_pem) > request.LIMIT or not _ONE_REQUEST.fullmatch(csr_pem):
         raise CertificateError(
-            f"{where} is not one PEM block of at most {REQUEST_LIMIT} octets and nothing else; nothing was "
+            f"{where} is not one PEM block of at most {request.LIMIT} octets and nothing else; nothing was "
             "signed. Find out who made this one"
         )
     try:
-        request = x509.load_pem_x509_csr(csr_pem.encode())
-        key, signed = request.public_key(), request.is_signature_valid
-        extensions = request.extensions
-    except (ValueError, UnsupportedAlgorithm, InvalidSignature, x509.DuplicateExtension) as error:
+        problems = request.problems(x509.load_pem_x509_csr(csr_pem.encode()), names(identity))
+    except ValueError as error:
         raise CertificateError(f"{where} cannot be read ({error}); have the device make a new one") from error
-    problems = [*_key_problems(key, signed=signed), *_subject_problems(request.subject, identity)]
-    problems += _extension_problems(extensions, identity)
     if problems:
         raise CertificateError(
             f"{where} {'; it '.join(problems)}; nothing was signed. If the plan changed, have the device "
@@ -76,55 +68,15 @@ def check_request(csr_pem: str, identity: Identity) -> None:
         )
 
 
-def _key_problems(key: object, *, signed: bool) -> Iterator[str]:
-    if not signed:
-        yield "is not signed by the key that it names"
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        yield "has a key that is not EC P-256"
-
-
-def _subject_problems(subject: x509.Name, identity: Identity) -> Iterator[str]:
-    for attribute in subject:
-        if attribute.oid != NameOID.COMMON_NAME or attribute.value != identity.common_name:
-            yield f"asks for the subject {attribute.rfc4514_string()}, not CN={identity.common_name}"
-
-
-def _extension_problems(extensions: x509.Extensions, identity: Identity) -> Iterator[str]:
-    for extension in extensions:
-        if isinstance(extension.value, x509.SubjectAlternativeName):
-            asked = set(extension.value)
-            if asked and asked != set(general_names(identity)):
-                strange = sorted(_show(name) for name in asked ^ set(general_names(identity)))
-                yield f"differs from the plan in the names {', '.join(strange)}"
-        elif isinstance(extension.value, x509.BasicConstraints) and extension.value.ca:
-            yield "asks for a CA certificate"
-        else:
-            yield f"asks for the extension {extension.oid.dotted_string}, which only the CA decides on"
+def names(identity: Identity) -> Names:
+    """Return the names of an identity as a device knows its own."""
+    addresses = tuple(str(address) for address in identity.addresses)
+    return Names(identity.dns, addresses, identity.uris, identity.jids)
 
 
 def general_names(identity: Identity) -> tuple[x509.GeneralName, ...]:
     """Return the alternative names (RFC 5280 4.2.1.6) of an identity."""
-    return (
-        *(x509.DNSName(name) for name in identity.dns),
-        *(x509.UniformResourceIdentifier(uri) for uri in identity.uris),
-        *(x509.IPAddress(address) for address in identity.addresses),
-        *(x509.OtherName(x509.ObjectIdentifier(XMPP_NAME), _utf8(jid)) for jid in identity.jids),
-    )
-
-
-def _utf8(text: str) -> bytes:
-    """Return a UTF8String in DER (X.690 8.1.3)."""
-    data = text.encode()
-    if len(data) < _SHORT_LENGTH:
-        return bytes((_UTF8_STRING, len(data))) + data
-    size = len(data).to_bytes((len(data).bit_length() + 7) // 8, "big")
-    return bytes((_UTF8_STRING, _SHORT_LENGTH | len(size))) + size + data
-
-
-def _show(name: x509.GeneralName) -> str:
-    if isinstance(name, x509.OtherName):
-        return name.value[2:].decode(errors="replace")
-    return str(name.value)
+    return tuple(alternative_names(names(identity)))
 
 
 def mint(vault: Vault, identity: Identity, wrap_s: int = WRAP_S) -> WrappedToken:
@@ -145,8 +97,8 @@ def throwaway_request(identity: Identity) -> str:
     """Return a request in the name of a device by a key that is not kept, to try who is refused."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, identity.common_name)])
     builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
-    request = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
-    return request.public_bytes(Encoding.PEM).decode()
+    made = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+    return made.public_bytes(Encoding.PEM).decode()
 
 
 def signing_call(trust: Pki, identity: Identity) -> tuple[str, dict[str, str]]:

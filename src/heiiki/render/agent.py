@@ -18,10 +18,15 @@ _SHEBANG = b"#!/usr/bin/python3\n"
 _START = "import sys\n\nfrom {} import main\n\nsys.exit(main(sys.argv[1:]))\n"
 _BROUGHT = frozenset({"__init__.py", "ber.py", "data.py", "mms", "quality.py", "scl.py", "server"})
 _SERVICE_PROGRAMS: Mapping[str, Mapping[str, frozenset[str]]] = {
+    "est": {},
     "mms": {"open61850": _BROUGHT},
     "openadr": {},
 }
 """What only hosts of the service run, and what of which packages of pure Python each brings with it."""
+_SERVED = ("https.py", "limits.py", "operate.py")
+"""Modules that service programs use which serve HTTPS."""
+_BESIDE: Mapping[str, tuple[str, ...]] = {"est": (*_SERVED, "pki"), "openadr": _SERVED}
+"""What of the package a service program uses beside `_SHARED`."""
 _SHARED = (
     "__init__",
     "__main__",
@@ -57,14 +62,15 @@ def credentials(folder: Path) -> dict[str, str]:
 @cache
 def archive() -> bytes:
     """Return the application of every device."""
-    members = {path: text for path, text in _own().items() if _top(path) not in _SERVICE_PROGRAMS}
+    apart = {*_SERVICE_PROGRAMS, *_SERVED}
+    members = {path: text for path, text in _own().items() if _top(path) not in apart}
     return _archive(_inside(heiiki_agent, members), "heiiki_agent.__main__")
 
 
 @cache
 def service_archive(program: str) -> bytes:
     """Return the application of a service program, with what it shares with the others."""
-    wanted = {program, *(f"{name}.py" for name in _SHARED)}
+    wanted = {program, *(f"{name}.py" for name in _SHARED), *_BESIDE.get(program, ())}
     members = {path: text for path, text in _own().items() if _top(path) in wanted}
     brought: dict[str, str] = {}
     for name, parts in _SERVICE_PROGRAMS[program].items():

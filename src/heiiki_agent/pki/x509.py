@@ -16,7 +16,7 @@ from heiiki_agent.errors import AgentError
 from heiiki_agent.pki.names import Names
 
 XMPP_ADDRESS = ObjectIdentifier("1.3.6.1.5.5.7.8.5")
-_UTF8_STRING = 0x0C
+_UTF8_STRING, _SHORT_LENGTH = 0x0C, 0x80
 _PEM, _DER = serialization.Encoding.PEM, serialization.Encoding.DER
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 _E = TypeVar("_E", bound=x509.ExtensionType)
@@ -282,7 +282,7 @@ def new_key(names: Names) -> tuple[str, str]:
     """Make a key on curve P-256 and a CSR (RFC 2986) with `names`; return both in PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     builder = x509.CertificateSigningRequestBuilder().subject_name(_common_name(names))
-    request = builder.add_extension(_alternative(names), critical=False).sign(key, hashes.SHA256())
+    request = builder.add_extension(alternative_names(names), critical=False).sign(key, hashes.SHA256())
     return private_pem(key), request.public_bytes(_PEM).decode()
 
 
@@ -294,7 +294,7 @@ def self_signed(names: Names, days: int) -> tuple[str, str]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(begins)
         .not_valid_after(begins + timedelta(days=days))
-        .add_extension(_alternative(names), critical=False)
+        .add_extension(alternative_names(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.KeyUsage(True, *[False] * 8), critical=True)  # noqa: FBT003 - digitalSignature
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -307,7 +307,8 @@ def _common_name(names: Names) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names.dns[0])])
 
 
-def _alternative(names: Names) -> x509.SubjectAlternativeName:
+def alternative_names(names: Names) -> x509.SubjectAlternativeName:
+    """Return the alternative names of a certificate or a request (RFC 5280 4.2.1.6)."""
     return x509.SubjectAlternativeName(
         [
             *map(x509.DNSName, names.dns),
@@ -325,8 +326,12 @@ def private_pem(key: ec.EllipticCurvePrivateKey) -> str:
 
 
 def _as_utf8_string(text: str) -> bytes:
+    """Return a UTF8String in DER (X.690 8.1.3)."""
     data = text.encode()
-    return bytes([_UTF8_STRING, len(data)]) + data
+    if len(data) < _SHORT_LENGTH:
+        return bytes((_UTF8_STRING, len(data))) + data
+    size = len(data).to_bytes((len(data).bit_length() + 7) // 8, "big")
+    return bytes((_UTF8_STRING, _SHORT_LENGTH | len(size))) + size + data
 
 
 def public_key(pem: str) -> bytes:

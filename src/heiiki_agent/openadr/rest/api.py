@@ -6,10 +6,10 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from heiiki_agent.openadr.https import Https
+from heiiki_agent.https import Https
+from heiiki_agent.limits import Rate
 from heiiki_agent.openadr.rest import description, problems
 from heiiki_agent.openadr.rest.book import EspBook
-from heiiki_agent.openadr.rest.limits import Rate
 from heiiki_agent.openadr.rest.operations import OPERATIONS, PREFIX, Operation, as_json
 from heiiki_agent.openadr.rest.problems import RefusedError
 from heiiki_agent.openadr.rest.request import LIMIT, asked

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from heiiki_agent import config
 from heiiki_agent.errors import AgentError
-from heiiki_agent.openadr.https import REQUEST_S
+from heiiki_agent.https import REQUEST_S
 from heiiki_agent.openadr.rest.book import Page
 from heiiki_agent.openadr.rest.operations import Asked, Operation
 from heiiki_agent.openadr.rest.problems import RefusedError

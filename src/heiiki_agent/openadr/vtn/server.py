@@ -9,9 +9,9 @@ from aiohttp import web
 
 from heiiki_agent.database import Database
 from heiiki_agent.errors import AgentError
+from heiiki_agent.https import REQUEST_S, Https
 from heiiki_agent.openadr.codec import LIMIT
 from heiiki_agent.openadr.errors import TooLarge
-from heiiki_agent.openadr.https import REQUEST_S, Https
 from heiiki_agent.openadr.places import CONTENT_TYPE, PATH
 from heiiki_agent.openadr.rest.api import Api
 from heiiki_agent.openadr.statuses import VtnState

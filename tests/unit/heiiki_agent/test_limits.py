@@ -8,7 +8,7 @@ from rest_loopback import rest
 
 from heiiki_agent import config
 from heiiki_agent.errors import AgentError
-from heiiki_agent.openadr.rest.limits import Rate
+from heiiki_agent.limits import Rate
 from heiiki_agent.openadr.rest.settings import RestSettings
 
 ESP = {"name": "kansai", "certificate_name": "esp-kansai.example", "sites": ["umeda"]}
