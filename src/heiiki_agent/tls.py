@@ -47,6 +47,17 @@ class AsyncioContext(ssl.SSLContext):
         context.sslobject_class = _Telling
         return context
 
+    @classmethod
+    def asking(cls, credentials: Credentials) -> Self:
+        """Return one that a peer without a certificate gets a connection from, and one with a bad one none.
+
+        Raises:
+            AgentError: a file cannot be used.
+        """
+        context = cls.of(credentials)
+        context.verify_mode = ssl.CERT_OPTIONAL
+        return context
+
 
 def server_context(credentials: Credentials) -> ssl.SSLContext:
     """Return what a server listens with: a peer without a valid certificate gets no connection.

@@ -209,6 +209,11 @@ class Service(Model):
     esps: tuple[Esp, ...] = Field(
         default=(), description="Whose systems may order events by REST; left out: DRAS has no such API."
     )
+    enrolment: Literal["est"] | None = Field(
+        default=None,
+        description="By which protocol devices get certificates that no role enrols (routers of vendors, "
+        "systems of ESPs), beside `heiiki sign`: est is RFC 7030, at DRAS. Left out: by none.",
+    )
     evidence_days: EvidenceDays = Field(
         default=30, description="Measured fault rows older than this count as unknown until measured again."
     )

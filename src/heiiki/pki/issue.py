@@ -16,11 +16,10 @@ from cryptography.x509.oid import NameOID
 
 from heiiki.errors import CertificateError
 from heiiki.pki.server.connection import Vault
-from heiiki.pki.server.policies import signing_parameters
+from heiiki.pki.server.policies import names, signing_parameters
 from heiiki.pki.server.roles import DEVICE_POLICY, DEVICE_TOKEN_S
 from heiiki.plan.model import Identity, Pki
 from heiiki_agent.pki import request
-from heiiki_agent.pki.names import Names
 from heiiki_agent.pki.x509 import alternative_names
 
 WRAP_S = 90
@@ -66,12 +65,6 @@ def check_request(csr_pem: str, identity: Identity) -> None:
             f"{where} {'; it '.join(problems)}; nothing was signed. If the plan changed, have the device "
             "make a new one; if not, find out who made this one"
         )
-
-
-def names(identity: Identity) -> Names:
-    """Return the names of an identity as a device knows its own."""
-    addresses = tuple(str(address) for address in identity.addresses)
-    return Names(identity.dns, addresses, identity.uris, identity.jids)
 
 
 def general_names(identity: Identity) -> tuple[x509.GeneralName, ...]:

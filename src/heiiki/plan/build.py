@@ -10,6 +10,7 @@ from heiiki.intent.model import Mark
 from heiiki.intent.networks import Examined
 from heiiki.plan import (
     epc,
+    est,
     faults,
     floods,
     hub,
@@ -54,7 +55,7 @@ def build(intent: Intent) -> Plan:
     devices = time.clocked(_revoked(devices, revoked), context)
     devices = xmpp.served(openadr.spoken(devices, context), context)
     sites = tuple(site.site_plan(context, item) for item in intent.sites)
-    devices = mms.controlled(devices, sites, context)
+    devices = est.offered(mms.controlled(devices, sites, context), context)
     links = _links(context)
     ways = tuple(paths.paths(context, links))
     known = {*(device.name for device in devices), *(link.name for link in links)}
@@ -78,7 +79,7 @@ def build(intent: Intent) -> Plan:
             *floods.floods(sites),
             *openadr.faults(devices, sites),
         ),
-        pki=identities.pki(context),
+        pki=est.known(identities.pki(context), devices),
         time_servers=context.time_servers,
         reliability=_reliability(intent.service),
         management=context.management,

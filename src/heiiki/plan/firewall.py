@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from heiiki.plan import addresses as addr
 from heiiki.plan.model import InputService, Limit
 from heiiki_agent.crl_mirror import PORT as CRL_MIRROR
+from heiiki_agent.est.places import PORT as EST
 from heiiki_agent.mms.places import PORT as MMS
 from heiiki_agent.openadr.places import PORT as OPENADR
 from heiiki_agent.openadr.places import REST_PORT as REST
@@ -35,6 +36,7 @@ _LIMITS = {
     "xmpp": Limit(5, 20, connections=4),
     "mms": Limit(5, 20, connections=8),
     "rest": Limit(10, 40, connections=8),
+    "est": Limit(2, 20, connections=4, octets=16, octets_burst=256),
 }
 """For each source, ten times and more of what a peer that works sends: BFD and VRRP 4 packets a second, a
 STAMP stream 50, a probe of the verification some hundred echoes at once, an enrolment 10 kB, a
@@ -135,6 +137,10 @@ class On:
     def rest(self, *sources: _Source) -> InputService:
         """Open the REST API to the systems of energy service providers (TR-1072 8.3)."""
         return self._open("rest", "tcp", (REST,), sources)
+
+    def est(self, *sources: _Source) -> InputService:
+        """Open the registration authority to devices that enrol by EST (RFC 7030)."""
+        return self._open("est", "tcp", (EST,), sources)
 
     def xmpp(self, *sources: _Source) -> InputService:
         """Open the XMPP server to its clients, which keep a connection each (RFC 6120)."""

@@ -15,7 +15,7 @@ from heiiki.plan.model import (
     StaticRoute,
 )
 from heiiki.plan.names import LAN_IF
-from heiiki.render import agent, credentials, ipsec, mms, openadr, time, vault, vendors, wlan, xmpp
+from heiiki.render import agent, credentials, est, ipsec, mms, openadr, time, vault, vendors, wlan, xmpp
 from heiiki.render.documents import by_item
 from heiiki.render.model import DeviceBuild, Part, RenderedFile, Service
 from heiiki.render.templates import render
@@ -328,6 +328,7 @@ _PARTS: tuple[Callable[[Plan, Device], Part | None], ...] = (
     credentials.revocation,
     credentials.mirror,
     openadr.parts,
+    est.parts,
     mms.parts,
     xmpp.parts,
 )

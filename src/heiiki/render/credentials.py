@@ -9,6 +9,7 @@ from heiiki.render.documents import by_key
 from heiiki.render.model import Part, RenderedFile, Service
 from heiiki.render.units import unit
 from heiiki_agent.crl_mirror import PORT as CRL_MIRROR
+from heiiki_agent.est import places as est_places
 from heiiki_agent.mms import places as mms_places
 from heiiki_agent.openadr import places
 from heiiki_agent.xmpp import places as xmpp_places
@@ -92,6 +93,8 @@ def _copies(device: Device) -> Iterator[dict[str, Any]]:
     """Yield what programs that run as users of their own need of the device's credentials."""
     if openadr.end(device) is not None:
         yield {"folder": str(places.CREDENTIALS), "user": places.ACCOUNT}
+    if device.est is not None:
+        yield {"folder": str(est_places.CREDENTIALS), "user": est_places.ACCOUNT}
     if mms.end(device) is not None:
         yield {"folder": str(mms_places.CREDENTIALS), "user": mms_places.ACCOUNT}
     if device.xmpp is not None:
@@ -105,6 +108,9 @@ def _users(device: Device) -> Iterator[str]:
     if (end := openadr.end(device)) is not None:
         # It hangs up on everybody, so that no connection outlives what its peer's certificate is worth.
         yield places.unit(end)
+    if device.est is not None:
+        # The same, and it looks whose secrets are to be withdrawn.
+        yield est_places.UNIT
     if (mms_end := mms.end(device)) is not None:
         # The same; each order of the client has a session of its own besides.
         yield mms_places.unit(mms_end)

@@ -13,7 +13,7 @@ from heiiki.pki import marks
 from heiiki.pki.register import remember
 from heiiki.pki.revoke import revoke_device
 from heiiki.pki.server.login import logged_in
-from heiiki.pki.server.policies import AppRole
+from heiiki.pki.server.policies import REGISTRAR_LOGIN, AppRole
 from heiiki.pki.server.roles import role_path
 from heiiki.plan import build
 from heiiki.plan.model import Device, Plan
@@ -170,6 +170,9 @@ def _certificates(service: Service, device: Device) -> RevokedAtServer:
     access = service.vault(f"revoking the certificates of {device.name}").hurried()
     with logged_in(access, AppRole.REVOKER) as revoker, logged_in(access, AppRole.ENROLLER) as enroller:
         marked = marks.is_marked(enroller, trust, device.name)
+        if trust.registrar and trust.registrar.device == device.name:
+            # Before its certificates: until their end it could have others certified.
+            revoker.delete(REGISTRAR_LOGIN)
         marks.mark(revoker, trust, device.name)
         done = revoke_device(revoker, trust, device.identity)
         signed = marks.signs(enroller, trust, device.identity)

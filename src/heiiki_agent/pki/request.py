@@ -8,10 +8,26 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from heiiki_agent.pki.names import Names
-from heiiki_agent.pki.x509 import alternative_names
+from heiiki_agent.pki.x509 import XMPP_ADDRESS, alternative_names
 
 LIMIT = 8192
 """Octets of a request at most, as text; one with every name of a device has some 700."""
+
+
+def signing_parameters(names: Names) -> dict[str, str]:
+    """Return the names that a certificate is asked for with, as ``sign`` of the Vault API takes them.
+
+    Several names of a kind stand in one text with commas: the server compares the text of addresses to those
+    that the policy allows.
+    """
+    kinds = {
+        "common_name": names.dns[:1],
+        "alt_names": names.dns,
+        "uri_sans": names.uris,
+        "ip_sans": names.addresses,
+        "other_sans": tuple(f"{XMPP_ADDRESS.dotted_string};UTF8:{jid}" for jid in names.jids),
+    }
+    return {key: ",".join(values) for key, values in kinds.items() if values}
 
 
 def problems(request: x509.CertificateSigningRequest, names: Names) -> list[str]:

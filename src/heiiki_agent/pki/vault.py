@@ -13,6 +13,7 @@ import ssl
 import time
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from heiiki_agent.errors import ServerError
@@ -173,12 +174,21 @@ class Server:
     """The Vault API over one connection; a context manager, which closes it."""
 
     def __init__(
-        self, endpoints: Sequence[Endpoint], anchors: Anchors, sources: Sequence[Source] = ()
+        self,
+        endpoints: Sequence[Endpoint],
+        anchors: Anchors,
+        sources: Sequence[Source] = (),
+        shown: tuple[Path, Path] | None = None,
     ) -> None:
-        """Speak to the first of `endpoints` that serves; their certificates must come from `anchors`."""
+        """Speak to the first of `endpoints` that serves; their certificates must come from `anchors`.
+
+        With `shown` (a certificate and its key) this end shows a certificate: a log-in where it is known.
+        """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # empty: the machine's own CAs have no say
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_verify_locations(cadata="".join((*anchors.anchors, *anchors.server_anchors)))
+        if shown is not None:
+            context.load_cert_chain(*shown)
         self._connection = _Connection(endpoints, context, sources)
 
     def __enter__(self) -> Self:

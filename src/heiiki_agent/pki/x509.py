@@ -286,8 +286,10 @@ def new_key(names: Names) -> tuple[str, str]:
     return private_pem(key), request.public_bytes(_PEM).decode()
 
 
-def self_signed(names: Names, days: int) -> tuple[str, str]:
-    """Make a key on curve P-256 and a certificate of its own for a TLS server; return both in PEM."""
+def self_signed(
+    names: Names, days: int, usage: ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH
+) -> tuple[str, str]:
+    """Make a key on curve P-256 and a certificate of its own, for a TLS server; return both in PEM."""
     key, begins = ec.generate_private_key(ec.SECP256R1()), now()
     builder = (
         x509.CertificateBuilder(_common_name(names), _common_name(names), key.public_key())
@@ -297,7 +299,7 @@ def self_signed(names: Names, days: int) -> tuple[str, str]:
         .add_extension(alternative_names(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.KeyUsage(True, *[False] * 8), critical=True)  # noqa: FBT003 - digitalSignature
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
     return private_pem(key), builder.sign(key, hashes.SHA256()).public_bytes(_PEM).decode()

@@ -6,7 +6,7 @@ from heiiki.errors import VaultError, VaultFault
 from heiiki.pki.authorities import foreign
 from heiiki.pki.server import desired
 from heiiki.pki.server.connection import Vault
-from heiiki.pki.server.policies import FORMER_POLICIES, AppRole
+from heiiki.pki.server.policies import FORMER_POLICIES, REGISTRAR, AppRole
 from heiiki.pki.server.reading import Reading
 from heiiki.pki.server.reconcile import Change, differences
 from heiiki.pki.server.roles import DEVICE_POLICY
@@ -88,11 +88,13 @@ def _unplanned(said: Reading, plan: Plan) -> Iterator[str]:
         paths = {f"{mount.path}/" for mount in mounts if mount.table == table}
         yield from _others(table, said.read(table) or {}, paths)
     policies = [name for name in said.names("sys/policies/acl") if not name.startswith(FORMER_POLICIES)]
-    yield from _others("sys/policies/acl", policies, {*AppRole, DEVICE_POLICY})
+    of_registrar = {REGISTRAR} if plan.pki.registrar else set()
+    yield from _others("sys/policies/acl", policies, {*AppRole, DEVICE_POLICY, *of_registrar})
     planned: dict[str, Collection[str]] = {
         "auth/approle/role": set(AppRole),
         "identity/group/id": set(),
         f"{plan.pki.root_mount}/roles": set(),
+        **({"auth/cert/certs": of_registrar} if of_registrar else {}),
     }
     for path, names in planned.items():
         yield from _others(path, said.names(path), names)

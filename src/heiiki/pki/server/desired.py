@@ -5,9 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from heiiki.pki.server import roles
-from heiiki.pki.server.policies import AppRole, approle_policies, device_policy
+from heiiki.pki.server.policies import (
+    REGISTRAR,
+    REGISTRAR_LOGIN,
+    AppRole,
+    approle_policies,
+    device_policy,
+    registrar_login,
+    registrar_policy,
+)
 from heiiki.pki.server.roles import DEVICE_POLICY
-from heiiki.plan.model import Identity, Pki, Plan
+from heiiki.plan.model import Identity, Pki, Plan, Registrar
 
 _HOUR = 3600
 _LOGIN_S = 1200
@@ -39,6 +47,9 @@ class Mount:
     max_lease_s: int
 
 
+REGISTRAR_MOUNT = Mount("sys/auth", "cert", "cert", "The registration authority, by its certificate", {}, 0)
+
+
 def identities(plan: Plan) -> tuple[Identity, ...]:
     """Return everybody who may hold a certificate: the plan's devices, then the operator."""
     return (*plan.identities(), plan.pki.operator)
@@ -64,6 +75,7 @@ def mounts(trust: Pki) -> tuple[Mount, ...]:
         Mount("sys/mounts", trust.secrets_mount, "kv", "Secrets", {"version": "2"}, 0),
         # A secret id ends with the longest lease of its engine, if not before.
         Mount("sys/auth", "approle", "approle", "One role a purpose", {}, SECRET_ID_S),
+        *((REGISTRAR_MOUNT,) if trust.registrar else ()),
     )
 
 
@@ -156,6 +168,14 @@ def access_settings(plan: Plan) -> Iterator[Setting]:
         )
 
 
+def registrar_setting(one: Registrar) -> Setting:
+    """Return how the registration authority logs in: from its own addresses, for a moment.
+
+    By which certificate is for `heiiki.pki.registrar`: that comes from its host.
+    """
+    return Setting(REGISTRAR_LOGIN, registrar_login(one))
+
+
 def quota_settings() -> Iterator[Setting]:
     """Yield how many requests a second the server answers to one address, and how many log-ins.
 
@@ -176,4 +196,5 @@ def policies(plan: Plan, accessor: str) -> dict[str, str]:
     return {
         **{str(approle): text for approle, text in approle_policies(plan.pki).items()},
         DEVICE_POLICY: device_policy(plan.pki, accessor, identities(plan)),
+        **({REGISTRAR: registrar_policy(plan.pki, one.devices)} if (one := plan.pki.registrar) else {}),
     }

@@ -10,16 +10,24 @@ Policies are text of the server's own language. `tests/unit/pki` tries what they
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from typing import Any
 
 from heiiki.pki.server import roles
-from heiiki.pki.server.roles import XMPP_NAME
 from heiiki.plan import keys
-from heiiki.plan.model import Identity, Pki
+from heiiki.plan.model import Identity, Pki, Registrar
+from heiiki_agent.est.places import LOG_IN
+from heiiki_agent.pki import request
+from heiiki_agent.pki.names import Names
 
 FORMER_POLICIES = "device-"
 """How the names of the policies began that each device had of its own, before one served them all."""
 FORMER_MARK = 'path "*" {\n  capabilities = ["deny"]\n}\n'
 """The text of such a policy that was the mark of a revoked device."""
+REGISTRAR = LOG_IN
+"""Policy and log-in of the registration authority, which shows its host's certificate."""
+REGISTRAR_LOGIN = f"auth/cert/certs/{REGISTRAR}"
+REGISTRAR_S = 120
+"""Life of a log-in of the registration authority, which makes one for each device that asks, seconds."""
 WRAP_LONGEST_S = 120
 WRAP_SHORTEST_S = 10
 
@@ -41,20 +49,15 @@ class AppRole(StrEnum):
     SNAPSHOT = "snapshot"
 
 
-def signing_parameters(identity: Identity) -> dict[str, str]:
-    """Return the names that a certificate of `identity` is asked for with, as ``sign`` takes them.
+def names(identity: Identity) -> Names:
+    """Return the names of an identity as a device knows its own."""
+    addresses = tuple(str(address) for address in identity.addresses)
+    return Names(identity.dns, addresses, identity.uris, identity.jids)
 
-    Several names of a kind stand in one text with commas: the server compares the text of addresses to those
-    that the policy allows.
-    """
-    names = {
-        "common_name": (identity.common_name,),
-        "alt_names": identity.dns,
-        "uri_sans": identity.uris,
-        "ip_sans": tuple(str(address) for address in identity.addresses),
-        "other_sans": tuple(f"{XMPP_NAME};UTF8:{jid}" for jid in identity.jids),
-    }
-    return {key: ",".join(values) for key, values in names.items() if values}
+
+def signing_parameters(identity: Identity) -> dict[str, str]:
+    """Return the names that a certificate of `identity` is asked for with, as ``sign`` takes them."""
+    return request.signing_parameters(names(identity))
 
 
 def device_policy(trust: Pki, accessor: str, holders: Iterable[Identity]) -> str:
@@ -76,6 +79,34 @@ def device_policy(trust: Pki, accessor: str, holders: Iterable[Identity]) -> str
     own = f"{trust.issuing_mount}/sign/{{{{identity.entity.aliases.{accessor}.name}}}}"
     need = ["csr", "common_name", "alt_names", "uri_sans"]
     return _policy([_rule(own, "update", allow=allowed, need=need)])
+
+
+def registrar_login(one: Registrar) -> dict[str, Any]:
+    """Return how the registration authority may log in, whatever its certificate is."""
+    return {
+        "allowed_dns_sans": [one.host],
+        "token_policies": [REGISTRAR],
+        "token_no_default_policy": True,
+        "token_bound_cidrs": roles.cidrs(one.sources),
+        "token_ttl": REGISTRAR_S,
+        "token_max_ttl": REGISTRAR_S,
+        # Kept by nobody: it ends by itself, a moment after the device has its certificate.
+        "token_type": "batch",
+    }
+
+
+def registrar_policy(trust: Pki, devices: Iterable[Identity]) -> str:
+    """Return the policy of the registration authority: to have `devices` certified under the plan's names.
+
+    It sees whether a device is revoked, by its role and by the CA's own register, and writes nothing.
+    """
+    mount = trust.issuing_mount
+    rules = [_rule(f"{mount}/roles/+", "read"), *_serials(trust)]
+    for one in devices:
+        names = {key: [value] for key, value in signing_parameters(one).items()}
+        allowed = {"csr": [], **names, "format": ["pem"]}
+        rules.append(_rule(f"{mount}/sign/{one.device}", "update", allow=allowed, need=list(allowed)))
+    return _policy(rules)
 
 
 def approle_policies(trust: Pki) -> dict[AppRole, str]:
@@ -125,6 +156,10 @@ def _configurator(trust: Pki) -> Iterator[str]:
     ):
         # The auditor reads them: with parameters that are required the server refuses to show anything.
         yield _rule(path, "create", "update", "delete", allow=allow, need=list(allow))
+    if trust.registrar:
+        login = {key: [text] for key, text in roles.sent(registrar_login(trust.registrar)).items()}
+        allow = {**login, "certificate": []}
+        yield _rule(REGISTRAR_LOGIN, "create", "update", allow=allow, need=list(allow))
     # Makes the keys of routing, and cannot read them.
     yield _rule(f"{trust.secrets_mount}/data/{keys.FOLDER}/*", "create", "update")
     yield _rule(f"{trust.secrets_mount}/metadata/{keys.FOLDER}/*", "read", "list")
@@ -170,6 +205,9 @@ def _revoker(trust: Pki) -> Iterator[str]:
     # Tokens of a device that are under way; those of log-ins are elsewhere.
     yield _rule("sys/leases/revoke-prefix/auth/token/create/+", "update", "sudo")
     yield _rule(f"{mount}/revoke", "update")
+    if trust.registrar:
+        # Its host may be the one that is revoked.
+        yield _rule(REGISTRAR_LOGIN, "delete")
     yield from _serials(trust)
     yield _rule(f"{mount}/crl/rotate", "read")
     yield _rule(f"{mount}/crl/rotate-delta", "read")
@@ -182,6 +220,9 @@ def _auditor(trust: Pki) -> Iterator[str]:
     yield from _settings(trust)
     for path in ("auth/approle/role", "identity/group/id", "identity/entity/id", "sys/quotas/rate-limit"):
         yield _rule(path, "list")
+    if trust.registrar:
+        yield _rule(REGISTRAR_LOGIN, "read")
+        yield _rule("auth/cert/certs", "list")
     yield _rule("identity/entity/id/+", "read")
     yield _rule(f"{trust.root_mount}/roles", "list")
     for path in (f"{trust.issuing_mount}/roles/+", "auth/token/roles/+"):

@@ -11,7 +11,7 @@ from heiiki.pki import authorities as ca
 from heiiki.pki.server import desired, members, roles
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.desired import Mount, Setting
-from heiiki.pki.server.policies import FORMER_MARK, FORMER_POLICIES
+from heiiki.pki.server.policies import FORMER_MARK, FORMER_POLICIES, REGISTRAR, REGISTRAR_LOGIN
 from heiiki.pki.server.reading import Reading
 from heiiki.pki.server.secrets import ensure_keys
 from heiiki.plan.model import Pki, Plan
@@ -82,6 +82,7 @@ def differences(
         # Marks of the former kind first: no device has a role for a moment that its mark does not cover.
         *_settings(vault, said, devices, check=check),
         *_settings(vault, said, desired.access_settings(plan), check=check),
+        *_registrar(vault, said, plan.pki, check=check),
         *_settings(vault, said, desired.quota_settings(), check=check),
         *_policies(vault, said, plan, check=check),
         *_settings(vault, said, desired.token_settings(plan), check=check),
@@ -224,6 +225,8 @@ def _superfluous(vault: Vault, said: Reading, plan: Plan, *, check: bool) -> lis
     """Remove the roles of devices that the plan no longer has, and what devices had before they had roles."""
     planned = {one.device for one in desired.identities(plan)}
     gone = [f"sys/policies/acl/{name}" for name in _former(said)]
+    if plan.pki.registrar is None:
+        gone += _former_registrar(said)
     for path, kept in (
         (f"{plan.pki.issuing_mount}/roles", {*planned, *marked(said, plan.pki)}),
         ("auth/token/roles", planned),
@@ -232,6 +235,22 @@ def _superfluous(vault: Vault, said: Reading, plan: Plan, *, check: bool) -> lis
     if not check:
         vault.each(vault.delete, gone)
     return [Change(path, "there\n", "") for path in gone]
+
+
+def _former_registrar(said: Reading) -> Iterator[str]:
+    """Yield what a registration authority had that the plan has no more; another's log-in is left alone."""
+    mount = desired.REGISTRAR_MOUNT
+    stands = (said.read(mount.table) or {}).get(f"{mount.path}/")
+    if stands and stands["description"] == mount.description:
+        yield f"{mount.table}/{mount.path}"
+        yield f"sys/policies/acl/{REGISTRAR}"
+
+
+def _registrar(vault: Vault, said: Reading, trust: Pki, *, check: bool) -> list[Change]:
+    """Hold the registration authority's log-in to the plan, where it has one (`heiiki.pki.registrar`)."""
+    if trust.registrar is None or said.read(REGISTRAR_LOGIN) is None:
+        return []
+    return _settings(vault, said, (desired.registrar_setting(trust.registrar),), check=check)
 
 
 def _authorities(vault: Vault, plan: Plan, *, check: bool) -> Iterator[Change]:

@@ -4,6 +4,7 @@ No module below the plan computes an address or invents a name.
 """
 
 from heiiki.plan.model.device import Device, Function, Role, StampStream
+from heiiki.plan.model.est import Est, EstClient
 from heiiki.plan.model.faults import Availability, ElementKind, FailureMode, Fault, Program, fault_name
 from heiiki.plan.model.firewall import (
     AllowedSource,
@@ -29,6 +30,7 @@ from heiiki.plan.model.pki import (
     Identity,
     Lifetimes,
     Pki,
+    Registrar,
     Suite,
     VaultClient,
     VaultEndpoint,
@@ -73,6 +75,8 @@ __all__ = [
     "ElementKind",
     "Endpoint",
     "EspMode",
+    "Est",
+    "EstClient",
     "FailureMode",
     "Fault",
     "Firewall",
@@ -104,6 +108,7 @@ __all__ = [
     "PrefixSet",
     "Program",
     "Rate",
+    "Registrar",
     "RestApi",
     "Risks",
     "Role",

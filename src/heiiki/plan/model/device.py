@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 
+from heiiki.plan.model.est import Est
 from heiiki.plan.model.firewall import Firewall
 from heiiki.plan.model.interfaces import Interface, InterfaceKind
 from heiiki.plan.model.ipsec import IpsecConnection
@@ -80,6 +81,7 @@ class Device:
         neighbours: the other devices of its LAN, whose link addresses it knows by the plan.
         host: name used in certificates and on the console.
         crl_mirror: it serves the CRLs that it has to others.
+        enrols_at: where it finds the registration authority; None: no protocol gives it certificates.
         revoked: why and since when the device is revoked, as human-readable text; empty when it is not.
         revoked_sim: IMSI of the SIM that was in it then.
     """
@@ -116,6 +118,8 @@ class Device:
     station: Station | None = None
     mms_server: MmsServer | None = None
     mms_client: MmsClient | None = None
+    est: Est | None = None
+    enrols_at: IPv4Address | None = None
     revoked: str = ""
     revoked_sim: str | None = None
 

@@ -188,6 +188,23 @@ class Lifetimes:
 
 
 @dataclass(frozen=True, slots=True)
+class Registrar:
+    """A host that has certificates signed for devices which enrol by a protocol (registration authority).
+
+    Attributes:
+        device: its name.
+        host: the name in its certificate, by which it logs in at the Vault server.
+        sources: where it logs in from.
+        devices: for whom, and for no other.
+    """
+
+    device: str
+    host: str
+    sources: tuple[IPv4Network, ...]
+    devices: tuple[Identity, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Pki:
     """Who vouches for whom: the Vault API servers, their CAs, and what they are asked for.
 
@@ -197,6 +214,7 @@ class Pki:
         root_mount, issuing_mount, secrets_mount: paths of its engines (PKI, PKI, KV version 2).
         operator: identity of the person who runs playbooks.
         controllers: where those who log in at the server come from; from elsewhere it takes no log-in.
+        registrar: has certificates signed for devices that enrol by a protocol; None: nobody does.
     """
 
     domain: str
@@ -209,6 +227,7 @@ class Pki:
     suite: Suite
     operator: Identity
     controllers: tuple[IPv4Network, ...]
+    registrar: Registrar | None = None
 
     @property
     def vault(self) -> str:

@@ -13,6 +13,7 @@ from heiiki.plan import names
 from heiiki.plan.firewall import BFD_SINGLE, BGP, NTP
 from heiiki.plan.model import Device, Firewall, InputService
 from heiiki_agent.crl_mirror import PORT as CRL_MIRROR
+from heiiki_agent.est.places import PORT as EST
 
 _ANY = IPv4Network("0.0.0.0/0")
 _VRRP_GROUP = IPv4Network("224.0.0.18/32")
@@ -105,6 +106,9 @@ def _answers(device: Device) -> Iterator[Rule]:
         for mirror in device.crl_source.mirrors if device.crl_source else ():
             answer = Rule("lists", "tcp", addr.only(mirror.address), end, source_port=CRL_MIRROR)
             yield replace(answer, established=True)
+        if device.enrols_at:
+            enrolled = Rule("enrolment", "tcp", addr.only(device.enrols_at), end, source_port=EST)
+            yield replace(enrolled, established=True)
         yield Rule("path MTU", "icmp", _ANY, end, icmp="too-big")
 
 

@@ -26,6 +26,7 @@ _OF_SERVICE: Mapping[str, frozenset[str]] = {
     "strongswan": frozenset({"charon-systemd", "strongswan-swanctl"}),
     "chrony": frozenset({"chrony"}),
     "heiiki-vault": frozenset({"openbao", "vault"}),
+    "heiiki-est": frozenset({"python3-aiohttp"}),
     "heiiki-openadr-vtn": frozenset({"python3-aiohttp", "python3-lxml"}),
     "heiiki-openadr-ven": frozenset({"python3-lxml"}),
     # lua5.4 has the compiler that validates what it is sent.

@@ -6,6 +6,7 @@ from typing import Any
 from heiiki.plan.model import Device, InterfaceKind
 from heiiki.plan.names import LAN_IF
 from heiiki_agent.crl_mirror import PORT as CRL_MIRROR
+from heiiki_agent.est.places import PORT as EST
 from heiiki_agent.mms.places import PORT as MMS
 from heiiki_agent.openadr.places import PORT as OPENADR
 from heiiki_agent.openadr.places import REST_PORT
@@ -25,6 +26,7 @@ _PORTS: Mapping[str, Mapping[str, frozenset[int]]] = {
     "chrony": {"udp": frozenset({123})},
     "heiiki-vault": {"tcp": frozenset({8200, 8201, 8202})},
     "heiiki-crl-mirror": {"tcp": frozenset({CRL_MIRROR})},
+    "heiiki-est": {"tcp": frozenset({EST})},
     "heiiki-mms-server": {"tcp": frozenset({MMS})},
     "heiiki-openadr-vtn": {"tcp": frozenset({OPENADR, REST_PORT})},
     "prosody": {"tcp": frozenset({XMPP})},
