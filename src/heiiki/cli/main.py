@@ -14,6 +14,7 @@ import click
 
 from heiiki import service as use_cases
 from heiiki.cli.control import control
+from heiiki.cli.est import est
 from heiiki.cli.event import event
 from heiiki.cli.group import RootGroup, examples
 from heiiki.cli.network import COMMANDS
@@ -174,7 +175,7 @@ def _brought(entry: EntryPoint) -> click.Command:
     return command
 
 
-for _command in (*COMMANDS, control, event, sign):
+for _command in (*COMMANDS, control, est, event, sign):
     cli.add_command(_command)
 for _entry in entry_points(group="heiiki.commands"):
     cli.add_command(_brought(_entry))

@@ -1,7 +1,8 @@
 """The registration authority's log-in at the Vault server: a certificate that its host makes for that alone.
 
-One of the service would be simpler, and is refused: OpenBao's log-in by certificate takes none that bears a URN
-and comes from a CA with name constraints. The key is born on the host and stays there; what comes here is public.
+One of the service would be simpler, and is refused: OpenBao's log-in by certificate takes none that bears a
+URN and comes from a CA with name constraints. The key is born on the host and stays there; what comes here is
+public.
 """
 
 from cryptography import x509

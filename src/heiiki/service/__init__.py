@@ -6,8 +6,10 @@ mend. How devices are reached comes from `heiiki.management`.
 
 from heiiki.control import Schedule, SetPoint
 from heiiki.dispatch import Event, Order
+from heiiki.enrolment import Enrolled, Secret
 from heiiki.service.certificates import Renewed, foreseen_rotation, renew, rotate, step_of_rotation
 from heiiki.service.control import book_of_control, order_control, reports_of_control, show_control
+from heiiki.service.enrolment import admit_registrar, list_enrolled, make_secret, withdraw_secret
 from heiiki.service.event import awaited, cancel_event, list_events, send_event, show_event
 from heiiki.service.model import Service, opened
 from heiiki.service.network import Revoked, reinstate, revoke, what_would_be_revoked
@@ -17,6 +19,7 @@ from heiiki.service.snapshots import Restored, restore, snapshot, what_would_be_
 from heiiki.service.verification import Outcome, bad_ones, verify
 
 __all__ = [
+    "Enrolled",
     "Event",
     "Order",
     "Outcome",
@@ -24,9 +27,11 @@ __all__ = [
     "Restored",
     "Revoked",
     "Schedule",
+    "Secret",
     "Service",
     "SetPoint",
     "Signed",
+    "admit_registrar",
     "awaited",
     "bad_ones",
     "book_of_control",
@@ -34,7 +39,9 @@ __all__ = [
     "check",
     "compile_service",
     "foreseen_rotation",
+    "list_enrolled",
     "list_events",
+    "make_secret",
     "opened",
     "order_control",
     "reinstate",
@@ -52,4 +59,5 @@ __all__ = [
     "verify",
     "what_would_be_restored",
     "what_would_be_revoked",
+    "withdraw_secret",
 ]

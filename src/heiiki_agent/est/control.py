@@ -83,8 +83,8 @@ class Control:
         )
 
     async def _log_in(self, _request: web.Request) -> web.Response:
-        newest = await self._server.call(lambda: self._log_ins.usable()[0].pem())
-        return web.json_response({"certificate": newest})
+        newest, *_ = await self._server.call(self._log_ins.usable)
+        return web.json_response({"certificate": newest.pem()})
 
     async def _make(self, request: web.Request) -> web.Response:
         order = config.parse(Order, await request.text(), "secret")
