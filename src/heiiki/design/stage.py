@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from heiiki.design import (
     availability,
     cost,
+    enrolment,
     independence,
     management,
     rates,
@@ -49,6 +50,7 @@ def design(plan: Plan, builds: Iterable[DeviceBuild]) -> tuple[Verdict, ...]:
         *separation.verdicts(plan),
         *trust.verdicts(plan, sent),
         *time.verdicts(plan, sent),
+        *enrolment.verdicts(plan, sent),
         *wlan.verdicts(plan, sent),
         *vendors.verdicts(plan, sent),
     )

@@ -5,7 +5,7 @@ A check that says nothing of a site or a device would otherwise leave the cell t
 
 from collections.abc import Iterator
 
-from heiiki.design import cost, rates, separation, sizes, time, vendors, wlan
+from heiiki.design import cost, enrolment, rates, separation, sizes, time, vendors, wlan
 from heiiki.design.associations import ACCESS, ESP, THEFT, is_hub_line
 from heiiki.plan import names
 from heiiki.plan.model import Link, Network, Plan, SitePlan
@@ -35,6 +35,7 @@ def subjects(plan: Plan) -> Iterator[Subject]:
     yield from ((identifier, "algorithms") for identifier in (ACCESS, ESP))
     yield ACCESS, "lifetimes"
     yield from ((time.REQUIREMENT, time.subject(*one)) for one in time.subjects(plan))
+    yield from ((enrolment.REQUIREMENT, subject) for subject in enrolment.subjects(plan))
     yield THEFT, "revocation"
     yield from ((WLAN, subject) for subject in wlan.subjects(plan))
     yield from vendors.subjects(plan)

@@ -18,7 +18,7 @@ ON_LINUX = "site routers"
 _EXAMINED_LATER = "every site's router is Linux, and is examined in configuration and live"
 _STANDS = (Need.ONE_HOP, Need.CERTIFICATE, Need.SUITES, Need.TUNNEL)
 """Needs without any of which a router has no session with the hub, and its network carries nothing."""
-_ELSEWHERE = frozenset({Need.TIME})
+_ELSEWHERE = frozenset({Need.TIME, Need.ENROLMENT})
 """Needs whose verdict is that of another check, for the same subject as a Linux router's."""
 _ON_PAPER_FOR_VENDORS = (
     "R-DELAY/load",

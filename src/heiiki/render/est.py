@@ -10,7 +10,7 @@ from heiiki.render.units import unit
 from heiiki_agent.est import places
 
 PROGRAM = "est"
-ACCESS = "R-SEC-ACCESS/enrolment"
+REQUIREMENT = "R-SEC-ACCESS/enrolment"
 HEALTH = ("python3", agent.service_path(PROGRAM), "health")
 
 
@@ -20,7 +20,7 @@ def parts(plan: Plan, device: Device) -> Part | None:
         return None
     program, name = agent.service_path(PROGRAM), places.UNIT
     content = by_key(document(plan.pki, device.est))
-    config = RenderedFile(str(places.CONFIG), content, service=name, requirements=(ACCESS,))
+    config = RenderedFile(str(places.CONFIG), content, service=name, requirements=(REQUIREMENT,))
     return Part(
         (unit(name), agent.service_file(PROGRAM), config),
         Service(name, "restart", HEALTH, restart_on=(program, config.path)),
@@ -49,11 +49,12 @@ def document(trust: Pki, est: Est) -> dict[str, Any]:
             ],
             "mount": trust.issuing_mount,
         },
-        "devices": [_device(one.identity) for one in est.clients],
+        "devices": [names(one.identity) for one in est.clients],
     }
 
 
-def _device(identity: Identity) -> dict[str, Any]:
+def names(identity: Identity) -> dict[str, Any]:
+    """Return a device that may enrol, as the program reads it."""
     return {
         "device": identity.device,
         "dns": list(identity.dns),

@@ -156,6 +156,12 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         "The REST API of DRAS lets in energy service providers alone, each for its own sites",
         (_C, _L),
     ),
+    Requirement(
+        "R-SEC-ACCESS/enrolment",
+        "TR-1072 4.4, IEC 62351",
+        "A device enrols by a protocol in its own name alone, by a secret once or its present certificate",
+        (_D, _C, _L),
+    ),
     Requirement("R-SEC-ACCESS/air", "TR-1072 4.4", "The radio itself is ciphered", ()),
     Requirement(
         "R-SEC-ESP", "TR-1072 4.4", "IPsec between the energy service provider and the carrier", (_D, _C, _L)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from random import Random, SystemRandom
 
+from heiiki.design import enrolment
 from heiiki.design import wlan as wireless
 from heiiki.plan.model import Plan
 from heiiki.render import wlan
@@ -17,6 +18,8 @@ from heiiki.verify import access, cluster, load, messages, paths, sizes, time, v
 from heiiki.verify.config import running as configuration
 from heiiki.verify.config import server
 from heiiki.verify.equipment import TestEquipment
+from heiiki.verify.est import access as est_access
+from heiiki.verify.est import served as est_served
 from heiiki.verify.events import served
 from heiiki.verify.fleet import Fleet
 from heiiki.verify.host import state
@@ -159,6 +162,8 @@ def _config(scene: Scene) -> Iterator[Verdict]:
     yield from configuration.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, scene.adds)
     if wireless.is_wired(scene.plan):
         yield wireless.not_there(Stage.CONFIG)
+    if enrolment.host(scene.plan) is None:
+        yield enrolment.not_there(Stage.CONFIG)
 
 
 def _vault(scene: Scene) -> Iterator[Verdict]:
@@ -169,6 +174,10 @@ def _vault(scene: Scene) -> Iterator[Verdict]:
 
 def _host(scene: Scene) -> Iterator[Verdict]:
     return state.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, scene.adds)
+
+
+def _enrolment(scene: Scene) -> Iterator[Verdict]:
+    return est_served.verdicts(scene.plan, scene.fleet, scene.keep)
 
 
 def _time(scene: Scene) -> Iterator[Verdict]:
@@ -278,6 +287,7 @@ _PARTS = (
     Part("vault", _vault, _needs((), (_TRIALS,))),
     # A clock and a VEN that just began are waited for, and seldom asked meanwhile.
     Part("time", _time, _needs(())),
+    Part("enrolment", _enrolment, _needs(()), "event"),
     Part("event", _event, _needs(())),
     # It waits for polls of VENs, which must be registered.
     Part("messages", _messages, replace(_needs(()), after=frozenset({"event"})), "event", repeated=False),
@@ -313,6 +323,10 @@ def _rest(scene: Scene, barred: str) -> Iterator[Verdict]:
     return rest_access.verdicts(scene.plan, scene.fleet, scene.keep, scene.queries.authority, barred)
 
 
+def _enrols(scene: Scene, barred: str) -> Iterator[Verdict]:
+    return est_access.verdicts(scene.plan, scene.fleet, scene.keep, scene.queries.authority, barred)
+
+
 def _peers(scene: Scene, barred: str) -> Iterator[Verdict]:
     if barred:
         return refusals.not_tried(scene.plan, barred)
@@ -329,6 +343,7 @@ _TRIED: Mapping[str, tuple[Callable[[Scene, str], Iterator[Verdict]], tuple[Effe
     "log-ins": (_log_ins, (_TRIALS, _PROBES)),
     "clients": (_clients, (_TRIALS, _PROBES)),
     "rest": (_rest, (_TRIALS, _PROBES)),
+    "enrols": (_enrols, (_TRIALS, _PROBES)),
     "trials": (_peers, (_TRIALS,)),
     "on-air": (_on_air, (_TRIALS,)),
 }

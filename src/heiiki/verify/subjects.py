@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from heiiki import dispatch
-from heiiki.design import sizes, wlan
+from heiiki.design import enrolment, sizes, wlan
 from heiiki.design.associations import ipsec_devices, protected
 from heiiki.design.subjects import subjects as design_subjects
 from heiiki.design.time import REQUIREMENT
@@ -18,6 +18,8 @@ from heiiki.requirements import Stage
 from heiiki.verify import access, cluster, load, messages, time, vault
 from heiiki.verify.config import server
 from heiiki.verify.config.running import filter_subject, filtered, requirements_of
+from heiiki.verify.est import access as est_access
+from heiiki.verify.est import served as est_served
 from heiiki.verify.events import served
 from heiiki.verify.host import state
 from heiiki.verify.ipsec import anchors, cleartext, mirrors, refusals, space, supervision
@@ -63,6 +65,13 @@ def _config(plan: Plan, builds: Sequence[DeviceBuild]) -> Named:
             yield identifier, anchors.subject(device.name)
 
 
+def _of_enrolment(plan: Plan) -> Iterator[str]:
+    if enrolment.host(plan) is None:
+        yield enrolment.NONE
+    yield from est_served.subjects(plan)
+    yield from est_access.subjects(plan)
+
+
 def _live(plan: Plan, builds: Sequence[DeviceBuild]) -> Named:
     yield from (("R-MINIMAL", state.subject(device.name)) for device in plan.managed())
     for build in builds:
@@ -79,6 +88,7 @@ def _live(plan: Plan, builds: Sequence[DeviceBuild]) -> Named:
     yield from (("R-THEFT", subject) for subject in cluster.expected(plan))
     yield from ((WLAN, subject) for subject in wlan.subjects(plan))
     yield from ((messages.REQUIREMENT, subject) for subject in messages.subjects(plan))
+    yield from ((enrolment.REQUIREMENT, subject) for subject in _of_enrolment(plan))
     yield from _of_sites(plan)
     yield from _of_isolation(plan)
     yield from _of_trials(plan)

@@ -136,6 +136,11 @@ CISCO_IOSXE = Platform(
             "this release enrols no certificate on it: a person does, again before each one expires",
             "crypto: pki trustpoint enrollment terminal",
         ),
+        Need.ENROLMENT: unsaid(
+            "IOS-XE speaks EST; this release renders no lines for it, and what its request asks for beside "
+            "names was not tried: a person writes them, or signs (heiiki sign)",
+            "Enrollment over Secure Transport on Catalyst 9800, which runs IOS-XE",
+        ),
         Need.REVOCATION: lacks(
             "it asks the distribution points in certificates, which are of HTTPS, and takes one list of DER, "
             "where the hub's mirror serves several of PEM: it has a list only when a person loads one, and "

@@ -127,6 +127,11 @@ JUNIPER_JUNOS = Platform(
             "this release enrols no certificate on it: a person does, again before each one expires",
             "security: pki ca-profile",
         ),
+        Need.ENROLMENT: lacks(
+            "it has SCEP and CMPv2, which are not offered: SCEP's envelope is for RSA keys (RFC 8894 3.1), "
+            "and every key of the service is on P-256",
+            "PKI user guide: Enroll a Certificate",
+        ),
         Need.REVOCATION: lacks(
             "it asks for a list once in hours, and takes one list of DER over HTTP, where the hub's mirror "
             "serves several of PEM: it has a list only when a person loads one, and refuses the hub without",

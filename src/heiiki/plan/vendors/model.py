@@ -23,6 +23,7 @@ class Need(StrEnum):
     TUNNEL = "GRE in transport-mode ESP"
     NO_CLEAR = "no GRE outside of ESP"
     RENEWAL = "renewal of the certificate"
+    ENROLMENT = "enrolment by EST"
     REVOCATION = "revocation lists"
     TIME = "authenticated time"
     QUEUES = "queues of the line"
@@ -45,6 +46,7 @@ ENDANGERED: Mapping[Need, tuple[str, ...]] = {
     Need.TUNNEL: ("R-SEC-ACCESS", "R-DUAL"),
     Need.NO_CLEAR: ("R-SEC-ACCESS",),
     Need.RENEWAL: ("R-SEC-ACCESS",),
+    Need.ENROLMENT: ("R-SEC-ACCESS/enrolment",),
     Need.REVOCATION: ("R-THEFT", "R-DUAL"),
     Need.TIME: ("R-SEC-ACCESS/time",),
     Need.QUEUES: ("R-DELAY/load",),

@@ -85,6 +85,7 @@ NEC_IX = Platform(
         Need.RENEWAL: lacks(
             "this release enrols no certificate on it", f"{_PUBLISHED}: none has a certificate"
         ),
+        Need.ENROLMENT: unsaid("no reference shows a protocol of enrolment", f"OCI; {_PUBLISHED}"),
         Need.REVOCATION: unsaid("no reference shows lists of revocation", f"OCI; {_PUBLISHED}"),
         Need.TIME: unsaid(
             "NTP from both servers; no reference shows a key",

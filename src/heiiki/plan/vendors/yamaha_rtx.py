@@ -102,6 +102,10 @@ YAMAHA_RTX = Platform(
             "expires; the key is in that file, and so was made elsewhere",
             "chapter 15: pki certificate file",
         ),
+        Need.ENROLMENT: lacks(
+            "it speaks no protocol of enrolment: its certificate is a file",
+            "chapter 15: pki certificate file",
+        ),
         Need.REVOCATION: lacks(
             "a list is a file, and the router asks for no newer one",
             "chapter 15: pki crl file, ipsec ike pki file crl",

@@ -1,6 +1,6 @@
-"""Probe: knock at the REST API as the system of an ESP that this host is, or as one who must be refused.
+"""Probe: knock at what DRAS serves by HTTPS as the system of an ESP that this host is, or as a stranger.
 
-Needs nothing of ours on the host. It reads only: no attempt sends or changes an event.
+Needs nothing of ours on the host. No attempt changes anything: none sends an event, none has anything signed.
 """
 
 import http.client
@@ -33,7 +33,7 @@ def _came_of(attempt: dict[str, Any], place: dict[str, Any], version: ssl.TLSVer
         return {"stage": "tcp", "cause": str(error)}
     try:
         with line, _context(attempt, place, version).wrap_socket(line, server_hostname=place["name"]) as tls:
-            return _asked(tls, attempt["path"])
+            return _asked(tls, attempt)
     except (OSError, http.client.HTTPException) as error:
         return {"stage": "tls", "cause": str(error) or type(error).__name__}
 
@@ -51,11 +51,12 @@ def _context(attempt: dict[str, Any], place: dict[str, Any], version: ssl.TLSVer
     return context
 
 
-def _asked(tls: ssl.SSLSocket, path: str) -> dict[str, Any]:
+def _asked(tls: ssl.SSLSocket, attempt: dict[str, Any]) -> dict[str, Any]:
     """Return the status of the answer, and of a problem what it says (RFC 9457)."""
     connection = http.client.HTTPConnection("api")
     connection.sock = tls
-    connection.request("GET", path)
+    method = "POST" if "body" in attempt else "GET"
+    connection.request(method, attempt["path"], attempt.get("body"), attempt.get("headers", {}))
     with connection.getresponse() as response:
         text = response.read(_LONGEST).decode(errors="replace")
         return {"stage": "http", "status": response.status, "cause": text}

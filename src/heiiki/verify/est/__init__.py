@@ -1,0 +1,1 @@
+"""What the registration authority says of itself, and whom it refuses."""

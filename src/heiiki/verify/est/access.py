@@ -1,0 +1,219 @@
+"""Whom the registration authority certifies: tried with what it must refuse, for the reason provoked.
+
+By either version of TLS, from the host of an ESP's system, with certificates made for it. No trial has
+anything signed: a device that is let in asks for a certificate of the key that it shows, and is refused last.
+"""
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509.oid import NameOID
+
+from heiiki.design.enrolment import host
+from heiiki.errors import HeiikiError
+from heiiki.plan.model import Device, EstClient, Identity, Plan, Role
+from heiiki.render import agent, est
+from heiiki.requirements import Result, Verdict
+from heiiki.requirements.verdict import Evidence
+from heiiki.verify import tls_trials
+from heiiki.verify.fleet import Answer, Fleet
+from heiiki.verify.ipsec.test_certificates import Authority, Credential, credentials, signed
+from heiiki.verify.tls_trials import EXPIRED, FOREIGN, OBSOLETE, REVOKED, Trial
+from heiiki.verify.verdicts import Keep, live, summarise, unknown
+from heiiki_agent.est.places import PREFIX
+from heiiki_agent.pki.settings import FOLDER
+
+REQUIREMENT = est.REQUIREMENT
+_TIMEOUT_S = 90.0
+_GOOD, _LIFE, _LET_IN = "its own certificate", "10m", "that of the certificate shown"
+_ROOTS = ["cat", str(FOLDER / "roots.pem")]
+_QUESTION = {"commands": {"pull": list(agent.command("credentials", "pull")), "roots": _ROOTS}}
+
+NO_SECRET = Trial("no secret", "http", r"show the device's name and its secret")
+WRONG_SECRET = Trial("wrong secret", "http", r"the secret is not known")
+NO_CLIENT = Trial("a certificate of another host", "http", r"is of no device that enrols here", made=True)
+ANOTHER = Trial("another's name", "http", r"asks for the subject")
+TRIALS = (OBSOLETE, FOREIGN, EXPIRED, REVOKED, NO_SECRET, WRONG_SECRET, NO_CLIENT, ANOTHER)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The registration authority, and who tries it.
+
+    Attributes:
+        host: its host.
+        client: a device that may enrol, on whose host a verification may run programs.
+    """
+
+    host: Device
+    client: EstClient
+
+
+def scene(plan: Plan) -> Scene | None:
+    """Return where it is tried; None where there is no registration authority, or no host to try it from."""
+    found = host(plan)
+    for one in found.est.clients if found is not None and found.est is not None else ():
+        if found is not None and plan.device(one.identity.device).role is Role.ESP:
+            return Scene(found, one)
+    return None
+
+
+def subject(trial: Trial, name: str) -> str:
+    """Subject of the verdict on one trial."""
+    return f"{trial.name}: {name} by EST"
+
+
+def subjects(plan: Plan) -> tuple[str, ...]:
+    """Return the subjects of a service; none where there is no registration authority."""
+    found = host(plan)
+    return tuple(subject(trial, found.name) for trial in TRIALS) if found else ()
+
+
+def verdicts(
+    plan: Plan, fleet: Fleet, keep: Keep, authority: Authority | None, barred: str = ""
+) -> Iterator[Verdict]:
+    """Yield a verdict for each trial.
+
+    Args:
+        plan: the service.
+        fleet: reaches its devices, and the lab's hosts of ESPs.
+        keep: where raw output goes.
+        authority: makes the certificates.
+        barred: why none may be made, where none may.
+    """
+    found, there = scene(plan), host(plan)
+    if there is None:
+        return
+    if found is None:
+        for trial in TRIALS:
+            why = "no system of an ESP enrols there, from whose host it could be tried"
+            yield unknown(REQUIREMENT, subject(trial, there.name), why)
+        return
+    made, missing = ({}, barred) if barred else _made(plan, found, authority)
+    if _GOOD not in made:
+        # Without what must be let in, no refusal has a reason.
+        for trial in TRIALS:
+            yield unknown(REQUIREMENT, subject(trial, there.name), missing)
+        return
+    asked = fleet.ask("read", {there.name: _QUESTION})[there.name]
+    tries = tuple(_attempts(found, made))
+    roots = asked.data.get("commands", {}).get("roots", {}).get("out", "")
+    name = found.client.identity.device
+    question = {**_place(found, roots), "attempts": list(tries)}
+    tried = fleet.ask("rest", {name: question}, _TIMEOUT_S)[name]
+    evidence = (keep(f"est/attempts-{name}.json", tried.raw),)
+    done = {one["name"] for one in tries}
+    for trial in TRIALS:
+        if trial.name in done:
+            yield judged(trial, there.name, tried, evidence, _behind(trial, asked))
+        else:
+            yield unknown(REQUIREMENT, subject(trial, there.name), missing, evidence)
+
+
+def _made(plan: Plan, found: Scene, authority: Authority | None) -> tuple[dict[str, Credential], str]:
+    made, missing = credentials(plan, found.client.identity.device, authority, found.host.identity)
+    if authority is None or found.host.identity is None or missing:
+        return made, missing
+    try:
+        made[NO_CLIENT.name] = made["another's name"]
+        # A device is revoked when its newest certificate is: this one never is.
+        made[_GOOD] = signed(authority, found.client.identity, _LIFE)
+    except HeiikiError as error:
+        return made, f"no certificate for the attempt: {error}"
+    return made, ""
+
+
+def _place(found: Scene, roots: str) -> dict[str, Any]:
+    identity, served = found.host.identity, found.host.est
+    return {
+        "address": str(found.client.server),
+        "port": served.port if served else 0,
+        "name": identity.common_name if identity else "",
+        "trust": roots,
+    }
+
+
+def _attempts(found: Scene, made: Mapping[str, Credential]) -> Iterator[dict[str, Any]]:
+    """Yield what probe ``rest`` needs to try each, the good certificate last."""
+    own, good = found.client.identity, made[_GOOD]
+    first, again = f"{PREFIX}/simpleenroll", f"{PREFIX}/simplereenroll"
+    body = _request(own.common_name, good)
+    yield {"name": OBSOLETE.name, "path": f"{PREFIX}/cacerts", "obsolete": True}
+    for trial in (FOREIGN, EXPIRED, REVOKED):
+        if trial.name in made:
+            yield {"name": trial.name, "path": f"{PREFIX}/cacerts", **_shown(made[trial.name])}
+    yield {"name": NO_SECRET.name, "path": first, "body": body, "headers": _headers()}
+    yield {"name": WRONG_SECRET.name, "path": first, "body": body, "headers": _headers(own)}
+    if NO_CLIENT.name in made:
+        shown = _shown(made[NO_CLIENT.name])
+        yield {"name": NO_CLIENT.name, "path": again, "body": body, "headers": _headers(), **shown}
+    strange = _request(found.host.identity.common_name if found.host.identity else "", good)
+    yield {"name": ANOTHER.name, "path": again, "body": strange, "headers": _headers(), **_shown(good)}
+    yield {"name": _GOOD, "path": again, "body": body, "headers": _headers(), **_shown(good)}
+
+
+def _shown(one: Credential) -> dict[str, str]:
+    return {"certificate": one.certificate, "key": one.key}
+
+
+def _headers(wrong: Identity | None = None) -> dict[str, str]:
+    """Return the headers of an enrolment, with a secret that nobody made where a device is named."""
+    told = {"Content-Type": "application/pkcs10"}
+    if wrong is not None:
+        shown = base64.b64encode(f"{wrong.device}:never-made".encode()).decode()
+        told["Authorization"] = f"Basic {shown}"
+    return told
+
+
+def _request(name: str, one: Credential) -> str:
+    """Return a request for a name by the key of a certificate, as EST carries it."""
+    key = serialization.load_pem_private_key(one.key.encode(), None)
+    subject_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject_name)
+    made = builder.sign(key, hashes.SHA256())  # type: ignore[arg-type]  # keys of trials are on P-256
+    return base64.b64encode(made.public_bytes(serialization.Encoding.DER)).decode()
+
+
+def _behind(trial: Trial, asked: Answer) -> str:
+    """Return why the server may not know of the revocation, or nothing."""
+    return tls_trials.unfetched(asked) if trial is REVOKED else ""
+
+
+def judged(
+    trial: Trial, name: str, tried: Answer, evidence: tuple[Evidence, ...], behind: str = ""
+) -> Verdict:
+    """Return the verdict of one trial from what came of it."""
+    what = subject(trial, name)
+    if tried.error:
+        return unknown(REQUIREMENT, what, tried.error, evidence)
+    came = tried.data["attempts"]
+    inside = [f"{version}: answered" for version, one in came[trial.name].items() if _let_in(one)]
+    if inside:
+        return live(REQUIREMENT, what, Result.FAIL, "; ".join(filter(None, (*inside, behind))), evidence)
+    if doubts := list(_doubts(trial, came)):
+        return unknown(REQUIREMENT, what, summarise(doubts), evidence)
+    said = "; ".join(f"{version}: {_said(one)}" for version, one in came[trial.name].items())
+    reason = f"refused ({said}); the device's own certificate was taken after it"
+    return live(REQUIREMENT, what, Result.PASS, reason, evidence)
+
+
+def _let_in(one: Mapping[str, Any]) -> bool:
+    """Tell whether a trial was answered with a certificate, or got as far as the good one."""
+    return bool(one["stage"] == "http" and (one["status"] == 200 or _LET_IN in one["cause"]))  # noqa: PLR2004
+
+
+def _said(one: Mapping[str, Any]) -> str:
+    return f"status {one['status']}" if one["stage"] == "http" else str(one["cause"])
+
+
+def _doubts(trial: Trial, came: Mapping[str, Any]) -> Iterator[str]:
+    """Yield why a refusal may have had nothing to do with what was provoked."""
+    yield from tls_trials.other_reasons(trial, came)
+    for version, one in came[_GOOD].items():
+        if not _let_in(one):
+            yield f"its own certificate was not taken either: {version}: {json.dumps(dict(one))}"
