@@ -19,9 +19,9 @@ from heiiki.cli.terminal import say
         "The registration authority on the DRAS is asked, on its host."
     ),
     epilog=examples(
-        'heiiki est secret inventories/osaka kitano-ce-a --trust "voucher 123"',
+        'heiiki est secret DIR kitano-ce-a --trust "voucher 123"',
         "heiiki est list inventories/osaka",
-        "heiiki est withdraw inventories/osaka kitano-ce-a",
+        "heiiki est withdraw DIR kitano-ce-a",
     ),
 )
 def est() -> None:
@@ -37,8 +37,8 @@ def est() -> None:
         "before that was not used is withdrawn."
     ),
     epilog=examples(
-        'heiiki est secret inventories/osaka kitano-ce-a --trust "factory identity SN FCZ1234"',
-        'heiiki est secret inventories/osaka esp-kansai --trust "on first use, by M. Sato" --days 1',
+        'heiiki est secret DIR kitano-ce-a --trust "factory identity SN FCZ1234"',
+        'heiiki est secret DIR esp-kansai --trust "on first use, by M. Sato"',
     ),
 )
 @click.argument("folder", type=Folder())

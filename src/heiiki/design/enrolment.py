@@ -29,6 +29,11 @@ def host(plan: Plan) -> Device | None:
     return next((device for device in plan.managed() if device.est is not None), None)
 
 
+def is_without(plan: Plan) -> bool:
+    """Tell whether a service has sites, and no registration authority."""
+    return bool(plan.sites) and host(plan) is None
+
+
 def not_there(stage: Stage) -> Verdict:
     """Return the verdict on a service where no device enrols by a protocol."""
     return Verdict(REQUIREMENT, NONE, stage, Result.NOT_APPLICABLE, NOT_OFFERED)
@@ -43,7 +48,7 @@ def subjects(plan: Plan) -> Iterator[str]:
     """Yield the subjects of a service."""
     clients = _clients(plan)
     yield from (subject(one.identity.device) for one in clients)
-    if not clients:
+    if plan.sites and not clients:
         yield NONE
 
 
@@ -56,7 +61,8 @@ def verdicts(plan: Plan, sent: Mapping[str, Sent]) -> Iterator[Verdict]:
     """Yield a verdict for each device that may enrol; one that says so where none may."""
     clients, found = _clients(plan), host(plan)
     if found is None or not clients:
-        yield not_there(Stage.DESIGN)
+        if plan.sites:
+            yield not_there(Stage.DESIGN)
         return
     told = _told(sent[found.name].files.get(str(places.CONFIG), ""))
     for one in clients:

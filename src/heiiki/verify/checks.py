@@ -162,7 +162,7 @@ def _config(scene: Scene) -> Iterator[Verdict]:
     yield from configuration.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, scene.adds)
     if wireless.is_wired(scene.plan):
         yield wireless.not_there(Stage.CONFIG)
-    if enrolment.host(scene.plan) is None:
+    if enrolment.is_without(scene.plan):
         yield enrolment.not_there(Stage.CONFIG)
 
 

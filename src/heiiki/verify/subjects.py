@@ -66,7 +66,7 @@ def _config(plan: Plan, builds: Sequence[DeviceBuild]) -> Named:
 
 
 def _of_enrolment(plan: Plan) -> Iterator[str]:
-    if enrolment.host(plan) is None:
+    if enrolment.is_without(plan):
         yield enrolment.NONE
     yield from est_served.subjects(plan)
     yield from est_access.subjects(plan)
