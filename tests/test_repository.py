@@ -46,7 +46,12 @@ LEFTOVERS = re.compile(
 
 ROLES = sorted(path.parent.parent for path in ROOT.glob("roles/*/tasks/main.yml"))
 NODE_PROGRAMS = sorted(ROOT.glob("src/heiiki_agent/**/*.py"))
-SERVICE_PROGRAMS = {"mms": {"open61850"}, "openadr": {"aiohttp", "cryptography", "lxml"}}
+SERVICE_PROGRAMS = {
+    "est": {"aiohttp", "cryptography"},
+    "https.py": {"aiohttp"},
+    "mms": {"open61850"},
+    "openadr": {"aiohttp", "cryptography", "lxml"},
+}
 """What service programs may need: packages of Debian main (python3-aiohttp and so on), or what they bring."""
 
 

@@ -18,7 +18,7 @@ from heiiki.transport import Transport
 
 _TIMEOUT_S = 30.0
 _OCTETS = 20
-"""Of chance in a secret: nobody guesses 160 bits, and one digest is enough to keep."""
+"""Random octets of a secret: 160 bits cannot be guessed, and one digest is enough to keep."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from functools import partial
 from random import Random, SystemRandom
 
-from heiiki.design import enrolment
 from heiiki.design import wlan as wireless
 from heiiki.plan.model import Plan
 from heiiki.render import wlan
@@ -162,8 +161,6 @@ def _config(scene: Scene) -> Iterator[Verdict]:
     yield from configuration.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, scene.adds)
     if wireless.is_wired(scene.plan):
         yield wireless.not_there(Stage.CONFIG)
-    if enrolment.is_without(scene.plan):
-        yield enrolment.not_there(Stage.CONFIG)
 
 
 def _vault(scene: Scene) -> Iterator[Verdict]:
@@ -176,16 +173,13 @@ def _host(scene: Scene) -> Iterator[Verdict]:
     return state.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, scene.adds)
 
 
-def _enrolment(scene: Scene) -> Iterator[Verdict]:
-    return est_served.verdicts(scene.plan, scene.fleet, scene.keep)
-
-
 def _time(scene: Scene) -> Iterator[Verdict]:
     return time.verdicts(scene.plan, scene.fleet, scene.keep)
 
 
 def _event(scene: Scene) -> Iterator[Verdict]:
-    return served.verdicts(scene.plan, scene.fleet, scene.keep)
+    yield from served.verdicts(scene.plan, scene.fleet, scene.keep)
+    yield from est_served.verdicts(scene.plan, scene.fleet, scene.keep)
 
 
 def _messages(scene: Scene) -> Iterator[Verdict]:
@@ -287,7 +281,6 @@ _PARTS = (
     Part("vault", _vault, _needs((), (_TRIALS,))),
     # A clock and a VEN that just began are waited for, and seldom asked meanwhile.
     Part("time", _time, _needs(())),
-    Part("enrolment", _enrolment, _needs(()), "event"),
     Part("event", _event, _needs(())),
     # It waits for polls of VENs, which must be registered.
     Part("messages", _messages, replace(_needs(()), after=frozenset({"event"})), "event", repeated=False),
@@ -320,11 +313,9 @@ def _clients(scene: Scene, barred: str) -> Iterator[Verdict]:
 
 
 def _rest(scene: Scene, barred: str) -> Iterator[Verdict]:
-    return rest_access.verdicts(scene.plan, scene.fleet, scene.keep, scene.queries.authority, barred)
-
-
-def _enrols(scene: Scene, barred: str) -> Iterator[Verdict]:
-    return est_access.verdicts(scene.plan, scene.fleet, scene.keep, scene.queries.authority, barred)
+    given = scene.plan, scene.fleet, scene.keep, scene.queries.authority, barred
+    yield from rest_access.verdicts(*given)
+    yield from est_access.verdicts(*given)
 
 
 def _peers(scene: Scene, barred: str) -> Iterator[Verdict]:
@@ -343,11 +334,10 @@ _TRIED: Mapping[str, tuple[Callable[[Scene, str], Iterator[Verdict]], tuple[Effe
     "log-ins": (_log_ins, (_TRIALS, _PROBES)),
     "clients": (_clients, (_TRIALS, _PROBES)),
     "rest": (_rest, (_TRIALS, _PROBES)),
-    "enrols": (_enrols, (_TRIALS, _PROBES)),
     "trials": (_peers, (_TRIALS,)),
     "on-air": (_on_air, (_TRIALS,)),
 }
-"""What XMPP, MMS, REST, IPsec and wireless LANs must refuse, and what trying it does."""
+"""What XMPP, MMS, REST, EST, IPsec and wireless LANs must refuse, and what trying it does."""
 
 
 def _trials(*, tried: bool) -> Iterator[Part]:

@@ -20,7 +20,7 @@ from heiiki_agent.pki.x509 import Certificate, blocks
 
 _LOGIN = "auth/cert/login"
 _NOT_KNOWN = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN})
-"""What a server answers whoever shows a certificate that it does not know."""
+"""What a server answers to a certificate that it does not know."""
 
 
 class UnsignedError(ServerError):

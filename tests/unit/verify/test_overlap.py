@@ -27,8 +27,7 @@ from heiiki.verify.verdicts import live
 from .conftest import FakeTransport
 
 LAB = parts(Equipment(refused_certificates=True), may_break=True, fill=Fill.ALL, may_order=True)
-TRIALS = {"log-ins", "clients", "rest", "enrols", "trials", "on-air"}
-SAID = {"time", "enrolment", "event", "messages"}
+TRIALS = {"log-ins", "clients", "rest", "trials", "on-air"}
 OUTSIDE = parts(Equipment(), may_break=False, fill=Fill.NONE, may_order=False)
 LIMIT_S, MANY = 60, 10
 
@@ -142,15 +141,17 @@ def test_nothing_goes_on_while_a_tunnel_is_away() -> None:
     ("part", "beside"),
     [
         # Delays are measured: a clock that is not right yet may be asked meanwhile, and the Vault server.
-        ("paths", {"vault", *SAID, "wlan"}),
+        ("paths", {"vault", "time", "event", "messages", "wlan"}),
         # What filters drop is counted, and all devices must listen in time.
-        ("isolation", {"vault", *SAID, "wlan", "access", *TRIALS}),
+        ("isolation", {"vault", "time", "event", "messages", "wlan", "access", *TRIALS}),
         (
             "wire",
             {
                 "config",
                 "vault",
-                *SAID,
+                "time",
+                "event",
+                "messages",
                 "wlan",
                 "sessions",
                 "associations",
@@ -160,31 +161,29 @@ def test_nothing_goes_on_while_a_tunnel_is_away() -> None:
         ),
         (
             "trials",
-            {*SAID, "sessions", "access", "isolation", "control", *TRIALS} - {"trials"},
+            {"time", "event", "messages", "sessions", "access", "isolation", "control", *TRIALS} - {"trials"},
         ),
         (
             "log-ins",
-            {*SAID, "sessions", "access", "isolation", "control", *TRIALS} - {"log-ins"},
+            {"time", "event", "messages", "sessions", "access", "isolation", "control", *TRIALS}
+            - {"log-ins"},
         ),
         (
             "clients",
-            {*SAID, "sessions", "access", "isolation", "control", *TRIALS} - {"clients"},
+            {"time", "event", "messages", "sessions", "access", "isolation", "control", *TRIALS}
+            - {"clients"},
         ),
         (
             "rest",
-            {*SAID, "sessions", "access", "isolation", "control", *TRIALS} - {"rest"},
-        ),
-        (
-            "enrols",
-            {*SAID, "sessions", "access", "isolation", "control", *TRIALS} - {"enrols"},
+            {"time", "event", "messages", "sessions", "access", "isolation", "control", *TRIALS} - {"rest"},
         ),
         (
             "on-air",
-            {*SAID, "sessions", "access", "isolation", "control", *TRIALS} - {"on-air"},
+            {"time", "event", "messages", "sessions", "access", "isolation", "control", *TRIALS} - {"on-air"},
         ),
         (
             "host",
-            {"config", "vault", *SAID, "wlan", "sessions", "associations", "control"},
+            {"config", "vault", "time", "event", "messages", "wlan", "sessions", "associations", "control"},
         ),
     ],
 )
@@ -194,7 +193,7 @@ def test_what_may_go_on_beside_what_is_easily_spoiled(part: str, beside: set[str
 
 def test_a_new_list_comes_when_mirrors_were_judged() -> None:
     trials = [one for one in LAB if one.name in TRIALS]
-    assert [one.needs.after for one in trials] == [{"associations"}] * 6
+    assert [one.needs.after for one in trials] == [{"associations"}] * 5
 
 
 @pytest.mark.parametrize("table", [LAB, OUTSIDE])

@@ -90,7 +90,7 @@ def registrar_login(one: Registrar) -> dict[str, Any]:
         "token_bound_cidrs": roles.cidrs(one.sources),
         "token_ttl": REGISTRAR_S,
         "token_max_ttl": REGISTRAR_S,
-        # Kept by nobody: it ends by itself, a moment after the device has its certificate.
+        # Not stored by the server: it ends by itself, a moment after the device has its certificate.
         "token_type": "batch",
     }
 

@@ -214,7 +214,7 @@ class Pki:
         root_mount, issuing_mount, secrets_mount: paths of its engines (PKI, PKI, KV version 2).
         operator: identity of the person who runs playbooks.
         controllers: where those who log in at the server come from; from elsewhere it takes no log-in.
-        registrar: has certificates signed for devices that enrol by a protocol; None: nobody does.
+        registrar: has certificates signed for devices that enrol by a protocol; None: there is none.
     """
 
     domain: str

@@ -162,7 +162,7 @@ def _shown(one: Credential) -> dict[str, str]:
 
 
 def _headers(wrong: Identity | None = None) -> dict[str, str]:
-    """Return the headers of an enrolment, with a secret that nobody made where a device is named."""
+    """Return the headers of an enrolment, with a secret that was never made where a device is named."""
     told = {"Content-Type": "application/pkcs10"}
     if wrong is not None:
         shown = base64.b64encode(f"{wrong.device}:never-made".encode()).decode()

@@ -1,4 +1,4 @@
-"""Probe: knock at what DRAS serves by HTTPS as the system of an ESP that this host is, or as a stranger.
+"""Probe: knock at what DRAS serves by HTTPS as the system of an ESP that this host is, or as another.
 
 Needs nothing of ours on the host. No attempt changes anything: none sends an event, none has anything signed.
 """
