@@ -18,8 +18,8 @@ from heiiki.cli.main import cli
 from heiiki.pki import marks
 from heiiki.pki.revoke import revoke
 from heiiki.pki.server.login import logged_in
-from heiiki.pki.server.policies import AppRole
-from heiiki.service import Service, opened
+from heiiki.pki.server.policies import REGISTRAR_LOGIN, AppRole
+from heiiki.service import Service, network, opened
 from heiiki.service.certificates import Renewed, _registrar_admitted
 from heiiki.transport import Completed
 from heiiki_agent.pki.x509 import Certificate
@@ -156,3 +156,17 @@ def test_a_service_without_one_says_so() -> None:
     done = CliRunner().invoke(cli, ["est", "list", str(FOLDER)])
     assert done.exit_code == 1
     assert "has no registration authority: write `enrolment: est` in service.yml" in done.stderr
+
+
+def test_the_log_in_goes_first_when_its_host_is_revoked(world: EstWorld, set_up: SetUpVault) -> None:
+    service, dras = with_est(set_up), set_up.plan.device("dras")
+    secret = world.secret(CISCO)
+    assert network._certificates(service, dras).serials
+    try:
+        assert set_up.running.root.read(REGISTRAR_LOGIN) is None
+        assert world.enrol(world.device(CISCO), secret).status == 503
+    finally:
+        with logged_in(set_up.access, AppRole.CONFIGURATOR) as session:
+            marks.lift(session, set_up.trust, set_up.identity("dras"))
+    assert world.admit()
+    assert world.enrol(world.device(CISCO), secret).status == 200
