@@ -78,3 +78,30 @@ def test_a_service_without_it_loses_log_in_and_policy(world: EstWorld) -> None:
     apply(vault.access, vault.plan, unsealing=True)
     assert vault.running.root.read(REGISTRAR_LOGIN) is None
     assert world.admit()
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"token_ttl": 86400, "token_max_ttl": 86400},
+        {"token_bound_cidrs": ""},
+        {"token_policies": "registrar,enroller"},
+        {"allowed_dns_sans": ""},
+        {"allowed_common_names": "*"},
+    ],
+    ids=str,
+)
+def test_a_log_in_that_was_loosened_is_noticed_and_put_right(
+    world: EstWorld, spoilt: dict[str, object]
+) -> None:
+    vault = world.vault
+    assert vault.problems() == ()
+    stands = vault.running.root.read(REGISTRAR_LOGIN) or {}
+    vault.running.root.write(REGISTRAR_LOGIN, {**stands, **spoilt})
+    (found,) = vault.problems()
+    assert found.startswith(REGISTRAR_LOGIN)
+    if "allowed_common_names" in spoilt:
+        vault.running.root.write(REGISTRAR_LOGIN, {**stands, "allowed_common_names": ""})
+    else:
+        assert apply(vault.access, vault.plan)
+    assert vault.problems() == ()

@@ -8,7 +8,7 @@ from heiiki.pki.server import desired
 from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.policies import FORMER_POLICIES, REGISTRAR, AppRole
 from heiiki.pki.server.reading import Reading
-from heiiki.pki.server.reconcile import Change, differences
+from heiiki.pki.server.reconcile import Change, differences, registrar_settings
 from heiiki.pki.server.roles import DEVICE_POLICY
 from heiiki.plan.model import Plan
 
@@ -70,6 +70,7 @@ def _beside(said: Reading, plan: Plan) -> Iterator[str]:
         *desired.role_settings(plan),
         *desired.token_settings(plan),
         *desired.access_settings(plan),
+        *registrar_settings(said, plan.pki),
     )
     for setting, stands in zip(settings, said.each(one.path for one in settings), strict=True):
         for key, value in sorted((stands or {}).items()):

@@ -168,12 +168,12 @@ def access_settings(plan: Plan) -> Iterator[Setting]:
         )
 
 
-def registrar_setting(one: Registrar) -> Setting:
+def registrar_setting(one: Registrar, certificate: str) -> Setting:
     """Return how the registration authority logs in: from its own addresses, for a moment.
 
-    By which certificate is for `heiiki.pki.registrar`: that comes from its host.
+    By which certificate is for `heiiki.pki.registrar`: that comes from its host, and stays as it stands.
     """
-    return Setting(REGISTRAR_LOGIN, registrar_login(one))
+    return Setting(REGISTRAR_LOGIN, {**registrar_login(one), "certificate": certificate})
 
 
 def quota_settings() -> Iterator[Setting]:

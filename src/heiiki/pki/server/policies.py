@@ -84,6 +84,7 @@ def device_policy(trust: Pki, accessor: str, holders: Iterable[Identity]) -> str
 def registrar_login(one: Registrar) -> dict[str, Any]:
     """Return how the registration authority may log in, whatever its certificate is."""
     return {
+        "display_name": REGISTRAR,
         "allowed_dns_sans": [one.host],
         "token_policies": [REGISTRAR],
         "token_no_default_policy": True,

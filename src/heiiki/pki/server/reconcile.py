@@ -246,11 +246,17 @@ def _former_registrar(said: Reading) -> Iterator[str]:
         yield f"sys/policies/acl/{REGISTRAR}"
 
 
+def registrar_settings(said: Reading, trust: Pki) -> tuple[Setting, ...]:
+    """Return what the log-in of the registration authority is to be; nothing while it has none."""
+    stands = said.read(REGISTRAR_LOGIN) if trust.registrar else None
+    if trust.registrar is None or stands is None:
+        return ()
+    return (desired.registrar_setting(trust.registrar, stands["certificate"]),)
+
+
 def _registrar(vault: Vault, said: Reading, trust: Pki, *, check: bool) -> list[Change]:
     """Hold the registration authority's log-in to the plan, where it has one (`heiiki.pki.registrar`)."""
-    if trust.registrar is None or said.read(REGISTRAR_LOGIN) is None:
-        return []
-    return _settings(vault, said, (desired.registrar_setting(trust.registrar),), check=check)
+    return _settings(vault, said, registrar_settings(said, trust), check=check)
 
 
 def _authorities(vault: Vault, plan: Plan, *, check: bool) -> Iterator[Change]:
