@@ -71,9 +71,8 @@ class Session:
         role = self._read(f"roles/{device.device}")
         if role is None or not role.get("allowed_domains"):
             return Standing(marked=True, revoked=None)
-        newest = self._newest(device)
-        told = self._read(f"cert/{newest}") if newest else None
-        since = int(told["revocation_time"]) if told else 0
+        told = (self._read(f"cert/{serial}") for serial in self._newest(device))
+        since = max((int(one["revocation_time"]) for one in told if one), default=0)
         return Standing(marked=False, revoked=datetime.fromtimestamp(since, UTC) if since else None)
 
     def made(self, device: DeviceSettings, key: str) -> Certificate | None:
@@ -106,9 +105,11 @@ class Session:
                 raise UnsignedError(str(error), error.status) from error
             raise
 
-    def _newest(self, device: DeviceSettings) -> str:
-        """Return the serial of a device's newest certificate; of several that began at once, any."""
-        return max(self._issued(device), key=lambda one: one[1], default=("", ""))[0]
+    def _newest(self, device: DeviceSettings) -> list[str]:
+        """Return the serial of a device's newest certificate; several when they began in the same second."""
+        found = self._issued(device)
+        latest = max((begins for _, begins in found), default="")
+        return [serial for serial, begins in found if begins == latest]
 
     def _issued(self, device: DeviceSettings) -> list[tuple[str, str]]:
         """Return serial and beginning of each certificate of a device that the CA keeps."""
