@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from heiiki.plan.model import Plan
-from heiiki.report import scope
+from heiiki.report import distribution, scope
 from heiiki.report.completion import (
     Expected,
     completeness,
@@ -190,6 +190,7 @@ def page(
         "timeline": timeline(plan, faults, verdicts),
         "sequences": sequences(faults),
         "budgets": tuple(v for v in verdicts if (v.requirement, v.stage) == (REQUIREMENT, Stage.DESIGN)),
+        "distributions": distribution.distributions(folder, verdicts),
         "delays": tuple(_delay(verdict) for verdict in verdicts if _is_delay(verdict)),
         "negatives": tuple(s for s in sections if s.requirement in _NEGATIVE and s.stage is Stage.LIVE),
         "sections": sections,
@@ -235,6 +236,7 @@ def _globals() -> dict[str, Any]:
         "words": _WORDS,
         "not_examined": NOT_EXAMINED,
         "scope": scope,
+        "distribution": distribution,
         "box": (BOX_WIDTH, BOX_HEIGHT),
         "key": KEY,
         "against": against,

@@ -18,6 +18,7 @@ from heiiki.dispatch import Desk, Order, served, server
 from heiiki.errors import HeiikiError
 from heiiki.plan.model import Plan, SitePlan
 from heiiki.render import openadr
+from heiiki.report.samples import REQUIREMENT, Samples
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
 from heiiki.transport import Transport
@@ -25,19 +26,27 @@ from heiiki.verify.fleet import Answer, Fleet, told
 from heiiki.verify.verdicts import Keep, live, unknown
 from heiiki_agent.openadr.books import VenBook, VtnBook
 
-REQUIREMENT = "R-DELAY/messages"
 _LATELY = timedelta(minutes=5)
 """Reports of that long ago speak for now: several of those that are sent each minute."""
 _AGAIN_S = 1.0
 _INDIRECT, DIRECT = "indirect", "direct"
+_NO_VEN = "its controller has no VEN"
+_BY_THE_BOOKS = "from commit to commit, by the books of both ends"
 
 
 @dataclass(frozen=True, slots=True)
 class Took:
-    """How long a message took, seconds; one that has not arrived, how long it has been on its way."""
+    """How long a message took, seconds; one that has not arrived, how long it has been on its way.
+
+    Attributes:
+        samples: how long each took that is judged and has arrived; the longest is what counts.
+        earlier: those before, about which nothing is said.
+    """
 
     seconds: float
     arrived: bool = True
+    samples: tuple[float, ...] = ()
+    earlier: tuple[float, ...] = ()
 
 
 Delays = Mapping[str, Took | str]
@@ -57,6 +66,11 @@ class Kind:
         """Subject of its verdict."""
         return f"{self.site.name} {self.resource[0]}: {self.message.what}"
 
+    @property
+    def data_type(self) -> tuple[tuple[str, str], Message]:
+        """What it has in common with those of other sites: a row of a table."""
+        return self.resource, self.message
+
 
 def kinds(plan: Plan, control: str) -> Iterator[Kind]:
     """Yield each kind of message of each resource under ``direct`` or ``indirect`` control."""
@@ -75,9 +89,49 @@ def verdicts(plan: Plan, fleet: Fleet, transport: Transport, keep: Keep) -> Iter
     """Send a test event to every controller, and yield a verdict for each kind of message of OpenADR."""
     every = tuple(kinds(plan, _INDIRECT))
     found, evidence = _indirect(plan, fleet, transport, keep)
-    for one in every:
-        took = found.get(one.site.name, {}).get(one.message.what, "its controller has no VEN")
-        yield of_kind(one.subject, one.message, took, evidence.get(one.site.name, ()))
+    took = [(one, found.get(one.site.name, {}).get(one.message.what, _NO_VEN)) for one in every]
+    yield from judged(took, keep, evidence, _BY_THE_BOOKS)
+
+
+def judged(
+    found: Sequence[tuple[Kind, Took | str]],
+    keep: Keep,
+    evidence: Mapping[str, tuple[Evidence, ...]],
+    how: str,
+) -> Iterator[Verdict]:
+    """Yield a verdict for each kind of message; what each data type took at all sites is kept for it.
+
+    Args:
+        found: how long each took, or why that is not known.
+        keep: where the delays go.
+        evidence: what else a verdict rests on, by site.
+        how: between which moments they were measured.
+    """
+    known: dict[tuple[tuple[str, str], Message], dict[str, Took]] = {}
+    for kind, took in found:
+        if isinstance(took, Took):
+            known.setdefault(kind.data_type, {})[kind.site.name] = took
+    kept = {one: _kept(keep, _samples(*one, sites, how)) for one, sites in known.items()}
+    for kind, took in found:
+        samples = kept[kind.data_type] if isinstance(took, Took) else ()
+        rests_on = (*evidence.get(kind.site.name, ()), *samples)
+        yield of_kind(kind.subject, kind.message, took, rests_on, how)
+
+
+def _kept(keep: Keep, samples: Samples) -> tuple[Evidence, ...]:
+    return (keep(samples.name, samples.text()),)
+
+
+def _samples(resource: tuple[str, str], message: Message, took: Mapping[str, Took], how: str) -> Samples:
+    return Samples(
+        resource=", ".join(resource).replace("_", " "),
+        data=message.what,
+        within_s=message.within_s,
+        how=how,
+        judged={site: one.samples for site, one in took.items() if one.samples},
+        earlier={site: one.earlier for site, one in took.items() if one.earlier},
+        waiting={site: one.seconds for site, one in took.items() if not one.arrived},
+    )
 
 
 def of_kind(
@@ -85,7 +139,7 @@ def of_kind(
     message: Message,
     took: Took | str,
     evidence: tuple[Evidence, ...] = (),
-    how: str = "from commit to commit, by the books of both ends",
+    how: str = _BY_THE_BOOKS,
 ) -> Verdict:
     """Return the verdict on one kind of message; of one on its way, only that it is late can be known."""
     if isinstance(took, str):
@@ -156,12 +210,12 @@ def delays(ven: str, vtn: VtnBook, own: VenBook, now: datetime) -> Delays:
     ordered = [one.created for one in vtn.versions if ven in one.vens and not one.modification]
     queued = [one.queued for one in own.answers if not one.modification]
     came = [one.received for one in vtn.answers if one.ven_id == ven and not one.modification]
-    reports = [_between(one.created, one.received) for one in vtn.reports if one.ven_id == ven]
+    reports = tuple(_between(one.created, one.received) for one in vtn.reports if one.ven_id == ven)
     none = f"no report has come to the VTN for {_LATELY.total_seconds() / 60:.0f} minutes"
     return {
         REQUEST: _took(ordered, queued, now),
         OPT: _took(queued, came, now),
-        RESULT: Took(max(reports)) if reports else none,
+        RESULT: longest(reports) if reports else none,
     }
 
 
@@ -170,7 +224,20 @@ def _took(first: Sequence[str], last: Sequence[str], now: datetime) -> Took | st
         return "there was nothing to send"
     if not last:
         return Took((now - datetime.fromisoformat(first[0])).total_seconds(), arrived=False)
-    return Took(_between(first[0], last[0]))
+    return longest((_between(first[0], last[0]),))
+
+
+def longest(seconds: Sequence[float], earlier: Sequence[float] = ()) -> Took | str:
+    """Return the longest that some messages took, or that the clocks of both ends do not agree.
+
+    Args:
+        seconds: how long each took that is judged.
+        earlier: how long those before took; they are left out where the clocks did not agree then.
+    """
+    if min(seconds) < 0:
+        return f"it came {-min(seconds):.3f} s before it was sent: the clocks of both ends differ"
+    known = tuple(earlier) if min(earlier, default=0.0) >= 0 else ()
+    return Took(max(seconds), samples=tuple(seconds), earlier=known)
 
 
 def _between(first: str, last: str) -> float:

@@ -14,6 +14,7 @@ from heiiki.design.time import REQUIREMENT
 from heiiki.plan.model import Function, Network, Plan
 from heiiki.render.model import DeviceBuild
 from heiiki.render.wlan import REQUIREMENT as WLAN
+from heiiki.report.samples import REQUIREMENT as MESSAGES
 from heiiki.requirements import Stage
 from heiiki.verify import access, cluster, load, messages, time, vault
 from heiiki.verify.config import server
@@ -87,8 +88,8 @@ def _live(plan: Plan, builds: Sequence[DeviceBuild]) -> Named:
     yield "R-THEFT", vault.LOG_INS
     yield from (("R-THEFT", subject) for subject in cluster.expected(plan))
     yield from ((WLAN, subject) for subject in wlan.subjects(plan))
-    yield from ((messages.REQUIREMENT, subject) for subject in messages.subjects(plan))
     yield from ((enrolment.REQUIREMENT, subject) for subject in _of_enrolment(plan))
+    yield from ((MESSAGES, subject) for subject in messages.subjects(plan))
     yield from _of_sites(plan)
     yield from _of_isolation(plan)
     yield from _of_trials(plan)

@@ -9,10 +9,12 @@ import pytest
 
 from heiiki.design.volume import MESSAGES, OPT, REQUEST, RESULT
 from heiiki.plan.model import Plan
+from heiiki.report.samples import read
 from heiiki.requirements import Result
+from heiiki.requirements.verdict import Evidence
 from heiiki.transport import Completed
 from heiiki.verify import messages
-from heiiki.verify.messages import Took, delays, of_kind
+from heiiki.verify.messages import Took, delays, longest, of_kind
 from heiiki_agent.openadr.books import Answer, Received, Taken, VenBook, Version, VtnBook
 
 VEN = "namba-erc"
@@ -52,7 +54,11 @@ OWN = VenBook(
 
 
 def test_the_times_are_those_of_the_order_and_not_of_its_cancellation() -> None:
-    assert delays(VEN, VTN, OWN, NOW) == {REQUEST: Took(2.0), OPT: Took(0.5), RESULT: Took(0.75)}
+    assert delays(VEN, VTN, OWN, NOW) == {
+        REQUEST: Took(2.0, samples=(2.0,)),
+        OPT: Took(0.5, samples=(0.5,)),
+        RESULT: Took(0.75, samples=(0.25, 0.75)),
+    }
 
 
 def test_a_message_that_has_not_arrived() -> None:
@@ -62,6 +68,53 @@ def test_a_message_that_has_not_arrived() -> None:
     found = delays(VEN, VTN, replace(OWN, answers=()), NOW)
     assert found[REQUEST] == Took(120.0, arrived=False)
     assert found[OPT] == "there was nothing to send"
+
+
+def test_clocks_that_differ_leave_it_unknown() -> None:
+    found = delays(VEN, VTN, replace(OWN, answers=(replace(OWN.answers[0], queued=at(3)),)), NOW)
+    assert found[REQUEST] == Took(3.0, samples=(3.0,))
+    assert found[OPT] == "it came 0.500 s before it was sent: the clocks of both ends differ"
+
+
+@pytest.mark.parametrize(("earlier", "known"), [((0.5, 9.0), (0.5, 9.0)), ((0.5, -0.1), ()), ((), ())])
+def test_earlier_delays_count_where_the_clocks_agreed(
+    earlier: tuple[float, ...], known: tuple[float, ...]
+) -> None:
+    assert longest((1.0, 2.0), earlier) == Took(2.0, samples=(1.0, 2.0), earlier=known)
+
+
+def test_what_each_data_type_took_at_all_sites_is_kept_for_its_verdicts(plan: Plan) -> None:
+    files: dict[str, bytes] = {}
+
+    def keep(name: str, text: bytes) -> Evidence:
+        files[name] = text
+        return Evidence("", f"evidence/{name}", "", "")
+
+    one, *others = messages.kinds(plan, "indirect")
+    site = replace(one.site, name="nishi")
+    second, third = replace(one, site=site), replace(one, site=replace(one.site, name="kita"))
+    took: list[tuple[messages.Kind, Took | str]] = [
+        (one, Took(2.0, samples=(1.0, 2.0), earlier=(9.0,))),
+        (second, Took(7.0, arrived=False)),
+        (third, "not reached"),
+        *((other, "not reached") for other in others),
+    ]
+    raw = Evidence("", "evidence/raw.json", "", "")
+    found = list(messages.judged(took, keep, {"nishi": (raw,)}, "by both books"))
+    assert [one.subject for one in found] == [kind.subject for kind, _ in took]
+    (name,) = files
+    assert name == "messages/delays-heat-storage-indirect-event-request.json"
+    samples = read(files[name])
+    assert (samples.within_s, samples.how) == (60, "by both books")
+    assert (samples.judged, samples.earlier) == ({one.site.name: (1.0, 2.0)}, {one.site.name: (9.0,)})
+    assert samples.waiting == {"nishi": 7.0}
+    mine = Evidence("", f"evidence/{name}", "", "")
+    assert [verdict.evidence for verdict in found] == [
+        (mine,),
+        (raw, mine),
+        (),
+        *(() for _ in others),
+    ]
 
 
 @pytest.mark.parametrize(

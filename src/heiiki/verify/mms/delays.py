@@ -17,11 +17,12 @@ from heiiki.control import Arrival, Desk, Reported, controlled
 from heiiki.design.volume import ALARM, CONTROL, MEASUREMENT, RUNNING, SCHEDULE
 from heiiki.errors import HeiikiError
 from heiiki.plan.model import Plan
+from heiiki.report.samples import REQUIREMENT
 from heiiki.requirements import Verdict
 from heiiki.requirements.verdict import Evidence
 from heiiki.transport import Transport
 from heiiki.verify.isolation.sample import Population
-from heiiki.verify.messages import DIRECT, REQUIREMENT, Kind, Took, kinds, of_kind
+from heiiki.verify.messages import DIRECT, Kind, Took, judged, kinds, longest
 from heiiki.verify.verdicts import Keep, unknown
 from heiiki_agent.mms import places
 
@@ -61,10 +62,11 @@ def reported(
         return
     now = datetime.now(UTC)
     evidence = {site: _kept(keep, one) for site, one in found.items()}
-    for kind in mine:
-        name = kind.site.name
-        took = _by_itself(kind, found[name], since, now) if name in found else NOT_DRAWN
-        yield of_kind(kind.subject, kind.message, took, evidence.get(name, ()), _REPORTED)
+    took = [
+        (kind, _by_itself(kind, found[kind.site.name], since, now) if kind.site.name in found else NOT_DRAWN)
+        for kind in mine
+    ]
+    yield from judged(took, keep, evidence, _REPORTED)
 
 
 def _kept(keep: Keep, reported: Reported) -> tuple[Evidence, ...]:
@@ -78,24 +80,28 @@ def _by_itself(kind: Kind, found: Reported, since: datetime, now: datetime) -> T
     arrivals, every_s = found.arrivals.get(name, ()), found.every_s.get(name, 0)
     if not arrivals:
         return found.problem or f"no {name} has been reported"
+    often = every_s <= _OFTEN_S
+    lately = [one for one in arrivals if one.came >= since] if often else arrivals[-1:]
+    seconds, earlier = _seconds(lately), _seconds(arrivals[: len(arrivals) - len(lately)])
     overdue_s = (now - arrivals[-1].made).total_seconds() - every_s
     if overdue_s > kind.message.within_s:
+        return _overdue(overdue_s, seconds, earlier)
+    if often and len(lately) < _FEWEST:
+        waited_s = (now - since).total_seconds()
+        return f"{len(lately)} came in {waited_s:.0f} s: too few to judge by"
+    return longest(seconds, earlier)
+
+
+def _overdue(overdue_s: float, seconds: Sequence[float], earlier: Sequence[float]) -> Took:
+    """Return for how long a report is overdue, beside what those before it took where that is known."""
+    known = longest((*seconds, *earlier))
+    if isinstance(known, str):
         return Took(overdue_s, arrived=False)
-    if every_s > _OFTEN_S:
-        return longest(arrivals[-1:])
-    lately = [one for one in arrivals if one.came >= since]
-    if len(lately) < _FEWEST:
-        seconds = (now - since).total_seconds()
-        return f"{len(lately)} came in {seconds:.0f} s: too few to judge by"
-    return longest(lately)
+    return Took(overdue_s, arrived=False, samples=tuple(seconds), earlier=tuple(earlier))
 
 
-def longest(arrivals: Sequence[Arrival]) -> Took | str:
-    """Return the longest that some reports took, or that the clocks of both ends do not agree."""
-    seconds = [(one.came - one.made).total_seconds() for one in arrivals]
-    if min(seconds) < 0:
-        return f"a report came {-min(seconds):.3f} s before it was made: the clocks of both ends differ"
-    return Took(max(seconds))
+def _seconds(arrivals: Sequence[Arrival]) -> list[float]:
+    return [(one.came - one.made).total_seconds() for one in arrivals]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +120,7 @@ class Given:
         """Return how long it took."""
         if self.received is None:
             return Took((now - self.ordered).total_seconds(), arrived=False)
-        seconds = (self.received - self.ordered).total_seconds()
-        if seconds < 0:
-            return f"it came {-seconds:.3f} s before it was given: the clocks of both ends differ"
-        return Took(seconds)
+        return longest([(self.received - self.ordered).total_seconds()])
 
 
 Orders = Mapping[str, Mapping[str, Given]]
@@ -130,7 +133,7 @@ def not_ordered(plan: Plan, why: str) -> Iterator[Verdict]:
     return (unknown(REQUIREMENT, one.subject, why) for one in mine)
 
 
-def of_orders(plan: Plan, desk: Desk, given: Orders, why: Mapping[str, str]) -> Iterator[Verdict]:
+def of_orders(plan: Plan, desk: Desk, given: Orders, why: Mapping[str, str], keep: Keep) -> Iterator[Verdict]:
     """Yield a verdict for each kind that follows from orders.
 
     Args:
@@ -138,19 +141,20 @@ def of_orders(plan: Plan, desk: Desk, given: Orders, why: Mapping[str, str]) -> 
         desk: of its DRAS.
         given: what was ordered.
         why: of a site to which nothing was ordered, the reason.
+        keep: where the delays go.
     """
     events = {site: _event(plan, desk, site, orders[CONTROL]) for site, orders in given.items()}
     now = datetime.now(UTC)
-    for kind in kinds(plan, DIRECT):
-        if (what := kind.message.what) not in _BY_ORDERS:
-            continue
-        site = kind.site.name
+
+    def took(kind: Kind) -> Took | str:
+        site, what = kind.site.name, kind.message.what
         if site not in given:
-            yield unknown(REQUIREMENT, kind.subject, why.get(site, NOT_DRAWN))
-        elif what == ALARM:
-            yield of_kind(kind.subject, kind.message, events[site], (), _REPORTED)
-        else:
-            yield of_kind(kind.subject, kind.message, given[site][what].took(now), (), _ORDERED)
+            return why.get(site, NOT_DRAWN)
+        return events[site] if what == ALARM else given[site][what].took(now)
+
+    for how, whats in ((_REPORTED, {ALARM}), (_ORDERED, {CONTROL, SCHEDULE})):
+        mine = [one for one in kinds(plan, DIRECT) if one.message.what in whats]
+        yield from judged([(one, took(one)) for one in mine], keep, {}, how)
 
 
 def _event(plan: Plan, desk: Desk, site: str, order: Given) -> Took | str:
@@ -168,7 +172,7 @@ def _event(plan: Plan, desk: Desk, site: str, order: Given) -> Took | str:
             return str(error)
         came = [one for one in found.arrivals.get(places.EVENT, ()) if one.made >= order.ordered]
         if came:
-            return longest(came)
+            return longest(_seconds(came))
         if time.monotonic() > until:
             return found.problem or Took((datetime.now(UTC) - order.ordered).total_seconds(), arrived=False)
         time.sleep(_AGAIN_S)

@@ -81,7 +81,7 @@ def verdicts(plan: Plan, fleet: Fleet, transport: Transport, keep: Keep, random:
         yield _verdict(site, found[site], answers[device], keep)
     given = {site: _given(one, answers[devices[site]]) for site, one in found.items() if one.entries}
     why = {site: one.problem for site, one in found.items() if one.problem}
-    yield from delays.of_orders(plan, desk, given, why)
+    yield from delays.of_orders(plan, desk, given, why, keep)
 
 
 @dataclass(frozen=True, slots=True)

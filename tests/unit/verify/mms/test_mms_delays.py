@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from heiiki.plan import Plan
+from heiiki.report.samples import Samples, read
 from heiiki.requirements import Result, Verdict
+from heiiki.requirements.verdict import Evidence
 from heiiki.transport import Completed
 from heiiki.verify.mms import delays
 
@@ -43,6 +45,20 @@ def report(name: str, every_s: int, *times: tuple[float, float]) -> dict[str, An
 
 
 EACH_SECOND = [(ago + 0.5, 0.02) for ago in range(20, -1, -1)]
+
+
+class Store:
+    """Remembers what it is given."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+
+    def __call__(self, name: str, text: bytes) -> Evidence:
+        self.files[name] = text
+        return Evidence("", f"evidence/{name}", "", "")
+
+    def samples(self, data: str) -> Samples:
+        return read(self.files[f"messages/delays-{data}.json"])
 
 
 def judged(
@@ -98,7 +114,7 @@ def test_reports_that_come_in_time(plan: Plan, kept: Any, monkeypatch: pytest.Mo
         (
             [*EACH_SECOND[:-1], (0.5, -0.25)],
             "unknown",
-            "a report came 0.250 s before it was made: the clocks of both ends differ",
+            "it came 0.250 s before it was sent: the clocks of both ends differ",
         ),
     ],
 )
@@ -112,6 +128,33 @@ def test_what_speaks_against_it(
 def test_what_came_before_is_not_judged(plan: Plan, kept: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     found = judged(plan, kept, monkeypatch, [(12.0, 5.0), *EACH_SECOND[-6:]])
     assert found[UMEDA].measured == 0.02
+
+
+def test_what_is_drawn_is_what_is_judged_and_beside_it_what_came_before(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store()
+    found = judged(plan, store, monkeypatch, [(12.0, 5.0), *EACH_SECOND[-3:]])
+    measurement = store.samples("battery-direct-measurement")
+    assert (measurement.judged, measurement.earlier) == ({"umeda": (0.02, 0.02, 0.02)}, {"umeda": (5.0,)})
+    seldom = store.samples("heat-storage-direct-measurement")
+    assert (seldom.judged, seldom.earlier) == ({"sakai": (0.5,)}, {"sakai": (9.0,)})
+    assert [one.file for one in found[UMEDA].evidence] == [
+        "evidence/messages/reports-umeda.json",
+        "evidence/messages/delays-battery-direct-measurement.json",
+    ]
+
+
+@pytest.mark.parametrize(("took", "judged_ones", "earlier"), [(0.02, (0.02,), (0.5,)), (-0.25, (), ())])
+def test_a_report_that_is_overdue_is_not_among_those_that_arrived(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch, took: float, judged_ones: Any, earlier: Any
+) -> None:
+    store = Store()
+    judged(plan, store, monkeypatch, [(9.0, 0.5), (3.0, took)])
+    samples = store.samples("battery-direct-measurement")
+    assert samples.waiting == {"umeda": 2.0}
+    assert samples.judged.get("umeda", ()) == judged_ones
+    assert samples.earlier.get("umeda", ()) == earlier
 
 
 def test_a_site_that_is_not_heard_says_why(plan: Plan, kept: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,9 +100,9 @@ def judged(
     assert [one.subject for one in found] == [
         *orders.subjects(plan),
         "umeda battery: event",
+        "sakai heat_storage: event",
         "umeda battery: control, setting",
         "umeda battery: schedule",
-        "sakai heat_storage: event",
         "sakai heat_storage: control, setting",
     ]
     names = {one: one.split()[0] for one in orders.subjects(plan)}
@@ -140,7 +140,7 @@ def test_clocks_that_differ_leave_it_unknown(plan: Plan, fleet_of: Any, kept: An
     found, _ = judged(plan, fleet_of, kept, Books(received=0.5))
     one = found["umeda battery: control, setting"]
     assert one.result is Result.UNKNOWN
-    assert one.reason == "it came 0.500 s before it was given: the clocks of both ends differ"
+    assert one.reason == "it came 0.500 s before it was sent: the clocks of both ends differ"
 
 
 def test_an_event_that_does_not_come_is_late(
