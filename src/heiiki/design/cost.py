@@ -73,6 +73,8 @@ def _offer(network: ClosedNetwork, timers: Timers, found: Volume) -> str:
     yen = _yen(network, found.total)
     parts = {
         "service": found.service,
+        "OpenADR": found.openadr,
+        "MMS": found.mms,
         "BFD": found.supervision,
         "BGP": found.routing,
         "IKE": found.keys,

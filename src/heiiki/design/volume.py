@@ -1,7 +1,8 @@
 """What crosses a site's line in a month, in octets of IP packets as they are on the wire.
 
-Left out, each below a megabyte a month: ARP, renewals of certificates, retransmissions. TLS and XMPP of the
-services are in the sizes of the report's tables as far as these say so.
+Each message of the report's tables is a record of TLS, whose sizes do not say so. Left out, each below a
+megabyte a month: ARP, renewals of certificates, retransmissions, answers to what is sent once a day. Left out
+too: the session that each order of direct control has of its own (M5).
 """
 
 import math
@@ -9,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from heiiki.design import sessions as programs
+from heiiki.design.sessions import RECORD
 from heiiki.plan import names
 from heiiki.plan.model import (
     ETHERNET_MTU,
@@ -46,7 +49,7 @@ LIVENESS = 2 * (IP + _UDP + 28 + 4 + ESP_IV + 1 + ESP_ICV)
 """An empty INFORMATIONAL exchange (RFC 7296 2.4): header, payload of AES-GCM, and nothing in it."""
 NTP_PACKET, _NTP_LEAST_S = IP + 8 + 48 + 4 + 16, 64
 """A packet of NTP with the code of its key (RFC 5905 7.3, RFC 8573), and how often one is sent at most."""
-CRL_POLL = 7_000
+CRL_POLL, CRL_POLL_PACKETS = 7_000, 24
 """A pull of all CRLs over a TLS connection of its own, at most: `tests/crl_poll.py` measures it."""
 
 
@@ -71,11 +74,14 @@ class Message:
     packet: bool
 
     def packets(self, mtu: int) -> Iterator[int]:
-        """Yield the sizes of its IP packets, where the largest may have `mtu` octets."""
-        left, most = self.octets, mtu - ACK
+        """Yield the sizes of its IP packets, where the largest may have `mtu` octets.
+
+        In TLS: of MMS one record, of HTTP its head and its body.
+        """
         if self.packet:
-            yield left
+            yield self.octets + RECORD
             return
+        left, most = self.octets + 2 * RECORD, mtu - ACK
         while left > 0:
             yield min(left, most) + ACK
             left -= most
@@ -130,15 +136,19 @@ class Volume:
     """Megabytes a month on one line, both directions.
 
     Attributes:
-        service: messages of the resources in the tunnel, each packet acknowledged.
+        service: messages of the resources in the tunnel, in TLS, each packet acknowledged.
+        openadr: polls, reports and TLS sessions of the controller's VEN.
+        mms: what keeps the association for reports, and its TLS sessions.
         supervision: BFD of the tunnel, and on an IP access line that with the PE.
         routing: BGP of the same.
         keys: IKE: rekeying, and liveness checks where nothing else is heard.
-        lists: revocation lists.
+        lists: revocation lists of the gateway outside of the tunnel, and of the controller in it.
         time: NTP of the gateway outside of the tunnel, and of the controller in it.
     """
 
     service: float
+    openadr: float
+    mms: float
     supervision: float
     routing: float
     keys: float
@@ -148,7 +158,8 @@ class Volume:
     @property
     def total(self) -> float:
         """All of it."""
-        return self.service + self.supervision + self.routing + self.keys + self.lists + self.time
+        said = self.service + self.openadr + self.mms
+        return said + self.supervision + self.routing + self.keys + self.lists + self.time
 
 
 def volume(plan: Plan, site: SitePlan, network: Network, timers: Timers, *, carries: bool) -> Volume:
@@ -162,14 +173,18 @@ def volume(plan: Plan, site: SitePlan, network: Network, timers: Timers, *, carr
         carries: the site's traffic takes this line, the whole month.
     """
     gateway = plan.device(site.gateway(network))
-    tunnel = gateway.interface(names.ON[network].tunnel)
+    mtu = gateway.interface(names.ON[network].tunnel).mtu or ETHERNET_MTU
+    controller, lifetimes = plan.device(site.controller), plan.pki.lifetimes
+    share = _MONTH_S / MEGABYTE if carries else 0.0
     found = tuple(_session(*one, timers.bgp_keepalive_s) for one in sessions(plan, gateway, network, timers))
     return Volume(
-        service=sum(_served(one, tunnel.mtu or ETHERNET_MTU) for one in site.resources) if carries else 0.0,
+        service=sum(_served(one, mtu) for one in site.resources) if carries else 0.0,
+        openadr=share * programs.openadr(controller, timers, lifetimes, mtu),
+        mms=share * programs.mms(controller, lifetimes, mtu),
         supervision=sum(one.bfd_mb for one in found),
         routing=sum(one.bgp_mb for one in found),
         keys=_ike_mb(timers.ike, min((one.heard_s for one in found), default=math.inf)),
-        lists=_lists_mb(gateway, network, timers, carries=carries),
+        lists=_lists_mb(gateway, controller, network, timers, carries=carries),
         time=_time_mb(plan, site, gateway, carries=carries),
     )
 
@@ -246,11 +261,16 @@ def _time_mb(plan: Plan, site: SitePlan, gateway: Device, *, carries: bool) -> f
     return sum(2 * count * octets * _MONTH_S / _NTP_LEAST_S for count, octets in servers) / MEGABYTE
 
 
-def _lists_mb(gateway: Device, network: Network, timers: Timers, *, carries: bool) -> float:
+def _lists_mb(
+    gateway: Device, controller: Device, network: Network, timers: Timers, *, carries: bool
+) -> float:
     """Pulls of revocation lists: one on both networks asks over the other only while the first is down (T15).
 
-    That is counted wherever the line carries the traffic.
+    That is counted wherever the line carries the traffic, and so are the controller's, in the tunnel.
     """
     asked = [connection.network for connection in gateway.ipsec]
     asks = network in asked and (carries or network is asked[0])
-    return CRL_POLL * _MONTH_S / timers.crl_poll_s / MEGABYTE if asks and gateway.crl_source else 0.0
+    own = CRL_POLL if asks and gateway.crl_source else 0
+    inside = CRL_POLL + CRL_POLL_PACKETS * (in_esp(ACK) - ACK)
+    of_controller = inside if carries and controller.crl_source else 0
+    return (own + of_controller) * _MONTH_S / timers.crl_poll_s / MEGABYTE

@@ -187,7 +187,8 @@ def test_volume_by_hand() -> None:
 def test_a_volume_beyond_what_is_included_does_not_fit() -> None:
     plan = example()[0]
     a, b = plan.networks
-    assert flipped(replace(plan, networks=(a, replace(b, included_mb=1)))) == {
+    little = replace(b, included_mb=1, yen_per_extra_mb=0.05)
+    assert flipped(replace(plan, networks=(a, little))) == {
         ("R-FIT", "sakai"): Result.FAIL,
         ("R-COST", "umeda on network b, primary down"): Result.FAIL,
     }

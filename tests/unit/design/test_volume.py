@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from heiiki.design import cost
-from heiiki.design.volume import CRL_POLL, service_mb, volume
+from heiiki.design.volume import CRL_POLL, CRL_POLL_PACKETS, service_mb, volume
 from heiiki.intent import load
 from heiiki.plan import Plan, build
 from heiiki.plan.model import Network
@@ -67,20 +67,20 @@ def test_an_ip_access_line_has_a_session_with_the_pe_too() -> None:
 
 
 def test_service_of_a_battery_under_direct_control() -> None:
-    """400, 120 and 160 octets a second become 460, 180 and 220, and each is acknowledged by 112."""
+    """400, 120 and 160 octets a second and 22 of TLS become 480, 200 and 240, each acknowledged by 112."""
     umeda = replace(example().site("umeda"), resources=(("battery", "direct"),))
     found = volume(example(), umeda, B, PRODUCTION, carries=True)
-    second = (460 + 180 + 220 + 3 * 112) * 86_400
-    day = second + 49 * (660 + 112)
+    second = (480 + 200 + 240 + 3 * 112) * 86_400
+    day = second + 49 * (680 + 112)
     assert found.service == pytest.approx(31 * day / 1e6, rel=1e-12)
     assert service_mb(umeda) == pytest.approx(31 * (680 * 86_400 + 49 * 600) / 1e6)
 
 
 def test_a_long_message_takes_two_packets() -> None:
-    """1,334 octets fit into the tunnel: 2,000 of HTTP become 1,386 and 718, 1,500 become 1,386 and 218."""
+    """1,334 octets fit into the tunnel: 2,044 of HTTP and TLS become 1,386 and 762, 1,544 1,386 and 262."""
     namba = replace(example().site("namba"), resources=(("battery", "indirect"),))
     found = volume(example(), namba, A, PRODUCTION, carries=True)
-    event = 2 * (1444 + 776 + 2 * 112) + (1444 + 276 + 2 * 112)
+    event = 2 * (1444 + 820 + 2 * 112) + (1444 + 320 + 2 * 112)
     assert found.service == pytest.approx(31 * event / 1e6, rel=1e-12)
 
 
@@ -102,9 +102,13 @@ def test_lists_are_asked_for_over_the_bearer_only_where_it_is_needed() -> None:
         for carries in (False, True)
     }
     each = MONTH_S / 240 * CRL_POLL / 1e6
+    # The controller's own pulls go through the tunnel, where each of their packets has 60 octets more.
+    controllers = MONTH_S / 240 * (CRL_POLL + CRL_POLL_PACKETS * 60) / 1e6
     # One gateway on both networks asks over A while that is there.
-    assert {key for key, megabytes in asked.items() if not megabytes} == {("namba", B, False)}
-    assert set(asked.values()) == {each, 0.0}
+    assert asked.pop(("namba", B, False)) == 0.0
+    assert {carries: each + carries * controllers for _, _, carries in asked} == {
+        carries: pytest.approx(megabytes) for (_, _, carries), megabytes in asked.items()
+    }
 
 
 def test_a_pull_of_the_lists_is_not_dearer_than_is_counted(lab_vault: SetUpVault, tmp_path: Path) -> None:
@@ -126,15 +130,16 @@ def test_a_line_that_is_too_dear_in_the_laboratory_alone() -> None:
     production = costs(replace(dear, timers=PRODUCTION))
     assert {name for name, item in production.items() if item.result is Result.FAIL} == {
         "umeda on network b, primary down",  # three gigabytes of its battery
+        "namba on network b, primary down",  # one of polls, lists and supervision
         "sakai on network b",  # its primary, watched quickly in both profiles
     }
 
 
 def test_the_reason_says_what_the_volume_is_made_of() -> None:
     assert costs(example())["umeda on network b, primary down"].reason == (
-        "profile laboratory: 5,911 MB on the wire (service 3,205, BFD 2,286, BGP 65, IKE 1, CRL 312, "
-        "NTP 42), 891 yen a month; profile production: 3,528 MB on the wire (service 3,205, BFD 137, "
-        "BGP 65, IKE 1, CRL 78, NTP 42), 653 yen a month"
+        "profile laboratory: 8,343 MB on the wire (service 3,365, OpenADR 1,794, MMS 35, BFD 2,286, BGP 131, "
+        "IKE 1, CRL 689, NTP 42), 934 yen a month; profile production: 4,522 MB on the wire (service 3,365, "
+        "OpenADR 639, MMS 35, BFD 137, BGP 131, IKE 1, CRL 172, NTP 42), 600 yen a month"
     )
 
 

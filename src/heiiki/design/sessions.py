@@ -1,0 +1,81 @@
+"""What the service's programs say beside the messages of tables 5.5 to 5.8, inside of a site's tunnel.
+
+A VEN polls and reports, a controller that is controlled directly is asked whether it is there, and each TLS
+session begins again where a list or a certificate of either end is new. The sizes are bounds, each of a whole
+record of TLS on TCP: `tests/service_octets.py` measures them at the programs. XMPP has no part in it: no
+program of a site logs in at the server.
+"""
+
+from dataclasses import dataclass
+
+from heiiki.plan.model import Device, Lifetimes, Timers
+from heiiki.plan.sizes import IP, TCP, in_esp
+
+RECORD = 5 + 1 + 16
+"""What TLS 1.3 adds to a record: head, type of its content, tag of AES-GCM (RFC 8446 5.1, 5.2)."""
+_HEADERS = IP + TCP + 12
+"""Of a packet of TCP with its time stamps (RFC 9293, RFC 7323)."""
+REPORT_EVERY_S = 60
+"""How often the VTN asks a VEN for a report."""
+ALIVE_EVERY_S = 40
+"""How often DRAS asks a controller under direct control for something."""
+_CAS = 2
+"""Root and issuing CA, each with a list."""
+_ENDS = 2
+_HOUR_S = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Records of TLS, both directions, and packets with nothing but an acknowledgement or a flag of TCP."""
+
+    records: tuple[int, ...]
+    empty: int
+
+    def octets(self, mtu: int) -> int:
+        """Return what it is on the line, encrypted, where the largest packet in the tunnel has `mtu`."""
+        most = mtu - _HEADERS
+        whole = sum(record // most * in_esp(mtu) for record in self.records)
+        rests = sum(in_esp(record % most + _HEADERS) for record in self.records if record % most)
+        return whole + rests + self.empty * in_esp(_HEADERS)
+
+    def __add__(self, other: "Exchange") -> "Exchange":
+        """Return both."""
+        return Exchange(self.records + other.records, self.empty + other.empty)
+
+
+POLL = Exchange((200, 400, 800), empty=1)
+"""oadrPoll: head and body of the request, the answer that says nothing."""
+REPORT = Exchange((200, 1500, 850), empty=2)
+"""oadrUpdateReport with what a resource is asked for, and its answer."""
+ALIVE = Exchange((110, 60), empty=1)
+"""One object read by MMS."""
+HANDSHAKE = Exchange((520, 250, 2000, 2000, 200, 200, 1600, 1600), empty=8)
+"""TCP opened and closed; hellos, chains of two certificates both ways, and two tickets (RFC 8446 4)."""
+ASSOCIATION = HANDSHAKE + Exchange((70, 70, 230, 210, *(20 * (110, 60)), 260, 1000), empty=2)
+"""The same with MMS's association, the reports that are enabled, and the first of each."""
+
+
+def openadr(controller: Device, timers: Timers, lifetimes: Lifetimes, mtu: int) -> float:
+    """Return what the VEN of a controller needs, octets a second; it has one connection."""
+    if controller.ven is None:
+        return 0.0
+    polls, reports = POLL.octets(mtu) / timers.openadr_poll_s, REPORT.octets(mtu) / REPORT_EVERY_S
+    return polls + reports + HANDSHAKE.octets(mtu) * _beginnings(lifetimes)
+
+
+def mms(controller: Device, lifetimes: Lifetimes, mtu: int) -> float:
+    """Return what the association for the reports of a controller needs, octets a second."""
+    if controller.mms_server is None:
+        return 0.0
+    return ALIVE.octets(mtu) / ALIVE_EVERY_S + ASSOCIATION.octets(mtu) * _beginnings(lifetimes)
+
+
+def _beginnings(lifetimes: Lifetimes) -> float:
+    """How often a session begins again, each second: at a new list of any CA, a new certificate of either end.
+
+    A list is made again after half of its life (T7), a certificate after its share of it (T8).
+    """
+    lists = _CAS / (lifetimes.crl_h / 2)
+    certificates = _ENDS / (lifetimes.certificate_h * lifetimes.renew_share)
+    return (lists + certificates) / _HOUR_S

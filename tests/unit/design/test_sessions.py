@@ -1,0 +1,72 @@
+"""What the service's programs say beside the tables' messages, by hand and at the programs themselves."""
+
+import sys
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from heiiki.design import sessions
+from heiiki.design.sessions import ALIVE, ASSOCIATION, HANDSHAKE, POLL, REPORT, Exchange
+from heiiki.intent import load
+from heiiki.plan import Plan, build
+from heiiki.plan.timers import PROFILES
+from heiiki_agent.mms.client import reports
+from heiiki_agent.openadr.vtn.settings import VtnSettings
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+import service_octets
+
+EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
+PRODUCTION = PROFILES["production"]
+MTU = 1340
+
+
+@cache
+def example() -> Plan:
+    return build(load(EXAMPLE))
+
+
+def test_an_exchange_on_the_line() -> None:
+    """A record has 52 octets of IPv4 and TCP, and 20 IPv4, 8 ESP, 8 IV, 4 GRE, 2 trailer, 16 tag around."""
+    assert Exchange((200,), empty=0).octets(MTU) == 312
+    assert Exchange((200,), empty=2).octets(MTU) == 312 + 2 * 112
+    # 1,288 octets fit into a packet of 1,340, which is one of 1,400 on the line.
+    assert Exchange((1288,), empty=0).octets(MTU) == 1400
+    assert Exchange((1289,), empty=0).octets(MTU) == 1400 + 112
+    assert Exchange((), empty=0).octets(MTU) == 0
+
+
+def test_a_ven_polls_reports_and_begins_again() -> None:
+    """Each 10 s and each 60 s; two lists each 36 h, and two certificates each 20 days."""
+    plan = example()
+    controller = plan.device("sakai-bems")
+    found = sessions.openadr(controller, PRODUCTION, plan.pki.lifetimes, MTU)
+    poll, report = 312 + 512 + 912 + 112, 312 + (1400 + 324) + 964 + 2 * 112
+    begins = 2 / (36 * 3600) + 2 / (20 * 86_400)
+    assert found == pytest.approx(poll / 10 + report / 60 + HANDSHAKE.octets(MTU) * begins, rel=1e-3)
+    assert sessions.openadr(replace(controller, ven=None), PRODUCTION, plan.pki.lifetimes, MTU) == 0.0
+
+
+def test_an_association_is_kept_where_there_is_direct_control() -> None:
+    plan = example()
+    found = sessions.mms(plan.device("sakai-bems"), plan.pki.lifetimes, MTU)
+    begins = 2 / (36 * 3600) + 2 / (20 * 86_400)
+    assert found == pytest.approx((224 + 172 + 112) / 40 + ASSOCIATION.octets(MTU) * begins, rel=2e-2)
+    assert sessions.mms(plan.device("namba-erc"), plan.pki.lifetimes, MTU) == 0.0
+
+
+def test_the_intervals_are_those_of_the_programs() -> None:
+    defaults = VtnSettings.__dataclass_fields__["report_every_s"].default
+    assert (defaults, reports._ALIVE_S) == (sessions.REPORT_EVERY_S, sessions.ALIVE_EVERY_S)
+
+
+def test_the_programs_say_no_more_than_is_counted(tmp_path: Path) -> None:
+    found = service_octets.measured(tmp_path)
+    for records, bound in ((found.poll, POLL), (found.report, REPORT), (found.alive, ALIVE)):
+        assert all(size <= most for size, most in zip(records, bound.records, strict=True)), records
+        assert sum(records) > 0.7 * sum(bound.records), "or the bound is far from what is"
+    # Chains have two certificates in service, one here, and are shown four times.
+    for octets, bound in ((found.handshake, HANDSHAKE), (found.association, ASSOCIATION)):
+        assert 0.4 * sum(bound.records) < octets <= sum(bound.records)
