@@ -128,16 +128,23 @@ class Vtn(Program):
     """The program `vtn`, and its operator."""
 
     def __init__(
-        self, folder: Path, authority: Authority, vens: tuple[str, ...], rest: dict[str, Any] | None = None
+        self,
+        folder: Path,
+        authority: Authority,
+        vens: tuple[str, ...],
+        rest: dict[str, Any] | None = None,
+        security: str = "standard",
     ) -> None:
         super().__init__("vtn", folder / "vtn.json")
+        self.credentials = authority.issue(VTN_NAME)
         self.port, self.socket = free_port(), folder / "vtn.sock"
         vtn = {
             "vtn_id": "DRAS",
             "address": "127.0.0.1",
             "port": self.port,
             "database": str(folder / "vtn.sqlite"),
-            "credentials": written(authority.issue(VTN_NAME)),
+            "credentials": written(self.credentials),
+            "security": security,
             "vens": [{"ven_id": ven, "certificate_name": f"{ven}.example"} for ven in vens],
             "poll_every_s": 1,
             "report_every_s": 1,
@@ -181,7 +188,9 @@ class Vtn(Program):
 class Ven(Program):
     """The program `ven`."""
 
-    def __init__(self, folder: Path, credentials: Credentials, port: int, name: str) -> None:
+    def __init__(
+        self, folder: Path, credentials: Credentials, port: int, name: str, security: str = "standard"
+    ) -> None:
         super().__init__("ven", folder / f"{name}.json")
         self.database = folder / f"{name}.sqlite"
         config = {
@@ -192,6 +201,7 @@ class Ven(Program):
             "database": str(self.database),
             "credentials": written(credentials),
             "resource": str(folder / f"{name}-battery.sock"),
+            "security": security,
             "offers": [{"r_id": "power", "kind": "usage", "unit": "power:powerReal", "scale": "k"}],
         }
         self.config.write_text(json.dumps(config))
@@ -240,6 +250,7 @@ class LossyProxy:
         self, server: Credentials, client: Credentials, port: int, loses: Callable[[str, int], str]
     ) -> None:
         self.lost: Counter[tuple[str, str]] = Counter()
+        self.bodies: list[bytes] = []
         seen: Counter[str] = Counter()
         proxy, lock = self, threading.Lock()
 
@@ -248,6 +259,7 @@ class LossyProxy:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                proxy.bodies.append(body)
                 found = re.search(rb"<\w+:oadrSignedObject[^>]*>\s*<\w+:(\w+)", body)
                 assert found
                 kind = found[1].decode()

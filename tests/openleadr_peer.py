@@ -1,4 +1,7 @@
-"""Stock openleadr as the other end, in a process of its own: `ven|vtn|crowd PORT CERTIFICATE KEY CA [VENS]`.
+"""Stock openleadr as the other end, in a process of its own: `ven|vtn|crowd PORT CERTIFICATE KEY CA [MORE]`.
+
+A ven and a vtn sign, and verify, where they are given the fingerprint of the peer's certificate. A crowd is
+given a number of VENs.
 
 What it sees it prints, one JSON object a line. `crowd` is the VTN of the bench: a line on standard input has
 it send every VEN an event.
@@ -20,7 +23,7 @@ def say(**what: object) -> None:
     sys.stdout.flush()
 
 
-async def ven(port: int, certificate: str, key: str, trust: str) -> None:
+async def ven(port: int, certificate: str, key: str, trust: str, fingerprint: str = "") -> None:
     """Register, offer a report, opt in to everything."""
     client = openleadr.OpenADRClient(
         ven_name="stock",
@@ -28,7 +31,8 @@ async def ven(port: int, certificate: str, key: str, trust: str) -> None:
         cert=certificate,
         key=key,
         ca_file=trust,
-        disable_signature=True,
+        disable_signature=not fingerprint,
+        vtn_fingerprint=fingerprint or None,
         check_hostname=False,
         show_fingerprint=False,
         allow_jitter=False,
@@ -60,9 +64,16 @@ async def ven(port: int, certificate: str, key: str, trust: str) -> None:
     say(ven_id=client.ven_id)
 
 
-async def vtn(port: int, certificate: str, key: str, trust: str) -> None:
+async def vtn(port: int, certificate: str, key: str, trust: str, fingerprint: str = "") -> None:
     """Register who comes, ask for its reports, and send it one event."""
-    server = made(port, certificate, key, trust, requested_poll_freq=dt.timedelta(seconds=1))
+    signed = {
+        "verify_message_signatures": True,
+        "fingerprint_lookup": lambda _: fingerprint,
+        "cert": certificate,
+        "key": key,
+    }
+    every = dt.timedelta(seconds=1)
+    server = made(port, certificate, key, trust, requested_poll_freq=every, **(signed if fingerprint else {}))
 
     async def registered(registration: dict[str, Any]) -> tuple[str, str]:
         say(ven_name=registration["ven_name"])
@@ -117,19 +128,18 @@ async def crowd(port: int, certificate: str, key: str, trust: str, vens: str) ->
         send(server, name, answered)
 
 
-def made(port: int, certificate: str, key: str, trust: str, **more: Any) -> Any:
+def made(port: int, shown: str, private: str, trust: str, **more: Any) -> Any:
     """Return a VTN that is not started yet."""
     return openleadr.OpenADRServer(
         vtn_id="STOCK",
         http_port=port,
         http_host="127.0.0.1",
-        http_cert=certificate,
-        http_key=key,
+        http_cert=shown,
+        http_key=private,
         http_ca_file=trust,
         show_fingerprint=False,
         show_server_cert_domain=False,
-        verify_message_signatures=False,
-        **more,
+        **({"verify_message_signatures": False} | more),
     )
 
 

@@ -48,6 +48,8 @@ POLL = Exchange((200, 400, 800), empty=1)
 """oadrPoll: head and body of the request, the answer that says nothing."""
 REPORT = Exchange((200, 1500, 850), empty=2)
 """oadrUpdateReport with what a resource is asked for, and its answer."""
+SIGNATURE = 3000
+"""What a signature adds to a message, with the certificate of who signed it."""
 ALIVE = Exchange((110, 60), empty=1)
 """One object read by MMS."""
 HANDSHAKE = Exchange((520, 250, 2000, 2000, 200, 200, 1600, 1600), empty=8)
@@ -60,7 +62,9 @@ def openadr(controller: Device, timers: Timers, lifetimes: Lifetimes, mtu: int) 
     """Return what the VEN of a controller needs, octets a second; it has one connection."""
     if controller.ven is None:
         return 0.0
-    polls, reports = POLL.octets(mtu) / timers.openadr_poll_s, REPORT.octets(mtu) / REPORT_EVERY_S
+    signed = Exchange((SIGNATURE, SIGNATURE), empty=2) if controller.ven.signed else Exchange((), empty=0)
+    polls = (POLL + signed).octets(mtu) / timers.openadr_poll_s
+    reports = (REPORT + signed).octets(mtu) / REPORT_EVERY_S
     return polls + reports + HANDSHAKE.octets(mtu) * _beginnings(lifetimes)
 
 
@@ -72,7 +76,7 @@ def mms(controller: Device, lifetimes: Lifetimes, mtu: int) -> float:
 
 
 def _beginnings(lifetimes: Lifetimes) -> float:
-    """How often a session begins again, each second: at a new list of any CA, a new certificate of either end.
+    """How often a session begins again, each second: at a new list or a new certificate of either end.
 
     A list is made again after half of its life (T7), a certificate after its share of it (T8).
     """

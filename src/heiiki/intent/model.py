@@ -134,6 +134,16 @@ class Esp(Model):
     )
 
 
+class OpenAdr(Model):
+    """How the service speaks OpenADR 2.0b."""
+
+    security: Literal["standard", "high"] = Field(
+        default="standard",
+        description="Security level (OpenADR 2.0b, clause 10). standard: TLS with certificates of both ends; "
+        "high: each message is signed besides, and refused without its signature.",
+    )
+
+
 class TestEquipment(Model):
     """Equipment that only proves separation: a second customer, and a test UE that belongs to no site."""
 
@@ -214,6 +224,7 @@ class Service(Model):
         description="By which protocol devices get certificates that no role enrols (routers of vendors, "
         "systems of ESPs), beside `heiiki sign`: est is RFC 7030, at DRAS. Left out: by none.",
     )
+    openadr: OpenAdr = Field(default_factory=OpenAdr, description="How OpenADR is spoken.")
     evidence_days: EvidenceDays = Field(
         default=30, description="Measured fault rows older than this count as unknown until measured again."
     )

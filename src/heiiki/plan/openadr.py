@@ -63,9 +63,10 @@ def _vtn(device: Device, context: Context, vens: tuple[ServedVen, ...]) -> Devic
     on_lan, api = firewall.On((names.LAN_IF,)), esps.api(context, vens)
     opened = on_lan.openadr(context.service.addresses.site_lan)
     by_rest = (on_lan.rest(*esps.sources(context)),) if api else ()
+    every_s, signed = context.timers.openadr_poll_s, _signed(context)
     return replace(
         device,
-        vtn=Vtn(context.service.service.upper(), here, PORT, vens, context.timers.openadr_poll_s, api),
+        vtn=Vtn(context.service.service.upper(), here, PORT, vens, every_s, api, signed),
         firewall=replace(filtered, services=(*filtered.services, opened, *by_rest)),
         crl_source=closed_group.crl_source(device, context),
     )
@@ -73,4 +74,9 @@ def _vtn(device: Device, context: Context, vens: tuple[ServedVen, ...]) -> Devic
 
 def _ven(device: Device, context: Context) -> Device:
     vtn = identities.host(context, names.DRAS), addr.host(context.hub_lan, addr.HUB_DRAS), PORT
-    return replace(device, ven=Ven(device.name, *vtn), crl_source=closed_group.crl_source(device, context))
+    ven = Ven(device.name, *vtn, signed=_signed(context))
+    return replace(device, ven=ven, crl_source=closed_group.crl_source(device, context))
+
+
+def _signed(context: Context) -> bool:
+    return context.service.openadr.security == "high"

@@ -74,6 +74,7 @@ def _vtn(vtn: Vtn) -> dict[str, Any]:
                     {"ven_id": one.ven_id, "certificate_name": one.certificate_name} for one in vtn.vens
                 ],
                 **({"rest": _rest(vtn.rest)} if vtn.rest else {}),
+                **_security(signed=vtn.signed),
             }
         ],
     }
@@ -101,7 +102,12 @@ def _ven(ven: Ven) -> dict[str, Any]:
         "resource": str(SOCKET),
         "status": str(places.status_file("ven")),
         "offers": _OFFERS,
+        **_security(signed=ven.signed),
     }
+
+
+def _security(*, signed: bool) -> dict[str, Any]:
+    return {"security": "high"} if signed else {}
 
 
 _OFFERS = [

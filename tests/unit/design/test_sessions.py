@@ -13,10 +13,14 @@ from heiiki.intent import load
 from heiiki.plan import Plan, build
 from heiiki.plan.timers import PROFILES
 from heiiki_agent.mms.client import reports
+from heiiki_agent.openadr.codec import encode
+from heiiki_agent.openadr.messages import Poll
+from heiiki_agent.openadr.signatures import Signatures
 from heiiki_agent.openadr.vtn.settings import VtnSettings
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 import service_octets
+from openadr_loopback import Authority
 
 EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
 PRODUCTION = PROFILES["production"]
@@ -47,6 +51,26 @@ def test_a_ven_polls_reports_and_begins_again() -> None:
     begins = 2 / (36 * 3600) + 2 / (20 * 86_400)
     assert found == pytest.approx(poll / 10 + report / 60 + HANDSHAKE.octets(MTU) * begins, rel=1e-3)
     assert sessions.openadr(replace(controller, ven=None), PRODUCTION, plan.pki.lifetimes, MTU) == 0.0
+
+
+def test_a_signature_goes_with_each_message_and_each_answer() -> None:
+    """3,000 octets are two packets of 1,400 on the line and one of 424 + 112, both ways."""
+    plan = example()
+    controller = plan.device("sakai-bems")
+    assert controller.ven
+    signing = replace(controller, ven=replace(controller.ven, signed=True))
+    bare, signed = (
+        sessions.openadr(one, PRODUCTION, plan.pki.lifetimes, MTU) for one in (controller, signing)
+    )
+    assert signed - bare == pytest.approx((2 * (2 * 1400 + 536) + 2 * 112) * (1 / 10 + 1 / 60))
+
+
+def test_a_signature_is_no_larger_than_is_counted(tmp_path: Path) -> None:
+    """In service a certificate has more names than here, some 300 octets in base64."""
+    signatures = Signatures()
+    signatures.renew(Authority(tmp_path).issue("kitakyushu-bems.example"))
+    message = encode(Poll(ven_id="kitakyushu-bems"))
+    assert 0.5 * sessions.SIGNATURE < len(signatures.sealed(message)) - len(message) <= sessions.SIGNATURE
 
 
 def test_an_association_is_kept_where_there_is_direct_control() -> None:

@@ -47,12 +47,19 @@ def rows(role: Path) -> Iterator[str]:
         yield f"| `{name}` | {option['type']} | `{default}` | {option['description']} |"
 
 
+_WHERE = {
+    "_wireless_": ", where its LAN is wireless",
+    "_signing_": ", where messages of OpenADR are signed",
+}
+"""Of programs that not every node needs, which does."""
+
+
 def needs(role: Path) -> Iterator[str]:
     """Yield the lines about what a node must have: programs with their packages, kernel features."""
     path = role / "vars/main.yml"
     found = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
     programs = {
-        name: f"`{package}`{', where its LAN is wireless' if '_wireless_' in key else ''}"
+        name: f"`{package}`{next((words for part, words in _WHERE.items() if part in key), '')}"
         for key, value in found.items()
         if key.endswith("_programs") and isinstance(value, dict)
         for name, package in value.items()

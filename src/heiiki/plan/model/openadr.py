@@ -59,6 +59,7 @@ class Vtn:
         vens: whom it serves; a revoked one is not among them.
         poll_every_s: how often they are to ask for events.
         rest: its REST API; None where no ESP has a system of its own.
+        signed: each message has a signature besides TLS (security level high).
     """
 
     vtn_id: str
@@ -67,6 +68,7 @@ class Vtn:
     vens: tuple[ServedVen, ...]
     poll_every_s: int
     rest: RestApi | None = None
+    signed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +78,11 @@ class Ven:
     Attributes:
         name: oadrVenName.
         vtn_name, vtn_address, vtn_port: the DNS name in the VTN's certificate, and where it listens.
+        signed: as at the VTN.
     """
 
     name: str
     vtn_name: str
     vtn_address: IPv4Address
     vtn_port: int
+    signed: bool = False

@@ -15,6 +15,7 @@ from typing import Annotated
 
 from heiiki_agent import config, status
 from heiiki_agent.database import Database
+from heiiki_agent.openadr.envelope import Security, envelope
 from heiiki_agent.openadr.reports import REPORT_TYPES
 from heiiki_agent.openadr.units import PowerAttributes, unit
 from heiiki_agent.openadr.ven.engine import Engine
@@ -77,6 +78,7 @@ class Settings:
         resource: socket of the resource's process.
         keep_days: for how long events that are over, and messages that were taken, are kept.
         status: file that says how it is; None: there is none.
+        security: ``high``: each message is signed, and an answer without a signature is none.
     """
 
     name: str
@@ -89,6 +91,7 @@ class Settings:
     offers: tuple[OfferSettings, ...] = ()
     keep_days: Annotated[int, range(1, 3651)] = 7
     status: Path | None = None
+    security: Security = "standard"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -118,12 +121,13 @@ def engine(settings: Settings) -> Engine:
     return Engine(
         Ven(
             database=Database(settings.database, SCHEMA),
-            transport=HttpTransport(place, settings.credentials),
+            transport=HttpTransport(place, settings.credentials, envelope(settings.security)),
             resource=resource,
             decide=resource.decide,
             now=lambda: datetime.now(UTC),
             name=settings.name,
             offers=tuple(one.offer() for one in settings.offers),
+            signs=settings.security == "high",
         )
     )
 

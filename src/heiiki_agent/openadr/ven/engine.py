@@ -97,7 +97,9 @@ class Engine:
     def _queue_registration(self) -> None:
         pending = "SELECT 1 FROM outbox WHERE state = 'pending' AND about LIKE ?"
         if not self.ven.database.row(pending, f"{REGISTRATION}%"):
-            message = m.CreatePartyRegistration(request_id=new_id(), ven_name=self.ven.name, pull=True)
+            message = m.CreatePartyRegistration(
+                request_id=new_id(), ven_name=self.ven.name, pull=True, signature=self.ven.signs
+            )
             queue(self.ven, f"{REGISTRATION}{message.request_id}", message)
 
     def _poll(self, ven_id: str) -> None:

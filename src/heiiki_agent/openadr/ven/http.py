@@ -9,6 +9,8 @@ from http import HTTPStatus
 
 from heiiki_agent.errors import AgentError
 from heiiki_agent.openadr.codec import LIMIT
+from heiiki_agent.openadr.envelope import Bare, Envelope
+from heiiki_agent.openadr.errors import Malformed
 from heiiki_agent.openadr.places import CONTENT_TYPE, PATH
 from heiiki_agent.openadr.ven.model import NotTaken, Unreachable
 from heiiki_agent.tls import Credentials, client_context
@@ -38,10 +40,11 @@ class Place:
 class HttpTransport:
     """Keeps one connection. Certificates and revocation lists are read at each new one."""
 
-    def __init__(self, place: Place, credentials: Credentials) -> None:
-        """Speak with the VTN at `place`."""
-        self._place, self._credentials = place, credentials
+    def __init__(self, place: Place, credentials: Credentials, envelope: Envelope | None = None) -> None:
+        """Speak with the VTN at `place`, in an envelope where one is given."""
+        self._place, self._credentials, self._envelope = place, credentials, envelope or Bare()
         self._connection: http.client.HTTPConnection | None = None
+        self._certificate = b""
 
     def exchange(self, service: str, body: bytes) -> bytes:
         """Post a message and return what answers it.
@@ -70,6 +73,7 @@ class HttpTransport:
         place = self._place
         try:
             context = client_context(self._credentials)
+            self._envelope.renew(self._credentials)
             plain = socket.create_connection((place.address, place.port), CONNECT_S)
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(WHOLE_S * 1000))
@@ -79,6 +83,7 @@ class HttpTransport:
             raise Unreachable(str(error)) from error
         except OSError as error:
             raise Unreachable(f"{place.name} at {place.address}:{place.port}: {error}") from error
+        self._certificate = secure.getpeercert(binary_form=True) or b""
         connection = http.client.HTTPConnection(place.name, place.port)
         connection.sock = secure
         return connection
@@ -87,7 +92,8 @@ class HttpTransport:
         where = f"{self._place.name}: {service}"
         path = PATH + urllib.parse.quote(service)
         try:
-            connection.request("POST", path, body, {"Content-Type": CONTENT_TYPE, "Host": self._place.name})
+            sealed = self._envelope.sealed(body)
+            connection.request("POST", path, sealed, {"Content-Type": CONTENT_TYPE, "Host": self._place.name})
             response = connection.getresponse()
             answer = response.read(LIMIT + 1)
         except (OSError, http.client.HTTPException) as error:
@@ -99,4 +105,8 @@ class HttpTransport:
         if len(answer) > LIMIT:
             self.close()
             raise Unreachable(f"{where}: the answer is above {LIMIT} bytes")
-        return answer
+        try:
+            return self._envelope.opened(answer, self._certificate)
+        except Malformed as error:
+            self.close()
+            raise Unreachable(f"{where}: the answer: {error.description}") from error

@@ -71,6 +71,7 @@ class Ven:
         name: oadrVenName.
         decide: whether it takes part in an event.
         offers: data points; none: it registers no reports.
+        signs: its messages have signatures.
     """
 
     database: Database
@@ -80,6 +81,7 @@ class Ven:
     now: Callable[[], datetime]
     name: str
     offers: tuple[Offer, ...] = ()
+    signs: bool = False
 
     def stamp(self) -> str:
         """Return the time as it is kept."""

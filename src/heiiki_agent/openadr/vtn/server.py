@@ -11,13 +11,14 @@ from heiiki_agent.database import Database
 from heiiki_agent.errors import AgentError
 from heiiki_agent.https import REQUEST_S, Https
 from heiiki_agent.openadr.codec import LIMIT
-from heiiki_agent.openadr.errors import TooLarge
+from heiiki_agent.openadr.envelope import envelope
+from heiiki_agent.openadr.errors import Malformed, TooLarge
 from heiiki_agent.openadr.places import CONTENT_TYPE, PATH
 from heiiki_agent.openadr.rest.api import Api
 from heiiki_agent.openadr.statuses import VtnState
 from heiiki_agent.openadr.vtn.context import Context
 from heiiki_agent.openadr.vtn.desk import Desk
-from heiiki_agent.openadr.vtn.engine import Request, Vtn, unreadable
+from heiiki_agent.openadr.vtn.engine import Reply, Request, Vtn, unreadable
 from heiiki_agent.openadr.vtn.operator import Operator
 from heiiki_agent.openadr.vtn.peers import peer_of
 from heiiki_agent.openadr.vtn.schema import SCHEMA
@@ -43,6 +44,7 @@ class Server:
         self.operator = Operator(self.context)
         self.desk = Desk(Vtn(self.context))
         self._api = Api(settings.rest, settings.address, self.context, self.desk) if settings.rest else None
+        self._envelope = envelope(settings.security)
         self.problem = "it does not listen yet"
         self._heard: dict[str, float] = {}
         application = web.Application(client_max_size=LIMIT)
@@ -60,6 +62,7 @@ class Server:
         """
         try:
             tls = AsyncioContext.of(self.settings.credentials)
+            self._envelope.renew(self.settings.credentials)
         except AgentError as error:
             self.problem = str(error)
             log.error("%s: %s", self.settings.vtn_id, error)  # noqa: TRY400 - the text says it all
@@ -99,5 +102,15 @@ class Server:
             log.warning("%s: a request above %s bytes", peer, LIMIT)
             reply = unreadable(TooLarge(f"a message has at most {LIMIT} bytes"))
         else:
-            reply = await self.desk.answer(Request(peer, request.match_info["service"], body))
-        return web.Response(status=reply.status, body=reply.body, content_type=CONTENT_TYPE)
+            reply = await self._answer(peer, request, body)
+        sealed = self._envelope.sealed(reply.body)
+        return web.Response(status=reply.status, body=sealed, content_type=CONTENT_TYPE)
+
+    async def _answer(self, peer: str, request: web.Request, body: bytes) -> Reply:
+        secure = request.get_extra_info("ssl_object")
+        try:
+            message = self._envelope.opened(body, secure.getpeercert(binary_form=True))
+        except Malformed as error:
+            log.warning("%s: %s: %r", peer, request.match_info["service"], error.description)
+            return unreadable(error)
+        return await self.desk.answer(Request(peer, request.match_info["service"], message))

@@ -6,6 +6,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated
 
+from heiiki_agent.openadr.envelope import Security
 from heiiki_agent.openadr.rest.settings import RestSettings
 from heiiki_agent.openadr.vtn.context import Identity
 from heiiki_agent.tls import Credentials
@@ -34,6 +35,7 @@ class VtnSettings:
         vtn_id: its name in messages, without lower-case letters, which some VENs refuse.
         keep_days: for how long reports are kept; 1,000 VENs that report each minute write about 3 GB a day.
         rest: its REST API; None: it has none.
+        security: ``high``: each message is signed, and one without a signature refused.
     """
 
     vtn_id: Annotated[str, r"[A-Z0-9][A-Z0-9_.-]{0,63}"]
@@ -47,6 +49,7 @@ class VtnSettings:
     granularity_s: Seconds = 60
     keep_days: Annotated[int, range(1, 3651)] = 30
     rest: RestSettings | None = None
+    security: Security = "standard"
 
     def __post_init__(self) -> None:
         """Refuse two VENs of one name, and a site of the REST API whose VEN is not served."""

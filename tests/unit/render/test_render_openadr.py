@@ -1,0 +1,52 @@
+"""What the ends of OpenADR are sent of the security level."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from heiiki.intent import load
+from heiiki.plan import Plan, build
+from heiiki.plan.model import Device
+from heiiki.render import openadr
+from heiiki_agent import config
+from heiiki_agent.openadr import places
+from heiiki_agent.openadr.ven.cli import Settings as VenSettings
+from heiiki_agent.openadr.vtn.settings import Settings as VtnSettings
+
+
+@pytest.fixture
+def high(tmp_path: Path, lab_inventory: Path) -> Plan:
+    """The worked example at security level high."""
+    folder = tmp_path / "lab"
+    (folder / "sites").mkdir(parents=True)
+    for file in (*lab_inventory.glob("*.yml"), *lab_inventory.glob("sites/*.yml")):
+        (folder / file.relative_to(lab_inventory)).write_text(file.read_text())
+    service = folder / "service.yml"
+    service.write_text(f"{service.read_text()}\nopenadr: {{security: high}}\n")
+    return build(load(folder))
+
+
+def configured(plan: Plan, device: Device) -> str:
+    part = openadr.parts(plan, device)
+    assert part
+    end = openadr.end(device)
+    assert end
+    (file,) = [one for one in part.files if one.path == str(places.config_file(end))]
+    return str(file.content)
+
+
+def test_both_ends_sign_where_the_intent_says_so(high: Plan, tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(configured(high, high.device("dras")))
+    (vtn,) = config.read(VtnSettings, file).vtns
+    assert vtn.security == "high"
+    for site in high.sites:
+        file.write_text(configured(high, high.device(site.controller)))
+        assert config.read(VenSettings, file).security == "high"
+
+
+def test_without_it_nothing_is_said_of_it(lab_inventory: Path) -> None:
+    plan = build(load(lab_inventory))
+    ends = [device for device in plan.devices if openadr.end(device)]
+    assert not any("security" in json.dumps(json.loads(configured(plan, one))) for one in ends)
