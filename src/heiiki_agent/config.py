@@ -125,6 +125,9 @@ def _one_of(choices: tuple[Any, ...], found: Any) -> Any:
 def _scalar(kind: Any, found: Any) -> Any:
     if kind is Any:
         return found
+    if kind is int and type(found) is float and found.is_integer():
+        # 1.0 is a whole number of JSON too.
+        return int(found)
     if kind in (bool, int):
         return _typed(kind, found, {bool: "truth value", int: "whole number"}[kind])
     if kind is float:

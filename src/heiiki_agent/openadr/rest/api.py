@@ -79,7 +79,9 @@ class Api:
             log.warning("%s: %s %s: %s: %r", peer, request.method, request.path, error.status, error.detail)
             return _refused(error)
         except web.HTTPException as error:
-            return _refused(RefusedError(HTTPStatus(error.status), _routed(error)))
+            return _refused(
+                RefusedError(HTTPStatus(error.status), _routed(error)), error.headers.get("Allow")
+            )
         except Exception:
             log.exception("%s: %s %s failed", peer, request.method, request.path)
             status = HTTPStatus.INTERNAL_SERVER_ERROR
@@ -114,8 +116,9 @@ def _answered(status: HTTPStatus, body: bytes) -> web.Response:
     )
 
 
-def _refused(error: RefusedError) -> web.Response:
-    headers = {"Cache-Control": "no-store"}
+def _refused(error: RefusedError, allowed: str | None = None) -> web.Response:
+    """Return the answer; to a method that a path does not have, with those that it has (RFC 9110 15.5.6)."""
+    headers = {"Cache-Control": "no-store", **({"Allow": allowed} if allowed else {})}
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
     body = problems.written(error.status, error.detail)

@@ -21,13 +21,18 @@ def document() -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for one in OPERATIONS:
         paths.setdefault(PREFIX + one.path, {})[one.method.lower()] = _operation(one)
-    kinds = (Problem, *(kind for one in OPERATIONS for kind in (one.answer, one.takes) if kind))
+    given = (Problem, *(one.answer for one in OPERATIONS))
+    taken = (one.takes for one in OPERATIONS if one.takes)
+    schemas = (
+        *(pair for kind in given for pair in named(kind)),
+        *(pair for kind in taken for pair in named(kind, taken=True)),
+    )
     return {
         "openapi": "3.1.0",
         "info": {"title": "Heiiki: demand-response events", "version": "1", "description": _ABOUT},
         "paths": paths,
         "components": {
-            "schemas": dict(sorted(pair for kind in kinds for pair in named(kind))),
+            "schemas": dict(sorted(schemas)),
             "securitySchemes": {"certificate": {"type": "mutualTLS"}},
         },
         "security": [{"certificate": []}],

@@ -53,6 +53,10 @@ def _page(request: web.Request, operation: Operation) -> Page:
     limit = request.query.get("limit", str(MOST))
     if not _NUMBER.fullmatch(limit) or not 1 <= int(limit) <= MOST:
         raise RefusedError(HTTPStatus.BAD_REQUEST, f"limit: is not a number from 1 to {MOST}")
+    if request.query.get("after") == "":
+        raise RefusedError(
+            HTTPStatus.BAD_REQUEST, "after: is empty; name an item of the list, or leave it out"
+        )
     return Page(request.query.get("after", ""), int(limit))
 
 

@@ -10,12 +10,28 @@ from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 
+from aiohttp.http_exceptions import HttpProcessingError
+
 from heiiki_agent import config, status
 from heiiki_agent.openadr.vtn.control import Control
 from heiiki_agent.openadr.vtn.server import Server
 from heiiki_agent.openadr.vtn.settings import Settings
 
 log = logging.getLogger(__name__)
+
+
+class Brief(logging.Filter):
+    """Says of bytes that are no HTTP what is wrong with them; where they were read says nothing."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record through, such a one without its traceback."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError):
+            record.msg, record.args = "%s: %r", (record.getMessage(), error.message)
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+            record.exc_info = None
+        return True
+
 
 _DAY_S = 86_400.0
 _STATUS_S = 2.0
@@ -27,6 +43,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("config", type=Path, help="JSON file")
     settings = config.read(Settings, parser.parse_args(argv).config)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    logging.getLogger("aiohttp.server").addFilter(Brief())
     asyncio.run(serve(settings))
     return 0
 

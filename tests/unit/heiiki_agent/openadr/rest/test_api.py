@@ -230,6 +230,7 @@ def test_a_value_that_is_not_finite_is_refused(standing: Connect, value: str) ->
         ("POST", "/v1/events", b"{}", {"Idempotency-Key": "short"}, 400, "Idempotency-Key: the header is "),
         ("GET", "/v1/events?limit=0", None, {}, 400, "limit: is not a number from 1 to 100"),
         ("GET", "/v1/events?limit=101", None, {}, 400, "limit: is not a number from 1 to 100"),
+        ("GET", "/v1/events?after=", None, {}, 400, "after: is empty; name an item of the list"),
         ("GET", "/v1/events?page=2", None, {}, 400, "page: there is no such parameter; remove it"),
         ("DELETE", "/v1/events", None, {}, 405, "DELETE: is not for this path; use GET"),
         ("GET", "/v2/events", None, {}, 404, "there is nothing at this path; see /v1/openapi.json"),
