@@ -156,14 +156,14 @@ def _listed(
 class Prosody:
     """The daemon, for DRAS and two devices; `Authority.issue` makes who logs in."""
 
-    DEVICES = ("umeda", "namba")
-
-    def __init__(self, folder: Path, authority: Authority) -> None:
+    def __init__(
+        self, folder: Path, authority: Authority, devices: tuple[str, ...] = ("umeda", "namba")
+    ) -> None:
         self.folder, self.authority, self.port = folder, authority, free_port()
         self.credentials = folder / "credentials"
         self.credentials.mkdir(parents=True)
         self.config, self.log = folder / "prosody.cfg.lua", folder / "prosody.log"
-        self.device = server_device(self.port, self.DEVICES)
+        self.device = server_device(self.port, devices)
         module = folder / "modules" / "mod_auth_heiiki.lua"
         module.parent.mkdir()
         self.devices = folder / "devices.txt"
@@ -208,9 +208,12 @@ class Prosody:
 
     def start(self) -> None:
         with self.log.open("ab") as log:
-            command = ["prosody", "--config", str(self.config), "-F"]
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log)
         awaited("prosody listens", self._listens)
+
+    def command(self) -> list[str]:
+        """Return what starts it."""
+        return ["prosody", "--config", str(self.config), "-F"]
 
     def _listens(self) -> bool:
         assert self.process is not None
