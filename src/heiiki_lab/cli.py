@@ -1,7 +1,9 @@
 """`heiiki lab`: the lab of a service, by hand."""
 
+import asyncio
 import os
 import sys
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,8 +14,10 @@ from heiiki.cli.service import Folder, opened
 from heiiki.errors import LabError
 from heiiki.plan import Plan
 from heiiki.plan.model import Program
-from heiiki.state import of_service
+from heiiki.state import of_service as state_of
+from heiiki.state import root as state_root
 from heiiki_lab import from_plan, kernel, root, state, wiring
+from heiiki_lab.devices import of_service
 from heiiki_lab.spec import Endpoint
 
 _LINK_FAILURES, _NODE_FAILURES, _PROGRAM_FAILURES = ("silent", "down"), ("kill", "poweroff"), ("hung", "dead")
@@ -48,7 +52,7 @@ def up(folder: Path) -> None:
         click.echo(f"the lab of {plan.service} is up already")
         return
     # No lab is up: what an earlier one of this name has left, from whatever folder, is worth nothing.
-    kept = of_service(plan.service, folder, take_over=state.is_of_a_lab(plan.service))
+    kept = state_of(plan.service, folder, take_over=state.is_of_a_lab(plan.service))
     from_plan.bring_up(plan, kept.secrets, *_built(_cache()), _say)
     state.mark(kept.folder)
     (state.lab_dir() / state.SERVICE_FOLDER).write_text(str(folder.resolve()), encoding="utf-8")
@@ -177,6 +181,35 @@ def _sending_end(ends: tuple[Endpoint, Endpoint], one_way: str | None) -> Endpoi
         if end.node == one_way:
             return end
     raise click.UsageError(f"--one-way: the link ends at {ends[0].node} and {ends[1].node}, not at {one_way}")
+
+
+@lab.command(
+    short_help="Simulate a service's routers of vendors.",
+    help=(
+        "Serve a simulated command line, on loopback, for each router of a vendor's platform in FOLDER, as "
+        "it comes from the factory, until it is interrupted.\n\n"
+        "They take lines and forward no packet. `heiiki push FOLDER --access FILE` reaches them."
+    ),
+    epilog=examples("heiiki lab devices inventories/osaka"),
+)
+@click.argument("folder", type=Folder())
+@click.option(
+    "--state",
+    "place",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for their log-ins and for what a push keeps of them.  [default: in the state folder]",
+)
+def devices(folder: Path, place: Path | None) -> None:
+    """Serve a simulated command line for each router of a vendor's platform in FOLDER."""
+    plan = opened(folder).plan
+    kept = place or state_root() / "lab-devices" / plan.service
+
+    def ready(ports: Mapping[str, int]) -> None:
+        for name, port in ports.items():
+            click.echo(f"{name} ({plan.device(name).platform}): 127.0.0.1 port {port}")
+        click.echo(f"next: heiiki push {folder} --access {kept / of_service.ACCESS} --check --diff")
+
+    asyncio.run(of_service.serve(plan, kept, ready))
 
 
 @lab.command(help="Mend TARGET, or everything that is failed.")

@@ -1,18 +1,13 @@
 """One device's build on its way, applied there as `heiiki.network.linux_node` does it; secrets filled in."""
 
-import re
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from heiiki.deploy.program import program
 from heiiki.render.model import DeviceBuild
+from heiiki.render.placeholders import PLACEHOLDER, ReadSecret, values
 
-_PLACEHOLDER = re.compile(r"\{\{secret:(?P<path>[^{}]+):(?P<field>[^{}:]+)\}\}")
 _NOT_SENT = frozenset({"requirements"})
-
-ReadSecret = Callable[[str, str], str]
-"""Returns the value of a secret's path and field."""
 
 
 def apply_program(build: DeviceBuild, read_secret: ReadSecret) -> bytes:
@@ -25,9 +20,7 @@ def apply_program(build: DeviceBuild, read_secret: ReadSecret) -> bytes:
         SecretError, VaultError: a secret cannot be read.
     """
     secrets = {
-        found.group(): read_secret(found["path"], found["field"])
-        for file in build.files
-        for found in _PLACEHOLDER.finditer(file.content)
+        name: value for file in build.files for name, value in values(file.content, read_secret).items()
     }
     return program("apply", {**_manifest(build), "secrets": secrets})
 
@@ -37,7 +30,7 @@ def held_program(build: DeviceBuild, *former: DeviceBuild) -> bytes:
 
     Its answer has an ``error`` where the device's files were made from none of the builds `former`.
     """
-    paths = [file.path for file in build.files if _PLACEHOLDER.search(file.content)]
+    paths = [file.path for file in build.files if PLACEHOLDER.search(file.content)]
     texts = {
         path: [file.content for one in (*former, build) for file in one.files if file.path == path]
         for path in paths

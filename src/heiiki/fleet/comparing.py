@@ -1,6 +1,9 @@
 """Compares configurations of a device by its platform's own rules."""
 
+from collections.abc import Iterator
+
 from heiiki import platforms
+from heiiki.fleet.cli.drivers import DRIVERS
 from heiiki.fleet.model import Comparison
 
 
@@ -26,3 +29,36 @@ class ByRules:
         found = self._platform.compare(running, intended)
         hidden = found.hidden if found else ()
         return Comparison((*found.remediation, *hidden), found.diff)
+
+
+class OfService(ByRules):
+    """Compares what a service intends, which says nothing of what is the device's own: that stays."""
+
+    def __init__(self, platform: str) -> None:
+        """Compare configurations of `platform`, of which there must be a driver.
+
+        Raises:
+            PlatformError: there is none of this name.
+        """
+        super().__init__(platform)
+        self._own = DRIVERS[platform].own
+
+    def compare(self, running: str, intended: str) -> Comparison:
+        """Return what leads from `running` to `intended` with what `running` has of its own.
+
+        Without its accounts nobody, Heiiki included, could log in to the device after the change.
+
+        Raises:
+            PlatformError: one of the two cannot be read.
+        """
+        others = (line for own, line in self._lines(intended) if not own)
+        kept = (line for own, line in self._lines(running) if own)
+        return super().compare(running, "\n".join((*others, *kept, "")))
+
+    def _lines(self, text: str) -> Iterator[tuple[bool, str]]:
+        """Yield every line, and whether it is the device's own, as what is indented below such a line is."""
+        own = False
+        for line in text.splitlines():
+            if line[:1] not in {" ", "\t"}:
+                own = self._own.match(line) is not None
+            yield own, line.rstrip()

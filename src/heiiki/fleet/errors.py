@@ -35,6 +35,10 @@ class SessionLostError(FleetError):
     """The session broke while the device was asked something: which configuration it has is not known."""
 
 
+class NotShownError(FleetError):
+    """What would be changed is not what was shown; the message names every difference."""
+
+
 class RefusedError(FleetError):
     """The device refused a line.
 

@@ -7,7 +7,7 @@ configurations, hence mode 0600 in a folder of mode 0700.
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from heiiki import files
 from heiiki.errors import StateError
@@ -77,8 +77,7 @@ class Journal:
 
     def begun(self) -> tuple[str, ...]:
         """Return the devices that have an entry, sorted."""
-        entries = [json.loads(path.read_bytes())["device"] for path in self._folder.glob("*.json")]
-        return tuple(sorted(entries))
+        return tuple(sorted(unquote(path.stem) for path in self._folder.glob("*.json")))
 
     def _file(self, device: str) -> Path:
         return self._folder / f"{quote(device, safe='')}.json"

@@ -33,6 +33,16 @@ Test = Callable[[Target], Awaitable[str]]
 """Looks from elsewhere whether the device serves; returns why it does not, or the empty string."""
 
 
+Guard = Callable[[Target, str], str]
+"""Says why a device that has this configuration must not be changed; the empty string where it may."""
+
+
+def unguarded(target: Target, running: str) -> str:
+    """Let every device be changed."""
+    del target, running
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How devices are changed.
@@ -64,6 +74,7 @@ class Means:
         test: the independent test.
         journal: of the run.
         settings: how devices are changed.
+        guard: is asked before anything is typed, with what the device has.
     """
 
     connect: Connect
@@ -71,6 +82,7 @@ class Means:
     test: Test
     journal: Journal
     settings: Settings
+    guard: Guard = unguarded
 
 
 class Push:
@@ -103,6 +115,8 @@ class Push:
             session = await self._open(sessions)
             running = await session.running()
             comparison = self._comparer.compare(running, self._target.intended)
+            if why := self._means.guard(self._target, running):
+                return self._result(Outcome.FAILED, reason=f"{self._target.name}: {why}")
             if not comparison.lines:
                 return self._result(Outcome.CHANGED if self._finished else Outcome.UNCHANGED)
             if self._means.settings.check:

@@ -12,6 +12,8 @@ from heiiki.plan.model import BgpInstance, BgpNeighbor, Device, Interface, Inter
 FOLDER = "routing"
 BGP, OSPF, LDP, NTP = "bgp", "ospf", "ldp", "ntp"
 PROTOCOLS = (BGP, OSPF, LDP, NTP)
+LOGINS = "login"
+"""Folder of the log-ins of devices that have no SSH server of ours: `password`, `admin_password`."""
 FIELD = "key"
 """Name of the field of the secret."""
 

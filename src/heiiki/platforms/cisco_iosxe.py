@@ -37,6 +37,8 @@ _BGP = Rules(
     Rule(r"address-family", rank=60, inside=_FAMILY, ends="exit-address-family"),
 )
 
+_VRRP = Rules(Rule(r"(priority|timers advertise|preempt delay minimum|description|match-address)", _ONE))
+
 _INTERFACE = Rules(
     # A change of VRF takes the addresses of the interface with it.
     Rule(r"(?:vrf|ip vrf) forwarding", _ONE, rank=0, takes="ip address ", takes_always=True),
@@ -45,6 +47,7 @@ _INTERFACE = Rules(
     Rule(r"ip access-group \S+ (in|out)", _ONE),
     Rule(r"vrrp (\d+) (ip|description|priority|timers advertise|timers learn|authentication)", _ONE),
     Rule(r"vrrp (\d+) (track \S+)", _ONE),
+    Rule(r"vrrp \d+ address-family", inside=_VRRP, rank=50, ends="exit-vrrp"),
     Rule(r"encapsulation", _ONE, rank=5),
     Rule(r"tunnel (source|destination|mode|vrf|key)", _ONE, rank=20),
     Rule(r"tunnel protection ipsec", _ONE, rank=60),
@@ -145,7 +148,15 @@ _CRYPTO = (
 TABLE = Table(
     name="cisco_iosxe",
     ends=frozenset(
-        {"exit", "end", "exit-address-family", "exit-vrf", "exit-peer-policy", "exit-peer-session"}
+        {
+            "exit",
+            "end",
+            "exit-address-family",
+            "exit-vrf",
+            "exit-vrrp",
+            "exit-peer-policy",
+            "exit-peer-session",
+        }
     ),
     untouched=(
         r"Building configuration\.\.\.",

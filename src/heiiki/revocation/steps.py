@@ -21,11 +21,11 @@ from queue import SimpleQueue
 from typing import Any
 
 from heiiki.deploy import apply_program, held_program, program
-from heiiki.deploy.build import ReadSecret
 from heiiki.errors import HeiikiError, RevocationError
 from heiiki.pki.device_program import command
 from heiiki.plan.model import Device, Function, Plan, Sim
 from heiiki.render import compile_device
+from heiiki.render.placeholders import ReadSecret
 from heiiki.revocation.evidence import unfinished
 from heiiki.verify.fleet import Answer, Fleet
 

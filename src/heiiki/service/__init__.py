@@ -14,6 +14,7 @@ from heiiki.service.event import awaited, cancel_event, list_events, send_event,
 from heiiki.service.model import Service, opened
 from heiiki.service.network import Revoked, reinstate, revoke, what_would_be_revoked
 from heiiki.service.paper import check, compile_service
+from heiiki.service.pushing import Pushed, PushOrder, push
 from heiiki.service.signing import Signed, sign
 from heiiki.service.snapshots import Restored, restore, snapshot, what_would_be_restored
 from heiiki.service.verification import Outcome, bad_ones, verify
@@ -23,6 +24,8 @@ __all__ = [
     "Event",
     "Order",
     "Outcome",
+    "PushOrder",
+    "Pushed",
     "Renewed",
     "Restored",
     "Revoked",
@@ -44,6 +47,7 @@ __all__ = [
     "make_secret",
     "opened",
     "order_control",
+    "push",
     "reinstate",
     "renew",
     "reports_of_control",

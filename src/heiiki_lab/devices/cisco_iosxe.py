@@ -7,25 +7,28 @@ from heiiki_lab.devices.device import Device
 from heiiki_lab.devices.shell import Reply, Sections, Shell
 
 _WORDS = """
-aaa access-list address-family alias archive authentication bandwidth banner bfd bgp boot bridge-domain class
-class-map clock controller crypto default description dialer dns domain dpd dpd enable encapsulation
-encryption enrollment event exit-address-family fqdn group hash hostname identity integrity interface ip ipv6
-keepalive key lifetime line lldp load-interval logging login match maximum-paths mode mtu neighbor network no
-ntp path peer permit deny deny pki policy policy-map ppp pppoe pppoe-client prf privilege proposal proposal rd
-redistribute remark remote revocation-check route-map route-target router rsakeypair security sequence service
-set shutdown snmp snmp-server source subject-name switchport tacacs template time-period timers track
-transport tunnel username version vlan vrf vrrp write-memory
+aaa access-class access-list address address-family aggregate-address alias archive arp authentication
+bandwidth banner bfd bgp boot bridge-domain cdp chain chain-validation class class-map clock config-exchange
+controller crl crypto default deny description dialer dns domain dpd eckeypair enable encapsulation
+encryption enrollment event exit-address-family fhrp fqdn frequency group hash hostname icmp-echo identity
+integrity interface ip ip-address ipv6 keepalive key lifetime line lldp load-interval logging login
+mac-address match maximum-paths mode mtu neighbor network no ntp object path peer permit pki policy
+policy-map ppp pppoe pppoe-client preempt prf priority privilege proposal rd redistribute remark remote
+revocation-check route-map route-target router rsakeypair security sequence serial-number service
+service-policy set shape shutdown snmp snmp-server source subject-name switchport tacacs template threshold
+time-period timeout timers track transport tunnel username version vlan vrf vrrp
 """
 _GRAMMAR = Sections(
     openers=(
         ("", r"interface \S+.*"),
-        ("", r"(router|route-map|vrf definition|line|policy-map|class-map|track|controller|key) .*"),
+        ("", r"(router|route-map|vrf definition|line|policy-map|class-map|controller|key) .*"),
         ("", r"ip access-list (standard|extended) \S+"),
         ("", r"crypto (pki trustpoint|ikev2 \S+|ipsec (transform-set|profile)|isakmp policy) .*"),
-        ("", r"archive|ip sla \d+"),
+        ("", r"archive|ip sla \d+|track \d+ (?!shutdown|decrement).*"),
+        (r"interface .*", r"vrrp \d+ address-family \S+"),
         (r"router .*|vrf definition .*", r"address-family .*"),
         (r"policy-map .*", r"class .*"),
-        (r"class .*", r"(police|shape) .*"),
+        (r"class .*", r"police .*"),
     ),
     singles=(
         r"hostname ",
@@ -38,6 +41,10 @@ _GRAMMAR = Sections(
         r"ip access-group \S+ (in|out)$",
     ),
     words=frozenset(_WORDS.split()),
+    shown_off=(
+        r"ip (source-route|http server|http secure-server|redirects|proxy-arp)",
+        r"(cdp|lldp) run|service pad|bfd echo|bgp default ipv4-unicast|config-exchange request",
+    ),
 )
 _INVALID = "          ^\n% Invalid input detected at '^' marker.\n\n"
 _LONGEST_MIN = 120
@@ -64,7 +71,12 @@ class IosXe(Shell):
             (r"disable", "disable"),
             (r"exit|quit|logout", "leave"),
         ),
-        "config": ((r"end", "end"), (r"exit", "up"), (r"do (.*)", "do"), (r"exit-address-family", "up")),
+        "config": (
+            (r"end", "end"),
+            (r"exit", "up"),
+            (r"do (.*)", "do"),
+            (r"exit-address-family|exit-vrrp", "up"),
+        ),
     }
 
     def __init__(self, device: Device) -> None:
@@ -84,10 +96,12 @@ class IosXe(Shell):
         if self.mode != "config":
             return Reply(_INVALID)
         words = line.split()
-        if self.device.refused(line) or words[0] not in _GRAMMAR.words:
-            return Reply(_INVALID)
         negated = words[0] == "no"
         bare = " ".join(words[1:] if negated else words)
+        # An entry of an access list begins with its number.
+        known = words[0] in _GRAMMAR.words or bare.partition(" ")[0].isdecimal()
+        if self.device.refused(line) or not known:
+            return Reply(_INVALID)
         place = _GRAMMAR.place(self.path, bare)
         opens = _GRAMMAR.opens(place[-1] if place else "", bare)
         if not opens and _global(bare) and self.path:
@@ -211,7 +225,7 @@ class IosXe(Shell):
 def _global(line: str) -> bool:
     return (
         re.match(
-            r"(hostname|ntp|logging|snmp-server|username|service|ip (route|prefix-list|domain|ssh|http)"
+            r"(hostname|ntp|logging|snmp-server|username|service(?!-)|ip (route|prefix-list|domain|ssh|http)"
             r"|ip access-list|access-list|aaa|clock|banner|boot|archive|interface|router|crypto)\b",
             line,
         )

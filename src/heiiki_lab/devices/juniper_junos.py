@@ -204,7 +204,10 @@ class Junos(Shell):
     def _wrong(self) -> str | None:
         for line in self._candidate.root:
             group = re.match(r"set protocols bgp group (\S+) ", line)
-            if group and f"set protocols bgp group {group[1]} type external" not in self._candidate.root:
+            if group and not any(
+                f"set protocols bgp group {group[1]} type {kind}" in self._candidate.root
+                for kind in ("external", "internal")
+            ):
                 return (
                     f"[edit protocols bgp group {group[1]}]\n  'type'\n    Missing mandatory statement: "
                     f"'type'\n"

@@ -6,11 +6,11 @@ from typing import ClassVar
 from heiiki_lab.devices.shell import Reply, Sections, Shell
 
 _WORDS = """
-address-family auto-connect bandwidth bgp bridge class-map clock description device dns encapsulation event
-group hostname http-server ikev2 interface ip ipsec ipv6 l2tp logging match mtu neighbor network
-network-monitor no ntp pki policy-map ppp pppoe proxy-dns remark route-map router shutdown sa-proposal
-child-proposal child-pfs dpd source-address snmp-agent snmpv3 ssh-server syslog timezone tunnel username vrf
-vrrp watch-group action authentication
+action address-family authentication auto-connect bandwidth bgp bridge child-lifetime child-pfs
+child-proposal class-map clock description device dns dpd encapsulation event group hostname http-server
+ikev2 interface ip ipsec ipv6 l2tp logging match mtu neighbor network network-monitor no ntp pki policy-map
+ppp pppoe proxy-dns remark route-map router sa-lifetime sa-proposal set shutdown snmp-agent snmpv3
+source-address ssh-server syslog timezone tunnel username vrf vrrp watch-group
 """
 _GRAMMAR = Sections(
     openers=(
@@ -27,6 +27,7 @@ _GRAMMAR = Sections(
         r"neighbor (\S+) (remote-as|description|timers) ",
     ),
     words=frozenset(_WORDS.split()),
+    shown_off=(r"shutdown",),
 )
 _OCCUPIED = "% CONFIG process is occupied.\n"
 _RESTART = re.compile(r"device .*|bridge .*")

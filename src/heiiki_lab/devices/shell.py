@@ -111,11 +111,13 @@ class Sections:
         singles: what there is once in a section: a second line that matches with the same group replaces the
             first.
         words: first words of the lines that are known; any other is refused.
+        shown_off: what holds by itself; taken back, it is shown as a line of its own with `no`.
     """
 
     openers: Sequence[tuple[str, str]]
     singles: Sequence[str]
     words: frozenset[str]
+    shown_off: Sequence[str] = ()
 
     def opens(self, section: str, line: str) -> bool:
         """Tell whether `line` opens a section inside `section`."""
@@ -132,6 +134,9 @@ class Sections:
 
     def put(self, section: Section, line: str) -> None:
         """Put a line into a section, in the place of the one that it replaces."""
+        if self._holds(line):
+            section.pop(f"no {line}", None)
+            return
         if line not in section:
             key = self._key(line)
             for old in [one for one in section if key is not None and self._key(one) == key]:
@@ -140,10 +145,16 @@ class Sections:
 
     def remove(self, section: Section, words: str) -> bool:
         """Remove the lines that are `words` or begin with them; tell whether there were any."""
+        if self._holds(words):
+            section.setdefault(f"no {words}", Section())
+            return True
         gone = [one for one in section if one == words or one.startswith(f"{words} ")]
         for one in gone:
             del section[one]
         return bool(gone)
+
+    def _holds(self, line: str) -> bool:
+        return any(re.fullmatch(pattern, line) for pattern in self.shown_off)
 
     def _key(self, line: str) -> tuple[str, ...] | None:
         for number, pattern in enumerate(self.singles):

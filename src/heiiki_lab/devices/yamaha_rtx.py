@@ -10,9 +10,9 @@ from typing import ClassVar
 from heiiki_lab.devices.shell import Reply, Sections, Shell
 
 _WORDS = """
-administrator bgp clear console description dhcp dns ethernet ip ipsec ipv6 lan login nat no ntpdate ospf pki
-pp ppp pppoe queue schedule security snmp snmpv2c snmpv3 sntpd speed sshd syslog system telnetd timezone
-tunnel user vlan wan1
+administrator bgp clear console description dhcp dns ethernet httpd ip ipsec ipv6 lan login nat no ntpdate
+ospf pki pp ppp pppoe queue schedule security snmp snmpv2c snmpv3 sntpd speed sshd syslog system telnetd
+timezone tunnel user vlan wan1
 """
 _GRAMMAR = Sections(
     openers=(("", r"(tunnel|pp) select (?!none)\S+"),),

@@ -59,4 +59,5 @@ CISCO_IOSXE = CliPlatform(
         re.compile(r"(?:password|secret|key-string|pre-shared-key|community)(?: \d)? (?P<secret>\S+)"),
         re.compile(r"\b(?:auth|priv) (?:md5|sha\S*|des|3des|aes \d+) (?P<secret>\S+)"),
     ),
+    own=re.compile(r"username |enable (?:secret|password) |aaa |archive$"),
 )

@@ -69,6 +69,8 @@ class CliPlatform:
         revert: takes a change back at once.
         save: lets it outlive a reload.
         secrets: finds values that no text may show, in their group `secret`.
+        own: lines outside sections that are the device's own, with those below them: who may log in, and
+            what its rollback needs. No push of a service adds or removes any.
     """
 
     name: str
@@ -102,6 +104,7 @@ class CliPlatform:
     revert: tuple[Say, ...] = ()
     save: tuple[Say, ...] = ()
     secrets: tuple[re.Pattern[str], ...] = ()
+    own: re.Pattern[str] = re.compile(r"(?!)")
 
     @property
     def stages(self) -> bool:

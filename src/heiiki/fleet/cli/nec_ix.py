@@ -39,4 +39,5 @@ NEC_IX = CliPlatform(
         re.compile(r"authentication password \S+ (?P<secret>\S+)"),
         re.compile(r"\bpassword (?:plain|hash|secret) (?:\d )?(?P<secret>\S+)"),
     ),
+    own=re.compile(r"username "),
 )

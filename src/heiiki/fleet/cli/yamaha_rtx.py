@@ -46,4 +46,5 @@ YAMAHA_RTX = CliPlatform(
         re.compile(r"(?:login|administrator) password (?:encrypted )?(?P<secret>\S+)"),
         re.compile(r"pp auth (?:myname|username) \S+ (?P<secret>\S+)"),
     ),
+    own=re.compile(r"login (?:user|password) |administrator password |user attribute "),
 )

@@ -119,6 +119,7 @@ def approle_policies(trust: Pki) -> dict[AppRole, str]:
         AppRole.SIM_KEY_READER: (
             _rule(f"{trust.secrets_mount}/data/sim/*", "read"),
             _rule(f"{trust.secrets_mount}/data/{keys.FOLDER}/*", "read"),
+            _rule(f"{trust.secrets_mount}/data/{keys.LOGINS}/*", "read"),
         ),
         AppRole.SECRET_WRITER: (
             _rule(f"{trust.secrets_mount}/data/*", "create", "update"),
