@@ -54,11 +54,37 @@ class Asked:
             BusyError: another operator had the configuration all the time.
             FleetError: it has neither, and cannot be brought to either.
         """
+
+        async def decide(session: DeviceSession) -> Standing:
+            return await self._decide(session, entry, test, wanted)
+
+        return await self._patiently(sessions, deadline, decide)
+
+    async def look(
+        self, sessions: AsyncExitStack, entry: Entry, deadline: float, test: Callable[[], Awaitable[str]]
+    ) -> Standing:
+        """Return what the device has, and change nothing; new only if it serves, so that it can be kept.
+
+        Raises:
+            UnreachableError: it was not reached in time; what it has is not known.
+        """
+
+        async def seen(session: DeviceSession) -> Standing:
+            await self._outwait(session, entry)
+            standing = await self._standing(session, entry)
+            return Standing.MIXED if standing is Standing.NEW and await test() else standing
+
+        return await self._patiently(sessions, deadline, seen)
+
+    async def _patiently(
+        self, sessions: AsyncExitStack, deadline: float, work: Callable[[DeviceSession], Awaitable[Standing]]
+    ) -> Standing:
+        """Do something in a session, and again in a new one for as long as there is time."""
         while True:
             try:
                 session = await self._connect(self._target)
                 sessions.push_async_callback(session.close)
-                return await self._decide(session, entry, test, wanted)
+                return await work(session)
             except (SessionLostError, UnreachableError, BusyError) as error:
                 if time.time() > deadline:
                     raise _unknown(error) from error

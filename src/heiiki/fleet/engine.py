@@ -4,10 +4,12 @@ import asyncio
 import logging
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from heiiki.errors import HeiikiError
 from heiiki.fleet.model import Outcome, Progress, Result, Target, Watch
+from heiiki.fleet.pact import Pact
 from heiiki.fleet.push import Means, Push
 
 WIDTH = 100
@@ -17,27 +19,34 @@ _LOG = logging.getLogger(__name__)
 
 
 async def push(
-    targets: Sequence[Target], means: Means, *, width: int = WIDTH, watch: Watch | None = None
+    targets: Sequence[Target],
+    means: Means,
+    *,
+    lines: Iterable[Collection[str]] = (),
+    width: int = WIDTH,
+    watch: Watch | None = None,
 ) -> tuple[Result, ...]:
-    """Push every device; one that fails or is dead holds up no other.
+    """Push every device; one that fails or is dead holds up no other, but for the ends of its line.
 
     Args:
         targets: the devices, each once.
         means: what it is done with.
-        width: how many at once.
+        lines: names of devices that are changed together or not at all.
+        width: how many at once; the ends of a line count as one.
         watch: is told of each result as it comes.
 
     Returns:
         A result for each device, in the order of `targets`.
     """
     board = _Board(len(targets), watch)
-    waiting = iter(targets)
+    waiting = iter(together(targets, (*lines, *means.journal.lines())))
     results: dict[str, Result] = {}
 
     async def worker() -> None:
-        for target in waiting:
-            results[target.name] = result = await _one(target, means)
-            board.add(result)
+        for ends in waiting:
+            for result in await _line(ends, means):
+                results[result.device] = result
+                board.add(result)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(min(width, len(targets))):
@@ -45,10 +54,40 @@ async def push(
     return tuple(results[target.name] for target in targets)
 
 
-async def _one(target: Target, means: Means) -> Result:
+def together(targets: Sequence[Target], lines: Iterable[Collection[str]]) -> tuple[tuple[Target, ...], ...]:
+    """Return the devices that are changed together, in the order in which they come first.
+
+    Lines that have an end in common are one.
+    """
+    groups = {target.name: {target.name} for target in targets}
+    for line in lines:
+        joined = set().union(*(groups[name] for name in line if name in groups))
+        groups |= dict.fromkeys(joined, joined)
+    firsts = {id(group): group for group in groups.values()}
+    return tuple(tuple(one for one in targets if one.name in group) for group in firsts.values())
+
+
+async def _line(ends: tuple[Target, ...], means: Means) -> list[Result]:
+    """Push the ends of one line, or the one device that shares none."""
+    if len(ends) == 1:
+        return [await _one(ends[0], means)]
+    names = [target.name for target in ends]
+    pact = Pact(names, set(names) & set(means.journal.begun()))
+    own = replace(means, journal=means.journal.of_line())
+    return await asyncio.gather(*(_end(target, own, pact) for target in ends))
+
+
+async def _end(target: Target, means: Means, pact: Pact) -> Result:
+    """Push one end of a line, and let the others know what became of it."""
+    result = await _one(target, means, pact)
+    await pact.over(target.name, result.reason)
+    return result
+
+
+async def _one(target: Target, means: Means, pact: Pact | None = None) -> Result:
     """Push one device; a fault of Heiiki itself must not cut off the others in the middle of a change."""
     try:
-        return await Push(target, means).run()
+        return await Push(target, means, pact).run()
     except HeiikiError as error:
         return Result(target.name, Outcome.FAILED, reason=str(error))
     except Exception as error:  # noqa: BLE001 - told as this device's failure, with the place in the log

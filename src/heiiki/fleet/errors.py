@@ -35,6 +35,10 @@ class SessionLostError(FleetError):
     """The session broke while the device was asked something: which configuration it has is not known."""
 
 
+class LineError(FleetError):
+    """Another end of the line failed, so this one was not touched, or is left as it is."""
+
+
 class NotShownError(FleetError):
     """What would be changed is not what was shown; the message names every difference."""
 

@@ -5,6 +5,7 @@ configurations, hence mode 0600 in a folder of mode 0700.
 """
 
 import json
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -13,6 +14,8 @@ from heiiki import files
 from heiiki.errors import StateError
 
 _PRIVATE = 0o600
+_JOINT = "+"
+"""Between the names of devices in that of a file; `quote` leaves none in a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +48,27 @@ class Journal:
         Raises:
             StateError: it cannot be written, so nothing may be begun.
         """
+        self.write_all((entry,))
+
+    def write_all(self, entries: Collection[Entry]) -> None:
+        """Write the entries of one line in one file: all of them are on disk when this returns, or none.
+
+        Raises:
+            StateError: they cannot be written, so nothing may be begun.
+        """
+        names = tuple(entry.device for entry in entries)
+        document = [asdict(entry) for entry in entries]
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            files.replace(self._file(entry.device), json.dumps(asdict(entry)).encode(), _PRIVATE)
+            files.replace(self._file(names), json.dumps(document).encode(), _PRIVATE)
         except OSError as error:
             raise StateError(
                 f"{error.filename or self._folder}: the journal cannot be written: {error.strerror}; "
-                f"{entry.device} was not touched"
+                f"{' and '.join(names)} were not touched"
             ) from error
+
+    def flush(self) -> None:
+        """Write what is left to write: nothing, for each entry is on disk already."""
 
     def read(self, device: str) -> Entry | None:
         """Return the entry of a device; None where nothing was begun.
@@ -60,24 +76,72 @@ class Journal:
         Raises:
             StateError: there is one, and it cannot be read.
         """
-        file = self._file(device)
-        try:
-            return Entry(**json.loads(file.read_bytes()))
-        except FileNotFoundError:
+        file = self._of(device)
+        if file is None:
             return None
-        except (OSError, ValueError, TypeError) as error:
+        try:
+            return next(
+                entry
+                for entry in (Entry(**one) for one in json.loads(file.read_bytes()))
+                if entry.device == device
+            )
+        except (OSError, ValueError, TypeError, StopIteration) as error:
             raise StateError(
                 f"{file}: the journal of an earlier run cannot be read ({type(error).__name__}): look at "
                 f"{device} yourself, then remove the file"
             ) from error
 
     def remove(self, device: str) -> None:
-        """Forget a device that is settled."""
-        self._file(device).unlink(missing_ok=True)
+        """Forget a device that is settled, and whatever shares its file."""
+        if (file := self._of(device)) is not None:
+            file.unlink(missing_ok=True)
 
     def begun(self) -> tuple[str, ...]:
         """Return the devices that have an entry, sorted."""
-        return tuple(sorted(unquote(path.stem) for path in self._folder.glob("*.json")))
+        return tuple(sorted(name for names in self.lines() for name in names))
 
-    def _file(self, device: str) -> Path:
-        return self._folder / f"{quote(device, safe='')}.json"
+    def lines(self) -> tuple[tuple[str, ...], ...]:
+        """Return the devices of each file: those that are settled together."""
+        return tuple(_names(path) for path in sorted(self._folder.glob("*.json")))
+
+    def of_line(self) -> "LineJournal":
+        """Return the journal of one line in the same folder."""
+        return LineJournal(self._folder)
+
+    def _of(self, device: str) -> Path | None:
+        return next((path for path in self._folder.glob("*.json") if device in _names(path)), None)
+
+    def _file(self, devices: Iterable[str]) -> Path:
+        return self._folder / f"{_JOINT.join(quote(device, safe='') for device in devices)}.json"
+
+
+class LineJournal(Journal):
+    """The journal of one line: an entry is written when all are there, and goes when all are settled."""
+
+    def __init__(self, folder: Path) -> None:
+        """Keep them in `folder`, as `Journal` does."""
+        super().__init__(folder)
+        self._given: list[Entry] = []
+        self._settled: set[str] = set()
+
+    def write(self, entry: Entry) -> None:
+        """Keep an entry until `flush`."""
+        self._given.append(entry)
+        self._settled.discard(entry.device)
+
+    def flush(self) -> None:
+        """Write what was kept, once; errors as for `Journal.write`."""
+        if self._given:
+            given, self._given = self._given, []
+            self.write_all(given)
+
+    def remove(self, device: str) -> None:
+        """Forget the line when the last of its devices is settled."""
+        self._settled.add(device)
+        file = self._of(device)
+        if file is not None and self._settled >= set(_names(file)):
+            file.unlink(missing_ok=True)
+
+
+def _names(path: Path) -> tuple[str, ...]:
+    return tuple(unquote(name) for name in path.stem.split(_JOINT))

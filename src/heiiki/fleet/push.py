@@ -25,6 +25,7 @@ from heiiki.fleet.model import (
     Result,
     Target,
 )
+from heiiki.fleet.pact import Pact, Step
 
 Connect = Callable[[Target], Awaitable[DeviceSession]]
 """Opens a session with a device; see `heiiki.fleet.cli.connect` for its errors."""
@@ -88,9 +89,16 @@ class Means:
 class Push:
     """The work on one device."""
 
-    def __init__(self, target: Target, means: Means) -> None:
-        """Prepare it; `run` does it."""
+    def __init__(self, target: Target, means: Means, pact: Pact | None = None) -> None:
+        """Prepare it; `run` does it.
+
+        Args:
+            target: the device.
+            means: what it is done with.
+            pact: with the other ends of its line; None where it is changed alone.
+        """
         self._target, self._means = target, means
+        self._pact = pact or Pact((target.name,))
         self._comparer = means.comparer(target.platform)
         self._notices: list[str] = []
         self._finished = False
@@ -124,9 +132,15 @@ class Push:
             return await self._change(sessions, session, running, comparison)
 
     async def _finish(self, entry: Entry) -> None:
-        """Settle what an earlier run has begun."""
+        """Settle what an earlier run has begun; the ends of a line have all of them the same then."""
         self._notices.append("an earlier run was cut off: the device is asked what it has")
-        self._finished = await self._settled(entry) is Standing.NEW
+        if not self._pact.shared:
+            self._finished = await self._settled(entry) is Standing.NEW
+            return
+        async with AsyncExitStack() as sessions:
+            seen = await self._asked.look(sessions, entry, self._deadline(entry), self._serves)
+        wanted = await self._pact.verdict(self._target.name, seen)
+        self._finished = await self._settled(entry, wanted, tested=True) is Standing.NEW
 
     async def _change(
         self, sessions: AsyncExitStack, session: DeviceSession, running: str, comparison: Comparison
@@ -137,7 +151,7 @@ class Push:
         entry = Entry(
             self._target.name, running, self._target.intended, time.time() + seconds if timed else 0.0
         )
-        await asyncio.to_thread(self._means.journal.write, entry)  # waits for the disk
+        await self._begin(entry)
         try:
             pending = await self._applied(
                 session, Change(comparison.lines, self._target.secrets), timed=timed
@@ -152,6 +166,8 @@ class Push:
         try:
             await self._accept(sessions, session, pending)
         except RefusedError as error:
+            if self._pact.shared and self._pact.agreed:
+                raise  # every end has what it should; the journal stays, and the next run saves
             return await self._refused(session, entry, error, comparison)
         except HostKeyError:
             raise  # the journal stays: what answers now may not be the device
@@ -159,6 +175,18 @@ class Push:
             return await self._lost(entry, error, comparison)
         self._means.journal.remove(self._target.name)
         return self._result(Outcome.CHANGED, comparison.diff)
+
+    async def _begin(self, entry: Entry) -> None:
+        """Note what is begun, on disk before the first line, once every end of the line was read."""
+        name, journal = self._target.name, self._means.journal
+        await self._pact.read(name)
+        await asyncio.to_thread(journal.write, entry)  # waits for the disk
+        try:
+            await self._pact.noted(name)
+            await asyncio.to_thread(journal.flush)
+        except FleetError:
+            journal.remove(name)
+            raise
 
     async def _applied(self, session: DeviceSession, change: Change, *, timed: bool) -> Pending:
         settings = self._means.settings
@@ -171,19 +199,24 @@ class Push:
         return pending
 
     async def _accept(self, sessions: AsyncExitStack, first: DeviceSession, pending: Pending) -> None:
-        """Look over a second session, have it tested, confirm, read again, save.
+        """Look over a second session, have it tested, confirm, read again, save; each with the whole line.
 
         Raises:
-            RefusedError: the device has something else than intended, or does not serve.
+            RefusedError: the device has something else than intended, or does not serve; or another end of
+                its line does.
         """
+        name = self._target.name
         second = await self._second(sessions, pending)
         await self._right(second)
+        await self._pact.together(name, Step.HELD)
         if why := await self._means.test(self._target):
             raise RefusedError(f"{self._target.name}: the independent test failed: {why}", 0, why)
+        await self._pact.together(name, Step.TESTED)
         if pending.until is not None:
             any_session = first.safety.confirm_from is ConfirmFrom.ANY
             await (second if any_session else first).confirm()
             await self._right(second)
+        await self._pact.together(name, Step.SETTLED)
         await second.save()
 
     async def _second(self, sessions: AsyncExitStack, pending: Pending) -> DeviceSession:
@@ -209,6 +242,7 @@ class Push:
         self, session: DeviceSession, entry: Entry, error: RefusedError, comparison: Comparison
     ) -> Result:
         """Take back what was applied before the refusal."""
+        await self._pact.over(self._target.name, str(error))
         try:
             if not error.reverted:
                 await self._asked.take_back(session, entry)
@@ -223,23 +257,29 @@ class Push:
     async def _lost(
         self, entry: Entry, error: FleetError, comparison: Comparison, wanted: Standing = Standing.NEW
     ) -> Result:
-        """Ask what a device has whose session was lost."""
+        """Ask what a device has whose session was lost; before its line is agreed on, it goes back."""
+        await self._pact.over(self._target.name, str(error))
+        wanted = wanted if self._pact.agreed else Standing.OLD
         self._notices.append(f"{error}; the device is asked what it has")
         standing = await self._settled(entry, wanted)
         if standing is Standing.NEW:
             return self._result(Outcome.CHANGED, comparison.diff)
         return self._result(Outcome.FAILED, reason=f"{error}; the device has its old configuration")
 
-    async def _settled(self, entry: Entry, wanted: Standing = Standing.NEW) -> Standing:
+    def _deadline(self, entry: Entry) -> float:
+        return max(entry.until, time.time() + self._means.settings.patience_s)
+
+    async def _settled(
+        self, entry: Entry, wanted: Standing = Standing.NEW, *, tested: bool = False
+    ) -> Standing:
         """Bring a device to one of its two configurations for good.
 
         Raises:
             FleetError: it cannot be reached, or has neither; the journal keeps its entry.
         """
-        patience = time.time() + self._means.settings.patience_s
-        deadline = max(entry.until, patience)
+        test = _tested if tested else self._serves
         async with AsyncExitStack() as sessions:
-            standing = await self._asked.settle(sessions, entry, deadline, self._serves, wanted)
+            standing = await self._asked.settle(sessions, entry, self._deadline(entry), test, wanted)
         self._means.journal.remove(self._target.name)
         return standing
 
@@ -255,3 +295,8 @@ class Push:
 
     def _result(self, outcome: Outcome, diff: str = "", reason: str = "") -> Result:
         return Result(self._target.name, outcome, diff, reason)
+
+
+async def _tested() -> str:
+    """Find nothing wrong: it was tested already."""
+    return ""
