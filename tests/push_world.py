@@ -46,7 +46,8 @@ class PushWorld:
         """The file for `--access`."""
         devices = {name: {"host": "127.0.0.1", "port": port} for name, port in self.ports.items()}
         path = self.state / "access.json"
-        path.write_text(json.dumps({"user": USER, "state": str(self.state), "devices": devices}))
+        found = {"user": USER, "alone": True, "state": str(self.state), "devices": devices}
+        path.write_text(json.dumps(found))
         return path
 
     def named(self, platform: str) -> str:

@@ -11,7 +11,7 @@ _EVERY_S = 5.0
 
 
 class ProgressLine:
-    """Shows `Progress`, as a watch of a push."""
+    """Shows `Progress`, as who watches the phases of a push."""
 
     def __init__(self, stream: TextIO | None = None, every_s: float = _EVERY_S) -> None:
         """Write to `stream`, by default standard error; to no terminal every `every_s` seconds at most."""
@@ -19,15 +19,15 @@ class ProgressLine:
         self._every_s, self._last = every_s, time.monotonic()
         self._terminal = self._stream.isatty()
 
-    def __call__(self, progress: Progress) -> None:
-        """Show how far it is."""
+    def __call__(self, phase: str, progress: Progress) -> None:
+        """Show how far a phase is."""
         ended = progress.done == progress.total
         if self._terminal:
             end = "\n" if ended else ""
-            self._stream.write(f"\r{line(progress)}\x1b[K{end}")
+            self._stream.write(f"\r{phase}: {line(progress)}\x1b[K{end}")
         elif ended or time.monotonic() - self._last >= self._every_s:
             self._last = time.monotonic()
-            self._stream.write(f"{line(progress)}\n")
+            self._stream.write(f"{phase}: {line(progress)}\n")
         self._stream.flush()
 
 

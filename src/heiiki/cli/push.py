@@ -22,6 +22,8 @@ from heiiki.service import Pushed, PushOrder
         "Each device is read, compared, changed with its own timed rollback, looked at over a second "
         "session, confirmed and saved. With --check nothing is changed, and the digest that is told may be "
         "given to --shown, which ends the push where anything differs from what was shown.\n\n"
+        "A push goes in waves: one site first, then a tenth, then the rest, and never both networks of a "
+        "site at once. It stops behind a wave that went wrong; the next push goes on from there.\n\n"
         "Log-ins are read where the service's other secrets are (login/DEVICE: password, admin_password), or "
         "from HEIIKI_DEVICE_PASSWORD, HEIIKI_DEVICE_ADMIN_PASSWORD, HEIIKI_DEVICE_KEY_FILE and "
         "HEIIKI_DEVICE_USER.\n\n"
@@ -57,6 +59,13 @@ from heiiki.service import Pushed, PushOrder
     "--width", type=click.IntRange(1, 1000), default=engine.WIDTH, show_default=True, help="Devices at once."
 )
 @click.option(
+    "--max-unreachable",
+    type=click.IntRange(0, 100),
+    default=25,
+    show_default=True,
+    help="Percent of the devices that may be unreachable.",
+)
+@click.option(
     "--access",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="File that says how devices are reached, as heiiki lab devices writes one.",
@@ -73,6 +82,7 @@ def push(  # noqa: PLR0913 - options, each by its name
     confirm_timeout: int,
     without_rollback: bool,
     width: int,
+    max_unreachable: int,
     access: Path | None,
 ) -> None:
     """Bring the routers of vendors' platforms in FOLDER to what the intent says."""
@@ -83,6 +93,7 @@ def push(  # noqa: PLR0913 - options, each by its name
         revert_in_s=float(confirm_timeout),
         without_rollback=without_rollback,
         width=width,
+        most_unreachable=max_unreachable / 100,
     )
     done = use_cases.push(
         opened(folder), order, access_file(access) if access else None, watch=ProgressLine()
@@ -99,6 +110,9 @@ def _tell(done: Pushed, *, diff: bool) -> None:
         if result.diff and diff:
             say(f"{result.device}: {result.outcome}\n{result.diff}")
     say("\n".join(engine.summary(done.results)))
+    if done.stopped:
+        left = f"; not begun: {', '.join(done.left)}" if done.left else ""
+        say(f"stopped: {done.stopped}{left}")
     if done.unsettled:
         say(f"not settled, the next push asks again: {', '.join(done.unsettled)}", err=True)
     if done.digest:

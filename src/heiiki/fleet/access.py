@@ -36,11 +36,13 @@ class Access:
         places: of devices, by name.
         user: who logs in; empty for the service's user.
         secrets: holds log-ins and keys; None for the service's Vault server.
+        alone: no other device of the service is there that could be asked for them: they are simulated.
         state: holds host keys, the journal and what was shown; None for the service's own state.
     """
 
     places: Mapping[str, Place] = field(default_factory=dict)
     user: str = ""
+    alone: bool = False
     secrets: FileSecrets | None = None
     state: Path | None = None
 
@@ -57,7 +59,8 @@ def access_file(file: Path) -> Access:
             name: Place(str(place["host"]), int(place["port"])) for name, place in found["devices"].items()
         }
         state = Path(found["state"])
-        return Access(places, str(found["user"]), FileSecrets(state), state)
+        alone = bool(found.get("alone"))
+        return Access(places, str(found["user"]), alone, FileSecrets(state), state)
     except OSError as error:
         raise StateError(f"{file}: {error.strerror}; `heiiki lab devices` writes such a file") from error
     except (ValueError, LookupError, TypeError, AttributeError) as error:

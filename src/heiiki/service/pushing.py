@@ -5,29 +5,30 @@ Everything is read first, and shown; then, unless that is all that was asked for
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 
-from heiiki.errors import HeiikiError
 from heiiki.fleet import engine, shown
-from heiiki.fleet.access import Access, Logins, Place, SecretLogins, from_environment
+from heiiki.fleet.access import Access
 from heiiki.fleet.cli.drivers import DRIVERS
 from heiiki.fleet.cli.session import connect
 from heiiki.fleet.comparing import OfService
 from heiiki.fleet.errors import NotShownError
-from heiiki.fleet.host_keys import FirstContact, HostKeys
-from heiiki.fleet.journal import Journal
+from heiiki.fleet.host_keys import HostKeys
 from heiiki.fleet.masking import mask
-from heiiki.fleet.model import DeviceSession, Outcome, Result, Target, Watch
+from heiiki.fleet.model import DeviceSession, Outcome, Progress, Result, Target
 from heiiki.fleet.push import Guard, Means, Settings, Test, unguarded
-from heiiki.output.lock import writing
-from heiiki.plan.model import Device
-from heiiki.render import compile_device
-from heiiki.render.placeholders import ReadSecret, filled, values
+from heiiki.fleet.waves import Waves, Where, planned, too_many
 from heiiki.service.model import Service
+from heiiki.service.peers import Peers
+from heiiki.service.routers import Routers
+
+_BACK_S = 60.0
+"""How long a session may take to come back after a change."""
+
+Phases = Callable[[str, Progress], None]
+"""Is told how far a push is: `read`, then `pushed`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class PushOrder:
         revert_in_s: time of the devices' rollback timers.
         without_rollback: a person accepts that a device without a timed rollback is changed.
         width: devices at once.
+        most_unreachable: share of the devices, and of those of a wave, that may be unreachable.
     """
 
     only: tuple[str, ...] = ()
@@ -49,6 +51,7 @@ class PushOrder:
     revert_in_s: float = 300.0
     without_rollback: bool = False
     width: int = engine.WIDTH
+    most_unreachable: float = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +62,15 @@ class Pushed:
         results: one for each device, secrets masked.
         digest: of what was shown; empty where nothing was only shown.
         unsettled: devices that this run or an earlier one has begun, and whose end is not known.
+        stopped: why not every device was begun; empty where all were.
+        left: those that were not.
     """
 
     results: tuple[Result, ...]
     digest: str = ""
     unsettled: tuple[str, ...] = ()
+    stopped: str = ""
+    left: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -74,21 +81,14 @@ class Pushed:
     def complete(self) -> bool:
         """Whether every device is as intended, or in check mode could be read."""
         bad = (Outcome.FAILED, Outcome.UNREACHABLE)
-        return not any(engine.named(self.results, outcome) for outcome in bad)
-
-
-async def trusted(target: Target) -> str:
-    """Test nothing beyond what the second session has read."""
-    del target
-    return ""
+        return not self.stopped and not any(engine.named(self.results, outcome) for outcome in bad)
 
 
 def push(
     service: Service,
     order: PushOrder,
     access: Access | None = None,
-    watch: Watch | None = None,
-    test: Test = trusted,
+    watch: Phases | None = None,
 ) -> Pushed:
     """Bring the routers of vendors' platforms to what the intent says; nothing else of the service changes.
 
@@ -97,166 +97,132 @@ def push(
         order: which devices, and how.
         access: how devices are reached, where that is not as the service says.
         watch: is told of each device when it is done.
-        test: looks from elsewhere whether a device serves.
 
     Raises:
         NotShownError: what would be done is not what was shown; no device was touched.
         HeiikiError: a name is unknown, a log-in or a secret cannot be had, or another push runs.
     """
-    room = _Room(service, access or Access())
-    chosen = _chosen(service, order.only)
-    with room.alone(), room.secrets() as read:
-        targets = tuple(room.targets(chosen, read))
-        run = _Run(room, order, targets, watch, test)
-        return run.check() if order.check else run.apply()
-
-
-def _chosen(service: Service, only: tuple[str, ...]) -> tuple[Device, ...]:
-    """Return the devices that are named, by themselves or by their site.
-
-    Raises:
-        HeiikiError: a name is neither's.
-    """
-    devices = tuple(service.plan.by_hand())
-    known = {name for device in devices for name in (device.name, device.site)}
-    if unknown := sorted(set(only) - known):
-        raise HeiikiError(
-            f"{', '.join(unknown)}: no router of a vendor's platform, and no site with one, is called so; "
-            f"known: {', '.join(sorted(device.name for device in devices)) or 'none'}"
-        )
-    return tuple(one for one in devices if not only or {one.name, one.site} & set(only))
-
-
-@dataclass(frozen=True, slots=True)
-class _Room:
-    """What a push has of a service: its folder below the state, host keys, log-ins and secrets."""
-
-    service: Service
-    access: Access
-
-    @property
-    def folder(self) -> Path:
-        return self.access.state or self.service.state.folder / "devices"
-
-    @property
-    def shown(self) -> Path:
-        return self.folder / "shown"
-
-    @property
-    def journal(self) -> Journal:
-        return Journal(self.folder / "journal")
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Hold the folder; a second push at once would see half of the first.
-
-        Raises:
-            FolderError: another push has it.
-        """
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with writing(str(self.folder / "lock"), str(self.folder), 0):
-            yield
-
-    @contextmanager
-    def secrets(self) -> Iterator[ReadSecret]:
-        if self.access.secrets is not None:
-            yield self.access.secrets.read
-            return
-        with self.service.secrets() as read:
-            yield read
-
-    def host_keys(self) -> HostKeys:
-        """Return the pinned keys: those that the service names are all that there are."""
-        named = self.service.plan.management.known_hosts
-        if named and self.access.state is None:
-            return HostKeys(Path(named), FirstContact.REFUSE)
-        return HostKeys(self.folder / "known_hosts")
-
-    def targets(self, devices: tuple[Device, ...], read: ReadSecret) -> Iterator[Target]:
-        """Yield each device with what it shall have, secrets filled in."""
-        logins = self._logins(read)
-        for device in devices:
-            place = self.access.places.get(device.name) or self._place(device)
-            (file,) = compile_device(self.service.plan, device).files
-            known = values(file.content, read)
-            yield Target(
-                device.name,
-                device.platform,
-                place.host,
-                logins.login(device.name, device.platform),
-                filled(file.content, known),
-                place.port,
-                tuple(known.values()),
-            )
-
-    def _place(self, device: Device) -> Place:
-        """Return a device's host name; ManagementError where no installed package knows it."""
-        host = self.service.management.ansible_host(self.service.plan, device.name)
-        return Place(host or device.name)
-
-    def _logins(self, read: ReadSecret) -> Logins:
-        user = self.access.user or self.service.plan.management.user
-        return from_environment(user) or SecretLogins(user, read)
+    routers = Routers(service, access or Access())
+    with routers.alone(), routers.secrets() as read:
+        targets = tuple(routers.targets(routers.chosen(order.only), read))
+        run = _Run(routers, order, targets, watch or (lambda _phase, _progress: None))
+        if order.check:
+            return run.check()
+        with routers.peers(min(_BACK_S, order.revert_in_s / 3)) as peers:
+            return run.apply(peers)
 
 
 @dataclass(slots=True)
 class _Run:
     """One push, once its devices are known."""
 
-    room: _Room
+    routers: Routers
     order: PushOrder
     targets: tuple[Target, ...]
-    watch: Watch | None
-    test: Test
+    watch: Phases
     keys: HostKeys = field(init=False)
 
     def __post_init__(self) -> None:
-        self.keys = self.room.host_keys()
+        self.keys = self.routers.host_keys()
 
     def check(self) -> Pushed:
         """Read everything, and keep what is shown."""
-        results, seen = self._look(self.watch)
-        seen.write(self.room.shown)
-        return self._pushed(results, seen.digest)
+        results, seen = self._look()
+        seen.write(self.routers.shown)
+        return self._pushed(results, digest=seen.digest)
 
-    def apply(self) -> Pushed:
-        guard = self._as_shown() if self.order.shown else unguarded
-        return self._pushed(self._engine(self.watch, guard, check=False))
+    def apply(self, peers: Peers) -> Pushed:
+        """Read everything, and change what differs, wave by wave.
 
-    def _as_shown(self) -> Guard:
+        Raises:
+            NotShownError: something is not as it was shown; no device was touched.
+        """
+        looked, now = self._look()
+        guard = self._as_shown(looked, now) if self.order.shown else unguarded
+        if why := too_many(looked, self.order.most_unreachable):
+            return self._pushed(_unchanged(looked), stopped=why, left=engine.named(looked, Outcome.CHANGED))
+        units = self._units(looked)
+        peers.before(target.name for unit in units for target in unit)
+        waves = Waves(
+            means=self._means(peers.test, guard, check=False),
+            lines=self.routers.lines(),
+            verify=peers.wave,
+            most_unreachable=self.order.most_unreachable,
+            width=self.order.width,
+            watch=partial(self.watch, "pushed"),
+        )
+        gone = asyncio.run(waves.push(planned(units, self._where())))
+        done = {result.device: peers.noted(result) for result in gone.results}
+        settled = [one for one in looked if one.device not in {*done, *gone.left}]
+        return self._pushed((*_told(looked, done), *settled), stopped=gone.stopped, left=gone.left)
+
+    def _units(self, looked: tuple[Result, ...]) -> tuple[tuple[Target, ...], ...]:
+        """Return what is to be changed or settled, each device with the other ends of its lines."""
+        due = {*engine.named(looked, Outcome.CHANGED), *self.routers.journal.begun()}
+        units = engine.together(self.targets, self.routers.lines())
+        return tuple(unit for unit in units if due & {target.name for target in unit})
+
+    def _where(self) -> dict[str, Where]:
+        devices = map(self.routers.service.plan.device, (target.name for target in self.targets))
+        return {one.name: Where(one.site or "", frozenset(map(str, one.networks))) for one in devices}
+
+    def _as_shown(self, looked: tuple[Result, ...], now: shown.Shown) -> Guard:
         """Return what refuses a device that is not as it was shown, now that all of them are.
 
         Raises:
             NotShownError: one is not.
         """
-        before = shown.read(self.room.shown, self.order.shown)
-        results, now = self._look(None)
-        silent = [result.reason for result in results if result.device not in now.devices]
+        before = shown.read(self.routers.shown, self.order.shown)
+        silent = [result.reason for result in looked if result.device not in now.devices]
         if differences := (*before.differences(now), *silent):
             raise NotShownError(
                 "\n".join(("no device was touched, for this is not what was shown:", *differences))
             )
         return partial(shown.refused, before)
 
-    def _look(self, watch: Watch | None) -> tuple[tuple[Result, ...], shown.Shown]:
+    def _look(self) -> tuple[tuple[Result, ...], shown.Shown]:
         """Read every device; those that could not be are in the results alone."""
         sights = shown.Sights()
-        results = self._engine(watch, sights.note, check=True)
-        return results, shown.Shown(self.room.service.plan.digest, sights.seen)
+        means = self._means(_untested, sights.note, check=True)
+        watch = partial(self.watch, "read")
+        results = asyncio.run(engine.push(self.targets, means, width=self.order.width, watch=watch))
+        seen = {one.name: sights.seen[one.name] for one in self.targets if one.name in sights.seen}
+        return results, shown.Shown(self.routers.service.plan.digest, seen)
 
-    def _engine(self, watch: Watch | None, guard: Guard, *, check: bool) -> tuple[Result, ...]:
+    def _means(self, test: Test, guard: Guard, *, check: bool) -> Means:
         settings = Settings(
             check=check, revert_in_s=self.order.revert_in_s, without_rollback=self.order.without_rollback
         )
-        means = Means(self._connect, OfService, self.test, self.room.journal, settings, guard)
-        return asyncio.run(engine.push(self.targets, means, width=self.order.width, watch=watch))
+        return Means(self._connect, OfService, test, self.routers.journal, settings, guard)
 
     async def _connect(self, target: Target) -> DeviceSession:
         return await connect(DRIVERS[target.platform], target, self.keys)
 
-    def _pushed(self, results: tuple[Result, ...], digest: str = "") -> Pushed:
-        masked = tuple(_masked(*pair) for pair in zip(self.targets, results, strict=True))
-        return Pushed(masked, digest, self.room.journal.begun())
+    def _pushed(
+        self, results: Iterable[Result], *, digest: str = "", stopped: str = "", left: tuple[str, ...] = ()
+    ) -> Pushed:
+        """Return what it came to, in the order of the devices, secrets masked."""
+        known = {result.device: result for result in results}
+        masked = tuple(_masked(one, known[one.name]) for one in self.targets if one.name in known)
+        return Pushed(masked, digest, self.routers.journal.begun(), stopped, left)
+
+
+async def _untested(target: Target) -> str:
+    """Find nothing wrong: nothing is changed."""
+    del target
+    return ""
+
+
+def _told(looked: Iterable[Result], done: Mapping[str, Result]) -> Iterator[Result]:
+    """Yield what was done, with what was found out before."""
+    for before in looked:
+        if (result := done.get(before.device)) is not None:
+            yield replace(result, notices=(*before.notices, *result.notices))
+
+
+def _unchanged(looked: Iterable[Result]) -> Iterator[Result]:
+    """Yield those of a look that are no promise of a change."""
+    return (result for result in looked if result.outcome is not Outcome.CHANGED)
 
 
 def _masked(target: Target, result: Result) -> Result:

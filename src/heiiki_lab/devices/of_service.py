@@ -106,4 +106,5 @@ async def _started(wanted: tuple[DeviceSpec, ...]) -> dict[str, int]:
 
 def _access(folder: Path, ports: Mapping[str, int]) -> bytes:
     devices = {name: {"host": "127.0.0.1", "port": port} for name, port in ports.items()}
-    return json.dumps({"user": USER, "state": str(folder.resolve()), "devices": devices}, indent=1).encode()
+    found = {"user": USER, "alone": True, "state": str(folder.resolve()), "devices": devices}
+    return json.dumps(found, indent=1).encode()

@@ -124,8 +124,8 @@ def test_a_device_that_changes_between_the_look_and_the_push_is_not_touched(
     digest = world.push(check=True, only=(ios,)).digest
     real = pushing._Run._look
 
-    def looked(run: Any, watch: Any) -> Any:
-        found = real(run, watch)
+    def looked(run: Any) -> Any:
+        found = real(run)
         world.simulator.order("type", ios, mode="config", lines=["ip route 10.9.9.0 255.255.255.0 192.0.2.1"])
         return found
 
@@ -202,7 +202,7 @@ def test_host_keys_that_the_service_names_are_all_that_there_are(
         yield world.secrets.read
 
     monkeypatch.setattr(Service, "secrets", secrets)
-    access = Access(world.access.places, "ops", None, None)
+    access = Access(world.access.places, "ops", alone=True)
     done = push(named, PushOrder(check=True), access)
     assert {one.outcome for one in done.results} == {Outcome.FAILED}
     assert "no host key is pinned for" in done.results[0].reason
@@ -215,7 +215,7 @@ def test_the_command_shows_applies_and_says_how_far_it_is(world: PushWorld) -> N
     assert shown.exit_code == 0
     assert "+hostname otemae-ce-a" not in shown.stdout
     assert "+set system ntp server 10.96.3.252" in shown.stdout
-    assert "4 of 4 devices, 4 changed, 0 failed" in shown.stderr
+    assert "read: 4 of 4 devices, 4 changed, 0 failed" in shown.stderr
     digest = shown.stdout.rstrip().rpartition("shown: ")[2]
     refused = run("push", FOLDER, "--access", file, "--shown", digest)
     assert refused.exit_code == 1
@@ -236,3 +236,40 @@ def test_a_service_without_such_routers_has_nothing_to_push(tmp_path: Path) -> N
         path.write_text(text)
     service = replace(opened(tmp_path / "plain"), state_folder=tmp_path / "own")
     assert push(service, PushOrder()).results == ()
+
+
+def test_a_push_stops_behind_a_wave_that_went_wrong_and_the_next_goes_on(world: PushWorld) -> None:
+    """The first wave has one site; the devices behind it are as they were."""
+    ios, junos = world.named("cisco_iosxe"), world.named("juniper_junos")
+    world.simulator.fail(ios, refuse_line=3)
+    done = world.push()
+    assert [(one.device, one.outcome) for one in done.results] == [(ios, Outcome.FAILED)]
+    assert (done.stopped, done.left) == (f"wave 1 of 3: failed: {ios}", world.names[1:])
+    assert not done.complete
+    assert [world.simulator.state(name)["typed"] for name in world.names[1:]] == [0, 0, 0]
+    world.simulator.fail(junos, refuse_line=3)
+    done = world.push()
+    assert [one.outcome for one in done.results] == [Outcome.CHANGED, Outcome.FAILED]
+    assert done.stopped == f"wave 2 of 3: failed: {junos}"
+    done = world.push()
+    assert [one.outcome for one in done.results] == [Outcome.UNCHANGED, *[Outcome.CHANGED] * 3]
+    assert (done.stopped, done.left, done.complete) == ("", (), True)
+
+
+def test_nothing_is_touched_where_too_many_are_unreachable(world: PushWorld) -> None:
+    ios, junos = world.named("cisco_iosxe"), world.named("juniper_junos")
+    world.simulator.order("close", ios)
+    world.simulator.order("close", junos)
+    done = world.push()
+    assert done.stopped == f"2 of 4 are unreachable, more than 25%: {ios}, {junos}"
+    assert done.left == world.names[2:]
+    assert [one.device for one in done.results] == [ios, junos]
+    assert [world.simulator.state(name)["typed"] for name in done.left] == [0, 0]
+    assert world.push(most_unreachable=0.5).stopped == ""
+
+
+def test_what_was_not_tested_from_elsewhere_is_said(world: PushWorld) -> None:
+    done = world.push()
+    for result in done.results:
+        assert result.notices[-1].startswith("not tested from elsewhere: ")
+        assert "the devices are simulated, and stand alone" in result.notices[-1]
