@@ -19,7 +19,7 @@ from heiiki.cli.event import event
 from heiiki.cli.group import RootGroup, examples
 from heiiki.cli.network import COMMANDS
 from heiiki.cli.new_service import generate, template
-from heiiki.cli.push import push
+from heiiki.cli.push import push, revert
 from heiiki.cli.reference import may_be_replaced, reference_files
 from heiiki.cli.service import Folder, opened
 from heiiki.cli.sign import sign
@@ -176,7 +176,7 @@ def _brought(entry: EntryPoint) -> click.Command:
     return command
 
 
-for _command in (*COMMANDS, control, est, event, push, sign):
+for _command in (*COMMANDS, control, est, event, push, revert, sign):
     cli.add_command(_command)
 for _entry in entry_points(group="heiiki.commands"):
     cli.add_command(_brought(_entry))

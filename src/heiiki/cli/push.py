@@ -1,6 +1,9 @@
-"""`heiiki push`: routers of vendors' platforms are brought to what the intent says."""
+"""`heiiki push | revert`: routers of vendors' platforms get what the intent says, or what they had."""
 
+from collections.abc import Callable
+from functools import reduce
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
@@ -12,6 +15,36 @@ from heiiki.cli.terminal import say
 from heiiki.fleet import engine
 from heiiki.fleet.access import access_file
 from heiiki.service import Pushed, PushOrder
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option("--check", is_flag=True, help="Change nothing; say what would be done."),
+    click.option("--diff", is_flag=True, help="Show what changes, secrets masked."),
+    click.option("--shown", default="", metavar="DIGEST", help="Apply what --check has shown, or nothing."),
+    click.option(
+        "--confirm-timeout",
+        type=click.IntRange(60, 7200),
+        default=300,
+        show_default=True,
+        help="Seconds after which a device takes back what is not confirmed.",
+    ),
+    click.option(
+        "--without-rollback",
+        is_flag=True,
+        help="You accept that a device without a timed rollback is changed.",
+    ),
+    click.option(
+        "--access",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="File that says how devices are reached, as heiiki lab devices writes one.",
+    ),
+)
+"""What both commands take."""
+
+
+def _options(command: Command) -> Command:
+    return reduce(lambda done, option: option(done), reversed(_OPTIONS), command)
 
 
 @click.command(
@@ -40,21 +73,7 @@ from heiiki.service import Pushed, PushOrder
 @click.option(
     "--limit", multiple=True, metavar="NAME", help="A device or a site; may be given several times."
 )
-@click.option("--check", is_flag=True, help="Change nothing; say what would be done.")
-@click.option("--diff", is_flag=True, help="Show what changes, secrets masked.")
-@click.option("--shown", default="", metavar="DIGEST", help="Apply what --check has shown, or nothing.")
-@click.option(
-    "--confirm-timeout",
-    type=click.IntRange(60, 7200),
-    default=300,
-    show_default=True,
-    help="Seconds after which a device takes back what is not confirmed.",
-)
-@click.option(
-    "--without-rollback",
-    is_flag=True,
-    help="You accept that a device without a timed rollback is changed.",
-)
+@_options
 @click.option(
     "--width", type=click.IntRange(1, 1000), default=engine.WIDTH, show_default=True, help="Devices at once."
 )
@@ -64,11 +83,6 @@ from heiiki.service import Pushed, PushOrder
     default=25,
     show_default=True,
     help="Percent of the devices that may be unreachable.",
-)
-@click.option(
-    "--access",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="File that says how devices are reached, as heiiki lab devices writes one.",
 )
 @click.pass_context
 def push(  # noqa: PLR0913 - options, each by its name
@@ -117,3 +131,58 @@ def _tell(done: Pushed, *, diff: bool) -> None:
         say(f"not settled, the next push asks again: {', '.join(done.unsettled)}", err=True)
     if done.digest:
         say(f"shown: {done.digest}")
+
+
+@click.command(
+    short_help="Give a router of a vendor back what it had.",
+    help=(
+        "Bring DEVICE of the service in FOLDER back to a configuration that it had: the newest that is "
+        "another one than the last, or the one that --to names.\n\n"
+        "It is refused where the other end of a line was changed since. The intent stays as it is: the next "
+        "push brings the device forward again. Exit codes are those of heiiki push."
+    ),
+    epilog=examples(
+        "heiiki revert inventories/osaka umeda-ce-a --list",
+        "heiiki revert inventories/osaka umeda-ce-a --check --diff",
+        "heiiki revert inventories/osaka umeda-ce-a --to 20261130T091500Z-0",
+    ),
+)
+@click.argument("folder", type=Folder())
+@click.argument("device")
+@click.option("--list", "listed", is_flag=True, help="Say which states are kept; change nothing.")
+@click.option("--to", default="", metavar="STATE", help="A state, as --list names it.")
+@click.option("--force", is_flag=True, help="Go back although the other ends were changed since.")
+@_options
+@click.pass_context
+def revert(  # noqa: PLR0913 - options, each by its name
+    ctx: click.Context,
+    folder: Path,
+    device: str,
+    *,
+    listed: bool,
+    to: str,
+    force: bool,
+    check: bool,
+    diff: bool,
+    shown: str,
+    confirm_timeout: int,
+    without_rollback: bool,
+    access: Path | None,
+) -> None:
+    """Bring DEVICE of the service in FOLDER back to a configuration that it had."""
+    service, reached = opened(folder), access_file(access) if access else None
+    if listed:
+        for kept in use_cases.kept_states(service, device, reached):
+            since = f"; does not fit: {'; '.join(kept.changed_since)}" if kept.changed_since else ""
+            say(f"{kept.state.name} {kept.state.origin}{since}")
+        return
+    order = PushOrder(
+        check=check, shown=shown, revert_in_s=float(confirm_timeout), without_rollback=without_rollback
+    )
+    state, done = use_cases.revert(
+        service, device, order, to=to, force=force, access=reached, watch=ProgressLine()
+    )
+    say(f"{device}: back to {state}", err=True)
+    _tell(done, diff=diff)
+    if not done.complete:
+        ctx.exit(FAILED)

@@ -43,6 +43,10 @@ class NotShownError(FleetError):
     """What would be changed is not what was shown; the message names every difference."""
 
 
+class StaleError(FleetError):
+    """An older configuration does not fit any more: what other devices have for this one is not as it was."""
+
+
 class RefusedError(FleetError):
     """The device refused a line.
 

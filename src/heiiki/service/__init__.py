@@ -15,6 +15,7 @@ from heiiki.service.model import Service, opened
 from heiiki.service.network import Revoked, reinstate, revoke, what_would_be_revoked
 from heiiki.service.paper import check, compile_service
 from heiiki.service.pushing import Pushed, PushOrder, push
+from heiiki.service.reverting import Kept, kept_states, revert
 from heiiki.service.signing import Signed, sign
 from heiiki.service.snapshots import Restored, restore, snapshot, what_would_be_restored
 from heiiki.service.verification import Outcome, bad_ones, verify
@@ -22,6 +23,7 @@ from heiiki.service.verification import Outcome, bad_ones, verify
 __all__ = [
     "Enrolled",
     "Event",
+    "Kept",
     "Order",
     "Outcome",
     "PushOrder",
@@ -42,6 +44,7 @@ __all__ = [
     "check",
     "compile_service",
     "foreseen_rotation",
+    "kept_states",
     "list_enrolled",
     "list_events",
     "make_secret",
@@ -52,6 +55,7 @@ __all__ = [
     "renew",
     "reports_of_control",
     "restore",
+    "revert",
     "revoke",
     "rotate",
     "send_event",

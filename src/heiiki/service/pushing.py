@@ -20,6 +20,7 @@ from heiiki.fleet.masking import mask
 from heiiki.fleet.model import DeviceSession, Outcome, Progress, Result, Target
 from heiiki.fleet.push import Guard, Means, Settings, Test, unguarded
 from heiiki.fleet.waves import Waves, Where, planned, too_many
+from heiiki.service.dependence import Dependence
 from heiiki.service.model import Service
 from heiiki.service.peers import Peers
 from heiiki.service.routers import Routers
@@ -104,26 +105,49 @@ def push(
     """
     routers = Routers(service, access or Access())
     with routers.alone(), routers.secrets() as read:
-        targets = tuple(routers.targets(routers.chosen(order.only), read))
-        run = _Run(routers, order, targets, watch or (lambda _phase, _progress: None))
-        if order.check:
-            return run.check()
-        with routers.peers(min(_BACK_S, order.revert_in_s / 3)) as peers:
-            return run.apply(peers)
+        chosen = routers.chosen(order.only)
+        dependence = Dependence(service.plan)
+        shared = {device.name: partial(routers.shared, device, read) for device in chosen}
+        targets = tuple(routers.targets(chosen, read))
+        run = Run(
+            routers, order, targets, lambda name: dependence.of(name, shared[name]()), watch or unwatched
+        )
+        return run.done()
+
+
+def unwatched(phase: str, progress: Progress) -> None:
+    """Tell nobody."""
+    del phase, progress
 
 
 @dataclass(slots=True)
-class _Run:
-    """One push, once its devices are known."""
+class Run:
+    """One push, once its devices are known.
+
+    Attributes:
+        routers: the routers of the service.
+        order: how they are changed.
+        targets: those that are, with what they shall have.
+        depends: what the other ends of a device's lines have for it with that configuration.
+        watch: is told of each device.
+    """
 
     routers: Routers
     order: PushOrder
     targets: tuple[Target, ...]
-    watch: Phases
+    depends: Callable[[str], Mapping[str, str] | None]
+    watch: Phases = unwatched
     keys: HostKeys = field(init=False)
 
     def __post_init__(self) -> None:
         self.keys = self.routers.host_keys()
+
+    def done(self) -> Pushed:
+        """Do it, or in check mode show it."""
+        if self.order.check:
+            return self.check()
+        with self.routers.peers(min(_BACK_S, self.order.revert_in_s / 3)) as peers:
+            return self.apply(peers)
 
     def check(self) -> Pushed:
         """Read everything, and keep what is shown."""
@@ -144,7 +168,7 @@ class _Run:
         units = self._units(looked)
         peers.before(target.name for unit in units for target in unit)
         waves = Waves(
-            means=self._means(peers.test, guard, check=False),
+            means=self._means(peers.test, partial(self._kept, guard), check=False),
             lines=self.routers.lines(),
             verify=peers.wave,
             most_unreachable=self.order.most_unreachable,
@@ -152,9 +176,24 @@ class _Run:
             watch=partial(self.watch, "pushed"),
         )
         gone = asyncio.run(waves.push(planned(units, self._where())))
+        self._accept(gone.results)
         done = {result.device: peers.noted(result) for result in gone.results}
         settled = [one for one in looked if one.device not in {*done, *gone.left}]
         return self._pushed((*_told(looked, done), *settled), stopped=gone.stopped, left=gone.left)
+
+    def _kept(self, guard: Guard, target: Target, running: str) -> str:
+        """Keep what a device has, unless it must not be changed."""
+        if why := guard(target, running):
+            return why
+        self.routers.states(target.name).keep_found(running, OfService(target.platform))
+        return ""
+
+    def _accept(self, results: Iterable[Result]) -> None:
+        """Keep what was brought to devices."""
+        for target in self.targets:
+            if target.name in engine.named(results, Outcome.CHANGED):
+                states = self.routers.states(target.name)
+                states.keep_accepted(target.intended, target.secrets, self.depends(target.name))
 
     def _units(self, looked: tuple[Result, ...]) -> tuple[tuple[Target, ...], ...]:
         """Return what is to be changed or settled, each device with the other ends of its lines."""

@@ -10,6 +10,7 @@ from heiiki.fleet.access import Access, Logins, Place, SecretLogins, from_enviro
 from heiiki.fleet.host_keys import FirstContact, HostKeys
 from heiiki.fleet.journal import Journal
 from heiiki.fleet.model import Target
+from heiiki.fleet.states import States
 from heiiki.output.lock import writing
 from heiiki.plan.model import Device
 from heiiki.render import compile_device
@@ -75,6 +76,25 @@ class Routers:
             named |= more
         return tuple(one for one in devices if one.name in named)
 
+    def named(self, name: str) -> Device:
+        """Return one router.
+
+        Raises:
+            HeiikiError: there is none of this name.
+        """
+        found = next((one for one in self.service.plan.by_hand() if one.name == name), None)
+        if found is None:
+            raise HeiikiError(f"{name}: no router of a vendor's platform is called so")
+        return found
+
+    def states(self, name: str) -> States:
+        """Return the configurations that are kept of a router."""
+        return States(self.folder / "states", name)
+
+    def shared(self, device: Device, read: ReadSecret) -> dict[str, str]:
+        """Return the secrets that a router shares with others, by placeholder."""
+        return values(self._text(device), read)
+
     def lines(self) -> tuple[tuple[str, ...], ...]:
         """Return which devices are changed together: the ends of a line that are both of a vendor's platform.
 
@@ -126,17 +146,21 @@ class Routers:
         logins = self._logins(read)
         for device in devices:
             place = self.access.places.get(device.name) or self._place(device)
-            (file,) = compile_device(self.service.plan, device).files
-            known = values(file.content, read)
+            text = self._text(device)
+            known = values(text, read)
             yield Target(
                 device.name,
                 device.platform,
                 place.host,
                 logins.login(device.name, device.platform),
-                filled(file.content, known),
+                filled(text, known),
                 place.port,
                 tuple(known.values()),
             )
+
+    def _text(self, device: Device) -> str:
+        (file,) = compile_device(self.service.plan, device).files
+        return file.content
 
     def _place(self, device: Device) -> Place:
         """Return a device's host name; ManagementError where no installed package knows it."""

@@ -107,6 +107,8 @@ class IosXe(Shell):
         if not opens and _global(bare) and self.path:
             place = []
         section = self.device.running.at(place)
+        if bare.startswith("vrf forwarding"):
+            _GRAMMAR.remove(section, "ip address")  # it goes with the VRF
         if negated:
             _GRAMMAR.remove(section, bare)
             self.path = place

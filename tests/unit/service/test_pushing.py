@@ -122,14 +122,14 @@ def test_a_device_that_changes_between_the_look_and_the_push_is_not_touched(
 ) -> None:
     ios = world.named("cisco_iosxe")
     digest = world.push(check=True, only=(ios,)).digest
-    real = pushing._Run._look
+    real = pushing.Run._look
 
     def looked(run: Any) -> Any:
         found = real(run)
         world.simulator.order("type", ios, mode="config", lines=["ip route 10.9.9.0 255.255.255.0 192.0.2.1"])
         return found
 
-    monkeypatch.setattr(pushing._Run, "_look", looked)
+    monkeypatch.setattr(pushing.Run, "_look", looked)
     (result,) = world.push(shown=digest, only=(ios,)).results
     assert result.outcome is Outcome.FAILED
     assert result.reason == f"{ios}: {ios} has another configuration than it had then"
@@ -158,7 +158,7 @@ def test_a_second_push_at_once_is_refused(world: PushWorld, monkeypatch: pytest.
     def again(*_: Any) -> Any:
         world.push(check=True)
 
-    monkeypatch.setattr(pushing._Run, "check", again)
+    monkeypatch.setattr(pushing.Run, "check", again)
     with pytest.raises(FolderError):
         world.push(check=True)
 
