@@ -47,7 +47,7 @@ class Peers:
             said = {end.device: _wrong(end, answers.get(end.device)) for end in self._ends[name]}
             self._stood[name] = tuple(end for end in self._ends[name] if not said[end.device])
             if left := [text for texts in said.values() for text in texts]:
-                self._open[name] = "; ".join(left)
+                self._open[name] = "; ".join(dict.fromkeys(left))
 
     async def test(self, target: Target) -> str:
         """Say which sessions of a router do not stand any more."""

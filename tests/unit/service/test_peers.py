@@ -133,7 +133,7 @@ def test_without_anybody_to_ask_nothing_is_tested_and_this_is_said() -> None:
     peers = Peers(mixed()[0], None, 0.0, "no lab is up")
     peers.before([ROUTER])
     assert down(peers) == ""
-    assert notices(peers) == ("not tested from elsewhere: no lab is up; no lab is up; no lab is up",)
+    assert notices(peers) == ("not tested from elsewhere: no lab is up",)
 
 
 def test_every_link_session_and_connection_has_two_ends() -> None:
