@@ -14,7 +14,7 @@ description:
     of its site, which is called as the site is."
   - A device that no role of ours provisions, or that is revoked (C(revoked.yml)), is in C(unmanaged) and in
     no other group; a CE router of a vendor's platform is in V(by_hand) too. Its configuration is compiled,
-    and a person loads it, so no play changes it or waits for it.
+    and C(push.yml) brings it there; no other play changes it or waits for it.
   - "Every host carries C(heiiki_device), C(heiiki_role), C(heiiki_function), C(heiiki_site) (V(null)
     outside a site), C(heiiki_networks), C(heiiki_sessions), C(heiiki_certificate) (whether it holds a
     certificate), C(heiiki_wireless) (whether its LAN is on the air), C(heiiki_signs) (whether its messages of

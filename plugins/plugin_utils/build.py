@@ -145,7 +145,7 @@ def _manifest(build: Path, device: str) -> dict[str, Any]:
         raise AnsibleError(f"{path} is not JSON ({error}): compile again") from error
     if platform := manifest.get("by_hand"):
         raise AnsibleError(
-            f"{device} is of platform {platform}, which no role provisions: load the file below {path.parent}"
+            f"{device} is of platform {platform}, which no role provisions: run push.yml for it"
         )
     return manifest
 

@@ -116,7 +116,7 @@ def compile_(folder: Path, out: Path) -> None:
     say(f"{out}: {sum(1 for _ in service.plan.configured())} devices, {len(done.changed)} changed")
     for device in service.plan.by_hand():
         say(
-            f"{device.name} ({device.platform}) is not provisioned by site.yml: load its file by hand",
+            f"{device.name} ({device.platform}) is not provisioned by site.yml: run heiiki push for it",
             err=True,
         )
 

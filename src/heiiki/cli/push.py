@@ -37,7 +37,7 @@ _OPTIONS = (
     click.option(
         "--access",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="File that says how devices are reached, as heiiki lab devices writes one.",
+        help="File that says how devices are reached, as `heiiki lab devices` writes one.",
     ),
 )
 """What both commands take."""
@@ -66,7 +66,7 @@ def _options(command: Command) -> Command:
     epilog=examples(
         "heiiki push inventories/osaka --check --diff",
         "heiiki push inventories/osaka --limit umeda",
-        "heiiki push inventories/osaka --shown 5f0c...",
+        "heiiki push inventories/osaka --shown 5f0c",
     ),
 )
 @click.argument("folder", type=Folder())
@@ -139,7 +139,7 @@ def _tell(done: Pushed, *, diff: bool) -> None:
         "Bring DEVICE of the service in FOLDER back to a configuration that it had: the newest that is "
         "another one than the last, or the one that --to names.\n\n"
         "It is refused where the other end of a line was changed since. The intent stays as it is: the next "
-        "push brings the device forward again. Exit codes are those of heiiki push."
+        "push brings the device forward again. Exit codes are those of `heiiki push`."
     ),
     epilog=examples(
         "heiiki revert inventories/osaka umeda-ce-a --list",

@@ -46,7 +46,7 @@ class OfService(ByRules):
     def compare(self, running: str, intended: str) -> Comparison:
         """Return what leads from `running` to `intended` with what `running` has of its own.
 
-        Without its accounts nobody, Heiiki included, could log in to the device after the change.
+        Without its accounts there would be no log-in to the device after the change, not for Heiiki either.
 
         Raises:
             PlatformError: one of the two cannot be read.

@@ -49,7 +49,7 @@ class State:
     def changed_since(self, now: Mapping[str, str]) -> tuple[str, ...]:
         """Return what the other ends have otherwise now, or that this is not known."""
         if self.depends is None:
-            return ("nobody knows what the other ends of its lines had then",)
+            return ("what the other ends of its lines had then is not known",)
         before = self.depends
         return tuple(key for key in sorted({*before, *now}) if before.get(key) != now.get(key))
 

@@ -257,7 +257,7 @@ class AccessA(Model):
     platform: CePlatform = Field(
         default="frr",
         description="What the CE router runs: Linux with FRRouting, or a vendor's system, for which a "
-        "configuration is compiled that a person loads. Of a site with a gateway on each network.",
+        "configuration is compiled and pushed (`heiiki push`). Of a site with a gateway on each network.",
     )
 
 

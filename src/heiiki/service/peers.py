@@ -1,7 +1,7 @@
 """The test of a router from elsewhere: the devices at the other ends of its sessions say whether these stand.
 
 Asked are Linux devices of the service. A session that stood before a change has to stand after it; one that
-did not, or of which nobody could be asked, decides nothing and is told as such.
+did not, or whose other end could not be asked, decides nothing and is told as such.
 """
 
 import asyncio

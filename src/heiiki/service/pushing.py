@@ -116,7 +116,7 @@ def push(
 
 
 def unwatched(phase: str, progress: Progress) -> None:
-    """Tell nobody."""
+    """Show nothing."""
     del phase, progress
 
 

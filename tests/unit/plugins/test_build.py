@@ -112,7 +112,9 @@ def test_a_device_without_a_build_is_told_what_to_do(build: Path) -> None:
 def test_a_device_of_a_vendor_is_sent_nothing_by_a_role(build: Path) -> None:
     manifest = build / "b-hss/manifest.json"
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "by_hand": "nec_ix"}))
-    with pytest.raises(AnsibleError, match=r"b-hss is of platform nec_ix, which no role provisions: load "):
+    with pytest.raises(
+        AnsibleError, match=r"b-hss is of platform nec_ix, which no role provisions: run push.yml"
+    ):
         payload(build, "b-hss", secret)
 
 

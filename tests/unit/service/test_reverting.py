@@ -81,12 +81,12 @@ def test_what_is_kept_is_listed_with_its_origin(later: PushWorld) -> None:
         Origin.ACCEPTED,
         Origin.ACCEPTED,
     ]
-    assert found.changed_since == ("nobody knows what the other ends of its lines had then",)
+    assert found.changed_since == ("what the other ends of its lines had then is not known",)
     assert (first.changed_since, second.changed_since) == ((), ())
     listed = run("revert", FOLDER, IOS, "--list", "--access", later.file)
     assert listed.exit_code == 0
     assert f"{first.state.name} accepted\n" in listed.stdout
-    assert f"{found.state.name} found; does not fit: nobody knows" in listed.stdout
+    assert f"{found.state.name} found; does not fit: what the other ends" in listed.stdout
 
 
 def test_a_state_whose_key_the_other_end_has_replaced_does_not_fit(later: PushWorld) -> None:
@@ -121,7 +121,7 @@ def test_a_change_of_another_site_is_none_that_a_state_depends_on(later: PushWor
 def test_what_a_push_has_found_comes_back_by_force_alone(world: PushWorld) -> None:
     before = world.running()[IOS]
     world.push(only=(IOS,))
-    with pytest.raises(StaleError, match="nobody knows what the other ends of its lines had then"):
+    with pytest.raises(StaleError, match="what the other ends of its lines had then is not known"):
         reverted(world)
     done = reverted(world, force=True)
     assert done.changed, done.results[0].reason

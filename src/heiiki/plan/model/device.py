@@ -75,7 +75,7 @@ class Device:
 
     Attributes:
         managed: a role of ours provisions it; otherwise it is a carrier's, the customer's, or the lab's.
-        by_hand: it is of a vendor's platform: its configuration is compiled, and a person loads it.
+        by_hand: it is of a vendor's platform: its configuration is compiled, and no role provisions it.
         site: name of the site it stands at, or None.
         networks: the closed networks whose path it is on.
         neighbours: the other devices of its LAN, whose link addresses it knows by the plan.

@@ -18,5 +18,5 @@ PLATFORMS: Mapping[str, Platform] = {
 
 
 def platform_of(device: Device) -> Platform | None:
-    """Return the platform of a device that a person loads; None for every other device."""
+    """Return the platform of a vendor's device; None for every other device."""
     return PLATFORMS[device.platform] if device.by_hand else None

@@ -31,7 +31,7 @@ REQUIREMENTS = (
 
 
 def build(plan: Plan, device: Device) -> DeviceBuild:
-    """Return the configuration of a device that a person loads; it has no service of ours."""
+    """Return the configuration of a vendor's device; it has no service of ours."""
     platform = PLATFORMS[device.platform]
     text = render(f"{platform.name}/ce.j2", plan, device, ce=Ce.of(plan, device))
     file = RenderedFile(str(FOLDER / platform.file), text, "0600", secret=True, requirements=REQUIREMENTS)
