@@ -236,13 +236,15 @@ def test_the_entries_of_a_line_are_one_file_that_goes_with_the_last(make_line: M
     assert journal.begun() == ()
 
 
-KILLS = range(4, 76, 6)
-
-
+@pytest.mark.parametrize(
+    "points", [range(4, 76, 6), pytest.param(range(3, 78), marks=pytest.mark.long)], ids=["some", "all"]
+)
 @pytest.mark.parametrize("pair", PAIRS, ids="-".join)
-def test_a_killed_run_leaves_no_line_with_one_end(make_line: MakeLine, pair: tuple[str, str]) -> None:
+def test_a_killed_run_leaves_no_line_with_one_end(
+    make_line: MakeLine, pair: tuple[str, str], points: range
+) -> None:
     """`kill -9` once the two heard so many lines: the next run settles both, and both have the same."""
-    begun = [killed(make_line, pair, heard) for heard in KILLS]
+    begun = [killed(make_line, pair, heard) for heard in points]
     assert any(begun)
     assert not all(begun)
 
