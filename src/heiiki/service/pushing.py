@@ -7,7 +7,7 @@ Everything is read first, and shown; then, unless that is all that was asked for
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 
 from heiiki.fleet import engine, shown
 from heiiki.fleet.access import Access
@@ -106,13 +106,12 @@ def push(
     routers = Routers(service, access or Access())
     with routers.alone(), routers.secrets() as read:
         chosen = routers.chosen(order.only)
-        dependence = Dependence(service.plan)
-        shared = {device.name: partial(routers.shared, device, read) for device in chosen}
-        targets = tuple(routers.targets(chosen, read))
-        run = Run(
-            routers, order, targets, lambda name: dependence.of(name, shared[name]()), watch or unwatched
-        )
-        return run.done()
+        dependence = cache(partial(Dependence, service.plan))
+
+        def depends(name: str) -> Mapping[str, str]:
+            return dependence().of(name, routers.shared(routers.named(name), read))
+
+        return Run(routers, order, tuple(routers.targets(chosen, read)), depends, watch or unwatched).done()
 
 
 def unwatched(phase: str, progress: Progress) -> None:

@@ -1,6 +1,8 @@
 """A mixed service is pushed: read, shown, applied as it was shown, and by no secret told."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,6 +14,7 @@ from click.testing import CliRunner, Result
 from push_world import PushWorld, simulator, world
 from simulated_devices import ADMIN, PASSWORD
 from vendor_service import FOLDER
+from waiting import awaited
 
 from heiiki.cli.main import cli
 from heiiki.errors import FolderError, HeiikiError, SecretError, StateError
@@ -273,3 +276,29 @@ def test_what_was_not_tested_from_elsewhere_is_said(world: PushWorld) -> None:
     for result in done.results:
         assert result.notices[-1].startswith("not tested from elsewhere: ")
         assert "the devices are simulated, and stand alone" in result.notices[-1]
+
+
+@pytest.mark.parametrize("heard", [8, 60, 150, 240, 320, 420])
+def test_a_push_that_is_killed_is_settled_by_the_next(world: PushWorld, heard: int) -> None:
+    """`kill -9` of the command once the first two routers heard so many lines."""
+    first = world.names[:2]
+    arguments = ["push", str(FOLDER), "--access", str(world.file), "--width", "1"]
+    arguments += [word for name in first for word in ("--limit", name)]
+    process = subprocess.Popen([sys.executable, "-m", "heiiki", *arguments], stderr=subprocess.DEVNULL)
+    awaited(
+        "lines were heard",
+        lambda: (
+            sum(len(world.simulator.state(name)["heard"]) for name in first) >= heard
+            or process.poll() is not None
+        ),
+    )
+    process.kill()
+    process.wait()
+    if heard in {60, 150}:  # in the middle of the first one's change
+        assert [path.stem for path in (world.state / "journal").iterdir()] == [first[0]]
+    done = world.push(only=first)
+    assert (done.complete, done.unsettled) == (True, ()), done
+    for name in first:
+        state = world.simulator.state(name)
+        assert (state["saved"], state["armed"]) == (state["running"], False)
+    assert [one.outcome for one in world.push(only=first).results] == [Outcome.UNCHANGED] * 2
