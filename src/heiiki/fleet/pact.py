@@ -51,6 +51,14 @@ class Pact:
         """Whether there is another end."""
         return len(self._ends) > 1
 
+    def turn(self, end: str) -> int:
+        """Return which end this is, from 1 on.
+
+        Each is touched while the timers of those before it run, so its own ends by so many timers from the
+        beginning of the line.
+        """
+        return self._ends.index(end) + 1
+
     async def read(self, end: str) -> None:
         """Wait until every end was read.
 

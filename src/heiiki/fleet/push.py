@@ -147,7 +147,8 @@ class Push:
     ) -> Result:
         settings, safety = self._means.settings, session.safety
         timed = safety.confirm_from is not ConfirmFrom.NOWHERE
-        seconds = safety.units(settings.revert_in_s) * safety.unit_s + settings.slack_s
+        timer = safety.units(settings.revert_in_s) * safety.unit_s
+        seconds = timer * self._pact.turn(self._target.name) + settings.slack_s
         entry = Entry(
             self._target.name, running, self._target.intended, time.time() + seconds if timed else 0.0
         )
