@@ -86,6 +86,10 @@ class FolderError(HeiikiError):
     """An output folder holds what a person wrote, is in use by another run, or cannot be written."""
 
 
+class SourceError(HeiikiError):
+    """What sites are imported from cannot be read, or the site files cannot be written."""
+
+
 class EvidenceError(HeiikiError):
     """Verdicts or their evidence could not be written, or what was read is not what was written."""
 
@@ -108,20 +112,20 @@ _BYTES, _FIRST_BYTE, _LAST_BYTE = 0xDC00, 0xDC80, 0xDCFF
 """Where `os.fsdecode` puts bytes that it cannot decode (PEP 383)."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake in the written intent, as a person must see it.
+    """One mistake in the written intent, or in what it is imported from, as a person must see it.
 
     Attributes:
-        file: the file that holds the mistake.
+        file: the file that holds the mistake; the address of an object that is no file, as text.
         line: line of the mistake, from 1; 0 when the whole file is meant.
-        column: column of the mistake, from 1; 0 when the whole file is meant.
+        column: column of the mistake, from 1; 0 when the whole file is meant. Of a CSV file the cell's.
         where: path of the key inside the file, such as ``a.circuit``.
         what: what is wrong.
         fix: what to do.
     """
 
-    file: Path
+    file: Path | str
     line: int
     column: int
     where: str
@@ -131,7 +135,13 @@ class Problem:
     def __str__(self) -> str:
         """One line: ``file:line:column: where: what is wrong, what to do``, safe to show on a terminal."""
         where = f"{self.where}: " if self.where else ""
-        return printable(f"{self.file}:{self.line}:{self.column}: {where}{self.what}; {self.fix}")
+        place = f"{self.file}:{self.line}:{self.column}" if isinstance(self.file, Path) else self.file
+        return printable(f"{place}: {where}{self.what}; {self.fix}")
+
+    @property
+    def order(self) -> tuple[Path, int, int, str, str, str]:
+        """The place among others: by file, line and column."""
+        return Path(self.file), self.line, self.column, self.where, self.what, self.fix
 
 
 class IntentError(HeiikiError):
@@ -139,5 +149,5 @@ class IntentError(HeiikiError):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         """Keep every problem, sorted by file and line."""
-        self.problems = tuple(sorted(set(problems)))
+        self.problems = tuple(sorted(set(problems), key=lambda problem: problem.order))
         super().__init__("\n".join(str(problem) for problem in self.problems))

@@ -17,6 +17,7 @@ from heiiki.cli.control import control
 from heiiki.cli.est import est
 from heiiki.cli.event import event
 from heiiki.cli.group import RootGroup, examples
+from heiiki.cli.import_sites import import_
 from heiiki.cli.network import COMMANDS
 from heiiki.cli.new_service import generate, template
 from heiiki.cli.push import push, revert
@@ -176,7 +177,7 @@ def _brought(entry: EntryPoint) -> click.Command:
     return command
 
 
-for _command in (*COMMANDS, control, est, event, push, revert, sign):
+for _command in (*COMMANDS, control, est, event, import_, push, revert, sign):
     cli.add_command(_command)
 for _entry in entry_points(group="heiiki.commands"):
     cli.add_command(_brought(_entry))

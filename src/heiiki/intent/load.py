@@ -4,7 +4,7 @@ import errno
 import hashlib
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,11 +17,12 @@ from heiiki.intent.consistency import across, marks
 from heiiki.intent.explain import Finding, explain, misspells
 from heiiki.intent.model import Intent, Retired, Revoked, Service, Site, SshManagement
 from heiiki.intent.networks import Model
+from heiiki.intent.place import IMPORTED
 from heiiki.intent.yaml_source import MAX_CHARACTERS, YamlSource
 
 M = TypeVar("M", bound=Model)
 
-_SITE_FILE = re.compile(r"[0-9]{4}-[a-z][a-z0-9_]*\.yml")
+SITE_FILE = re.compile(r"[0-9]{4}-[a-z][a-z0-9_]*\.yml")
 
 FORMER_KEYS = {"witnesses": ("test_equipment", "0.3.0")}
 """Former keys of ``service.yml``: the present name, and the release that refuses the former one."""
@@ -32,18 +33,22 @@ _MOST = 50
 """Problems shown of one file: who has more began with the wrong file."""
 
 
-def load(folder: Path) -> Intent:
+def load(folder: Path, instead: Mapping[Path, str] | None = None) -> Intent:
     """Load the service described in `folder`.
 
     Args:
         folder: holds ``service.yml``, ``sites/*.yml``, and where needed ``retired.yml`` and ``revoked.yml``.
+        instead: texts of site files that are not written yet, by path in `folder`: they are read instead of
+            the files, or beside them, and last: what two files dispute is told at these.
 
     Raises:
         IntentError: with every problem of every file.
     """
     problems: list[Problem] = []
-    paths = tuple(_files(folder, problems))
-    texts = _read(paths, problems)
+    written = instead or {}
+    found = tuple(_files(folder, problems))
+    texts = _read((path for path in found if path not in written), problems) | dict(written)
+    paths = (*found, *(path for path in written if path not in found))
     sources = {path: YamlSource(path, text) for path, text in texts.items()}
     for source in sources.values():
         problems += source.problems
@@ -115,6 +120,9 @@ def _files(folder: Path, problems: list[Problem]) -> Iterator[Path]:
             yield path
         if (path := folder / f"{name}.yaml").exists():
             problems.append(_whole(path, "the file is never read", f"call it {name}.yml"))
+    if (unfinished := folder / "sites" / IMPORTED).exists():
+        fix = "run `heiiki import finish` on the service's folder"
+        problems.append(_whole(unfinished, "an import was cut off while it wrote", fix))
     try:
         found = sorted((folder / "sites").iterdir())
     except FileNotFoundError:
@@ -128,7 +136,7 @@ def _files(folder: Path, problems: list[Problem]) -> Iterator[Path]:
 
 def _site_files(found: Iterable[Path], problems: list[Problem]) -> Iterator[Path]:
     for path in found:
-        if _SITE_FILE.fullmatch(path.name):
+        if SITE_FILE.fullmatch(path.name):
             yield path
         elif not path.name.startswith("."):
             fix = "call it NNNN-name.yml, such as 0017-umeda.yml, or move it out of sites/"

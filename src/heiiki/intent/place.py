@@ -6,6 +6,8 @@ from pathlib import Path
 from heiiki.errors import FolderError
 
 SERVICE_FILE = "service.yml"
+IMPORTED = ".imported"
+"""Folder in ``sites/`` with files that an import has decided to write, and has not put in their places."""
 _KEY = re.compile(r"^service\s*:", re.MULTILINE)
 
 

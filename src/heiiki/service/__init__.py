@@ -18,11 +18,13 @@ from heiiki.service.pushing import Pushed, PushOrder, push
 from heiiki.service.reverting import Kept, kept_states, revert
 from heiiki.service.signing import Signed, sign
 from heiiki.service.snapshots import Restored, restore, snapshot, what_would_be_restored
+from heiiki.service.sources import Imported, finish_import, import_sites
 from heiiki.service.verification import Outcome, bad_ones, verify
 
 __all__ = [
     "Enrolled",
     "Event",
+    "Imported",
     "Kept",
     "Order",
     "Outcome",
@@ -43,7 +45,9 @@ __all__ = [
     "cancel_event",
     "check",
     "compile_service",
+    "finish_import",
     "foreseen_rotation",
+    "import_sites",
     "kept_states",
     "list_enrolled",
     "list_events",
