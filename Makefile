@@ -174,6 +174,7 @@ bench: setup ## Measure 1,000 sites beside pyavd, certificates, 1,000 VENs besid
 	python tests/bench/openadr.py
 	python tests/bench/platforms.py
 	python tests/bench/fleet.py
+	python tests/bench/sources.py
 
 .PHONY: docs
 docs: setup ## Build the documentation as a site: build/site/index.html (half a minute)

@@ -12,7 +12,7 @@ from heiiki.cli.group import FAILED, examples
 from heiiki.cli.service import Folder
 from heiiki.cli.terminal import say
 from heiiki.requirements import Result
-from heiiki.sources import Change, Inventory, read_csv
+from heiiki.sources import Change, Inventory, read_csv, read_netbox
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
 _EXIT = (
@@ -66,6 +66,28 @@ def import_() -> None:
 def csv(ctx: click.Context, *, file: Path, folder: Path, check: bool, diff: bool) -> None:
     """Take the sites in FILE over into the service in FOLDER."""
     _taken_over(ctx, folder, lambda: read_csv(file), check=check, diff=diff)
+
+
+@import_.command(
+    short_help="Take sites over from NetBox.",
+    help=(
+        "Take the sites that NetBox at URL has over into the service in FOLDER. NetBox is only read. Its "
+        "token is that of the variable HEIIKI_NETBOX_TOKEN; docs/reference/import.md says what each key "
+        f"comes from.\n\n{_EXIT}"
+    ),
+    epilog=examples(
+        "heiiki import netbox https://netbox.example inventories/osaka --check --diff",
+        "heiiki import netbox https://netbox.example DIR --tag osaka",
+    ),
+)
+@click.argument("url")
+@click.argument("folder", type=Folder())
+@click.option("--tag", default="heiiki", show_default=True, help="Slug of the tag of the service's sites.")
+@_modes
+@click.pass_context
+def netbox(ctx: click.Context, *, url: str, folder: Path, tag: str, check: bool, diff: bool) -> None:
+    """Take the sites that NetBox at URL has over into the service in FOLDER."""
+    _taken_over(ctx, folder, lambda: read_netbox(url, folder, tag), check=check, diff=diff)
 
 
 @import_.command(

@@ -12,6 +12,7 @@ from heiiki.intent.model import Retired, Revoked, Service, Site
 from heiiki.intent.networks import Model
 from heiiki.plan.model import Timers
 from heiiki.plan.timers import PROFILES
+from heiiki.sources import import_page
 
 _MARKS = ("by `heiiki reference docs/reference`; do not edit", '"title": "Heiiki: ')
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -50,7 +51,8 @@ Units: times in milliseconds (`_ms`), seconds (`_s`) or hours (`_h`); volumes in
 def reference_files() -> dict[str, str]:
     """Return every file of the reference, by name."""
     schemas = {f"{name}.schema.json": schema(name) for name in _FILES}
-    return {"intent.md": _page(), "push.md": safety_page(), **schemas, "timers.md": timers_page()}
+    pages = {"import.md": import_page(), "push.md": safety_page(), "timers.md": timers_page()}
+    return {"intent.md": _page(), **pages, **schemas}
 
 
 def may_be_replaced(path: Path) -> bool:

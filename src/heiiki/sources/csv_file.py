@@ -9,7 +9,6 @@ from heiiki.errors import Problem, SourceError
 from heiiki.sources.keys import Key, parsed, site_keys
 from heiiki.sources.model import Given, Inventory, Place, Record
 
-_REMEDIES = {"": "add the column `{key}`, or fill the cell in"}
 _MOST = 4 << 20
 """Characters of a file: a few times what 9,999 sites need."""
 _SEPARATORS = {";": "`;`", "\t": "tabs"}
@@ -45,7 +44,8 @@ def read_csv(file: Path) -> Inventory:
         if name not in head.values()
     )
     lacks = {name: Place(file, 1, 0, name) for name in site_keys() if name not in head.values()}
-    return Inventory(str(file), tuple(records), tuple(problems), _REMEDIES, lacks)
+    remedies = {name: f"add the column `{name}`, or fill the cell in" for name in site_keys()}
+    return Inventory(str(file), tuple(records), tuple(problems), remedies, lacks)
 
 
 def _rows(file: Path) -> Iterator[tuple[int, list[str]]]:
@@ -116,7 +116,7 @@ def _record(row: Place, head: Mapping[int, str], cells: Sequence[str], problems:
 
 
 def _given(key: Key, text: str, place: Place, problems: list[Problem]) -> Given | None:
-    """Return a value; the text itself where it is none, so that nobody says it were missing."""
+    """Return a value; the text itself where it is none, so that it does not count as missing."""
     try:
         return Given(parsed(key, text), place)
     except ValueError as error:

@@ -21,6 +21,7 @@ class Key:
         required: every site has it.
         only: the one value that it can have; empty where there is a choice.
         items: of an array, the keys of each item in order.
+        default: what is meant where the key is left out; None where nothing is.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Key:
     required: bool
     only: str = ""
     items: tuple[str, ...] = ()
+    default: str | int | None = None
 
 
 @cache
@@ -47,6 +49,13 @@ def parsed(key: Key, text: str) -> Value:
     if key.kind == "integer":
         return _integer(text)
     return _items(key, text) if key.kind == "array" else text
+
+
+def value_at(value: Any, key: str) -> Any:
+    """Return what a file has at a key; None where it has nothing."""
+    for step in key.split("."):
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
 
 
 def nested(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,4 +111,5 @@ def _key(path: str, below: Mapping[str, Any], defs: Mapping[str, Any], *, requir
     if kinds == ["array"]:
         items = tuple(_named(below["items"], defs)["properties"])
     meaning = below.get("description", "")
-    return Key(path, meaning, kinds[0], required, below.get("const", "") if required else "", items)
+    only = below.get("const", "") if required else ""
+    return Key(path, meaning, kinds[0], required, only, items, below.get("default"))

@@ -78,7 +78,7 @@ def _identified(inventory: Inventory, record: Record, problems: list[Problem]) -
     """Tell whether a site has number and name; a value that cannot be read was told already."""
     missing = [key for key in ("number", "name") if key not in record.values]
     problems += (
-        record.blank[key].problem(f"`{key}` is missing", inventory.remedy(key))
+        record.blank[key].problem(f"`{key}` is missing", inventory.remedies[key])
         for key in missing
         if key in record.blank
     )

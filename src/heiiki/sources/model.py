@@ -62,7 +62,7 @@ class Inventory:
         name: what it is, such as the file.
         records: the sites.
         problems: what could not be read.
-        remedies: for a key that is missing, what to do in this source; the empty key stands for all others.
+        remedies: for each key, what to do in this source where it is missing.
         head: for a key that the source has no room for at all, where to say so once.
     """
 
@@ -71,7 +71,3 @@ class Inventory:
     problems: tuple[Problem, ...]
     remedies: Mapping[str, str]
     head: Mapping[str, Place]
-
-    def remedy(self, key: str) -> str:
-        """Return what to do where `key` is missing."""
-        return self.remedies.get(key, self.remedies[""]).format(key=key)

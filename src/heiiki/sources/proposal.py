@@ -16,9 +16,9 @@ from heiiki.errors import IntentError, Problem
 from heiiki.intent import Intent, load
 from heiiki.intent.yaml_edit import EditError, composed, edited, merged
 from heiiki.intent.yaml_source import YamlSource
-from heiiki.sources.keys import nested, site_keys
+from heiiki.sources.keys import nested, site_keys, value_at
 from heiiki.sources.matching import Sites, twice
-from heiiki.sources.model import Inventory, Place, Record
+from heiiki.sources.model import Inventory, Place, Record, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,30 +96,31 @@ def propose(folder: Path, inventory: Inventory) -> Proposal:
 
 def _drafted(record: Record, path: Path, problems: list[Problem]) -> Change | None:
     """Return what would be written, a new file or a changed one; None where the file cannot be changed."""
-    values = {key: given.value for key, given in record.values.items()}
     if not path.exists():
         fixed = {key.name: key.only for key in site_keys().values() if key.only}
-        return Change(path, None, composed(nested(fixed | values)))
+        return Change(path, None, composed(nested(fixed | _wanted(record, {}))))
     try:
         text = path.read_bytes().decode("utf-8")
         source = YamlSource(path, text)
-        after = edited(path, text, nested(values)) if not source.problems else text
+        wanted = _wanted(record, source.value)
+        after = edited(path, text, nested(wanted)) if not source.problems else text
     except EditError:
         what, fix = "the file is written in a way that an import cannot change", "change it by hand"
         problems.append(Problem(path, 0, 0, "", what, f"{fix}, as {record.place.file} says"))
         return None
     except (OSError, UnicodeDecodeError):
         return Change(path, None, "")  # `load` says why it cannot be read
-    return Change(path, text, after, tuple(_differing(source.value, values)) if after != text else ())
+    differing = (key for key, new in wanted.items() if merged(old := value_at(source.value, key), new) != old)
+    return Change(path, text, after, tuple(differing) if after != text else ())
 
 
-def _differing(value: Any, wanted: Mapping[str, Any]) -> Iterator[str]:
-    for name, new in wanted.items():
-        old = value
-        for step in name.split("."):
-            old = old.get(step) if isinstance(old, dict) else None
-        if merged(old, new) != old:
-            yield name
+def _wanted(record: Record, value: Any) -> dict[str, Value]:
+    """Return what a file must have; what is meant without being written need not be written."""
+    return {
+        key: given.value
+        for key, given in record.values.items()
+        if given.value != site_keys()[key].default or value_at(value, key) is not None
+    }
 
 
 def _lacking(inventory: Inventory, drafts: Iterable[tuple[Record, Change]]) -> Iterator[Problem]:
@@ -127,7 +128,7 @@ def _lacking(inventory: Inventory, drafts: Iterable[tuple[Record, Change]]) -> I
     new = [record for record, change in drafts if change.before is None]
     for key in site_keys().values():
         lack = [record for record in new if key.required and not key.only and key.name not in record.values]
-        remedy = inventory.remedy(key.name)
+        remedy = inventory.remedies[key.name]
         if key.name not in inventory.head:
             for record in lack:
                 place = record.blank.get(key.name, record.place)
