@@ -185,6 +185,7 @@ def test_nothing_else_asks_for_root() -> None:
     # In a policy the word is a capability of the Vault server, over SSH it is said to a device: neither asks
     # anything of this machine.
     elsewhere = {
+        "src/heiiki/fleet/frr_shell.py",
         "src/heiiki/management.py",
         "src/heiiki/pki/server/policies.py",
         "src/heiiki/transport/ssh.py",

@@ -1,0 +1,247 @@
+"""Platforms by NAPALM's drivers: a candidate, a difference, a commit with a timer where the driver has one.
+
+NAPALM's defaults are not used where they would hide something: the host key is the pinned one, no key of the
+user's is offered, and a change that the driver would have to make to the device first (`file prompt quiet`)
+is asked of a person. What NAPALM cannot say stays unknown: which line was refused, and what a device holds
+after its session was lost.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import napalm
+from napalm.base.exceptions import (
+    CommitConfirmException,
+    CommitError,
+    ConnectAuthError,
+    MergeConfigException,
+    NapalmException,
+    ReplaceConfigException,
+)
+from netmiko.exceptions import NetmikoAuthenticationException, NetmikoBaseException
+from paramiko.ssh_exception import SSHException
+
+from heiiki.fleet.cli.wire import host_key
+from heiiki.fleet.errors import (
+    ConsentError,
+    LoginError,
+    NotPendingError,
+    RefusedError,
+    SessionLostError,
+    UnreachableError,
+)
+from heiiki.fleet.host_keys import HostKeys
+from heiiki.fleet.masking import mask
+from heiiki.fleet.model import Change, ConfirmFrom, Pending, Safety, Staged, Target, deadline
+
+CONNECT_S = 30.0
+_THREADS = ThreadPoolExecutor(64, thread_name_prefix="napalm")
+"""NAPALM blocks: so many devices are asked at once, at the most."""
+_REFUSED = (MergeConfigException, ReplaceConfigException)
+_BROKEN = (NapalmException, NetmikoBaseException, SSHException, OSError, EOFError, ValueError)
+_PINNED = {
+    "ssh_strict": True,
+    "system_host_keys": False,
+    "alt_host_keys": True,
+    "allow_agent": False,
+}
+"""What netmiko, below NAPALM's driver of IOS, must be told: by itself it accepts any host key."""
+
+# Their levels below show what is typed.
+logging.getLogger("napalm").setLevel(logging.WARNING)
+logging.getLogger("netmiko").setLevel(logging.WARNING)
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class NapalmPlatform:
+    """How NAPALM is used for a platform.
+
+    Attributes:
+        driver: NAPALM's name of it.
+        safety: how safe a push is by this driver.
+        options: optional arguments of the driver; with `known_hosts` in them its file is named there.
+        netmiko: netmiko is below the driver, and has the host key checked.
+    """
+
+    driver: str
+    safety: Safety
+    options: Mapping[str, Any] = field(default_factory=dict)
+    netmiko: bool = False
+
+
+IOS_XE = NapalmPlatform(
+    "ios",
+    Safety(
+        arms="configure terminal revert timer",
+        unit_s=60,
+        least_s=60,
+        most_s=7200,
+        confirms="configure confirm",
+        confirm_from=ConfirmFrom.ANY,
+        reverts="configure replace of a copy",
+        lost_session="the timer goes on; the session's files stay on the device",
+        needs="`archive` with a `path`; `file prompt quiet`; `ip scp server enable`",
+        source="NAPALM 5.2, driver ios",
+    ),
+    # Otherwise the driver configures the device by itself, and leaves that there when a session is lost.
+    {"auto_file_prompt": False},
+    netmiko=True,
+)
+"""Read and refused keys were tried on a simulated device; a commit by this driver was tried nowhere."""
+
+FRR = NapalmPlatform(
+    "frr",
+    Safety(
+        arms="systemd-run --on-active",
+        unit_s=1,
+        least_s=1,
+        most_s=86_400,
+        confirms="systemctl stop",
+        confirm_from=ConfirmFrom.ANY,
+        reverts="frr-reload.py with the configuration of before",
+        checks="vtysh --dryrun",
+        saves="write memory, at the confirmation",
+        lost_session="the timer goes on",
+        needs="systemd, `frr-pythontools`, root",
+        source="heiiki.fleet.frr_driver",
+    ),
+    {"known_hosts": ""},
+)
+
+
+class NapalmSession:
+    """One session; see `heiiki.fleet.model.DeviceSession`."""
+
+    def __init__(self, platform: NapalmPlatform, target: Target, driver: Any, notice: str) -> None:
+        """Use a driver that is open; `connect` makes one."""
+        self._platform, self._target, self._driver, self._notice = platform, target, driver, notice
+        self._mask = mask((*target.secrets, *target.login.secrets))
+
+    @property
+    def safety(self) -> Safety:
+        """How safe a push is by this driver."""
+        return self._platform.safety
+
+    @property
+    def notice(self) -> str:
+        """What first contact had to say."""
+        return self._notice
+
+    async def running(self) -> str:
+        """Return the running configuration."""
+        return str((await self._call(lambda: self._driver.get_config(retrieve="running")))["running"])
+
+    async def stage(self, change: Change) -> Staged:
+        """Hand the lines over as a candidate that is merged."""
+        self._mask = mask((*self._target.secrets, *self._target.login.secrets, *change.secrets))
+        text = "".join(f"{line}\n" for line in change.lines)
+        await self._step(lambda: self._driver.load_merge_candidate(config=text))
+        return Staged(change, checked=bool(self.safety.checks))
+
+    async def apply(self, staged: Staged, *, revert_in_s: float, without_rollback: bool = False) -> Pending:
+        """Commit the candidate; NAPALM does not say which line a device refused."""
+        del staged
+        if without_rollback:
+            await self._step(self._driver.commit_config)
+            return Pending(None)
+        seconds = self.safety.units(revert_in_s) * self.safety.unit_s
+        try:
+            await self._step(lambda: self._driver.commit_config(revert_in=seconds))
+        except CommitConfirmException as error:
+            raise ConsentError(f"{self._target.name}: {self._mask(str(error))}") from None
+        return Pending(deadline(seconds))
+
+    async def armed(self) -> bool | None:
+        """Tell whether a commit waits to be confirmed."""
+        return bool(await self._call(self._driver.has_pending_commit))
+
+    async def confirm(self) -> None:
+        """Confirm; the driver saves what runs."""
+        try:
+            await self._call(self._driver.confirm_commit)
+        except CommitError as error:
+            raise NotPendingError(f"{self._target.name}: {self._mask(str(error))}") from None
+
+    async def revert(self) -> bool:
+        """Put back what the driver kept before the commit."""
+        try:
+            await self._call(self._driver.rollback)
+        except CommitError as error:
+            raise NotPendingError(f"{self._target.name}: {self._mask(str(error))}") from None
+        return True
+
+    async def save(self) -> None:
+        """Do nothing: a commit without a timer, and a confirmation, save by themselves."""
+
+    async def close(self) -> None:
+        """Break the connection: below netmiko, a driver's own `close` types words and leaves by `exit`."""
+        device = getattr(self._driver, "device", None)
+        below = getattr(device, "remote_conn_pre", None)
+        await _in_thread(below.close if below is not None else self._driver.close)
+
+    async def _step(self, call: Callable[[], Any]) -> None:
+        try:
+            await self._call(call)
+        except _REFUSED as error:
+            words = self._mask(" ".join(str(error).split())[:300])
+            raise RefusedError(f"{self._target.name}: the change was refused: {words}", 0, words) from None
+
+    async def _call(self, call: Callable[[], T]) -> T:
+        try:
+            return await _in_thread(call)
+        except (CommitError, CommitConfirmException, *_REFUSED):
+            raise
+        except _BROKEN as error:
+            # Its text quotes what was typed.
+            raise SessionLostError(
+                f"{self._target.name}: the session by NAPALM: {type(error).__name__}"
+            ) from None
+
+
+async def connect(
+    platform: NapalmPlatform, target: Target, keys: HostKeys, seconds: float = CONNECT_S
+) -> NapalmSession:
+    """Open a session.
+
+    The host key is examined first, by our own check; the driver is given the file with it, and no other.
+
+    Raises:
+        UnreachableError: there is no session, in time.
+        HostKeyError: the device has another host key.
+        LoginError: it does not let the user in.
+    """
+    key = await host_key(target, keys, seconds)
+    notice = keys.examine(target.name, target.host, target.port, key)
+    where = f"{target.name}: {target.host} port {target.port}"
+    driver = _driver(platform, target, keys, seconds)
+    try:
+        await _in_thread(driver.open)
+    except (NetmikoAuthenticationException, ConnectAuthError) as error:
+        raise LoginError(f"{where}: user {target.login.user} is not let in; check the log-in") from error
+    except _BROKEN as error:
+        raise UnreachableError(f"{where}: no session by NAPALM: {type(error).__name__}") from None
+    return NapalmSession(platform, target, driver, notice)
+
+
+def _driver(platform: NapalmPlatform, target: Target, keys: HostKeys, seconds: float) -> Any:
+    options: dict[str, Any] = {"port": target.port, **platform.options}
+    if "known_hosts" in options:
+        options["known_hosts"] = str(keys.path)
+    if platform.netmiko:
+        options |= {**_PINNED, "alt_key_file": str(keys.path), "secret": target.login.admin_password}
+        options |= {"use_keys": bool(target.login.key_file), "conn_timeout": seconds}
+    if target.login.key_file:
+        options["key_file"] = target.login.key_file
+    made = napalm.get_network_driver(platform.driver)
+    return made(target.host, target.login.user, target.login.password, 60, options)
+
+
+async def _in_thread(call: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, call)
