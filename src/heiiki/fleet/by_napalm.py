@@ -6,10 +6,8 @@ is asked of a person. What NAPALM cannot say stays unknown: which line was refus
 after its session was lost.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -25,7 +23,7 @@ from napalm.base.exceptions import (
 from netmiko.exceptions import NetmikoAuthenticationException, NetmikoBaseException
 from paramiko.ssh_exception import SSHException
 
-from heiiki.fleet.cli.wire import host_key
+from heiiki.fleet.blocking import examined, in_thread
 from heiiki.fleet.errors import (
     ConsentError,
     LoginError,
@@ -39,8 +37,6 @@ from heiiki.fleet.masking import mask
 from heiiki.fleet.model import Change, ConfirmFrom, Pending, Safety, Staged, Target, deadline
 
 CONNECT_S = 30.0
-_THREADS = ThreadPoolExecutor(64, thread_name_prefix="napalm")
-"""NAPALM blocks: so many devices are asked at once, at the most."""
 _REFUSED = (MergeConfigException, ReplaceConfigException)
 _BROKEN = (NapalmException, NetmikoBaseException, SSHException, OSError, EOFError, ValueError)
 _PINNED = {
@@ -184,7 +180,7 @@ class NapalmSession:
         """Break the connection: below netmiko, a driver's own `close` types words and leaves by `exit`."""
         device = getattr(self._driver, "device", None)
         below = getattr(device, "remote_conn_pre", None)
-        await _in_thread(below.close if below is not None else self._driver.close)
+        await in_thread(below.close if below is not None else self._driver.close)
 
     async def _step(self, call: Callable[[], Any]) -> None:
         try:
@@ -195,7 +191,7 @@ class NapalmSession:
 
     async def _call(self, call: Callable[[], T]) -> T:
         try:
-            return await _in_thread(call)
+            return await in_thread(call)
         except (CommitError, CommitConfirmException, *_REFUSED):
             raise
         except _BROKEN as error:
@@ -217,17 +213,17 @@ async def connect(
         HostKeyError: the device has another host key.
         LoginError: it does not let the user in.
     """
-    key = await host_key(target, keys, seconds)
-    notice = keys.examine(target.name, target.host, target.port, key)
-    where = f"{target.name}: {target.host} port {target.port}"
+    device = await examined(target, keys, seconds)
     driver = _driver(platform, target, keys, seconds)
     try:
-        await _in_thread(driver.open)
+        await in_thread(driver.open)
     except (NetmikoAuthenticationException, ConnectAuthError) as error:
-        raise LoginError(f"{where}: user {target.login.user} is not let in; check the log-in") from error
+        raise LoginError(
+            f"{device.where}: user {target.login.user} is not let in; check the log-in"
+        ) from error
     except _BROKEN as error:
-        raise UnreachableError(f"{where}: no session by NAPALM: {type(error).__name__}") from None
-    return NapalmSession(platform, target, driver, notice)
+        raise UnreachableError(f"{device.where}: no session by NAPALM: {type(error).__name__}") from None
+    return NapalmSession(platform, target, driver, device.notice)
 
 
 def _driver(platform: NapalmPlatform, target: Target, keys: HostKeys, seconds: float) -> Any:
@@ -241,7 +237,3 @@ def _driver(platform: NapalmPlatform, target: Target, keys: HostKeys, seconds: f
         options["key_file"] = target.login.key_file
     made = napalm.get_network_driver(platform.driver)
     return made(target.host, target.login.user, target.login.password, 60, options)
-
-
-async def _in_thread(call: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(_THREADS, call)

@@ -4,11 +4,9 @@ netmiko's defaults are not used where they would hide something: the host key is
 line is an error, and a connection is broken instead of left by `exit`.
 """
 
-import asyncio
 import logging
 import re
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -19,7 +17,7 @@ from netmiko.exceptions import (
 )
 from paramiko.ssh_exception import BadHostKeyException, SSHException
 
-from heiiki.fleet.cli.wire import host_key
+from heiiki.fleet.blocking import examined, in_thread
 from heiiki.fleet.errors import (
     ConsentError,
     HostKeyError,
@@ -35,8 +33,6 @@ from heiiki.fleet.model import Change, Pending, Safety, Staged, Target
 
 CONNECT_S = 15.0
 _READ_S = 120.0
-_THREADS = ThreadPoolExecutor(64, thread_name_prefix="netmiko")
-"""netmiko blocks: so many devices are asked at once, at the most."""
 
 _BROKEN = (NetmikoBaseException, SSHException, OSError, EOFError, ValueError)
 
@@ -140,7 +136,7 @@ class NetmikoSession:
 
     async def close(self) -> None:
         """Break the connection: netmiko's own `disconnect` leaves by `exit`, and says yes to questions."""
-        await _in_thread(self._client.remote_conn_pre.close)
+        await in_thread(self._client.remote_conn_pre.close)
 
     def _typed(self, line: str) -> str:
         # Verified, netmiko reads up to echo and prompt; unverified, until nothing came for 2 s.
@@ -151,7 +147,7 @@ class NetmikoSession:
 
     async def _call(self, call: Callable[[], T]) -> T:
         try:
-            return await _in_thread(call)
+            return await in_thread(call)
         except _BROKEN as error:
             # Its text quotes what was typed.
             raise SessionLostError(
@@ -171,17 +167,18 @@ async def connect(
         HostKeyError: the device has another host key.
         LoginError: it does not let the user in.
     """
-    notice = keys.examine(target.name, target.host, target.port, await host_key(target, keys, seconds))
-    where = f"{target.name}: {target.host} port {target.port}"
+    device = await examined(target, keys, seconds)
     try:
-        client = await _in_thread(lambda: _client(platform, target, keys, seconds))
+        client = await in_thread(lambda: _client(platform, target, keys, seconds))
     except NetmikoAuthenticationException as error:
-        raise LoginError(f"{where}: user {target.login.user} is not let in; check the log-in") from error
+        raise LoginError(
+            f"{device.where}: user {target.login.user} is not let in; check the log-in"
+        ) from error
     except BadHostKeyException as error:
-        raise HostKeyError(f"{where}: the host key is not the pinned one") from error
+        raise HostKeyError(f"{device.where}: the host key is not the pinned one") from error
     except _BROKEN as error:
-        raise UnreachableError(f"{where}: no session by netmiko: {type(error).__name__}") from None
-    return NetmikoSession(platform, target, client, notice)
+        raise UnreachableError(f"{device.where}: no session by netmiko: {type(error).__name__}") from None
+    return NetmikoSession(platform, target, client, device.notice)
 
 
 def _client(platform: NetmikoPlatform, target: Target, keys: HostKeys, seconds: float) -> Any:
@@ -205,7 +202,3 @@ def _client(platform: NetmikoPlatform, target: Target, keys: HostKeys, seconds: 
     if platform.elevates:
         client.enable()
     return client
-
-
-async def _in_thread(call: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(_THREADS, call)

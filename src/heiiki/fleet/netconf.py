@@ -4,10 +4,8 @@ A change is one document, the `<config>` of an edit-config. The persist-id is ma
 that a later session, and a later run, can confirm or cancel what an earlier one committed.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
@@ -19,7 +17,7 @@ from ncclient.transport import AuthenticationError, SSHSession, SSHUnknownHostEr
 from ncclient.transport import session as transport_session
 from ncclient.xml_ import to_xml
 
-from heiiki.fleet.cli.wire import host_key
+from heiiki.fleet.blocking import examined, in_thread
 from heiiki.fleet.errors import (
     BusyError,
     ConsentError,
@@ -38,8 +36,6 @@ from heiiki.fleet.safety import NETCONF
 CONNECT_S = 15.0
 _ANSWER_S = 60
 _LOCK_TAGS = ("lock-denied", "in-use")
-_THREADS = ThreadPoolExecutor(64, thread_name_prefix="netconf")
-"""ncclient blocks: so many devices are asked at once, at the most."""
 
 # It looks for something to send every 0.1 s, which each request waits for; no parameter says how often.
 transport_session.TICK = 0.01
@@ -124,7 +120,7 @@ class NetconfSession:
 
     async def close(self) -> None:
         """Break the connection; the lock goes with it."""
-        await _in_thread(self._session.close)
+        await in_thread(self._session.close)
 
     async def _lock(self) -> None:
         try:
@@ -168,7 +164,7 @@ class NetconfSession:
 
     async def _call(self, call: Callable[[], T]) -> T:
         try:
-            return await _in_thread(call)
+            return await in_thread(call)
         except RPCError:
             raise
         except (NCClientError, OSError, EOFError) as error:
@@ -197,18 +193,18 @@ async def connect(target: Target, keys: HostKeys, seconds: float = CONNECT_S) ->
         HostKeyError: the device has another host key.
         LoginError: it does not let the user in.
     """
-    key = await host_key(target, keys, seconds)
-    notice = keys.examine(target.name, target.host, target.port, key)
-    where = f"{target.name}: {target.host} port {target.port}"
+    device = await examined(target, keys, seconds)
     try:
-        session, client = await _in_thread(lambda: _opened(target, key, seconds))
+        session, client = await in_thread(lambda: _opened(target, device.key, seconds))
     except SSHUnknownHostError as error:
-        raise HostKeyError(f"{where}: the host key is not the pinned one") from error
+        raise HostKeyError(f"{device.where}: the host key is not the pinned one") from error
     except AuthenticationError as error:
-        raise LoginError(f"{where}: user {target.login.user} is not let in; check the log-in") from error
+        raise LoginError(
+            f"{device.where}: user {target.login.user} is not let in; check the log-in"
+        ) from error
     except (NCClientError, OSError, EOFError) as error:
-        raise UnreachableError(f"{where}: no NETCONF session: {type(error).__name__}") from error
-    return NetconfSession(target, session, client, notice)
+        raise UnreachableError(f"{device.where}: no NETCONF session: {type(error).__name__}") from error
+    return NetconfSession(target, session, client, device.notice)
 
 
 def _opened(target: Target, key: asyncssh.SSHKey, seconds: float) -> tuple[SSHSession, manager.Manager]:
@@ -229,7 +225,3 @@ def _opened(target: Target, key: asyncssh.SSHKey, seconds: float) -> tuple[SSHSe
         timeout=seconds,
     )
     return session, manager.Manager(session, handler, timeout=_ANSWER_S)
-
-
-async def _in_thread(call: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(_THREADS, call)
