@@ -328,8 +328,8 @@ def test_new_here_is_called_as_the_folder_is(tmp_path: Path, monkeypatch: pytest
         (12_000, "0.2", "12,000 ≤ 1,000 yen a month", "FAIL"),
         (1_234_567, "0.2", "1,234,567 ≤ 1,000 yen a month", "FAIL"),
         (1_000, "0.2", "1,000 ≤ 1,000 yen a month", "pass"),
-        (1_000, "0.0001", "1,000.04 ≤ 1,000 yen a month", "FAIL"),
-        (1_000, "0.0000001", "1,000.00004 ≤ 1,000 yen a month", "FAIL"),
+        (1_000, "0.0001", "1,000.03 ≤ 1,000 yen a month", "FAIL"),
+        (1_000, "0.0000001", "1,000.00003 ≤ 1,000 yen a month", "FAIL"),
     ],
 )
 def test_a_price_reads_as_it_is_judged(

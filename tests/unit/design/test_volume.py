@@ -137,9 +137,9 @@ def test_a_line_that_is_too_dear_in_the_laboratory_alone() -> None:
 
 def test_the_reason_says_what_the_volume_is_made_of() -> None:
     assert costs(example())["umeda on network b, primary down"].reason == (
-        "profile laboratory: 8,343 MB on the wire (service 3,365, OpenADR 1,794, MMS 35, BFD 2,286, BGP 131, "
-        "IKE 1, CRL 689, NTP 42), 934 yen a month; profile production: 4,522 MB on the wire (service 3,365, "
-        "OpenADR 639, MMS 35, BFD 137, BGP 131, IKE 1, CRL 172, NTP 42), 600 yen a month"
+        "profile laboratory: 8,277 MB on the wire (service 3,365, OpenADR 1,794, MMS 35, BFD 2,286, BGP 65, "
+        "IKE 1, CRL 689, NTP 42), 928 yen a month; profile production: 4,457 MB on the wire (service 3,365, "
+        "OpenADR 639, MMS 35, BFD 137, BGP 65, IKE 1, CRL 172, NTP 42), 600 yen a month"
     )
 
 
