@@ -27,6 +27,7 @@ _PEER = re.compile(r"CTRL-EVENT-EAP-PEER-CERT depth=0 .*\bcert=([0-9a-f]+)")
 _REQUEST = re.compile(r"CTRL-REQ-EXT_CERT_CHECK-(\d+):")
 _BEGIN = "CTRL-EVENT-EAP-STARTED"
 _LOOK_S = 1.0
+_SCAN_S = 1
 _AGAIN_S = 0.2
 _FRESH_S = 15.0
 
@@ -99,6 +100,9 @@ class Guard:
     def attend(self, daemon: Control) -> NoReturn:
         """Answer until the station is gone, which AgentError says."""
         daemon.ordered("ATTACH")
+        # An access point is away for 1.2 s when it takes its new certificate; a station that looked too soon
+        # would look again after 5 s.
+        daemon.ask(f"SCAN_INTERVAL {_SCAN_S}")
         self._shown = None
         # Whom it is with already shows its certificate once more; a question that came before has no answer.
         if daemon.facts("STATUS").get("wpa_state") == "COMPLETED":

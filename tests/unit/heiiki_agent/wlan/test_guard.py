@@ -143,7 +143,7 @@ def test_who_attaches_has_the_certificate_shown_once_more(
     daemon = Ended(state)
     with pytest.raises(GoneError):
         guarded(device, tmp_path).attend(daemon)  # type: ignore[arg-type]
-    assert daemon.told == ["ATTACH", *asked]
+    assert daemon.told == ["ATTACH", "SCAN_INTERVAL 1", *asked]
 
 
 def test_a_hangup_means_new_lists(device: Device, tmp_path: Path) -> None:
