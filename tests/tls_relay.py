@@ -63,19 +63,27 @@ class Relay:
         threading.Thread(target=self._serve, daemon=True).start()
 
     def close(self) -> None:
+        # Closing alone would leave the thread in accept(), and the socket open.
+        self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
 
     def _serve(self) -> None:
         with suppress(OSError):
             while True:
                 near, _ = self._listening.accept()
-                far = socket.create_connection(("127.0.0.1", self._target))
-                for line in (near, far):
-                    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 passed = Passed()
                 self.passed.append(passed)
-                for ends, flight in (((near, far), passed.up), ((far, near), passed.down)):
-                    threading.Thread(target=_carry, args=(*ends, flight), daemon=True).start()
+                threading.Thread(target=self._join, args=(near, passed), daemon=True).start()
+
+    def _join(self, near: socket.socket, passed: Passed) -> None:
+        """Carry both ways until both ends have said all."""
+        with near, suppress(OSError), socket.create_connection(("127.0.0.1", self._target)) as far:
+            for line in (near, far):
+                line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            up = threading.Thread(target=_carry, args=(near, far, passed.up), daemon=True)
+            up.start()
+            _carry(far, near, passed.down)
+            up.join()
 
 
 def _carry(source: socket.socket, target: socket.socket, flight: Flight) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
@@ -211,6 +211,23 @@ def obtain(vault: Vault, wrapped: WrappedToken, csr_pem: str, trust: Pki, identi
     return Issued(signed["certificate"], tuple(signed["ca_chain"]))
 
 
+@dataclass
+class LogIn:
+    """A log-in as enroller that all tests of a run share: it is made again before its 20 minutes are over."""
+
+    access: Access
+    sessions: ExitStack
+    _vault: Vault | None = None
+    _since: float = 0.0
+
+    def fresh(self) -> Vault:
+        """Return a session that was logged in less than 10 minutes ago."""
+        if self._vault is None or time.monotonic() - self._since > 600:
+            self._vault = self.sessions.enter_context(logged_in(self.access, AppRole.ENROLLER))
+            self._since = time.monotonic()
+        return self._vault
+
+
 @dataclass(frozen=True)
 class SetUpVault:
     """A server that serves the worked example: role pki was applied to it."""
@@ -218,7 +235,12 @@ class SetUpVault:
     running: RunningVault
     plan: Plan
     access: Access
-    enroller: Vault
+    log_in: LogIn
+
+    @property
+    def enroller(self) -> Vault:
+        """A session of AppRole enroller that lasts for the next minutes."""
+        return self.log_in.fresh()
 
     @property
     def trust(self) -> Pki:
@@ -260,8 +282,8 @@ def set_up_vault(running: RunningVault, plan: Plan, state: Path) -> Iterator[Set
     store.write(INIT, {**keys, "threshold": str(len(keys)), "root_token": token})
     way = access(plan.pki, store, {"VAULT_ADDR": running.server.url})
     apply(way, plan, unsealing=True)
-    with logged_in(way, AppRole.ENROLLER) as enroller:
-        yield SetUpVault(running, plan, way, enroller)
+    with ExitStack() as sessions:
+        yield SetUpVault(running, plan, way, LogIn(way, sessions))
     way.vault.close()
 
 

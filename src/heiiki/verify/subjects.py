@@ -64,11 +64,15 @@ def _config(plan: Plan, builds: Sequence[DeviceBuild]) -> Named:
         for identifier in protected(device):
             yield identifier, f"IKE daemon of {device.name}"
             yield identifier, anchors.subject(device.name)
+    yield from ((enrolment.REQUIREMENT, subject) for subject in _without_enrolment(plan))
+
+
+def _without_enrolment(plan: Plan) -> tuple[str, ...]:
+    return (enrolment.NONE,) if enrolment.is_without(plan) else ()
 
 
 def _of_enrolment(plan: Plan) -> Iterator[str]:
-    if enrolment.is_without(plan):
-        yield enrolment.NONE
+    yield from _without_enrolment(plan)
     yield from est_served.subjects(plan)
     yield from est_access.subjects(plan)
 
