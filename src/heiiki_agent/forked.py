@@ -6,7 +6,6 @@ caller that has asked one already, and asks five more, has both behind it.
 
 import os
 import runpy
-import select
 import signal
 import sys
 import tempfile
@@ -14,6 +13,8 @@ import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import IO, NoReturn
+
+from heiiki_agent.ready import readable
 
 _OWN = __name__.partition(".")[0]
 _FAILED = 1
@@ -47,7 +48,7 @@ def _awaited(pid: int, timeout_s: float) -> int:
     """Return the status of a child, which is killed when the time is over."""
     descriptor = os.pidfd_open(pid)
     try:
-        ended, _, _ = select.select([descriptor], [], [], timeout_s)
+        ended = readable([descriptor], timeout_s)
         if not ended:
             os.kill(pid, signal.SIGKILL)
     finally:

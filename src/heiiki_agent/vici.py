@@ -1,11 +1,12 @@
 """The control socket of the IKE daemon (strongSwan's VICI)."""
 
-import select
 import socket
 import struct
 import time
 from pathlib import Path
 from typing import Any, Self
+
+from heiiki_agent.ready import readable
 
 SOCKET = "/run/charon.vici"
 TIMEOUT_S = 20.0
@@ -143,7 +144,7 @@ class Session:
         """Note the events of so many seconds, or until `told` hears the word `enough`."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            ready = select.select([self._socket, told], [], [], left)[0]
+            ready = readable([self._socket, told], left)
             if self._socket in ready:
                 self._packet()
             elif told in ready and told.recv(len(enough)) == enough:

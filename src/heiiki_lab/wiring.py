@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import re
-import select
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from heiiki.errors import LabError
+from heiiki_agent.ready import readable
 from heiiki_lab import state
 from heiiki_lab.client import NodeClient
 from heiiki_lab.faults import (
@@ -277,7 +277,7 @@ def _start_launcher(state_dir: Path, kernel: Path, root: Path, memory: str, cpus
             check=True,
         )
         os.close(write)
-        if select.select([said], [], [], _START_TIMEOUT)[0] and said.read():
+        if readable([said], _START_TIMEOUT) and said.read():
             return
     log_text = (state_dir / "launcher.log").read_text(errors="replace").strip()
     raise LabError(f"the lab's guest did not start; {state_dir / 'launcher.log'} says:\n{log_text}")
@@ -294,7 +294,7 @@ def _stop_launcher(state_dir: Path) -> None:
         try:
             for number in (signal.SIGTERM, signal.SIGKILL):
                 signal.pidfd_send_signal(descriptor, number)
-                if select.select([descriptor], [], [], _STOP_TIMEOUT)[0]:
+                if readable([descriptor], _STOP_TIMEOUT):
                     return
         finally:
             os.close(descriptor)

@@ -2,7 +2,6 @@
 
 import base64
 import secrets
-import select
 import socket
 import ssl
 import time
@@ -13,6 +12,7 @@ from xml.etree.ElementTree import Element
 from xml.sax.saxutils import quoteattr
 
 from heiiki_agent.errors import AgentError
+from heiiki_agent.ready import readable
 from heiiki_agent.xmpp.stream import MalformedError, Reader
 
 CLIENT, STREAMS = "jabber:client", "http://etherx.jabber.org/streams"
@@ -190,7 +190,7 @@ class Client:
     @staticmethod
     def _accepted(secured: ssl.SSLSocket) -> None:
         """Await the server's word on our certificate: whatever we sent before it would hide an alert."""
-        if secured.version() != "TLSv1.3" or not select.select([secured], [], [], _VERDICT_S)[0]:
+        if secured.version() != "TLSv1.3" or not readable([secured], _VERDICT_S):
             return
         secured.settimeout(0)
         try:
