@@ -134,10 +134,10 @@ unit: setup ## Run the tests that need no lab (about 7 minutes)
 	pytest $(SIDE_BY_SIDE) -m "not lab"
 
 .PHONY: test
-test: setup ## Lint, types, documentation, sanity, unit, golden, wrong-input and Molecule tests (about 25 minutes)
+test: setup ## Lint, types, documentation, sanity, unit, golden, wrong-input and Molecule tests (about 35 minutes)
 	$(say) "1 of 2: lint, types, documentation and sanity side by side, about 1 minute; what they say is shown when they are done"
 	$(MAKE) --jobs=2 --output-sync=target lint types docs sanity
-	$(say) "2 of 2: tests, those on the lab and those without it side by side, about 23 minutes"
+	$(say) "2 of 2: tests, those on the lab and those without it side by side, about half an hour"
 	pytest $(SIDE_BY_SIDE) --durations=25 --durations-min=10
 
 .PHONY: long
@@ -164,8 +164,8 @@ demo: setup ## Start here: lab up, provision it, measure it, break a handful of 
 	$(call on_the_lab,sample,measuring$(,) with a handful of faults; about 5 minutes)
 
 .PHONY: prove
-prove: setup ## The same with every fault of both paths, one after the other (about 53 minutes)
-	$(call on_the_lab,true,measuring$(,) with every fault of both paths; about 50 minutes)
+prove: setup ## The same with every fault of both paths, one after the other (about 48 minutes)
+	$(call on_the_lab,true,measuring$(,) with every fault of both paths; about 45 minutes)
 
 .PHONY: bench
 bench: setup ## Measure 1,000 sites beside pyavd, certificates, 1,000 VENs beside openleadr, diffs, 300 devices beside netmiko (about 5 minutes)
