@@ -294,7 +294,7 @@ def test_a_push_that_is_killed_is_settled_by_the_next(world: PushWorld, heard: i
     )
     process.kill()
     process.wait()
-    if heard in {60, 150}:  # in the middle of the first one's change
+    if heard == 60:  # early in the first one's change, which takes several times as many lines
         assert [path.stem for path in (world.state / "journal").glob("*.json")] == [first[0]]
     done = world.push(only=first)
     assert (done.complete, done.unsettled) == (True, ()), done
