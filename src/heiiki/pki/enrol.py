@@ -72,7 +72,7 @@ def facts(vault: Vault, plan: Plan) -> Document:
     issuing = vault.fetch(f"{plan.pki.issuing_mount}/ca/pem").decode("ascii")
     return {
         "anchors": pems(authorities.trust_anchors(vault, plan.pki)),
-        "server_anchors": server_anchors(vault),
+        "server_anchors": _server_anchors(vault),
         "issuer_sha256": fingerprint(issuing),
         "lists": _lists(vault, plan),
     }
@@ -84,7 +84,7 @@ def _lists(vault: Vault, plan: Plan) -> list[str]:
     return [vault.fetch(f"{mount}/crl/pem").decode("ascii") for mount in mounts]
 
 
-def server_anchors(vault: Vault) -> list[str]:
+def _server_anchors(vault: Vault) -> list[str]:
     """Return what vouches for the servers' own certificates, each once."""
     return list(dict.fromkeys(pem for one in vault.server.every for pem in pems(one.ca_pem)))
 

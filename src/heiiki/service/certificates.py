@@ -142,7 +142,6 @@ def _shared(service: Service, vault: Vault, more: tuple[str, ...]) -> Document:
     return {
         **enrol.planned(service.plan),
         **enrol.facts(vault, service.plan),
-        "server_anchors": enrol.server_anchors(vault),
         **enrol.revoked(vault, service.plan),
         "warnings": (*expiring(vault, pki), *more),
     }
