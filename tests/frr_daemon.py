@@ -11,16 +11,15 @@ kernel: it changes nothing of the machine. systemd is a stand-in of a few lines,
 
 import asyncio
 import os
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import asyncssh
+import debian_packages
 
 PACKAGES = (
     *("frr", "frr-pythontools", "libyang2", "libc-ares2", "libjson-c5", "libprotobuf-c1", "libcap2"),
@@ -56,24 +55,7 @@ esac
 
 def unpacked() -> Path | None:
     """Return the folder with FRRouting, fetched once into the cache; None where apt cannot fetch it."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "heiiki"
-    place = cache / "frr"
-    if place.is_dir():
-        return place
-    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
-        return None
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as folder:
-        fetched = subprocess.run(
-            ["apt-get", "download", *PACKAGES], cwd=folder, capture_output=True, check=False
-        )
-        if fetched.returncode:
-            return None
-        root = Path(folder) / "root"
-        for package in sorted(Path(folder).glob("*.deb")):
-            subprocess.run(["dpkg-deb", "--extract", str(package), str(root)], check=True)
-        root.rename(place)
-    return place
+    return debian_packages.unpacked("frr", PACKAGES)
 
 
 def free_port(host: str) -> int:

@@ -7,14 +7,12 @@ Prints the port. A line on standard input gives it another host key; the end of 
 
 import asyncio
 import os
-import shutil
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
 import asyncssh
+import debian_packages
 
 PACKAGES = ("netconfd", "libyuma2", "libyuma-base", "libncurses6", "libssh2-1")
 USER, PASSWORD = "ops", "log-in of a test"
@@ -24,24 +22,7 @@ _LIBRARIES = ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu")
 
 def unpacked() -> Path | None:
     """Return the folder with the server, fetched once into the cache; None where apt cannot fetch it."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "heiiki"
-    place = cache / "netconfd"
-    if place.is_dir():
-        return place
-    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
-        return None
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as folder:
-        fetched = subprocess.run(
-            ["apt-get", "download", *PACKAGES], cwd=folder, capture_output=True, check=False
-        )
-        if fetched.returncode:
-            return None
-        root = Path(folder) / "root"
-        for package in sorted(Path(folder).glob("*.deb")):
-            subprocess.run(["dpkg-deb", "--extract", str(package), str(root)], check=True)
-        root.rename(place)
-    return place
+    return debian_packages.unpacked("netconfd", PACKAGES)
 
 
 def _environment(root: Path, folder: Path) -> dict[str, str]:
