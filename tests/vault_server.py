@@ -283,7 +283,9 @@ def set_up_vault(running: RunningVault, plan: Plan, state: Path) -> Iterator[Set
     way = access(plan.pki, store, {"VAULT_ADDR": running.server.url})
     apply(way, plan, unsealing=True)
     with ExitStack() as sessions:
-        yield SetUpVault(running, plan, way, LogIn(way, sessions))
+        log_in = LogIn(way, sessions)
+        log_in.fresh()  # now: one that is made after a snapshot is unknown where that is put back
+        yield SetUpVault(running, plan, way, log_in)
     way.vault.close()
 
 

@@ -6,6 +6,7 @@ A snapshot is what the server's disk holds, ciphertext: its key is in it under t
 import hashlib
 import io
 import tarfile
+import time
 import zlib
 
 from heiiki.errors import SnapshotError, VaultError, VaultFault
@@ -17,6 +18,8 @@ PATH = "sys/storage/raft/snapshot"
 _FORCED = "sys/storage/raft/snapshot-force"
 _SUMS = "SHA256SUMS"
 _PARTS = frozenset({"meta.json", "state.bin"})
+_TAKEN_S, _POLL_S = 60.0, 0.1
+_AWAY = frozenset({VaultFault.UNREACHABLE, VaultFault.TIMEOUT, VaultFault.STANDBY})
 
 
 def take(vault: Vault) -> bytes:
@@ -75,7 +78,7 @@ def install(access: Access, data: bytes) -> None:
         data: the snapshot, examined.
 
     Raises:
-        SnapshotError: it is of a server with other unseal keys, or the server must be started again.
+        SnapshotError: it is of a server with other unseal keys, or the server goes on with what it had.
         VaultError: the server cannot be reached, or does not do it.
     """
     health = access.vault.health()
@@ -86,7 +89,9 @@ def install(access: Access, data: bytes) -> None:
         unseal(access)
     try:
         with root(access) as session:
+            made = session.write("auth/token/create", {"policies": ["default"], "ttl": "10m"})
             session.send(PATH, data)
+            _await_taken(access.vault.with_token(made["auth"]["client_token"]))
     except VaultError as error:
         if "different set of unseal keys" not in str(error):
             raise
@@ -102,25 +107,47 @@ def _install_in_empty(access: Access, data: bytes) -> None:
     made = access.vault.write("sys/init", {"secret_shares": 1, "secret_threshold": 1})
     access.vault.write("sys/unseal", {"key": made["keys_base64"][0]})
     access.vault.await_active()
-    access.vault.with_token(made["root_token"]).send(_FORCED, data)
+    former = access.vault.with_token(made["root_token"])
+    former.send(_FORCED, data)
+    _await_taken(former)
+
+
+def _await_taken(former: Vault) -> None:
+    """Wait until the server has put the snapshot in the place of what it had.
+
+    It answers before it does so (the work goes on behind the answer), and what is written meanwhile is lost.
+
+    Args:
+        former: a session whose token was made after the snapshot: with that in place, nothing knows it.
+
+    Raises:
+        SnapshotError: the server goes on with what it had.
+        VaultError: it is away.
+    """
+    end = time.monotonic() + _TAKEN_S
+    while True:
+        try:
+            former.read("auth/token/lookup-self")
+        except VaultError as error:
+            if error.fault not in _AWAY:
+                return
+            if time.monotonic() > end:
+                raise
+        else:
+            if time.monotonic() > end:
+                raise SnapshotError(
+                    f"{former.server} accepted the snapshot, and works with what it had {_TAKEN_S:.0f} s "
+                    "later: see its journal (`journalctl -u heiiki-vault`) and run this again"
+                )
+        time.sleep(_POLL_S)
 
 
 def settle(access: Access) -> None:
     """Unseal the server after a restore, where it is sealed, with the keys that are kept.
 
     Raises:
-        SnapshotError: it must be started again first: one that was empty has another's key in memory.
         VaultError: no keys are kept, or it cannot be reached.
     """
     if access.vault.health().sealed:
         unseal(access)
-    try:
-        access.vault.await_active(within_s=10)
-    except VaultError as error:
-        if error.fault is not VaultFault.STANDBY:
-            raise
-        raise SnapshotError(
-            f"{access.vault.server} has the snapshot, and must be started again to work with it: "
-            "`systemctl restart heiiki-vault` there, unseal it with the keys of the former server, and run "
-            "this again, which goes on from here"
-        ) from error
+    access.vault.await_active()
