@@ -294,8 +294,8 @@ def test_a_push_that_is_killed_is_settled_by_the_next(world: PushWorld, heard: i
     )
     process.kill()
     process.wait()
-    if heard == 60:  # early in the first one's change, which takes several times as many lines
-        assert [path.stem for path in (world.state / "journal").glob("*.json")] == [first[0]]
+    # How far it came until the kill reached it is the machine's; the journal has no other router.
+    assert {path.stem for path in (world.state / "journal").glob("*.json")} <= set(first)
     done = world.push(only=first)
     assert (done.complete, done.unsettled) == (True, ()), done
     for name in first:
