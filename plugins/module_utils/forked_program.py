@@ -45,8 +45,10 @@ def run_forked(argv: Sequence[str], output: int, timeout: float) -> int:
     if pid == 0:
         _become(argv, output)
     ended = os.pidfd_open(pid)
+    waiting = select.poll()  # select() knows no descriptor above 1,023
+    waiting.register(ended, select.POLLIN)
     try:
-        done, _, _ = select.select([ended], [], [], timeout)
+        done = waiting.poll(timeout * 1000)
         if not done:
             os.kill(pid, signal.SIGKILL)
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
