@@ -3,6 +3,8 @@
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -227,3 +229,19 @@ def test_calls_from_several_threads(vault_server: RunningVault) -> None:
 
     assert len(set(session.each(work, range(50)))) == 1
     assert len(seen) > 1
+
+
+def test_the_leader_is_found_when_no_thread_can_be_started_any_more(
+    vault_server: RunningVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at the end of the interpreter, when the token of a run of Ansible is revoked."""
+
+    def ended(*_: object) -> None:
+        raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", ended)
+    away = replace(vault_server.server, url="https://127.0.0.1:1")
+    for first, other in ((vault_server.server, away), (away, vault_server.server)):
+        vault = Vault(replace(first, others=(other,)), token=vault_server.root_token)
+        assert (vault.read("auth/token/lookup-self") or {})["policies"] == ["root"]
+        vault.close()

@@ -122,13 +122,25 @@ class _Cluster(requests.adapters.BaseAdapter):
         """Return what the servers say of themselves, no more of them once one says that it leads."""
         found: dict[str, int] = {}
         pool = ThreadPoolExecutor(len(self._servers))
-        asked = {pool.submit(self._status, url): url for url in self._servers}
+        try:
+            asked = {pool.submit(self._status, url): url for url in self._servers}
+        except RuntimeError:  # the interpreter ends, and starts no thread: the run's token is revoked then
+            return self._asked_in_turn()
         for answer in as_completed(asked):
             if (status := answer.result()) is not None:
                 found[asked[answer]] = status
             if status == _LEADS:
                 break
         pool.shutdown(wait=False, cancel_futures=True)
+        return found
+
+    def _asked_in_turn(self) -> Mapping[str, int]:
+        found: dict[str, int] = {}
+        for url in self._servers:
+            if (status := self._status(url)) is not None:
+                found[url] = status
+            if status == _LEADS:
+                break
         return found
 
     def _status(self, url: str) -> int | None:
