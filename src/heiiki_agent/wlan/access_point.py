@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 
+from heiiki_agent import files
 from heiiki_agent.errors import AgentError
 from heiiki_agent.wlan import places
 from heiiki_agent.wlan.control import Control
@@ -47,10 +48,10 @@ def health(interface: str) -> int:
 def renew(interface: str) -> int:
     """Have it use its certificate if that is new, else examine every station with the lists that are new.
 
-    hostapd reads lists at a log-in, once a second at most, and its own certificate at its start only. So it
-    is given a second: after a log-in just before the new lists came it would examine the next one with the
-    old. Then a station that is there authenticates again while its packets go on; one that is refused is
-    thrown off, and so is one that does not answer in time: hostapd would let it stay for a minute.
+    hostapd reads lists at a log-in, once a second at most, and its own certificate when it goes on the air
+    only. So it is given a second: after a log-in just before the new lists came it would examine the next
+    one with the old. Then a station that is there authenticates again while its packets go on; one that is
+    refused is thrown off, and so is one that does not answer in time: hostapd would let it stay for a minute.
     """
     if not _running():
         return 0  # it reads everything at its start
@@ -58,7 +59,7 @@ def renew(interface: str) -> int:
     if not used.is_file():
         return 0  # it waits for its first certificate, and reads everything then
     if used.read_bytes() != places.CERTIFICATE.read_bytes():
-        _restart()
+        _begin_again(interface)
         return 0
     time.sleep(_LISTS_S)
     with connected(interface) as daemon:
@@ -94,6 +95,23 @@ def _silent(daemon: Control, before: Mapping[str, int]) -> set[str]:
 def _running() -> bool:
     done = subprocess.run(["systemctl", "--quiet", "is-active", places.ACCESS_POINT], check=False)
     return done.returncode == 0
+
+
+def _begin_again(interface: str) -> None:
+    """Take it off the air and on again, with the certificate that is there now.
+
+    Its station misses it for half a second, and for 1.2 s when the whole daemon is started again: then it
+    looks before anything answers, and looks again a second later.
+    """
+    text = places.CERTIFICATE.read_text(encoding="ascii")
+    try:
+        with connected(interface) as daemon:
+            daemon.ordered("DISABLE")
+            daemon.ordered("ENABLE")
+    except AgentError:
+        _restart()  # which notes the certificate itself
+    else:
+        files.write(places.used(places.ACCESS_POINT), text)
 
 
 def _restart() -> None:

@@ -100,7 +100,7 @@ class Guard:
     def attend(self, daemon: Control) -> NoReturn:
         """Answer until the station is gone, which AgentError says."""
         daemon.ordered("ATTACH")
-        # An access point is away for 1.2 s when it takes its new certificate; a station that looked too soon
+        # An access point is away for a moment to take its new certificate; a station that looked too soon
         # would look again after 5 s.
         daemon.ask(f"SCAN_INTERVAL {_SCAN_S}")
         self._shown = None

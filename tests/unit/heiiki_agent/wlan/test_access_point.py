@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import pytest
 
+from heiiki_agent.errors import AgentError
 from heiiki_agent.wlan import access_point, places
 
 OWN, OTHER = "02:00:0a:10:01:74", "02:01:0a:10:01:74"
@@ -17,8 +18,9 @@ class Daemon:
     It reads its lists when the last time is a second ago, which is told as "read".
     """
 
-    def __init__(self, before: Mapping[str, int], after: Mapping[str, int]) -> None:
+    def __init__(self, before: Mapping[str, int], after: Mapping[str, int], refuses: str = "") -> None:
         self.now, self._after, self.told = dict(before), dict(after), []  # type: ignore[var-annotated]
+        self._refuses = refuses
 
     def __enter__(self) -> Self:
         return self
@@ -31,6 +33,11 @@ class Daemon:
         if command.startswith("EAPOL_REAUTH"):
             self.now = dict(self._after)
         return "OK"
+
+    def ordered(self, command: str) -> None:
+        self.ask(command)
+        if command == self._refuses:
+            raise AgentError(f"refuses {command}")
 
     def stations(self) -> Iterator[tuple[str, Mapping[str, str]]]:
         for address, number in self.now.items():
@@ -85,8 +92,17 @@ def test_a_station_that_does_not_answer_is_thrown_off(renewed: Any) -> None:
     ]
 
 
-def test_a_new_certificate_is_read_at_a_start_only(renewed: Any) -> None:
-    assert renewed(Daemon({OWN: 1}, {OWN: 2}), there="two") == ["restart"]
+def test_a_new_certificate_is_taken_up_without_a_new_start(renewed: Any, tmp_path: Path) -> None:
+    assert renewed(Daemon({OWN: 1}, {OWN: 2}), there="two") == ["DISABLE", "ENABLE"]
+    assert (tmp_path / "used").read_text() == "two"
+
+
+@pytest.mark.parametrize(("refused", "told"), [("DISABLE", ["DISABLE"]), ("ENABLE", ["DISABLE", "ENABLE"])])
+def test_one_that_does_not_go_on_the_air_again_is_started_again(
+    renewed: Any, refused: str, told: list[str], tmp_path: Path
+) -> None:
+    assert renewed(Daemon({OWN: 1}, {OWN: 2}, refused), there="two") == ["restart", *told]
+    assert (tmp_path / "used").read_text() == "one", "the start that follows says what it used"
 
 
 def test_one_that_waits_for_its_first_certificate_is_left_alone(renewed: Any) -> None:
