@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from mms_loopback import World
+from mms_loopback import Client, World
 from openadr_loopback import Authority, Battery, Ven, Vtn
 from tls_relay import relayed
 from waiting import awaited
@@ -75,13 +75,18 @@ def mms(folder: Path) -> tuple[tuple[int, ...], int]:
         world.client.config.write_text(json.dumps(config))
         world.client.start()
         try:
-            awaited("the reports come", lambda: world.client.reports()["measurement"])
+            awaited("a report of each kind that is due at once came", lambda: _begun(world.client))
         finally:
             world.close()
     (passed, *_) = relay.passed
     # The association's own requests are the first two; reports are longer than answers to reads.
     requests, answers = passed.up.encrypted[_OF_CLIENT + 2 :], passed.down.encrypted[_OF_SERVER:]
     return (max(requests), min(one for one in answers if one > _ALERT)), passed.up.octets + passed.down.octets
+
+
+def _begun(client: Client) -> bool:
+    (found,) = client.ask("reports")
+    return found["problem"] is None and all(one["times"] for one in found["reports"] if one["every_s"])
 
 
 def measured(folder: Path) -> Measured:
