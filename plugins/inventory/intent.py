@@ -17,7 +17,8 @@ description:
     and C(push.yml) brings it there; no other play changes it or waits for it.
   - "Every host carries C(heiiki_device), C(heiiki_role), C(heiiki_function), C(heiiki_site) (V(null)
     outside a site), C(heiiki_networks), C(heiiki_sessions), C(heiiki_certificate) (whether it holds a
-    certificate), C(heiiki_wireless) (whether its LAN is on the air), C(heiiki_signs) (whether its messages of
+    certificate), C(heiiki_wireless) (whether its LAN is on the air), C(heiiki_optical) (whether it
+    has to do with lines by PPPoE), C(heiiki_signs) (whether its messages of
     OpenADR are signed) and the service's way of reaching
     devices; C(all) carries C(heiiki_service), C(heiiki_lab) (whether devices are nodes of the lab),
     C(heiiki_service_dir), C(heiiki_artifacts) and C(heiiki_build)."
@@ -189,6 +190,7 @@ def host_variables(device: "Device", plan: "Plan", out: frozenset[str] = frozens
         "heiiki_sessions": sessions(device, out),
         "heiiki_certificate": device.identity is not None,
         "heiiki_wireless": device.access_point is not None or device.station is not None,
+        "heiiki_optical": bool(device.pppoe or device.pppoe_lines or device.radius_proxy),
         "heiiki_signs": any(end.signed for end in (device.vtn, device.ven) if end is not None),
         **({"ansible_host": host} if host else {}),
     }

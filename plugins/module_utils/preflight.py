@@ -39,6 +39,10 @@ FEATURES: Mapping[str, tuple[str, str]] = {
         ),
         "load modules sch_tbf, sch_prio and sch_fq_codel (CONFIG_NET_SCH_TBF, …)",
     ),
+    "pppoe": (
+        "test -c /dev/ppp && python3 -c 'import socket; socket.socket(24, socket.SOCK_STREAM, 0)'",
+        "load module pppoe, now and at boot (CONFIG_PPP, CONFIG_PPPOE)",
+    ),
     "nftables": ("nft add table inet t", "load module nf_tables with family inet (CONFIG_NF_TABLES_INET)"),
 }
 TIMEOUT_S = 20

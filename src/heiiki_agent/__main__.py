@@ -14,6 +14,8 @@ PROGRAMS: Mapping[str, str] = {
     "lan-watch": "lan_watch.daemon",
     "links": "links.cli",
     "pgw": "pgw",
+    "pppoe": "pppoe",
+    "radius": "radius",
     "stamp": "stamp.cli",
     "vault-node": "vault_node",
     "vrrp": "vrrp",

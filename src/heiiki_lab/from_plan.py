@@ -67,16 +67,17 @@ def links(plan: Plan) -> Iterator[LinkSpec]:
             link.name,
             Endpoint(*_end(link.a)),
             Endpoint(*_end(link.b)),
-            mtu=_ethernet_mtu(link),
+            mtu=_ethernet_mtu(plan, link),
             rate_a=rate.down if rate else None,
             rate_b=rate.up if rate else None,
             wireless=link.kind == "wlan",
         )
 
 
-def _ethernet_mtu(link: PlannedLink) -> int | None:
-    """What a radio link carries is a tunnel of the lab's own: its frames are larger than users' packets."""
-    return None if link.kind == "radio" else link.mtu
+def _ethernet_mtu(plan: Plan, link: PlannedLink) -> int | None:
+    """Frames are larger than users' packets inside: of the lab's tunnel for radio, of PPPoE."""
+    session = link.b.interface in plan.device(link.b.device).below_sessions
+    return None if session or link.kind == "radio" else link.mtu
 
 
 def _nodes(plan: Plan) -> Iterator[NodeSpec]:

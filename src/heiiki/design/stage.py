@@ -8,6 +8,7 @@ from heiiki.design import (
     enrolment,
     independence,
     management,
+    pppoe,
     rates,
     separation,
     sizes,
@@ -52,6 +53,7 @@ def design(plan: Plan, builds: Iterable[DeviceBuild]) -> tuple[Verdict, ...]:
         *time.verdicts(plan, sent),
         *enrolment.verdicts(plan, sent),
         *wlan.verdicts(plan, sent),
+        *pppoe.verdicts(plan, sent),
         *vendors.verdicts(plan, sent),
     )
     return (*found, *_not_examined(plan, found))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations
 
 from heiiki.errors import Problem
-from heiiki.intent import esps, lan, platforms, rates, risks, time, vault
+from heiiki.intent import esps, lan, platforms, pppoe, rates, risks, time, vault
 from heiiki.intent import pools as address_pools
 from heiiki.intent.model import Mark, Retired, Revoked, Service, Site
 from heiiki.intent.networks import IpVpn, Networks
@@ -13,7 +13,7 @@ from heiiki.intent.yaml_source import YamlSource
 _Written = tuple[YamlSource, Site]
 
 RESERVED_NAMES = frozenset(
-    {"a", "b", "hub", "second", "dras", "xmpp", "vault", "esp", "stranger", "test_ue"}
+    {"a", "b", "hub", "second", "dras", "xmpp", "radius", "vault", "esp", "stranger", "test_ue"}
     | {"all", "ungrouped", "localhost", "managed", "unmanaged", "by_hand", "sites", "none", "controller"}
     | {
         "pe_router",
@@ -22,6 +22,7 @@ RESERVED_NAMES = frozenset(
         "apn_gateway",
         "dras_server",
         "xmpp_server",
+        "radius_server",
         "ems",
         "vault_server",
     }
@@ -65,6 +66,7 @@ def across(
     yield from platforms.problems(
         (source, site.redundancy == "networks_and_equipment", site.a.platform) for source, site in sites
     )
+    yield from pppoe.of_sites(sites)
     if retired is not None:
         yield from _retired(sites, retired[1])
     if service is not None:
@@ -75,6 +77,7 @@ def across(
         every = None if named is None else [*(site.name for _, site in sites), *named]
         yield from esps.problems(*service, every)
         yield from vault.problems(*service)
+        yield from pppoe.problems(*service, [site for _, site in sites])
         yield from _cut_short([service], ("title",))
         yield from _core(service[0], service[1].networks.a)
         yield from _as_numbers(*service)
@@ -273,10 +276,11 @@ def _unknown(word: str, name: str, known: Sequence[str]) -> tuple[str, str]:
     return f"there is no {word} `{name}`", f"write one of {choices}"
 
 
-def _capacity(service: Service, sites: Iterable[_Written]) -> Iterator[Problem]:
+def _capacity(service: Service, sites: Sequence[_Written]) -> Iterator[Problem]:
     """The hub owns number 0 of each pool of blocks; hub and test equipment own the last of the others."""
     pools, reserved = service.addresses, dict(_RESERVED_SINGLES)
-    reserved["loopback_a"] += len(service.vault_hosts[1:])
+    optical = any(pppoe.is_used(site) for _, site in sites)
+    reserved["loopback_a"] += vault.MOST if optical else len(service.vault_hosts[1:])
     highest = {
         name: max(0, getattr(pools, name).num_addresses // size - reserved.get(name, 1))
         for name, size in _ADDRESSES_A_SITE.items()

@@ -245,12 +245,16 @@ class Resource(Model):
 class AccessA(Model):
     """How a site is attached to network A."""
 
-    access: Literal["ethernet"]
+    access: Literal["ethernet", "pppoe"] = Field(
+        description="ethernet: the line carries IP packets by itself; pppoe: optical access, where the "
+        "site's router logs in (PPPoE, RADIUS) before it does (TR-1072 6)."
+    )
     circuit: Circuit = Field(description="The carrier's number of the line.")
     pe: RouterName = Field(description="The PE to which the line leads.")
     mtu: Mtu | None = Field(
         default=None,
-        description="Largest IP packet on this line, octets; left out: as on the network's others.",
+        description="Largest IP packet on this line, octets; left out: as on the network's others, and 1454 "
+        "by pppoe. By pppoe 1492 at the most.",
     )
     bandwidth_kbps: Kbps | None = Field(default=None, description=_OWN_BANDWIDTH)
     bandwidth_up_kbps: Kbps | None = Field(default=None, description=BANDWIDTH_UP)

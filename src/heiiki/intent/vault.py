@@ -6,7 +6,9 @@ from heiiki.errors import Problem
 from heiiki.intent.model import Service
 from heiiki.intent.yaml_source import YamlSource
 
-_NUMBERS = (1, 3)
+MOST = 3
+"""How many the plan has addresses for."""
+_NUMBERS = (1, MOST)
 _FIX = "name one host (none may fail) or three (one may fail)"
 
 

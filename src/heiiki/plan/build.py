@@ -21,6 +21,7 @@ from heiiki.plan import (
     neighbours,
     openadr,
     paths,
+    pppoe,
     site,
     test_equipment,
     time,
@@ -51,7 +52,7 @@ def build(intent: Intent) -> Plan:
     """
     revoked = {mark.written.device: mark for mark in intent.revoked}
     context = Context(intent.service, intent.sites, PROFILES[intent.service.timers], frozenset(revoked))
-    devices = tuple(neighbours.bound(keys.keyed(_devices(context))))
+    devices = tuple(neighbours.bound(keys.keyed(pppoe.attached(_devices(context), context))))
     devices = time.clocked(_revoked(devices, revoked), context)
     devices = xmpp.served(openadr.spoken(devices, context), context)
     sites = tuple(site.site_plan(context, item) for item in intent.sites)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
 
-from heiiki.intent import Service, Site
+from heiiki.intent import Service, Site, pppoe, vault
 from heiiki.intent.pools import pools
 from heiiki.plan import addresses as addr
 from heiiki.plan import names, sizes
@@ -204,10 +204,22 @@ class Context:
 
     @cached_property
     def shown(self) -> tuple[IPv4Network, ...]:
-        """The hub's hosts that are reached outside of tunnels, by the addresses for that: Vault and time."""
+        """The hub's hosts that are reached outside of tunnels, by addresses for that: Vault, time, RADIUS."""
         times = (addr.only(server.service_address) for server in self.time_servers)
         first, *others = (addr.only(one.service) for one in self.vaults.values())
-        return (first, *times, *others)
+        radius = (addr.only(self.radius_service),) if self.optical else ()
+        return (first, *times, *others, *radius)
+
+    @cached_property
+    def optical(self) -> tuple[Site, ...]:
+        """The sites whose line to network A is a session of PPPoE."""
+        return tuple(site for site in self.sites if pppoe.is_used(site))
+
+    @cached_property
+    def radius_service(self) -> IPv4Address:
+        """Where carrier A reaches the RADIUS server: after the addresses that Vault servers may have."""
+        pool = self.service.addresses.loopback_a
+        return addr.host(pool, addr.service_index(pool, vault.MOST))
 
     def tunnel_pool(self, network: Network) -> IPv4Network:
         """Return the addresses inside tunnels over `network`: block 0 the hub's VPN, then a block a site."""
@@ -225,7 +237,10 @@ class Context:
     def line_mtu(self, site: Site, network: Network) -> int:
         """Return the largest IP packet on the site's line to `network`, octets."""
         networks = self.service.networks
-        return (site.a.mtu or networks.a.mtu) if network is Network.A else networks.b.mtu
+        if network is Network.B:
+            return networks.b.mtu
+        usual = min(networks.a.mtu, pppoe.DEFAULT_MTU) if pppoe.is_used(site) else networks.a.mtu
+        return site.a.mtu or usual
 
     def line_rate(self, site: Site, network: Network) -> Rate | None:
         """Return how fast the site's line to `network` is, where the intent says it."""

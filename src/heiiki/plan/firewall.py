@@ -11,6 +11,8 @@ from heiiki_agent.est.places import PORT as EST
 from heiiki_agent.mms.places import PORT as MMS
 from heiiki_agent.openadr.places import PORT as OPENADR
 from heiiki_agent.openadr.places import REST_PORT as REST
+from heiiki_agent.radius import PORT as RADIUS
+from heiiki_agent.radius import RADSEC_PORT as RADSEC
 from heiiki_agent.xmpp.places import PORT as XMPP
 
 BGP, BFD_SINGLE, BFD_MULTIHOP, LDP = 179, 3784, 4784, 646
@@ -36,6 +38,8 @@ _LIMITS = {
     "xmpp": Limit(5, 20, connections=4),
     "mms": Limit(5, 20, connections=8),
     "rest": Limit(10, 40, connections=8),
+    "radius": Limit(20, 100),
+    "radsec": Limit(5, 20, connections=8),
     "est": Limit(2, 20, connections=4, octets=16, octets_burst=256),
 }
 """For each source, ten times and more of what a peer that works sends: BFD and VRRP 4 packets a second, a
@@ -145,6 +149,14 @@ class On:
     def xmpp(self, *sources: _Source) -> InputService:
         """Open the XMPP server to its clients, which keep a connection each (RFC 6120)."""
         return self._open("xmpp", "tcp", (XMPP,), sources)
+
+    def radius(self, *sources: _Source) -> InputService:
+        """Open RADIUS to the PEs for which this one forwards (RFC 2865)."""
+        return self._open("radius", "udp", (RADIUS,), sources)
+
+    def radsec(self, *sources: _Source) -> InputService:
+        """Open RADIUS over TLS (RFC 6614)."""
+        return self._open("radsec", "tcp", (RADSEC,), sources)
 
     def mms(self, *sources: _Source) -> InputService:
         """Open the MMS server to its client (IEC 62351-4: MMS over TLS)."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
+from heiiki.intent.pppoe import radius_address
 from heiiki.plan import addresses as addr
 from heiiki.plan import esps, firewall, hub_hosts, identities, ipsec, lan, names
 from heiiki.plan.context import Context
@@ -238,9 +239,11 @@ def _ce_firewall(ce: _Ce) -> Firewall:
 
 
 def _who_asks_on_the_lan(ce: _Ce) -> Iterator[IPv4Address | IPv4Network]:
-    """The other CE router, VTN and XMPP server, and sites that come by the other one's tunnels."""
+    """The other CE router, VTN, XMPP and RADIUS server, and sites that come by the other one's tunnels."""
     yield ce.leg.peer
     yield from (addr.host(ce.context.hub_lan, index) for index in addr.HUB_HOSTS)
+    if ce.context.optical:
+        yield radius_address(ce.context.service)
     yield ce.context.service.addresses.site_lan
 
 
@@ -273,7 +276,8 @@ def _pair(context: Context, uplinks: tuple[str, ...]) -> ForwardPair:
 def _at_switch(context: Context) -> tuple[str, ...]:
     """Return the devices at the hub's switch, in the order of its ports."""
     systems = (names.esp(one.name) for one in context.service.esps)
-    return (names.HUB_CE_A, names.HUB_CE_B, *names.HUB_HOSTS, *context.vaults, *systems)
+    radius = (names.RADIUS,) if context.optical else ()
+    return (names.HUB_CE_A, names.HUB_CE_B, *names.HUB_HOSTS, *context.vaults, *systems, *radius)
 
 
 def _switch(context: Context) -> Device:

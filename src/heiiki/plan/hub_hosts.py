@@ -1,10 +1,11 @@
-"""The hosts at the hub: DRAS, XMPP server and the Vault servers."""
+"""The hosts at the hub: DRAS, XMPP server, the Vault servers, and a RADIUS server where a site needs one."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import IPv4Interface, IPv4Network
 
 from heiiki.plan import addresses as addr
-from heiiki.plan import firewall, identities, lan, names
+from heiiki.plan import firewall, identities, lan, names, pppoe
 from heiiki.plan.context import HUB_VRID, Context
 from heiiki.plan.model import (
     AuditLog,
@@ -46,6 +47,8 @@ def devices(context: Context) -> Iterator[Device]:
     servers = identities.vault_servers(context)
     for server in servers:
         yield _vault(context, server, tuple(one for one in servers if one != server))
+    if context.optical:
+        yield replace(pppoe.server(context), routes=tuple(_shown_routes(context)))
 
 
 def members(context: Context) -> lan.Lan:

@@ -11,7 +11,8 @@ from heiiki.plan.model import BgpInstance, BgpNeighbor, Device, Interface, Inter
 
 FOLDER = "routing"
 BGP, OSPF, LDP, NTP = "bgp", "ospf", "ldp", "ntp"
-PROTOCOLS = (BGP, OSPF, LDP, NTP)
+PPPOE, RADIUS = "pppoe", "radius"
+PROTOCOLS = (BGP, OSPF, LDP, NTP, PPPOE, RADIUS)
 LOGINS = "login"
 """Folder of the log-ins of devices that have no SSH server of ours: `password`, `admin_password`."""
 FIELD = "key"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from heiiki.intent import Site
+from heiiki.intent import Site, pppoe
 from heiiki.plan.model import Network
 
 HUB_CE_A = "hub-ce-a"
@@ -10,6 +10,7 @@ HUB_CE_B = "hub-ce-b"
 HUB_LAN = "hub-lan"
 DRAS = "dras"
 XMPP = "xmpp"
+RADIUS = "radius"
 HUB_HOSTS = (DRAS, XMPP)
 
 EDGE = "b-edge"
@@ -27,6 +28,8 @@ LOOPBACK_IF = "lo"
 LAN_IF = "lan0"
 LAN_VIRTUAL_IF = "lan0-v"
 ACCESS_A_IF = "access-a"
+LINE_A_IF = "line-a"
+"""The port below `ACCESS_A_IF` where that is a session of PPPoE."""
 WWAN_IF = "wwan0"
 RADIO_IF = "radio0"
 LAN_IFS = (LAN_IF, LAN_VIRTUAL_IF)
@@ -112,6 +115,16 @@ def vrf(site: Site) -> str:
 def attachment(site: Site) -> str:
     """Interface on the PE that leads to the site."""
     return f"ac{site.number:04d}"
+
+
+def attachment_port(site: Site) -> str:
+    """Port on the PE at which the site's line ends: below what is routed, where that is a session."""
+    return f"ln{site.number:04d}" if pppoe.is_used(site) else attachment(site)
+
+
+def access_port(site: Site) -> str:
+    """Port of the site's gateway at which its line to network A ends."""
+    return LINE_A_IF if pppoe.is_used(site) else ACCESS_A_IF
 
 
 def esp(name: str) -> str:

@@ -86,8 +86,8 @@ def links(context: Context, site: Site) -> Iterator[Link]:
     )
     yield Link(
         names.link(pe, gateway_a),
-        Endpoint(pe, names.attachment(site)),
-        Endpoint(gateway_a, names.ACCESS_A_IF),
+        Endpoint(pe, names.attachment_port(site)),
+        Endpoint(gateway_a, names.access_port(site)),
         Network.A,
         LinkKind.ACCESS,
         site.name,

@@ -15,7 +15,21 @@ from heiiki.plan.model import (
     StaticRoute,
 )
 from heiiki.plan.names import LAN_IF
-from heiiki.render import agent, credentials, est, ipsec, mms, openadr, time, vault, vendors, wlan, xmpp
+from heiiki.render import (
+    agent,
+    credentials,
+    est,
+    ipsec,
+    mms,
+    openadr,
+    pppoe,
+    radius,
+    time,
+    vault,
+    vendors,
+    wlan,
+    xmpp,
+)
 from heiiki.render.documents import by_item
 from heiiki.render.model import DeviceBuild, Part, RenderedFile, Service
 from heiiki.render.templates import render
@@ -57,7 +71,9 @@ def compile_device(plan: Plan, device: Device) -> DeviceBuild:
     if device.by_hand:
         return vendors.build(plan, device)
     parts = [part for make in _PARTS if (part := make(plan, device)) is not None]
+    parts += pppoe.concentrators(plan, device)
     files = [file for part in parts for file in part.files]
+    files += pppoe.shared(plan, device)
     files += [file for make in _FILES if (file := make(plan, device)) is not None]
     services = tuple(part.service for part in parts)
     if device.identity is not None or any(agent.PATH in service.restart_on for service in services):
@@ -93,7 +109,8 @@ def _interface(item: Interface) -> dict[str, object]:
         "mpls": item.mpls,
         "link_address": item.link_address,
     }
-    addresses = [str(address) for address in item.addresses]
+    # Those of a session are its two ends alone, which pppd sets.
+    addresses = [] if item.kind is InterfaceKind.PPP else [str(address) for address in item.addresses]
     return {key: value for key, value in entry.items() if value} | {"addresses": addresses}
 
 
@@ -132,7 +149,7 @@ UNWANTED = (
     "bc_forwarding",
 )
 """What no interface does (kernel doc, networking/ip-sysctl): it would answer, route or learn for others."""
-_FOUND_THERE = frozenset({InterfaceKind.ETHERNET, InterfaceKind.WWAN})
+_FOUND_THERE = frozenset({InterfaceKind.ETHERNET, InterfaceKind.WWAN, InterfaceKind.PPP})
 """Interfaces that others make, and that may be older than what a new one takes from ``default``."""
 
 
@@ -320,6 +337,9 @@ _PARTS: tuple[Callable[[Plan, Device], Part | None], ...] = (
     _keepalived,
     _lan_watch,
     _pgw,
+    # Before whatever has its way over an optical line.
+    radius.parts,
+    pppoe.client,
     # Before whatever has its way over the air.
     wlan.access_point,
     wlan.station,

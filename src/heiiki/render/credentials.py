@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from heiiki.plan.model import CrlSource, Device, Identity, Plan, VaultClient
-from heiiki.render import agent, mms, openadr, wlan, xmpp
+from heiiki.render import agent, mms, openadr, radius, wlan, xmpp
 from heiiki.render.documents import by_key
 from heiiki.render.model import Part, RenderedFile, Service
 from heiiki.render.units import unit
@@ -12,6 +12,7 @@ from heiiki_agent.crl_mirror import PORT as CRL_MIRROR
 from heiiki_agent.est import places as est_places
 from heiiki_agent.mms import places as mms_places
 from heiiki_agent.openadr import places
+from heiiki_agent.radius import UNIT as RADIUS
 from heiiki_agent.xmpp import places as xmpp_places
 
 SERVICE = "heiiki-revocation"
@@ -101,6 +102,8 @@ def _copies(device: Device) -> Iterator[dict[str, Any]]:
         yield xmpp.copies()
     if wlan.listeners(device):
         yield wlan.copies()
+    if radius.has_credentials(device):
+        yield radius.copies()
 
 
 def _users(device: Device) -> Iterator[str]:
@@ -117,6 +120,9 @@ def _users(device: Device) -> Iterator[str]:
     if device.xmpp is not None:
         # Sessions of certificates that are good no more end, and those alone.
         yield xmpp_places.UNIT
+    if radius.has_credentials(device):
+        # It is restarted, and logs in once more at the other end by what is new; sessions of PPPoE stand.
+        yield RADIUS
 
 
 def _revocation(plan: Plan, source: CrlSource) -> dict[str, Any]:

@@ -308,6 +308,8 @@ def dispatched(device: Device) -> str:
     if access is not None and access.interface:
         checked.append(access.interface)
     verdicts = {name: f"goto from_{identifier(name)}" for name in checked}
+    # IP beside the session that a port carries is none of the line's.
+    verdicts |= dict.fromkeys(device.below_sessions, "drop")
     entries = {name: verdicts.get(name, "accept") for name in (*_known(device), *checked)}
     return braces(f'"{name}" : {verdict}' for name, verdict in entries.items())
 

@@ -139,6 +139,12 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         (_D, _C, _L),
     ),
     Requirement(
+        "R-SEC-ACCESS/line",
+        "TR-1072 4.4, 6",
+        "An optical line lets in its own router alone, once, with the address of the plan (PPPoE, RADIUS)",
+        (_D, _C, _L),
+    ),
+    Requirement(
         "R-SEC-ACCESS/xmpp",
         "TR-1072 5.2, IEC 62351",
         "The XMPP server lets in who holds a good certificate alone, under the name in it",

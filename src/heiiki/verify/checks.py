@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from functools import partial
 from random import Random, SystemRandom
 
+from heiiki.design import pppoe as optical
 from heiiki.design import wlan as wireless
 from heiiki.plan.model import Plan
-from heiiki.render import wlan
 from heiiki.render.model import DeviceBuild
 from heiiki.requirements import Stage, Verdict
 from heiiki.transport.base import Transport
@@ -38,7 +38,10 @@ from heiiki.verify.isolation import carrier, control, group, lan, sample, sites,
 from heiiki.verify.isolation.packets import ProbeRun, send_probes
 from heiiki.verify.mms import access as mms_access
 from heiiki.verify.mms import delays, orders
+from heiiki.verify.named import REFUSALS, TRUST
 from heiiki.verify.overlap import ALL, Effect, Needs
+from heiiki.verify.pppoe import session as pppoe_session
+from heiiki.verify.pppoe import trials as pppoe_trials
 from heiiki.verify.rest import access as rest_access
 from heiiki.verify.routing import sessions
 from heiiki.verify.vault import VaultQueries
@@ -47,47 +50,6 @@ from heiiki.verify.wlan import association
 from heiiki.verify.wlan import trials as wlan_trials
 from heiiki.verify.xmpp import access as xmpp_access
 from heiiki.verify.xmpp import exchange
-
-CHECKS = (
-    "config",
-    "vault",
-    "host",
-    "time",
-    "sessions",
-    "paths",
-    "event",
-    "isolation",
-    "xmpp",
-    "wlan",
-    "access",
-    "trust",
-    "load",
-    "control",
-    "faults",
-)
-
-TRUST, REFUSALS = "trust", "refusals"
-"""What check ``trust`` tries is reported by itself."""
-LINES = tuple(line for name in CHECKS for line in ((name, REFUSALS) if name == TRUST else (name,)))
-"""The lines of the progress, in order."""
-
-ABOUT = {
-    "config": "R-DUAL",
-    "vault": "R-THEFT",
-    "host": "R-MINIMAL",
-    "time": "R-SEC-ACCESS/time",
-    "event": "R-EVENT",
-    "sessions": "R-DUAL",
-    "paths": "R-DELAY",
-    "isolation": "R-ISO-SITE",
-    "xmpp": exchange.REQUIREMENT,
-    "wlan": wlan.REQUIREMENT,
-    "access": "R-ISO-CARRIER",
-    "trust": "R-SEC-ACCESS",
-    "load": load.REQUIREMENT,
-    "control": orders.REQUIREMENT,
-}
-"""Requirement of the verdict that says that a check could not be completed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +123,8 @@ def _config(scene: Scene) -> Iterator[Verdict]:
     yield from configuration.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, scene.adds)
     if wireless.is_wired(scene.plan):
         yield wireless.not_there(Stage.CONFIG)
+    if optical.is_without(scene.plan):
+        yield optical.not_there(Stage.CONFIG)
 
 
 def _vault(scene: Scene) -> Iterator[Verdict]:
@@ -249,6 +213,11 @@ def _wlan(scene: Scene) -> Iterator[Verdict]:
     return association.verdicts(scene.plan, scene.fleet, scene.keep)
 
 
+def _pppoe(scene: Scene) -> Iterator[Verdict]:
+    yield from pppoe_session.verdicts(scene.plan, scene.fleet, scene.keep)
+    yield from pppoe_trials.verdicts(scene.plan, scene.fleet, scene.keep)
+
+
 def _access(scene: Scene) -> Iterator[Verdict]:
     return access.verdicts(scene.plan, scene.transport, scene.fleet, scene.keep, scene.equipment.sim_trials)
 
@@ -290,6 +259,8 @@ _PARTS = (
     Part("xmpp", _xmpp, _needs((_PROBES,), (_WORK, _TRIALS))),
     # A station that is tried is one more at the access point.
     Part("wlan", _wlan, _needs((), (_TRIALS,))),
+    # A second session is asked for beside the one that stands, by a socket that no plan has.
+    Part("pppoe", _pppoe, _needs((_PROBES,))),
     # Packets of a UE that is not attached end at the eNB, by a radio of its own: no filter or line has them.
     Part("access", _access, _needs((_PROBES,))),
     # Whatever is on a line and is not planned there counts against it.

@@ -78,6 +78,8 @@ def across(plan: Plan, device: Device, interface: str) -> IPv4Address | None:
 def over_a(plan: Plan, device: Device) -> Exit:
     """Return the exit of a customer's device to carrier A: the access line, which ends at a PE."""
     for interface in device.interfaces:
+        if interface.name in device.below_sessions:
+            continue
         there = plan.across(device.name, interface.name)
         if there is not None and plan.device(there.device).function is Function.PE:
             return Exit(device.name, "a", interface.name, across(plan, device, interface.name))

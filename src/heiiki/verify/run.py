@@ -20,7 +20,7 @@ from heiiki.report.verdicts import EVERY_FAULT
 from heiiki.requirements import Result, Stage, Verdict
 from heiiki.transport.base import Transport
 from heiiki.verify import load
-from heiiki.verify.checks import ABOUT, CHECKS, LINES, Part, Scene, parts
+from heiiki.verify.checks import Part, Scene, parts
 from heiiki.verify.config.running import requirements_of
 from heiiki.verify.equipment import TestEquipment
 from heiiki.verify.events.course import Course
@@ -30,6 +30,7 @@ from heiiki.verify.fingerprint import fingerprint
 from heiiki.verify.fleet import UnreadableError, fleet, reading
 from heiiki.verify.host.explained import Adds, nothing
 from heiiki.verify.mms import orders
+from heiiki.verify.named import ABOUT, CHECKS, LINES
 from heiiki.verify.overlap import side_by_side
 from heiiki.verify.routing.health import Health, UnhealthyError
 from heiiki.verify.vault import VaultQueries

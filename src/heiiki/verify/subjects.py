@@ -7,12 +7,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from heiiki import dispatch
-from heiiki.design import enrolment, sizes, wlan
+from heiiki.design import enrolment, pppoe, sizes, wlan
 from heiiki.design.associations import ipsec_devices, protected
 from heiiki.design.subjects import subjects as design_subjects
 from heiiki.design.time import REQUIREMENT
 from heiiki.plan.model import Function, Network, Plan
 from heiiki.render.model import DeviceBuild
+from heiiki.render.pppoe import REQUIREMENT as LINE
 from heiiki.render.wlan import REQUIREMENT as WLAN
 from heiiki.report.samples import REQUIREMENT as MESSAGES
 from heiiki.requirements import Stage
@@ -28,6 +29,7 @@ from heiiki.verify.isolation import carrier, control, lan, sites, spoofing
 from heiiki.verify.mms import access as mms_access
 from heiiki.verify.mms import orders
 from heiiki.verify.network import gateways, host
+from heiiki.verify.pppoe import trials as pppoe_trials
 from heiiki.verify.rest import access as rest_access
 from heiiki.verify.routing.expected import expectations
 from heiiki.verify.wlan import trials as wlan_trials
@@ -92,6 +94,7 @@ def _live(plan: Plan, builds: Sequence[DeviceBuild]) -> Named:
     yield "R-THEFT", vault.LOG_INS
     yield from (("R-THEFT", subject) for subject in cluster.expected(plan))
     yield from ((WLAN, subject) for subject in wlan.subjects(plan))
+    yield from ((LINE, subject) for subject in (*pppoe.subjects(plan), *pppoe_trials.subjects(plan)))
     yield from ((enrolment.REQUIREMENT, subject) for subject in _of_enrolment(plan))
     yield from ((MESSAGES, subject) for subject in messages.subjects(plan))
     yield from _of_sites(plan)

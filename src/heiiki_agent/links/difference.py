@@ -9,6 +9,7 @@ from heiiki_agent.links.model import (
     LABELS,
     LOCAL_RULE,
     MADE_KINDS,
+    OTHERS_KINDS,
     Difference,
     Link,
     State,
@@ -82,9 +83,10 @@ def difference(wanted: Wanted, state: State) -> Difference:
     """Work out what turns `state` into `wanted`."""
     gone = frozenset(_stale_links(wanted, state))
     rest = state.without(gone)
-    waiting = frozenset(link.name for link in wanted.links if link.kind == "wwan") - rest.links.keys()
+    waiting = frozenset(link.name for link in wanted.links if link.kind in OTHERS_KINDS) - rest.links.keys()
     links = sorted(
-        (link for link in wanted.links if link.kind != "wwan"), key=lambda link: _TURNS.get(link.kind, 1)
+        (link for link in wanted.links if link.kind not in OTHERS_KINDS),
+        key=lambda link: _TURNS.get(link.kind, 1),
     )
     lost = [f"link del {name}" for name in sorted(gone)]
     linkwise = [command for link in links for command in _make(link, rest.links.get(link.name))]

@@ -20,12 +20,14 @@ MPLS_LABELS = "100000"
 LABELS = "net/mpls/platform_labels"
 
 MADE_KINDS = ("vrf", "gre", "xfrm", "dummy")
+OTHERS_KINDS = frozenset({"wwan", "ppp"})
+"""What a modem or pppd makes, and gives its address: it may come late and go."""
 UNICAST, UNREACHABLE = 1, 7
 GLOBAL_SCOPE = 253  # scopes from here on (link, host) are the kernel's own
 
 
 Name = Annotated[str, r"(?!\.\.?$)[A-Za-z0-9._-]{1,15}"]
-Kind = Literal["vrf", "gre", "xfrm", "dummy", "ethernet", "loopback", "wwan"]
+Kind = Literal["vrf", "gre", "xfrm", "dummy", "ethernet", "loopback", "wwan", "ppp"]
 _Address = Annotated[str, IPv4Address]
 _LinkAddress = Annotated[str, r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}"]
 """Of a single station (IEEE 802): the last bit of the first octet is 0."""

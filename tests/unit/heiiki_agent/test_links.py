@@ -65,7 +65,7 @@ def test_every_mistake_is_named_at_once() -> None:
         f"F: interfaces[0].name: is wrong: 'xxxxxxxxxxxxxxxx' {name}",
         (
             "F: interfaces[0].kind: is wrong: 'bridge' is not known; "
-            "use vrf, gre, xfrm, dummy, ethernet, loopback, wwan"
+            "use vrf, gre, xfrm, dummy, ethernet, loopback, wwan, ppp"
         ),
         "F: interfaces[1].gre.local: is wrong: Octet 300 (> 255) not permitted in '10.0.0.300'",
         "F: interfaces[2].adresses: is not known here; remove it",

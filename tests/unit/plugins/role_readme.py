@@ -50,8 +50,14 @@ def rows(role: Path) -> Iterator[str]:
 _WHERE = {
     "_wireless_": ", where its LAN is wireless",
     "_signing_": ", where messages of OpenADR are signed",
+    "_optical_": ", where a line is optical",
 }
-"""Of programs that not every node needs, which does."""
+"""Of programs and features that not every node needs, which does."""
+
+
+def where(key: str) -> str:
+    """Return which nodes need what a variable lists; nothing where all do."""
+    return next((words for part, words in _WHERE.items() if part in key), "")
 
 
 def needs(role: Path) -> Iterator[str]:
@@ -59,13 +65,13 @@ def needs(role: Path) -> Iterator[str]:
     path = role / "vars/main.yml"
     found = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
     programs = {
-        name: f"`{package}`{next((words for part, words in _WHERE.items() if part in key), '')}"
+        name: f"`{package}`{where(key)}"
         for key, value in found.items()
         if key.endswith("_programs") and isinstance(value, dict)
         for name, package in value.items()
     }
     features = [
-        feature
+        f"{feature}{where(key)}"
         for key, value in found.items()
         if key.endswith("_features") and isinstance(value, list)
         for feature in value
@@ -76,8 +82,13 @@ def needs(role: Path) -> Iterator[str]:
 
 @cache
 def builds() -> dict[str, tuple[set[str], set[str]]]:
-    """Return files and services of the worked example's devices, by role."""
-    plan = build(load(ROLES.parent / "inventories/lab"))
+    """Return files and services of the worked example's devices, by role; of optical access, of its own."""
+    found = _of(ROLES.parent / "tests/optical_service")
+    return found | _of(ROLES.parent / "inventories/lab")
+
+
+def _of(service: Path) -> dict[str, tuple[set[str], set[str]]]:
+    plan = build(load(service))
     found: dict[str, tuple[set[str], set[str]]] = {}
     for one in compile_plan(plan):
         files, services = found.setdefault(str(plan.device(one.device).role), (set(), set()))

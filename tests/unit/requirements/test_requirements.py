@@ -29,7 +29,7 @@ def test_a_part_stands_behind_its_requirement() -> None:
         ("R-ISO-MALICE", {"flood", "control", "layer-2", "port"}),
         ("R-THEFT", {"supervision", "drill"}),
         ("R-CLOSED", {"carrier"}),
-        ("R-SEC-ACCESS", {"air", "enrolment", "mms", "rest", "time", "xmpp"}),
+        ("R-SEC-ACCESS", {"air", "enrolment", "line", "mms", "rest", "time", "xmpp"}),
         ("R-SEC-LAN", {"wifi"}),
     ],
 )

@@ -73,6 +73,7 @@ class FakeTransport:
             "speak": "xmpp",
             "be": "wlan",
             "try": "mms",
+            "attempt": "pppoe",
             "look": "host" if "look at what a host" in summary else "capture",
         }
         probe = names[summary.removeprefix('"""Probe: ').split()[0]]

@@ -15,10 +15,11 @@ import heiiki.render
 from heiiki.plan.model import Plan
 from heiiki.requirements import Result
 from heiiki.requirements.verdict import Evidence
-from heiiki.verify.checks import CHECKS, LINES, REFUSALS, Part, Scene, parts
+from heiiki.verify.checks import Part, Scene, parts
 from heiiki.verify.equipment import TestEquipment as Equipment
 from heiiki.verify.host.explained import nothing
 from heiiki.verify.load import Fill
+from heiiki.verify.named import CHECKS, LINES, REFUSALS
 from heiiki.verify.overlap import ALL, Effect, Needs, side_by_side
 from heiiki.verify.run import Found, Progress
 from heiiki.verify.vault import VaultQueries
@@ -143,7 +144,7 @@ def test_nothing_goes_on_while_a_tunnel_is_away() -> None:
         # Delays are measured: a clock that is not right yet may be asked meanwhile, and the Vault server.
         ("paths", {"vault", "time", "event", "messages", "wlan"}),
         # What filters drop is counted, and all devices must listen in time.
-        ("isolation", {"vault", "time", "event", "messages", "wlan", "access", *TRIALS}),
+        ("isolation", {"vault", "time", "event", "messages", "wlan", "access", "pppoe", *TRIALS}),
         (
             "wire",
             {
@@ -157,29 +158,33 @@ def test_nothing_goes_on_while_a_tunnel_is_away() -> None:
                 "associations",
                 "access",
                 "control",
+                "pppoe",
             },
         ),
         (
             "trials",
-            {"time", "event", "messages", "sessions", "access", "isolation", "control", *TRIALS} - {"trials"},
+            {"time", "event", "messages", "sessions", "access", "isolation", "control", "pppoe", *TRIALS}
+            - {"trials"},
         ),
         (
             "log-ins",
-            {"time", "event", "messages", "sessions", "access", "isolation", "control", *TRIALS}
+            {"time", "event", "messages", "sessions", "access", "isolation", "control", "pppoe", *TRIALS}
             - {"log-ins"},
         ),
         (
             "clients",
-            {"time", "event", "messages", "sessions", "access", "isolation", "control", *TRIALS}
+            {"time", "event", "messages", "sessions", "access", "isolation", "control", "pppoe", *TRIALS}
             - {"clients"},
         ),
         (
             "rest",
-            {"time", "event", "messages", "sessions", "access", "isolation", "control", *TRIALS} - {"rest"},
+            {"time", "event", "messages", "sessions", "access", "isolation", "control", "pppoe", *TRIALS}
+            - {"rest"},
         ),
         (
             "on-air",
-            {"time", "event", "messages", "sessions", "access", "isolation", "control", *TRIALS} - {"on-air"},
+            {"time", "event", "messages", "sessions", "access", "isolation", "control", "pppoe", *TRIALS}
+            - {"on-air"},
         ),
         (
             "host",

@@ -89,10 +89,11 @@ def named(plan: Plan) -> tuple[str, ...]:
 
 
 def routing_keys(plan: Plan) -> tuple[str, ...]:
-    """Return the path of every key of routing and time, which a device shares with its peers alone."""
+    """Return the path of every key of routing, time and optical access, which peers share alone."""
     routers = (path for device in plan.configured() if device.router for path in device.router.keys)
     clocks = (device.clock.key.path for device in plan.configured() if device.clock and device.clock.key)
-    return tuple(dict.fromkeys((*routers, *clocks)))
+    sessions = (path for device in plan.configured() for path in device.session_keys)
+    return tuple(dict.fromkeys((*routers, *clocks, *sessions)))
 
 
 def ensure_keys(vault: Vault, plan: Plan, *, check: bool = False) -> Iterator[str]:
@@ -109,7 +110,7 @@ def ensure_keys(vault: Vault, plan: Plan, *, check: bool = False) -> Iterator[st
     source = VaultSecrets(vault, plan.pki.secrets_mount)
     there = {
         f"{folder}/{name}"
-        for folder in (f"{keys.FOLDER}/{protocol}" for protocol in keys.PROTOCOLS)
+        for folder in sorted({path.rpartition("/")[0] for path in routing_keys(plan)})
         for name in vault.names(f"{plan.pki.secrets_mount}/metadata/{folder}")
     }
     for path in routing_keys(plan):

@@ -37,6 +37,15 @@ from heiiki.plan.model.pki import (
     VaultHost,
     VaultServer,
 )
+from heiiki.plan.model.pppoe import (
+    PppoeClient,
+    PppoeLine,
+    RadiusHome,
+    RadiusPeer,
+    RadiusProxy,
+    RadiusServer,
+    RadiusUser,
+)
 from heiiki.plan.model.risks import Risks, SharedRisk
 from heiiki.plan.model.routing import (
     BgpInstance,
@@ -105,8 +114,15 @@ __all__ = [
     "Pgw",
     "Pki",
     "Plan",
+    "PppoeClient",
+    "PppoeLine",
     "PrefixSet",
     "Program",
+    "RadiusHome",
+    "RadiusPeer",
+    "RadiusProxy",
+    "RadiusServer",
+    "RadiusUser",
     "Rate",
     "Registrar",
     "RestApi",

@@ -14,6 +14,7 @@ from heiiki.plan.model.mobile import Pgw, Sim
 from heiiki.plan.model.networks import Network
 from heiiki.plan.model.openadr import Ven, Vtn
 from heiiki.plan.model.pki import CrlSource, Identity, VaultClient, VaultServer
+from heiiki.plan.model.pppoe import PppoeClient, PppoeLine, RadiusProxy, RadiusServer
 from heiiki.plan.model.routing import Router, StaticRoute
 from heiiki.plan.model.time import Clock
 from heiiki.plan.model.wlan import AccessPoint, Station
@@ -29,6 +30,7 @@ class Role(StrEnum):
     APN_GATEWAY = "apn_gateway"
     DRAS_SERVER = "dras_server"
     XMPP_SERVER = "xmpp_server"
+    RADIUS_SERVER = "radius_server"
     EMS = "ems"
     VAULT_SERVER = "vault_server"
     MOBILE_CORE = "mobile_core"
@@ -52,6 +54,7 @@ class Function(StrEnum):
     ENB = "eNB"
     DRAS = "DRAS"
     XMPP = "XMPP"
+    RADIUS = "RADIUS"
     VAULT = "Vault"
     BEMS = "BEMS"
     ERC = "ERC"
@@ -120,6 +123,10 @@ class Device:
     mms_client: MmsClient | None = None
     est: Est | None = None
     enrols_at: IPv4Address | None = None
+    pppoe: PppoeClient | None = None
+    pppoe_lines: tuple[PppoeLine, ...] = ()
+    radius_proxy: RadiusProxy | None = None
+    radius: RadiusServer | None = None
     revoked: str = ""
     revoked_sim: str | None = None
 
@@ -142,9 +149,26 @@ class Device:
         return tuple(address.ip for interface in owned for address in interface.addresses)
 
     @property
+    def below_sessions(self) -> tuple[str, ...]:
+        """Ports that carry sessions of PPPoE, and no IP packet beside them."""
+        return tuple(interface.port for interface in self.interfaces if interface.port)
+
+    @property
     def shaped(self) -> bool:
         """Whether it sends into a tunnel no more than the line below carries."""
         return any(interface.rate for interface in self.interfaces)
+
+    @property
+    def session_keys(self) -> tuple[str, ...]:
+        """Paths of the secrets of PPPoE and RADIUS that it needs."""
+        proxy = self.radius_proxy
+        found = [self.pppoe.password] if self.pppoe else []
+        if proxy is not None:
+            upstream = (proxy.upstream,) if proxy.upstream else ()
+            found += [proxy.secret, *(one.secret for one in (*upstream, *proxy.clients))]
+        if self.radius is not None:
+            found += [user.password for user in self.radius.users]
+        return tuple(found)
 
     @property
     def sources(self) -> tuple[IPv4Network, ...]:

@@ -25,6 +25,7 @@ class InterfaceKind(StrEnum):
     """What an interface is.
 
     A link of the plan ends at `ETHERNET`. The modem makes `WWAN`, and owns `RADIO`, which is never routed.
+    pppd makes `PPP` when a session is up.
     """
 
     ETHERNET = "ethernet"
@@ -34,6 +35,7 @@ class InterfaceKind(StrEnum):
     XFRM = "xfrm"
     WWAN = "wwan"
     RADIO = "radio"
+    PPP = "ppp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Interface:
         mpls: labelled packets are accepted here.
         rate: of a tunnel: how much may leave by it, kbit/s of encrypted packets; None: no bound.
         link_address: the link address (MAC) that it has on its LAN; None: the hardware's own.
+        port: of kind ``ppp``: the Ethernet port whose frames carry its packets, and that carries no others.
     """
 
     name: str
@@ -63,3 +66,4 @@ class Interface:
     xfrm: Xfrm | None = None
     rate: int | None = None
     link_address: str | None = None
+    port: str = ""

@@ -109,8 +109,18 @@ class Plan:
 
     @cached_property
     def _other_ends(self) -> dict[tuple[str, str], Endpoint]:
-        ends = (pair for link in self.links for pair in (link.ends, link.ends[::-1]))
-        return {(here.device, here.interface): there for here, there in ends}
+        ends = {here: there for link in self.links for here, there in (link.ends, link.ends[::-1])}
+        both = {*ends.items(), *((self.above(here), self.above(there)) for here, there in ends.items())}
+        return {(here.device, here.interface): there for here, there in both}
+
+    @cached_property
+    def _above(self) -> dict[Endpoint, Endpoint]:
+        return {
+            Endpoint(device.name, one.port): Endpoint(device.name, one.name)
+            for device in self.devices
+            for one in device.interfaces
+            if one.port
+        }
 
     @cached_property
     def revoked(self) -> frozenset[str]:
@@ -141,8 +151,12 @@ class Plan:
         return self._sites_by_name[name]
 
     def across(self, device: str, interface: str) -> Endpoint | None:
-        """Return the other end of the link on an interface; None where it has none."""
+        """Return the other end of the link, or of the session, on an interface; None where it has none."""
         return self._other_ends.get((device, interface))
+
+    def above(self, end: Endpoint) -> Endpoint:
+        """Return what is routed at a link's end: the session that its port carries, or the port itself."""
+        return self._above.get(end, end)
 
     def identities(self) -> Iterator[Identity]:
         """Every identity that the plan gives a device, in plan order."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from heiiki.plan.model import Device
 from heiiki.verify.fleet import reading
+from heiiki_agent import pppoe
 from heiiki_agent.wlan import places
 
 
@@ -139,6 +140,15 @@ def _station(device: Device, found: Any) -> Iterator[str]:
         yield f"it joins {found['networks']} networks, not one"
 
 
+def _session(device: Device, found: Any) -> Iterator[str]:
+    """What a session has that is up; whether one is, the live stage sees."""
+    wanted = device.pppoe
+    session = found["sessions"].get(wanted.interface) if wanted is not None else None
+    if wanted is not None and session is not None:
+        planned = {"address": str(wanted.address), "peer": str(wanted.peer), "mtu": wanted.mtu, "kind": "ppp"}
+        yield from _others(planned, session)
+
+
 def _others(planned: Mapping[str, object], found: Mapping[str, Any]) -> Iterator[str]:
     for key, value in planned.items():
         if found.get(key) != value:
@@ -152,5 +162,6 @@ _JUDGES: Mapping[str, Callable[[Device, Any], Iterator[str]]] = {
     "/etc/chrony/chrony.conf": _clock,
     str(places.ACCESS_POINT_CONFIG): _access_point,
     str(places.STATION_CONFIG): _station,
+    str(pppoe.CLIENT_OPTIONS): _session,
 }
 """How what a program says of itself is compared with the plan, by the file that it reads."""

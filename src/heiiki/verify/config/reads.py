@@ -72,6 +72,9 @@ READS: Mapping[str, Reads] = {
             "/usr/local/share/lua/5.4/*",
         ),
     ),
+    "heiiki-radius": Reads(("freeradius",), ("/etc/heiiki/radius/*", "/etc/ssl/openssl.cnf")),
+    # Of every run of pppd, before what it is told.
+    "heiiki-pppoe": Reads(("ppp",), ("/etc/ppp/options", "/etc/ppp/*-secrets")),
 }
 """By unit; every other unit of the plan reads files of the plan's alone, and is looked at as a unit."""
 

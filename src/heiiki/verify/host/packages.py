@@ -34,9 +34,14 @@ _OF_SERVICE: Mapping[str, frozenset[str]] = {
     "heiiki-access-point": frozenset({"hostapd", "iw", "wireless-regdb"}),
     "heiiki-station": frozenset({"iw", "wireless-regdb", "wpasupplicant"}),
     "prosody": frozenset({"lua5.4", "prosody"}),
+    # freeradius-utils has radclient, which tries what must be refused.
+    "heiiki-radius": frozenset({"freeradius", "freeradius-utils"}),
+    "heiiki-pppoe": frozenset({"ppp"}),
 }
 """The packages of a service of the plan, by its unit: those that the roles' preflight names."""
 _MODEM = frozenset({"modemmanager"})
+_CONCENTRATOR = frozenset({"ppp", "pppoe"})
+"""Of a PE with optical lines, each of which has a unit of its own."""
 
 
 def unexplained(
@@ -73,6 +78,8 @@ def _explaining(
     yield from (*_EVERY, *added)
     for service in services:
         yield from _OF_SERVICE.get(service, ())
+    if device.pppoe_lines:
+        yield from _CONCENTRATOR
     if device.sim is not None:
         yield from _MODEM
     for one in found:

@@ -72,6 +72,9 @@ def _connected(device: Device, one: Route, prefix: IPv4Network, _known: _Known) 
     by_modem = (
         interface.kind is InterfaceKind.WWAN and device.sim is not None and device.sim.address in prefix
     )
+    if interface.kind is InterfaceKind.PPP:
+        # A session has no network but the address at its other end.
+        return any(prefix.subnet_of(address.network) for address in interface.addresses)
     return by_modem or prefix in {address.network for address in interface.addresses}
 
 

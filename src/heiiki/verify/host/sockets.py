@@ -10,6 +10,9 @@ from heiiki_agent.est.places import PORT as EST
 from heiiki_agent.mms.places import PORT as MMS
 from heiiki_agent.openadr.places import PORT as OPENADR
 from heiiki_agent.openadr.places import REST_PORT
+from heiiki_agent.radius import ACCOUNTING_PORT, RADSEC_PORT
+from heiiki_agent.radius import PORT as RADIUS
+from heiiki_agent.radius import UNIT as RADIUS_UNIT
 from heiiki_agent.xmpp.places import PORT as XMPP
 
 _BFD_SOURCES = 49152
@@ -30,6 +33,7 @@ _PORTS: Mapping[str, Mapping[str, frozenset[int]]] = {
     "heiiki-mms-server": {"tcp": frozenset({MMS})},
     "heiiki-openadr-vtn": {"tcp": frozenset({OPENADR, REST_PORT})},
     "prosody": {"tcp": frozenset({XMPP})},
+    RADIUS_UNIT: {"tcp": frozenset({RADSEC_PORT}), "udp": frozenset({RADIUS, ACCOUNTING_PORT})},
     "heiiki-pgw": {"udp": frozenset({2123})},
     "ssh": {"tcp": frozenset({22})},
 }
@@ -38,7 +42,11 @@ _PORTS: Mapping[str, Mapping[str, frozenset[int]]] = {
 _PGW_KERNEL = frozenset({2152, 3386})
 """The kernel's own GTP sockets (TS 29.281, TS 29.060): they are of no process."""
 
-_ARP, _EAPOL = str(0x0806), str(0x888E)
+_ARP, _EAPOL, _DISCOVERY = str(0x0806), str(0x888E), str(0x8863)
+_SPEAKS_DISCOVERY = "heiiki-pppoe"
+"""Its units ask for sessions of PPPoE, or offer them on the port of their line (RFC 2516)."""
+_CHOSEN = 32768
+"""A proxy asks another by UDP from a port of the kernel's choice, from here on."""
 _ON_AIR = frozenset({"heiiki-access-point", "heiiki-station"})
 """They speak EAPOL (IEEE 802.1X), and read other frames on the device's leg to its LAN only."""
 _SPEAK_ARP = frozenset({"keepalived", "heiiki-lan-watch"})
@@ -67,7 +75,9 @@ def unexplained_packet_sockets(
         speaks_arp = one["protocol"] == _ARP and one["unit"] in _SPEAK_ARP and one["unit"] in services
         speaks_eapol = one["protocol"] == _EAPOL or one["interface"] == LAN_IF
         on_air = speaks_eapol and one["unit"] in _ON_AIR and one["unit"] in services
-        if one["interface"] in apart or speaks_arp or on_air:
+        on_line = one["protocol"] == _DISCOVERY and one["interface"] in device.below_sessions
+        on_line &= one["unit"].startswith(_SPEAKS_DISCOVERY) and one["unit"] in services
+        if one["interface"] in apart or speaks_arp or on_air or on_line:
             continue
         yield f"packet socket for protocol {one['protocol']} on {one['interface']} ({_whose(one)})"
 
@@ -83,6 +93,8 @@ def _is_planned(device: Device, services: Collection[str], one: Mapping[str, Any
     if unit not in services and unit != "ssh":
         return False
     if unit == "frr" and one["protocol"] == "udp" and port >= _BFD_SOURCES:
+        return True
+    if unit == RADIUS_UNIT and device.radius_proxy and one["protocol"] == "udp" and port >= _CHOSEN:
         return True
     return port in _PORTS.get(unit, {}).get(one["protocol"], frozenset())
 

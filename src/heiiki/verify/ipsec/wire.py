@@ -29,6 +29,8 @@ from heiiki.verify.fleet import Answer, Fleet
 from heiiki.verify.isolation.packets import ProbeRun
 from heiiki.verify.verdicts import Keep, live, summarise, unknown
 from heiiki_agent.crl_mirror import PORT as CRL_MIRROR
+from heiiki_agent.radius import PORT as RADIUS
+from heiiki_agent.radius import RADSEC_PORT as RADSEC
 
 SECONDS = 8.0
 """Longer than the probe run that flows meanwhile."""
@@ -73,7 +75,8 @@ def _line(plan: Plan, every: tuple[Association, ...], link: Link) -> Line:
         return Line(link, ACCESS, (_modem(plan, link),), ours)
     if link.kind == "access":
         told = [_only(one.initiator.connection.local) for one in tunnels]
-        return Line(link, ACCESS, link.ends, (*ours, *_line_control(plan, link, told)))
+        ends = tuple(plan.above(end) for end in link.ends)
+        return Line(link, ACCESS, ends, (*ours, *_line_control(plan, ends, told)))
     control = _core_control(plan) if link.network == "a" else _mobile_control(plan, link)
     return Line(link, ACCESS, link.ends, (*ours, *control))
 
@@ -119,15 +122,24 @@ def _too_long(plan: Plan, every: tuple[Association, ...], tunnels: Iterable[Asso
 
 def _hub_line(plan: Plan, every: tuple[Association, ...], link: Link) -> Iterator[Rule]:
     yield from _protected(plan, [one for one in every if one.protects == ESP and one.network == link.network])
+    yield from _radsec(plan, link)
     yield from _echoes(_addresses(plan, link.ends))
 
 
-def _line_control(plan: Plan, link: Link, told: Iterable[list[str]]) -> Iterator[Rule]:
+def _radsec(plan: Plan, link: Link) -> Iterator[Rule]:
+    """The carrier's edge asks the hub's RADIUS server about sessions of PPPoE, by TLS."""
+    for end in link.ends:
+        proxy = plan.device(end.device).radius_proxy
+        if proxy is not None and proxy.home is not None:
+            yield ["radsec", "tcp", [RADSEC], _only(proxy.home.client), _only(proxy.home.address)]
+
+
+def _line_control(plan: Plan, ends: Iterable[Endpoint], told: Iterable[list[str]]) -> Iterator[Rule]:
     """A site's line carries the session that says where the tunnel ends: loopbacks, and nothing of a LAN.
 
     The router may tell the tunnel's end by its address on the line as well that packets are too long.
     """
-    own = _addresses(plan, link.ends)
+    own = _addresses(plan, ends)
     yield from (["icmp", "icmp", [], own, end] for end in told)
     yield ["bgp", "tcp", _BGP, own, own]
     yield ["bfd", "udp", _BFD, own, own]
@@ -150,6 +162,8 @@ def _core_control(plan: Plan) -> Iterator[Rule]:
         for address in interface.addresses
     ]
     yield ["ospf", "ospf", [], own, [*own, *_MULTICAST]]
+    if any(one.radius_proxy is not None and one.radius_proxy.clients for one in routers):
+        yield ["radius", "udp", [RADIUS], own, own]
     yield ["ldp", "tcp", _LDP, own, own]
     yield ["ldp", "udp", _LDP, own, [*own, *_MULTICAST]]
     yield ["bgp", "tcp", _BGP, own, own]

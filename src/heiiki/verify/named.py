@@ -1,0 +1,49 @@
+"""What the checks of a verification are called, and what each is about."""
+
+from heiiki.render import pppoe, wlan
+from heiiki.verify import load
+from heiiki.verify.mms import orders
+from heiiki.verify.xmpp import exchange
+
+CHECKS = (
+    "config",
+    "vault",
+    "host",
+    "time",
+    "sessions",
+    "paths",
+    "event",
+    "isolation",
+    "xmpp",
+    "wlan",
+    "pppoe",
+    "access",
+    "trust",
+    "load",
+    "control",
+    "faults",
+)
+
+TRUST, REFUSALS = "trust", "refusals"
+"""What check ``trust`` tries is reported by itself."""
+LINES = tuple(line for name in CHECKS for line in ((name, REFUSALS) if name == TRUST else (name,)))
+"""The lines of the progress, in order."""
+
+ABOUT = {
+    "config": "R-DUAL",
+    "vault": "R-THEFT",
+    "host": "R-MINIMAL",
+    "time": "R-SEC-ACCESS/time",
+    "event": "R-EVENT",
+    "sessions": "R-DUAL",
+    "paths": "R-DELAY",
+    "isolation": "R-ISO-SITE",
+    "xmpp": exchange.REQUIREMENT,
+    "wlan": wlan.REQUIREMENT,
+    "pppoe": pppoe.REQUIREMENT,
+    "access": "R-ISO-CARRIER",
+    "trust": "R-SEC-ACCESS",
+    "load": load.REQUIREMENT,
+    "control": orders.REQUIREMENT,
+}
+"""Requirement of the verdict that says that a check could not be completed."""

@@ -1,0 +1,1 @@
+"""Optical access while it works: sessions, and what they refuse."""

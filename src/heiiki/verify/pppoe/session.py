@@ -1,0 +1,86 @@
+"""Whether a site's session of PPPoE is up as planned, by what both ends say of it (live)."""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from heiiki.design.pppoe import OpticalLine, is_without, lines, not_there
+from heiiki.plan.model import Plan
+from heiiki.render import agent
+from heiiki.render.pppoe import REQUIREMENT
+from heiiki.requirements import Result, Stage, Verdict
+from heiiki.requirements.verdict import Evidence
+from heiiki.verify.fleet import Answer, Fleet, told
+from heiiki.verify.verdicts import Keep, judged, live, summarise, unknown
+
+
+def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
+    """Yield a verdict for each optical line; one that says so where there is none."""
+    if is_without(plan):
+        yield not_there(Stage.LIVE)
+    found = tuple(lines(plan))
+    answers = fleet.ask("read", _questions(tuple(line for line in found if line.in_service)))
+    for line in found:
+        if not line.in_service:
+            yield live(REQUIREMENT, line.subject, Result.NOT_APPLICABLE, "an end of it is revoked")
+            continue
+        both = answers[line.router.name], answers[line.pe.name]
+        evidence = tuple(keep(f"pppoe/{one.device}.json", one.raw) for one in both)
+        yield judged(
+            line.subject,
+            partial(_verdict, line, both, evidence),
+            partial(unknown, REQUIREMENT, line.subject, evidence=evidence),
+        )
+
+
+def _questions(asked: tuple[OpticalLine, ...]) -> dict[str, dict[str, Any]]:
+    wanted: dict[str, list[str]] = {}
+    for line in asked:
+        wanted.setdefault(line.router.name, []).append(line.session.interface)
+        wanted.setdefault(line.pe.name, []).append(line.line.interface)
+    return {
+        device: {"commands": {"sessions": list(agent.command("pppoe", "status", *interfaces))}}
+        for device, interfaces in wanted.items()
+    }
+
+
+def _verdict(line: OpticalLine, both: tuple[Answer, Answer], evidence: tuple[Evidence, ...]) -> Verdict:
+    said = [told(dict[str, Any], answer, "sessions") for answer in both]
+    if silent := [one for one in said if isinstance(one, str)]:
+        return unknown(REQUIREMENT, line.subject, summarise(silent), evidence)
+    at_site, at_pe = (one["sessions"] for one in said if not isinstance(one, str))
+    wrong = [
+        *_differs(line.router.name, line.session.interface, _at_site(line), at_site),
+        *_differs(line.pe.name, line.line.interface, _at_pe(line), at_pe),
+    ]
+    if wrong:
+        return live(REQUIREMENT, line.subject, Result.FAIL, summarise(wrong), evidence)
+    reason = (
+        f"a session stands with {line.session.address} as planned, {line.session.mtu} octets at both ends, "
+        f"at the PE in VRF {line.line.vrf}; whom it refuses, trials say"
+    )
+    return live(REQUIREMENT, line.subject, Result.PASS, reason, evidence)
+
+
+def _at_site(line: OpticalLine) -> dict[str, Any]:
+    return _ends(line.session.address, line.session.peer, line.session.mtu, "")
+
+
+def _at_pe(line: OpticalLine) -> dict[str, Any]:
+    return _ends(line.line.address, line.line.peer, line.line.mtu, line.line.vrf)
+
+
+def _ends(address: object, peer: object, mtu: int, vrf: str) -> dict[str, Any]:
+    return {"address": str(address), "peer": str(peer), "mtu": mtu, "vrf": vrf, "kind": "ppp"}
+
+
+def _differs(
+    device: str, interface: str, planned: Mapping[str, Any], found: Mapping[str, Any]
+) -> Iterator[str]:
+    session = found[interface]
+    if session is None:
+        yield f"{device}: no session is up on {interface}"
+        return
+    for key, value in planned.items():
+        if session[key] != value:
+            yield f"{device}: {key} of {interface} is {session[key] or 'none'}, not {value or 'none'}"
