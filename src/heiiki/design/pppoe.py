@@ -163,7 +163,7 @@ def _of_proxy(device: Device, files: Mapping[str, str]) -> Iterator[str]:
             yield f"{device.name} takes what {name} does not sign"
     homes = tuple(_sections(text, "home_server"))
     if not homes:
-        yield f"{device.name} forwards to nobody"
+        yield f"{device.name} names no server to forward to"
     proxy = device.radius_proxy
     for name, section in homes:
         if proxy is not None and proxy.home is not None:

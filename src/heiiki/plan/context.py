@@ -204,11 +204,15 @@ class Context:
 
     @cached_property
     def shown(self) -> tuple[IPv4Network, ...]:
-        """The hub's hosts that are reached outside of tunnels, by addresses for that: Vault, time, RADIUS."""
+        """The hub's hosts that are reached outside of tunnels, by the addresses for that: Vault and time."""
         times = (addr.only(server.service_address) for server in self.time_servers)
         first, *others = (addr.only(one.service) for one in self.vaults.values())
-        radius = (addr.only(self.radius_service),) if self.optical else ()
-        return (first, *times, *others, *radius)
+        return (first, *times, *others)
+
+    def shown_to_edge(self, network: Network) -> tuple[IPv4Network, ...]:
+        """Return the same as the carrier's edge of `network` reaches them; that of A asks RADIUS besides."""
+        radius = (addr.only(self.radius_service),) if self.optical and network is Network.A else ()
+        return (*self.shown, *radius)
 
     @cached_property
     def optical(self) -> tuple[Site, ...]:

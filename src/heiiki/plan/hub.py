@@ -138,7 +138,8 @@ def _is_master(ce: _Ce) -> bool:
 
 
 def _ce_routes(ce: _Ce) -> Iterator[StaticRoute]:
-    yield from (StaticRoute(shown, interface=names.LAN_IF) for shown in ce.context.shown)
+    shown = ce.context.shown_to_edge(ce.network)
+    yield from (StaticRoute(one, interface=names.LAN_IF) for one in shown)
     yield lan.to_other(ce.leg)
     if _is_master(ce):
         yield lan.last_resort(ce.leg, ce.context.service.addresses.site_lan)
@@ -225,9 +226,10 @@ def _ce_firewall(ce: _Ce) -> Firewall:
         pairs=(
             _pair(context, tuple(tunnel.name for tunnel in ce.tunnels)),
             _shown_pair(context, (far, addr.only(ce.outside)), (ce.vpn.name, ce.line)),
+            *_radius_pair(ce),
         ),
         sources=(
-            *_lan_sources(context),
+            *_lan_sources(ce),
             AllowedSource(ce.line, (addr.only(ce.outside),)),
             AllowedSource(ce.vpn.name, (far, addr.only(ce.inside), addr.only(ce.outside))),
             *_tunnel_sources(context, ce.network),
@@ -247,10 +249,11 @@ def _who_asks_on_the_lan(ce: _Ce) -> Iterator[IPv4Address | IPv4Network]:
     yield ce.context.service.addresses.site_lan
 
 
-def _lan_sources(context: Context) -> Iterator[AllowedSource]:
+def _lan_sources(ce: _Ce) -> Iterator[AllowedSource]:
     """The LAN's own hosts, and sites whose packets the other CE router hands over."""
     for interface in names.LAN_IFS:
-        yield AllowedSource(interface, (context.hub_lan, context.service.addresses.site_lan, *context.shown))
+        sites, shown = ce.context.service.addresses.site_lan, ce.context.shown_to_edge(ce.network)
+        yield AllowedSource(interface, (ce.context.hub_lan, sites, *shown))
 
 
 def _tunnel_sources(context: Context, network: Network) -> Iterator[AllowedSource]:
@@ -264,6 +267,13 @@ def _shown_pair(
 ) -> ForwardPair:
     """Gateways and the carrier's edge to Vault and time servers by their service addresses, in no tunnel."""
     return ForwardPair("shown", context.shown, outside, names.LAN_IFS, interfaces)
+
+
+def _radius_pair(ce: _Ce) -> Iterator[ForwardPair]:
+    """Carrier A's edge to the RADIUS server; no site has a way there."""
+    if ce.context.optical and ce.network is Network.A:
+        server, edge = addr.only(ce.context.radius_service), addr.only(ce.outside)
+        yield ForwardPair("radius", (server,), (edge,), names.LAN_IFS, (ce.line,))
 
 
 def _pair(context: Context, uplinks: tuple[str, ...]) -> ForwardPair:

@@ -1,7 +1,6 @@
 """The hosts at the hub: DRAS, XMPP server, the Vault servers, and a RADIUS server where a site needs one."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from ipaddress import IPv4Interface, IPv4Network
 
 from heiiki.plan import addresses as addr
@@ -48,7 +47,7 @@ def devices(context: Context) -> Iterator[Device]:
     for server in servers:
         yield _vault(context, server, tuple(one for one in servers if one != server))
     if context.optical:
-        yield replace(pppoe.server(context), routes=tuple(_shown_routes(context)))
+        yield pppoe.server(context)
 
 
 def members(context: Context) -> lan.Lan:

@@ -202,7 +202,7 @@ def _lines(customers: tuple[_Customer, ...]) -> Iterator[Interface]:
 
 def _to_shown(context: Context) -> Iterator[StaticRoute]:
     """The hub's PE asks Vault and time servers from its own table, outside of every VRF."""
-    for shown in context.shown:
+    for shown in context.shown_to_edge(Network.A):
         yield StaticRoute(shown, via=addr.host(context.line(Network.A), 2))
 
 
@@ -284,7 +284,9 @@ def _hub(context: Context, router: CarrierRouter) -> _Customer:
         (own, context.loopback_set),
         (
             AllowedSource(names.EDGE_ESP_IF, (*own.prefixes, addr.only(ce))),
-            AllowedSource(names.EDGE_LINE_IF, (addr.only(addr.host(line, 2)), *context.shown)),
+            AllowedSource(
+                names.EDGE_LINE_IF, (addr.only(addr.host(line, 2)), *context.shown_to_edge(Network.A))
+            ),
         ),
         Interface(
             names.EDGE_LINE_IF,

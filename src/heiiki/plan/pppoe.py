@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv4Interface
 from heiiki.intent import Site
 from heiiki.intent.pppoe import radius_address
 from heiiki.plan import addresses as addr
-from heiiki.plan import closed_group, firewall, identities, ip_vpn, keys, names
+from heiiki.plan import closed_group, firewall, identities, ip_vpn, keys, lan, names
 from heiiki.plan.context import Context
 from heiiki.plan.model import (
     Device,
@@ -31,6 +31,7 @@ from heiiki.plan.model import (
     RadiusServer,
     RadiusUser,
     Role,
+    StaticRoute,
 )
 
 _CORE = firewall.On(("core-*",))
@@ -165,6 +166,7 @@ def server(context: Context) -> Device:
             ),
             Interface(names.LOOPBACK_IF, InterfaceKind.LOOPBACK, (addr.single(context.radius_service),)),
         ),
+        routes=(StaticRoute(context.line(Network.A), via=lan.gateway_address(context.hub_lan, Network.A)),),
         firewall=Firewall(
             management=context.access, services=(_ON_LAN.radsec(asks), _ON_LAN.echo(context.hub_lan))
         ),

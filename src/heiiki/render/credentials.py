@@ -12,7 +12,6 @@ from heiiki_agent.crl_mirror import PORT as CRL_MIRROR
 from heiiki_agent.est import places as est_places
 from heiiki_agent.mms import places as mms_places
 from heiiki_agent.openadr import places
-from heiiki_agent.radius import UNIT as RADIUS
 from heiiki_agent.xmpp import places as xmpp_places
 
 SERVICE = "heiiki-revocation"
@@ -81,7 +80,7 @@ def _of_programs(device: Device) -> dict[str, Any]:
     found = {
         "copies": list(_copies(device)),
         "users": [_VAULT_RELOAD] if device.vault is not None else [_reload(unit) for unit in _users(device)],
-        "listeners": wlan.listeners(device),
+        "listeners": [*wlan.listeners(device), *radius.listeners(device)],
     }
     return {key: value for key, value in found.items() if value}
 
@@ -120,9 +119,6 @@ def _users(device: Device) -> Iterator[str]:
     if device.xmpp is not None:
         # Sessions of certificates that are good no more end, and those alone.
         yield xmpp_places.UNIT
-    if radius.has_credentials(device):
-        # It is restarted, and logs in once more at the other end by what is new; sessions of PPPoE stand.
-        yield RADIUS
 
 
 def _revocation(plan: Plan, source: CrlSource) -> dict[str, Any]:

@@ -39,6 +39,14 @@ def copies() -> dict[str, Any]:
     return {"folder": str(radius.CREDENTIALS), "user": radius.ACCOUNT, "plain": True}
 
 
+def listeners(device: Device) -> list[list[str]]:
+    """Return what a device runs when a list or its certificate is new; none where it speaks no RadSec.
+
+    FreeRADIUS reads them at its start alone, and no session of PPPoE ends by that.
+    """
+    return [["systemctl", "try-restart", f"{radius.UNIT}.service"]] if has_credentials(device) else []
+
+
 def has_credentials(device: Device) -> bool:
     """Tell whether the device speaks RadSec."""
     proxy = device.radius_proxy

@@ -27,6 +27,7 @@ _COMMANDS = {
     ),
     "GRE": "ip link add g0 type gre local 192.0.2.1 remote 192.0.2.2",
     "GTP": "ip link add gtp0 type gtp role ggsn",
+    "PPPoE": ("test -c /dev/ppp && python3 -c 'import socket; socket.socket(24, socket.SOCK_STREAM, 0)'"),
     "netem": "tc qdisc add dev v0 root netem loss 100% delay 20ms",
     "shaping": (
         "tc qdisc add dev g0 root handle 1: tbf rate 9mbit burst 22500 limit 22500 overhead 61 && "

@@ -15,7 +15,7 @@ from heiiki.errors import LabError
 
 _PROCESSORS = 2
 _TIME_OUT = 60.0
-_EXPECTED = 16
+_EXPECTED = 17
 """How many checks the guest makes: fewer answers mean that it died on the way."""
 _CONSOLE_TAIL = 20
 _ANSWER = re.compile(r"^probe (?P<name>.+): (?:(?P<ok>ok)|failed (?P<detail>.*))$", re.MULTILINE)

@@ -151,5 +151,5 @@ def test_answers_of_the_guest_are_read_from_its_console() -> None:
 def test_a_guest_that_dies_is_an_error_with_the_end_of_its_console() -> None:
     with pytest.raises(LabError) as caught:
         selftest._checks("probe VRF: ok\nKernel panic - not syncing\n")
-    assert "1 of 16 checks" in str(caught.value)
+    assert "1 of 17 checks" in str(caught.value)
     assert str(caught.value).endswith("  Kernel panic - not syncing")

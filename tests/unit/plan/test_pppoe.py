@@ -24,7 +24,7 @@ def opened(device: Device, name: str) -> tuple[IPv4Network, ...]:
 
 def test_addresses_names_and_sessions_of_routing_are_those_of_any_other_line(plan: Plan) -> None:
     ethernet = by_ethernet()
-    for name in ("umeda-ce-a", "namba-gw", "a-pe1", "a-pe2"):
+    for name in ("umeda-ce-a", "namba-gw", "a-pe1", "a-pe2", "hub-ce-a"):
         one, other = plan.device(name), ethernet.device(name)
         assert one.addresses == other.addresses
         assert one.router is not None

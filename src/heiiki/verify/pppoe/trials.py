@@ -149,7 +149,7 @@ def _of_server(trial: Trial, line: OpticalLine, found: Answer, evidence: tuple[E
     if doubt := _positive(line, own):
         return unknown(REQUIREMENT, about, doubt, evidence)
     if came["kind"] != "Access-Reject":
-        return unknown(REQUIREMENT, about, "nobody answered", evidence)
+        return unknown(REQUIREMENT, about, "no answer came", evidence)
     return _for_its_reason(trial, line, came["attributes"].get("Reply-Message", ""), evidence)
 
 
@@ -181,7 +181,7 @@ def _second(trial: Trial, line: OpticalLine, found: Answer, evidence: tuple[Evid
     if second.get("session"):
         return live(REQUIREMENT, about, Result.FAIL, f"{line.pe.name} gave a second one", evidence)
     if second["offered"] != line.pe.name:
-        who = second["offered"] or "nobody"
+        who = second["offered"] or "no concentrator"
         return unknown(REQUIREMENT, about, f"{who} offered a session, not {line.pe.name}", evidence)
     said = "; ".join(second.get("errors", ()))
     if trial.cause not in said:

@@ -82,7 +82,7 @@ def test_who_is_let_in_fails(fleet_of: Any, kept: Any, name: str) -> None:
     ("attempts", "told"),
     [
         ({"another line": refused("wrong password")}, "for another reason: wrong password"),
-        ({"another line": {"kind": "", "attributes": {}}}, "nobody answered"),
+        ({"another line": {"kind": "", "attributes": {}}}, "no answer came"),
         (
             {"own password": refused("wrong password")},
             "own password is not taken either (Access-Reject: wrong",
@@ -104,7 +104,7 @@ def test_a_refusal_that_says_nothing_is_unknown(
     ("second", "result", "told"),
     [
         ({"offered": "a-pe2", "session": 2, "errors": []}, Result.FAIL, "a-pe2 gave a second one"),
-        ({"offered": ""}, Result.UNKNOWN, "nobody offered a session"),
+        ({"offered": ""}, Result.UNKNOWN, "no concentrator offered a session"),
         ({"offered": "rogue", "session": 0, "errors": []}, Result.UNKNOWN, "rogue offered a session"),
         ({"offered": "a-pe2", "silent": True}, Result.UNKNOWN, "for another reason: none"),
     ],
