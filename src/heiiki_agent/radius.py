@@ -28,6 +28,8 @@ CREDENTIALS = Path("/etc/heiiki/pki/radius")
 """Copies of key, certificates and CRLs; the key is for `ACCOUNT` alone."""
 SERVERS = Path("/etc/heiiki/pppoe/servers")
 """Whom pppd asks, with the secret of both."""
+LAST_COPIED = "verify.pem"
+"""Of the copies that FreeRADIUS reads, the one that is written last."""
 PORT, ACCOUNTING_PORT, RADSEC_PORT = 1812, 1813, 2083
 
 _FREERADIUS = "/usr/sbin/freeradius"
@@ -61,7 +63,7 @@ def begin() -> NoReturn:
 
 def _has_what_it_needs() -> bool:
     needs = str(CREDENTIALS) in CONFIG.read_text(encoding="utf-8")
-    return not needs or (CREDENTIALS / "certificate.pem").is_file()
+    return not needs or (CREDENTIALS / LAST_COPIED).is_file()
 
 
 def proxy() -> str:

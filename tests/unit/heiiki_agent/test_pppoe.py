@@ -95,7 +95,7 @@ def test_a_proxy_answers_when_it_accepts_the_very_request(
     host: Path, monkeypatch: pytest.MonkeyPatch, code: int, number: int
 ) -> None:
     (host / "pki").mkdir()
-    (host / "pki/certificate.pem").write_text("there", encoding="ascii")
+    (host / "pki/verify.pem").write_text("there", encoding="ascii")
     thread, port = answering(lambda asked: bytes((code, (asked[1] + number) % 256, 0, 20)) + bytes(16))
     monkeypatch.setattr(radius, "PORT", port)
     if (code, number) == (2, 0):
@@ -108,7 +108,7 @@ def test_a_proxy_answers_when_it_accepts_the_very_request(
 
 def test_a_server_that_does_not_listen_is_named(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (host / "pki").mkdir()
-    (host / "pki/certificate.pem").write_text("there", encoding="ascii")
+    (host / "pki/verify.pem").write_text("there", encoding="ascii")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         monkeypatch.setattr(radius, "RADSEC_PORT", port)

@@ -74,7 +74,7 @@ READS: Mapping[str, Reads] = {
     ),
     "heiiki-radius": Reads(("freeradius",), ("/etc/heiiki/radius/*", "/etc/ssl/openssl.cnf")),
     # Of every run of pppd, before what it is told.
-    "heiiki-pppoe": Reads(("ppp",), ("/etc/ppp/options", "/etc/ppp/*-secrets")),
+    "heiiki-pppoe": Reads(("ppp",), ("/etc/ppp/options",)),
 }
 """By unit; every other unit of the plan reads files of the plan's alone, and is looked at as a unit."""
 
