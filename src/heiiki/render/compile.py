@@ -58,7 +58,7 @@ _FRR_DAEMONS = "/etc/frr/daemons"
 _VALID_VRRP = f'mkdir -p {FAULT.parent} && exec keepalived -t -f "$0"'
 _SEPARATION = ("R-ISO-SITE", "R-ISO-CARRIER", "R-ISO-MALICE")
 _GROUP = ("R-ISO-GROUP", "R-ISO-MALICE")
-_IN_GROUP = frozenset({Role.DRAS_SERVER, Role.XMPP_SERVER, Role.VAULT_SERVER, Role.EMS})
+_IN_GROUP = frozenset({Role.DRAS_SERVER, Role.XMPP_SERVER, Role.RADIUS_SERVER, Role.VAULT_SERVER, Role.EMS})
 
 
 def compile_plan(plan: Plan) -> Iterator[DeviceBuild]:

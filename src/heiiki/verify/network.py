@@ -14,13 +14,20 @@ class Exit:
     Attributes:
         network: ``a``, ``b`` or ``lan``.
         interface: interface to send on.
-        via: the next hop on that interface; None where the interface has only one other end.
+        via: the next hop on that interface; None where the interface has only one other end, without a name.
+        one_other_end: no neighbour is looked for there: it is a session of PPPoE.
     """
 
     device: str
     network: str
     interface: str
     via: IPv4Address | None
+    one_other_end: bool = False
+
+    @property
+    def neighbour(self) -> str | None:
+        """Whose link address a packet needs; None where it needs none."""
+        return None if self.via is None or self.one_other_end else str(self.via)
 
 
 def host(plan: Plan, function: Function) -> Device:
@@ -82,7 +89,8 @@ def over_a(plan: Plan, device: Device) -> Exit:
             continue
         there = plan.across(device.name, interface.name)
         if there is not None and plan.device(there.device).function is Function.PE:
-            return Exit(device.name, "a", interface.name, across(plan, device, interface.name))
+            beyond = across(plan, device, interface.name)
+            return Exit(device.name, "a", interface.name, beyond, bool(interface.port))
     raise KeyError(f"access line of {device.name}")
 
 

@@ -200,7 +200,7 @@ def judged(one: Flood, count: Count) -> Lived:
 def _order(one: Flood) -> Mapping[str, object]:
     return {
         "interface": one.out.interface,
-        "via": None if one.out.via is None else str(one.out.via),
+        "via": one.out.neighbour,
         "source": str(one.source),
         "destination": str(one.destination),
         "protocol": one.packets.protocol,

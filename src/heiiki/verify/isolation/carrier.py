@@ -80,7 +80,7 @@ def attachments(plan: Plan) -> Iterator[tuple[Exit, IPv4Address, Device, IPv4Add
                 and carrier.function in (Function.PE, Function.EDGE)
                 and there.device in routers
             ):
-                yield _attachment(plan, link.segment, here, there)
+                yield _attachment(plan, link.segment, plan.above(here), plan.above(there))
 
 
 def _attachment(
@@ -88,8 +88,8 @@ def _attachment(
 ) -> tuple[Exit, IPv4Address, Device, IPv4Address]:
     peer = plan.device(there.device)
     address = peer.interface(there.interface).addresses[0].ip
-    source = plan.device(here.device).interface(here.interface).addresses[0].ip
-    return Exit(here.device, network, here.interface, address), source, peer, address
+    out = plan.device(here.device).interface(here.interface)
+    return Exit(here.device, network, out.name, address, bool(out.port)), out.addresses[0].ip, peer, address
 
 
 def _behind(plan: Plan, router: Device) -> tuple[Device, ...]:

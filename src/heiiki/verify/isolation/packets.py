@@ -171,9 +171,9 @@ def number(packets: Iterable[ProbePacket]) -> tuple[dict[int, ProbePacket], list
 
 
 def _line(key: int, packet: ProbePacket) -> list[Any]:
-    via = None if packet.out.via is None else str(packet.out.via)
     addresses = str(packet.source), str(packet.destination)
-    return [key, packet.out.interface, via, *addresses, packet.protocol, packet.port, packet.ttl, packet.size]
+    hop = packet.out.neighbour
+    return [key, packet.out.interface, hop, *addresses, packet.protocol, packet.port, packet.ttl, packet.size]
 
 
 def collect(numbered: Mapping[int, ProbePacket], answers: Mapping[str, Answer]) -> ProbeRun:

@@ -2,6 +2,7 @@
 
 import json
 from ipaddress import IPv4Network
+from random import Random
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from heiiki.plan.model import Device
 from heiiki.verify.config.programs import runs_otherwise
 from heiiki.verify.host import packages, routes, sockets
 from heiiki.verify.ipsec import wire
+from heiiki.verify.isolation import carrier, control, group, sample, sites, spoofing
+from heiiki.verify.isolation.carrier import attachments
 from heiiki.verify.network import over_a
 
 DISCOVERY = str(0x8863)
@@ -102,7 +105,36 @@ def test_the_route_to_the_other_end_of_a_session_is_the_kernels_own() -> None:
 def test_the_way_to_carrier_a_is_the_session_and_not_the_port_below() -> None:
     plan = optical()[0]
     out = over_a(plan, plan.device("umeda-ce-a"))
-    assert (out.interface, str(out.via)) == ("access-a", "10.80.0.69")
+    assert (out.interface, str(out.via), out.neighbour) == ("access-a", "10.80.0.69", None)
+    other = over_a(plan, plan.device("sakai-ce-a"))
+    assert (other.interface, str(other.via), other.neighbour) == ("access-a", "10.80.0.169", "10.80.0.169")
+
+
+def test_a_carriers_router_tries_the_site_by_the_session() -> None:
+    found = {
+        out.device: (out.interface, str(address), out.neighbour)
+        for out, _, _, address in attachments(optical()[0])
+    }
+    assert found["a-pe1"] == ("ac0023", "10.80.0.94", None)
+
+
+def test_every_packet_of_a_verification_of_the_service_has_a_way_out() -> None:
+    """None stands on a port that carries a session, or asks for a neighbour on one."""
+    plan = optical()[0]
+    random = Random(7)  # noqa: S311 - which packets are tried is no secret
+    packets = [
+        *sites.packets(plan, sample.Population(plan).draw(random)),
+        *group.packets(plan, random),
+        *carrier.packets(plan, random),
+        *spoofing.packets(plan),
+        *(one.packet for one in control.trials(plan, random)),
+    ]
+    for packet in packets:
+        device = plan.device(packet.out.device)
+        interface = device.interface(packet.out.interface)
+        assert interface.name not in device.below_sessions
+        assert not (interface.port and packet.out.neighbour)
+    assert any(plan.device(one.out.device).interface(one.out.interface).port for one in packets)
 
 
 def test_lines_are_looked_at_where_packets_are_and_radius_is_known_there() -> None:
