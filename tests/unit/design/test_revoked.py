@@ -29,6 +29,7 @@ TIME = "R-SEC-ACCESS/time"
 CLOCK_OF_DRAS = (TIME, "clock of dras")
 ALL_WIRED = ("R-SEC-LAN/wifi", "site LANs")
 NO_EST = ("R-SEC-ACCESS/enrolment", "enrolment")
+NONE_OPTICAL = ("R-SEC-ACCESS/line", "access lines")
 ALL_LINUX = {
     (requirement, "site routers")
     for requirement in (
@@ -49,6 +50,7 @@ def changed(folder: Path, *names: str) -> dict[tuple[str, str], Result]:
         CLOCK_OF_DRAS,
         ALL_WIRED,
         NO_EST,
+        NONE_OPTICAL,
         *ALL_LINUX,
     }
     return {key: item.result for key, item in after.items() if item.result is not before[key].result}
