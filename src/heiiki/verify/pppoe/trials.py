@@ -43,7 +43,9 @@ PASSWORD = Trial("wrong password", "wrong password")
 REALM = Trial("another realm", "unknown realm")
 LINE = Trial("another line", "unknown user, or not on this line")
 SECOND = Trial("second session", "No client slots available")
+UNSIGNED = Trial("unsigned request", "")
 TRIALS = (PASSWORD, REALM, LINE, SECOND)
+"""What is tried on every line; an unsigned request besides, where a PE forwards to another."""
 
 
 def subject(trial: Trial, line: OpticalLine) -> str:
@@ -57,7 +59,11 @@ def subjects(plan: Plan) -> Iterator[str]:
     What a PE refuses on one line, it does on others of the same configuration: one line of each is tried.
     """
     for line in _first(plan):
-        yield from (subject(trial, line) for trial in TRIALS)
+        yield from (subject(trial, line) for trial in _of(line))
+
+
+def _of(line: OpticalLine) -> tuple[Trial, ...]:
+    return TRIALS if line.proxy.upstream is None else (*TRIALS, UNSIGNED)
 
 
 def _first(plan: Plan) -> tuple[OpticalLine, ...]:
@@ -79,8 +85,8 @@ def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
     for line in tried:
         here, there = at_sites[line.router.name], at_pes.get(line.pe.name, at_sites[line.router.name])
         evidence = _kept(keep, here, at_pes.get(line.pe.name))
-        for trial in TRIALS:
-            judge = _second if trial is SECOND else _of_server
+        for trial in _of(line):
+            judge = {SECOND: _second, UNSIGNED: _unsigned}.get(trial, _of_server)
             yield judged(
                 subject(trial, line),
                 partial(judge, trial, line, here if trial is SECOND else there, evidence),
@@ -124,12 +130,17 @@ def _at_pe(line: OpticalLine, challenge: str, response: str) -> dict[str, Any]:
         {"name": one, "number": _NUMBER, "challenge": challenge, **good, **changed}
         for one, changed in tried.items()
     ]
-    return {
+    asked: dict[str, Any] = {
         "do": "ask",
         "servers": str(radius.SERVERS),
         "address": f"127.0.0.1:{radius.PORT}",
         "attempts": attempts,
     }
+    if (upstream := line.proxy.upstream) is not None:
+        ends = {"source": str(line.proxy.address), "address": str(upstream.address)}
+        own = {"number": _NUMBER, "challenge": challenge, **good}
+        asked["upstream"] = {"config": str(radius.CONFIG), **ends, **own}
+    return asked
 
 
 def _otherwise(response: str) -> str:
@@ -187,3 +198,23 @@ def _second(trial: Trial, line: OpticalLine, found: Answer, evidence: tuple[Evid
     if trial.cause not in said:
         return unknown(REQUIREMENT, about, f"it was refused for another reason: {said or 'none'}", evidence)
     return live(REQUIREMENT, about, Result.PASS, f"{line.pe.name} offered, and refused: {said}", evidence)
+
+
+def _unsigned(trial: Trial, line: OpticalLine, found: Answer, evidence: tuple[Evidence, ...]) -> Verdict:
+    """Silence counts where the same proxy answers what is signed, right after."""
+    about, upstream = subject(trial, line), line.proxy.upstream
+    said = found.data.get("unsigned")
+    if found.error or said is None or upstream is None:
+        why = found.error or f"{line.router.name} did not answer the challenge"
+        return unknown(REQUIREMENT, about, why, evidence)
+    if said["answered"]:
+        return live(REQUIREMENT, about, Result.FAIL, f"{upstream.device} answered it", evidence)
+    if not said["signed"]:
+        return unknown(
+            REQUIREMENT, about, f"{upstream.device} answers nothing that is signed either", evidence
+        )
+    reason = (
+        f"{upstream.device} said nothing to a good log-in without Message-Authenticator, and answered what "
+        "has one"
+    )
+    return live(REQUIREMENT, about, Result.PASS, reason, evidence)

@@ -2,7 +2,8 @@
 
 ``line`` runs at the site's router: it answers a challenge with the line's password, which so never leaves the
 device, and asks for a second session (RFC 2516). ``ask`` runs at the PE: its proxy is asked about answers to
-challenges, as pppd would ask (RFC 2865).
+challenges, as pppd would ask (RFC 2865). Where it forwards to another PE by UDP, that one is asked without a
+signature, too (Message-Authenticator, RFC 2869 5.14), and right after with one.
 """
 
 import hashlib
@@ -16,6 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from heiiki_agent import radius
+
 _DISCOVERY = 0x8863
 _PADI, _PADO, _PADR, _PADS, _PADT = 0x09, 0x07, 0x19, 0x65, 0xA7
 _SERVICE, _AC_NAME, _HOST_UNIQ, _COOKIE = 0x0101, 0x0102, 0x0103, 0x0104
@@ -24,6 +27,10 @@ _ERRORS = (0x0201, 0x0202, 0x0203)
 _BROADCAST = b"\xff" * 6
 _HEAD, _TAG, _ETHERNET = 6, 4, 14
 _WAIT_S = 4.0
+_ACCESS_REQUEST = 1
+_USER_NAME, _CHAP_PASSWORD, _CHAP_CHALLENGE, _NAS_PORT_ID = 1, 3, 60, 87
+_SILENCE_S = 3.0
+_UPSTREAM = re.compile(r"^home_server home {\n.*?^\tsecret = (\S+)$", re.MULTILINE | re.DOTALL)
 _PASSWORD = re.compile(r'^password "(.*)"$', re.MULTILINE)
 
 
@@ -107,9 +114,52 @@ def _asked(
 def _ask(parameters: dict[str, Any]) -> dict[str, Any]:
     """Return what the proxy says to each of ``attempts`` (name: user, line, number, answer, challenge)."""
     secret = _secret(Path(parameters["servers"]).read_text(encoding="utf-8"))
-    return {
-        "attempts": {one["name"]: _one(one, secret, parameters["address"]) for one in parameters["attempts"]}
-    }
+    found = {one["name"]: _one(one, secret, parameters["address"]) for one in parameters["attempts"]}
+    upstream = parameters.get("upstream")
+    return {"attempts": found, "unsigned": None if upstream is None else _unsigned(upstream)}
+
+
+def _unsigned(asked: dict[str, Any]) -> dict[str, bool]:
+    """Ask the next proxy without a signature, and right after whether it is there, with one (RFC 5997)."""
+    found = _UPSTREAM.search(Path(asked["config"]).read_text(encoding="utf-8"))
+    if found is None:
+        raise ValueError(f"{asked['config']} names no other proxy")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:
+        wire.bind((asked["source"], 0))
+        wire.connect((asked["address"], radius.PORT))
+        return {
+            "answered": _is_answered(wire, access_request(asked)),
+            "signed": _is_answered(wire, radius.status_server(found[1].encode())),
+        }
+
+
+def access_request(asked: dict[str, Any]) -> bytes:
+    """Return a request as pppd makes it (RFC 2865 4.1): nothing in it depends on the secret of both."""
+    answer = bytes((asked["number"],)) + bytes.fromhex(asked["answer"])
+    attributes = (
+        (_USER_NAME, asked["user"].encode()),
+        (_CHAP_PASSWORD, answer),
+        (_NAS_PORT_ID, asked["line"].encode()),
+        (_CHAP_CHALLENGE, bytes.fromhex(asked["challenge"])),
+    )
+    body = b"".join(bytes((kind, 2 + len(value))) + value for kind, value in attributes)
+    head = struct.pack("!BBH", _ACCESS_REQUEST, secrets.randbelow(256), 20 + len(body))
+    return head + secrets.token_bytes(16) + body
+
+
+def _is_answered(wire: socket.socket, packet: bytes) -> bool:
+    """Tell whether an answer with the packet's own number comes."""
+    wire.send(packet)
+    until = time.monotonic() + _SILENCE_S
+    while (left := until - time.monotonic()) > 0:
+        wire.settimeout(left)
+        try:
+            answer = wire.recv(4096)
+        except OSError:
+            return False
+        if answer[1:2] == packet[1:2]:
+            return True
+    return False
 
 
 def _secret(text: str) -> str:

@@ -26,9 +26,12 @@ def refused(said: str) -> dict[str, Any]:
 class World:
     """Two lines and what their ends answer; `asked` is what the PEs were asked."""
 
-    def __init__(self, attempts: dict[str, Any], second: dict[str, Any]) -> None:
+    def __init__(
+        self, attempts: dict[str, Any], second: dict[str, Any], unsigned: dict[str, bool] | None = None
+    ) -> None:
         self.attempts = attempts
         self.second = second
+        self.unsigned = unsigned or {"answered": False, "signed": True}
         self.asked: dict[str, list[dict[str, Any]]] = {}
 
     def reply(self, device: str, probe: str, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -41,7 +44,14 @@ class World:
         self.asked[device] = parameters["attempts"]
         usual = {name: refused(said) for name, said in SAID.items()}
         own = {"own password": accepted(ADDRESSES[device])}
-        return {"attempts": usual | own | (self.attempts if device == "a-pe2" else {})}
+        if device == "a-pe2":
+            assert parameters["upstream"]["address"] == "10.200.0.1"
+        else:
+            assert "upstream" not in parameters
+        return {
+            "unsigned": self.unsigned,
+            "attempts": usual | own | (self.attempts if device == "a-pe2" else {}),
+        }
 
 
 def judged(
@@ -50,9 +60,10 @@ def judged(
     *,
     attempts: dict[str, Any] | None = None,
     second: dict[str, Any] = SECOND,
+    unsigned: dict[str, bool] | None = None,
     dead: tuple[str, ...] = (),
 ) -> tuple[dict[str, Verdict], World]:
-    world = World(attempts or {}, second)
+    world = World(attempts or {}, second, unsigned)
     found = {one.subject: one for one in trials.verdicts(optical()[0], fleet_of(world.reply, dead), kept)}
     assert list(found) == list(trials.subjects(optical()[0]))
     return found, world
@@ -116,6 +127,25 @@ def test_a_second_session(
     verdict = found["second session: line of umeda"]
     assert verdict.result is result
     assert told in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("unsigned", "result", "told"),
+    [
+        ({"answered": False, "signed": True}, Result.PASS, "a-pe1 said nothing to a good log-in without"),
+        ({"answered": True, "signed": True}, Result.FAIL, "a-pe1 answered it"),
+        ({"answered": False, "signed": False}, Result.UNKNOWN, "answers nothing that is signed either"),
+    ],
+)
+def test_an_unsigned_request(
+    fleet_of: Any, kept: Any, unsigned: dict[str, bool], result: Result, told: str
+) -> None:
+    """Of a PE that forwards to another; the hub's own PE forwards by TLS."""
+    found, _ = judged(fleet_of, kept, unsigned=unsigned)
+    verdict = found["unsigned request: line of umeda"]
+    assert verdict.result is result
+    assert told in verdict.reason
+    assert "unsigned request: line of namba" not in found
 
 
 @pytest.mark.parametrize("dead", ["umeda-ce-a", "a-pe2"])

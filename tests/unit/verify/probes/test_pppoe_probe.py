@@ -39,3 +39,13 @@ def test_what_radclient_received_counts_and_not_what_it_sent() -> None:
 
 def test_silence_is_no_answer() -> None:
     assert pppoe.came_of("(0) No reply from server for ID 34 socket 3\n") == {"kind": "", "attributes": {}}
+
+
+def test_an_unsigned_request_has_everything_but_a_signature() -> None:
+    asked = {"user": "x@y", "line": "ac0017", "number": 1, "answer": "00" * 16, "challenge": "11" * 16}
+    packet = pppoe.access_request(asked)
+    assert (packet[0], int.from_bytes(packet[2:4], "big")) == (1, len(packet))
+    kinds, rest = {}, packet[20:]
+    while rest:
+        kinds[rest[0]], rest = rest[2 : rest[1]], rest[rest[1] :]
+    assert kinds == {1: b"x@y", 3: b"\x01" + bytes(16), 87: b"ac0017", 60: b"\x11" * 16}
