@@ -8,6 +8,7 @@ import pytest
 from optical_service import FOLDER, by_ethernet, optical
 
 from heiiki.intent import load
+from heiiki.pki.server.secrets import new_key, routing_keys
 from heiiki.plan import Plan, build
 from heiiki.plan.model import Device, Endpoint, InterfaceKind, Network
 
@@ -120,3 +121,17 @@ def test_a_smaller_line_makes_a_smaller_tunnel_and_smaller_segments() -> None:
     filters = [one.device("umeda-ce-a").firewall for one in (small, usual)]
     assert small.device("umeda-ce-a").interface("access-a").mtu == 1438
     assert all(one is not None and one.segment is not None and one.segment <= 1258 for one in filters)
+
+
+def test_every_secret_is_made_once_and_is_long_enough_for_both_ends(plan: Plan) -> None:
+    """pppd's RADIUS client cuts a secret at 48 octets; FreeRADIUS warns of less than 16 (RFC 2865 3)."""
+    wanted = {path for path in routing_keys(plan) if path.split("/")[1] in {"pppoe", "radius"}}
+    assert wanted == {
+        "routing/pppoe/umeda-ce-a",
+        "routing/pppoe/namba-gw",
+        "routing/radius/a-pe1--pppd",
+        "routing/radius/a-pe2--pppd",
+        "routing/radius/a-pe1--a-pe2",
+    }
+    assert all(16 <= len(new_key(path)["key"]) <= 48 for path in wanted)
+    assert not any("pppoe" in path or "radius" in path for path in routing_keys(by_ethernet()))
