@@ -136,6 +136,8 @@ def _of_pe(line: OpticalLine, files: Mapping[str, str]) -> Iterator[str]:
         ("plugin", "radius.so"),
         ("avpair", f"NAS-Port-Id={here.interface}"),
         ("ipparam", here.vrf),
+        ("ip-pre-up-script", str(pppoe.PRE_UP)),
+        ("radius-config-file", str(pppoe.RADIUS_CLIENT)),
     )
     yield from _missing(line.pe.name, wanted, found)
     started = files.get(f"{UNITS}/{pppoe.server_unit(here.interface)}.service", "")
