@@ -191,7 +191,8 @@ def _of_server(line: OpticalLine, server: Device, files: Mapping[str, str]) -> I
             yield from _tls(server.name, name, section, wanted.client)
             if _value(section, "require_client_cert") != "yes":
                 yield f"{server.name} asks for no certificate"
-    rows = [row for row in files.get(str(radius.USERS), "").split("\n\n") if f"{line.session.user} " in row]
+    own = re.compile(rf"^{re.escape(line.session.user)} ", re.MULTILINE)
+    rows = [row for row in files.get(str(radius.USERS), "").split("\n\n") if own.search(row)]
     if len(rows) != 1:
         yield f"{server.name} knows {line.session.user} {len(rows)} times"
     for row in rows:

@@ -87,6 +87,12 @@ def test_what_is_weaker_fails(
     assert told in verdict.reason
 
 
+def test_a_router_whose_name_ends_with_anothers_is_somebody_else(sent: Mapping[str, Sent]) -> None:
+    plan, _ = optical()
+    other = edited(sent, "radius", USERS, "namba-gw@", "south-umeda-ce-a@")
+    assert [one.result for one in pppoe.verdicts(plan, other)] == [Result.PASS, Result.FAIL]
+
+
 def test_a_service_without_optical_access_says_so() -> None:
     plan = build(load(EXAMPLE))
     (found,) = pppoe.verdicts(plan, read(plan, compile_plan(plan)))
