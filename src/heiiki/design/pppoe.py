@@ -22,6 +22,11 @@ _Words = tuple[str, ...]
 _CHAP_ALONE = frozenset({"refuse-pap", "refuse-mschap", "refuse-mschap-v2", "refuse-eap"})
 _LOCAL = "127.0.0.1"
 _SIGNED = "require_message_authenticator"
+_WHO_ASKS = re.compile(
+    r'^\s*update request {\n\s*&NAS-Identifier !\* ANY\n\s*&NAS-Identifier := "%{client:shortname}"\n',
+    re.MULTILINE,
+)
+"""A PE is called by what its address says: the name that it gives itself is taken out, be it there twice."""
 _PASSED = (
     "CHAP alone, for one user on one line, with the address of the plan; one session at a time; what asks "
     "about it is signed on every hop but the PE's own loopback, and goes to the hub by RadSec, where both "
@@ -160,9 +165,7 @@ def _value(text: str, key: str) -> str:
 
 def _of_proxy(device: Device, files: Mapping[str, str]) -> Iterator[str]:
     text = files.get(str(radius.CONFIG), "")
-    for name, section in _sections(text, "client"):
-        if _value(section, _SIGNED) != "yes" and _value(section, "ipaddr") != _LOCAL:
-            yield f"{device.name} takes what {name} does not sign"
+    yield from _who_asks(device.name, text)
     homes = tuple(_sections(text, "home_server"))
     if not homes:
         yield f"{device.name} names no server to forward to"
@@ -175,6 +178,14 @@ def _of_proxy(device: Device, files: Mapping[str, str]) -> Iterator[str]:
     realms = [name for name, _ in _sections(text, "realm")]
     if proxy is not None and realms != [proxy.realm]:
         yield f"{device.name} forwards the realms {', '.join(realms) or 'none'}, not {proxy.realm} alone"
+
+
+def _who_asks(device: str, text: str) -> Iterator[str]:
+    for name, section in _sections(text, "client"):
+        if _value(section, _SIGNED) != "yes" and _value(section, "ipaddr") != _LOCAL:
+            yield f"{device} takes what {name} does not sign"
+    if not _WHO_ASKS.search(text):
+        yield f"{device} lets who asks say which PE it is"
 
 
 def _tls(device: str, what: str, section: str, peer: str) -> Iterator[str]:

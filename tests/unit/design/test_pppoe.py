@@ -59,6 +59,22 @@ def test_every_other_requirement_of_the_service_is_held_too() -> None:
         ("a-pe2", LINE, "require-chap\n", "", "a-pe2: `require-chap` is not"),
         ("a-pe2", LINE, "NAS-Port-Id=ac0017", "NAS-Port-Id=ac0042", "a-pe2: `avpair NAS-Port-Id=ac0017`"),
         ("a-pe2", LINE, "ipparam s0017", "ipparam s0042", "a-pe2: `ipparam s0017` is not"),
+        (
+            "a-pe2",
+            LINE,
+            "ip-pre-up-script",
+            "ip-up-script",
+            "a-pe2: `ip-pre-up-script /etc/heiiki/pppoe",
+        ),
+        ("a-pe2", LINE, "radius-config-file", "#", "a-pe2: `radius-config-file /etc/heiiki/pppoe/radiuscl"),
+        ("a-pe1", CONFIG, "&NAS-Identifier !* ANY", "", "a-pe1 lets who asks say which PE it is"),
+        (
+            "a-pe2",
+            CONFIG,
+            "&NAS-Identifier :=",
+            "&NAS-Identifier +=",
+            "a-pe2 lets who asks say which PE it is",
+        ),
         ("a-pe2", UNIT, "-N 1", "-N 2", "a-pe2 takes more than one session on ac0017"),
         (
             "a-pe2",
