@@ -134,6 +134,7 @@ class Vtn(Program):
         vens: tuple[str, ...],
         rest: dict[str, Any] | None = None,
         security: str = "standard",
+        xmpp: dict[str, Any] | None = None,
     ) -> None:
         super().__init__("vtn", folder / "vtn.json")
         self.credentials = authority.issue(VTN_NAME)
@@ -145,11 +146,19 @@ class Vtn(Program):
             "database": str(folder / "vtn.sqlite"),
             "credentials": written(self.credentials),
             "security": security,
-            "vens": [{"ven_id": ven, "certificate_name": f"{ven}.example"} for ven in vens],
+            "vens": [
+                {
+                    "ven_id": ven,
+                    "certificate_name": f"{ven}.example",
+                    **({"jid": f"{ven}@{xmpp['domain']}"} if xmpp else {}),
+                }
+                for ven in vens
+            ],
             "poll_every_s": 1,
             "report_every_s": 1,
             "granularity_s": 1,
             **({"rest": rest} if rest else {}),
+            **({"xmpp": xmpp} if xmpp else {}),
         }
         self.rest_port: int = rest["port"] if rest else 0
         self.config.write_text(json.dumps({"control": str(self.socket), "vtns": [vtn]}))
@@ -189,9 +198,16 @@ class Ven(Program):
     """The program `ven`."""
 
     def __init__(
-        self, folder: Path, credentials: Credentials, port: int, name: str, security: str = "standard"
+        self,
+        folder: Path,
+        credentials: Credentials,
+        port: int,
+        name: str,
+        security: str = "standard",
+        xmpp: dict[str, Any] | None = None,
     ) -> None:
         super().__init__("ven", folder / f"{name}.json")
+        self.credentials = credentials
         self.database = folder / f"{name}.sqlite"
         config = {
             "name": name,
@@ -203,6 +219,7 @@ class Ven(Program):
             "resource": str(folder / f"{name}-battery.sock"),
             "security": security,
             "offers": [{"r_id": "power", "kind": "usage", "unit": "power:powerReal", "scale": "k"}],
+            **({"xmpp": xmpp} if xmpp else {}),
         }
         self.config.write_text(json.dumps(config))
 

@@ -22,6 +22,7 @@ from waiting import awaited
 from heiiki.pki.issue import general_names
 from heiiki.plan.model import Device, DeviceClass, Function, Identity, Role, XmppServer
 from heiiki.render import xmpp
+from heiiki_agent import files
 from heiiki_agent.pki.publish import revoked_serials
 from heiiki_agent.pki.x509 import RevocationList
 from heiiki_agent.xmpp.client import Client, Place
@@ -153,12 +154,37 @@ def _listed(
     return builder.sign(key, hashes.SHA256()).public_bytes(_PEM).decode()
 
 
+_IN_ROOT = """
+mount -t tmpfs tmpfs "$1/tmp"
+mkdir -p "$1$2"
+mount --bind "$2" "$1$2"
+mount --rbind /dev "$1/dev"
+exec chroot "$1" /usr/bin/prosody --config "$2/prosody.cfg.lua" -F
+"""
+"""Its files are seen at the same place inside; nothing of the root is changed, for all mounts are its own."""
+
+
+def newest_root() -> Path | None:
+    """Return the lab's root with prosody that was made last."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "heiiki" / "root"
+    found = [one for one in cache.glob("*") if (one / "usr/bin/prosody").exists()]
+    return max(found, key=lambda one: one.stat().st_mtime, default=None)
+
+
 class Prosody:
-    """The daemon, for DRAS and two devices; `Authority.issue` makes who logs in."""
+    """The daemon, for DRAS and some devices; `Authority.issue` makes who logs in.
+
+    It is the machine's, or where `root` is given the one in there.
+    """
 
     def __init__(
-        self, folder: Path, authority: Authority, devices: tuple[str, ...] = ("umeda", "namba")
+        self,
+        folder: Path,
+        authority: Authority,
+        devices: tuple[str, ...] = ("umeda", "namba"),
+        root: Path | None = None,
     ) -> None:
+        self._root = root
         self.folder, self.authority, self.port = folder, authority, free_port()
         self.credentials = folder / "credentials"
         self.credentials.mkdir(parents=True)
@@ -201,10 +227,14 @@ class Prosody:
     def publish(self) -> None:
         """Write CAs and lists as the device's own program does."""
         lists = self.authority.lists()
-        (self.credentials / "trust.pem").write_text(self.authority.trust)
-        (self.credentials / "verify.pem").write_text(self.authority.trust + "".join(lists))
         serials = revoked_serials(map(RevocationList.read, lists))
-        (self.credentials / "revoked.txt").write_text(serials)
+        whole = self.authority.trust + "".join(lists)
+        for name, text in (
+            ("trust.pem", self.authority.trust),
+            ("verify.pem", whole),
+            ("revoked.txt", serials),
+        ):
+            files.write(self.credentials / name, text)
 
     def start(self) -> None:
         with self.log.open("ab") as log:
@@ -212,8 +242,11 @@ class Prosody:
         awaited("prosody listens", self._listens)
 
     def command(self) -> list[str]:
-        """Return what starts it."""
-        return ["prosody", "--config", str(self.config), "-F"]
+        """Return what starts it, in a root with mounts of its own."""
+        if self._root is None:
+            return ["prosody", "--config", str(self.config), "-F"]
+        inside = ["sh", "-ec", _IN_ROOT, "sh", str(self._root), str(self.folder)]
+        return ["unshare", "--mount", "--propagation", "private", *inside]
 
     def _listens(self) -> bool:
         assert self.process is not None

@@ -30,7 +30,7 @@ from heiiki_agent.xmpp.stream import Reader
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from openadr_loopback import memory_kib
-from xmpp_world import DOMAIN, Authority, Prosody, identity
+from xmpp_world import DOMAIN, Authority, Prosody, identity, newest_root
 
 GOAL_S = 5.0
 _REQUEST, _ANSWER = 2000, 1500
@@ -39,32 +39,10 @@ _AT_ONCE = 32
 _LONGEST_S = 120.0
 _CHUNK = 65_536
 _TICKS = os.sysconf("SC_CLK_TCK")
-_IN_ROOT = """
-mount -t tmpfs tmpfs "$1/tmp"
-mkdir -p "$1$2"
-mount --bind "$2" "$1$2"
-mount --rbind /dev "$1/dev"
-exec chroot "$1" /usr/bin/prosody --config "$2/prosody.cfg.lua" -F
-"""
-"""Its files are seen at the same place inside; nothing of the root is changed, for all mounts are its own."""
 
 
 class Server(Prosody):
-    """prosody for many devices, in a root of its own where one is given."""
-
-    def __init__(
-        self, folder: Path, authority: Authority, devices: tuple[str, ...], root: Path | None
-    ) -> None:
-        """Serve `devices` by the prosody in `root`, or by the machine's."""
-        super().__init__(folder, authority, devices)
-        self._root = root
-
-    def command(self) -> list[str]:
-        """Return what starts it, with mounts of its own."""
-        if self._root is None:
-            return super().command()
-        inside = ["sh", "-ec", _IN_ROOT, "sh", str(self._root), str(self.folder)]
-        return ["unshare", "--mount", "--propagation", "private", *inside]
+    """prosody for many devices, and what it costs."""
 
     @property
     def memory_mib(self) -> float:
@@ -250,15 +228,13 @@ def table(found: Figures) -> str:
     return "\n".join(f"{name:52}{unit:5}{value:10.2f}" for name, unit, value in rows)
 
 
-def newest_root() -> Path:
-    """Return the lab's root with prosody that was made last."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "heiiki" / "root"
-    found = [one for one in cache.glob("*") if (one / "usr/bin/prosody").exists()]
-    if not found:
+def lab_root() -> Path:
+    """Return the root that prosody is taken from."""
+    if (found := newest_root()) is None:
         raise click.ClickException(
-            f"{cache}: no root with prosody; run `make demo`, or give --machine or --root"
+            "there is no root with prosody; run `make demo`, or give --machine or --root"
         )
-    return max(found, key=lambda one: one.stat().st_mtime)
+    return found
 
 
 @click.command(help=__doc__)
@@ -277,7 +253,7 @@ def main(devices: int, times: int, root: Path | None, machine: bool, as_json: bo
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         authority = Authority(folder / "authority")
-        server = Server(folder / "server", authority, names, None if machine else root or newest_root())
+        server = Server(folder / "server", authority, names, None if machine else root or lab_root())
         server.enrol()
         server.start()
         try:

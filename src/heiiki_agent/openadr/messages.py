@@ -1,4 +1,4 @@
-"""The messages of OpenADR 2.0b over pull transports (schema oadr_20b.xsd), and which service takes which."""
+"""The messages of OpenADR 2.0b by pull and by XMPP (schema oadr_20b.xsd), and which service takes which."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +21,9 @@ from heiiki_agent.openadr.parts import (
     Target,
 )
 from heiiki_agent.openadr.reports import Report, ReportRequest
+
+Transport = Literal["simpleHttp", "xmpp"]
+"""oadrTransportName."""
 
 
 class Message:
@@ -57,7 +60,7 @@ class CreatePartyRegistration(Message):
     registration_id: str | None = element("ei:registrationID", default=None)
     ven_id: str | None = element("ei:venID", default=None)
     profile: Literal["2.0a", "2.0b"] = element("oadr:oadrProfileName", default="2.0b")
-    transport: Literal["simpleHttp", "xmpp"] = element("oadr:oadrTransportName", default="simpleHttp")
+    transport: Transport = element("oadr:oadrTransportName", default="simpleHttp")
     address: str | None = element("oadr:oadrTransportAddress", default=None)
     report_only: bool = element("oadr:oadrReportOnly", default=False)
     signature: bool = element("oadr:oadrXmlSignature", default=False)

@@ -10,10 +10,12 @@ class VtnState:
     Attributes:
         problem: why it does not listen; None: it does.
         silent_s: how long ago each of its VENs was heard, seconds; None: not since the program began.
+        xmpp: why it is logged in at no XMPP server, empty where it is; None: it does not speak XMPP.
     """
 
     problem: str | None
     silent_s: dict[str, float | None]
+    xmpp: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +39,11 @@ class VenStatus:
     Attributes:
         ven_id: the name that its VTN gave it; None: it is not registered.
         problem: why its last exchange with VTN or resource failed; None: it did not.
+        xmpp: why it is logged in at no XMPP server, empty where it is; None: it does not speak XMPP.
     """
 
     pid: int
     due: float
     ven_id: str | None
     problem: str | None
+    xmpp: str | None = None

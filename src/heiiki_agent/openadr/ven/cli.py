@@ -5,13 +5,14 @@ import logging
 import random
 import signal
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from heiiki_agent import config, status
 from heiiki_agent.database import Database
@@ -20,10 +21,16 @@ from heiiki_agent.openadr.reports import REPORT_TYPES
 from heiiki_agent.openadr.units import PowerAttributes, unit
 from heiiki_agent.openadr.ven.engine import Engine
 from heiiki_agent.openadr.ven.http import HttpTransport, Place
+from heiiki_agent.openadr.ven.inbox import Inbox
 from heiiki_agent.openadr.ven.model import Offer, Unreachable, Ven
 from heiiki_agent.openadr.ven.resource import SocketResource
 from heiiki_agent.openadr.ven.schema import SCHEMA
+from heiiki_agent.openadr.ven.ways import Ways
+from heiiki_agent.openadr.xmpp_settings import VenXmppSettings, unsigned
 from heiiki_agent.tls import Credentials
+
+if TYPE_CHECKING:
+    from heiiki_agent.openadr.ven.xmpp import XmppTransport
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +86,7 @@ class Settings:
         keep_days: for how long events that are over, and messages that were taken, are kept.
         status: file that says how it is; None: there is none.
         security: ``high``: each message is signed, and an answer without a signature is none.
+        xmpp: the first way to the VTN, and that of what the VTN sends by itself; None: HTTP is the only one.
     """
 
     name: str
@@ -92,47 +100,93 @@ class Settings:
     keep_days: Annotated[int, range(1, 3651)] = 7
     status: Path | None = None
     security: Security = "standard"
+    xmpp: VenXmppSettings | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse signatures in XMPP."""
+        unsigned(self.security, self.xmpp)
 
 
 def main(argv: Sequence[str]) -> int:
     """Poll until SIGTERM."""
-    parser = argparse.ArgumentParser(prog="openadr ven", description="OpenADR 2.0b VEN, simple HTTP, pull")
+    parser = argparse.ArgumentParser(prog="openadr ven", description="OpenADR 2.0b VEN, simple HTTP or XMPP")
     parser.add_argument("config", type=Path, help="JSON file")
     settings = config.read(Settings, parser.parse_args(argv).config)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    made = engine(settings)
+    stop, inbox = threading.Event(), Inbox()
+
+    def end(*_: object) -> None:
+        stop.set()
+        inbox.wake()
+
+    signal.signal(signal.SIGTERM, end)
+    by_xmpp = _by_xmpp(settings, inbox)
+    made = engine(settings, by_xmpp)
     try:
-        run(made, timedelta(days=settings.keep_days), stop, settings.status)
+        run(made, timedelta(days=settings.keep_days), stop, Surroundings(inbox, settings.status, by_xmpp))
     finally:
         made.ven.database.close()
     return 0
 
 
-def engine(settings: Settings) -> Engine:
-    """Return the engine that the settings describe.
+def _by_xmpp(settings: Settings, inbox: Inbox) -> "XmppTransport | None":
+    if settings.xmpp is None:
+        return None
+    # A VEN without XMPP has no package for it.
+    from heiiki_agent.openadr.ven.xmpp import XmppTransport  # noqa: PLC0415
+
+    transport = XmppTransport(settings.xmpp, settings.credentials, inbox)
+    transport.start()
+    return transport
+
+
+def engine(settings: Settings, by_xmpp: "XmppTransport | None" = None) -> Engine:
+    """Return the engine that the settings describe, with a first way beside HTTP where there is one.
 
     Raises:
         AgentError: the state cannot be used.
     """
     resource = SocketResource(settings.resource)
     place = Place(name=settings.vtn_name, address=settings.vtn_address, port=settings.vtn_port)
+    by_http = HttpTransport(place, settings.credentials, envelope(settings.security))
     return Engine(
         Ven(
             database=Database(settings.database, SCHEMA),
-            transport=HttpTransport(place, settings.credentials, envelope(settings.security)),
+            transport=Ways(by_xmpp, by_http) if by_xmpp else by_http,
             resource=resource,
             decide=resource.decide,
             now=lambda: datetime.now(UTC),
             name=settings.name,
             offers=tuple(one.offer() for one in settings.offers),
             signs=settings.security == "high",
+            jid=settings.xmpp.jid if settings.xmpp else None,
         )
     )
 
 
-def run(engine: Engine, keep: timedelta, stop: threading.Event, told: Path | None = None) -> None:
+@dataclass(frozen=True)
+class Surroundings:
+    """What a VEN runs in.
+
+    Attributes:
+        inbox: what the VTN sends by itself.
+        told: file that says how the VEN is; None: there is none.
+        by_xmpp: its way over XMPP.
+    """
+
+    inbox: Inbox
+    told: Path | None = None
+    by_xmpp: "XmppTransport | None" = None
+
+    def tell(self, engine: Engine, within_s: float, problem: str) -> None:
+        """Say how the VEN is."""
+        if self.told is not None:
+            xmpp = (self.by_xmpp.problem or "") if self.by_xmpp else None
+            facts = {"ven_id": engine.ven_id, "problem": problem or None, "xmpp": xmpp}
+            status.report(self.told, within_s, facts)
+
+
+def run(engine: Engine, keep: timedelta, stop: threading.Event, around: Surroundings) -> None:
     """Go on step by step; less often while the VTN or the resource is away, never less than every 10 s."""
     retry, problem = _FIRST_RETRY_S, ""
     while not stop.is_set():
@@ -147,7 +201,18 @@ def run(engine: Engine, keep: timedelta, stop: threading.Event, told: Path | Non
         else:
             problem = ""
             pause, retry = engine.poll_every.total_seconds(), _FIRST_RETRY_S
-        if told is not None:
-            status.report(told, pause + _STEP_S, {"ven_id": engine.ven_id, "problem": problem or None})
+        around.tell(engine, pause + _STEP_S, problem)
         # Spread, so that a thousand VENs that lost their VTN at once do not come back at once.
-        stop.wait(pause * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311  # spreads, hides nothing
+        _rest(engine, around.inbox, pause * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311  # spreads, hides nothing
+
+
+def _rest(engine: Engine, inbox: Inbox, pause: float) -> None:
+    """Wait, and take what is pushed meanwhile; what cannot be done about it now, the next step does."""
+    until = time.monotonic() + pause
+    while (pushed := inbox.next(until - time.monotonic())) is not None:
+        try:
+            pushed.answer_by(engine.pushed)
+            engine.go_on()
+        except Unreachable as error:
+            log.warning("%s", error)
+            return

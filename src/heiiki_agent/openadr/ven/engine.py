@@ -2,11 +2,13 @@
 
 import logging
 from datetime import timedelta
+from typing import Any
 
 from heiiki_agent.openadr import messages as m
-from heiiki_agent.openadr.codec import encode
+from heiiki_agent.openadr.codec import decode, encode
+from heiiki_agent.openadr.errors import Code, Refused
 from heiiki_agent.openadr.kept import new_id, stored
-from heiiki_agent.openadr.parts import OptReason, OptType
+from heiiki_agent.openadr.parts import EiResponse, OptReason, OptType
 from heiiki_agent.openadr.values import format_duration
 from heiiki_agent.openadr.ven import events, reports
 from heiiki_agent.openadr.ven.model import Unreachable, Ven
@@ -51,6 +53,31 @@ class Engine:
                 errors.append(error)
         if errors:
             raise errors[0]
+
+    def pushed(self, data: bytes) -> bytes:
+        """Take a message that the VTN sends by itself; return the oadrResponse to it once it is committed.
+
+        What is to be answered beside, and done, is done by `go_on`.
+        """
+        try:
+            message = decode(data)
+            with self.ven.database.transaction():
+                request_id = self._push_taken(message)
+        except Refused as error:
+            log.warning("a message that was pushed: %r", error.description)
+            response = EiResponse(code=error.code, description=error.description)
+        else:
+            response = EiResponse(code=Code.OK, description="OK", request_id=request_id)
+        return encode(m.Response(response=response, ven_id=self.ven_id))
+
+    def go_on(self) -> None:
+        """Send and do what has come.
+
+        Raises:
+            Unreachable: as `step`.
+        """
+        self._send()
+        self._work()
 
     def change(self, event_id: str, opt: OptType, reason: OptReason = "overrideStatus") -> bool:
         """Opt in or out of an event after it was answered; return whether there was something to change."""
@@ -98,7 +125,10 @@ class Engine:
         pending = "SELECT 1 FROM outbox WHERE state = 'pending' AND about LIKE ?"
         if not self.ven.database.row(pending, f"{REGISTRATION}%"):
             message = m.CreatePartyRegistration(
-                request_id=new_id(), ven_name=self.ven.name, pull=True, signature=self.ven.signs
+                request_id=new_id(),
+                ven_name=self.ven.name,
+                signature=self.ven.signs,
+                **_transport(self.ven.jid),
             )
             queue(self.ven, f"{REGISTRATION}{message.request_id}", message)
 
@@ -135,6 +165,17 @@ class Engine:
             case _:
                 log.warning("%s is not done here", answer.NAME)
 
+    def _push_taken(self, message: m.Message) -> str:
+        """Take what a VTN may push, inside a transaction; return its requestID."""
+        if not isinstance(message, m.DistributeEvent):
+            raise Refused(Code.NOT_RECOGNIZED, f"{message.NAME} is not pushed to this VEN")
+        if self.ven_id is None:
+            raise Refused(Code.OUT_OF_SEQUENCE, "this VEN is not registered")
+        if message.vtn_id != self._vtn_id() or not _is_well(message):
+            raise Refused(Code.INVALID_ID, "that vtnID is not of the VTN at which this VEN is registered")
+        events.take(self.ven, self.ven_id, message)
+        return message.request_id
+
     def _vtn_id(self) -> str | None:
         row = self.ven.database.row("SELECT vtn_id FROM registration")
         return str(row["vtn_id"]) if row else None
@@ -150,6 +191,12 @@ class Engine:
             max(1, int(every.total_seconds())),
         )
         reports.offer(self.ven, ven_id, registration_id)
+
+
+def _transport(jid: str | None) -> dict[str, Any]:
+    if jid is None:
+        return {"pull": True}
+    return {"transport": "xmpp", "address": jid}
 
 
 def _is_well(answer: m.DistributeEvent) -> bool:

@@ -72,6 +72,7 @@ class Ven:
         decide: whether it takes part in an event.
         offers: data points; none: it registers no reports.
         signs: its messages have signatures.
+        jid: where the VTN reaches it over XMPP; None: it polls.
     """
 
     database: Database
@@ -82,6 +83,7 @@ class Ven:
     name: str
     offers: tuple[Offer, ...] = ()
     signs: bool = False
+    jid: str | None = None
 
     def stamp(self) -> str:
         """Return the time as it is kept."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from heiiki_agent.database import Database
 from heiiki_agent.openadr.errors import Code
 from heiiki_agent.openadr.kept import stored
+from heiiki_agent.openadr.messages import Transport
 from heiiki_agent.openadr.parts import EiResponse
 
 
@@ -20,6 +21,7 @@ class Identity:
         poll_every: how often a VEN is asked to poll.
         report_every: how often a VEN is asked for a report of what it offers.
         granularity: time between two values of such a report.
+        transports: how it is spoken to.
     """
 
     vtn_id: str
@@ -27,19 +29,25 @@ class Identity:
     poll_every: timedelta
     report_every: timedelta
     granularity: timedelta
+    transports: tuple[Transport, ...] = ("simpleHttp",)
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def _nothing() -> None:
+    return
+
+
 @dataclass(frozen=True)
 class Context:
-    """State, identity and clock of one VTN."""
+    """State, identity and clock of one VTN; `news` is called where a version of an event is made."""
 
     database: Database
     identity: Identity
     now: Callable[[], datetime] = _now
+    news: Callable[[], None] = _nothing
 
     def stamp(self) -> str:
         """Return the time as it is kept."""

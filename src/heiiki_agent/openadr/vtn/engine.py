@@ -1,7 +1,7 @@
 """A VTN without a network: bytes of a peer in, bytes of an answer out; what they say is on the disk."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -33,6 +33,8 @@ HANDLERS: Mapping[type[m.Message], Handler] = {
     m.CanceledReport: report_service.acknowledged,
     m.UpdateReport: report_service.update,
 }
+ANY_SERVICE = ""
+"""Service of a request that came by a door with one address for all of them."""
 REPEATABLE = (m.CreatePartyRegistration, m.CancelPartyRegistration, m.CreateOpt, m.CancelOpt)
 REPEATABLE_REPORTS = (m.RegisterReport, m.UpdateReport)
 """Messages that change something and bear a requestID: the answer is kept, and a repetition gets it again."""
@@ -45,7 +47,7 @@ class Request:
 
     Attributes:
         peer: name in the certificate that it proved to have; who it is, whatever the message says.
-        service: last part of the path, such as `EiEvent`.
+        service: last part of the path, such as `EiEvent`, or `ANY_SERVICE`.
     """
 
     peer: str
@@ -97,7 +99,7 @@ class Vtn:
         return Reply(HTTPStatus.OK, answer if isinstance(answer, bytes) else encode(answer))
 
     def _handled(self, request: Request, message: m.Message) -> m.Message | bytes:
-        if type(message) not in m.SERVICES.get(request.service, ()):
+        if type(message) not in _taken_at(request.service):
             raise Refused(Code.COMPLIANCE_ERROR, f"{message.NAME} is not for service {request.service}")
         ven_id = self._ven(request.peer, message)
         if not isinstance(message, _UNREGISTERED) and not self._is_known(ven_id, message):
@@ -144,6 +146,10 @@ class Vtn:
             self.context.stamp(),
         )
         return body
+
+
+def _taken_at(service: str) -> Collection[type[m.Message]]:
+    return HANDLERS if service == ANY_SERVICE else m.SERVICES.get(service, ())
 
 
 def unreadable(error: Malformed) -> Reply:

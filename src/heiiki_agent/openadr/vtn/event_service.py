@@ -23,6 +23,26 @@ WHERE target.ven_id = ? AND (event.ends IS NULL OR event.ends > ?)
     AND NOT (event.cancelled AND answer.opt IS NOT NULL)
 """
 
+_WAITING = """
+SELECT target.ven_id, event.event_id, event.modification FROM event_target AS target
+JOIN ven ON ven.ven_id = target.ven_id
+JOIN event ON event.event_id = target.event_id
+LEFT JOIN event_answer AS answer
+    ON answer.ven_id = target.ven_id AND answer.event_id = event.event_id
+    AND answer.modification = event.modification
+WHERE answer.opt IS NULL AND (event.ends IS NULL OR event.ends > ?)
+"""
+Version = tuple[str, int]
+"""eventID and modificationNumber."""
+
+
+def waiting(context: Context) -> dict[str, frozenset[Version]]:
+    """Return the versions of live events that VENs have not acknowledged, for each that is registered."""
+    found: dict[str, set[Version]] = {}
+    for row in context.database.rows(_WAITING, context.stamp()):
+        found.setdefault(row["ven_id"], set()).add((row["event_id"], row["modification"]))
+    return {ven_id: frozenset(versions) for ven_id, versions in found.items()}
+
 
 def poll(context: Context, ven_id: str, _message: Message) -> Message:
     """Answer oadrPoll: while one live event is not acknowledged, all of them; else that there is nothing.

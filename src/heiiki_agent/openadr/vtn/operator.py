@@ -197,6 +197,8 @@ class Operator:
             stored(end) if end else None,
             event_id,
         )
+        # Not committed yet: who reads the book at once waits its turn, which is after the commit.
+        self._context.news()
 
 
 def parse(text: str, where: str) -> EventOrder:

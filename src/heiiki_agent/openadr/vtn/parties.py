@@ -13,8 +13,6 @@ from heiiki_agent.openadr.messages import (
 from heiiki_agent.openadr.parts import EiResponse, Profile, Transport
 from heiiki_agent.openadr.vtn.context import Context, Identity, well
 
-PROFILES = (Profile(name="2.0b", transports=(Transport(name="simpleHttp"),)),)
-
 
 def created(
     identity: Identity, response: EiResponse, ven_id: str | None = None, registration_id: str | None = None
@@ -25,7 +23,9 @@ def created(
         registration_id=registration_id,
         ven_id=ven_id,
         vtn_id=identity.vtn_id,
-        profiles=PROFILES,
+        profiles=(
+            Profile(name="2.0b", transports=tuple(Transport(name=name) for name in identity.transports)),
+        ),
         poll_every=identity.poll_every,
     )
 
@@ -37,9 +37,10 @@ def query(context: Context, _ven_id: str, message: QueryRegistration) -> Message
 
 def register(context: Context, ven_id: str, message: CreatePartyRegistration) -> Message:
     """Register a VEN; one that is registered keeps its registrationID."""
-    if message.profile != "2.0b" or message.transport != "simpleHttp":
-        raise Refused(Code.NOT_ALLOWED, "this VTN speaks profile 2.0b over simpleHttp")
-    if not message.pull:
+    offered = context.identity.transports
+    if message.profile != "2.0b" or message.transport not in offered:
+        raise Refused(Code.NOT_ALLOWED, f"this VTN speaks profile 2.0b over {' and '.join(offered)}")
+    if message.transport == "simpleHttp" and not message.pull:
         raise Refused(Code.NOT_ALLOWED, "this VTN is polled; register with oadrHttpPullModel true")
     known = registration_of(context, ven_id)
     if message.registration_id not in (None, "", known):

@@ -1,9 +1,10 @@
-"""A VTN on the network: simple HTTP, pull, TLS with client certificates (OpenADR 2.0b, simpleHttp)."""
+"""A VTN on the network: simple HTTP, pull, TLS with client certificates, and XMPP (OpenADR 2.0b)."""
 
 import asyncio
 import logging
 import time
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -25,6 +26,9 @@ from heiiki_agent.openadr.vtn.schema import SCHEMA
 from heiiki_agent.openadr.vtn.settings import VtnSettings
 from heiiki_agent.tls import AsyncioContext
 
+if TYPE_CHECKING:
+    from heiiki_agent.openadr.vtn.push import Push
+
 log = logging.getLogger(__name__)
 
 _KEEP_ALIVE_S = 120.0
@@ -40,9 +44,10 @@ class Server:
             AgentError: it cannot be used.
         """
         self.settings = settings
-        self.context = Context(Database(settings.database, SCHEMA), settings.identity)
+        self.context = Context(Database(settings.database, SCHEMA), settings.identity, news=self._news)
         self.operator = Operator(self.context)
         self.desk = Desk(Vtn(self.context))
+        self._push = self._by_xmpp(settings)
         self._api = Api(settings.rest, settings.address, self.context, self.desk) if settings.rest else None
         self._envelope = envelope(settings.security)
         self.problem = "it does not listen yet"
@@ -68,6 +73,8 @@ class Server:
             log.error("%s: %s", self.settings.vtn_id, error)  # noqa: TRY400 - the text says it all
             return
         await self._https.open(tls)
+        if self._push is not None:
+            self._push.open()
         if self._api is not None:
             await self._api.open(tls)
         self.problem = ""
@@ -77,21 +84,40 @@ class Server:
         now = time.monotonic()
         ages = {ven: round(now - heard, 1) for ven, heard in self._heard.items()}
         vens = self.context.identity.vens.values()
-        return VtnState(problem=self.problem or None, silent_s={ven: ages.get(ven) for ven in vens})
+        silent_s = {ven: ages.get(ven) for ven in vens}
+        by_xmpp = (self._push.problem or "") if self._push is not None else None
+        return VtnState(problem=self.problem or None, silent_s=silent_s, xmpp=by_xmpp)
 
     async def close(self) -> None:
         """Hang up and close the state."""
         await self._https.close()
+        if self._push is not None:
+            await self._push.close()
         if self._api is not None:
             await self._api.close()
         await self.desk.close()
         self.context.database.close()
 
+    def _by_xmpp(self, settings: VtnSettings) -> "Push | None":
+        if settings.xmpp is None:
+            return None
+        # A VTN without XMPP has no package for it.
+        from heiiki_agent.openadr.vtn.push import Push  # noqa: PLC0415
+
+        return Push(settings, settings.xmpp, self.context, self.desk, self._hear)
+
+    def _news(self) -> None:
+        if self._push is not None:
+            self._push.news()
+
+    def _hear(self, ven_id: str) -> None:
+        self._heard[ven_id] = time.monotonic()
+
     async def _post(self, request: web.Request) -> web.Response:
         certificate = request.get_extra_info("peercert") or {}
         peer = peer_of(certificate, self.context.identity.vens)
         if peer in self.context.identity.vens:
-            self._heard[self.context.identity.vens[peer]] = time.monotonic()
+            self._hear(self.context.identity.vens[peer])
         try:
             async with asyncio.timeout(REQUEST_S):
                 body = await request.read()

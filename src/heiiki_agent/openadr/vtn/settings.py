@@ -9,6 +9,7 @@ from typing import Annotated
 from heiiki_agent.openadr.envelope import Security
 from heiiki_agent.openadr.rest.settings import RestSettings
 from heiiki_agent.openadr.vtn.context import Identity
+from heiiki_agent.openadr.xmpp_settings import Jid, XmppSettings, unsigned
 from heiiki_agent.tls import Credentials
 
 Seconds = Annotated[int, range(1, 86_401)]
@@ -21,10 +22,12 @@ class VenSettings:
     Attributes:
         ven_id: its name in messages.
         certificate_name: the DNS or URI name in its certificate: who shows it is this VEN, and no one else.
+        jid: the same for XMPP; None: it is not spoken to over XMPP.
     """
 
     ven_id: str
     certificate_name: str
+    jid: Jid | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +39,7 @@ class VtnSettings:
         keep_days: for how long reports are kept; 1,000 VENs that report each minute write about 3 GB a day.
         rest: its REST API; None: it has none.
         security: ``high``: each message is signed, and one without a signature refused.
+        xmpp: by what it reaches VENs at once; None: they poll.
     """
 
     vtn_id: Annotated[str, r"[A-Z0-9][A-Z0-9_.-]{0,63}"]
@@ -50,10 +54,13 @@ class VtnSettings:
     keep_days: Annotated[int, range(1, 3651)] = 30
     rest: RestSettings | None = None
     security: Security = "standard"
+    xmpp: XmppSettings | None = None
 
     def __post_init__(self) -> None:
-        """Refuse two VENs of one name, and a site of the REST API whose VEN is not served."""
-        for names in ([one.ven_id for one in self.vens], [one.certificate_name for one in self.vens]):
+        """Refuse two VENs of one name, a site of the REST API without a VEN, and signatures in XMPP."""
+        unsigned(self.security, self.xmpp)
+        jids = [one.jid for one in self.vens if one.jid is not None]
+        for names in ([one.ven_id for one in self.vens], [one.certificate_name for one in self.vens], jids):
             doubled = sorted({name for name in names if names.count(name) > 1})
             if doubled:
                 raise ValueError(f"{', '.join(doubled)} is there twice")
@@ -70,6 +77,7 @@ class VtnSettings:
             poll_every=timedelta(seconds=self.poll_every_s),
             report_every=timedelta(seconds=self.report_every_s),
             granularity=timedelta(seconds=self.granularity_s),
+            transports=("simpleHttp", "xmpp") if self.xmpp else ("simpleHttp",),
         )
 
 
