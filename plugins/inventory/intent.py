@@ -19,8 +19,8 @@ description:
     outside a site), C(heiiki_networks), C(heiiki_sessions), C(heiiki_certificate) (whether it holds a
     certificate), C(heiiki_wireless) (whether its LAN is on the air), C(heiiki_optical) (whether it
     has to do with lines by PPPoE), C(heiiki_signs) (whether its messages of
-    OpenADR are signed) and the service's way of reaching
-    devices; C(all) carries C(heiiki_service), C(heiiki_lab) (whether devices are nodes of the lab),
+    OpenADR are signed), C(heiiki_xmpp) (whether it speaks OpenADR over XMPP) and the service's way of
+    reaching devices; C(all) carries C(heiiki_service), C(heiiki_lab) (whether devices are nodes of the lab),
     C(heiiki_service_dir), C(heiiki_artifacts) and C(heiiki_build)."
   - The intent is read again in each run; nothing is cached.
   - A service is named by its folder (C(-i inventories/lab)), by its C(service.yml), or by a settings file of
@@ -192,6 +192,7 @@ def host_variables(device: "Device", plan: "Plan", out: frozenset[str] = frozens
         "heiiki_wireless": device.access_point is not None or device.station is not None,
         "heiiki_optical": bool(device.pppoe or device.pppoe_lines or device.radius_proxy),
         "heiiki_signs": any(end.signed for end in (device.vtn, device.ven) if end is not None),
+        "heiiki_xmpp": any(end.xmpp is not None for end in (device.vtn, device.ven) if end is not None),
         **({"ansible_host": host} if host else {}),
     }
 

@@ -2,8 +2,9 @@
 
 A VEN polls and reports, a controller that is controlled directly is asked whether it is there, and each TLS
 session begins again where a list or a certificate of either end is new. The sizes are bounds, each of a whole
-record of TLS on TCP: `tests/service_octets.py` measures them at the programs. XMPP has no part in it: no
-program of a site logs in at the server.
+record of TLS on TCP: `tests/service_octets.py` measures them at the programs. Over XMPP a VEN polls and
+reports by iq, which are shorter than HTTP, and its stream carries blanks; DRAS's events are messages of table
+5.5, which come once whichever way.
 """
 
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ REPORT_EVERY_S = 60
 """How often the VTN asks a VEN for a report."""
 ALIVE_EVERY_S = 40
 """How often DRAS asks a controller under direct control for something."""
+BLANK_EVERY_S = 20
+"""How often a stream of XMPP carries a blank."""
 _CAS = 2
 """Root and issuing CA, each with a list."""
 _ENDS = 2
@@ -58,14 +61,33 @@ ASSOCIATION = HANDSHAKE + Exchange((70, 70, 230, 210, *(20 * (110, 60)), 260, 10
 """The same with MMS's association, the reports that are enabled, and the first of each."""
 
 
+BLANK = Exchange((RECORD + 1,), empty=1)
+"""What keeps a stream of XMPP alive."""
+POLL_BY_XMPP = Exchange((450, 700), empty=1)
+"""The same as an iq: request and result, as the server writes it."""
+REPORT_BY_XMPP = Exchange((1700, 750), empty=2)
+LOG_IN = HANDSHAKE + Exchange((300, 500, 100, 100, 250, 600, 150, 120, 250, 500, 250, 300), empty=6)
+"""TCP and TLS with the streams before and after it, SASL EXTERNAL and the resource (RFC 6120 4.3, 6, 7)."""
+
+
 def openadr(controller: Device, timers: Timers, lifetimes: Lifetimes, mtu: int) -> float:
     """Return what the VEN of a controller needs, octets a second; it has one connection."""
     if controller.ven is None:
         return 0.0
+    if controller.ven.xmpp is not None:
+        return _by_xmpp(timers, lifetimes, mtu)
     signed = Exchange((SIGNATURE, SIGNATURE), empty=2) if controller.ven.signed else Exchange((), empty=0)
     polls = (POLL + signed).octets(mtu) / timers.openadr_poll_s
     reports = (REPORT + signed).octets(mtu) / REPORT_EVERY_S
     return polls + reports + HANDSHAKE.octets(mtu) * _beginnings(lifetimes)
+
+
+def _by_xmpp(timers: Timers, lifetimes: Lifetimes, mtu: int) -> float:
+    """Return what a VEN with one stream needs. HTTP is not used while that stands."""
+    polls = POLL_BY_XMPP.octets(mtu) / timers.openadr_poll_s
+    reports = REPORT_BY_XMPP.octets(mtu) / REPORT_EVERY_S
+    blanks = BLANK.octets(mtu) / BLANK_EVERY_S
+    return polls + reports + blanks + LOG_IN.octets(mtu) * _beginnings(lifetimes)
 
 
 def mms(controller: Device, lifetimes: Lifetimes, mtu: int) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations
 
 from heiiki.errors import Problem
-from heiiki.intent import esps, lan, platforms, pppoe, rates, risks, time, vault
+from heiiki.intent import esps, lan, openadr, platforms, pppoe, rates, risks, time, vault
 from heiiki.intent import pools as address_pools
 from heiiki.intent.model import Mark, Retired, Revoked, Service, Site
 from heiiki.intent.networks import IpVpn, Networks
@@ -78,6 +78,7 @@ def across(
         yield from esps.problems(*service, every)
         yield from vault.problems(*service)
         yield from pppoe.problems(*service, [site for _, site in sites])
+        yield from openadr.problems(*service)
         yield from _cut_short([service], ("title",))
         yield from _core(service[0], service[1].networks.a)
         yield from _as_numbers(*service)

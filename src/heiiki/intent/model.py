@@ -142,6 +142,11 @@ class OpenAdr(Model):
         description="Security level (OpenADR 2.0b, clause 10). standard: TLS with certificates of both ends; "
         "high: each message is signed besides, and refused without its signature.",
     )
+    transport: Literal["simpleHttp", "xmpp"] = Field(
+        default="simpleHttp",
+        description="How events reach controllers (oadrTransportName). simpleHttp: they poll DRAS by HTTP; "
+        "xmpp: DRAS sends each at once by the XMPP server, and HTTP is the second way. Not with `high`.",
+    )
 
 
 class TestEquipment(Model):

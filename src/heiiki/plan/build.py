@@ -54,7 +54,7 @@ def build(intent: Intent) -> Plan:
     context = Context(intent.service, intent.sites, PROFILES[intent.service.timers], frozenset(revoked))
     devices = tuple(neighbours.bound(keys.keyed(pppoe.attached(_devices(context), context))))
     devices = time.clocked(_revoked(devices, revoked), context)
-    devices = xmpp.served(openadr.spoken(devices, context), context)
+    devices = openadr.spoken(xmpp.served(devices, context), context)
     sites = tuple(site.site_plan(context, item) for item in intent.sites)
     devices = est.offered(mms.controlled(devices, sites, context), context)
     links = _links(context)

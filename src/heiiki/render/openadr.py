@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from heiiki.plan.model import Device, Plan, RestApi, Ven, Vtn
+from heiiki.plan.model import Device, Plan, RestApi, ServedVen, Ven, Vtn, XmppLogin
 from heiiki.render import agent
 from heiiki.render.documents import by_key
 from heiiki.render.model import Part, RenderedFile, Service
@@ -70,11 +70,10 @@ def _vtn(vtn: Vtn) -> dict[str, Any]:
                 "database": str(places.STATE / "vtn.sqlite"),
                 "credentials": _CREDENTIALS,
                 "poll_every_s": vtn.poll_every_s,
-                "vens": [
-                    {"ven_id": one.ven_id, "certificate_name": one.certificate_name} for one in vtn.vens
-                ],
+                "vens": [_served(one, over_xmpp=vtn.xmpp is not None) for one in vtn.vens],
                 **({"rest": _rest(vtn.rest)} if vtn.rest else {}),
                 **_security(signed=vtn.signed),
+                **({"xmpp": _login(vtn.xmpp)} if vtn.xmpp else {}),
             }
         ],
     }
@@ -103,7 +102,18 @@ def _ven(ven: Ven) -> dict[str, Any]:
         "status": str(places.status_file("ven")),
         "offers": _OFFERS,
         **_security(signed=ven.signed),
+        **({"xmpp": {**_login(ven.xmpp), "vtn": ven.xmpp.vtn}} if ven.xmpp else {}),
     }
+
+
+def _served(ven: ServedVen, *, over_xmpp: bool) -> dict[str, Any]:
+    known = {"ven_id": ven.ven_id, "certificate_name": ven.certificate_name}
+    return {**known, "jid": ven.jid} if over_xmpp else known
+
+
+def _login(login: XmppLogin) -> dict[str, Any]:
+    servers = [{"address": str(address), "port": port} for address, port in login.servers]
+    return {"domain": login.domain, "servers": servers, "jid": login.jid}
 
 
 def _security(*, signed: bool) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+LOGGED_IN = "logged in"
+
 
 @dataclass(frozen=True, kw_only=True)
 class VtnState:
@@ -10,7 +12,7 @@ class VtnState:
     Attributes:
         problem: why it does not listen; None: it does.
         silent_s: how long ago each of its VENs was heard, seconds; None: not since the program began.
-        xmpp: why it is logged in at no XMPP server, empty where it is; None: it does not speak XMPP.
+        xmpp: why it is logged in at no XMPP server, or `LOGGED_IN`; None: it does not speak XMPP.
     """
 
     problem: str | None
@@ -39,7 +41,7 @@ class VenStatus:
     Attributes:
         ven_id: the name that its VTN gave it; None: it is not registered.
         problem: why its last exchange with VTN or resource failed; None: it did not.
-        xmpp: why it is logged in at no XMPP server, empty where it is; None: it does not speak XMPP.
+        xmpp: why it is logged in at no XMPP server, or `LOGGED_IN`; None: it does not speak XMPP.
     """
 
     pid: int

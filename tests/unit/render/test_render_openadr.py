@@ -18,12 +18,22 @@ from heiiki_agent.openadr.vtn.settings import Settings as VtnSettings
 @pytest.fixture
 def high(tmp_path: Path, lab_inventory: Path) -> Plan:
     """The worked example at security level high."""
+    return spoken(tmp_path, lab_inventory, "security: high")
+
+
+@pytest.fixture
+def pushing(tmp_path: Path, lab_inventory: Path) -> Plan:
+    """The worked example over XMPP."""
+    return spoken(tmp_path, lab_inventory, "transport: xmpp")
+
+
+def spoken(tmp_path: Path, lab_inventory: Path, how: str) -> Plan:
     folder = tmp_path / "lab"
     (folder / "sites").mkdir(parents=True)
     for file in (*lab_inventory.glob("*.yml"), *lab_inventory.glob("sites/*.yml")):
         (folder / file.relative_to(lab_inventory)).write_text(file.read_text())
     service = folder / "service.yml"
-    service.write_text(f"{service.read_text()}\nopenadr: {{security: high}}\n")
+    service.write_text(f"{service.read_text()}\nopenadr: {{{how}}}\n")
     return build(load(folder))
 
 
@@ -46,7 +56,27 @@ def test_both_ends_sign_where_the_intent_says_so(high: Plan, tmp_path: Path) -> 
         assert config.read(VenSettings, file).security == "high"
 
 
+def test_both_ends_log_in_where_the_intent_says_so(pushing: Plan, tmp_path: Path) -> None:
+    server = pushing.device("xmpp").xmpp
+    assert server
+    file = tmp_path / "config.json"
+    file.write_text(configured(pushing, pushing.device("dras")))
+    (vtn,) = config.read(VtnSettings, file).vtns
+    assert vtn.xmpp
+    assert vtn.identity.transports == ("simpleHttp", "xmpp")
+    assert (vtn.xmpp.jid, {one.jid for one in vtn.vens}) == (server.dras, set(server.devices))
+    for site in pushing.sites:
+        file.write_text(configured(pushing, pushing.device(site.controller)))
+        login = config.read(VenSettings, file).xmpp
+        assert login
+        assert login.jid in server.devices
+        assert login.vtn == server.dras
+        places = [(one.address, one.port) for one in login.servers]
+        assert (login.domain, places) == (server.domain, [(str(server.address), server.port)])
+
+
 def test_without_it_nothing_is_said_of_it(lab_inventory: Path) -> None:
     plan = build(load(lab_inventory))
     ends = [device for device in plan.devices if openadr.end(device)]
-    assert not any("security" in json.dumps(json.loads(configured(plan, one))) for one in ends)
+    texts = [json.dumps(json.loads(configured(plan, one))) for one in ends]
+    assert not any(word in text for text in texts for word in ("security", "xmpp", "jid"))

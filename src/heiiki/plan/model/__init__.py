@@ -21,7 +21,7 @@ from heiiki.plan.model.lan import LanWatch, Neighbour, Vrrp
 from heiiki.plan.model.mms import ControlledSite, MmsClient, MmsServer
 from heiiki.plan.model.mobile import MobilePlan, Pgw, Sim
 from heiiki.plan.model.networks import ClosedNetwork, Network
-from heiiki.plan.model.openadr import RestApi, ServedEsp, ServedVen, Ven, Vtn
+from heiiki.plan.model.openadr import RestApi, ServedEsp, ServedVen, Ven, Vtn, XmppLogin
 from heiiki.plan.model.pki import (
     AuditLog,
     CrlMirror,
@@ -152,6 +152,7 @@ __all__ = [
     "Vrrp",
     "Vtn",
     "Xfrm",
+    "XmppLogin",
     "XmppServer",
     "fault_name",
 ]

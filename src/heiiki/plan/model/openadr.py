@@ -5,16 +5,35 @@ from ipaddress import IPv4Address
 
 
 @dataclass(frozen=True, slots=True)
+class XmppLogin:
+    """By what an end speaks OpenADR over XMPP.
+
+    Attributes:
+        domain: of every JID; each server's certificate bears it.
+        servers: address and port of each.
+        jid: of the end.
+        vtn: JID of the VTN.
+    """
+
+    domain: str
+    servers: tuple[tuple[IPv4Address, int], ...]
+    jid: str
+    vtn: str
+
+
+@dataclass(frozen=True, slots=True)
 class ServedVen:
     """A VEN as its VTN knows it.
 
     Attributes:
         ven_id: its name in messages.
         certificate_name: the DNS name in its certificate.
+        jid: the XMPP address in it.
     """
 
     ven_id: str
     certificate_name: str
+    jid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +79,7 @@ class Vtn:
         poll_every_s: how often they are to ask for events.
         rest: its REST API; None where no ESP has a system of its own.
         signed: each message has a signature besides TLS (security level high).
+        xmpp: by what it reaches VENs at once; None: they poll.
     """
 
     vtn_id: str
@@ -69,6 +89,7 @@ class Vtn:
     poll_every_s: int
     rest: RestApi | None = None
     signed: bool = False
+    xmpp: XmppLogin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +99,7 @@ class Ven:
     Attributes:
         name: oadrVenName.
         vtn_name, vtn_address, vtn_port: the DNS name in the VTN's certificate, and where it listens.
-        signed: as at the VTN.
+        signed, xmpp: as at the VTN.
     """
 
     name: str
@@ -86,3 +107,4 @@ class Ven:
     vtn_address: IPv4Address
     vtn_port: int
     signed: bool = False
+    xmpp: XmppLogin | None = None

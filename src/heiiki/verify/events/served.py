@@ -17,7 +17,7 @@ from heiiki.requirements.verdict import Evidence
 from heiiki.verify.fleet import Answer, Fleet, Looks, told
 from heiiki.verify.verdicts import Keep, live, summarise, unknown
 from heiiki_agent.openadr.places import End
-from heiiki_agent.openadr.statuses import VenStatus, VtnStatus
+from heiiki_agent.openadr.statuses import LOGGED_IN, VenStatus, VtnStatus
 
 REQUIREMENT = openadr.REQUIREMENT
 _POLLS = 5
@@ -37,11 +37,13 @@ class _Ends:
 
     Attributes:
         servers: hosts of VTNs.
+        pushing: the ends that speak XMPP by the plan.
         said: the status of each end by its device, or why it is not known.
         silent_s: how long ago a VEN was heard at most, seconds.
     """
 
     servers: Sequence[str]
+    pushing: Container[str]
     said: Mapping[str, VtnStatus | VenStatus | str]
     silent_s: float
 
@@ -51,7 +53,7 @@ class _Ends:
 
     def problems(self, name: str) -> list[str]:
         """Return what keeps an event from a VEN; of an end that says nothing, why that is not known."""
-        found = [*_of_ven(name, self.said[name])]
+        found = [*self._of_ven(name)]
         for server in self.servers:
             found += self._of_vtn(server, name)
         return found if self.servers else [*found, "no VTN serves it"]
@@ -67,11 +69,31 @@ class _Ends:
             yield str(found)
             return
         yield from (f"{server}: {one.problem}" for one in found.vtns.values() if one.problem)
+        for one in found.vtns.values():
+            yield from self._by_xmpp(server, one.xmpp)
         age = found.silent_s(name)
         if age is None:
             yield f"{server} has not heard it"
         elif age > self.silent_s:
             yield f"{server} has not heard it for {age:.0f} s"
+
+    def _of_ven(self, name: str) -> Iterator[str]:
+        own = self.said[name]
+        if not isinstance(own, VenStatus):
+            yield str(own)
+            return
+        if own.problem:
+            yield f"{name}: {own.problem}"
+        elif own.ven_id != name:
+            yield f"{name} is registered as {own.ven_id or 'no VEN'}"
+        yield from self._by_xmpp(name, own.xmpp)
+
+    def _by_xmpp(self, name: str, said: str | None) -> Iterator[str]:
+        """Yield why an end would not be reached at once: the second way alone brings an event at a poll."""
+        if name in self.pushing and said is None:
+            yield f"{name} does not speak XMPP"
+        elif name in self.pushing and said != LOGGED_IN:
+            yield f"{name}: XMPP: {said}"
 
 
 def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
@@ -79,27 +101,38 @@ def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
     served = tuple(dispatch.served(plan).values())
     servers = [device.name for device in plan.managed() if device.vtn is not None]
     silent_s = float(_POLLS * plan.timers.openadr_poll_s)
+    pushing = _pushing(plan)
     asked = {name: _question("vtn") for name in servers} | {name: _question("ven") for name in served}
-    unheard = partial(_unheard, servers, served, silent_s)
+    unheard = partial(_unheard, servers, served, pushing, silent_s)
     answers = fleet.ask_until("read", asked, unheard, LOOKS)
-    ends = _Ends(servers, _statuses(servers, answers), silent_s)
+    ends = _Ends(servers, pushing, _statuses(servers, answers), silent_s)
     kept = {name: keep(f"event/{name}.json", answer.raw) for name, answer in answers.items()}
     for name in served:
         yield _judged(name, ends, tuple(kept[one] for one in (*servers, name)))
 
 
 def _unheard(
-    servers: Sequence[str], served: Sequence[str], silent_s: float, answers: Mapping[str, Answer]
+    servers: Sequence[str],
+    served: Sequence[str],
+    pushing: Container[str],
+    silent_s: float,
+    answers: Mapping[str, Answer],
 ) -> tuple[str, ...]:
     """Return whom to ask again: VENs that may be heard yet, and those who must hear them.
 
     What cannot be read is not waited for: the whole check is repeated then.
     """
-    ends = _Ends(servers, _statuses(servers, answers), silent_s)
+    ends = _Ends(servers, pushing, _statuses(servers, answers), silent_s)
     if any(ends.unread(name) for name in served):
         return ()
     late = tuple(name for name in served if ends.problems(name))
     return (*servers, *late) if late else ()
+
+
+def _pushing(plan: Plan) -> frozenset[str]:
+    """Return the ends that speak XMPP."""
+    ends = ((device.name, device.vtn or device.ven) for device in plan.managed())
+    return frozenset(name for name, end in ends if end is not None and end.xmpp is not None)
 
 
 def _question(which: End) -> dict[str, Any]:
@@ -122,14 +155,6 @@ def _judged(name: str, ends: _Ends, evidence: tuple[Evidence, ...]) -> Verdict:
     if wrong := ends.problems(name):
         return live(REQUIREMENT, subject(name), Result.FAIL, summarise(wrong), evidence)
     figure = (ends.heard_s(name), ends.silent_s, "s ago")
-    reason = f"registered, and heard by {', '.join(ends.servers)}"
+    way = "; both are logged in at the XMPP server" if name in ends.pushing else ""
+    reason = f"registered, and heard by {', '.join(ends.servers)}{way}"
     return live(REQUIREMENT, subject(name), Result.PASS, reason, evidence, figure=figure)
-
-
-def _of_ven(name: str, own: VtnStatus | VenStatus | str) -> Iterator[str]:
-    if not isinstance(own, VenStatus):
-        yield str(own)
-    elif own.problem:
-        yield f"{name}: {own.problem}"
-    elif own.ven_id != name:
-        yield f"{name} is registered as {own.ven_id or 'no VEN'}"

@@ -80,6 +80,11 @@ def _explaining(
         yield from _OF_SERVICE.get(service, ())
     if device.pppoe_lines:
         yield from _CONCENTRATOR
+    for end in (device.vtn, device.ven):
+        if end is not None and end.signed:
+            yield "python3-signxml"
+        if end is not None and end.xmpp is not None:
+            yield "python3-slixmpp"
     if device.sim is not None:
         yield from _MODEM
     for one in found:

@@ -18,6 +18,7 @@ from heiiki_agent import config, status
 from heiiki_agent.database import Database
 from heiiki_agent.openadr.envelope import Security, envelope
 from heiiki_agent.openadr.reports import REPORT_TYPES
+from heiiki_agent.openadr.statuses import LOGGED_IN
 from heiiki_agent.openadr.units import PowerAttributes, unit
 from heiiki_agent.openadr.ven.engine import Engine
 from heiiki_agent.openadr.ven.http import HttpTransport, Place
@@ -181,7 +182,7 @@ class Surroundings:
     def tell(self, engine: Engine, within_s: float, problem: str) -> None:
         """Say how the VEN is."""
         if self.told is not None:
-            xmpp = (self.by_xmpp.problem or "") if self.by_xmpp else None
+            xmpp = (self.by_xmpp.problem or LOGGED_IN) if self.by_xmpp else None
             facts = {"ven_id": engine.ven_id, "problem": problem or None, "xmpp": xmpp}
             status.report(self.told, within_s, facts)
 

@@ -16,7 +16,7 @@ from heiiki_agent.openadr.envelope import envelope
 from heiiki_agent.openadr.errors import Malformed, TooLarge
 from heiiki_agent.openadr.places import CONTENT_TYPE, PATH
 from heiiki_agent.openadr.rest.api import Api
-from heiiki_agent.openadr.statuses import VtnState
+from heiiki_agent.openadr.statuses import LOGGED_IN, VtnState
 from heiiki_agent.openadr.vtn.context import Context
 from heiiki_agent.openadr.vtn.desk import Desk
 from heiiki_agent.openadr.vtn.engine import Reply, Request, Vtn, unreadable
@@ -85,7 +85,7 @@ class Server:
         ages = {ven: round(now - heard, 1) for ven, heard in self._heard.items()}
         vens = self.context.identity.vens.values()
         silent_s = {ven: ages.get(ven) for ven in vens}
-        by_xmpp = (self._push.problem or "") if self._push is not None else None
+        by_xmpp = (self._push.problem or LOGGED_IN) if self._push is not None else None
         return VtnState(problem=self.problem or None, silent_s=silent_s, xmpp=by_xmpp)
 
     async def close(self) -> None:

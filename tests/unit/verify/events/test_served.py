@@ -1,25 +1,45 @@
 """Whether each site's VEN is served, from what both ends say of themselves."""
 
 import json
+from dataclasses import replace
+from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
 
 from heiiki.plan import Plan
+from heiiki.plan.model import XmppLogin
 from heiiki.requirements import Result, Verdict
 from heiiki.verify import fleet
 from heiiki.verify.events import served
+from heiiki_agent.openadr.statuses import LOGGED_IN
 
 VENS = ("umeda-bems", "sakai-bems", "namba-erc")
 
 
-def vtn(problem: str | None = None, **silent: float | None) -> dict[str, Any]:
+def vtn(problem: str | None = None, xmpp: str | None = None, **silent: float | None) -> dict[str, Any]:
     heard = dict.fromkeys(VENS, 2.0) | {name.replace("_", "-"): age for name, age in silent.items()}
-    return {"pid": 7, "due": 1.0, "vtns": {"LAB": {"problem": problem, "silent_s": heard}}}
+    return {"pid": 7, "due": 1.0, "vtns": {"LAB": {"problem": problem, "silent_s": heard, "xmpp": xmpp}}}
 
 
-def ven(ven_id: str | None, problem: str | None = None) -> dict[str, Any]:
-    return {"pid": 7, "due": 1.0, "ven_id": ven_id, "problem": problem}
+def ven(ven_id: str | None, problem: str | None = None, xmpp: str | None = None) -> dict[str, Any]:
+    return {"pid": 7, "due": 1.0, "ven_id": ven_id, "problem": problem, "xmpp": xmpp}
+
+
+def over_xmpp(plan: Plan) -> Plan:
+    """The plan with ends that speak XMPP."""
+    login = XmppLogin("example", ((IPv4Address("192.0.2.1"), 5222),), "umeda@example", "dras@example")
+    return replace(
+        plan,
+        devices=tuple(
+            replace(
+                one,
+                vtn=replace(one.vtn, xmpp=login) if one.vtn else None,
+                ven=replace(one.ven, xmpp=login) if one.ven else None,
+            )
+            for one in plan.devices
+        ),
+    )
 
 
 def judged(
@@ -92,6 +112,38 @@ def test_what_keeps_an_event_from_a_ven_fails(
     assert {name for name, one in found.items() if one.result is Result.FAIL} == failed
     assert found["umeda-bems"].reason == reason
     assert len(slept) == 1, "it is asked again"
+
+
+def test_ends_that_are_logged_in_are_reached_at_once(plan: Plan, fleet_of: Any, kept: Any) -> None:
+    said = {"dras": vtn(xmpp=LOGGED_IN), **{name: ven(name, xmpp=LOGGED_IN) for name in VENS}}
+    found, _ = judged(over_xmpp(plan), fleet_of, kept, said)
+    one = found["umeda-bems"]
+    assert (one.result, one.reason) == (
+        Result.PASS,
+        "registered, and heard by dras; both are logged in at the XMPP server",
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "failed", "reason"),
+    [
+        (
+            {"dras": vtn(xmpp="does not take the certificate")},
+            set(VENS),
+            "dras: XMPP: does not take the certificate",
+        ),
+        ({"dras": vtn()}, set(VENS), "dras does not speak XMPP"),
+        ({"umeda-bems": ven("umeda-bems")}, {"umeda-bems"}, "umeda-bems does not speak XMPP"),
+        ({"umeda-bems": ven("umeda-bems", xmpp="hung up")}, {"umeda-bems"}, "umeda-bems: XMPP: hung up"),
+    ],
+)
+def test_an_end_that_has_the_second_way_alone_fails(
+    plan: Plan, fleet_of: Any, kept: Any, said: Any, failed: set[str], reason: str
+) -> None:
+    every = {"dras": vtn(xmpp=LOGGED_IN), **{name: ven(name, xmpp=LOGGED_IN) for name in VENS}}
+    found, _ = judged(over_xmpp(plan), fleet_of, kept, every | said)
+    assert {name for name, one in found.items() if one.result is Result.FAIL} == failed
+    assert found["umeda-bems"].reason == reason
 
 
 @pytest.mark.parametrize(("device", "unknown"), [("dras", set(VENS)), ("umeda-bems", {"umeda-bems"})])
