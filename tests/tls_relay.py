@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 _HEAD = 5
 """Type, version and length of a record (RFC 8446 5.1)."""
 APPLICATION_DATA = 23
+_HELLO = b"\x16\x03"
+"""How the first record begins."""
 
 
 @dataclass
@@ -17,14 +19,19 @@ class Flight:
 
     Attributes:
         records: type and whole size on the wire of each.
+        plain: octets before TLS, where it begins on request (STARTTLS).
     """
 
     records: list[tuple[int, int]] = field(default_factory=list)
+    plain: int = 0
     _rest: bytes = b""
 
     def add(self, data: bytes) -> None:
         """Note what came next."""
         data = self._rest + data
+        if not self.records and not data.startswith(_HELLO):
+            before, hello, rest = data.partition(_HELLO)
+            self.plain, data = self.plain + len(before), hello + rest
         while len(data) >= _HEAD:
             size = _HEAD + int.from_bytes(data[3:_HEAD])
             if len(data) < size:

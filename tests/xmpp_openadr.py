@@ -45,10 +45,12 @@ class Service:
         place = {"address": "127.0.0.1", "port": self.server.port}
         return {"domain": DOMAIN, "servers": [place], "jid": jid(device)}
 
-    def ven(self, name: str, http_port: int | None = None) -> Ven:
-        """Return a VEN that is not started; by default its second way leads to the VTN."""
+    def ven(self, name: str, http_port: int | None = None, xmpp_port: int | None = None) -> Ven:
+        """Return a VEN that is not started; by default its ways lead to the VTN and to the server."""
         port = self.vtn.port if http_port is None else http_port
         xmpp = {**self._settings(name), "vtn": jid("dras")}
+        if xmpp_port is not None:
+            xmpp["servers"] = [{"address": "127.0.0.1", "port": xmpp_port}]
         made = Ven(self.folder, self.issuer.issue(f"{name}.example"), port, name, xmpp=xmpp)
         self.programs.append(made)
         return made

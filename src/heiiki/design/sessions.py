@@ -63,10 +63,10 @@ ASSOCIATION = HANDSHAKE + Exchange((70, 70, 230, 210, *(20 * (110, 60)), 260, 10
 
 BLANK = Exchange((RECORD + 1,), empty=1)
 """What keeps a stream of XMPP alive."""
-POLL_BY_XMPP = Exchange((450, 700), empty=1)
+POLL_BY_XMPP = Exchange((500, 900), empty=1)
 """The same as an iq: request and result, as the server writes it."""
-REPORT_BY_XMPP = Exchange((1700, 750), empty=2)
-LOG_IN = HANDSHAKE + Exchange((300, 500, 100, 100, 250, 600, 150, 120, 250, 500, 250, 300), empty=6)
+REPORT_BY_XMPP = Exchange((1900, 900), empty=2)
+LOG_IN = HANDSHAKE + Exchange((200, 500, 200, 600, 150, 100, 200, 600, 200, 200), empty=6)
 """TCP and TLS with the streams before and after it, SASL EXTERNAL and the resource (RFC 6120 4.3, 6, 7)."""
 
 

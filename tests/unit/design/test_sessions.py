@@ -3,15 +3,17 @@
 import sys
 from dataclasses import replace
 from functools import cache
+from ipaddress import IPv4Address
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
 from heiiki.design import sessions
-from heiiki.design.sessions import ALIVE, ASSOCIATION, HANDSHAKE, POLL, REPORT, Exchange
+from heiiki.design.sessions import ALIVE, ASSOCIATION, HANDSHAKE, LOG_IN, POLL, REPORT, Exchange
 from heiiki.intent import load
 from heiiki.plan import Plan, build
+from heiiki.plan.model import XmppLogin
 from heiiki.plan.timers import PROFILES
 from heiiki_agent.mms.client import reports
 from heiiki_agent.openadr.codec import encode
@@ -64,6 +66,21 @@ def test_a_signature_goes_with_each_message_and_each_answer() -> None:
         sessions.openadr(one, PRODUCTION, plan.pki.lifetimes, MTU) for one in (controller, signing)
     )
     assert signed - bare == pytest.approx((2 * (2 * 1400 + 536) + 2 * 112) * (1 / 10 + 1 / 60))
+
+
+def test_a_stream_has_shorter_polls_and_blanks() -> None:
+    """500 and 900 octets instead of 1,400 in three records, and a blank of 23 each 20 s."""
+    plan = example()
+    controller = plan.device("sakai-bems")
+    assert controller.ven
+    login = XmppLogin("example", ((IPv4Address("192.0.2.1"), 5222),), "sakai@example", "dras@example")
+    streaming = replace(controller, ven=replace(controller.ven, xmpp=login))
+    found = sessions.openadr(streaming, PRODUCTION, plan.pki.lifetimes, MTU)
+    poll, report, blank = 612 + 1012 + 112, (1400 + 724) + 1012 + 2 * 112, 136 + 112
+    begins = 2 / (36 * 3600) + 2 / (20 * 86_400)
+    assert found == pytest.approx(
+        poll / 10 + report / 60 + blank / 20 + LOG_IN.octets(MTU) * begins, rel=1e-3
+    )
 
 
 def test_a_signature_is_no_larger_than_is_counted(tmp_path: Path) -> None:

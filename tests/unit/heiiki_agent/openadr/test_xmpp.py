@@ -17,16 +17,19 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from openadr_loopback import Battery, event, free_port
+from tls_relay import relayed
 from waiting import awaited
 from xmpp_openadr import Service, Stock
 from xmpp_world import Authority, Prosody, jid, newest_root
 
+from heiiki.design.sessions import BLANK_EVERY_S, HANDSHAKE, LOG_IN, POLL_BY_XMPP, REPORT_BY_XMPP
 from heiiki_agent.openadr import messages as m
 from heiiki_agent.openadr.codec import decode, encode
 from heiiki_agent.openadr.envelope import envelope
 from heiiki_agent.openadr.errors import Malformed
 from heiiki_agent.openadr.xmpp import read, written
 from heiiki_agent.xmpp.client import error_of
+from heiiki_agent.xmpp.session import KEEP_ALIVE_S
 
 VENS = ("umeda", "tenma")
 _ROOT = None if shutil.which("prosody") else newest_root()
@@ -376,3 +379,29 @@ def test_no_signature_outlives_the_server(service: Service) -> None:
     assert decode(arrived) == m.Poll(ven_id="umeda")
     with pytest.raises(Malformed, match="is not valid"):
         verifiers[1].opened(arrived, certificate)
+
+
+def test_a_stream_says_no_more_than_is_counted(service: Service, battery: Battery) -> None:
+    """R-COST: records of log-in, polls and reports, each with what answers it."""
+    with relayed(service.server.port) as relay:
+        ven = service.ven("umeda", free_port(), relay.port)
+        config = json.loads(ven.config.read_text())
+        config["offers"].append({**config["offers"][0], "r_id": "stored"})
+        ven.config.write_text(json.dumps(config))
+        ven.start()
+        awaited("two reports were measured", lambda: battery.measured >= 6)
+        ven.end()
+    up, down = relay.passed[0].up, relay.passed[0].down
+    polls, reports = (sorted(up.encrypted[-4:])[at : at + 2] for at in (0, 2))
+    for sent, bound in ((polls, POLL_BY_XMPP), (reports, REPORT_BY_XMPP)):
+        assert 0.7 * bound.records[0] < max(sent) <= bound.records[0], up.encrypted
+        assert 0.7 * bound.records[1] < max(down.encrypted[-4:]) <= bound.records[1], down.encrypted
+    # After the client's three records of the handshake and the server's five, and two tickets: streams,
+    # mechanism and resource, two records of each end for a stream.
+    log_in = up.plain + down.plain + sum(up.encrypted[3:7]) + sum(down.encrypted[7:11])
+    wanted = sum(LOG_IN.records) - sum(HANDSHAKE.records)
+    assert 0.7 * wanted < log_in <= wanted
+
+
+def test_blanks_are_counted_as_often_as_they_are_sent() -> None:
+    assert KEEP_ALIVE_S == BLANK_EVERY_S
