@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 from xmpp_world import DOMAIN, Issued, jid
 
 from heiiki_agent.xmpp.client import BIND, CLIENT, SASL, STREAMS, TLS, Place
-from heiiki_agent.xmpp.stream import Reader
+from heiiki_agent.xmpp.stream import MalformedError, Reader
 
 _HEADER = f"<stream:stream xmlns='{CLIENT}' xmlns:stream='{STREAMS}' version='1.0' from='{DOMAIN}'>"
 STARTTLS = f"<stream:features><starttls xmlns='{TLS}'/></stream:features>"
@@ -40,8 +40,10 @@ class FakeServer:
         offers: str = STARTTLS,
         features: str = EXTERNAL,
         success: str = f"<success xmlns='{SASL}'/>",
+        plain: bool = False,
     ) -> None:
         self.rule, self.offers, self.features, self.success = rule, offers, features, success
+        self._plain = plain
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(own.file, own.key)
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -67,20 +69,26 @@ class FakeServer:
                 return
             client.settimeout(10)
             # A client that has seen enough hangs up in the middle.
-            with client, suppress(OSError):
+            with client, suppress(OSError, MalformedError):
                 self._speak(client)
 
     def _speak(self, client: socket.socket) -> None:
+        if self._plain:
+            self._log_in(client)
+            return
         _Stream(client, self.offers).next()
         client.sendall(f"<proceed xmlns='{TLS}'/>".encode())
         with self._context.wrap_socket(client, server_side=True) as secure:
-            self.asked.append(_Stream(secure, self.features).next().text or "")
-            secure.sendall(self.success.encode())
-            stream = _Stream(secure, _BOUND)
-            bound = f"<bind xmlns='{BIND}'><jid>{jid('umeda')}/test</jid></bind>"
-            stream.send(f"<iq type='result' id='{stream.next().get('id')}'>{bound}</iq>")
-            while True:
-                stream.send(self.rule(stream.next()))
+            self._log_in(secure)
+
+    def _log_in(self, peer: socket.socket) -> None:
+        self.asked.append(_Stream(peer, self.features).next().text or "")
+        peer.sendall(self.success.encode())
+        stream = _Stream(peer, _BOUND)
+        bound = f"<bind xmlns='{BIND}'><jid>{jid('umeda')}/test</jid></bind>"
+        stream.send(f"<iq type='result' id='{stream.next().get('id')}'>{bound}</iq>")
+        while True:
+            stream.send(self.rule(stream.next()))
 
 
 class _Stream:

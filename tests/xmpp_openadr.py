@@ -35,15 +35,15 @@ class Issuer:
 class Service:
     """A VTN and its VENs at an XMPP server."""
 
-    def __init__(self, folder: Path, server: Prosody, vens: tuple[str, ...]) -> None:
-        self.folder, self.server = folder, server
+    def __init__(self, folder: Path, server: Prosody, vens: tuple[str, ...], *others: Prosody) -> None:
+        self.folder, self.server, self._others = folder, server, others
         self.issuer = Issuer(server.authority, server)
         self.vtn = Vtn(folder, self.issuer, vens, xmpp=self._settings("dras"))  # type: ignore[arg-type]
         self.programs: list[Program] = [self.vtn]
 
     def _settings(self, device: str) -> dict[str, Any]:
-        place = {"address": "127.0.0.1", "port": self.server.port}
-        return {"domain": DOMAIN, "servers": [place], "jid": jid(device)}
+        places = [{"address": "127.0.0.1", "port": one.port} for one in (self.server, *self._others)]
+        return {"domain": DOMAIN, "servers": places, "jid": jid(device)}
 
     def ven(self, name: str, http_port: int | None = None, xmpp_port: int | None = None) -> Ven:
         """Return a VEN that is not started; by default its ways lead to the VTN and to the server."""

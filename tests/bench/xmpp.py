@@ -63,6 +63,8 @@ class Server(Prosody):
 class Session:
     """One end that is logged in (RFC 6120)."""
 
+    RESOURCE = "bench"
+
     def __init__(self, name: str, context: ssl.SSLContext, port: int) -> None:
         """Be the device of that name, or DRAS."""
         self._name, self._context, self._port = name, context, port
@@ -80,7 +82,9 @@ class Session:
         self.send(f"<auth xmlns='{SASL}' mechanism='EXTERNAL'>=</auth>")
         await self._next(f"{{{SASL}}}success")
         await self._open()
-        self.send(f"<iq type='set' id='bind'><bind xmlns='{BIND}'><resource>bench</resource></bind></iq>")
+        self.send(
+            f"<iq type='set' id='bind'><bind xmlns='{BIND}'><resource>{self.RESOURCE}</resource></bind></iq>"
+        )
         bound = await self._next(f"{{{CLIENT}}}iq")
         found = bound.find(f"{{{BIND}}}bind/{{{BIND}}}jid")
         if found is None or not found.text:

@@ -144,7 +144,7 @@ class Session:
                     await asyncio.sleep(retry * random.uniform(0.5, 1))  # noqa: S311  # spreads, hides nothing
                 self._at_once = False
         finally:
-            self._fail("ends")
+            self._forget("has ended")
             stream.abort()
 
     async def ask(self, to: str, payload: str, wait_s: float) -> Element:
@@ -238,6 +238,10 @@ class Session:
     def _fail(self, problem: str) -> None:
         if problem != self.problem and not self._at_once:
             log.warning("%s", problem)
+        self._forget(problem)
+
+    def _forget(self, problem: str) -> None:
+        """Be away, and answer nobody who waits."""
         self.problem = problem
         for _, answer in self._pending.values():
             if not answer.done():

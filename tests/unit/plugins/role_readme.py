@@ -51,6 +51,7 @@ _WHERE = {
     "_wireless_": ", where its LAN is wireless",
     "_signing_": ", where messages of OpenADR are signed",
     "_optical_": ", where a line is optical",
+    "_xmpp_programs": ", where OpenADR is spoken over XMPP",
 }
 """Of programs and features that not every node needs, which does."""
 

@@ -171,6 +171,32 @@ def test_without_a_server_the_pull_brings_it(service: Service, battery: Battery,
         prosody.start()
 
 
+def test_what_one_server_does_not_carry_the_other_does(
+    tmp_path: Path, battery: Battery, prosody: Prosody
+) -> None:
+    """Both serve the domain by themselves; HTTP leads nowhere."""
+    second = Prosody(tmp_path / "second", prosody.authority, VENS, _ROOT)
+    second.enrol()
+    second.start()
+    service = Service(tmp_path, prosody, VENS, second)
+    ven = service.ven("umeda", http_port=free_port())
+    try:
+        service.vtn.start()
+        ven.start()
+        awaited("it is registered", lambda: registered(service) == 1)
+        awaited("it is logged in at both", lambda: ven.log.read_text().count("logged in as") == 2)
+        prosody.stop()
+        order(service, "e-1", "umeda")
+        awaited("it is answered", lambda: service.vtn.show("e-1") == {"umeda": ("optIn", True)})
+        awaited("it is done", lambda: battery.book == ["e-1/0/perform/0"])
+    finally:
+        for program in service.programs:
+            if program.process:
+                program.end(signal.SIGKILL)
+        second.stop()
+        prosody.start()
+
+
 def test_new_lists_lose_nothing_and_a_revoked_certificate_is_out(
     service: Service, battery: Battery, prosody: Prosody
 ) -> None:
