@@ -50,7 +50,7 @@ SERVICE_PROGRAMS = {
     "est": {"aiohttp", "cryptography"},
     "https.py": {"aiohttp"},
     "mms": {"open61850"},
-    "openadr": {"aiohttp", "cryptography", "lxml", "signxml"},
+    "openadr": {"aiohttp", "cryptography", "lxml", "signxml", "slixmpp"},
 }
 """What service programs may need: packages of Debian main (python3-aiohttp and so on), or what they bring."""
 

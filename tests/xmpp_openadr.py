@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Issuer:
-    """Issues what both doors ask for: a DNS name and a JID in one certificate."""
+    """Issues what both transports ask for: a DNS name and a JID in one certificate."""
 
     def __init__(self, authority: Authority, server: Prosody) -> None:
         self._authority, self._files = authority, server.credentials

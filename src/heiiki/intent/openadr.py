@@ -10,7 +10,7 @@ from heiiki.intent.yaml_source import YamlSource
 def problems(source: YamlSource, service: Service) -> Iterator[Problem]:
     """Yield what cannot be had together."""
     if service.openadr.transport == "xmpp" and service.openadr.security == "high":
-        what = "an XMPP server writes the XML of a message anew, which no signature outlives"
+        what = "an XMPP server rewrites the XML of a message, which no signature outlives"
         yield source.problem(
             ("openadr", "transport"), what, "write `security: standard` or `transport: simpleHttp`"
         )

@@ -1,7 +1,7 @@
 """OpenADR 2.0b over XMPP (clause 9.3): a message is the one child of an iq, its answer stands in the result.
 
 Both ends bind a resource of a fixed name, so each knows the other's full JID. The server reads the XML of an
-iq and writes it anew, with other prefixes: no XML signature (security level high) outlives that.
+iq and writes it again, with other prefixes: no XML signature (security level high) outlives that.
 """
 
 import re
@@ -9,10 +9,10 @@ from xml.etree import ElementTree as ET
 
 from heiiki_agent.openadr.messages import SERVICES
 from heiiki_agent.openadr.names import OADR
+from heiiki_agent.openadr.session import Discovery, Login, Served, Session, Sessions
 from heiiki_agent.openadr.xmpp_settings import XmppSettings
 from heiiki_agent.tls import Credentials
 from heiiki_agent.xmpp.client import Place
-from heiiki_agent.xmpp.session import Discovery, Login, Served, Session, Sessions
 
 PAYLOAD = f"{{{OADR}}}oadrPayload"
 VTN_RESOURCE, VEN_RESOURCE = "vtn", "ven"

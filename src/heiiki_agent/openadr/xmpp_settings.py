@@ -40,7 +40,7 @@ class VenXmppSettings(XmppSettings):
 
 
 def unsigned(security: Security, xmpp: XmppSettings | None) -> None:
-    """Refuse signed messages over XMPP, whose server writes their XML anew, which ends a signature.
+    """Refuse signed messages over XMPP, whose server rewrites their XML, which ends a signature.
 
     Raises:
         ValueError: both are asked for.

@@ -10,6 +10,7 @@ import signal
 import threading
 from xml.etree.ElementTree import Element
 
+from heiiki_agent.openadr.session import RefusalError, Served, Sessions, UnansweredError
 from heiiki_agent.openadr.ven.inbox import Inbox
 from heiiki_agent.openadr.ven.model import NotTaken, Unreachable
 from heiiki_agent.openadr.xmpp import (
@@ -24,7 +25,6 @@ from heiiki_agent.openadr.xmpp import (
 )
 from heiiki_agent.openadr.xmpp_settings import VenXmppSettings
 from heiiki_agent.tls import Credentials
-from heiiki_agent.xmpp.session import RefusalError, Served, Sessions, UnansweredError
 
 log = logging.getLogger(__name__)
 

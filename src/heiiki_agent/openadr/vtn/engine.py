@@ -34,7 +34,7 @@ HANDLERS: Mapping[type[m.Message], Handler] = {
     m.UpdateReport: report_service.update,
 }
 ANY_SERVICE = ""
-"""Service of a request that came by a door with one address for all of them."""
+"""Service of a request that came by a transport with one address for all of them."""
 REPEATABLE = (m.CreatePartyRegistration, m.CancelPartyRegistration, m.CreateOpt, m.CancelOpt)
 REPEATABLE_REPORTS = (m.RegisterReport, m.UpdateReport)
 """Messages that change something and bear a requestID: the answer is kept, and a repetition gets it again."""

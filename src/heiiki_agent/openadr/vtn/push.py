@@ -1,4 +1,4 @@
-"""A VTN's second door (OpenADR 2.0b, XMPP): events go out at once, and VENs ask what they ask by HTTP.
+"""A VTN over XMPP (OpenADR 2.0b, xmpp): events go out at once, and VENs ask what they ask by HTTP.
 
 That an event was sent, and even that the VEN has it, means nothing: it is sent again, as it is in each answer
 to a poll, until its answer is in the book. What is sent is read from the book, so it is committed before.
@@ -17,6 +17,7 @@ from xml.etree.ElementTree import Element
 from heiiki_agent.openadr import messages as m
 from heiiki_agent.openadr.codec import decode, encode
 from heiiki_agent.openadr.errors import Malformed
+from heiiki_agent.openadr.session import LARGEST, RefusalError, Served, UnansweredError
 from heiiki_agent.openadr.vtn import event_service
 from heiiki_agent.openadr.vtn.context import Context
 from heiiki_agent.openadr.vtn.desk import Desk
@@ -34,7 +35,6 @@ from heiiki_agent.openadr.xmpp import (
     written,
 )
 from heiiki_agent.openadr.xmpp_settings import XmppSettings
-from heiiki_agent.xmpp.session import LARGEST, RefusalError, Served, UnansweredError
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ class Push:
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            # Half a door would go unnoticed: the unit starts the program again.
+            # Half a service would go unnoticed: the unit starts the program again.
             log.error("what pushes events failed", exc_info=error)
             signal.raise_signal(signal.SIGTERM)
 

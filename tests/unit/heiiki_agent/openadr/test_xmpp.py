@@ -27,9 +27,9 @@ from heiiki_agent.openadr import messages as m
 from heiiki_agent.openadr.codec import decode, encode
 from heiiki_agent.openadr.envelope import envelope
 from heiiki_agent.openadr.errors import Malformed
+from heiiki_agent.openadr.session import KEEP_ALIVE_S
 from heiiki_agent.openadr.xmpp import read, written
 from heiiki_agent.xmpp.client import error_of
-from heiiki_agent.xmpp.session import KEEP_ALIVE_S
 
 VENS = ("umeda", "tenma")
 _ROOT = None if shutil.which("prosody") else newest_root()

@@ -11,9 +11,9 @@ import pytest
 from xmpp_fake import FakeServer
 from xmpp_world import Authority, identity, jid, server_identity
 
+from heiiki_agent.openadr.session import LARGEST, Login, RefusalError, Served, Session, UnansweredError
 from heiiki_agent.tls import Credentials
 from heiiki_agent.xmpp.client import TIMED_OUT
-from heiiki_agent.xmpp.session import LARGEST, Login, RefusalError, Served, Session, UnansweredError
 from heiiki_agent.xmpp.stream import LIMIT
 
 Start = Callable[..., FakeServer]

@@ -241,7 +241,7 @@ class Session:
         self._forget(problem)
 
     def _forget(self, problem: str) -> None:
-        """Be away, and answer nobody who waits."""
+        """Be away, and let no one wait for an answer."""
         self.problem = problem
         for _, answer in self._pending.values():
             if not answer.done():
