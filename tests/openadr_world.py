@@ -231,6 +231,20 @@ class World:
             self._engines[ven].ven.database.close()
             self._engines[ven] = self._ven_up(ven)
 
+    def push(self, ven: str, body: bytes) -> None:
+        """Have a message pushed to a VEN; killed, it starts again."""
+        if self.faults.strikes("push lost"):
+            return
+        try:
+            for _ in range(2 if self.faults.strikes("push twice") else 1):
+                self._engines[ven].pushed(body)
+            self._engines[ven].go_on()
+        except Unreachable:
+            pass
+        except Killed:
+            self._engines[ven].ven.database.close()
+            self._engines[ven] = self._ven_up(ven)
+
     def engine(self, ven: str) -> Engine:
         return self._engines[ven]
 

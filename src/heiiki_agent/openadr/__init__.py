@@ -2,5 +2,5 @@
 
 `codec` turns messages into bytes and back, without I/O; `vtn` and `ven` are the two ends, each with its
 state in SQLite. A *service program*: beside the standard
-library it needs python3-lxml, the VTN python3-aiohttp.
+library it needs python3-lxml, the VTN python3-aiohttp, and where messages go over XMPP python3-slixmpp.
 """

@@ -25,6 +25,8 @@ class Engine:
     def __init__(self, ven: Ven) -> None:
         """Run `ven`."""
         self.ven = ven
+        # What was pushed before it was killed may have left an event out.
+        self._in_doubt = ven.jid is not None
 
     @property
     def ven_id(self) -> str | None:
@@ -78,6 +80,7 @@ class Engine:
         """
         self._send()
         self._work()
+        self._settle()
 
     def change(self, event_id: str, opt: OptType, reason: OptReason = "overrideStatus") -> bool:
         """Opt in or out of an event after it was answered; return whether there was something to change."""
@@ -105,6 +108,7 @@ class Engine:
         self._send()
         if (ven_id := self.ven_id) is not None:
             self._poll(ven_id)
+            self._settle()
             self._send()
 
     def _work(self) -> None:
@@ -136,6 +140,15 @@ class Engine:
         answer = exchange(self.ven, "OadrPoll", encode(m.Poll(ven_id=ven_id)))
         with self.ven.database.transaction():
             self._answered(answer)
+
+    def _settle(self) -> None:
+        """Ask for all events where one that is known was not among those that were pushed."""
+        if not self._in_doubt or (ven_id := self.ven_id) is None:
+            return
+        answer = exchange(self.ven, "EiEvent", encode(m.RequestEvent(request_id=new_id(), ven_id=ven_id)))
+        with self.ven.database.transaction():
+            self._answered(answer)
+        self._in_doubt = False
 
     def _answered(self, answer: m.Message) -> None:
         """Do what an answer asks for, inside a transaction."""
@@ -173,7 +186,8 @@ class Engine:
             raise Refused(Code.OUT_OF_SEQUENCE, "this VEN is not registered")
         if message.vtn_id != self._vtn_id() or not _is_well(message):
             raise Refused(Code.INVALID_ID, "that vtnID is not of the VTN at which this VEN is registered")
-        events.take(self.ven, self.ven_id, message)
+        if events.take_pushed(self.ven, self.ven_id, message):
+            self._in_doubt = True
         return message.request_id
 
     def _vtn_id(self) -> str | None:

@@ -14,19 +14,32 @@ log = logging.getLogger(__name__)
 
 
 def take(ven: Ven, ven_id: str, message: DistributeEvent) -> None:
-    """Take all events of an oadrDistributeEvent: one that is known and absent is cancelled (implied)."""
+    """Take all events of an answer: one that is known and absent is cancelled (implied)."""
+    for row in _absent(ven, message):
+        log.info("event %r is no longer there: cancelled", row["event_id"])
+        ven.database.execute("UPDATE event SET cancelled = 1 WHERE event_id = ?", row["event_id"])
+        if row["opt"] == "optIn":
+            _act(ven, unpacked(row["body"]), "withdraw")
+    for one in message.events:
+        _take(ven, ven_id, message.request_id, one)
+
+
+def take_pushed(ven: Ven, ven_id: str, message: DistributeEvent) -> bool:
+    """Take the events of a message that was not asked for; return whether one that is known is absent.
+
+    That cancels nothing: the message may have been made before an answer that came before it.
+    """
+    for one in message.events:
+        _take(ven, ven_id, message.request_id, one)
+    return bool(_absent(ven, message))
+
+
+def _absent(ven: Ven, message: DistributeEvent) -> list[Row]:
     there = {one.descriptor.event_id for one in message.events}
     live = ven.database.rows(
         "SELECT * FROM event WHERE NOT cancelled AND (ends IS NULL OR ends > ?)", ven.stamp()
     )
-    for row in live:
-        if row["event_id"] not in there:
-            log.info("event %r is no longer there: cancelled", row["event_id"])
-            ven.database.execute("UPDATE event SET cancelled = 1 WHERE event_id = ?", row["event_id"])
-            if row["opt"] == "optIn":
-                _act(ven, unpacked(row["body"]), "withdraw")
-    for one in message.events:
-        _take(ven, ven_id, message.request_id, one)
+    return [row for row in live if row["event_id"] not in there]
 
 
 def _take(ven: Ven, ven_id: str, request_id: str, one: Event) -> None:
