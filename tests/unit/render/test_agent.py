@@ -83,6 +83,20 @@ def test_each_end_of_openadr_starts_from_its_own_application(tmp_path: Path, par
     assert (done.returncode, done.stdout.split()[:3]) == (0, ["usage:", "openadr", part]), done.stderr
 
 
+def test_the_application_of_openadr_has_what_its_ends_use_over_xmpp(tmp_path: Path) -> None:
+    application = tmp_path / "heiiki-openadr.pyz"
+    application.write_bytes(agent.service_archive("openadr"))
+    code = (
+        f"import sys; sys.path.insert(0, {str(application)!r})\n"
+        "from heiiki_agent.openadr import session\n"
+        "from heiiki_agent.openadr.vtn import push\n"
+        "from heiiki_agent.openadr.ven import xmpp\n"
+        "print(session.__file__)"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith(str(application)), done.stderr
+
+
 def test_service_programs_stay_with_the_hosts_of_the_service(application: Path) -> None:
     with zipfile.ZipFile(application) as archive:
         assert [name for name in archive.namelist() if "openadr" in name] == []

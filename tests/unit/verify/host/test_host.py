@@ -2,16 +2,18 @@
 
 from copy import deepcopy
 from dataclasses import replace
+from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
 
-from heiiki.plan.model import Management, Plan
+from heiiki.plan.model import Management, Plan, XmppLogin
 from heiiki.render import compile_plan
 from heiiki.requirements import Result, Verdict
 from heiiki.verify.host import state
 from heiiki.verify.host.explained import Added
 from heiiki.verify.host.findings import known_prefixes
+from heiiki.verify.host.packages import unexplained as unexplained_packages
 from heiiki.verify.host.routes import unexplained_routes
 from heiiki.verify.host.sockets import unexplained_sockets
 
@@ -40,6 +42,9 @@ def frames(unit: str, interface: str, protocol: str) -> dict[str, str]:
 def state_of(source: str, destination: str, spi: str) -> dict[str, Any]:
     """A state of the kernel's that the IKE daemon does not know."""
     return {"source": source, "destination": destination, "protocol": "esp", "spi": spi, "known": False}
+
+
+LOGIN = XmppLogin("example", ((IPv4Address("192.0.2.1"), 5222),), "umeda@example", "dras@example")
 
 
 def package(
@@ -369,6 +374,20 @@ def test_a_package_of_a_service_that_the_host_does_not_have_is_strange(
     found = {one.requirement: one for one in state.verdicts(plan, builds, fleet_of(lambda *_: said), kept)}
     assert found[MINIMAL].reason == "nothing explains package frr 1.2-3"
     assert "frr" not in found[CLOSED].reason
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"), [("python3-slixmpp", {"xmpp": LOGIN}), ("python3-signxml", {"signed": True})]
+)
+def test_a_package_is_explained_where_openadr_is_spoken_so(
+    plan: Plan, name: str, changes: dict[str, Any]
+) -> None:
+    device = plan.device("umeda-bems")
+    assert device.ven
+    speaking = replace(device, ven=replace(device.ven, **changes))
+    found = [package(name)]
+    assert list(unexplained_packages(speaking, (), (), found)) == []
+    assert list(unexplained_packages(device, (), (), found)) == [f"{name} 1.2-3"]
 
 
 def test_what_management_adds_explains_packages(plan: Plan, fleet_of: Any, kept: Any) -> None:
