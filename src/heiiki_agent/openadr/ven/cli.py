@@ -210,7 +210,8 @@ def run(engine: Engine, keep: timedelta, stop: threading.Event, around: Surround
 def _rest(engine: Engine, inbox: Inbox, pause: float) -> None:
     """Wait, and take what is pushed meanwhile; what cannot be done about it now, the next step does."""
     until = time.monotonic() + pause
-    while (pushed := inbox.next(until - time.monotonic())) is not None:
+    # What is pushed without an end keeps no step from its turn.
+    while (left := until - time.monotonic()) > 0 and (pushed := inbox.next(left)) is not None:
         try:
             pushed.answer_by(engine.pushed)
             engine.go_on()

@@ -44,6 +44,6 @@ class Inbox:
     def next(self, wait_s: float) -> Pushed | None:
         """Return the next message; None after so many seconds, or when it is woken."""
         try:
-            return self._waiting.get(timeout=max(0.0, wait_s))
+            return self._waiting.get(timeout=wait_s)
         except queue.Empty:
             return None

@@ -24,7 +24,6 @@ from heiiki_agent.openadr.vtn.desk import Desk
 from heiiki_agent.openadr.vtn.engine import ANY_SERVICE, Request
 from heiiki_agent.openadr.vtn.settings import VtnSettings
 from heiiki_agent.openadr.xmpp import (
-    ANSWER_S,
     DISCOVERY,
     PAYLOAD,
     VEN_RESOURCE,
@@ -40,6 +39,8 @@ log = logging.getLogger(__name__)
 
 _AT_ONCE = 256
 """Requests that are under way: VENs that do not answer keep no place for long."""
+_TAKEN_S = 10.0
+"""How long a VEN may take to say that it has its events: it may be waiting for its resource."""
 _LOOK_S, _FIRST_RETRY_S = 1.0, 1.0
 
 
@@ -165,7 +166,7 @@ class Push:
         if not isinstance(message, m.DistributeEvent):
             return
         to = f"{self._jids[ven_id]}/{VEN_RESOURCE}"
-        body = read(await self._sessions.ask(to, written(encode(message)), ANSWER_S))
+        body = read(await self._sessions.ask(to, written(encode(message)), _TAKEN_S))
         self._heard(ven_id)
         answer = decode(body)
         if isinstance(answer, m.CreatedEvent):

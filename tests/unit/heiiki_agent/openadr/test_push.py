@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 from openadr_world import NOW, Clock, Killed, RunningVtn, World, identity, order
@@ -13,7 +14,7 @@ from heiiki_agent.openadr import messages as m
 from heiiki_agent.openadr.codec import decode, encode
 from heiiki_agent.openadr.parts import EiResponse, EventResponse, QualifiedEventId
 from heiiki_agent.openadr.ven.inbox import Inbox
-from heiiki_agent.openadr.vtn import event_service
+from heiiki_agent.openadr.vtn import event_service, push
 from heiiki_agent.openadr.vtn.context import Context
 from heiiki_agent.openadr.vtn.engine import ANY_SERVICE, Request
 from heiiki_agent.openadr.vtn.operator import Operator
@@ -175,6 +176,30 @@ def test_nothing_is_lost_or_doubled_whatever_is_lost_and_killed(tmp_path: Path, 
     wanted = [f"e-{number}/0/perform/0" for number in range(1, 30) if number % 10]
     assert sorted(done(world)) == sorted(wanted)
     world.close()
+
+
+def test_a_failure_is_repeated_sooner_than_what_was_taken_and_what_is_new_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(push, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    one, both = frozenset({("e-1", 0)}), frozenset({("e-1", 0), ("e-2", 0)})
+    turn = push._Turn()
+    assert turn.is_due(one)
+    pauses = []
+    for _ in range(6):
+        turn.had(one, 10.0, failed=True)
+        began = now[0]
+        while not turn.is_due(one):
+            now[0] += 0.5
+        pauses.append(now[0] - began)
+    assert pauses == [1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
+    turn.had(one, 10.0, failed=False)
+    assert turn.is_due(both), "there is a new one"
+    now[0] += 9.5
+    assert not turn.is_due(one)
+    now[0] += 0.5
+    assert turn.is_due(one)
 
 
 def test_what_was_put_in_is_answered_and_what_failed_says_so() -> None:
