@@ -1,16 +1,9 @@
-"""A session at an XMPP server that lasts: it begins again when it has ended, with the credentials of then.
-
-The protocol is slixmpp's (Debian: python3-slixmpp). What it would leave open is shut here: TLS is a must, by
-the certificates and lists of the device, EXTERNAL is the one mechanism, and a declaration ends the stream.
-"""
+"""A session at an XMPP server that lasts: it begins again when it has ended, with the credentials of then."""
 
 import asyncio
 import logging
 import random
-import re
 import secrets
-import socket
-import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,29 +11,21 @@ from typing import Any
 from xml.etree.ElementTree import Element
 from xml.sax.saxutils import quoteattr
 
-from slixmpp import ClientXMPP
 from slixmpp.xmlstream.handler import Callback
 from slixmpp.xmlstream.matcher.base import MatcherBase
 
 from heiiki_agent.errors import AgentError
+from heiiki_agent.openadr.xmpp_stream import Stream
 from heiiki_agent.tls import Credentials, client_context
 from heiiki_agent.xmpp.client import CLIENT, STANZAS, TIMED_OUT, Place, error_of
-from heiiki_agent.xmpp.stream import LIMIT
 
 log = logging.getLogger(__name__)
-logging.getLogger("slixmpp").setLevel(logging.WARNING)
 
 LARGEST = 60_000
 """Octets of a payload: the server takes 65,536 of a stanza, and ends the session of who sends more."""
-KEEP_ALIVE_S = 20
-"""How often a stream carries a blank: so a line that is gone is noticed where nothing is said."""
-_GONE_MS = 10_000
-"""How long what was sent may remain without an acknowledgement (RFC 5482)."""
 _LOGIN_S = 15.0
 _FIRST_RETRY_S, _LAST_RETRY_S = 0.5, 10.0
 _LEAVE_S = 1.0
-_FORBIDDEN = re.compile(rb"<![^\[]")
-"""A declaration, or a comment: no stream of XMPP has one (RFC 6120 11.1)."""
 
 
 class UnansweredError(Exception):
@@ -113,7 +98,7 @@ class Session:
         """Be ready to log in; `run` does it."""
         self._login, self._served = login, served
         self.problem: str | None = "has not logged in yet"
-        self._stream: _Stream | None = None
+        self._stream: Stream | None = None
         self._pending: dict[str, tuple[str, asyncio.Future[Element]]] = {}
         self._answering: set[asyncio.Task[None]] = set()
         self._begun: asyncio.Future[None]
@@ -179,8 +164,8 @@ class Session:
         head = f"<iq xmlns='{CLIENT}' type='{kind}' id={quoteattr(number)} to={quoteattr(to)}>"
         self._stream.send(f"{head}{content}</iq>")
 
-    def _made(self) -> "_Stream":
-        stream = _Stream(f"{self._login.jid}/{self._login.resource}")
+    def _made(self) -> Stream:
+        stream = Stream(f"{self._login.jid}/{self._login.resource}")
         for event, why in _ENDS.items():
             stream.add_event_handler(event, lambda data, why=why: self._end(why(data)))
         stream.add_event_handler("session_start", self._start)
@@ -189,7 +174,7 @@ class Session:
         stream.register_plugin("xep_0030")
         return stream
 
-    async def _once(self, stream: "_Stream") -> bool:
+    async def _once(self, stream: Stream) -> bool:
         """Log in and wait until the session has ended; return whether there was one."""
         loop, place = asyncio.get_running_loop(), self._login.place
         self._begun, self._ended = loop.create_future(), loop.create_future()
@@ -278,55 +263,6 @@ class Session:
             content, kind = _error("wait", "internal-server-error"), "error"
         if self.is_up:
             self._send(kind, number, sender, content)
-
-
-class _Stream(ClientXMPP):
-    """slixmpp's client, shut where it is open.
-
-    Attributes:
-        tls: what the next connection is secured by.
-    """
-
-    tls: ssl.SSLContext
-
-    def __init__(self, jid: str) -> None:
-        super().__init__(jid, "", sasl_mech="EXTERNAL")
-        self.credentials["authzid"] = self.requested_jid.bare
-        self.enable_direct_tls = self.enable_plaintext = False
-        self.whitespace_keepalive_interval = KEEP_ALIVE_S
-        self.auto_authorize = self.auto_subscribe = False
-        self._tail, self._octets = b"", 0
-
-    @property
-    def is_secure(self) -> bool:
-        """What is said is encrypted."""
-        return self.transport is not None and self.transport.get_extra_info("ssl_object") is not None
-
-    def get_ssl_context(self) -> ssl.SSLContext:
-        """Return the context by which the device verifies; slixmpp has it verify the domain's name."""
-        return self.tls
-
-    def connection_made(self, transport: Any, send_event: bool = True) -> None:
-        """Have the line noticed when it is gone."""
-        line = transport.get_extra_info("socket")
-        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _GONE_MS)
-        self._tail, self._octets = b"", 0
-        super().connection_made(transport, send_event)
-
-    def data_received(self, data: Any) -> None:
-        """Give the parser what a stream of XMPP may hold, of bounded size, and nothing else."""
-        seen, self._octets = self._tail + data, self._octets + len(data)
-        self._tail = seen[-2:]
-        if _FORBIDDEN.search(seen) or self._octets > LIMIT:
-            self.event("stream_refused", "sent a declaration, or an element without an end")
-            self.abort()
-            return
-        super().data_received(data)
-
-    def _spawn_event(self, xml: Element) -> None:
-        self._octets = 0
-        super()._spawn_event(xml)
 
 
 class _Matching(MatcherBase):

@@ -148,7 +148,8 @@ class Engine:
         answer = exchange(self.ven, "EiEvent", encode(m.RequestEvent(request_id=new_id(), ven_id=ven_id)))
         with self.ven.database.transaction():
             self._answered(answer)
-        self._in_doubt = False
+        # An error says nothing of the events: they are asked for again.
+        self._in_doubt = not isinstance(answer, m.DistributeEvent) or not self._is_of_vtn(answer)
 
     def _answered(self, answer: m.Message) -> None:
         """Do what an answer asks for, inside a transaction."""
@@ -167,7 +168,7 @@ class Engine:
 
     def _asked(self, ven_id: str, answer: m.Message) -> None:
         match answer:
-            case m.DistributeEvent() if answer.vtn_id == self._vtn_id() and _is_well(answer):
+            case m.DistributeEvent() if self._is_of_vtn(answer):
                 events.take(self.ven, ven_id, answer)
             case m.RegisteredReport():
                 reports.accept(self.ven, ven_id, answer.response.request_id, answer.requests)
@@ -184,15 +185,17 @@ class Engine:
             raise Refused(Code.NOT_RECOGNIZED, f"{message.NAME} is not pushed to this VEN")
         if self.ven_id is None:
             raise Refused(Code.OUT_OF_SEQUENCE, "this VEN is not registered")
-        if message.vtn_id != self._vtn_id() or not _is_well(message):
+        if not self._is_of_vtn(message):
             raise Refused(Code.INVALID_ID, "that vtnID is not of the VTN at which this VEN is registered")
         if events.take_pushed(self.ven, self.ven_id, message):
             self._in_doubt = True
         return message.request_id
 
-    def _vtn_id(self) -> str | None:
+    def _is_of_vtn(self, message: m.DistributeEvent) -> bool:
+        """Tell whether its VTN says by it which events there are: an error has none, and cancels none."""
         row = self.ven.database.row("SELECT vtn_id FROM registration")
-        return str(row["vtn_id"]) if row else None
+        is_well = message.response is None or message.response.code.startswith("2")
+        return is_well and row is not None and message.vtn_id == row["vtn_id"]
 
     def _registered(self, answer: m.CreatedPartyRegistration, registration_id: str, ven_id: str) -> None:
         every = answer.poll_every or _POLL_EVERY
@@ -211,8 +214,3 @@ def _transport(jid: str | None) -> dict[str, Any]:
     if jid is None:
         return {"pull": True}
     return {"transport": "xmpp", "address": jid}
-
-
-def _is_well(answer: m.DistributeEvent) -> bool:
-    """Tell whether its events are all there are: an error brings none, which is no cancellation."""
-    return answer.response is None or answer.response.code.startswith("2")

@@ -155,7 +155,8 @@ class Push:
         finally:
             self._under_way.discard(ven_id)
         if problem:
-            log.info("%s: events are not taken yet: %s", ven_id, problem)
+            # What it says may be as long as a stanza.
+            log.info("%s: events are not taken yet: %.200s", ven_id, problem)
         self._turns[ven_id].had(versions, self._every_s, failed=bool(problem))
 
     async def _sent(self, ven_id: str) -> None:

@@ -156,6 +156,24 @@ def test_what_a_push_leaves_out_is_asked_for_and_then_withdrawn(world: World) ->
     assert sorted(done(world)) == ["e-1/0/perform/0", "e-1/0/withdraw/0", "e-2/0/perform/0"]
 
 
+def test_an_error_tells_nothing_of_what_a_push_left_out(world: World) -> None:
+    world.operator.order(order())
+    world.step("umeda")
+    world.context.database.execute("DELETE FROM event_target WHERE event_id = 'e-1'")
+    world.operator.order(order("e-2"))
+    engine = world.engine("umeda")
+    engine.pushed(pushed(world))
+    own, failed = engine.ven, EiResponse(code="469", description="cannot be told now")
+    error = encode(m.Response(response=failed, ven_id="umeda"))
+    engine.ven = replace(own, transport=SimpleNamespace(exchange=lambda *_: error))
+    engine.go_on()
+    assert sorted(done(world)) == ["e-1/0/perform/0", "e-2/0/perform/0"]
+    engine.ven = own
+    for _ in range(2):
+        engine.go_on()
+    assert sorted(done(world)) == ["e-1/0/perform/0", "e-1/0/withdraw/0", "e-2/0/perform/0"]
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_nothing_is_lost_or_doubled_whatever_is_lost_and_killed(tmp_path: Path, seed: int) -> None:
     """Pushes are lost, come twice, come late, and meet polls; both ends are killed around commits."""

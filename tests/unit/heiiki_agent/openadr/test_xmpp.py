@@ -27,8 +27,9 @@ from heiiki_agent.openadr import messages as m
 from heiiki_agent.openadr.codec import decode, encode
 from heiiki_agent.openadr.envelope import envelope
 from heiiki_agent.openadr.errors import Malformed
-from heiiki_agent.openadr.session import KEEP_ALIVE_S
+from heiiki_agent.openadr.names import OADR
 from heiiki_agent.openadr.xmpp import read, written
+from heiiki_agent.openadr.xmpp_stream import KEEP_ALIVE_S
 from heiiki_agent.xmpp.client import error_of
 
 VENS = ("umeda", "tenma")
@@ -259,6 +260,27 @@ def test_an_answer_in_the_result_counts(service: Service) -> None:
             assert len(stock.asked) == 1
 
     asyncio.run(spoken())
+
+
+def test_a_ven_that_nests_without_end_ends_nothing_of_others(service: Service) -> None:
+    nested = f"<{{0}} xmlns='{{1}}'>{'<a>' * 3000}{'</a>' * 3000}</{{0}}>"
+
+    async def spoken() -> None:
+        async with service.stock("umeda") as umeda, service.stock("tenma") as tenma:
+            tenma.result = opt("tenma", "e-1")
+            umeda.result = nested.format("oadrPayload", OADR)
+            for one in (umeda, tenma):
+                await one.ask(registration())
+            umeda.send_raw(f"<iq type='set' id='x' to='{jid('dras')}/vtn'>{nested.format('x', 'urn:x')}</iq>")
+            await asyncio.to_thread(order, service, "e-1", "umeda", "tenma")
+            await _until(lambda: umeda.asked and service.vtn.show("e-1")["tenma"] == ("optIn", True))
+            assert message(await umeda.ask(poll("umeda"))).events[0].descriptor.event_id == "e-1"
+
+    asyncio.run(spoken())
+    assert service.vtn.is_up()
+    log = service.vtn.log.read_text()
+    assert log.count("nested more deeply") >= 2
+    assert log.count("logged in as") == 1, "no session has ended"
 
 
 def test_the_vtn_tells_what_it_has(service: Service) -> None:

@@ -2,18 +2,21 @@
 
 import asyncio
 import shutil
+import socket
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree.ElementTree import Element
 
 import pytest
 from xmpp_fake import FakeServer
-from xmpp_world import Authority, identity, jid, server_identity
+from xmpp_world import DOMAIN, Authority, identity, jid, server_identity
 
 from heiiki_agent.openadr.session import LARGEST, Login, RefusalError, Served, Session, UnansweredError
 from heiiki_agent.tls import Credentials
-from heiiki_agent.xmpp.client import TIMED_OUT
+from heiiki_agent.xmpp.client import CLIENT, STREAMS, TIMED_OUT, Place
 from heiiki_agent.xmpp.stream import LIMIT
 
 Start = Callable[..., FakeServer]
@@ -29,7 +32,9 @@ def credentials(authority: Authority, tmp_path: Path) -> Credentials:
     return Credentials(certificate=made.file, key=made.key, trust=trust, crls=lists)
 
 
-def session(server: FakeServer, credentials: Credentials, asked: list[Element] | None = None) -> Session:
+def session(
+    server: FakeServer | SimpleNamespace, credentials: Credentials, asked: list[Element] | None = None
+) -> Session:
     async def answer(_sender: str, payload: Element) -> str:
         if asked is None:
             raise RefusalError("auth", "forbidden")
@@ -46,7 +51,7 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.02)
 
 
-def reason(server: FakeServer, credentials: Credentials) -> str:
+def reason(server: FakeServer | SimpleNamespace, credentials: Credentials) -> str:
     """Return why there is no session."""
 
     async def kept() -> str:
@@ -149,6 +154,43 @@ def test_what_no_stream_holds_ends_the_session_and_it_begins_again(
 
     spoken(server, credentials, work)
     assert len(server.asked) == 2, "it has logged in twice"
+
+
+def test_what_is_nested_too_deeply_is_dropped_and_ends_nothing(fake: Start, credentials: Credentials) -> None:
+    deep = f"<answer xmlns='urn:test'>{'<a>' * 3000}{'</a>' * 3000}</answer>"
+    rules = [
+        lambda one: result(one, deep),
+        lambda _: f"<iq type='set' id='x' from='{DRAS}'>{deep}</iq>",
+    ]
+    server = fake(lambda one: rules.pop()(one) if rules else result(one))
+
+    async def work(made: Session) -> None:
+        for _ in range(2):
+            with pytest.raises(UnansweredError, match=TIMED_OUT):
+                await made.ask(DRAS, "<ask xmlns='urn:test'/>", 1)
+        assert (await made.ask(DRAS, "<ask xmlns='urn:test'/>", 10)).tag == "{urn:test}answer"
+
+    spoken(server, credentials, work)
+    assert len(server.asked) == 1, "it has logged in once"
+
+
+def test_a_declaration_in_utf_16_is_refused_before_tls(credentials: Credentials) -> None:
+    header = f"<stream:stream xmlns:stream='{STREAMS}' xmlns='{CLIENT}' version='1.0'>"
+    text = f"\ufeff<!DOCTYPE x [<!ENTITY a 'aaaa'>]>{header}".encode("utf-16-le")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def speak() -> None:
+            client, _ = listening.accept()
+            with client:
+                client.sendall(text)
+                while client.recv(4096):
+                    pass
+
+        speaking = threading.Thread(target=speak)
+        speaking.start()
+        place = Place(domain=DOMAIN, address="127.0.0.1", port=listening.getsockname()[1])
+        assert "sent a declaration" in reason(SimpleNamespace(place=place), credentials)
+        speaking.join()
 
 
 def test_a_server_of_another_name_is_refused(
