@@ -25,7 +25,7 @@ _SERVICE_PROGRAMS: Mapping[str, Mapping[str, frozenset[str]]] = {
 """What only hosts of the service run, and what of which packages of pure Python each brings with it."""
 _SERVED = ("https.py", "limits.py", "operate.py")
 """Modules that service programs use which serve HTTPS."""
-_BESIDE: Mapping[str, tuple[str, ...]] = {"est": (*_SERVED, "pki"), "openadr": (*_SERVED, "xmpp")}
+_BESIDE: Mapping[str, tuple[str, ...]] = {"est": (*_SERVED, "pki"), "openadr": (*_SERVED, "ready.py", "xmpp")}
 """What of the package a service program uses beside `_SHARED`."""
 _SHARED = (
     "__init__",
