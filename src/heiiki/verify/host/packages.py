@@ -80,11 +80,7 @@ def _explaining(
         yield from _OF_SERVICE.get(service, ())
     if device.pppoe_lines:
         yield from _CONCENTRATOR
-    for end in (device.vtn, device.ven):
-        if end is not None and end.signed:
-            yield "python3-signxml"
-        if end is not None and end.xmpp is not None:
-            yield "python3-slixmpp"
+    yield from _of_openadr(device)
     if device.sim is not None:
         yield from _MODEM
     for one in found:
@@ -103,3 +99,11 @@ def _with_needs(
             seen.add(name)
             waiting += known[name]["needs"]
     return seen
+
+
+def _of_openadr(device: Device) -> Iterator[str]:
+    for end in (device.vtn, device.ven):
+        if end is not None and end.signed:
+            yield "python3-signxml"
+        if end is not None and end.xmpp is not None:
+            yield "python3-slixmpp"
