@@ -20,7 +20,7 @@ from heiiki.report import EvidenceStore
 from heiiki.requirements import Verdict
 from heiiki.requirements.verdict import Evidence
 from heiiki.service import Service
-from heiiki.verify import verify
+from heiiki.verify import CHECKS, verify
 from heiiki.verify.config import running as configuration
 from heiiki.verify.fleet import Fleet, fleet
 from heiiki.verify.ipsec import anchors as trust_anchors
@@ -116,12 +116,12 @@ class Bench:
     ) -> None:
         self.service, self.plan, self.builds, self.transport = service, service.plan, builds, transport
         self._store = EvidenceStore(folder)
-        self._baselines: dict[tuple[str, ...], Verdicts] = {}
+        self._baselines: dict[str, Verdicts] = {}
 
     def verdicts(self, checks: tuple[str, ...]) -> Verdicts:
         found = [*self._verified(tuple(name for name in checks if name not in TRUST))]
         with fleet(self.transport, len(self.plan.devices)) as devices:
-            for name in checks:
+            for name in in_turn(checks):
                 if name in TRUST:
                     found += TRUST[name](self, devices)
         return {(item.requirement, str(item.stage), item.subject): item for item in found}
@@ -139,9 +139,15 @@ class Bench:
         return self._store.keep(name, raw)
 
     def baseline(self, checks: tuple[str, ...]) -> Verdicts:
-        if checks not in self._baselines:
-            self._baselines[checks] = self.verdicts(checks)
-        return self._baselines[checks]
+        """What the checks say of the network as provisioned; each is made once, whatever it is combined with.
+
+        By itself a check says what it says in a combination: none goes on beside one that would spoil it, and
+        what leaves something behind comes last (`in_turn`).
+        """
+        for name in in_turn(checks):
+            if name not in self._baselines:
+                self._baselines[name] = self.verdicts((name,))
+        return {key: one for name in in_turn(checks) for key, one in self._baselines[name].items()}
 
     def settled(self) -> None:
         """Wait until both paths of every site are up, for a tunnel that was set up again."""
@@ -203,7 +209,18 @@ TRUST: dict[str, Callable[[Bench, Fleet], Iterator[Verdict]]] = {
     ),
     "clear": lambda bench, devices: trust_clear.verdicts(bench.plan, bench.transport, devices, bench.keep),
 }
-"""Parts of checks ``config`` and ``trust``, which as a whole takes most of a minute."""
+"""Parts of checks ``config`` and ``trust``, which as a whole takes most of a minute.
+
+What must be refused comes after what is only read, as in a whole verification: mirrors are judged by the
+newest list, and a trial makes a new one.
+"""
+
+
+def in_turn(checks: Iterable[str]) -> tuple[str, ...]:
+    """Return checks in the order in which they are made, and in which the later has the last word."""
+    asked = frozenset(checks)
+    assert asked <= {*CHECKS, *TRUST}, asked
+    return tuple(name for name in (*CHECKS, *TRUST) if name in asked)
 
 
 def try_mutant(bench: Bench, mutant: Mutant) -> None:
