@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from heiiki.fleet.model import Progress, Result
     from heiiki.service import Pushed, Service
 
+_CONSENT = "without_rollback: true (of push.yml: -e heiiki_without_rollback=true)"
 Rows = dict[str, dict[str, Any]]
 
 
@@ -60,6 +61,7 @@ class ActionModule(ServiceAction):
             shown="" if self.check_mode else arguments["shown"],
             revert_in_s=float(arguments["confirm_timeout"]),
             without_rollback=arguments["without_rollback"],
+            consent=_CONSENT,
             most_unreachable=arguments["max_unreachable"] / 100,
         )
 

@@ -18,6 +18,7 @@ from heiiki.service import Pushed, PushOrder
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_CONSENT = "--without-rollback"
 _OPTIONS = (
     click.option("--check", is_flag=True, help="Change nothing; say what would be done."),
     click.option("--diff", is_flag=True, help="Show what changes, secrets masked."),
@@ -30,7 +31,7 @@ _OPTIONS = (
         help="Seconds after which a device takes back what is not confirmed.",
     ),
     click.option(
-        "--without-rollback",
+        _CONSENT,
         is_flag=True,
         help="You accept that a device without a timed rollback is changed.",
     ),
@@ -106,6 +107,7 @@ def push(  # noqa: PLR0913 - options, each by its name
         shown=shown,
         revert_in_s=float(confirm_timeout),
         without_rollback=without_rollback,
+        consent=_CONSENT,
         width=width,
         most_unreachable=max_unreachable / 100,
     )
@@ -177,7 +179,11 @@ def revert(  # noqa: PLR0913 - options, each by its name
             say(f"{kept.state.name} {kept.state.origin}{since}")
         return
     order = PushOrder(
-        check=check, shown=shown, revert_in_s=float(confirm_timeout), without_rollback=without_rollback
+        check=check,
+        shown=shown,
+        revert_in_s=float(confirm_timeout),
+        without_rollback=without_rollback,
+        consent=_CONSENT,
     )
     state, done = use_cases.revert(
         service, device, order, to=to, force=force, access=reached, watch=ProgressLine()

@@ -98,9 +98,7 @@ class NetmikoSession:
         """Type the lines one by one; the first that is refused ends it."""
         del revert_in_s
         if not without_rollback:
-            raise ConsentError(
-                f"{self._target.name}: nothing takes a change back here by itself; say that this is accepted"
-            )
+            raise ConsentError(f"{self._target.name}: nothing takes a change back here by itself")
         await self._call(self._client.config_mode)
         masked = mask((*self._target.secrets, *self._target.login.secrets, *staged.change.secrets))
         for number, line in enumerate(staged.change.lines, start=1):

@@ -12,7 +12,14 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 from heiiki.fleet.ask import Asked, Standing
-from heiiki.fleet.errors import FleetError, HostKeyError, RefusedError, SessionLostError, UnreachableError
+from heiiki.fleet.errors import (
+    ConsentError,
+    FleetError,
+    HostKeyError,
+    RefusedError,
+    SessionLostError,
+    UnreachableError,
+)
 from heiiki.fleet.journal import Entry, Journal
 from heiiki.fleet.model import (
     Change,
@@ -52,6 +59,7 @@ class Settings:
         check: compare only.
         revert_in_s: time of the rollback timers.
         without_rollback: a person accepts that a device without a timed rollback is changed.
+        consent: how a person says so where the push was asked for, for a device that is refused without.
         pause_s: between two attempts to reach a device.
         patience_s: how long a device without a timer is waited for after its session was lost.
         slack_s: how much later than agreed a timer may have taken the change back.
@@ -60,6 +68,7 @@ class Settings:
     check: bool = False
     revert_in_s: float = 300.0
     without_rollback: bool = False
+    consent: str = "without_rollback=True"
     pause_s: float = 2.0
     patience_s: float = 60.0
     slack_s: float = 15.0
@@ -191,11 +200,16 @@ class Push:
 
     async def _applied(self, session: DeviceSession, change: Change, *, timed: bool) -> Pending:
         settings = self._means.settings
-        pending = await session.apply(
-            await session.stage(change),
-            revert_in_s=settings.revert_in_s,
-            without_rollback=settings.without_rollback and not timed,
-        )
+        try:
+            pending = await session.apply(
+                await session.stage(change),
+                revert_in_s=settings.revert_in_s,
+                without_rollback=settings.without_rollback and not timed,
+            )
+        except ConsentError as error:
+            if timed:
+                raise  # the device lacks what the platform has; no consent is a way around that
+            raise ConsentError(f"{error}; say {settings.consent} to accept that, or do it on site") from error
         self._notices += pending.notices
         return pending
 

@@ -42,6 +42,7 @@ class PushOrder:
         shown: digest of an earlier check: whatever differs from what it showed ends the push.
         revert_in_s: time of the devices' rollback timers.
         without_rollback: a person accepts that a device without a timed rollback is changed.
+        consent: how a person says so where this is asked.
         width: devices at once.
         most_unreachable: share of the devices, and of those of a wave, that may be unreachable.
     """
@@ -51,6 +52,7 @@ class PushOrder:
     shown: str = ""
     revert_in_s: float = 300.0
     without_rollback: bool = False
+    consent: str = "without_rollback=True"
     width: int = engine.WIDTH
     most_unreachable: float = 0.25
 
@@ -229,7 +231,10 @@ class Run:
 
     def _means(self, test: Test, guard: Guard, *, check: bool) -> Means:
         settings = Settings(
-            check=check, revert_in_s=self.order.revert_in_s, without_rollback=self.order.without_rollback
+            check=check,
+            revert_in_s=self.order.revert_in_s,
+            without_rollback=self.order.without_rollback,
+            consent=self.order.consent,
         )
         return Means(self._connect, OfService, test, self.routers.journal, settings, guard)
 

@@ -77,7 +77,10 @@ def test_without_consent_a_platform_without_a_timer_is_not_touched(make: Make) -
     device = make("nec_ix")
     result = pushed(device, without_rollback=False)
     assert result.outcome is Outcome.FAILED
-    assert "nothing takes a change back here by itself" in result.reason
+    assert result.reason == (
+        f"{device.target.name}: nothing takes a change back here by itself; say without_rollback=True to "
+        "accept that, or do it on site"
+    )
     assert device.state()["typed"] == 0
     assert means(device).journal.begun() == ()
 

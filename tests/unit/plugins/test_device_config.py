@@ -54,7 +54,8 @@ def test_each_router_has_its_own_row_changed_failed_and_unreachable(world: PushW
     assert {host: row["changed"] for host, row in recap.items()} == {IOS: 1, JUNOS: 0, RTX: 1, IX: 0}, text
     assert [host for host, row in recap.items() if row["unreachable"]] == [JUNOS]
     assert [host for host, row in recap.items() if row["failed"]] == [IX]
-    assert "nothing takes a change back here by itself" in text
+    assert "nothing takes a change back here by itself; say without_rollback: true (of push.yml: -e " in text
+    assert "heiiki_without_rollback=true) to accept that, or do it on site" in text
     assert "4 devices: 2 changed, 1 failed, 1 unreachable" in text
 
 

@@ -93,11 +93,7 @@ class CliSession:
         """Apply; a refused line is taken back at once where the platform has a word for it."""
         timed = not without_rollback
         if timed and not self.safety.arms:
-            raise ConsentError(
-                self._about(
-                    "nothing takes a change back here by itself; say that this is accepted, or do it on site"
-                )
-            )
+            raise ConsentError(self._about("nothing takes a change back here by itself"))
         platform = self._platform
         units = self.safety.units(revert_in_s)
         until = time.time() + units * self.safety.unit_s if timed else None
