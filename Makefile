@@ -19,6 +19,8 @@ MACHINE := ip=iproute2 unshare=util-linux perl=perl ssh=openssh-client
 
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/heiiki
+# What the project keeps there; the rest of that folder is not its own.
+CACHED := bench frr kernel logs netconfd pip root uv
 
 # Ansible reads no other settings than the project's, wherever it is started.
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
@@ -208,5 +210,5 @@ clean: ## Remove what this checkout and its labs made, except the shared cache o
 
 .PHONY: distclean
 distclean: clean ## As clean, and remove the shared cache too
-	$(SUDO) rm -rf -- $(foreach part,kernel netconfd root logs pip uv,"$(CACHE)/$(part)")
+	$(SUDO) rm -rf -- $(foreach part,$(CACHED),"$(CACHE)/$(part)") "$(CACHE)"/unpacking-*
 	if [ -d "$(CACHE)" ]; then rmdir --ignore-fail-on-non-empty -- "$(CACHE)"; fi

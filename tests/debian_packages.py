@@ -17,7 +17,7 @@ def unpacked(name: str, packages: Sequence[str]) -> Path | None:
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         return None
     cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as folder:
+    with tempfile.TemporaryDirectory(dir=cache, prefix="unpacking-") as folder:
         fetched = subprocess.run(
             ["apt-get", "download", *packages], cwd=folder, capture_output=True, check=False
         )

@@ -1,6 +1,7 @@
 """`make clean` removes what the checkout and its labs made, and nothing else."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from heiiki.state import of_service
 from heiiki_lab.state import mark
 
 ROOT = Path(__file__).parents[1]
+KEPT = {"bench", "frr", "kernel", "logs", "netconfd", "pip", "root", "uv"}
+"""What the project keeps in the cache."""
 PROGRAM = Path(sys.executable).with_name("heiiki")
 
 
@@ -59,6 +62,29 @@ def test_only_the_state_of_labs_of_this_checkout_goes(checkout: Path, tmp_path: 
         assert (place / "secrets/vault/init.json").exists()
     for path in ("state/mine/thesis.txt", "state/notes.txt", "cache/other/big", "cache/heiiki/mine.txt"):
         assert (tmp_path / path).read_text() == "mine"
+
+
+@pytest.mark.parametrize("target", ["clean", "distclean"])
+def test_what_the_project_keeps_in_the_cache_goes_with_distclean(
+    checkout: Path, tmp_path: Path, target: str
+) -> None:
+    cache = tmp_path / "cache/heiiki"
+    for path in (*(cache / name for name in KEPT), cache / "unpacking-1"):
+        (path / "usr").mkdir(parents=True)
+    (cache / "branches").mkdir()
+    before = {path.name for path in cache.iterdir()}
+    make(checkout, target)
+    left = {"branches", "mine.txt"} if target == "distclean" else before
+    assert {path.name for path in cache.iterdir()} == left
+
+
+def test_distclean_knows_every_folder_of_unpacked_packages() -> None:
+    unpacked = {
+        name
+        for path in (ROOT / "tests").rglob("*.py")
+        for name in re.findall(r'\bdebian_packages\.unpacked\("(\w+)"', path.read_text(encoding="utf-8"))
+    }
+    assert {"frr", "netconfd"} <= unpacked <= KEPT
 
 
 def test_without_an_environment_the_state_stays_and_that_is_said(checkout: Path) -> None:
