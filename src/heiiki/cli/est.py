@@ -99,7 +99,7 @@ def withdraw(folder: Path, device: str) -> None:
     short_help="Let the registration authority log in at the Vault server.",
     help=(
         "Have the Vault server take the certificate by which the registration authority logs in. It makes a "
-        "new one with 60 of 90 days left; `heiiki est secret` and `heiiki renew` do the same."
+        "new one with 60 of 90 days left; `heiiki est secret`, `heiiki renew` and renew.yml do the same."
     ),
 )
 @click.argument("folder", type=Folder())

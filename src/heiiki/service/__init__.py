@@ -9,7 +9,13 @@ from heiiki.dispatch import Event, Order
 from heiiki.enrolment import Enrolled, Secret
 from heiiki.service.certificates import Renewed, foreseen_rotation, renew, rotate, step_of_rotation
 from heiiki.service.control import book_of_control, order_control, reports_of_control, show_control
-from heiiki.service.enrolment import admit_registrar, list_enrolled, make_secret, withdraw_secret
+from heiiki.service.enrolment import (
+    admit_registrar,
+    list_enrolled,
+    make_secret,
+    renew_log_in,
+    withdraw_secret,
+)
 from heiiki.service.event import awaited, cancel_event, list_events, send_event, show_event
 from heiiki.service.model import Service, opened
 from heiiki.service.network import Revoked, reinstate, revoke, what_would_be_revoked
@@ -57,6 +63,7 @@ __all__ = [
     "push",
     "reinstate",
     "renew",
+    "renew_log_in",
     "reports_of_control",
     "restore",
     "revert",

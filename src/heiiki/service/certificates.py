@@ -17,7 +17,7 @@ from heiiki.pki.server.connection import Vault
 from heiiki.pki.server.login import logged_in
 from heiiki.pki.server.policies import AppRole
 from heiiki.service.devices import FleetDevices
-from heiiki.service.enrolment import admit_registrar
+from heiiki.service.enrolment import renew_log_in
 from heiiki.service.model import Service
 from heiiki.verify.fleet import Answer, Fleet
 
@@ -97,17 +97,15 @@ def renew(  # noqa: PLR0913 - options, each by its name
 
 
 def _registrar_admitted(service: Service, one: Renewed) -> Renewed:
-    """Have the server take the newest log-in of the registration authority, which renews that by itself."""
-    registrar = service.plan.pki.registrar
-    if registrar is None or registrar.device != one.device:
-        return one
-    try:
-        changed = admit_registrar(service)
-    except HeiikiError as error:
-        warning = f"the log-in of the registration authority on {one.device} was not renewed: {error}"
-        return replace(one, warnings=(*one.warnings, warning))
-    reasons = ("a new log-in of the registration authority",) if changed else ()
-    return replace(one, changed=one.changed or changed, reasons=(*one.reasons, *reasons))
+    """Renew what the registration authority logs in by with the certificate of its host."""
+    admitted = renew_log_in(service, one.device)
+    reasons = ("a new log-in of the registration authority",) if admitted.changed else ()
+    return replace(
+        one,
+        changed=one.changed or admitted.changed,
+        reasons=(*one.reasons, *reasons),
+        warnings=(*one.warnings, *filter(None, (admitted.warning,))),
+    )
 
 
 def _replaced_revoked(service: Service, one: Renewed) -> Renewed:

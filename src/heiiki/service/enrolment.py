@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from heiiki.enrolment import Desk, Enrolled, Secret, server
-from heiiki.errors import CertificateError
+from heiiki.errors import CertificateError, HeiikiError
 from heiiki.pki import enrol, marks
 from heiiki.pki.registrar import admit
 from heiiki.pki.server.login import logged_in
@@ -64,6 +65,34 @@ def admit_registrar(service: Service) -> bool:
     """
     with _desk(service) as desk:
         return ensure_log_in(service, desk)
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What became of the log-in of the registration authority.
+
+    Attributes:
+        changed: the Vault server takes another one now.
+        warning: why it could not be asked; empty where it could. The one before is good for weeks yet.
+    """
+
+    changed: bool = False
+    warning: str = ""
+
+
+def renew_log_in(service: Service, device: str) -> Admitted:
+    """Renew the log-in of the registration authority, if `device` is its host.
+
+    The program there makes a new one by itself, and the Vault server is to take it.
+    """
+    registrar = service.plan.pki.registrar
+    if registrar is None or registrar.device != device:
+        return Admitted()
+    try:
+        return Admitted(admit_registrar(service))
+    except HeiikiError as error:
+        why = f"the log-in of the registration authority on {device} was not renewed: {error}"
+        return Admitted(warning=why)
 
 
 def ensure_log_in(service: Service, desk: Desk) -> bool:

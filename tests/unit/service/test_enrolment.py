@@ -23,6 +23,7 @@ from heiiki.pki.server.login import logged_in
 from heiiki.pki.server.policies import REGISTRAR_LOGIN, AppRole
 from heiiki.service import Service, network, opened
 from heiiki.service.certificates import Renewed, _registrar_admitted
+from heiiki.service.enrolment import Admitted, renew_log_in
 from heiiki.transport import Completed
 from heiiki_agent.pki.x509 import Certificate
 
@@ -149,9 +150,11 @@ def test_the_log_in_is_taken_by_the_server_and_with_each_renewal(world: EstWorld
     assert heiiki("admit").stdout == "the Vault server knows its certificate\n"
     for file in (world.folder / "log-in").iterdir():
         file.unlink()
+    assert renew_log_in(service, "umeda-ce-a") == Admitted()
     assert _registrar_admitted(service, Renewed("umeda-ce-a")) == Renewed("umeda-ce-a")
     found = _registrar_admitted(service, Renewed("dras"))
     assert found == Renewed("dras", ("a new log-in of the registration authority",), changed=True)
+    assert renew_log_in(service, "dras") == Admitted()
     world.end()
     (warning,) = _registrar_admitted(service, Renewed("dras")).warnings
     assert warning.startswith("the log-in of the registration authority on dras was not renewed: dras: ")
