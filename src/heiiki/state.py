@@ -214,13 +214,11 @@ class FileSecrets:
 
         Returns whether it was written.
         """
-        draft = files.draft(_with_folder(self._file(path)), _encoded(fields), _PRIVATE)
-        try:
-            os.link(draft, self._file(path))
-        except FileExistsError:
-            return False
-        finally:
-            draft.unlink()
+        with files.draft(_with_folder(self._file(path)), _encoded(fields), _PRIVATE) as draft:
+            try:
+                os.link(draft, self._file(path))
+            except FileExistsError:
+                return False
         return True
 
     def has(self, path: str) -> bool:

@@ -1,9 +1,13 @@
 """What the controller keeps is written whole or not at all: encoded, on the disk, and then in its place."""
 
 import errno
+import fcntl
 import os
 import shutil
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -128,3 +132,75 @@ def test_evidence_that_cannot_be_written_says_where(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(EvidenceError, match=r"file/one: cannot be written: .*; check the folder"):
         files.write_evidence(tmp_path / "file/one", b"")
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from heiiki import files
+with files.draft(Path(sys.argv[1]), b"secret", 0o600):
+    print("written", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def writer(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that has written a draft and has not put it in its place yet."""
+    command = [sys.executable, "-c", KILLED, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "written\n"
+        yield process
+        process.kill()
+
+
+def drafts(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.name.endswith(".draft"))
+
+
+def test_the_draft_of_a_killed_writer_is_removed_by_the_next_one_and_no_other(tmp_path: Path) -> None:
+    mine = tmp_path / ".notes.draft"
+    mine.write_text("mine")
+    with writer(tmp_path / "a.json") as lives, writer(tmp_path / "b.json") as dies:
+        dies.kill()
+        dies.wait()
+        assert len(drafts(tmp_path)) == 3
+        files.replace(tmp_path / "c.json", b"new", 0o600)
+        left = drafts(tmp_path)
+        assert left[1:] == [".notes.draft"]
+        assert left[0].startswith(".a.json.")
+        lives.communicate()
+    assert drafts(tmp_path) == [".notes.draft"]
+    assert (tmp_path / "c.json").read_bytes() == b"new"
+
+
+def test_a_draft_that_is_taken_for_one_that_was_left_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the moments in which it is made and locked, another process finds it unlocked."""
+    taken: list[Path] = []
+    really = fcntl.flock
+
+    def late(descriptor: int, how: int) -> None:
+        if not taken and how == fcntl.LOCK_EX:
+            taken.extend(tmp_path.iterdir())
+            files.clear(tmp_path)
+            assert list(tmp_path.iterdir()) == []
+        really(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    files.replace(tmp_path / "a.json", b"new")
+    assert len(taken) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_without_locks_a_file_is_replaced_and_no_draft_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with writer(tmp_path / "a.json") as process:
+        process.kill()
+    monkeypatch.setattr(fcntl, "flock", _full)
+    files.replace(tmp_path / "b.json", b"new")
+    assert len(drafts(tmp_path)) == 1
+    assert (tmp_path / "b.json").read_bytes() == b"new"

@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from heiiki import files
 from heiiki.errors import HeiikiError
 from heiiki.fleet.access import Access, Logins, Place, SecretLogins, from_environment
 from heiiki.fleet.host_keys import FirstContact, HostKeys
@@ -55,6 +56,8 @@ class Routers:
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with writing(str(self.folder / "lock"), str(self.folder), 0):
+            # A push may write nothing, and what one that was killed has left holds a whole configuration.
+            files.clear(self.folder, below=True)
             yield
 
     def chosen(self, only: tuple[str, ...]) -> tuple[Device, ...]:

@@ -39,8 +39,9 @@ def write(folder: Path, changes: Sequence[Change]) -> None:
         try:
             for change in changes:
                 mode = stat.S_IMODE(change.path.stat().st_mode) if change.before is not None else _MODE
-                draft = files.draft(drafts / change.path.name, change.after.encode("utf-8"), mode)
-                draft.rename(drafts / change.path.name)
+                new = drafts / change.path.name
+                with files.draft(new, change.after.encode("utf-8"), mode) as draft:
+                    draft.rename(new)
             files.sync(drafts)
             drafts.rename(sites / IMPORTED)
         except OSError:

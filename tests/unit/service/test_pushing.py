@@ -297,7 +297,12 @@ def test_a_push_that_is_killed_is_settled_by_the_next(world: PushWorld, heard: i
     process.wait()
     # How far it came until the kill reached it is the machine's; the journal has no other router.
     assert {path.stem for path in (world.state / "journal").glob("*.json")} <= set(first)
+    # As if it had been killed while it wrote: another device's, which the next push need not write.
+    draft = world.state / "journal/.tenma-ce-a.json.a1b2c3d4.draft"
+    draft.parent.mkdir(exist_ok=True)
+    draft.write_text("a configuration")
     done = world.push(only=first)
+    assert not draft.exists()
     assert (done.complete, done.unsettled) == (True, ()), done
     for name in first:
         state = world.simulator.state(name)

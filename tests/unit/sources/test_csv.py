@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -257,12 +258,13 @@ def changes(folder: Path) -> tuple[Change, ...]:
 def test_a_full_disk_changes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before, wanted, drafted = texts(folder), changes(folder), []
 
-    def draft(path: Path, data: bytes, mode: int) -> Path:
+    really = files.draft
+
+    def draft(path: Path, data: bytes, mode: int) -> AbstractContextManager[Path]:
         drafted.append(path)
         if len(drafted) == 2:
             raise OSError(28, "No space left on device", str(path))
-        path.write_bytes(data)
-        return path
+        return really(path, data, mode)
 
     monkeypatch.setattr(files, "draft", draft)
     with pytest.raises(SourceError, match="No space left on device; make room"):
