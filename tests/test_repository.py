@@ -51,6 +51,7 @@ SERVICE_PROGRAMS = {
     "https.py": {"aiohttp"},
     "mms": {"open61850"},
     "openadr": {"aiohttp", "cryptography", "lxml", "signxml", "slixmpp"},
+    "operator_socket.py": {"aiohttp"},
 }
 """What service programs may need: packages of Debian main (python3-aiohttp and so on), or what they bring."""
 

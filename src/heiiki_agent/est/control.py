@@ -1,11 +1,7 @@
-"""The operator's side of the program, on a socket of its host: JSON over HTTP."""
+"""The operator's side of the program."""
 
-import os
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from http import HTTPStatus
-from pathlib import Path
 from typing import Annotated, Any
 
 from aiohttp import web
@@ -17,12 +13,12 @@ from heiiki_agent.est.log_in import LogIns
 from heiiki_agent.est.registrar import Registrar
 from heiiki_agent.est.server import Server
 from heiiki_agent.est.settings import DeviceName
+from heiiki_agent.operator_socket import OperatorSocket
 from heiiki_agent.pki.x509 import Certificate
 
 TRUST = r"(factory identity|voucher|on first use, by) [^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]{0,198}"
 """Reasons for trusting a device before its first certificate: where it is from, a voucher, or a person."""
 _LONGEST_DAYS = 30
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,39 +37,20 @@ class Order:
     days: Annotated[int, range(1, _LONGEST_DAYS + 1)]
 
 
-@web.middleware
-async def _errors(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except AgentError as error:
-        return web.Response(status=HTTPStatus.BAD_REQUEST, text=str(error))
-
-
-class Control:
+class Control(OperatorSocket):
     """GET `/devices` and `/log-in`; POST `/secrets`; DELETE `/secrets/DEVICE`."""
 
     def __init__(self, server: Server, registrar: Registrar, book: Book, log_ins: LogIns) -> None:
         """Work on `book`, in the thread of `server`."""
         self._server, self._registrar, self._book, self._log_ins = server, registrar, book, log_ins
-        application = web.Application(middlewares=[_errors])
-        application.router.add_get("/devices", self._devices)
-        application.router.add_get("/log-in", self._log_in)
-        application.router.add_post("/secrets", self._make)
-        application.router.add_delete("/secrets/{device}", self._withdraw)
-        self._runner = web.AppRunner(application, access_log=None)
-
-    async def open(self, socket: Path) -> None:
-        """Listen on `socket`, which only its owner may open."""
-        await self._runner.setup()
-        before = os.umask(0o177)
-        try:
-            await web.UnixSite(self._runner, str(socket)).start()
-        finally:
-            os.umask(before)
-
-    async def close(self) -> None:
-        """Stop listening."""
-        await self._runner.cleanup()
+        super().__init__(
+            (
+                web.get("/devices", self._devices),
+                web.get("/log-in", self._log_in),
+                web.post("/secrets", self._make),
+                web.delete("/secrets/{device}", self._withdraw),
+            )
+        )
 
     async def _devices(self, _request: web.Request) -> web.Response:
         return web.json_response(

@@ -1,57 +1,33 @@
-"""The operator's side of the program, on a socket of the machine: JSON over HTTP."""
+"""The operator's side of the program."""
 
 import json
-import os
-from collections.abc import Awaitable, Callable, Mapping
-from http import HTTPStatus
-from pathlib import Path
+from collections.abc import Mapping
 
 from aiohttp import web
 
 from heiiki_agent.errors import AgentError
 from heiiki_agent.openadr.vtn.operator import OrderError, parse, written
 from heiiki_agent.openadr.vtn.server import Server
-
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@web.middleware
-async def _errors(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except OrderError as error:
-        return web.Response(status=HTTPStatus.CONFLICT, text=str(error))
-    except AgentError as error:
-        return web.Response(status=HTTPStatus.BAD_REQUEST, text=str(error))
+from heiiki_agent.operator_socket import OperatorSocket
 
 
-class Control:
+class Control(OperatorSocket):
     """GET and POST `/VTN/events`; GET, PUT and DELETE `/VTN/events/EVENT`; GET `/health`."""
 
     def __init__(self, servers: Mapping[str, Server]) -> None:
         """Work on `servers`, by their vtnID."""
         self._servers = servers
-        application = web.Application(middlewares=[_errors])
-        application.router.add_get("/health", self._health)
-        application.router.add_get("/{vtn}/events", self._list)
-        application.router.add_post("/{vtn}/events", self._order)
-        application.router.add_get("/{vtn}/events/{event}", self._show)
-        application.router.add_put("/{vtn}/events/{event}", self._modify)
-        application.router.add_delete("/{vtn}/events/{event}", self._cancel)
-        self._runner = web.AppRunner(application, access_log=None)
-
-    async def open(self, socket: Path) -> None:
-        """Listen on `socket`, which only its owner may open."""
-        await self._runner.setup()
-        before = os.umask(0o177)
-        try:
-            await web.UnixSite(self._runner, str(socket)).start()
-        finally:
-            os.umask(before)
-
-    async def close(self) -> None:
-        """Stop listening."""
-        await self._runner.cleanup()
+        super().__init__(
+            (
+                web.get("/health", self._health),
+                web.get("/{vtn}/events", self._list),
+                web.post("/{vtn}/events", self._order),
+                web.get("/{vtn}/events/{event}", self._show),
+                web.put("/{vtn}/events/{event}", self._modify),
+                web.delete("/{vtn}/events/{event}", self._cancel),
+            ),
+            conflict=OrderError,
+        )
 
     def _server(self, request: web.Request) -> Server:
         name = request.match_info["vtn"]
