@@ -5,7 +5,6 @@ anything signed: a device that is let in asks for a certificate of the key that 
 """
 
 import base64
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,22 +16,18 @@ from cryptography.x509.oid import NameOID
 from heiiki.design.enrolment import host
 from heiiki.errors import HeiikiError
 from heiiki.plan.model import Device, EstClient, Identity, Plan, Role
-from heiiki.render import agent, est
-from heiiki.requirements import Result, Verdict
-from heiiki.requirements.verdict import Evidence
-from heiiki.verify import tls_trials
-from heiiki.verify.fleet import Answer, Fleet
+from heiiki.render import est
+from heiiki.requirements import Verdict
+from heiiki.verify import http_trials
+from heiiki.verify.fleet import Fleet
+from heiiki.verify.http_trials import GOOD, LIFE
 from heiiki.verify.ipsec.test_certificates import Authority, Credential, credentials, signed
 from heiiki.verify.tls_trials import EXPIRED, FOREIGN, OBSOLETE, REVOKED, Trial
-from heiiki.verify.verdicts import Keep, live, summarise, unknown
+from heiiki.verify.verdicts import Keep, unknown
 from heiiki_agent.est.places import PREFIX
-from heiiki_agent.pki.settings import FOLDER
 
 REQUIREMENT = est.REQUIREMENT
-_TIMEOUT_S = 90.0
-_GOOD, _LIFE, _LET_IN = "its own certificate", "10m", "that of the certificate shown"
-_ROOTS = ["cat", str(FOLDER / "roots.pem")]
-_QUESTION = {"commands": {"pull": list(agent.command("credentials", "pull")), "roots": _ROOTS}}
+_LET_IN = "that of the certificate shown"
 
 NO_SECRET = Trial("no secret", "http", r"show the device's name and its secret")
 WRONG_SECRET = Trial("wrong secret", "http", r"the secret is not known")
@@ -95,24 +90,15 @@ def verdicts(
             yield unknown(REQUIREMENT, subject(trial, there.name), why)
         return
     made, missing = ({}, barred) if barred else _made(plan, found, authority)
-    if _GOOD not in made:
+    if GOOD not in made:
         # Without what must be let in, no refusal has a reason.
         for trial in TRIALS:
             yield unknown(REQUIREMENT, subject(trial, there.name), missing)
         return
-    asked = fleet.ask("read", {there.name: _QUESTION})[there.name]
-    tries = tuple(_attempts(found, made))
-    roots = asked.data.get("commands", {}).get("roots", {}).get("out", "")
-    name = found.client.identity.device
-    question = {**_place(found, roots), "attempts": list(tries)}
-    tried = fleet.ask("rest", {name: question}, _TIMEOUT_S)[name]
-    evidence = (keep(f"est/attempts-{name}.json", tried.raw),)
-    done = {one["name"] for one in tries}
+    client, attempts = found.client.identity.device, tuple(_attempts(found, made))
+    tried = http_trials.tried(_SERVED, fleet, keep, there.name, client, _place(found), attempts)
     for trial in TRIALS:
-        if trial.name in done:
-            yield judged(trial, there.name, tried, evidence, _behind(trial, asked))
-        else:
-            yield unknown(REQUIREMENT, subject(trial, there.name), missing, evidence)
+        yield tried.judged(trial, subject(trial, there.name), missing)
 
 
 def _made(plan: Plan, found: Scene, authority: Authority | None) -> tuple[dict[str, Credential], str]:
@@ -122,25 +108,24 @@ def _made(plan: Plan, found: Scene, authority: Authority | None) -> tuple[dict[s
     try:
         made[NO_CLIENT.name] = made["another's name"]
         # A device is revoked when its newest certificate is: this one never is.
-        made[_GOOD] = signed(authority, found.client.identity, _LIFE)
+        made[GOOD] = signed(authority, found.client.identity, LIFE)
     except HeiikiError as error:
         return made, f"no certificate for the attempt: {error}"
     return made, ""
 
 
-def _place(found: Scene, roots: str) -> dict[str, Any]:
+def _place(found: Scene) -> dict[str, Any]:
     identity, served = found.host.identity, found.host.est
     return {
         "address": str(found.client.server),
         "port": served.port if served else 0,
         "name": identity.common_name if identity else "",
-        "trust": roots,
     }
 
 
 def _attempts(found: Scene, made: Mapping[str, Credential]) -> Iterator[dict[str, Any]]:
     """Yield what probe ``rest`` needs to try each, the good certificate last."""
-    own, good = found.client.identity, made[_GOOD]
+    own, good = found.client.identity, made[GOOD]
     first, again = f"{PREFIX}/simpleenroll", f"{PREFIX}/simplereenroll"
     body = _request(own.common_name, good)
     yield {"name": OBSOLETE.name, "path": f"{PREFIX}/cacerts", "obsolete": True}
@@ -154,7 +139,7 @@ def _attempts(found: Scene, made: Mapping[str, Credential]) -> Iterator[dict[str
         yield {"name": NO_CLIENT.name, "path": again, "body": body, "headers": _headers(), **shown}
     strange = _request(found.host.identity.common_name if found.host.identity else "", good)
     yield {"name": ANOTHER.name, "path": again, "body": strange, "headers": _headers(), **_shown(good)}
-    yield {"name": _GOOD, "path": again, "body": body, "headers": _headers(), **_shown(good)}
+    yield {"name": GOOD, "path": again, "body": body, "headers": _headers(), **_shown(good)}
 
 
 def _shown(one: Credential) -> dict[str, str]:
@@ -179,41 +164,9 @@ def _request(name: str, one: Credential) -> str:
     return base64.b64encode(made.public_bytes(serialization.Encoding.DER)).decode()
 
 
-def _behind(trial: Trial, asked: Answer) -> str:
-    """Return why the server may not know of the revocation, or nothing."""
-    return tls_trials.unfetched(asked) if trial is REVOKED else ""
-
-
-def judged(
-    trial: Trial, name: str, tried: Answer, evidence: tuple[Evidence, ...], behind: str = ""
-) -> Verdict:
-    """Return the verdict of one trial from what came of it."""
-    what = subject(trial, name)
-    if tried.error:
-        return unknown(REQUIREMENT, what, tried.error, evidence)
-    came = tried.data["attempts"]
-    inside = [f"{version}: answered" for version, one in came[trial.name].items() if _let_in(one)]
-    if inside:
-        return live(REQUIREMENT, what, Result.FAIL, "; ".join(filter(None, (*inside, behind))), evidence)
-    if doubts := list(_doubts(trial, came)):
-        return unknown(REQUIREMENT, what, summarise(doubts), evidence)
-    said = "; ".join(f"{version}: {_said(one)}" for version, one in came[trial.name].items())
-    reason = f"refused ({said}); the device's own certificate was taken after it"
-    return live(REQUIREMENT, what, Result.PASS, reason, evidence)
-
-
 def _let_in(one: Mapping[str, Any]) -> bool:
     """Tell whether a trial was answered with a certificate, or got as far as the good one."""
     return bool(one["stage"] == "http" and (one["status"] == 200 or _LET_IN in one["cause"]))  # noqa: PLR2004
 
 
-def _said(one: Mapping[str, Any]) -> str:
-    return f"status {one['status']}" if one["stage"] == "http" else str(one["cause"])
-
-
-def _doubts(trial: Trial, came: Mapping[str, Any]) -> Iterator[str]:
-    """Yield why a refusal may have had nothing to do with what was provoked."""
-    yield from tls_trials.other_reasons(trial, came)
-    for version, one in came[_GOOD].items():
-        if not _let_in(one):
-            yield f"its own certificate was not taken either: {version}: {json.dumps(dict(one))}"
+_SERVED = http_trials.Served(REQUIREMENT, "est", _let_in, "the device's own certificate was taken after it")

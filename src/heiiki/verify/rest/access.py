@@ -11,21 +11,16 @@ from typing import Any
 
 from heiiki.errors import HeiikiError
 from heiiki.plan.model import Device, Plan, RestApi, ServedEsp
-from heiiki.render import agent, openadr
-from heiiki.requirements import Result, Verdict
-from heiiki.requirements.verdict import Evidence
-from heiiki.verify import tls_trials
-from heiiki.verify.fleet import Answer, Fleet
+from heiiki.render import openadr
+from heiiki.requirements import Verdict
+from heiiki.verify import http_trials
+from heiiki.verify.fleet import Fleet
+from heiiki.verify.http_trials import GOOD, LIFE
 from heiiki.verify.ipsec.test_certificates import Authority, Credential, credentials, signed
 from heiiki.verify.tls_trials import ANONYMOUS, EXPIRED, FOREIGN, OBSOLETE, REVOKED, Trial
-from heiiki.verify.verdicts import Keep, live, summarise, unknown
-from heiiki_agent.pki.settings import FOLDER
+from heiiki.verify.verdicts import Keep, unknown
 
 REQUIREMENT = openadr.ACCESS
-_TIMEOUT_S = 90.0
-_ROOTS = ["cat", str(FOLDER / "roots.pem")]
-_QUESTION = {"commands": {"pull": list(agent.command("credentials", "pull")), "roots": _ROOTS}}
-_GOOD, _LIFE = "its own certificate", "10m"
 _OWN = "/v1/sites"
 
 
@@ -97,24 +92,15 @@ def verdicts(
     if found is None:
         return
     made, missing = ({}, barred) if barred else _made(plan, found, authority)
-    if _GOOD not in made:
+    if GOOD not in made:
         # Without what must be let in, no refusal has a reason.
         for trial in found.trials:
             yield unknown(REQUIREMENT, subject(trial, found.dras.name), missing)
         return
-    asked = fleet.ask("read", {found.dras.name: _QUESTION})[found.dras.name]
-    said = asked.data.get("commands", {})
-    tries = tuple(_attempts(found, made))
-    question = {**_place(found, said.get("roots", {}).get("out", "")), "attempts": list(tries)}
-    host = found.esp.device
-    tried = fleet.ask("rest", {host: question}, _TIMEOUT_S)[host]
-    evidence = (keep(f"rest/attempts-{host}.json", tried.raw),)
-    done = {one["name"] for one in tries}
+    server, attempts = found.dras.name, tuple(_attempts(found, made))
+    tried = http_trials.tried(_SERVED, fleet, keep, server, found.esp.device, _place(found), attempts)
     for trial in found.trials:
-        if trial.name in done:
-            yield judged(trial, found.dras.name, tried, evidence, _behind(trial, asked))
-        else:
-            yield unknown(REQUIREMENT, subject(trial, found.dras.name), missing, evidence)
+        yield tried.judged(trial, subject(trial, server), missing)
 
 
 def _made(plan: Plan, found: Scene, authority: Authority | None) -> tuple[dict[str, Credential], str]:
@@ -123,27 +109,26 @@ def _made(plan: Plan, found: Scene, authority: Authority | None) -> tuple[dict[s
     if authority is None or system is None or device is None or missing:
         return made, missing
     try:
-        made[NO_ESP.name] = signed(authority, device, _LIFE)
+        made[NO_ESP.name] = signed(authority, device, LIFE)
         # A system is revoked when its newest certificate is: this one never is.
-        made[_GOOD] = signed(authority, system, _LIFE)
+        made[GOOD] = signed(authority, system, LIFE)
     except HeiikiError as error:
         return made, f"no certificate for the attempt: {error}"
     return made, ""
 
 
-def _place(found: Scene, roots: str) -> dict[str, Any]:
+def _place(found: Scene) -> dict[str, Any]:
     vtn, identity = found.dras.vtn, found.dras.identity
     return {
         "address": str(vtn.address) if vtn else "",
         "port": found.api.port,
         "name": identity.common_name if identity else "",
-        "trust": roots,
     }
 
 
 def _attempts(found: Scene, made: Mapping[str, Credential]) -> Iterator[dict[str, Any]]:
     """Yield what probe ``rest`` needs to try each, the good certificate last."""
-    good = {"certificate": made[_GOOD].certificate, "key": made[_GOOD].key}
+    good = {"certificate": made[GOOD].certificate, "key": made[GOOD].key}
     yield {"name": ANONYMOUS.name, "path": _OWN}
     yield {"name": OBSOLETE.name, "path": _OWN, "obsolete": True, **good}
     for trial in (FOREIGN, EXPIRED, REVOKED, NO_ESP):
@@ -152,48 +137,20 @@ def _attempts(found: Scene, made: Mapping[str, Credential]) -> Iterator[dict[str
             yield {"name": trial.name, "path": _OWN, "certificate": one.certificate, "key": one.key}
     if found.foreign_site:
         yield {"name": ANOTHER.name, "path": _opts(found.foreign_site), **good}
-    yield {"name": _GOOD, "path": _opts(found.esp.sites[0]), **good}
+    yield {"name": GOOD, "path": _opts(found.esp.sites[0]), **good}
 
 
 def _opts(site: str) -> str:
     return f"/v1/sites/{site}/opts?limit=1"
 
 
-def _behind(trial: Trial, asked: Answer) -> str:
-    """Return why the server may not know of the revocation, or nothing."""
-    return tls_trials.unfetched(asked) if trial is REVOKED else ""
-
-
-def judged(
-    trial: Trial, dras: str, tried: Answer, evidence: tuple[Evidence, ...], behind: str = ""
-) -> Verdict:
-    """Return the verdict of one trial from what came of it."""
-    what = subject(trial, dras)
-    if tried.error:
-        return unknown(REQUIREMENT, what, tried.error, evidence)
-    came = tried.data["attempts"]
-    inside = [f"{version}: answered" for version, one in came[trial.name].items() if _answered(one)]
-    if inside:
-        return live(REQUIREMENT, what, Result.FAIL, "; ".join(filter(None, (*inside, behind))), evidence)
-    if doubts := list(_doubts(trial, came)):
-        return unknown(REQUIREMENT, what, summarise(doubts), evidence)
-    said = "; ".join(f"{version}: {_said(one)}" for version, one in came[trial.name].items())
-    reason = f"refused ({said}); the ESP's own certificate was answered after it, for a site of its own"
-    return live(REQUIREMENT, what, Result.PASS, reason, evidence)
-
-
 def _answered(one: Mapping[str, Any]) -> bool:
     return bool(one.get("status") == HTTPStatus.OK)
 
 
-def _said(one: Mapping[str, Any]) -> str:
-    """Return what the server said, of a problem the status alone: its text is in the evidence."""
-    return f"status {one['status']}" if one["stage"] == "http" else str(one["cause"])
-
-
-def _doubts(trial: Trial, came: Mapping[str, Any]) -> Iterator[str]:
-    """Yield why a refusal may have had nothing to do with what was provoked."""
-    yield from tls_trials.other_reasons(trial, came)
-    for version, one in came[_GOOD].items():
-        if not _answered(one):
-            yield f"its own certificate was not answered either: {version}: {one['stage']}: {one['cause']}"
+_SERVED = http_trials.Served(
+    REQUIREMENT,
+    "rest",
+    _answered,
+    "the ESP's own certificate was answered after it, for a site of its own",
+)
