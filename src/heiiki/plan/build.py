@@ -78,6 +78,7 @@ def build(intent: Intent) -> Plan:
         faults=(
             *faults.faults(ways, primary, by_name, {link.name: link for link in links}),
             *floods.floods(sites),
+            *mms.faults(devices),
             *openadr.faults(devices, sites),
         ),
         pki=est.known(identities.pki(context), devices),

@@ -4,7 +4,7 @@ A controller whose resources are all asked by OpenADR serves nothing. Both ends 
 certificate, so both ask for revocation lists.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from heiiki.plan import addresses as addr
@@ -13,13 +13,16 @@ from heiiki.plan.context import Context
 from heiiki.plan.model import (
     ControlledSite,
     Device,
+    ElementKind,
+    FailureMode,
+    Fault,
     Firewall,
     Function,
     MmsClient,
     MmsServer,
     SitePlan,
 )
-from heiiki_agent.mms.places import PORT
+from heiiki_agent.mms.places import PORT, End
 
 
 def controlled(devices: Sequence[Device], sites: Sequence[SitePlan], context: Context) -> tuple[Device, ...]:
@@ -30,6 +33,19 @@ def controlled(devices: Sequence[Device], sites: Sequence[SitePlan], context: Co
     )
     served = {site.device: site for site in wanted}
     return tuple(_controlling(device, context, served) for device in devices)
+
+
+def faults(devices: Iterable[Device]) -> Iterator[Fault]:
+    """Yield each end that is killed while orders and reports are under way."""
+    for device in devices:
+        if device.mms_client is not None:
+            yield _killed(device, "client", tuple(site.name for site in device.mms_client.sites))
+        elif device.mms_server is not None and device.site is not None:
+            yield _killed(device, "server", (device.site,))
+
+
+def _killed(device: Device, end: End, sites: tuple[str, ...]) -> Fault:
+    return Fault(device.name, ElementKind.ORDERS, FailureMode.KILLED, None, sites, service=f"mms-{end}")
 
 
 def _is_served(site: SitePlan, controller: Device) -> bool:

@@ -60,9 +60,16 @@ def operate() -> tuple[str, ...]:
     return ("python3", agent.service_path(PROGRAM), "operate")
 
 
-def book(orders: str) -> tuple[str, ...]:
-    """Return the argument vector that tells what a controller has kept of orders whose name begins so."""
-    return ("python3", agent.service_path(PROGRAM), "server-book", "--orders", orders)
+def book(orders: str, which: places.End = "server", since: str = "") -> tuple[str, ...]:
+    """Return the argument vector that tells what an end has kept.
+
+    Args:
+        orders: how the names of the orders begin.
+        which: the end.
+        since: events made then or later are told; empty: all that are kept.
+    """
+    program = ("python3", agent.service_path(PROGRAM), f"{which}-book", "--orders", orders)
+    return (*program, "--since", since) if since else program
 
 
 @cache

@@ -22,6 +22,7 @@ _OF_KIND = {
     ElementKind.NETWORK: _WHOLE_NETWORK,
     ElementKind.FLOOD: _FLOOD,
     ElementKind.EVENTS: _BOOKS,
+    ElementKind.ORDERS: _BOOKS,
 }
 _OF_MODE = {FailureMode.AWAY: _WHOLE_NETWORK, FailureMode.FLOOD: _FLOOD, FailureMode.KILLED: _BOOKS}
 
@@ -108,7 +109,7 @@ class FaultRow:
 
     Attributes:
         target: name of the link or device that was failed.
-        kind: ``link``, ``node``, ``program``, ``network``, ``flood`` or ``events``.
+        kind: ``link``, ``node``, ``program``, ``network``, ``flood``, ``events`` or ``orders``.
         network: ``a``, ``b`` or ``lan``.
         exempt: why R-GAP does not apply (clause), or the empty string.
         result: the verdict; ``unknown`` where it was not or could not be measured.

@@ -80,8 +80,8 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     ),
     Requirement(
         "R-EVENT/books",
-        "TR-1072 5.2, IEC 62746-10-1",
-        "No event, opt or report is lost or doubled while elements fail",
+        "TR-1072 5.1, 5.2, IEC 62746-10-1, IEC 61850",
+        "No event, opt, order or report is lost or doubled while elements fail",
         (_L,),
     ),
     Requirement(

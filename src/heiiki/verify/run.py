@@ -31,6 +31,7 @@ from heiiki.verify.fleet import UnreadableError, fleet, reading
 from heiiki.verify.host.explained import Adds, nothing
 from heiiki.verify.mms import orders
 from heiiki.verify.named import ABOUT, CHECKS, LINES
+from heiiki.verify.mms.kills import Kills
 from heiiki.verify.overlap import side_by_side
 from heiiki.verify.routing.health import Health, UnhealthyError
 from heiiki.verify.vault import VaultQueries
@@ -266,14 +267,15 @@ def _faults(
     report(f"faults: {_extent(len(chosen), len(scene.plan.faults))}")
     sent = read(scene.plan, scene.builds)
     record = campaign.recorder(scene.keep, partial(_origin, scene.plan, made_of.sha256))
-    has_events = any(fault.kind is ElementKind.EVENTS for fault in chosen)
+    kinds = {fault.kind for fault in chosen}
     outside = trials.Equipment(
         scene.plan,
         scene.fleet,
         equipment.injector,
         equipment.restart,
         scene.queries.renew,
-        Course(scene.plan, scene.fleet, scene.transport) if has_events else None,
+        Course(scene.plan, scene.fleet, scene.transport) if ElementKind.EVENTS in kinds else None,
+        Kills(scene.plan, scene.fleet, scene.transport) if ElementKind.ORDERS in kinds else None,
     )
     rows = campaign.Campaign(outside, sent, record, report).run(chosen)
     return tuple(row.verdict() for row in rows), rows

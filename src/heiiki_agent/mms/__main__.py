@@ -11,6 +11,7 @@ PROGRAMS: Mapping[str, str] = {
     "health": "health",
     "operate": "operate",
     "server-book": "server.book",
+    "client-book": "client.book",
 }
 """Module of each; only the one that was asked for is loaded."""
 

@@ -128,3 +128,8 @@ Now = Callable[[], datetime]
 def stamp(now: datetime) -> str:
     """Return a time as it is kept: UTC with microseconds, texts of one length that compare as times do."""
     return f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+
+
+def milliseconds(moment: datetime) -> str:
+    """Return a time as `stamp` does, cut to what a report's TimeOfEntry has (IEC 61850-8-1 BinaryTime)."""
+    return stamp(moment.replace(microsecond=moment.microsecond // 1000 * 1000))

@@ -24,7 +24,7 @@ class FailureMode(StrEnum):
 
 
 class ElementKind(StrEnum):
-    """What fails: a link, a device, a program, a closed network, an end of OpenADR; or what is flooded."""
+    """What fails: a link, a device, a program, a network, an end of OpenADR or MMS; or what is flooded."""
 
     LINK = "link"
     NODE = "node"
@@ -32,6 +32,7 @@ class ElementKind(StrEnum):
     NETWORK = "network"
     FLOOD = "flood"
     EVENTS = "events"
+    ORDERS = "orders"
 
 
 class Program(StrEnum):
@@ -54,8 +55,8 @@ def fault_name(target: str, mode: FailureMode, part: str) -> str:
 class Fault:
     """What the service must survive (D17).
 
-    That is a single failure, the loss of a whole network, a flood, or an end of OpenADR that is killed among
-    its exchanges.
+    That is a single failure, the loss of a whole network, a flood, or an end of OpenADR or of direct control
+    that is killed among its exchanges.
 
     Attributes:
         target: a link's or device's name, or ``network-`` and the network's; of a flood, the sender's.
@@ -64,8 +65,8 @@ class Fault:
         sites: the sites whose path the element is on; of a flood, the site that sends it.
         exempt: why R-GAP does not apply (clause), or the empty string.
         program: the program of the device that fails; None where it is all of the device, or a link.
-        service: what is flooded, by the name of its budget in the packet filter, or which end of OpenADR is
-            killed; empty for a failure.
+        service: what is flooded, by the name of its budget in the packet filter, or which end of OpenADR or
+            MMS is killed; empty for a failure.
     """
 
     target: str

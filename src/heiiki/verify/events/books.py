@@ -33,7 +33,9 @@ class Compared:
 
 
 @dataclass(slots=True)
-class _Finding:
+class Finding:
+    """What is found of the books of one site, as human-readable text."""
+
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     pending: list[str] = field(default_factory=list)
@@ -48,7 +50,7 @@ class _Finding:
 
 def compared(ven_id: str, vtn: VtnBook, ven: VenBook) -> Compared:
     """Compare the books of a VTN, of one of its VENs and of that VEN's resource."""
-    found = _Finding()
+    found = Finding()
     versions = [one for one in vtn.versions if ven_id in one.vens]
     taken = [one for one in vtn.answers if one.ven_id == ven_id]
     for one in versions:
@@ -73,7 +75,7 @@ def _said(one: Version | Answer | Taken | Act) -> str:
     return f"{one.event_id} version {one.modification}"
 
 
-def _answers(one: Version, at_vtn: Iterable[Taken], at_ven: Iterable[Answer], found: _Finding) -> None:
+def _answers(one: Version, at_vtn: Iterable[Taken], at_ven: Iterable[Answer], found: Finding) -> None:
     name = (one.event_id, one.modification)
     taken = [answer for answer in at_vtn if (answer.event_id, answer.modification) == name]
     given = [answer for answer in at_ven if (answer.event_id, answer.modification) == name]
@@ -87,7 +89,7 @@ def _answers(one: Version, at_vtn: Iterable[Taken], at_ven: Iterable[Answer], fo
     found.lost += [f"answer to {_said(one)}: {answer.state}" for answer in given if answer.state != "done"]
 
 
-def _acts(versions: Iterable[Version], ven: VenBook, found: _Finding) -> None:
+def _acts(versions: Iterable[Version], ven: VenBook, found: Finding) -> None:
     opts = {(one.event_id, one.modification): one.opt for one in ven.answers}
     planned = {(one.event_id, one.modification, one.kind): one for one in ven.acts}
     done = Counter((one.event_id, one.kind) for one in ven.done)
@@ -123,7 +125,7 @@ def _wanted(versions: Iterable[Version], opts: dict[Name, str]) -> Iterator[tupl
             yield (one.event_id, one.modification), "perform"
 
 
-def _reports(ven_id: str, vtn: VtnBook, ven: VenBook, found: _Finding) -> None:
+def _reports(ven_id: str, vtn: VtnBook, ven: VenBook, found: Finding) -> None:
     here = Counter((one.created, one.digest) for one in ven.reports)
     there = Counter((one.created, one.digest) for one in vtn.reports if one.ven_id == ven_id)
     states = {(one.created, one.digest): one.state for one in ven.reports}

@@ -2,7 +2,8 @@
 
 R-DUAL/outage, live: the same with each closed network as a whole, for longer than its timers.
 R-ISO-MALICE/flood, live: the same while one site floods a service that others share; nothing is failed.
-R-EVENT/books, live: the same while an end of OpenADR is killed, after events were under way at all faults.
+R-EVENT/books, live: the same while an end of OpenADR is killed, after events were under way at all faults, or
+an end of direct control, among its orders and reports.
 
 Each row: both paths of all sites healthy (the gate), traffic on the element just before, failure, hold,
 return, both paths healthy again, then the longest silence of every site in both directions, for the
@@ -164,7 +165,7 @@ class Campaign:
     def _row(self, fault: Fault, session: StampSession) -> FaultRow:
         voided: list[float] = []
         last: Measured | None = None
-        if self._course is not None and fault.kind is not ElementKind.EVENTS:
+        if self._course is not None and fault.kind not in (ElementKind.EVENTS, ElementKind.ORDERS):
             self._course.accompany(fault.name)
         notes: dict[str, Any] = {}
         for _ in range(1 + REPEATS):

@@ -140,7 +140,7 @@ def standing(fault: Fault, last: Measured) -> Measured:
     """Return a measurement without the stalls that cannot have made its result."""
     longest = last.longest
     if (
-        fault.kind in (ElementKind.FLOOD, ElementKind.EVENTS)
+        fault.kind in (ElementKind.FLOOD, ElementKind.EVENTS, ElementKind.ORDERS)
         and longest is not None
         and longest.seconds <= GAP_BOUND_S
     ):

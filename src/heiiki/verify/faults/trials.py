@@ -11,6 +11,7 @@ from heiiki.verify.faults import away, flooding
 from heiiki.verify.faults.injector import Injection, Injector
 from heiiki.verify.faults.lived import Lived
 from heiiki.verify.fleet import Fleet
+from heiiki.verify.mms.kills import Kills
 
 HOLD_S = 2.5
 HEALTH_LIMIT_S = 60.0
@@ -26,7 +27,8 @@ class Equipment:
         injector: breaks and heals.
         restart: starts the services of a node that was killed; None where that is not possible.
         renew: has devices renew their certificates; None where that is not possible.
-        course: has events under way; None where none is to be killed.
+        course: has events under way; None where no end of OpenADR is to be killed.
+        kills: kills ends of direct control; None where none is to be.
     """
 
     plan: Plan
@@ -35,6 +37,7 @@ class Equipment:
     restart: Callable[[str], None] | None = None
     renew: away.Renew | None = None
     course: Course | None = None
+    kills: Kills | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +156,23 @@ class BooksTrial(_Passing):
         return self.equipment.course.killed(self.fault.target)
 
 
+class OrdersTrial(_Passing):
+    """An end of direct control that is killed among its exchanges (R-EVENT/books)."""
+
+    def hold(self) -> Lived:
+        """Kill it, and return what the books of all ends say."""
+        if self.equipment.kills is None:
+            return Lived(doubts=("no order was under way",))
+        return self.equipment.kills.killed(self.fault.target)
+
+
 _TRIALS: dict[ElementKind, type[Trial]] = {
     ElementKind.LINK: LinkTrial,
     ElementKind.NODE: NodeTrial,
     ElementKind.NETWORK: NetworkTrial,
     ElementKind.FLOOD: FloodTrial,
     ElementKind.EVENTS: BooksTrial,
+    ElementKind.ORDERS: OrdersTrial,
 }
 
 

@@ -33,9 +33,11 @@ NAME = "control"
 """What it is asked for by, beside all faults or a sample of them."""
 NOT_ASKED = "nothing was ordered: ask for the faults, or for `control` of them, to have an order given"
 _VALID_S, _WAIT_S = 30.0, 45.0
-_POWER, _KW = "MMXU1.TotW", 1000
+POWER, _KW = "MMXU1.TotW", 1000
+"""What a resource takes from the network, by the name of its data object."""
 _BATTERY = ("battery", "direct")
-_SCHEDULED = "-schedule"
+SCHEDULED = "-schedule"
+"""How the name of an order ends that is the schedule before it."""
 _WORDS = {"set": "set point", "schedule": "schedule"}
 
 
@@ -62,10 +64,9 @@ def verdicts(plan: Plan, fleet: Fleet, transport: Transport, keep: Keep, random:
         return
     drawn = {site.name for site in Population(plan).some_sites(random)}
     tried = [site for site in devices if site in drawn]
-    batteries = {site.name for site in plan.sites if _BATTERY in site.resources}
     try:
         desk = Desk(plan, transport)
-        found = _Run(desk, f"verify-{secrets.token_hex(6)}-", batteries).ordered(tried)
+        found = _Run(desk, f"verify-{secrets.token_hex(6)}-", batteries(plan)).ordered(tried)
     except HeiikiError as error:
         yield from (unknown(REQUIREMENT, subject(site), str(error)) for site in devices)
         yield from delays.not_ordered(plan, str(error))
@@ -115,8 +116,8 @@ class _Run:
         name = f"{self._prefix}{before.site}"
         if before.problem:
             return Ordered(name, before.problem)
-        power_kw = before.values[_POWER][0] / _KW
-        schedules = [_schedule(f"{name}{_SCHEDULED}", power_kw)] if before.site in self._batteries else []
+        power_kw = before.values[POWER][0] / _KW
+        schedules = [schedule(f"{name}{SCHEDULED}", power_kw)] if before.site in self._batteries else []
         scheduled = tuple(entry for one in schedules for entry in self._give(one, before.site))
         order = SetPoint(name, power_kw)
         entries = (*self._give(order, before.site), *self._give(order, before.site))
@@ -127,7 +128,13 @@ class _Run:
         return self._desk.order(order, [site], _VALID_S, _WAIT_S)
 
 
-def _schedule(name: str, power_kw: float) -> Schedule:
+def batteries(plan: Plan) -> frozenset[str]:
+    """Return the sites that have a battery under direct control, which alone are given schedules."""
+    return frozenset(site.name for site in plan.sites if _BATTERY in site.resources)
+
+
+def schedule(name: str, power_kw: float) -> Schedule:
+    """Return a schedule of one power for one second, from now on."""
     return Schedule(name, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", 1, (power_kw,))
 
 

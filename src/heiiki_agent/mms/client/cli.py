@@ -13,7 +13,10 @@ from pathlib import Path
 from heiiki_agent import config, status
 from heiiki_agent.database import Database
 from heiiki_agent.errors import AgentError
-from heiiki_agent.mms.client.desk import SCHEMA, Desk
+from heiiki_agent.mms.client import desk as orders
+from heiiki_agent.mms.client import inbox
+from heiiki_agent.mms.client.desk import Desk
+from heiiki_agent.mms.client.inbox import Inbox
 from heiiki_agent.mms.client.operator import Operator
 from heiiki_agent.mms.client.reports import Listening
 from heiiki_agent.mms.client.session import Session, Shown, Site, used
@@ -85,10 +88,10 @@ async def serve(settings: Settings) -> None:
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGHUP, reload.set)
     loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="site"))
-    sites, database = _Sites(settings), Database(settings.database, SCHEMA)
+    sites, database = _Sites(settings), Database(settings.database, orders.SCHEMA + inbox.SCHEMA)
     names = [one.name for one in settings.sites]
     desk = Desk(database, names, sites.give, lambda: datetime.now(UTC))
-    listening = Listening(settings.sites, settings.credentials)
+    listening = Listening(settings.sites, settings.credentials, Inbox(database))
     operator = Operator(desk, sites.show, listening.told)
     works = _tells(settings, desk, listening), _reloads(reload, listening), stop.wait()
     try:

@@ -2,8 +2,8 @@
 
 Measurements and the running schedule come as often as TR-1072 tables 5.6 and 5.8 have them (URCB), events as
 soon as they happen. Those are kept by the site while the DRAS does not listen (BRCB), and asked for from the
-last one on that came. When each report was made and when it came is kept for a while, in memory: that is what
-says how long they take.
+last one on that it has, by its book of them. When each report was made and when it came is kept for a while,
+in memory: that is what says how long they take.
 """
 
 import asyncio
@@ -14,13 +14,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from open61850.mms import MmsClient, ObjectName
+from open61850.mms import DataAccessError, MmsClient, ObjectName
 from open61850.mms.pdu import InformationReport
 from open61850.mms.rcb import RcbError, RcbSettings, enable
 from open61850.mms.report import OptFlds, Report, TrgOps, decode_report, is_report
+from open61850.server.protocol import access_results
 
 from heiiki_agent.mms import places
 from heiiki_agent.mms import references as ref
+from heiiki_agent.mms.client.inbox import Inbox
 from heiiki_agent.mms.client.session import FAILED, AwayError, Client, Line, Site, bridged, cause
 from heiiki_agent.mms.client.session import Report as Wanted
 from heiiki_agent.mms.orders import stamp
@@ -34,8 +36,6 @@ _INSTANCES = 2
 """Control blocks of a URCB: a new association takes one before the last has given its own back."""
 _ALIVE_S = 40.0
 """How often something is asked, for a site hangs up on a client that says nothing for long."""
-_NONE = bytes(8)
-"""EntryID of no event: all that are kept are asked for."""
 _FIRST_AGAIN_S, _LAST_AGAIN_S = 1.0, 5.0
 _OPTIONS = OptFlds(
     sequence_number=True,
@@ -64,11 +64,10 @@ class Arrival:
 class Reports:
     """What one site has reported."""
 
-    def __init__(self, site: Site, credentials: Credentials) -> None:
-        """Listen to `site`."""
-        self._site, self._credentials = site, credentials
+    def __init__(self, site: Site, credentials: Credentials, inbox: Inbox) -> None:
+        """Listen to `site`, and keep its events in `inbox`."""
+        self._site, self._credentials, self._inbox = site, credentials, inbox
         self._arrivals: dict[str, deque[Arrival]] = {one.name: deque(maxlen=KEPT) for one in site.reports}
-        self._last_event = _NONE
         self._loop = asyncio.get_running_loop()
         self.problem = f"{site.name}: it is not associated yet"
 
@@ -110,7 +109,8 @@ class Reports:
         try:
             async with bridged(self._site, self._credentials) as line:
                 try:
-                    client = await asyncio.to_thread(self._opened, line)
+                    last_event = self._inbox.last(self._site.name)
+                    client = await asyncio.to_thread(self._opened, line, last_event)
                     self.problem = ""
                     await _alive(client, line)
                 finally:
@@ -120,11 +120,11 @@ class Reports:
         except FAILED as error:
             raise AwayError(f"{self._site.name}: {cause(error)}") from error
 
-    def _opened(self, line: Line) -> MmsClient:
+    def _opened(self, line: Line, last_event: bytes) -> MmsClient:
         client = Client.on(line.library)
         client.add_report_listener(self._take)
         for one in self._site.reports:
-            _enable(client, one, self._last_event)
+            _enable(client, one, last_event)
         return client
 
     def _take(self, message: InformationReport) -> None:
@@ -137,11 +137,20 @@ class Reports:
         if arrivals is None or report.time_of_entry is None:
             log.warning("%s: a report %r was not asked for", self._site.name, report.rpt_id)
             return
-        if report.entry_id:
-            self._last_event = report.entry_id
+        made = report.time_of_entry.astimezone(UTC)
+        if report.entry_id and not self._inbox.take(
+            self._site.name, report.entry_id, _contents(report), made, came
+        ):
+            return
         reasons = [entry.reason for entry in report.entries if entry.reason]
         asked_for = any(one.general_interrogation for one in reasons)
-        arrivals.append(Arrival(report.time_of_entry.astimezone(UTC), came, asked_for))
+        arrivals.append(Arrival(made, came, asked_for))
+
+
+def _contents(report: Report) -> bytes:
+    """Return the values of a report as they came."""
+    values = (entry.value for entry in report.entries)
+    return access_results([one.code if isinstance(one, DataAccessError) else one for one in values])
 
 
 def _written(arrival: Arrival) -> Mapping[str, object]:
@@ -200,9 +209,9 @@ def _first_free(client: MmsClient, blocks: Iterable[ObjectName], settings: RcbSe
 class Listening:
     """Reports of every site."""
 
-    def __init__(self, sites: Iterable[Site], credentials: Credentials) -> None:
-        """Listen to `sites`."""
-        self._reports = {one.name: Reports(one, credentials) for one in sites if one.reports}
+    def __init__(self, sites: Iterable[Site], credentials: Credentials, inbox: Inbox) -> None:
+        """Listen to `sites`, and keep their events in `inbox`."""
+        self._reports = {one.name: Reports(one, credentials, inbox) for one in sites if one.reports}
         self._following: tuple[asyncio.Task[None], ...] = ()
 
     def begin(self) -> None:

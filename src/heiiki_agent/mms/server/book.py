@@ -1,17 +1,17 @@
-"""The program `server-book`: what a controller was ordered, and what it answered."""
+"""The program `server-book`: what a controller was ordered, what it answered, and of what it told."""
 
-import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from heiiki_agent import config
 from heiiki_agent.database import OthersDatabase
-from heiiki_agent.mms.places import config_file
+from heiiki_agent.mms.asked import asked, line, say
+from heiiki_agent.mms.books import Done, Event, ServerBook, Taken
 from heiiki_agent.mms.server.cli import Settings
 from heiiki_agent.resource_socket import ResourceAwayError, book
 
-_COLUMNS = ("order_id", "kind", "body", "received", "answered", "cause", "reason")
+_ORDERS = "SELECT * FROM orders WHERE substr(order_id, 1, length(?1)) = ?1 ORDER BY number"
+_EVENTS = "SELECT * FROM event WHERE made >= ? ORDER BY entry_id"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -20,22 +20,26 @@ def main(argv: Sequence[str]) -> int:
     Raises:
         AgentError: configuration or state cannot be read.
     """
-    parser = argparse.ArgumentParser(prog="mms server-book", description="What was ordered, as JSON.")
-    parser.add_argument("--config", type=Path, default=config_file("server"))
-    parser.add_argument("--orders", required=True, help="how their names begin")
-    chosen = parser.parse_args(argv)
-    settings = config.read(Settings, chosen.config)
-    where = "SELECT * FROM orders WHERE substr(order_id, 1, length(?1)) = ?1 ORDER BY number"
-    rows = OthersDatabase(settings.database).rows(where, chosen.orders)
-    done, problem = _done(settings.resource, chosen.orders)
-    orders = [{name: row[name] for name in _COLUMNS} for row in rows]
-    print(json.dumps({"orders": orders, "done": done, "problem": problem}))
+    wanted = asked("server", argv)
+    settings = config.read(Settings, wanted.config)
+    database = OthersDatabase(settings.database)
+    done, problem = _done(settings.resource, wanted.orders)
+    say(
+        ServerBook(
+            orders=tuple(line(Taken, row) for row in database.rows(_ORDERS, wanted.orders)),
+            events=tuple(line(Event, row) for row in database.rows(_EVENTS, wanted.since)),
+            done=done,
+            problem=problem,
+        )
+    )
     return 0
 
 
-def _done(resource: Path, orders: str) -> tuple[list[object], str | None]:
+def _done(resource: Path, orders: str) -> tuple[tuple[Done, ...], str | None]:
     """Return the lines of the resource's book, or why it is not known what it did."""
     try:
-        return list(book(resource, orders)), None
+        return tuple(line(Done, one) for one in book(resource, orders)), None
     except ResourceAwayError as error:
-        return [], str(error)
+        return (), str(error)
+    except (LookupError, TypeError) as error:
+        return (), f"{resource}: the resource's book cannot be read: {type(error).__name__}: {error}"

@@ -13,6 +13,8 @@ from typing import Annotated
 
 from heiiki_agent import config, status
 from heiiki_agent.database import Database
+from heiiki_agent.mms.server import events
+from heiiki_agent.mms.server.events import EventBook
 from heiiki_agent.mms.server.ledger import SCHEMA, Ledger
 from heiiki_agent.mms.server.listener import Listener, Place
 from heiiki_agent.mms.server.resource import Resource
@@ -72,7 +74,9 @@ async def serve(settings: Settings) -> None:
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGHUP, reload.set)
     resource, database = Resource(settings.resource), Database(settings.database, SCHEMA)
-    station = Station(settings.model, Ledger(database, resource.tell, _now), resource.measure, _now)
+    told = Database(settings.database, events.SCHEMA)
+    ledger = Ledger(database, resource.tell, _now)
+    station = Station(settings.model, ledger, EventBook(told), resource.measure, _now)
     place = Place(settings.address, settings.port, settings.client)
     listener = Listener(place, settings.credentials, station)
     works = (
@@ -92,7 +96,8 @@ async def serve(settings: Settings) -> None:
             task.result()
     finally:
         await listener.close()
-        database.close()
+        for one in (database, told):
+            one.close()
 
 
 async def _reloads(reload: asyncio.Event, listener: Listener) -> None:

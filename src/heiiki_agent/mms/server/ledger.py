@@ -86,14 +86,14 @@ class Ledger:
         self.done += cause is None
         return cause
 
-    def newest(self, word: str) -> Order | None:
-        """Return the last order of a kind that was done."""
+    def newest(self, word: str = "") -> Order | None:
+        """Return the last order of a kind that was done; of any, where none is said."""
         row = self._database.row(
-            "SELECT * FROM orders WHERE kind = ? AND answered IS NOT NULL AND cause IS NULL"
+            "SELECT * FROM orders WHERE ?1 IN ('', kind) AND answered IS NOT NULL AND cause IS NULL"
             " ORDER BY answered DESC, number DESC LIMIT 1",
             word,
         )
-        return parsed(word, row["body"], "the book") if row else None
+        return parsed(row["kind"], row["body"], "the book") if row else None
 
     def _stamp(self) -> str:
         return stamp(self._now())

@@ -1,5 +1,6 @@
 """The data model of a controller: what is read of it, and what operating it does."""
 
+import threading
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -11,9 +12,12 @@ from open61850.server.control import Command, ControlEngine
 from open61850.server.model import ACCESS_OBJECT_ACCESS_DENIED
 from open61850.server.reporting import ReportEngine
 
+from heiiki_agent.mms import places
 from heiiki_agent.mms import references as ref
 from heiiki_agent.mms.model import loaded
 from heiiki_agent.mms.orders import Order, SetPoint
+from heiiki_agent.mms.server import events
+from heiiki_agent.mms.server.events import EventBook
 from heiiki_agent.mms.server.ledger import Ledger
 from heiiki_agent.resource_socket import ResourceAwayError
 
@@ -33,26 +37,38 @@ class Station:
         self,
         file: Path,
         ledger: Ledger,
+        book: EventBook,
         measure: Callable[[str], float],
         now: Callable[[], datetime],
     ) -> None:
-        """Serve the model of the SCL file.
+        """Serve the model of the SCL file, and keep its events in `book`.
 
         Raises:
             AgentError: the file cannot be used.
         """
         self.model = loaded(file)
-        self._ledger, self._measure, self._now = ledger, measure, now
+        self._ledger, self._book, self._measure, self._now = ledger, book, measure, now
+        self._one_order = threading.Lock()
         self.problem = ""
         self.mms = MmsServer(self.model, vendor="Heiiki", model_name=self.model.ied_name, max_pdu_size=_PDU)
-        self.mms.reports = ReportEngine(self.mms)
+        # What was ordered before is there before events are: it has been told of, but for what is told now.
+        for word in ("set", "schedule"):
+            if order := ledger.newest(word):
+                self._show(order, book.operations)
+        reports = ReportEngine(self.mms)
+        events.keep(reports, ref.report(places.EVENT, buffered=True, instance=1), book)
+        self.mms.reports = reports
+        self._tell_untold()
         self.mms.write_hooks.append(_writable)
         self.mms.controls = ControlEngine(self.mms)
         self.mms.controls.set_handler(ref.SET_POINT, self._set)
         self.mms.controls.set_handler(ref.SCHEDULE, self._schedule)
-        for word in ("set", "schedule"):
-            if order := ledger.newest(word):
-                self._show(order)
+
+    def _tell_untold(self) -> None:
+        """Tell of an order that was done, and the program killed before it told: one order at most."""
+        order = self._ledger.newest()
+        if order is not None and self._ledger.done > self._book.operations:
+            self._tell(order)
 
     def refresh(self) -> None:
         """Measure everything; what cannot be measured keeps its value, and is marked as invalid."""
@@ -91,20 +107,28 @@ class Station:
             order = make()
         except ValueError:
             return ref.WRONG
-        cause = self._ledger.answer(order)
-        if cause is None:
-            self._show(order)
+        # A client that was killed leaves a session behind, whose order its next one gives again.
+        with self._one_order:
+            before = self._ledger.done
+            cause = self._ledger.answer(order)
+            if self._ledger.done > before:
+                self._tell(order)
         return cause
 
-    def _show(self, order: Order) -> None:
-        """Have the model say what was ordered last, and by which order."""
+    def _tell(self, order: Order) -> None:
+        """Have the event of an order made."""
+        with self._book.about(order.order_id, self._ledger.done):
+            self._show(order, self._ledger.done)
+
+    def _show(self, order: Order, operations: int) -> None:
+        """Have the model say what was ordered last, by which order, and how many were done."""
         base, item, value = _status(order)
         origin = StructureData([IntData(_REMOTE), OctetStringData(order.order_id.encode())])
         with self.model.batch():
             self.model.set(ref.name(f"{base}${item}"), value)
             self.model.set(ref.name(f"{base}$origin"), origin)
             self.model.set(ref.name(f"{base}$t"), self._now())
-            self.model.set(ref.name(f"{ref.OPERATIONS}$stVal"), self._ledger.done)
+            self.model.set(ref.name(f"{ref.OPERATIONS}$stVal"), operations)
             self.model.set(ref.name(f"{ref.OPERATIONS}$t"), self._now())
 
 

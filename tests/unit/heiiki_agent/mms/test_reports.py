@@ -1,12 +1,20 @@
-"""What a site reports by itself: how often, what is lost while nobody listens, and who may be listened to."""
+"""What a site reports by itself: how often, that nothing is lost meanwhile, and who may be listened to."""
 
+import json
 import signal
+import sqlite3
+import subprocess
+import sys
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
 from mms_loopback import SITE, World
 from waiting import awaited
+
+from heiiki.verify.mms.books import Compared, compared
+from heiiki_agent import config
+from heiiki_agent.mms.books import ClientBook, ServerBook
 
 
 def seconds(report: dict[str, Any]) -> float:
@@ -50,17 +58,73 @@ def test_an_order_is_an_event_and_so_is_a_resource_that_does_not_answer(world: W
 
 
 def test_events_are_kept_while_nobody_listens(world: World) -> None:
-    heard(world, "measurement", 1)
     assert world.client.set("o-1", -5000.0)["state"] == "done"
-    (first,) = heard(world, "event", 1)
+    before = heard(world, "event", 1)
     world.client.end(signal.SIGKILL)
     world.resource.end(signal.SIGKILL)
     awaited("the server has a problem", lambda: "resource" in world.server.status.read_text())
     world.resource.start()
     world.client.start()
-    # One that forgot what it has heard is told all of it again, under the same times.
-    times = heard(world, "event", 2)
-    assert first["made"] in [one["made"] for one in times]
+    # It is told of what it missed, and not again of what it has.
+    missed = heard(world, "event", 2)
+    assert not {one["made"] for one in before} & {one["made"] for one in missed}
+    agreed(world, orders=1, reports=3)
+
+
+def test_what_a_server_that_is_killed_had_not_told_yet_is_told_later(world: World) -> None:
+    assert world.client.set("o-1", -5000.0)["state"] == "done"
+    heard(world, "event", 1)
+    world.client.end(signal.SIGKILL)
+    world.resource.end(signal.SIGKILL)
+    awaited("an alarm", lambda: events(world) == 2)
+    world.server.end(signal.SIGKILL)
+    # As if it had been killed when the order was done and nothing told of it yet.
+    with sqlite3.connect(world.server.config.parent / "server.sqlite") as database:
+        database.execute("DELETE FROM event WHERE order_id = 'o-1'")
+        database.execute("UPDATE event SET operations = 0")
+    with sqlite3.connect(world.client.config.parent / "client.sqlite") as database:
+        database.execute("DELETE FROM event")
+    world.resource.start()
+    world.server.start()
+    world.client.start()
+    # The alarm of before, and the order.
+    agreed(world, orders=1, reports=2)
+
+
+def test_a_schedule_is_an_event_of_its_order(world: World) -> None:
+    order = {
+        "order_id": "s-1",
+        "start": "2026-12-01T08:00:00Z",
+        "interval_s": 1,
+        "powers_w": [1000.0],
+    }
+    (entry,) = world.client.ask("order", kind="schedule", order=order)
+    assert entry["state"] == "done"
+    agreed(world, orders=1, reports=1)
+
+
+def agreed(world: World, orders: int, reports: int) -> None:
+    """Wait until the books of all ends are the same, and have so many of each."""
+    expected = Compared((), (), (), orders, reports)
+    awaited(f"{orders} orders and {reports} reports in all books", lambda: books(world) == expected)
+
+
+def events(world: World) -> int:
+    """How many events the controller has."""
+    return len(_book(world, "server", ServerBook).events)
+
+
+def books(world: World) -> Compared:
+    """Compare the books of all ends."""
+    return compared("umeda", _book(world, "client", ClientBook), _book(world, "server", ServerBook))
+
+
+def _book(world: World, end: str, kind: Any) -> Any:
+    file = (world.client if end == "client" else world.server).config
+    command = (sys.executable, "-m", "heiiki_agent.mms", f"{end}-book", "--config", str(file), "--orders", "")
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert json.loads(said)
+    return config.parse(kind, said, end)
 
 
 def test_a_server_that_was_killed_is_listened_to_again(world: World) -> None:

@@ -24,6 +24,8 @@ def test_the_sample_of_the_worked_example(plan: Plan) -> None:
         "S1-U:b-enb--b-sgw/silent-a",
         "b-edge/bgpd-dead",
         "umeda-bems/vault-flood",
+        "dras/mms-client-killed",
+        "umeda-bems/mms-server-killed",
         "dras/vtn-killed",
         "umeda-bems/ven-killed",
     ]
@@ -57,6 +59,16 @@ def test_one_flood_stands_for_all(plan: Plan) -> None:
 def test_each_end_of_openadr_is_killed_once_and_after_all_others(plan: Plan) -> None:
     assert [fault.name for fault in sample(plan)][-2:] == ["dras/vtn-killed", "umeda-bems/ven-killed"]
     assert [fault.target for fault in plan.faults][-4:] == ["dras", "umeda-bems", "namba-erc", "sakai-bems"]
+
+
+def test_each_end_of_direct_control_is_killed_once(plan: Plan) -> None:
+    orders = [fault.name for fault in plan.faults if fault.kind is ElementKind.ORDERS]
+    assert orders == [
+        "dras/mms-client-killed",
+        "umeda-bems/mms-server-killed",
+        "sakai-bems/mms-server-killed",
+    ]
+    assert [fault.name for fault in sample(plan) if fault.kind is ElementKind.ORDERS] == orders[:2]
 
 
 def test_it_depends_on_the_plan_alone_and_not_on_names(plan: Plan) -> None:
