@@ -68,6 +68,7 @@ def _answer(device: str, done: "Revoked") -> dict[str, Any]:
         "cut": done.cut,
         "seconds": done.document["seconds"],
         "steps": steps,
+        "shut": dict(done.shut),
         "doors": steps,
         "warnings": list(done.warnings),
         **({"evidence": str(done.evidence)} if done.evidence else {}),

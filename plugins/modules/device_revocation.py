@@ -81,6 +81,10 @@ steps:
   returned: when revoked, except in check mode
   type: list
   elements: dict
+shut:
+  description: Seconds until each door that was tried was shown to be shut; the slowest is the last.
+  returned: when revoked, except in check mode
+  type: dict
 doors:
   description: What RV(steps) was called; goes in 0.3.0.
   returned: when revoked, except in check mode

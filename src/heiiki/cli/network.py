@@ -167,14 +167,20 @@ def revoke(
         say("".join(f"  {step}\n" for step in steps))
         return
     done = use_cases.revoke(service, device, reason, _place(artifacts, service), _step)
-    say(f"{done.cut}; {done.document['seconds']} s")
+    say(f"{done.cut}; {done.document['seconds']} s{_doors(done)}")
     if done.incomplete:
         say(f"{len(done.incomplete)} steps are not complete: run the same command again", err=True)
         ctx.exit(FAILED)
 
 
 def _step(step: RevocationStep) -> None:
-    _say(f"{step.name}: {step.problem or ', '.join(step.changed) or 'nothing left to do'}")
+    _say(f"{step.name}: {step.problem or step.outcome or ', '.join(step.changed) or 'nothing left to do'}")
+
+
+def _doors(done: use_cases.Revoked) -> str:
+    """Return when each door was shut to what was stolen; the last is the slowest."""
+    shut = done.shut
+    return f"; doors shut: {', '.join(f'{door} {seconds:.1f} s' for door, seconds in shut)}" if shut else ""
 
 
 @click.command(

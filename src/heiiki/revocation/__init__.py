@@ -1,6 +1,7 @@
 """The revocation of a device: its steps, and the evidence of them (R-THEFT)."""
 
-from heiiki.revocation.evidence import BOUND_S, FOLDER, Record, verdicts
+from heiiki.revocation.doors import Door, Outcome
+from heiiki.revocation.evidence import BOUND_S, FOLDER, Record, at_doors, verdicts
 from heiiki.revocation.steps import (
     Means,
     RevocationStep,
@@ -17,10 +18,13 @@ from heiiki.revocation.steps import (
 __all__ = [
     "BOUND_S",
     "FOLDER",
+    "Door",
     "Means",
+    "Outcome",
     "Record",
     "RevocationStep",
     "RevokedAtServer",
+    "at_doors",
     "find",
     "may_return",
     "now",

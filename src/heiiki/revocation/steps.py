@@ -26,8 +26,11 @@ from heiiki.pki.device_program import command
 from heiiki.plan.model import Device, Function, Plan, Sim
 from heiiki.render import compile_device
 from heiiki.render.placeholders import ReadSecret
+from heiiki.revocation import doors
+from heiiki.revocation.doors import Door, No, Outcome, Way
 from heiiki.revocation.evidence import unfinished
 from heiiki.verify.fleet import Answer, Fleet
+from heiiki.verify.ipsec.test_certificates import Credential
 
 _LOG = logging.getLogger(__name__)
 
@@ -50,10 +53,14 @@ class RevokedAtServer:
     Attributes:
         changed: what was done; empty when nothing was left to do.
         serials: every certificate of the device that must be refused.
+        shown: one of them, to be tried at every door; None: there is none.
+        problem: why there is none; empty where it is not for want of one.
     """
 
     changed: tuple[str, ...]
     serials: tuple[str, ...]
+    shown: Credential | None = None
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,9 @@ class RevocationStep:
         changed: what was done; empty when nothing was left to do.
         problem: why the step is not known to be complete; empty when it is.
         needed: without it the device still has access; a verifier that has no connection with the device is
-            only informed.
+            only informed, and a door is only tried.
+        door: the door that was tried; empty for what is done.
+        outcome: how it is; empty for what is done.
     """
 
     name: str
@@ -76,6 +85,8 @@ class RevocationStep:
     changed: tuple[str, ...] = ()
     problem: str = ""
     needed: bool = True
+    door: str = ""
+    outcome: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,19 +258,45 @@ class _Run:
     plan: Plan
     means: Means
     deadline: float
-    serials: tuple[str, ...] | None = None
-    """What verifiers must refuse; None while that is not known."""
+    done: RevokedAtServer | None = None
+    """What the server did; None while that is not known."""
+
+    @property
+    def serials(self) -> tuple[str, ...] | None:
+        """What verifiers must refuse; None while that is not known."""
+        return None if self.done is None else self.done.serials
 
     def refusal(self) -> Iterator[RevocationStep]:
         """End the IKE SAs while the certificates are revoked; then let the lists refuse the device."""
         peers = verifiers(self.plan, self.device.name)
         yield from _side_by_side([self._ended(peers), self._certificates()])
         if self.serials is not None:
-            yield from self._sent("IPsec at", {name: self._refused(peers[name]) for name in peers})
+            refused = {name: self._refused(peers[name]) for name in peers}
+            yield from _side_by_side([self._sent("IPsec at", refused), self.doors()])
             return
         why = "its connection stays withdrawn until the certificates of the device are revoked"
         for name in peers:
             yield RevocationStep(f"IPsec at {name}", now(), now(), problem=why)
+
+    def doors(self) -> Iterator[RevocationStep]:
+        """Try every door with a certificate of the device, all at once."""
+        done = self.done
+        if done is None or not (done.shown or done.problem):
+            return
+        if done.shown:
+            ways = doors.ways(self.plan, self.means.fleet, self.device, done.shown)
+        else:
+            ways = {door: No(Outcome.UNTRIED, done.problem) for door in Door if door is not Door.IPSEC}
+        yield from _side_by_side([self._at(door, way) for door, way in ways.items()])
+
+    def _at(self, door: Door, way: Way | No) -> Iterator[RevocationStep]:
+        started, name = now(), f"door {door}"
+        try:
+            outcome, said = doors.tried(self.means.fleet, way)
+        except Exception as error:  # noqa: BLE001 - see `timed`
+            outcome, said = Outcome.UNTRIED, _said(error)
+        problem = "" if outcome in (Outcome.SHUT, Outcome.NONE) else said
+        yield RevocationStep(name, started, now(), (), problem, needed=False, door=door, outcome=outcome)
 
     def _ended(self, peers: Mapping[str, tuple[str, ...]]) -> Iterator[RevocationStep]:
         programs = {
@@ -270,9 +307,8 @@ class _Run:
 
     def _certificates(self) -> Iterator[RevocationStep]:
         def revoked() -> Sequence[str]:
-            done = self.means.revoke()
-            self.serials = done.serials
-            return done.changed
+            self.done = self.means.revoke()
+            return self.done.changed
 
         yield timed("certificates", revoked)
 

@@ -6,19 +6,24 @@ from pathlib import Path
 from typing import Any
 
 from heiiki import revocation
-from heiiki.errors import IntentError, RevocationError
+from heiiki.errors import HeiikiError, IntentError, RevocationError
 from heiiki.intent import load
 from heiiki.intent.revoked import add, marked, refuse_undecoded, remove, unmarked
 from heiiki.pki import marks
 from heiiki.pki.register import remember
 from heiiki.pki.revoke import revoke_device
-from heiiki.pki.server.login import logged_in
+from heiiki.pki.server.login import Access, logged_in
 from heiiki.pki.server.policies import REGISTRAR_LOGIN, AppRole
 from heiiki.pki.server.roles import role_path
 from heiiki.plan import build
 from heiiki.plan.model import Device, Plan
 from heiiki.revocation import Means, Record, RevocationStep, RevokedAtServer
 from heiiki.service.model import Service
+from heiiki.verify.ipsec.test_certificates import Credential, VaultAuthority, signed
+
+_BRIEF = "10m"
+"""Life of the certificate that is tried at every door; it is revoked with the device's own."""
+_MARKED = "the device was marked at the Vault server before, which signs nothing for it to try it with"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +53,15 @@ class Revoked:
         return tuple(step for step in self.steps if step.problem and step.needed)
 
     @property
+    def shut(self) -> tuple[tuple[str, float], ...]:
+        """The doors that were tried and shut, with seconds since the beginning; the slowest is the last."""
+        found = revocation.at_doors(self.document).items()
+        shut = ((door, after) for door, (outcome, after) in found if outcome is revocation.Outcome.SHUT)
+        return tuple(sorted(shut, key=lambda one: one[1]))
+
+    @property
     def warnings(self) -> tuple[str, ...]:
-        """Devices that were not reached, which leaves no access open."""
+        """Devices that were not reached, which leaves no access open; doors not shown to be shut."""
         return tuple(
             f"{step.name}: {step.problem}" for step in self.steps if step.problem and not step.needed
         )
@@ -170,6 +182,7 @@ def _certificates(service: Service, device: Device) -> RevokedAtServer:
     access = service.vault(f"revoking the certificates of {device.name}").hurried()
     with logged_in(access, AppRole.REVOKER) as revoker, logged_in(access, AppRole.ENROLLER) as enroller:
         marked = marks.is_marked(enroller, trust, device.name)
+        shown, problem = (None, _MARKED) if marked else _shown(service, access, device)
         if trust.registrar and trust.registrar.device == device.name:
             # Before its certificates: until their end it could have others certified.
             revoker.delete(REGISTRAR_LOGIN)
@@ -188,4 +201,18 @@ def _certificates(service: Service, device: Device) -> RevokedAtServer:
         *([] if marked else ["mark at the Vault server"]),
         *(f"certificate {serial}" for serial in (*done.new, *late.new)),
     )
-    return RevokedAtServer(changed, late.serials)
+    return RevokedAtServer(changed, late.serials, shown, problem if changed else "")
+
+
+def _shown(service: Service, access: Access, device: Device) -> tuple[Credential | None, str]:
+    """Return what is to be refused at every door, or why there is none; the revocation goes on without.
+
+    Outside a lab nothing is tried that must be refused, and nobody in an emergency is told that at each door.
+    """
+    may_try = service.management.test_equipment(service.plan, faults=False).refused_certificates
+    if device.identity is None or not may_try:
+        return None, ""
+    try:
+        return signed(VaultAuthority(service.plan, access), device.identity, _BRIEF), ""
+    except HeiikiError as error:
+        return None, f"no certificate was made to try it with: {error}"

@@ -24,6 +24,7 @@ from heiiki.pki.server.policies import AppRole
 from heiiki.plan.model import Pki
 from heiiki.service import model as use_cases
 from heiiki.transport import Completed
+from heiiki.verify import equipment
 
 DEVICE = "umeda-gw-b"
 
@@ -93,7 +94,9 @@ def service(
         assert hurried, "a server that hangs must not hold the other steps up"
         yield lambda path, field: f"{path} {field}"
 
-    monkeypatch.setattr(use_cases, "management", lambda _: SimpleNamespace(transport=transport))
+    # As on a real network, where nothing is tried that must be refused.
+    way = SimpleNamespace(transport=transport, test_equipment=lambda *_, **__: equipment.TestEquipment())
+    monkeypatch.setattr(use_cases, "management", lambda _: way)
     monkeypatch.setattr(use_cases.Service, "vault", lambda *_: lab_vault.access)
     monkeypatch.setattr(use_cases.Service, "secrets", secrets)
     monkeypatch.setattr("ansible.plugins.action.ActionBase.run", lambda *_: {})

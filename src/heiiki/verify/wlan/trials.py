@@ -106,7 +106,7 @@ def verdicts(plan: Plan, fleet: Fleet, keep: Keep, authority: Authority | None) 
         made, missing = _made(plan, lan, authority)
         both = lan.gateway.name, lan.controller.name
         pulled = fleet.ask("read", dict.fromkeys(both, _PULL))
-        answers = _tried(fleet, lan, made)
+        answers = tried(fleet, lan, made)
         evidence = tuple(keep(f"wlan/trials-{name}.json", answers[name].raw) for name in both)
         for trial in TRIALS:
             if trial in made or trial is PASSWORD:
@@ -116,7 +116,7 @@ def verdicts(plan: Plan, fleet: Fleet, keep: Keep, authority: Authority | None) 
                 yield unknown(REQUIREMENT, subject(trial, lan), missing, evidence)
 
 
-def _tried(fleet: Fleet, lan: WirelessLan, made: Mapping[Trial, Credential]) -> dict[str, Answer]:
+def tried(fleet: Fleet, lan: WirelessLan, made: Mapping[Trial, Credential]) -> dict[str, Answer]:
     """Have the gateway be the access points for as long as the controller's stations try to get in."""
     here, name = lan.gateway.name, secrets.token_hex(8)
     with ThreadPoolExecutor(1) as side:
