@@ -15,7 +15,7 @@ from heiiki.state import ServiceState
 from heiiki.verify.fleet import Answer, Fleet
 
 DEVICE = "umeda-gw-b"
-AT_DOORS = "newest revocation, tried at every door"
+AT_ACCESSES = "newest revocation, tried at every access"
 
 
 class Devices:

@@ -82,7 +82,7 @@ steps:
   type: list
   elements: dict
 shut:
-  description: Seconds until each door that was tried was shown to be shut; the slowest is the last.
+  description: Seconds until each access that was tried was shown to be shut; the slowest is the last.
   returned: when revoked, except in check mode
   type: dict
 doors:

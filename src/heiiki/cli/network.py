@@ -167,7 +167,7 @@ def revoke(
         say("".join(f"  {step}\n" for step in steps))
         return
     done = use_cases.revoke(service, device, reason, _place(artifacts, service), _step)
-    say(f"{done.cut}; {done.document['seconds']} s{_doors(done)}")
+    say(f"{done.cut}; {done.document['seconds']} s{_accesses(done)}")
     if done.incomplete:
         say(f"{len(done.incomplete)} steps are not complete: run the same command again", err=True)
         ctx.exit(FAILED)
@@ -177,10 +177,14 @@ def _step(step: RevocationStep) -> None:
     _say(f"{step.name}: {step.problem or step.outcome or ', '.join(step.changed) or 'nothing left to do'}")
 
 
-def _doors(done: use_cases.Revoked) -> str:
-    """Return when each door was shut to what was stolen; the last is the slowest."""
+def _accesses(done: use_cases.Revoked) -> str:
+    """Return when each access was shut to what was stolen; the last is the slowest."""
     shut = done.shut
-    return f"; doors shut: {', '.join(f'{door} {seconds:.1f} s' for door, seconds in shut)}" if shut else ""
+    return (
+        f"; accesses shut: {', '.join(f'{access} {seconds:.1f} s' for access, seconds in shut)}"
+        if shut
+        else ""
+    )
 
 
 @click.command(

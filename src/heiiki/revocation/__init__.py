@@ -1,7 +1,7 @@
 """The revocation of a device: its steps, and the evidence of them (R-THEFT)."""
 
-from heiiki.revocation.doors import Door, Outcome
-from heiiki.revocation.evidence import BOUND_S, FOLDER, Record, at_doors, verdicts
+from heiiki.revocation.accesses import AccessBy, Outcome
+from heiiki.revocation.evidence import BOUND_S, FOLDER, Record, at_accesses, verdicts
 from heiiki.revocation.steps import (
     Means,
     RevocationStep,
@@ -18,13 +18,13 @@ from heiiki.revocation.steps import (
 __all__ = [
     "BOUND_S",
     "FOLDER",
-    "Door",
+    "AccessBy",
     "Means",
     "Outcome",
     "Record",
     "RevocationStep",
     "RevokedAtServer",
-    "at_doors",
+    "at_accesses",
     "find",
     "may_return",
     "now",

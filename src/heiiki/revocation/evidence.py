@@ -13,7 +13,7 @@ from heiiki.plan.model import Device, Plan
 from heiiki.report.ledger import Ledger
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
-from heiiki.revocation.doors import Door, Outcome
+from heiiki.revocation.accesses import AccessBy, Outcome
 from heiiki.verify.verdicts import Keep, live, unknown
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _FORMER = "theft"
 
 _REQUIREMENT = "R-THEFT"
 _SUBJECT = "newest revocation"
-_DOORS = "newest revocation, tried at every door"
+_ACCESSES = "newest revocation, tried at every access"
 
 
 def evidence(
@@ -115,7 +115,7 @@ def unfinished(artifacts: Path, service: str, device: str) -> str | None:
 
 
 def verdicts(plan: Plan, artifacts: Path, kept: Keep, ledger: Ledger) -> Iterator[Verdict]:
-    """Yield R-THEFT as the newest revocation of the service measured it, of its steps and of its doors.
+    """Yield R-THEFT as the newest revocation of the service measured it, of its steps and of its accesses.
 
     Nothing where there was none.
 
@@ -137,7 +137,7 @@ def verdicts(plan: Plan, artifacts: Path, kept: Keep, ledger: Ledger) -> Iterato
         newest = max(found, key=lambda one: one.started)
         proof = kept(f"{FOLDER}/{newest.path.name}", newest.path.read_bytes())
         yield _judged(newest.document, proof)
-        yield _at_doors(newest.document, proof)
+        yield _at_accesses(newest.document, proof)
 
 
 def trusted(plan: Plan, artifacts: Path, ledger: Ledger) -> "tuple[Found, ...]":
@@ -188,27 +188,27 @@ def _judged(document: Mapping[str, Any], proof: Evidence) -> Verdict:
     return live(_REQUIREMENT, _SUBJECT, result, reason, (proof,), figure=figure)
 
 
-def at_doors(document: Mapping[str, Any]) -> dict[str, tuple[Outcome, float]]:
-    """Return how each door was, and after how many seconds that was known, by the controller's clock."""
+def at_accesses(document: Mapping[str, Any]) -> dict[str, tuple[Outcome, float]]:
+    """Return how each access was, and after how many seconds that was known, by the controller's clock."""
     since = datetime.fromisoformat(document["started"])
 
     def after(step: Mapping[str, Any]) -> float:
         return round((datetime.fromisoformat(step["finished"]) - since).total_seconds(), 3)
 
-    tried = {step["door"]: step for step in document["steps"] if step.get("door")}
-    found = {door: (Outcome(step["outcome"]), after(step)) for door, step in tried.items()}
+    tried = {step["access"]: step for step in document["steps"] if step.get("access")}
+    found = {access: (Outcome(step["outcome"]), after(step)) for access, step in tried.items()}
     ended = [step for step in document["steps"] if step["name"].startswith(("IKE SA at ", "IPsec at "))]
     if not ended:
-        return found | {Door.IPSEC: (Outcome.NONE, 0.0)}
+        return found | {AccessBy.IPSEC: (Outcome.NONE, 0.0)}
     outcome = Outcome.OPEN if any(step["problem"] for step in ended) else Outcome.SHUT
-    return found | {Door.IPSEC: (outcome, max(map(after, ended)))}
+    return found | {AccessBy.IPSEC: (outcome, max(map(after, ended)))}
 
 
-def _at_doors(document: Mapping[str, Any], proof: Evidence) -> Verdict:
-    found = at_doors(document)
-    shut = {door: seconds for door, (outcome, seconds) in found.items() if outcome is Outcome.SHUT}
-    still = [door for door, (outcome, _) in found.items() if outcome is Outcome.OPEN]
-    untried = [door for door in Door if found.get(door, (Outcome.UNTRIED,))[0] is Outcome.UNTRIED]
+def _at_accesses(document: Mapping[str, Any], proof: Evidence) -> Verdict:
+    found = at_accesses(document)
+    shut = {access: seconds for access, (outcome, seconds) in found.items() if outcome is Outcome.SHUT}
+    still = [access for access, (outcome, _) in found.items() if outcome is Outcome.OPEN]
+    untried = [access for access in AccessBy if found.get(access, (Outcome.UNTRIED,))[0] is Outcome.UNTRIED]
     said = "; ".join(
         filter(
             None,
@@ -224,15 +224,15 @@ def _at_doors(document: Mapping[str, Any], proof: Evidence) -> Verdict:
     late = last is not None and last > BOUND_S
     result = Result.FAIL if still or late else Result.UNKNOWN if untried or last is None else Result.PASS
     figure = (last, BOUND_S, "s") if last is not None else None
-    return live(_REQUIREMENT, _DOORS, result, reason, (proof,), figure=figure)
+    return live(_REQUIREMENT, _ACCESSES, result, reason, (proof,), figure=figure)
 
 
 def _slowest(shut: Mapping[str, float]) -> str:
-    """Return the doors that are shut, by the time when that was known, the slowest named."""
+    """Return the accesses that are shut, by the time when that was known, the slowest named."""
     if not shut:
         return ""
     order = sorted(shut, key=shut.__getitem__)
-    return f"last shut: {order[-1]}; {', '.join(f'{door} {shut[door]:.1f} s' for door in order)}"
+    return f"last shut: {order[-1]}; {', '.join(f'{access} {shut[access]:.1f} s' for access in order)}"
 
 
 def _newest(artifacts: Path, service: str, device: str) -> tuple[Path, dict[str, Any]] | None:

@@ -26,8 +26,8 @@ from heiiki.pki.device_program import command
 from heiiki.plan.model import Device, Function, Plan, Sim
 from heiiki.render import compile_device
 from heiiki.render.placeholders import ReadSecret
-from heiiki.revocation import doors
-from heiiki.revocation.doors import Door, No, Outcome, Way
+from heiiki.revocation import accesses
+from heiiki.revocation.accesses import AccessBy, No, Outcome, Way
 from heiiki.revocation.evidence import unfinished
 from heiiki.verify.fleet import Answer, Fleet
 from heiiki.verify.ipsec.test_certificates import Credential
@@ -53,7 +53,7 @@ class RevokedAtServer:
     Attributes:
         changed: what was done; empty when nothing was left to do.
         serials: every certificate of the device that must be refused.
-        shown: one of them, to be tried at every door; None: there is none.
+        shown: one of them, to be tried at every access; None: there is none.
         problem: why there is none; empty where it is not for want of one.
     """
 
@@ -74,8 +74,8 @@ class RevocationStep:
         changed: what was done; empty when nothing was left to do.
         problem: why the step is not known to be complete; empty when it is.
         needed: without it the device still has access; a verifier that has no connection with the device is
-            only informed, and a door is only tried.
-        door: the door that was tried; empty for what is done.
+            only informed, and an access is only tried.
+        access: the access that was tried; empty for what is done.
         outcome: how it is; empty for what is done.
     """
 
@@ -85,7 +85,7 @@ class RevocationStep:
     changed: tuple[str, ...] = ()
     problem: str = ""
     needed: bool = True
-    door: str = ""
+    access: str = ""
     outcome: str = ""
 
 
@@ -272,31 +272,35 @@ class _Run:
         yield from _side_by_side([self._ended(peers), self._certificates()])
         if self.serials is not None:
             refused = {name: self._refused(peers[name]) for name in peers}
-            yield from _side_by_side([self._sent("IPsec at", refused), self.doors()])
+            yield from _side_by_side([self._sent("IPsec at", refused), self.accesses()])
             return
         why = "its connection stays withdrawn until the certificates of the device are revoked"
         for name in peers:
             yield RevocationStep(f"IPsec at {name}", now(), now(), problem=why)
 
-    def doors(self) -> Iterator[RevocationStep]:
-        """Try every door with a certificate of the device, all at once."""
+    def accesses(self) -> Iterator[RevocationStep]:
+        """Try every access with a certificate of the device, all at once."""
         done = self.done
         if done is None or not (done.shown or done.problem):
             return
         if done.shown:
-            ways = doors.ways(self.plan, self.means.fleet, self.device, done.shown)
+            ways = accesses.ways(self.plan, self.means.fleet, self.device, done.shown)
         else:
-            ways = {door: No(Outcome.UNTRIED, done.problem) for door in Door if door is not Door.IPSEC}
-        yield from _side_by_side([self._at(door, way) for door, way in ways.items()])
+            ways = {
+                access: No(Outcome.UNTRIED, done.problem)
+                for access in AccessBy
+                if access is not AccessBy.IPSEC
+            }
+        yield from _side_by_side([self._at(access, way) for access, way in ways.items()])
 
-    def _at(self, door: Door, way: Way | No) -> Iterator[RevocationStep]:
-        started, name = now(), f"door {door}"
+    def _at(self, access: AccessBy, way: Way | No) -> Iterator[RevocationStep]:
+        started, name = now(), f"access {access}"
         try:
-            outcome, said = doors.tried(self.means.fleet, way)
+            outcome, said = accesses.tried(self.means.fleet, way)
         except Exception as error:  # noqa: BLE001 - see `timed`
             outcome, said = Outcome.UNTRIED, _said(error)
         problem = "" if outcome in (Outcome.SHUT, Outcome.NONE) else said
-        yield RevocationStep(name, started, now(), (), problem, needed=False, door=door, outcome=outcome)
+        yield RevocationStep(name, started, now(), (), problem, needed=False, access=access, outcome=outcome)
 
     def _ended(self, peers: Mapping[str, tuple[str, ...]]) -> Iterator[RevocationStep]:
         programs = {

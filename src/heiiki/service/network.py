@@ -22,7 +22,7 @@ from heiiki.service.model import Service
 from heiiki.verify.ipsec.test_certificates import Credential, VaultAuthority, signed
 
 _BRIEF = "10m"
-"""Life of the certificate that is tried at every door; it is revoked with the device's own."""
+"""Life of the certificate that is tried at every access; it is revoked with the device's own."""
 _MARKED = "the device was marked at the Vault server before, which signs nothing for it to try it with"
 
 
@@ -54,14 +54,14 @@ class Revoked:
 
     @property
     def shut(self) -> tuple[tuple[str, float], ...]:
-        """The doors that were tried and shut, with seconds since the beginning; the slowest is the last."""
-        found = revocation.at_doors(self.document).items()
-        shut = ((door, after) for door, (outcome, after) in found if outcome is revocation.Outcome.SHUT)
+        """The accesses that were shown to be shut, after how many seconds; the slowest is the last."""
+        found = revocation.at_accesses(self.document).items()
+        shut = ((access, after) for access, (outcome, after) in found if outcome is revocation.Outcome.SHUT)
         return tuple(sorted(shut, key=lambda one: one[1]))
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Devices that were not reached, which leaves no access open; doors not shown to be shut."""
+        """Devices that were not reached, which leaves no access open; accesses not shown to be shut."""
         return tuple(
             f"{step.name}: {step.problem}" for step in self.steps if step.problem and not step.needed
         )
@@ -205,9 +205,9 @@ def _certificates(service: Service, device: Device) -> RevokedAtServer:
 
 
 def _shown(service: Service, access: Access, device: Device) -> tuple[Credential | None, str]:
-    """Return what is to be refused at every door, or why there is none; the revocation goes on without.
+    """Return what is to be refused at every access, or why there is none; the revocation goes on without.
 
-    Outside a lab nothing is tried that must be refused, and nobody in an emergency is told that at each door.
+    Outside a lab nothing is tried that must be refused, and in an emergency that is not said either.
     """
     may_try = service.management.test_equipment(service.plan, faults=False).refused_certificates
     if device.identity is None or not may_try:

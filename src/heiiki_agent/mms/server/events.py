@@ -2,7 +2,7 @@
 
 The library keeps the events of a buffered control block in memory (IEC 61850-7-2 clause 17), and only since a
 client has enabled it. Here each is on the disk before it is sent, and is there again when the program begins
-anew, under the EntryID that it had.
+again, under the EntryID that it had.
 """
 
 import json

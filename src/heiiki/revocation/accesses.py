@@ -1,4 +1,4 @@
-"""Whether a stolen certificate is refused at every door, tried while the device is being revoked (R-THEFT).
+"""Whether a stolen certificate is refused at every access, tried while the device is being revoked (R-THEFT).
 
 The thief's key is not here. What stands in is a certificate of the device's own names, made just before its
 certificates are revoked, and revoked with them; its key is on no disk. At Wi-Fi, XMPP, OpenADR and MMS it is
@@ -26,14 +26,14 @@ from heiiki.verify.wlan import trials as wlan
 from heiiki.verify.xmpp.server import resource, served
 
 _FOR_S, _AGAIN_S = 15.0, 0.2
-"""How long a door is tried, and how soon again."""
+"""How long an access is tried, and how soon again."""
 _ASK_S = 20.0
 _MOST = 3
 """Servers of direct control that are tried; each site has one, and all are made alike."""
 _REQUIREMENT = "R-THEFT"
 
 
-class Door(StrEnum):
+class AccessBy(StrEnum):
     """Where a certificate lets its holder in."""
 
     WLAN = "Wi-Fi"
@@ -44,7 +44,7 @@ class Door(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What was found at a door; `UNTRIED`: it is not known, `NONE`: the service, or the device, has none."""
+    """How an access is; `UNTRIED`: it is not known, `NONE`: the service, or the device, has none."""
 
     SHUT = "shut"
     OPEN = "open"
@@ -54,7 +54,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How a door is tried.
+    """How an access is tried.
 
     Attributes:
         servers: who must know of the revocation.
@@ -67,14 +67,14 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class No:
-    """Why a door is not tried."""
+    """Why an access is not tried."""
 
     outcome: Outcome
     why: str
 
 
-def ways(plan: Plan, fleet: Fleet, device: Device, shown: Credential) -> dict[Door, Way | No]:
-    """Return how each door but IPsec is tried with the certificate `shown`, from devices that are left.
+def ways(plan: Plan, fleet: Fleet, device: Device, shown: Credential) -> dict[AccessBy, Way | No]:
+    """Return how each access but IPsec is tried with the certificate `shown`, from devices that are left.
 
     Args:
         plan: of the intent in which the device is revoked.
@@ -83,15 +83,15 @@ def ways(plan: Plan, fleet: Fleet, device: Device, shown: Credential) -> dict[Do
         shown: stands in for what was stolen.
     """
     return {
-        Door.WLAN: _by_air(plan, fleet, device, shown),
-        Door.XMPP: _by_xmpp(plan, fleet, device, shown),
-        Door.OPENADR: _by_openadr(plan, fleet, device, shown),
-        Door.MMS: _by_mms(plan, fleet, device, shown),
+        AccessBy.WLAN: _by_air(plan, fleet, device, shown),
+        AccessBy.XMPP: _by_xmpp(plan, fleet, device, shown),
+        AccessBy.OPENADR: _by_openadr(plan, fleet, device, shown),
+        AccessBy.MMS: _by_mms(plan, fleet, device, shown),
     }
 
 
 def tried(fleet: Fleet, way: Way | No) -> tuple[Outcome, str]:
-    """Try a door until it is shut, or for a while; return how it is, and what was said there."""
+    """Try an access until it is shut, or for a while; return how it is, and what was said there."""
     if isinstance(way, No):
         return way.outcome, way.why
     until = time.monotonic() + _FOR_S
@@ -161,7 +161,7 @@ def _place(device: str, name: str, address: object, port: int) -> dict[str, Any]
 
 
 def _by_tls(fleet: Fleet, here: str, places: Sequence[Mapping[str, Any]], shown: Credential) -> Verdict:
-    return _judged(fleet, "tls_doors", here, {"places": places, "attempts": _attempts(shown)})
+    return _judged(fleet, "tls_access", here, {"places": places, "attempts": _attempts(shown)})
 
 
 def _attempts(shown: Credential) -> list[dict[str, Any]]:
