@@ -32,6 +32,11 @@ from ansible_collections.heiiki.network.plugins.module_utils.node_files import (
 FOLDER = "var/lib/heiiki/journal"
 LOCK = "var/lib/heiiki/lock"
 FOLDER_MODE = 0o755
+PRIVATE = 0o700
+
+
+class NodeBusyError(NodeError):
+    """Another run is at work on the node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +57,15 @@ class Change:
 class Journal:
     """The changes of one run, from their candidates to the last of them, with the way back."""
 
-    def __init__(self, root: Path = Path("/")) -> None:
-        """Work on the files below `root`."""
+    def __init__(self, root: Path = Path("/"), *, holds: bool = False) -> None:
+        """Work on the files below `root`.
+
+        Args:
+            root: where the node's files stand.
+            holds: what is begun here is not at its end with the last file: somebody confirms it later.
+        """
         self._root = root
+        self.holds = holds
         self._folder = root / FOLDER
         self._index = self._folder / "journal.json"
 
@@ -67,26 +78,33 @@ class Journal:
         return self._folder / "staged" / candidate_name(path.strip("/").replace("/", "-"))
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self, *, patient: bool = False) -> Iterator[None]:
         """Keep other runs away: the journal of a run at work is not that of one that was cut off.
 
+        Args:
+            patient: wait until another run is done.
+
         Raises:
-            NodeError: another run is at work on the node.
+            NodeBusyError: another run is at work on the node.
         """
         lock = self._root / LOCK
         lock.parent.mkdir(parents=True, exist_ok=True)
         with lock.open("ab") as handle:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(handle, fcntl.LOCK_EX | (0 if patient else fcntl.LOCK_NB))
             except BlockingIOError as error:
-                raise NodeError(
+                raise NodeBusyError(
                     "another run is at work on this node: wait until it is done, then run again"
                 ) from error
             yield
 
     def found(self) -> bool:
-        """Tell whether a run was cut off and left its journal."""
+        """Tell whether a run was cut off and left its journal, or holds what it has changed."""
         return self._index.is_file()
+
+    def held(self) -> bool:
+        """Tell whether the journal is that of a run that somebody has to confirm."""
+        return self.found() and bool(json.loads(self._index.read_text(encoding="utf-8")).get("held"))
 
     def services(self) -> dict[str, str]:
         """Return the state of each service when the run began, as `open` was told."""
@@ -95,13 +113,11 @@ class Journal:
 
     def stage(self, changes: Sequence[Change]) -> None:
         """Write every candidate; until `open`, `undo` has only these to remove."""
-        folders = sorted(
-            {folder for change in changes if change.after for folder in self._missing(change.path)}
-        )
+        folders = self.missing(changes)
         self._write_index(changes, folders, {}, saved=False)
         for folder in folders:
             make_folder(folder, FOLDER_MODE)
-        (self._folder / "staged").mkdir(mode=0o700)
+        (self._folder / "staged").mkdir(mode=PRIVATE)
         for change in changes:
             if change.after:
                 # Nothing of it is used but by the validation: `install` writes what is in memory.
@@ -114,12 +130,23 @@ class Journal:
             changes: the changes that were staged.
             services: state of each service that may be touched, in order, to be restored by a later run.
         """
+        index = json.loads(self._index.read_text(encoding="utf-8"))
+        self.adopt(changes, index["folders"], services)
+
+    def adopt(self, changes: Sequence[Change], folders: Sequence[str], services: Mapping[str, str]) -> None:
+        """Save what `undo` is to restore, whatever stands in the files now.
+
+        Args:
+            changes: the files, each with what it is to be again.
+            folders: those that are to go if they are empty, as the node names them.
+            services: as for `open`.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.chmod(PRIVATE)
         for number, change in enumerate(changes):
             if change.before:
                 install(self._copy(number), change.before)
-        index = json.loads(self._index.read_text(encoding="utf-8"))
-        folders = [self.at(folder) for folder in index["folders"]]
-        self._write_index(changes, folders, services, saved=True)
+        self._write_index(changes, [self.at(folder) for folder in folders], services, saved=True)
 
     def install(self, changes: Sequence[Change]) -> None:
         """Put every file in its place and remove what is to go."""
@@ -152,6 +179,15 @@ class Journal:
         else:
             install(self.at(path), Content(self._copy(number).read_bytes(), Stat(**before)))
 
+    def missing(self, changes: Sequence[Change]) -> list[Path]:
+        """Return the folders that are not there yet for the files of some changes, sorted."""
+        wanted = (change.path for change in changes if change.after)
+        return sorted({folder for path in wanted for folder in self._missing(path)})
+
+    def name_of(self, folder: Path) -> str:
+        """Return how the node names a folder; see `at`."""
+        return f"/{folder.relative_to(self._root)}"
+
     def _missing(self, path: str) -> Iterator[Path]:
         folder = self.at(path).parent
         while not folder.exists():
@@ -166,13 +202,14 @@ class Journal:
     ) -> None:
         index = {
             "saved": saved,
+            "held": self.holds,
             "files": [
                 {"path": change.path, "before": asdict(change.before.stat) if change.before else None}
                 for change in changes
             ],
-            "folders": [f"/{folder.relative_to(self._root)}" for folder in folders],
+            "folders": [self.name_of(folder) for folder in folders],
             "services": dict(services),
         }
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._folder.chmod(0o700)
+        self._folder.chmod(PRIVATE)
         install(self._index, Content(json.dumps(index).encode(), Stat(0o600, os.geteuid(), os.getegid())))

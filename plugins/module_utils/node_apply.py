@@ -8,7 +8,7 @@ whatever goes wrong after that brings the old files and the old services back.
 
 import base64
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -38,6 +38,7 @@ from ansible_collections.heiiki.network.plugins.module_utils.node_manifest impor
     ManagedService,
     Owned,
 )
+from ansible_collections.heiiki.network.plugins.module_utils.node_restore import restore
 from ansible_collections.heiiki.network.plugins.module_utils.service_manager import (
     OWNED,
     ServiceError,
@@ -98,7 +99,7 @@ def apply(
         NodeError: refused or failed; the node is as it was before.
     """
     journal = Journal(root)
-    work = _Run(tuple(files), tuple(services), secrets, manager, journal)
+    work = Run(tuple(files), tuple(services), secrets, manager, journal)
     try:
         recovered = work.run(check=check)
     except (NodeError, ServiceError) as error:
@@ -129,15 +130,19 @@ def first_difference(
     journal = Journal(root)
     if journal.found():
         return "an earlier run was cut off"
-    work = _Run(tuple(files), tuple(services), secrets, manager, journal)
+    work = Run(tuple(files), tuple(services), secrets, manager, journal)
     work.compare()
     return work.first_difference()
 
 
+HELD = (
+    "a push of a line has changed this node, and has not confirmed it: wait until it is done, or run "
+    "`heiiki push` again, which settles it; `systemctl start heiiki-held` takes it back at once"
+)
 _DONE = {"start": "started", "reload": "reloaded", "restart": "restarted", "stop": "stopped"}
 
 
-class _Run:
+class Run:
     """One run: its comparison, and the steps that follow from it."""
 
     def __init__(
@@ -154,7 +159,7 @@ class _Run:
         self._manager = manager
         self._journal = journal
         self._record = f"/{OWNED}"
-        self._owned = Owned()
+        self.owned = Owned()
         self._drift: dict[str, str] = {}
         self.changes: tuple[Change, ...] = ()
         self.due: dict[str, str] = {}
@@ -168,7 +173,7 @@ class _Run:
         """Compare, and change unless `check`; tells whether an earlier run was cut off."""
         if check:
             self.compare()
-            return self._journal.found()
+            return self._journal.found() and not self._journal.held()
         with self._journal.alone():
             recovered = self.recover()
             self.compare()
@@ -180,7 +185,9 @@ class _Run:
         if not self._journal.found():
             self._journal.close()
             return False
-        troubles = self._restore()
+        if self._journal.held():
+            raise NodeError(HELD)
+        troubles = restore(self._journal, self._manager)
         if troubles:
             raise NodeError(f"an earlier run was cut off; its files are restored, but {'; '.join(troubles)}")
         return True
@@ -188,7 +195,7 @@ class _Run:
     def compare(self) -> None:
         """Find what differs, files first: what is due for the services follows from it."""
         record = read(self._journal.at(self._record))
-        self._owned = Owned.parse(record.data) if record else Owned()
+        self.owned = Owned.parse(record.data) if record else Owned()
         self.changes = (*self._wanted(), *self._leftover())
         self._drift = dict(self._drifted())
         self.due = dict(self._due())
@@ -199,34 +206,42 @@ class _Run:
             return f"{change.path} differs"
         for name, verb in self.due.items():
             return f"service {name} is to be {verb}"
-        same = self._new_record().render() == self._owned.render()
+        same = self._new_record().render() == self.owned.render()
         return "" if same else "the record of the last run names other files or services"
+
+    def running(self) -> dict[str, str]:
+        """Return the services that run, of this manifest and of the last, and whether by what was applied."""
+        names = (*(service.name for service in self._services), *(one["name"] for one in self.owned.services))
+        return {
+            name: "drifted" if name in self._drift else "active"
+            for name in dict.fromkeys(names)
+            if self._manager.is_active(name)
+        }
 
     def change(self) -> None:
         """Do what is due; on any failure bring the old state back and say so."""
         if not self.is_due:
             self._keep_record()
             return
-        states = {name: self._state(name) for name in self.due}
         try:
             self._journal.stage(self.changes)
             self._validate()
-            covered = (*self.changes, Change(self._record, read(self._journal.at(self._record)), None))
-            self._journal.open(covered, states)
+            self._journal.open(self.covered(), self.states())
             self._leave()
             self._journal.install(self.changes)
             self._work()
             self._write_record(self._new_record())
         except (NodeError, ServiceError, OSError) as error:
-            troubles = self._restore()
+            troubles = restore(self._journal, self._manager)
             restored = "the node is as it was" if not troubles else f"restored, but {'; '.join(troubles)}"
             raise NodeError(f"{error} ({restored})") from error
-        self._journal.close()
+        if not self._journal.holds:
+            self._journal.close()
 
     def diff(self) -> Iterator[dict[str, str]]:
         """Yield what differs, for Ansible to print."""
         for change in self.changes:
-            yield file_diff(change, self._files.get(change.path), self._owned.files.get(change.path, {}))
+            yield file_diff(change, self._files.get(change.path), self.owned.files.get(change.path, {}))
         for name, verb in self.due.items():
             why = f": {self._drift[name]}" if name in self._drift else ""
             yield {"prepared": f"service {name}: {verb}{why}\n"}
@@ -241,7 +256,7 @@ class _Run:
                 yield Change(path, before, after)
 
     def _leftover(self) -> Iterator[Change]:
-        for path in self._owned.files:
+        for path in self.owned.files:
             before = None if path in self._files else read(self._journal.at(path))
             if before:
                 yield Change(path, before, None)
@@ -266,13 +281,13 @@ class _Run:
         for service in self._services:
             if service.running and self._manager.is_active(service.name):
                 changing = any(self._touches(change.path, service) for change in self.changes)
-                told = drift(service, self._owned.running.get(service.name, ""), changing=changing)
+                told = drift(service, self.owned.running.get(service.name, ""), changing=changing)
                 if told:
                     yield service.name, f"its running configuration is not what was applied{told}"
 
     def _due(self) -> Iterator[tuple[str, str]]:
         names = {service.name for service in self._services}
-        for left in reversed(self._owned.services):
+        for left in reversed(self.owned.services):
             if left["name"] not in names:
                 yield left["name"], _DONE["stop"]
         for service in self._services:
@@ -296,9 +311,17 @@ class _Run:
     def _service_of(self, path: str) -> str:
         if path in self._files:
             return self._files[path].service
-        return str(self._owned.files[path]["service"])
+        return str(self.owned.files[path]["service"])
 
     # -- change
+
+    def covered(self) -> tuple[Change, ...]:
+        """Return what changes, and the record of the last run, which changes with it."""
+        return (*self.changes, Change(self._record, read(self._journal.at(self._record)), None))
+
+    def states(self) -> dict[str, str]:
+        """Return what each service that is due is, so that it can become that again."""
+        return {name: self._state(name) for name in self.due}
 
     def _state(self, name: str) -> str:
         if not self._manager.is_active(name):
@@ -342,11 +365,11 @@ class _Run:
     def _keep_record(self) -> None:
         """Note what belongs to the manifest now, although nothing else had to be changed."""
         record = self._new_record()
-        if record.render() != self._owned.render():
+        if record.render() != self.owned.render():
             self._write_record(record)
 
     def _new_record(self) -> Owned:
-        running = {name: digest for name, digest in self._owned.running.items() if name not in self.due}
+        running = {name: digest for name, digest in self.owned.running.items() if name not in self.due}
         recorded = [service for service in self._services if service.running and not service.wanted]
         for service in recorded:
             if service.name not in running:
@@ -363,35 +386,3 @@ class _Run:
         self._journal.at(self._record).parent.mkdir(parents=True, exist_ok=True)
         after = Content(record.render(), Stat(0o600, os.geteuid(), os.getegid()))
         self._journal.install((Change(self._record, None, after),))
-
-    # -- the way back
-
-    def _restore(self) -> list[str]:
-        """Bring files and services back from the journal; returns what could not be brought back."""
-        if not self._journal.found():
-            return []
-        states = self._journal.services()
-        fresh = [name for name, state in reversed(states.items()) if state == "inactive"]
-        attempts = [_attempt(name, self._manager.stop) for name in fresh]
-        self._journal.undo()
-        others = [name for name in states if name not in fresh]
-        attempts.append(_attempt(", ".join(others), lambda _: self._manager.prepare(others, ())))
-        attempts += [
-            _attempt(name, self._back(name, state)) for name, state in states.items() if name not in fresh
-        ]
-        self._journal.close()
-        return [trouble for trouble in attempts if trouble]
-
-    def _back(self, name: str, state: str) -> Callable[[str], None]:
-        if not self._manager.is_active(name):
-            return self._manager.start
-        return self._manager.reload if state == "reload" else self._manager.restart
-
-
-def _attempt(name: str, action: Callable[[str], None]) -> str:
-    """Do one step of the way back; returns what went wrong, since the other steps are still to be done."""
-    try:
-        action(name)
-    except (ServiceError, OSError) as error:
-        return f"service {name} could not be restored: {error}"
-    return ""

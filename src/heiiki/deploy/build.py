@@ -19,10 +19,19 @@ def apply_program(build: DeviceBuild, read_secret: ReadSecret) -> bytes:
     Raises:
         SecretError, VaultError: a secret cannot be read.
     """
+    return program("apply", whole(build, read_secret))
+
+
+def whole(build: DeviceBuild, read_secret: ReadSecret) -> dict[str, Any]:
+    """Return files, services and secrets of a build, as programs on a device take them.
+
+    Raises:
+        SecretError, VaultError: a secret cannot be read.
+    """
     secrets = {
         name: value for file in build.files for name, value in values(file.content, read_secret).items()
     }
-    return program("apply", {**_manifest(build), "secrets": secrets})
+    return {**_manifest(build), "secrets": secrets}
 
 
 def held_program(build: DeviceBuild, *former: DeviceBuild) -> bytes:
