@@ -27,6 +27,7 @@ class ActionModule(ServiceAction):
         "confirm_timeout": {"type": "int", "default": 300},
         "without_rollback": {"type": "bool", "default": False},
         "max_unreachable": {"type": "int", "default": 25},
+        "alone": {"type": "bool", "default": False},
         "access": {"type": "path"},
         "secret_state": {"type": "path"},
     }
@@ -63,6 +64,7 @@ class ActionModule(ServiceAction):
             without_rollback=arguments["without_rollback"],
             consent=_CONSENT,
             most_unreachable=arguments["max_unreachable"] / 100,
+            alone=arguments["alone"],
         )
 
     def _row(self, rows: Rows) -> dict[str, Any]:

@@ -12,7 +12,7 @@ description:
     differs, all of them in one task. Each device is changed with its own timed rollback, looked at over a
     second session, tested by the devices at the other ends of its sessions, confirmed and saved.
   - It goes in waves, one site first, and stops behind a wave that went wrong. Both ends of a line are changed
-    or none.
+    or none; a Linux end (PE, hub) that is not as the intent says either is changed in the same step.
   - What a device had before a change is kept; C(heiiki revert) brings it back.
   - A device that fails or is not reached does not fail this task. With O(result_of) a second task says so
     at each host, as changed, failed or unreachable, so that limits, recap and AWX work as ever.
@@ -48,6 +48,10 @@ options:
     description: Percent of the devices, and of those of a wave, that may be unreachable.
     type: int
     default: 25
+  alone:
+    description: You accept a line with one end. Linux ends are neither looked at nor changed.
+    type: bool
+    default: false
   access:
     description: File that says how devices are reached, as C(heiiki lab devices) writes one.
     type: path
@@ -77,7 +81,7 @@ EXAMPLES = r"""
 RETURN = r"""
 devices:
   description: For each device whether it was changed, failed or was unreachable, why, what was found out, and
-    the difference, secrets masked.
+    the difference, secrets masked. The Linux ends of their lines are among them.
   returned: with O(devices)
   type: dict
 summary:

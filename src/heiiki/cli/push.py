@@ -51,11 +51,13 @@ def _options(command: Command) -> Command:
 @click.command(
     short_help="Bring routers of vendors to what the intent says.",
     help=(
-        "Bring the routers of vendors' platforms in FOLDER to what the intent says. Linux devices are "
-        "site.yml's.\n\n"
+        "Bring the routers of vendors' platforms in FOLDER to what the intent says. Of Linux devices only "
+        "the ends of their lines are changed; the others are site.yml's.\n\n"
         "Each device is read, compared, changed with its own timed rollback, looked at over a second "
         "session, confirmed and saved. With --check nothing is changed, and the digest that is told may be "
         "given to --shown, which ends the push where anything differs from what was shown.\n\n"
+        "A line has both ends or none: where its Linux end (PE, hub) is not as the intent says either, the "
+        "two are changed together, and both go back where one is refused or lost.\n\n"
         "A push goes in waves: one site first, then a tenth, then the rest, and never both networks of a "
         "site at once. It stops behind a wave that went wrong; the next push goes on from there.\n\n"
         "Log-ins are read where the service's other secrets are (login/DEVICE: password, admin_password), or "
@@ -85,6 +87,11 @@ def _options(command: Command) -> Command:
     show_default=True,
     help="Percent of the devices that may be unreachable.",
 )
+@click.option(
+    "--alone",
+    is_flag=True,
+    help="You accept a line with one end: Linux ends are neither looked at nor changed.",
+)
 @click.pass_context
 def push(  # noqa: PLR0913 - options, each by its name
     ctx: click.Context,
@@ -98,6 +105,7 @@ def push(  # noqa: PLR0913 - options, each by its name
     without_rollback: bool,
     width: int,
     max_unreachable: int,
+    alone: bool,
     access: Path | None,
 ) -> None:
     """Bring the routers of vendors' platforms in FOLDER to what the intent says."""
@@ -110,6 +118,7 @@ def push(  # noqa: PLR0913 - options, each by its name
         consent=_CONSENT,
         width=width,
         most_unreachable=max_unreachable / 100,
+        alone=alone,
     )
     done = use_cases.push(
         opened(folder), order, access_file(access) if access else None, watch=ProgressLine()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from heiiki.fleet import linux
 from heiiki.fleet.cli.drivers import DRIVERS
 from heiiki.fleet.model import ConfirmFrom, Safety
 
@@ -13,7 +14,8 @@ timer of the device's own, tested from elsewhere over other sessions, and then c
 none, Heiiki says so and changes nothing unless a person accepts that. [Decisions](../decisions/fleet.md) say
 what a lost session means.
 
-NETCONF was tried on yuma123's server. Every other driver was tried on a simulated device alone
+NETCONF was tried on yuma123's server, the Linux end of a line (PE, hub) on a node in a folder with a bgpd of
+FRRouting and a stand-in for systemd. Every other driver was tried on a simulated device alone
 (`heiiki_lab.devices`). None was tried on a vendor's; what stands here is what the sources say.
 """
 
@@ -39,7 +41,10 @@ _SECONDS_PER_MINUTE = 60
 
 def safety_page() -> str:
     """Return the page, one column a platform."""
-    columns = {f"`{name}`": driver.safety for name, driver in DRIVERS.items()} | {"NETCONF": NETCONF}
+    columns = {f"`{name}`": driver.safety for name, driver in DRIVERS.items()} | {
+        "NETCONF": NETCONF,
+        "Linux end of a line": linux.SAFETY,
+    }
     rows = [f"| {what} | {' | '.join(map(cell, columns.values()))} |" for what, cell in _ROWS.items()]
     head = f"| | {' | '.join(columns)} |"
     return "\n".join([_HEAD, head, f"|---|{'---|' * len(columns)}", *rows, ""])

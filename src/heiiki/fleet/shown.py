@@ -12,6 +12,7 @@ from pathlib import Path
 
 from heiiki import files, platforms
 from heiiki.errors import StateError
+from heiiki.fleet import linux
 from heiiki.fleet.errors import NotShownError
 from heiiki.fleet.model import Target
 
@@ -130,8 +131,11 @@ class Sights:
 
 def sight(target: Target, running: str) -> Sight:
     """Return a device as it is shown, given what it has."""
-    lines = platforms.of(target.platform).read(running).source
-    return Sight(_sha256(target.intended), _sha256("\n".join(lines)))
+    if target.platform == linux.LINUX:
+        had = linux.identity(running)
+    else:
+        had = "\n".join(platforms.of(target.platform).read(running).source)
+    return Sight(_sha256(target.intended), _sha256(had))
 
 
 def refused(shown: Shown, target: Target, running: str) -> str:

@@ -1,7 +1,8 @@
 """The test of a router from elsewhere: the devices at the other ends of its sessions say whether these stand.
 
-Asked are Linux devices of the service. A session that stood before a change has to stand after it; one that
-did not, or whose other end could not be asked, decides nothing and is told as such.
+Asked are Linux devices of the service; the Linux end of a line is asked itself of its sessions with routers.
+A session that stood before a change has to stand after it; one that did not, or whose other end could not be
+asked, decides nothing and is told as such.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ class Peers:
     """Asks the peers of routers."""
 
     def __init__(self, plan: Plan, fleet: Fleet | None, wait_s: float, why_not: str = "") -> None:
-        """Know the peers of every router of a vendor.
+        """Know the peers of every router of a vendor, and of every Linux end of their lines.
 
         Args:
             plan: the service.
@@ -33,8 +34,12 @@ class Peers:
         self._noticed_s = max(
             (one.interval_ms * one.multiplier / 1000 for one in plan.timers.bfd), default=0.0
         )
-        self._ends: dict[str, list[Expected]] = {device.name: [] for device in plan.by_hand()}
+        routers = {device.name for device in plan.by_hand()}
+        linux = {end for _, end in linux_lines(plan)}
+        self._ends: dict[str, list[Expected]] = {name: [] for name in (*routers, *linux)}
         for name, end in _ends(plan, self._ends.keys()):
+            self._ends[name].append(end)
+        for name, end in _own(plan, linux, routers):
             self._ends[name].append(end)
         self._stood: dict[str, tuple[Expected, ...]] = {}
         self._open: dict[str, str] = {}
@@ -42,10 +47,10 @@ class Peers:
     def before(self, names: Iterable[str]) -> None:
         """Learn which sessions of these routers stand."""
         wanted = tuple(names)
-        answers = self._ask(end for name in wanted for end in self._ends[name])
+        answers = self._ask(end for name in wanted for end in self._ends.get(name, ()))
         for name in wanted:
-            said = {end.device: _wrong(end, answers.get(end.device)) for end in self._ends[name]}
-            self._stood[name] = tuple(end for end in self._ends[name] if not said[end.device])
+            said = {end: _wrong(end, answers.get(end.device)) for end in self._ends.get(name, ())}
+            self._stood[name] = tuple(end for end, wrong in said.items() if not wrong)
             if left := [text for texts in said.values() for text in texts]:
                 self._open[name] = "; ".join(dict.fromkeys(left))
 
@@ -97,6 +102,20 @@ def ends_of_lines(plan: Plan) -> Iterator[frozenset[str]]:
         )
 
 
+def linux_lines(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yield each vendor's router with the Linux device at the other end of its line or tunnel.
+
+    The other gateway of its site is none: the two are on two networks, and these are never changed together.
+    """
+    routers = {device.name: device for device in plan.by_hand()}
+    managed = {device.name: device for device in plan.managed() if device.name not in plan.out_of_service}
+    for ends in dict.fromkeys(ends_of_lines(plan)):
+        for router in sorted(ends & routers.keys()):
+            for other in sorted(ends & managed.keys()):
+                if managed[other].site != routers[router].site:
+                    yield router, other
+
+
 def _ends(plan: Plan, names: Collection[str]) -> Iterator[tuple[str, Expected]]:
     """Yield the other ends of the sessions of routers, each with its sessions with one of them."""
     for device, expected in expectations(plan).items():
@@ -104,6 +123,15 @@ def _ends(plan: Plan, names: Collection[str]) -> Iterator[tuple[str, Expected]]:
             continue
         for name in dict.fromkeys(one.device for one in expected.sessions if one.device in names):
             yield name, Expected(device, tuple(one for one in expected.sessions if one.device == name))
+
+
+def _own(plan: Plan, names: Collection[str], routers: Collection[str]) -> Iterator[tuple[str, Expected]]:
+    """Yield devices, each with one of its sessions with a router, which cannot be asked."""
+    for device, expected in expectations(plan).items():
+        if device in names:
+            for one in expected.sessions:
+                if one.device in routers:
+                    yield device, Expected(device, (one,))
 
 
 def _wrong(end: Expected, answer: Answer | None) -> list[str]:

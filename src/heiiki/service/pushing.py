@@ -16,11 +16,14 @@ from heiiki.fleet.cli.session import connect
 from heiiki.fleet.comparing import OfService
 from heiiki.fleet.errors import NotShownError
 from heiiki.fleet.host_keys import HostKeys
+from heiiki.fleet.linux import LINUX, LinuxComparer
 from heiiki.fleet.masking import mask
-from heiiki.fleet.model import DeviceSession, Outcome, Progress, Result, Target
+from heiiki.fleet.model import Comparer, DeviceSession, Outcome, Progress, Result, Target
 from heiiki.fleet.push import Guard, Means, Settings, Test, unguarded
 from heiiki.fleet.waves import Waves, Where, planned, too_many
 from heiiki.service.dependence import Dependence
+from heiiki.service.lines import Lines
+from heiiki.service.linux_ends import LinuxEnds
 from heiiki.service.model import Service
 from heiiki.service.peers import Peers
 from heiiki.service.routers import Routers
@@ -45,6 +48,7 @@ class PushOrder:
         consent: how a person says so where this is asked.
         width: devices at once.
         most_unreachable: share of the devices, and of those of a wave, that may be unreachable.
+        alone: the Linux ends of the routers' lines are neither looked at nor changed.
     """
 
     only: tuple[str, ...] = ()
@@ -55,6 +59,7 @@ class PushOrder:
     consent: str = "without_rollback=True"
     width: int = engine.WIDTH
     most_unreachable: float = 0.25
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +113,14 @@ def push(
     routers = Routers(service, access or Access())
     with routers.alone(), routers.secrets() as read:
         chosen = routers.chosen(order.only)
+        linux = () if order.alone else LinuxEnds(service).targets(routers.linux_ends(chosen), read)
+        targets = (*routers.targets(chosen, read), *linux)  # those that serve others too are touched last
         dependence = cache(partial(Dependence, service.plan))
 
         def depends(name: str) -> Mapping[str, str]:
             return dependence().of(name, routers.shared(routers.named(name), read))
 
-        return Run(routers, order, tuple(routers.targets(chosen, read)), depends, watch or unwatched).done()
+        return Run(routers, order, targets, depends, watch or unwatched).done()
 
 
 def unwatched(phase: str, progress: Progress) -> None:
@@ -154,7 +161,7 @@ class Run:
         """Read everything, and keep what is shown."""
         results, seen = self._look()
         seen.write(self.routers.shown)
-        return self._pushed(results, digest=seen.digest)
+        return self._pushed(self._lines().seen(results), digest=seen.digest)
 
     def apply(self, peers: Peers) -> Pushed:
         """Read everything, and change what differs, wave by wave.
@@ -164,9 +171,10 @@ class Run:
         """
         looked, now = self._look()
         guard = self._as_shown(looked, now) if self.order.shown else unguarded
-        if why := too_many(looked, self.order.most_unreachable):
+        lines = self._lines()
+        looked, units = lines.seen(looked), lines.units(looked)
+        if why := too_many(lines.of_routers(looked), self.order.most_unreachable) or lines.too_long(units):
             return self._pushed(_unchanged(looked), stopped=why, left=engine.named(looked, Outcome.CHANGED))
-        units = self._units(looked)
         peers.before(target.name for unit in units for target in unit)
         waves = Waves(
             means=self._means(peers.test, partial(self._kept, guard), check=False),
@@ -186,21 +194,19 @@ class Run:
         """Keep what a device has, unless it must not be changed."""
         if why := guard(target, running):
             return why
-        self.routers.states(target.name).keep_found(running, OfService(target.platform))
+        if target.platform != LINUX:  # the states of a Linux device are those of the intent
+            self.routers.states(target.name).keep_found(running, OfService(target.platform))
         return ""
 
     def _accept(self, results: Iterable[Result]) -> None:
         """Keep what was brought to devices."""
         for target in self.targets:
-            if target.name in engine.named(results, Outcome.CHANGED):
+            if target.platform != LINUX and target.name in engine.named(results, Outcome.CHANGED):
                 states = self.routers.states(target.name)
                 states.keep_accepted(target.intended, target.secrets, self.depends(target.name))
 
-    def _units(self, looked: tuple[Result, ...]) -> tuple[tuple[Target, ...], ...]:
-        """Return what is to be changed or settled, each device with the other ends of its lines."""
-        due = {*engine.named(looked, Outcome.CHANGED), *self.routers.journal.begun()}
-        units = engine.together(self.targets, self.routers.lines())
-        return tuple(unit for unit in units if due & {target.name for target in unit})
+    def _lines(self) -> Lines:
+        return Lines(self.targets, self.routers.lines(), self.routers.journal.begun())
 
     def _where(self) -> dict[str, Where]:
         devices = map(self.routers.service.plan.device, (target.name for target in self.targets))
@@ -236,9 +242,11 @@ class Run:
             without_rollback=self.order.without_rollback,
             consent=self.order.consent,
         )
-        return Means(self._connect, OfService, test, self.routers.journal, settings, guard)
+        return Means(self._connect, _comparer, test, self.routers.journal, settings, guard)
 
     async def _connect(self, target: Target) -> DeviceSession:
+        if target.platform == LINUX:
+            return await LinuxEnds(self.routers.service).connect(target)
         return await connect(DRIVERS[target.platform], target, self.keys)
 
     def _pushed(
@@ -248,6 +256,10 @@ class Run:
         known = {result.device: result for result in results}
         masked = tuple(_masked(one, known[one.name]) for one in self.targets if one.name in known)
         return Pushed(masked, digest, self.routers.journal.begun(), stopped, left)
+
+
+def _comparer(platform: str) -> Comparer:
+    return LinuxComparer() if platform == LINUX else OfService(platform)
 
 
 async def _untested(target: Target) -> str:

@@ -1,6 +1,6 @@
 """The routers of vendors' platforms as use cases see them: how they are reached, and what is kept of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from heiiki.plan.model import Device
 from heiiki.render import compile_device
 from heiiki.render.placeholders import ReadSecret, filled, values
 from heiiki.service.model import Service
-from heiiki.service.peers import Peers, ends_of_lines
+from heiiki.service.peers import Peers, ends_of_lines, linux_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Routers:
                 f"so; known: {', '.join(sorted(device.name for device in devices)) or 'none'}"
             )
         named = {one.name for one in devices if not only or {one.name, one.site} & set(only)}
-        lines = self.lines()
+        lines = (*self._begun(), *self._pairs())
         while more := {end for line in lines if named & set(line) for end in line} - named:
             named |= more
         return tuple(one for one in devices if one.name in named)
@@ -98,21 +98,40 @@ class Routers:
         """Return the secrets that a router shares with others, by placeholder."""
         return values(self._text(device), read)
 
+    def linux_ends(self, routers: Iterable[Device]) -> tuple[Device, ...]:
+        """Return the Linux devices at the other ends of the lines of some routers, in plan order.
+
+        Those of a line that an earlier run has begun are among them.
+        """
+        if self.access.alone:
+            return ()
+        names = {router.name for router in routers}
+        begun = {name for line in self._begun() if names & set(line) for name in line}
+        wanted = begun | {end for router, end in linux_lines(self.service.plan) if router in names}
+        return tuple(one for one in self.service.plan.managed() if one.name in wanted)
+
     def lines(self) -> tuple[tuple[str, ...], ...]:
-        """Return which devices are changed together: the ends of a line that are both of a vendor's platform.
+        """Return which devices are changed together: the ends of each line, if they are to be changed.
 
         Raises:
-            HeiikiError: an earlier run has begun a line of which an end is no router of the service any more.
+            HeiikiError: an earlier run has begun a line of which an end is not in the service any more.
         """
-        known = {device.name for device in self.service.plan.by_hand()}
+        return (*self._begun(), *self._pairs(), *linux_lines(self.service.plan))
+
+    def _begun(self) -> tuple[tuple[str, ...], ...]:
+        plan = self.service.plan
+        known = {device.name for device in (*plan.by_hand(), *plan.managed())}
         begun = tuple(line for line in self.journal.lines() if len(line) > 1)
         if gone := sorted({name for line in begun for name in line} - known):
             raise HeiikiError(
-                f"{', '.join(gone)}: an earlier run has begun a line with it, and it is no router of the "
+                f"{', '.join(gone)}: an earlier run has begun a line with it, and it is not in the "
                 f"service any more: look at both ends yourself, then remove the file in {self.folder}/journal"
             )
-        pairs = (line for line in ends_of_lines(self.service.plan) if known >= line)
-        return (*begun, *map(tuple, pairs))
+        return begun
+
+    def _pairs(self) -> Iterator[tuple[str, ...]]:
+        known = {device.name for device in self.service.plan.by_hand()}
+        return (tuple(line) for line in ends_of_lines(self.service.plan) if known >= line)
 
     @contextmanager
     def peers(self, wait_s: float) -> Iterator[Peers]:

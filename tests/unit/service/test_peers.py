@@ -1,12 +1,12 @@
 """The other ends of a router's sessions are asked: what stood before has to stand after."""
 
 import asyncio
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from peer_answers import established
 from vendor_service import mixed
 
 from heiiki.errors import TransportError
@@ -14,7 +14,6 @@ from heiiki.fleet.model import Login, Outcome, Result, Target
 from heiiki.service.peers import Peers, ends_of_lines
 from heiiki.transport.base import Completed
 from heiiki.verify.fleet import Fleet
-from heiiki.verify.routing.expected import expectations
 
 ROUTER = "otemae-ce-a"
 PEERS = ("a-pe2", "hub-ce-a", "otemae-gw-b")
@@ -33,17 +32,7 @@ class Network:
         self.asked.append(device)
         if device in self.dead:
             raise TransportError(f"{device}: no route")
-        state = "Active" if device in self.down else "Established"
-        bgp: dict[str, Any] = {}
-        bfd = []
-        for session in expectations(mixed()[0])[device].sessions:
-            family = bgp.setdefault(session.vrf, {}).setdefault("ipv4Unicast", {"peers": {}})
-            family["peers"][session.address] = {"state": state}
-            status = "down" if device in self.down else "up"
-            bfd.append({"peer": session.address, "vrf": session.vrf, "status": status})
-        out = f"{json.dumps(bgp)}\n{json.dumps(bfd)}\n"
-        answer = {"commands": {"vtysh": {"rc": 0, "out": out, "err": ""}}}
-        return Completed(0, json.dumps(answer).encode(), b"")
+        return established(device, self.down)
 
     def spawn(self, device: str, argv: Any) -> None:
         raise NotImplementedError
