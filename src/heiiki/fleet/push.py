@@ -158,6 +158,7 @@ class Push:
         timed = safety.confirm_from is not ConfirmFrom.NOWHERE
         timer = safety.units(settings.revert_in_s) * safety.unit_s
         seconds = timer * self._pact.turn(self._target.name) + settings.slack_s
+        await self._pact.read(self._target.name)  # before the time is taken: another end may be slow to read
         entry = Entry(
             self._target.name, running, self._target.intended, time.time() + seconds if timed else 0.0
         )
@@ -187,9 +188,8 @@ class Push:
         return self._result(Outcome.CHANGED, comparison.diff)
 
     async def _begin(self, entry: Entry) -> None:
-        """Note what is begun, on disk before the first line, once every end of the line was read."""
+        """Note what is begun, on disk before the first line."""
         name, journal = self._target.name, self._means.journal
-        await self._pact.read(name)
         await asyncio.to_thread(journal.write, entry)  # waits for the disk
         try:
             await self._pact.noted(name)
