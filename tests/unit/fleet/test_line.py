@@ -1,18 +1,13 @@
 """Both ends of a line get their new configuration, or both keep the old one: refused, cut, dead, killed."""
 
-import json
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 from fleet_devices import Device, Make, means, run
+from killed_pushes import Pushes
 from simulated_devices import intended, paths
-from waiting import awaited
 
 from heiiki.fleet import engine
 from heiiki.fleet.engine import together
@@ -20,7 +15,6 @@ from heiiki.fleet.journal import Entry
 from heiiki.fleet.model import Outcome, Result, Target
 from heiiki.fleet.push import Means
 
-ROOT = Path(__file__).parents[3]
 PAIRS = (
     ("cisco_iosxe", "juniper_junos"),
     ("juniper_junos", "yamaha_rtx"),
@@ -241,30 +235,19 @@ def test_the_entries_of_a_line_are_one_file_that_goes_with_the_last(make_line: M
 )
 @pytest.mark.parametrize("pair", PAIRS, ids="-".join)
 def test_a_killed_run_leaves_no_line_with_one_end(
-    make_line: MakeLine, pair: tuple[str, str], points: range
+    make_line: MakeLine, pushes: Pushes, pair: tuple[str, str], points: range
 ) -> None:
     """`kill -9` once the two heard so many lines: the next run settles both, and both have the same."""
-    begun = [killed(make_line, pair, heard) for heard in points]
+    begun = [killed(make_line, pushes, pair, heard) for heard in points]
     assert any(begun)
     assert not all(begun)
 
 
-def killed(make_line: MakeLine, pair: tuple[str, str], heard: int) -> bool:
+def killed(make_line: MakeLine, pushes: Pushes, pair: tuple[str, str], heard: int) -> bool:
     """Kill a run, and run one that only settles; tell whether the first had begun something."""
     line = make_line(pair, prompt_delay_ms=8)
-    process = subprocess.Popen(
-        [sys.executable, "-c", _CHILD, str(line.ends[0].keys.path)], cwd=ROOT / "tests", stdin=subprocess.PIPE
-    )
-    assert process.stdin
-    rows = [(end.target.name, end.platform, end.target.port, wanted(end)) for end in line.ends]
-    process.stdin.write(json.dumps(rows).encode())
-    process.stdin.close()
-    awaited(
-        "lines were heard",
-        lambda: sum(len(end.state()["heard"]) for end in line.ends) >= heard or process.poll() is not None,
-    )
-    process.kill()
-    assert process.wait() in {0, -signal.SIGKILL}
+    push = pushes.start(line.ends[0].keys.path, *line.targets())
+    push.kill_when("lines were heard", lambda: sum(len(end.state()["heard"]) for end in line.ends) >= heard)
     begun = line.begun()
     given = means(line.ends[0])
 
@@ -280,33 +263,3 @@ def killed(make_line: MakeLine, pair: tuple[str, str], heard: int) -> bool:
     for end in line.ends:
         assert end.state()["saved"] == end.running(), heard
     return bool(begun)
-
-
-_CHILD = """
-import asyncio, json, sys
-from pathlib import Path
-from simulated_devices import ADMIN, PASSWORD, USER, LineComparer
-from heiiki.fleet import engine
-from heiiki.fleet.cli.drivers import DRIVERS
-from heiiki.fleet.cli.session import connect
-from heiiki.fleet.host_keys import HostKeys
-from heiiki.fleet.journal import Journal
-from heiiki.fleet.model import Login, Target
-from heiiki.fleet.push import Means, Settings
-
-keys = Path(sys.argv[1])
-rows = json.load(sys.stdin)
-host_keys = HostKeys(keys)
-
-async def opened(target):
-    return await connect(DRIVERS[target.platform], target, host_keys)
-
-async def serves(target):
-    return ""
-
-login = Login(USER, PASSWORD, ADMIN)
-targets = [Target(name, platform, "127.0.0.1", login, text, port) for name, platform, port, text in rows]
-means = Means(opened, LineComparer, serves, Journal(keys.parent / "journal"), Settings(
-    revert_in_s=2, without_rollback=True, slack_s=0.3))
-asyncio.run(engine.push(targets, means, lines=[[target.name for target in targets]]))
-"""

@@ -1,24 +1,17 @@
 """The sequence on one device, cut, refused and killed at its steps: it ends on the old or on the new."""
 
-import json
-import signal
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 from fleet_devices import Device, Make, means, run
+from killed_pushes import Pushes
 from simulated_devices import CONFIGS, intended, paths
-from waiting import awaited
 
 from heiiki.fleet import engine
 from heiiki.fleet.journal import Entry
 from heiiki.fleet.model import Outcome, Result, Target
 from heiiki.fleet.push import Means
-
-ROOT = Path(__file__).parents[3]
 
 
 def wanted(device: Device) -> str:
@@ -123,30 +116,23 @@ def test_a_session_cut_at_any_byte_ends_on_the_old_or_the_new(make: Make, platfo
 
 
 @pytest.mark.parametrize("platform", sorted(CONFIGS))
-def test_a_killed_run_is_finished_or_taken_back_by_the_next(make: Make, platform: str) -> None:
+def test_a_killed_run_is_finished_or_taken_back_by_the_next(
+    make: Make, pushes: Pushes, platform: str
+) -> None:
     """`kill -9` once the device heard so many lines, in every phase: the next ends on what is intended."""
-    cut_off = [killed(make, platform, heard) for heard in KILLS]
+    cut_off = [killed(make, pushes, platform, heard) for heard in KILLS]
     assert any(cut_off)
 
 
 KILLS = range(5, 30, 6)
 
 
-def killed(make: Make, platform: str, heard: int) -> bool:
+def killed(make: Make, pushes: Pushes, platform: str, heard: int) -> bool:
     """Kill a run and run another; tell whether the first had begun something."""
     device = make(platform, prompt_delay_ms=15)
     before = device.running()
-    process = subprocess.Popen(
-        [sys.executable, "-c", _CHILD, str(device.keys.path), platform, str(device.target.port)],
-        cwd=ROOT / "tests",
-        stdin=subprocess.PIPE,
-    )
-    assert process.stdin
-    process.stdin.write(json.dumps([device.target.name, wanted(device)]).encode())
-    process.stdin.close()
-    awaited("lines were heard", lambda: len(device.state()["heard"]) >= heard or process.poll() is not None)
-    process.kill()
-    assert process.wait() in {0, -signal.SIGKILL}
+    push = pushes.start(device.keys.path, replace(device.target, intended=wanted(device)))
+    push.kill_when("lines were heard", lambda: len(device.state()["heard"]) >= heard)
     begun = means(device).journal.begun()
     for entry in (device.keys.path.parent / "journal").glob("*"):
         assert entry.stat().st_mode & 0o077 == 0
@@ -195,32 +181,3 @@ def test_the_journal_is_for_its_user_alone_and_shows_no_configuration(device: De
     ]
     assert journal.read("ce") == entry
     assert "before" not in repr(entry)
-
-
-_CHILD = """
-import asyncio, json, sys
-from pathlib import Path
-from simulated_devices import ADMIN, PASSWORD, USER, LineComparer
-from heiiki.fleet import engine
-from heiiki.fleet.cli.drivers import DRIVERS
-from heiiki.fleet.cli.session import connect
-from heiiki.fleet.host_keys import HostKeys
-from heiiki.fleet.journal import Journal
-from heiiki.fleet.model import Login, Target
-from heiiki.fleet.push import Means, Settings
-
-keys, platform, port = sys.argv[1:]
-name, intended = json.load(sys.stdin)
-host_keys = HostKeys(Path(keys))
-
-async def opened(target):
-    return await connect(DRIVERS[target.platform], target, host_keys)
-
-async def serves(target):
-    return ""
-
-target = Target(name, platform, "127.0.0.1", Login(USER, PASSWORD, ADMIN), intended, int(port))
-means = Means(opened, LineComparer, serves, Journal(Path(keys).parent / "journal"), Settings(
-    revert_in_s=2, without_rollback=True, slack_s=0.3))
-asyncio.run(engine.push([target], means))
-"""
