@@ -9,7 +9,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -18,10 +17,12 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
+import forked_programs
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from forked_programs import Forked
 from openadr_loopback import free_port
 from vault_server import RunningVault, SetUpVault, set_up_vault, unsealed_vault
 from vendor_service import FOLDER
@@ -142,7 +143,7 @@ class EstWorld:
             "burst": 1000,
         }
         self.config.write_text(json.dumps(settings | changes))
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Forked | None = None
 
     def _enrolled(self) -> None:
         """Have the host's own certificate, as its own program has it."""
@@ -170,9 +171,8 @@ class EstWorld:
         return (self.folder / "est.log").read_text()
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "heiiki_agent.est", "serve", str(self.config)]
-        with (self.folder / "est.log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        log = self.folder / "est.log"
+        self.process = forked_programs.start("heiiki_agent.est", "serve", str(self.config), log=log)
         awaited("the registration authority listens", self._listens)
         self.admit()
 

@@ -7,8 +7,6 @@ import re
 import signal
 import socket
 import ssl
-import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -18,10 +16,12 @@ from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingUnixStreamServer
 from typing import Any
 
+import forked_programs
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from forked_programs import Forked
 from waiting import awaited
 
 from heiiki_agent.openadr.ven.http import HttpTransport, Place
@@ -106,16 +106,16 @@ class Program:
 
     role: str
     config: Path
-    process: "subprocess.Popen[bytes] | None" = None
+    process: Forked | None = None
 
     @property
     def log(self) -> Path:
         return self.config.with_suffix(".log")
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "heiiki_agent.openadr", self.role, str(self.config)]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        self.process = forked_programs.start(
+            "heiiki_agent.openadr", self.role, str(self.config), log=self.log
+        )
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         assert self.process
