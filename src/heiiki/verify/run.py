@@ -30,8 +30,8 @@ from heiiki.verify.fingerprint import fingerprint
 from heiiki.verify.fleet import UnreadableError, fleet, reading
 from heiiki.verify.host.explained import Adds, nothing
 from heiiki.verify.mms import orders
-from heiiki.verify.named import ABOUT, CHECKS, LINES
 from heiiki.verify.mms.kills import Kills
+from heiiki.verify.named import ABOUT, CHECKS, LINES
 from heiiki.verify.overlap import side_by_side
 from heiiki.verify.routing.health import Health, UnhealthyError
 from heiiki.verify.vault import VaultQueries
