@@ -62,7 +62,7 @@ options:
     description: Kernel features that the node must have.
     type: list
     elements: str
-    choices: [vrf, mpls, gre, esp, nftables, shaping]
+    choices: [vrf, mpls, gre, esp, nftables, shaping, pppoe]
     default: []
   accounts:
     description: System accounts without home folder and shell that the build's files rely on.

@@ -23,7 +23,7 @@ options:
     description: Kernel features that must be there.
     type: list
     elements: str
-    choices: [vrf, mpls, gre, esp, nftables, shaping]
+    choices: [vrf, mpls, gre, esp, nftables, shaping, pppoe]
     default: []
 attributes:
   check_mode:
