@@ -68,7 +68,7 @@ def _answer(device: str, done: "Revoked") -> dict[str, Any]:
         "cut": done.cut,
         "seconds": done.document["seconds"],
         "steps": steps,
-        "shut": dict(done.shut),
+        "shut": {str(access): seconds for access, seconds in done.shut},
         "doors": steps,
         "warnings": list(done.warnings),
         **({"evidence": str(done.evidence)} if done.evidence else {}),
