@@ -7,13 +7,11 @@ from datetime import UTC, datetime
 from functools import partial
 from random import Random, SystemRandom
 
-from heiiki.design import pppoe as optical
-from heiiki.design import wlan as wireless
 from heiiki.plan.model import Plan
 from heiiki.render.model import DeviceBuild
-from heiiki.requirements import Stage, Verdict
+from heiiki.requirements import Verdict
 from heiiki.transport.base import Transport
-from heiiki.verify import access, cluster, load, messages, paths, sizes, time, vault
+from heiiki.verify import absent, access, cluster, load, messages, paths, sizes, time, vault
 from heiiki.verify.config import running as configuration
 from heiiki.verify.config import server
 from heiiki.verify.equipment import TestEquipment
@@ -121,10 +119,7 @@ def parts(equipment: TestEquipment, *, may_break: bool, fill: load.Fill, may_ord
 
 def _config(scene: Scene) -> Iterator[Verdict]:
     yield from configuration.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep, scene.adds)
-    if wireless.is_wired(scene.plan):
-        yield wireless.not_there(Stage.CONFIG)
-    if optical.is_without(scene.plan):
-        yield optical.not_there(Stage.CONFIG)
+    yield from absent.verdicts(scene.plan)
 
 
 def _vault(scene: Scene) -> Iterator[Verdict]:

@@ -17,7 +17,7 @@ from heiiki.render.pppoe import REQUIREMENT as LINE
 from heiiki.render.wlan import REQUIREMENT as WLAN
 from heiiki.report.samples import REQUIREMENT as MESSAGES
 from heiiki.requirements import Stage
-from heiiki.verify import access, cluster, load, messages, time, vault
+from heiiki.verify import absent, access, cluster, load, messages, time, vault
 from heiiki.verify.config import server
 from heiiki.verify.config.running import filter_subject, filtered, requirements_of
 from heiiki.verify.est import access as est_access
@@ -66,7 +66,7 @@ def _config(plan: Plan, builds: Sequence[DeviceBuild]) -> Named:
         for identifier in protected(device):
             yield identifier, f"IKE daemon of {device.name}"
             yield identifier, anchors.subject(device.name)
-    yield from ((enrolment.REQUIREMENT, subject) for subject in _without_enrolment(plan))
+    yield from ((one.requirement, one.subject) for one in absent.verdicts(plan))
 
 
 def _without_enrolment(plan: Plan) -> tuple[str, ...]:

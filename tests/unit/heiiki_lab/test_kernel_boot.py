@@ -14,4 +14,4 @@ def test_the_guest_offers_all_that_the_lab_needs() -> None:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "heiiki"
     checks = kernel.self_test(kernel.ensure(cache, print), root.ensure(cache, print))
     assert [f"{check.name}: {check.detail}" for check in checks if not check.ok] == []
-    assert len(checks) == 16
+    assert len(checks) == 17

@@ -1,5 +1,7 @@
 """Every subject is expected before it is examined: what a check leaves out is unknown, never a pass."""
 
+from dataclasses import replace
+
 import pytest
 
 from heiiki.design.subjects import subjects
@@ -7,6 +9,7 @@ from heiiki.plan.model import Plan
 from heiiki.render import compile_plan
 from heiiki.report import completeness
 from heiiki.requirements import Result, Stage, Verdict
+from heiiki.verify import absent
 from heiiki.verify.subjects import expected
 
 D, C, L = Stage.DESIGN, Stage.CONFIG, Stage.LIVE
@@ -64,3 +67,17 @@ def test_the_design_subjects_of_a_report_are_those_of_the_stage(plan: Plan) -> N
     named = expected(plan, tuple(compile_plan(plan)))
     of_design = {(name, one) for (name, stage), every in named.items() for one in every if stage is D}
     assert of_design == set(subjects(plan))
+
+
+def test_what_a_service_has_not_got_is_expected_in_the_configuration(plan: Plan) -> None:
+    wired = replace(
+        plan, devices=tuple(replace(one, access_point=None, station=None) for one in plan.devices)
+    )
+    named = expected(wired, tuple(compile_plan(wired)))
+    found = {(one.requirement, one.subject): one.result for one in absent.verdicts(wired)}
+    assert found == {
+        ("R-SEC-ACCESS/enrolment", "enrolment"): Result.NOT_APPLICABLE,
+        ("R-SEC-ACCESS/line", "access lines"): Result.NOT_APPLICABLE,
+        ("R-SEC-LAN/wifi", "site LANs"): Result.NOT_APPLICABLE,
+    }
+    assert all(subject in named[requirement, C] for requirement, subject in found)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from heiiki.design import enrolment
 from heiiki.plan.model import Device, Plan
 from heiiki.render.model import DeviceBuild, RenderedFile
 from heiiki.requirements import Result, Stage, Verdict, requirement
@@ -53,8 +52,6 @@ def verdicts(
         device, answer = plan.device(build.device), answers[build.device]
         yield from of_device(device, build, _with_reads(answer, also[build.device]), keep, adds(device))
         yield from in_force(device, build, answer, keep)
-    if enrolment.is_without(plan):
-        yield enrolment.not_there(Stage.CONFIG)
 
 
 def _with_reads(answer: Answer, read: Answer) -> Answer:
