@@ -25,6 +25,7 @@ from heiiki.service import Service, network, opened
 from heiiki.service.certificates import Renewed, _registrar_admitted
 from heiiki.service.enrolment import Admitted, renew_log_in
 from heiiki.transport import Completed
+from heiiki.verify.equipment import TestEquipment as Equipment
 from heiiki_agent.pki.x509 import Certificate
 
 
@@ -57,6 +58,10 @@ def world(set_up: SetUpVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         @contextmanager
         def transport(self, _plan: Any, _hosts: Any) -> Iterator[Here]:
             yield Here(tmp_path / "control")
+
+        def test_equipment(self, plan: Any, *, faults: bool) -> Equipment:  # noqa: ARG002 - the Protocol's
+            assert not faults
+            return Equipment()
 
     monkeypatch.setattr(Service, "management", Way())
     monkeypatch.setattr(Service, "vault", lambda _self, _purpose: set_up.access)
