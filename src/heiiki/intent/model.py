@@ -251,8 +251,9 @@ class AccessA(Model):
     """How a site is attached to network A."""
 
     access: Literal["ethernet", "pppoe"] = Field(
+        default="ethernet",
         description="ethernet: the line carries IP packets by itself; pppoe: optical access, where the "
-        "site's router logs in (PPPoE, RADIUS) before it does (TR-1072 6)."
+        "site's router logs in (PPPoE, RADIUS) before it does (TR-1072 6).",
     )
     circuit: Circuit = Field(description="The carrier's number of the line.")
     pe: RouterName = Field(description="The PE to which the line leads.")

@@ -67,12 +67,20 @@ def test_a_new_site_is_a_new_file_and_a_second_run_changes_nothing(folder: Path)
     assert texts(folder) == before | {
         "0002-kitano.yml": "number: 2\nname: kitano\ncustomer: Kitano Cold Store\nredundancy: networks\n"
         "primary: a\ncontroller: erc\nresources:\n  - {kind: heat_storage, control: indirect}\n"
-        'a: {access: ethernet, circuit: A-0002, pe: pe2}\nb: {sim: "440100000000002"}\n'
+        'a: {circuit: A-0002, pe: pe2}\nb: {sim: "440100000000002"}\n'
     }
     after = texts(folder)
     again = run(table(folder, HEAD, KITANO), folder)
     assert again.stdout.splitlines()[0] == f"{folder}: 0 new, 0 changed, 1 as they were"
     assert texts(folder) == after
+
+
+def test_optical_access_is_a_column(folder: Path) -> None:
+    result = run(table(folder, f"{HEAD},a.access", f"{KITANO},pppoe"), folder)
+    assert result.exit_code == 0, result.stderr
+    assert "a: {access: pppoe, circuit: A-0002, pe: pe2}\n" in texts(folder)["0002-kitano.yml"]
+    (problem,) = problems(folder, f"{HEAD},a.access", f"{KITANO},ipoe")
+    assert problem == "sites.csv:2:11: a.access: `ipoe` is not known; write one of `ethernet`, `pppoe`"
 
 
 def test_a_key_of_the_source_is_changed_and_all_else_is_kept(folder: Path) -> None:

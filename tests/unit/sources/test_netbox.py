@@ -92,7 +92,7 @@ def test_sites_circuits_and_devices_become_site_files(netbox: NetBox, folder: Pa
     assert (folder / "sites" / "0002-kita_no.yml").read_text("utf-8") == (
         "number: 2\nname: kita_no\ncustomer: Kitano Cold Store\nredundancy: networks\nprimary: a\n"
         "controller: erc\nresources:\n  - {kind: battery, control: direct}\n"
-        'a: {access: ethernet, circuit: A-0002, pe: pe2}\nb: {sim: "440100000000002"}\n'
+        'a: {circuit: A-0002, pe: pe2}\nb: {sim: "440100000000002"}\n'
     )
     old = "circuit: A-7781, pe: pe2}"
     new = "circuit: A-9000, pe: pe2, bandwidth_kbps: 50000}"
