@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from forked_programs import Forked
-from openadr_loopback import free_port
+from free_ports import free_port
 from vault_server import RunningVault, SetUpVault, set_up_vault, unsealed_vault
 from vendor_service import FOLDER
 from waiting import awaited

@@ -11,7 +11,6 @@ kernel: it changes nothing of the machine. systemd is a stand-in of a few lines,
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import asyncssh
 import debian_packages
+from free_ports import free_port
 
 PACKAGES = (
     *("frr", "frr-pythontools", "libyang2", "libc-ares2", "libjson-c5", "libprotobuf-c1", "libcap2"),
@@ -56,13 +56,6 @@ esac
 def unpacked() -> Path | None:
     """Return the folder with FRRouting, fetched once into the cache; None where apt cannot fetch it."""
     return debian_packages.unpacked("frr", PACKAGES)
-
-
-def free_port(host: str) -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as one:
-        one.bind((host, 0))
-        return int(one.getsockname()[1])
 
 
 class Host:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from openadr_loopback import Authority, free_port, written
+from free_ports import free_port
+from openadr_loopback import Authority, written
 from waiting import awaited
 
 from heiiki.render import mms

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from forked_programs import Forked
+from free_ports import free_port
 from waiting import awaited
 
 from heiiki_agent.openadr.ven.http import HttpTransport, Place
@@ -92,12 +93,6 @@ class Authority:
 
 def written(credentials: Credentials) -> dict[str, str]:
     return {name: str(file) for name, file in vars(credentials).items() if file}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

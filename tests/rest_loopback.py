@@ -8,7 +8,8 @@ import ssl
 from dataclasses import dataclass
 from typing import Any
 
-from openadr_loopback import VTN_NAME, free_port
+from free_ports import free_port
+from openadr_loopback import VTN_NAME
 
 from heiiki_agent.tls import Credentials, client_context
 

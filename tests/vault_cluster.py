@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from free_ports import free_port
 from three_vaults import VAULTS, with_vaults
-from vault_server import _free_ports, _program, make_tls
+from vault_server import _program, make_tls
 
 from heiiki.pki.server.bootstrap import Shares, apply
 from heiiki.pki.server.connection import Vault
@@ -193,7 +194,7 @@ def running(
     store = FileSecrets(folder / "state")
     nodes, ports = {}, {}
     for planned in plan.pki.servers:
-        ports[planned.device] = _free_ports(4)
+        ports[planned.device] = [free_port() for _ in range(4)]
         place = folder / planned.device
         place.mkdir(parents=True)
         pem = make_tls(place, planned.host)

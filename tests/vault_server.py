@@ -22,6 +22,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from free_ports import free_port
 
 from heiiki.intent import load
 from heiiki.pki.issue import WrappedToken, mint, signing_call
@@ -87,14 +88,6 @@ class RunningVault:
         return (self.folder / "audit.log").read_text(encoding="utf-8")
 
 
-def _free_ports(count: int) -> list[int]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [stream.getsockname()[1] for stream in held]
-    for stream in held:
-        stream.close()
-    return ports
-
-
 def make_tls(folder: Path, host: str = HOST, name: str = "server") -> str:
     """Write a CA-like certificate for a server and its key; returns the certificate, PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -132,7 +125,7 @@ def _program() -> str:
 @contextmanager
 def running_vault(folder: Path, *, audit: bool = True) -> Iterator[RunningVault]:
     """Start a server whose files are in `folder`, and end it; one initialised there before is sealed."""
-    port, cluster_port = _free_ports(2)
+    port, cluster_port = free_port(), free_port()
     certificate = folder / "server.pem"
     pem = certificate.read_text() if certificate.exists() else make_tls(folder)
     (folder / "raft").mkdir(exist_ok=True)

@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from openadr_loopback import free_port
+from free_ports import free_port
 from waiting import awaited
 
 from heiiki.pki.issue import general_names

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
+from free_ports import free_port
 
 from heiiki_agent.openadr import messages as m
 from heiiki_agent.openadr.codec import encode
@@ -31,7 +32,7 @@ from heiiki_agent.openadr.places import PATH
 from heiiki_agent.tls import Credentials, client_context
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from openadr_loopback import VTN_NAME, Authority, Vtn, event, free_port, memory_kib
+from openadr_loopback import VTN_NAME, Authority, Vtn, event, memory_kib
 
 GOAL_S = 5.0
 _TICKS = os.sysconf("SC_CLK_TCK")

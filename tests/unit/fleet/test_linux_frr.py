@@ -9,6 +9,7 @@ from typing import Any
 import frr_daemon
 import pytest
 from fleet_devices import Make, means, run
+from free_ports import free_port
 from linux_node import KEY, ME, VALUE, LinuxNode
 from simulated_devices import LineComparer, intended, paths
 from waiting import awaited
@@ -56,7 +57,7 @@ def node(tmp_path: Path) -> Iterator[LinuxNode]:
     hook = made.root / "hook.frr.service"
     hook.write_text(f"#!/bin/sh\nexec frr-reload.py --reload {made.root}/etc/frr.conf\n")
     hook.chmod(0o755)
-    with host.bgpd("127.0.0.1", frr_daemon.free_port("127.0.0.1"), "run"):
+    with host.bgpd("127.0.0.1", free_port(), "run"):
         awaited("bgpd answers", (folder / "run/bgpd.vty").exists)
         assert made.provision(OLD)["error"] == ""
         yield made

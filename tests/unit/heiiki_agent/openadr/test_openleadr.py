@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from openadr_loopback import VTN_NAME, Authority, Battery, Program, Ven, Vtn, event, free_port
+from free_ports import free_port
+from openadr_loopback import VTN_NAME, Authority, Battery, Program, Ven, Vtn, event
 from waiting import awaited
 
 from heiiki_agent.tls import Credentials

@@ -13,7 +13,8 @@ from typing import Any
 
 import openleadr.utils
 import pytest
-from openadr_loopback import VTN_NAME, Authority, Battery, LossyProxy, Program, Ven, Vtn, event, free_port
+from free_ports import free_port
+from openadr_loopback import VTN_NAME, Authority, Battery, LossyProxy, Program, Ven, Vtn, event
 from waiting import awaited
 
 from heiiki_agent.openadr import messages as m

@@ -16,7 +16,8 @@ import openleadr.messaging
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from openadr_loopback import Battery, event, free_port
+from free_ports import free_port
+from openadr_loopback import Battery, event
 from tls_relay import relayed
 from waiting import awaited
 from xmpp_openadr import Service, Stock

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from xml.etree.ElementTree import Element
 
 import pytest
-from openadr_loopback import free_port
+from free_ports import free_port
 from xmpp_fake import FakeServer, refused
 from xmpp_world import DOMAIN, jid
 
