@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from heiiki.errors import ManagementError
-from heiiki.pki.server.pinned import Connector
 from heiiki.plan.model import Device, Plan, VaultHost
 from heiiki.transport import SshHost, SshTransport, Transport, host_key_options
 from heiiki.verify.equipment import TestEquipment
 from heiiki.verify.host.explained import Added
+
+if TYPE_CHECKING:
+    from heiiki.pki.server.pinned import Connector
 
 GROUP = "heiiki.management"
 
@@ -46,7 +48,7 @@ class Management(Protocol):
     def ansible_host(self, plan: Plan, device: str) -> str | None:
         """Return the host name of a device; None where its own name is enough."""
 
-    def vault_connector(self, plan: Plan, server: VaultHost) -> Connector | None:
+    def vault_connector(self, plan: Plan, server: VaultHost) -> "Connector | None":
         """Return the way to a Vault server's port, or None where its address can be reached as it is."""
 
     def environment(self) -> Mapping[str, str]:

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from heiiki.errors import LabError
 from heiiki.management import Hosts
-from heiiki.pki.server.pinned import Connector
 from heiiki.plan.model import Device, Function, Plan, VaultHost
 from heiiki.transport import Transport
 from heiiki.verify.equipment import TestEquipment
@@ -17,6 +16,9 @@ from heiiki_lab.injector import LabInjector
 from heiiki_lab.root.builder import packages
 from heiiki_lab.state import is_running, lab_dir, not_up, socket_path
 from heiiki_lab.transport import LabTransport
+
+if TYPE_CHECKING:
+    from heiiki.pki.server.pinned import Connector
 
 _HSS = frozenset({"nextepc-hssd", "python3"})
 """Programs of the lab on the node of the HSS."""
@@ -46,7 +48,7 @@ class LabManagement:
     def ansible_host(self, plan: Plan, device: str) -> None:
         """Find a node by its name."""
 
-    def vault_connector(self, plan: Plan, server: VaultHost) -> Connector:
+    def vault_connector(self, plan: Plan, server: VaultHost) -> "Connector":
         """Reach the server's port from its own node."""
 
         def connect() -> Any:

@@ -20,7 +20,6 @@ from heiiki.report import EvidenceStore
 from heiiki.requirements import Verdict
 from heiiki.requirements.verdict import Evidence
 from heiiki.service import Service
-from heiiki.verify import CHECKS, verify
 from heiiki.verify.config import running as configuration
 from heiiki.verify.fleet import Fleet, fleet
 from heiiki.verify.ipsec import anchors as trust_anchors
@@ -32,8 +31,10 @@ from heiiki.verify.ipsec import refusals as trust_refusals
 from heiiki.verify.ipsec.test_certificates import VaultAuthority
 from heiiki.verify.mms import access as mms_access
 from heiiki.verify.mms import orders as mms_orders
+from heiiki.verify.named import CHECKS
 from heiiki.verify.rest import access as rest_access
 from heiiki.verify.routing.health import Health
+from heiiki.verify.run import verify
 from heiiki.verify.wlan import trials as wlan_trials
 from heiiki.verify.xmpp import access as xmpp_access
 from heiiki_lab.transport import LabTransport

@@ -16,8 +16,8 @@ from heiiki.render import compile_plan
 from heiiki.report import FaultRow
 from heiiki.requirements import Result
 from heiiki.requirements.verdict import Evidence
-from heiiki.verify import verify
 from heiiki.verify.faults.injector import Injector
+from heiiki.verify.run import verify
 from heiiki_lab.guest_client import GuestClient
 from heiiki_lab.state import GUEST, lab_dir, socket_path
 

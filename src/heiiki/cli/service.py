@@ -1,12 +1,15 @@
 """From a folder on the command line to a service."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from heiiki import service as use_cases
 from heiiki.cli.terminal import say
-from heiiki.service import Service
+
+if TYPE_CHECKING:
+    from heiiki.service import Service
 
 
 class Folder(click.Path):
@@ -16,6 +19,6 @@ class Folder(click.Path):
         super().__init__(exists=True, file_okay=False, path_type=Path)
 
 
-def opened(folder: Path) -> Service:
+def opened(folder: Path) -> "Service":
     """Load, validate and resolve the service in `folder`; write its deprecation notices to standard error."""
     return use_cases.opened(folder, notify=lambda notice: say(f"deprecated: {notice}", err=True))

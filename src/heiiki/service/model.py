@@ -5,19 +5,22 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from heiiki.intent import load
 from heiiki.management import Hosts, Management, management
-from heiiki.pki.register import Register
-from heiiki.pki.server import login
-from heiiki.pki.server.login import Access
-from heiiki.pki.server.policies import AppRole
-from heiiki.pki.server.secrets import VaultSecrets
 from heiiki.plan import build
 from heiiki.plan.model import Plan
-from heiiki.report.ledger import Ledger
 from heiiki.state import ServiceState, of_service
-from heiiki.verify.fleet import Fleet, fleet
+
+if TYPE_CHECKING:
+    from heiiki.pki.register import Register
+    from heiiki.pki.server.login import Access
+    from heiiki.report.ledger import Ledger
+    from heiiki.verify.fleet import Fleet
+
+# What speaks to devices and to Vault servers is imported where it is asked for: a check on paper needs none.
+# ruff: noqa: PLC0415
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +52,20 @@ class Service:
         return of_service(self.plan.service, self.folder)
 
     @property
-    def register(self) -> Register:
+    def register(self) -> "Register":
         """The certificates that were revoked."""
+        from heiiki.pki.register import Register
+
         return Register(self.state.folder / "revoked")
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> "Ledger":
         """The records of evidence that the controller made."""
+        from heiiki.report.ledger import Ledger
+
         return Ledger(self.state)
 
-    def vault(self, step: str) -> Access:
+    def vault(self, step: str) -> "Access":
         """Return the access to its Vault servers; nothing is sent yet.
 
         Args:
@@ -67,6 +74,8 @@ class Service:
         Raises:
             VaultError: nothing says which CA vouches for the server.
         """
+        from heiiki.pki.server import login
+
         way = self.management
         access = login.access(
             self.plan.pki,
@@ -78,8 +87,10 @@ class Service:
         return access
 
     @contextmanager
-    def fleet(self) -> Iterator[Fleet]:
+    def fleet(self) -> Iterator["Fleet"]:
         """Give the fleet of its devices, which are asked in parallel."""
+        from heiiki.verify.fleet import fleet
+
         with (
             self.management.transport(self.plan, self.hosts) as transport,
             fleet(transport, len(self.plan.devices)) as asked,
@@ -93,6 +104,10 @@ class Service:
         Args:
             hurried: a server that hangs is given up in seconds.
         """
+        from heiiki.pki.server import login
+        from heiiki.pki.server.policies import AppRole
+        from heiiki.pki.server.secrets import VaultSecrets
+
         with ExitStack() as stack:
 
             @cache

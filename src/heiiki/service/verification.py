@@ -41,10 +41,10 @@ from heiiki.revocation import drill, standing
 from heiiki.service.certificates import renew
 from heiiki.service.model import Service
 from heiiki.verify import load
-from heiiki.verify import verify as examine
 from heiiki.verify.equipment import TestEquipment
 from heiiki.verify.ipsec.test_certificates import VaultAuthority
 from heiiki.verify.mms import orders
+from heiiki.verify.run import verify as examine
 from heiiki.verify.subjects import expected
 from heiiki.verify.vault import VaultQueries
 from heiiki.verify.verdicts import Keep

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from heiiki.verify.access import SimTrials
-from heiiki.verify.faults.injector import Injector
+if TYPE_CHECKING:
+    from heiiki.verify.access import SimTrials
+    from heiiki.verify.faults.injector import Injector
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,7 @@ class TestEquipment:
             for certificates for them.
     """
 
-    injector: Injector | None = None
+    injector: "Injector | None" = None
     restart: Callable[[str], None] | None = None
-    sim_trials: SimTrials | None = None
+    sim_trials: "SimTrials | None" = None
     refused_certificates: bool = False
