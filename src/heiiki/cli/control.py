@@ -46,7 +46,6 @@ def _of_an_order(command: _Command) -> _Command:
 
 
 @click.group(
-    short_help="Control sites' resources directly.",
     help=(
         "Control the resources of a service's sites directly, by IEC 61850 (MMS over TLS).\n\n"
         "The client on the DRAS is asked, on its host. It controls sites that have a resource with "

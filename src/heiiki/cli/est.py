@@ -12,7 +12,6 @@ from heiiki.cli.terminal import say
 
 
 @click.group(
-    short_help="Let devices enrol by EST.",
     help=(
         "Make, list and withdraw the secrets by which devices that no role enrols get their first "
         "certificate by EST (RFC 7030): routers of vendors, and systems of energy service providers.\n\n"

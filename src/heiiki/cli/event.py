@@ -14,7 +14,6 @@ from heiiki.service import Event, Order, Service
 
 
 @click.group(
-    short_help="Send events to sites, and see their answers.",
     help=(
         "Send demand-response events to the sites of a service, and see what each of them answers.\n\n"
         "The VTN on the DRAS is asked, on its host."

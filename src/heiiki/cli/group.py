@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import click
 
+from heiiki.cli.lazy import LazyGroup
 from heiiki.cli.terminal import OutputError, prepare, say
 from heiiki.errors import HeiikiError, IntentError
 
@@ -23,7 +24,7 @@ def examples(*lines: str) -> str:
     return "\n".join(["\b", "Examples:" if lines[1:] else "Example:", *(f"  {line}" for line in lines)])
 
 
-class RootGroup(click.Group):
+class RootGroup(LazyGroup):
     """The group `heiiki`: its commands end in a message, never in a traceback."""
 
     def main(  # type: ignore[override]  # click's own has two overloads for the same arguments

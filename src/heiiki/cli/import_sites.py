@@ -36,7 +36,6 @@ def _modes(command: _Command) -> _Command:
 
 @click.group(
     "import",
-    short_help="Take sites over from a table or NetBox.",
     help="Take sites over from where they are recorded already, as changes of the service's site files.",
     epilog=examples(
         "heiiki import csv sites.csv inventories/osaka --check --diff",

@@ -35,7 +35,6 @@ def _place(artifacts: Path | None, service: Service) -> Path:
 
 
 @click.command(
-    short_help="Measure a running service.",
     help=(
         "Measure the running service in FOLDER, and write the report.\n\n"
         "Exit code 0: all verdicts pass; 1: one is fail or unknown; 2: the files have mistakes. "
@@ -69,7 +68,6 @@ def verify(ctx: click.Context, folder: Path, faults: str, artifacts: Path | None
 
 
 @click.command(
-    short_help="Renew certificates that are due.",
     help=("Give devices of the service in FOLDER a new certificate where one is due."),
     epilog=examples(
         "heiiki renew inventories/osaka --check",
@@ -111,7 +109,6 @@ def _tell(one: Renewed) -> None:
 
 
 @click.command(
-    short_help="Replace a CA while the service goes on.",
     help=(
         "Replace a CA of the service in FOLDER while it goes on.\n\n"
         "A run that was cut off is run again, and goes on from there. Each step says where the "
@@ -139,7 +136,6 @@ def rotate(folder: Path, authority: str, again: bool, artifacts: Path | None, ch
 
 
 @click.command(
-    short_help="Take a device's access away.",
     help=(
         "Revoke DEVICE of the service in FOLDER: within seconds it has no access any more.\n\n"
         "Exit code 1: a step is not complete; the same command again finishes it. Commit "
@@ -188,7 +184,6 @@ def _accesses(done: use_cases.Revoked) -> str:
 
 
 @click.command(
-    short_help="Let a device's replacement enrol.",
     help=(
         "Take the mark of DEVICE in revoked.yml away, so that its replacement may enrol.\n\n"
         "What was revoked stays revoked. Provision the replacement afterwards: playbook enrol.yml."
@@ -214,7 +209,6 @@ def reinstate(folder: Path, device: str, same_sim: bool, artifacts: Path | None,
 
 
 @click.command(
-    short_help="Keep all that the Vault server has.",
     help=(
         "Take a snapshot of the Vault server of the service in FOLDER, and print its path.\n\n"
         "The file is ciphertext, for its user alone; the unseal keys are not in it. Keep them elsewhere."
@@ -237,7 +231,6 @@ def snapshot(folder: Path, to: Path | None, artifacts: Path | None) -> None:
 
 
 @click.command(
-    short_help="Put a snapshot of the Vault server back.",
     help=(
         "Put SNAPSHOT back into the Vault server of the service in FOLDER, and prove that what was "
         "revoked since is still refused.\n\n"
@@ -271,6 +264,3 @@ def restore(ctx: click.Context, folder: Path, snapshot: Path, check: bool) -> No
 def _say(line: str) -> None:
     """Say a line of progress."""
     say(line, err=True)
-
-
-COMMANDS = (verify, renew, rotate, revoke, reinstate, snapshot, restore)

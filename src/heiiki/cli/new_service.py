@@ -1,11 +1,16 @@
-"""New services: a small commented one to edit, or a generated one of any size."""
+"""`heiiki new`, and what it writes: a small commented one to edit, or a generated one of any size."""
 
 import random
 import re
 import unicodedata
 from collections.abc import Iterator
+from pathlib import Path
 
+import click
 import yaml
+
+from heiiki.cli.group import examples
+from heiiki.cli.terminal import say
 
 _LONGEST = 16
 """Characters of a service's name."""
@@ -190,3 +195,25 @@ def _as_name(text: str) -> str:
 def _quoted(name: str) -> str:
     """Return a name as YAML that every reader takes for text: `true`, `no` and `null` need quotes."""
     return name if yaml.safe_load(name) == name else f'"{name}"'
+
+
+@click.command(
+    help="Write a new service into FOLDER: small and commented, or generated with --sites.",
+    epilog=examples("heiiki new inventories/osaka", "heiiki new /tmp/thousand --sites 1000 --seed 7"),
+)
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--sites", type=click.IntRange(1, 4000), help="Generate this many sites, all variants mixed.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same service.")
+def new(folder: Path, sites: int | None, seed: int) -> None:
+    """Write a new service into FOLDER: small and commented, or generated with --sites."""
+    if folder.exists() and any(folder.iterdir()):
+        raise click.UsageError(f"{folder} is not empty: name a new folder, nothing is overwritten")
+    name = folder.resolve().name
+    files = template(name) if sites is None else generate(name, sites, seed)
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Of two at once one is refused: each file is made, never overwritten.
+        with path.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    say(f"{folder}: {len(files)} files; next: heiiki check {folder}")

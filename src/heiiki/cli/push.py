@@ -49,7 +49,6 @@ def _options(command: Command) -> Command:
 
 
 @click.command(
-    short_help="Bring routers of vendors to what the intent says.",
     help=(
         "Bring the routers of vendors' platforms in FOLDER to what the intent says. Of Linux devices only "
         "the ends of their lines are changed; the others are site.yml's.\n\n"
@@ -145,7 +144,6 @@ def _tell(done: Pushed, *, diff: bool) -> None:
 
 
 @click.command(
-    short_help="Give a router of a vendor back what it had.",
     help=(
         "Bring DEVICE of the service in FOLDER back to a configuration that it had: the newest that is "
         "another one than the last, or the one that --to names.\n\n"

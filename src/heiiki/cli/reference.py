@@ -6,6 +6,10 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+import click
+
+from heiiki.cli.group import examples
+from heiiki.cli.terminal import say
 from heiiki.fleet.safety import safety_page
 from heiiki.intent.forms import FORMS
 from heiiki.intent.model import Retired, Revoked, Service, Site
@@ -201,3 +205,20 @@ def _timer(timers: Timers, name: str) -> str:
         return f"{bfd.interval_ms} × {bfd.multiplier} = {bfd.detection_ms}"
     value = attrgetter(name)(timers)
     return f"{value:.1f}" if isinstance(value, float) else str(value)
+
+
+@click.command(
+    help=("Write the reference of service and site files into FOLDER: a page, and JSON Schemas for editors."),
+    epilog=examples("heiiki reference docs/reference"),
+)
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+def reference(folder: Path) -> None:
+    """Write the reference of service and site files into FOLDER: a page, and JSON Schemas for editors."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = reference_files()
+    foreign = [folder / name for name in files if not may_be_replaced(folder / name)]
+    if foreign:
+        raise click.UsageError(f"{foreign[0]} was not made by heiiki reference: name another folder")
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+        say(folder / name)

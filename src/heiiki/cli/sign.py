@@ -14,7 +14,6 @@ _LARGEST = 16_384
 
 
 @click.command(
-    short_help="Sign the certificate request of an ESP's system or a vendor's router.",
     help=(
         "Sign the certificate request of an ESP's system, or of a router of a vendor's platform, and write "
         "its certificate with its CAs.\n\n"

@@ -206,7 +206,7 @@ def test_a_file_name_of_another_encoding_is_shown_by_its_bytes(tmp_path: Path) -
 
 
 def test_a_name_of_another_encoding_ends_in_a_message() -> None:
-    root = RootGroup("root")
+    root = RootGroup("root", later={})
 
     @root.command()
     def stat() -> None:
