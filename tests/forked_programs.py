@@ -1,7 +1,8 @@
-"""Programs that serve, each a fork of one process that has imported what they are made of.
+"""Processes of their own for tests, each a fork of one process that has imported what they are made of.
 
-To import aiohttp takes half a second of a processor, and tests start these programs a hundred times. What a
-fork runs is the program's own `main`, with a log of its own, as `python -m PACKAGE ARGUMENTS` does.
+To import aiohttp or asyncssh takes half a second of a processor, and tests start programs that serve, and
+pushes that they kill, a hundred times. What a fork of a program runs is its own `main`, with a log of its
+own, as `python -m PACKAGE ARGUMENTS` does.
 """
 
 import atexit
@@ -55,8 +56,35 @@ class Forked:
 
 def start(package: str, *arguments: str, log: Path) -> Forked:
     """Start a program of `package`; what it says is added to `log`."""
-    order = {"package": package, "arguments": arguments, "log": str(log), "environment": dict(os.environ)}
+    return call("forked_programs", "program", package, *arguments, log=log)
+
+
+def call(module: str, function: str, *arguments: Any, log: Path) -> Forked:
+    """Have a function of a module for tests called, with arguments that JSON has; what it says is in `log`.
+
+    It returns the exit code. Where the module has a function `imports`, that is called first, without a fork.
+    """
+    order = {
+        "module": module,
+        "function": function,
+        "arguments": arguments,
+        "log": str(log),
+        "environment": dict(os.environ),
+    }
     return Forked(_order(order))
+
+
+def imports(package: str, role: str, *_: str) -> None:
+    """Import what a program is made of."""
+    import_module(f"{package}.{import_module(f'{package}.__main__').PROGRAMS[role]}")
+
+
+def program(package: str, *arguments: str) -> int:
+    """Run a program of a package."""
+    found = import_module(f"{package}.__main__")
+    sys.argv = [str(found.__file__), *arguments]
+    code: int = found.main(arguments)
+    return code
 
 
 @cache
@@ -82,17 +110,19 @@ def _order(order: dict[str, Any]) -> Any:
         return json.loads(server.stdout.readline())
 
 
-def _forked(package: str, arguments: Sequence[str], log: str, environment: dict[str, str]) -> int:
-    program = import_module(f"{package}.__main__")
-    import_module(f"{package}.{program.PROGRAMS[arguments[0]]}")
+def _forked(
+    module: str, function: str, arguments: Sequence[Any], log: str, environment: dict[str, str]
+) -> int:
+    found = import_module(module)
+    if hasattr(found, "imports"):
+        found.imports(*arguments)
     pid = os.fork()
     if pid:
         return pid
     code = 1
     try:
         _as_started(log, environment)
-        sys.argv = [str(program.__file__), *arguments]
-        code = program.main(arguments)
+        code = getattr(found, function)(*arguments)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:  # noqa: BLE001  # as Python itself: it is told, and the code is 1

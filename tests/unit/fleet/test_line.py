@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import killed_pushes
 import pytest
 from fleet_devices import Device, Make, means, run
-from killed_pushes import Pushes
 from simulated_devices import intended, paths
 
 from heiiki.fleet import engine
@@ -235,18 +235,18 @@ def test_the_entries_of_a_line_are_one_file_that_goes_with_the_last(make_line: M
 )
 @pytest.mark.parametrize("pair", PAIRS, ids="-".join)
 def test_a_killed_run_leaves_no_line_with_one_end(
-    make_line: MakeLine, pushes: Pushes, pair: tuple[str, str], points: range
+    make_line: MakeLine, pair: tuple[str, str], points: range
 ) -> None:
     """`kill -9` once the two heard so many lines: the next run settles both, and both have the same."""
-    begun = [killed(make_line, pushes, pair, heard) for heard in points]
+    begun = [killed(make_line, pair, heard) for heard in points]
     assert any(begun)
     assert not all(begun)
 
 
-def killed(make_line: MakeLine, pushes: Pushes, pair: tuple[str, str], heard: int) -> bool:
+def killed(make_line: MakeLine, pair: tuple[str, str], heard: int) -> bool:
     """Kill a run, and run one that only settles; tell whether the first had begun something."""
     line = make_line(pair, prompt_delay_ms=8)
-    push = pushes.start(line.ends[0].keys.path, *line.targets())
+    push = killed_pushes.start(line.ends[0].keys.path, *line.targets())
     push.kill_when("lines were heard", lambda: sum(len(end.state()["heard"]) for end in line.ends) >= heard)
     begun = line.begun()
     given = means(line.ends[0])

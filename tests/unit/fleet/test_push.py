@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
+import killed_pushes
 import pytest
 from fleet_devices import Device, Make, means, run
-from killed_pushes import Pushes
 from simulated_devices import CONFIGS, intended, paths
 
 from heiiki.fleet import engine
@@ -116,22 +116,20 @@ def test_a_session_cut_at_any_byte_ends_on_the_old_or_the_new(make: Make, platfo
 
 
 @pytest.mark.parametrize("platform", sorted(CONFIGS))
-def test_a_killed_run_is_finished_or_taken_back_by_the_next(
-    make: Make, pushes: Pushes, platform: str
-) -> None:
+def test_a_killed_run_is_finished_or_taken_back_by_the_next(make: Make, platform: str) -> None:
     """`kill -9` once the device heard so many lines, in every phase: the next ends on what is intended."""
-    cut_off = [killed(make, pushes, platform, heard) for heard in KILLS]
+    cut_off = [killed(make, platform, heard) for heard in KILLS]
     assert any(cut_off)
 
 
 KILLS = range(5, 30, 6)
 
 
-def killed(make: Make, pushes: Pushes, platform: str, heard: int) -> bool:
+def killed(make: Make, platform: str, heard: int) -> bool:
     """Kill a run and run another; tell whether the first had begun something."""
     device = make(platform, prompt_delay_ms=15)
     before = device.running()
-    push = pushes.start(device.keys.path, replace(device.target, intended=wanted(device)))
+    push = killed_pushes.start(device.keys.path, replace(device.target, intended=wanted(device)))
     push.kill_when("lines were heard", lambda: len(device.state()["heard"]) >= heard)
     begun = means(device).journal.begun()
     for entry in (device.keys.path.parent / "journal").glob("*"):
