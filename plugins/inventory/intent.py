@@ -275,7 +275,8 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # the base is
                 "name one of them by -i"
             )
         # Each task of each host is a fork of this process: what is loaded here need not be loaded there.
-        package("heiiki.pki.enrol")
+        for what_hosts_need in ("heiiki.pki.enrol", "heiiki.pki.server.secrets"):
+            package(what_hosts_need)
         plan = load_plan(service)
         self._fill(plan, folder, artifacts)
         revoke_at_end(folder, package("heiiki.state").run_folder(plan.service))

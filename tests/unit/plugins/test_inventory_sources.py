@@ -5,6 +5,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,3 +150,30 @@ def test_variables_of_a_person_have_precedence(service: Path, tmp_path: Path) ->
         "ansible_python_interpreter": "/opt/py",
         "ansible_ssh_args": shlex.join((*SHARED_CONNECTION, *host_key_options(str(service / "known_hosts")))),
     }
+
+
+_LOADED = """
+import sys
+from ansible.cli.inventory import InventoryCLI
+try:
+    InventoryCLI.cli_executor(["ansible-inventory", "-i", sys.argv[1], "--list"])
+finally:
+    print(*sys.modules, file=sys.stderr)
+"""
+
+
+def test_a_play_loads_what_the_forks_of_its_hosts_need_and_nothing_of_a_push_or_a_measurement(
+    tmp_path: Path,
+) -> None:
+    settings = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", _LOADED, str(LAB)],
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stderr.split())
+    assert {"hvac", "heiiki.pki.enrol", "heiiki.pki.server.secrets"} <= loaded
+    assert {"asyncssh", "heiiki.fleet.push", "heiiki.verify.run"} & loaded == set()
