@@ -20,7 +20,7 @@ MACHINE := ip=iproute2 unshare=util-linux perl=perl ssh=openssh-client
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/heiiki
 # What the project keeps there; the rest of that folder is not its own.
-CACHED := bench frr kernel logs netconfd pip root uv
+CACHED := bench dot1x frr kernel logs netconfd pip root uv
 
 # Ansible reads no other settings than the project's, wherever it is started.
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg

@@ -17,11 +17,12 @@ description:
     and C(push.yml) brings it there; no other play changes it or waits for it.
   - "Every host carries C(heiiki_device), C(heiiki_role), C(heiiki_function), C(heiiki_site) (V(null)
     outside a site), C(heiiki_networks), C(heiiki_sessions), C(heiiki_certificate) (whether it holds a
-    certificate), C(heiiki_wireless) (whether its LAN is on the air), C(heiiki_optical) (whether it
-    has to do with lines by PPPoE), C(heiiki_signs) (whether its messages of
-    OpenADR are signed), C(heiiki_xmpp) (whether it speaks OpenADR over XMPP) and the service's way of
-    reaching devices; C(all) carries C(heiiki_service), C(heiiki_lab) (whether devices are nodes of the lab),
-    C(heiiki_service_dir), C(heiiki_artifacts) and C(heiiki_build)."
+    certificate), C(heiiki_wireless) (whether its LAN is on the air), C(heiiki_dot1x) (whether it
+    is wired with IEEE 802.1X), C(heiiki_optical) (whether it has to do with lines by PPPoE),
+    C(heiiki_signs) (whether its messages of OpenADR are signed), C(heiiki_xmpp) (whether it speaks
+    OpenADR over XMPP) and the service's way of reaching devices; C(all) carries C(heiiki_service),
+    C(heiiki_lab) (whether devices are nodes of the lab), C(heiiki_service_dir),
+    C(heiiki_artifacts) and C(heiiki_build)."
   - The intent is read again in each run; nothing is cached.
   - A service is named by its folder (C(-i inventories/lab)), by its C(service.yml), or by a settings file of
     this plugin, which may stand anywhere. With C(plugin) in C(service.yml) or in a settings file Ansible's
@@ -190,6 +191,7 @@ def host_variables(device: "Device", plan: "Plan", out: frozenset[str] = frozens
         "heiiki_sessions": sessions(device, out),
         "heiiki_certificate": device.identity is not None,
         "heiiki_wireless": device.access_point is not None or device.station is not None,
+        "heiiki_dot1x": device.controlled_port is not None,
         "heiiki_optical": bool(device.pppoe or device.pppoe_lines or device.radius_proxy),
         "heiiki_signs": any(end.signed for end in (device.vtn, device.ven) if end is not None),
         "heiiki_xmpp": any(end.xmpp is not None for end in (device.vtn, device.ven) if end is not None),

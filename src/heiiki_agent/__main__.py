@@ -10,6 +10,7 @@ PROGRAMS: Mapping[str, str] = {
     "clock": "clock",
     "credentials": "pki.cli",
     "crl-mirror": "crl_mirror",
+    "dot1x": "dot1x.cli",
     "frr": "frr",
     "lan-watch": "lan_watch.daemon",
     "links": "links.cli",

@@ -108,6 +108,10 @@ class Changes:
         """Listen no longer."""
         self._socket.close()
 
+    def fileno(self) -> int:
+        """Return the descriptor that becomes readable with a change."""
+        return self._socket.fileno()
+
     def pending(self) -> bool:
         """Tell whether anything has changed since the last call."""
         return self._drain(0.0)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from heiiki.design import (
     availability,
     cost,
+    dot1x,
     enrolment,
     independence,
     management,
@@ -53,6 +54,7 @@ def design(plan: Plan, builds: Iterable[DeviceBuild]) -> tuple[Verdict, ...]:
         *time.verdicts(plan, sent),
         *enrolment.verdicts(plan, sent),
         *wlan.verdicts(plan, sent),
+        *dot1x.verdicts(plan, sent),
         *pppoe.verdicts(plan, sent),
         *vendors.verdicts(plan, sent),
     )

@@ -5,10 +5,11 @@ A check that says nothing of a site or a device would otherwise leave the cell t
 
 from collections.abc import Iterator
 
-from heiiki.design import cost, enrolment, pppoe, rates, separation, sizes, time, vendors, wlan
+from heiiki.design import cost, dot1x, enrolment, pppoe, rates, separation, sizes, time, vendors, wlan
 from heiiki.design.associations import ACCESS, ESP, THEFT, is_hub_line
 from heiiki.plan import names
 from heiiki.plan.model import Link, Network, Plan, SitePlan
+from heiiki.render.dot1x import REQUIREMENT as PORT
 from heiiki.render.pppoe import REQUIREMENT as LINE
 from heiiki.render.wlan import REQUIREMENT as WLAN
 
@@ -39,6 +40,7 @@ def subjects(plan: Plan) -> Iterator[Subject]:
     yield from ((enrolment.REQUIREMENT, subject) for subject in enrolment.subjects(plan))
     yield THEFT, "revocation"
     yield from ((WLAN, subject) for subject in wlan.subjects(plan))
+    yield from ((PORT, subject) for subject in dot1x.subjects(plan))
     yield from ((LINE, subject) for subject in pppoe.subjects(plan))
     yield from vendors.subjects(plan)
 

@@ -118,8 +118,8 @@ def settings(text: str) -> dict[str, str]:
 def _problems(lan: WirelessLan, gateway: Mapping[str, str], controller: Mapping[str, str]) -> Iterator[str]:
     served = settings(gateway.get(str(places.ACCESS_POINT_CONFIG), ""))
     joined = settings(controller.get(str(places.STATION_CONFIG), ""))
-    yield from _others(lan.gateway.name, _ACCESS_POINT, served)
-    yield from _others(lan.controller.name, _STATION, joined)
+    yield from others(lan.gateway.name, _ACCESS_POINT, served)
+    yield from others(lan.controller.name, _STATION, joined)
     if joined.get("ssid") != f'"{served.get("ssid")}"':
         yield "both ends have different SSIDs"
     identity = lan.controller.identity
@@ -134,7 +134,8 @@ def _problems(lan: WirelessLan, gateway: Mapping[str, str], controller: Mapping[
         yield f"{lan.controller.name} joins another than {lan.gateway.name}"
 
 
-def _others(device: str, wanted: Mapping[str, str], found: Mapping[str, str]) -> Iterator[str]:
+def others(device: str, wanted: Mapping[str, str], found: Mapping[str, str]) -> Iterator[str]:
+    """Yield which settings of a device are not as wanted."""
     for key, value in wanted.items():
         if found.get(key) != value:
             yield f"{device}: {key} is {found.get(key, 'not set')}, not {value}"

@@ -33,6 +33,11 @@ class WiredLan(Model):
     """A LAN of cables: Ethernet."""
 
     medium: Literal["wired"] = "wired"
+    access: Literal["open", "dot1x"] = Field(
+        default="open",
+        description="Who is let in: any device (`open`), or by IEEE 802.1X with EAP-TLS the "
+        "controller alone (`dot1x`). The gateway is the authenticator, the controller its only supplicant.",
+    )
 
 
 class WirelessLan(Model):
@@ -51,13 +56,31 @@ class WirelessLan(Model):
 SiteLan = Annotated[WiredLan | WirelessLan, Field(discriminator="medium")]
 
 
+def controlled(lan: WiredLan | WirelessLan) -> bool:
+    """Tell whether a LAN is of cables, and its ports are controlled."""
+    return isinstance(lan, WiredLan) and lan.access == "dot1x"
+
+
+def authenticated(lan: WiredLan | WirelessLan) -> bool:
+    """Tell whether both ends of a LAN authenticate each other by EAP: on the air, or by controlled ports."""
+    return isinstance(lan, WirelessLan) or controlled(lan)
+
+
 def problems(sites: Iterable[tuple[YamlSource, bool, SiteLan]]) -> Iterator[Problem]:
-    """Yield what no site can have on the air.
+    """Yield what a site with two gateways cannot have.
 
     Args:
         sites: of each its file, whether it has a gateway on each network, and its LAN.
     """
     for source, doubled, lan in sites:
+        if doubled and controlled(lan):
+            yield source.problem(
+                ("site_lan", "access"),
+                "IEEE 802.1X is not built on a LAN with two gateways: their controlled ports are at a switch "
+                "that does not forward EAPOL (IEEE 802.1Q 8.6.3), and either would shut out the VRRP and BFD "
+                "of the other",
+                "leave `access` out, or write `redundancy: networks`",
+            )
         if doubled and isinstance(lan, WirelessLan):
             yield source.problem(
                 ("site_lan", "medium"),

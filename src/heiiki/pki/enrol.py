@@ -41,7 +41,7 @@ def planned(plan: Plan) -> Document:
             "role": role_path(trust, device.name),
             "revoked": device.revoked,
             # Its only way to the server is one that its certificate opens.
-            "handed": device.station is not None,
+            "handed": device.station is not None or device.supplicant is not None,
         }
         for device in plan.devices
         if device.identity is not None

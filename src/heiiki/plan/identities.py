@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 
+from heiiki.intent import Site
+from heiiki.intent.lan import authenticated, controlled
 from heiiki.plan import addresses as addr
 from heiiki.plan import names
 from heiiki.plan.context import Context
@@ -13,6 +15,7 @@ from heiiki.plan.model import (
     DeviceClass,
     Identity,
     Lifetimes,
+    Network,
     Pki,
     Suite,
     VaultEndpoint,
@@ -54,12 +57,12 @@ def host(context: Context, device: str) -> str:
     return f"{device}.{domain(context)}"
 
 
-def identity(context: Context, device: str, kind: DeviceClass) -> Identity:
-    """Return the names that the certificate of `device` bears."""
+def identity(context: Context, device: str, kind: DeviceClass, served: Iterable[str] = ()) -> Identity:
+    """Return the names that the certificate of `device` bears, with those that it is a server by."""
     return Identity(
         device=device,
         kind=kind,
-        dns=_dns(context, device, kind),
+        dns=(*_dns(context, device), *served),
         uris=(f"urn:heiiki:{context.service.service}:{device}",),
         addresses=_addresses(context, device),
         jids=(jid(context, device),) if kind is DeviceClass.EMS or device in _SPEAKERS else (),
@@ -71,11 +74,19 @@ def jid(context: Context, device: str) -> str:
     return f"{device}@{domain(context)}"
 
 
-def _dns(context: Context, device: str, kind: DeviceClass) -> tuple[str, ...]:
-    """The XMPP server answers for the domain of every JID (RFC 6120 13.7.1.2), an access point for a LAN."""
+def _dns(context: Context, device: str) -> tuple[str, ...]:
+    """The XMPP server answers for the domain of every JID (RFC 6120 13.7.1.2)."""
     served = (domain(context),) if device == names.XMPP else ()
-    on_air = (access_point(context, device),) if kind is DeviceClass.ACCESS_POINT else ()
-    return (host(context, device), *served, *on_air)
+    return (host(context, device), *served)
+
+
+def one_gateway(context: Context, site: Site) -> Identity:
+    """Return the names of a site's one gateway, which is the EAP server where its LAN has one."""
+    device, lan = names.gateway(site, Network.B), site.site_lan
+    if not authenticated(lan):
+        return identity(context, device, DeviceClass.GATEWAY)
+    served = authenticator(context, device) if controlled(lan) else access_point(context, device)
+    return identity(context, device, DeviceClass.ACCESS_POINT, (served,))
 
 
 def access_point(context: Context, device: str) -> str:
@@ -84,6 +95,11 @@ def access_point(context: Context, device: str) -> str:
     A gateway that becomes one so gets a certificate for that, since its names are no longer those of before.
     """
     return f"wifi.{host(context, device)}"
+
+
+def authenticator(context: Context, device: str) -> str:
+    """Return the name of a gateway as authenticator of a wired LAN; likewise no other's."""
+    return f"lan.{host(context, device)}"
 
 
 def _addresses(context: Context, device: str) -> tuple[IPv4Address, ...]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from heiiki.intent import Site
 from heiiki.intent.platforms import VENDORS
 from heiiki.plan import addresses as addr
-from heiiki.plan import firewall, identities, ipsec, lan, names, wlan
+from heiiki.plan import dot1x, firewall, identities, ipsec, lan, names, wlan
 from heiiki.plan.context import LAST_RESORT, SITE_VRID, Context, SiteAddresses
 from heiiki.plan.model import (
     AllowedSource,
@@ -79,11 +79,8 @@ def devices(context: Context, site: Site) -> Iterator[Device]:
 
 def links(context: Context, site: Site) -> Iterator[Link]:
     """Yield the links of the site: access line, radio, and the legs of its LAN."""
-    pe, gateway_a, gateway_b = (
-        names.core_router(site.a.pe),
-        names.gateway(site, Network.A),
-        names.gateway(site, Network.B),
-    )
+    gateway_a, gateway_b = (names.gateway(site, network) for network in Network)
+    pe = names.core_router(site.a.pe)
     yield Link(
         names.link(pe, gateway_a),
         Endpoint(pe, names.attachment_port(site)),
@@ -355,10 +352,11 @@ def _gateway_both(context: Context, site: Site, own: SiteAddresses) -> Device:
         firewall=_filter(context, site, own, tuple(Network), None),
         routes=_over_wwan(context, last_resort=True),
         sim=sim(context, site),
-        identity=identities.identity(context, names.gateway(site, Network.B), wlan.gateway_class(site)),
+        identity=identities.one_gateway(context, site),
         ipsec=tunnels,
         crl_source=identities.crl_source(context, ipsec.crl_mirrors(tunnels)),
         access_point=wlan.access_point(context, site),
+        authenticator=dot1x.authenticator(context, site),
     )
 
 
@@ -396,4 +394,5 @@ def _controller(context: Context, site: Site, own: SiteAddresses) -> Device:
         stamp=tuple(StampStream(site.name, addr.host(context.hub_lan, index)) for index in addr.HUB_HOSTS),
         identity=identities.identity(context, names.controller(site), DeviceClass.EMS),
         station=wlan.station(context, site),
+        supplicant=dot1x.supplicant(context, site),
     )

@@ -7,17 +7,12 @@ from heiiki.intent import Site
 from heiiki.intent.lan import WirelessLan
 from heiiki.plan import identities, names
 from heiiki.plan.context import Context
-from heiiki.plan.model import AccessPoint, Air, DeviceClass, LinkKind, Network, Station
+from heiiki.plan.model import AccessPoint, Air, LinkKind, Network, Station
 
 
 def leg_kind(site: Site) -> LinkKind:
     """Return what the link between the one gateway of a site and its controller is."""
     return LinkKind.WLAN if isinstance(site.site_lan, WirelessLan) else LinkKind.LAN
-
-
-def gateway_class(site: Site) -> DeviceClass:
-    """Return what the certificates of a site's one gateway are good for."""
-    return DeviceClass.ACCESS_POINT if isinstance(site.site_lan, WirelessLan) else DeviceClass.GATEWAY
 
 
 def access_point(context: Context, site: Site) -> AccessPoint | None:

@@ -18,6 +18,7 @@ from heiiki.plan.names import LAN_IF
 from heiiki.render import (
     agent,
     credentials,
+    dot1x,
     est,
     ipsec,
     mms,
@@ -206,6 +207,8 @@ def _nftables(plan: Plan, device: Device) -> Part | None:
         return None
     requirements = _GROUP if device.role in _IN_GROUP else _SEPARATION
     requirements = (*requirements, *_on_lan(device), *_shaped(device))
+    if device.controlled_port is not None:
+        requirements = (*requirements, dot1x.REQUIREMENT)
     if device.router is not None:
         requirements = (*requirements, "R-ISO-MALICE/control")
     if device.firewall.encrypted:
@@ -344,6 +347,11 @@ _PARTS: tuple[Callable[[Plan, Device], Part | None], ...] = (
     wlan.access_point,
     wlan.station,
     wlan.guard,
+    # The same over a wire; the port last, since it asks the daemon of its end.
+    dot1x.authenticator,
+    dot1x.supplicant,
+    dot1x.guard,
+    dot1x.port,
     vault.parts,
     credentials.revocation,
     credentials.mirror,

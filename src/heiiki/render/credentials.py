@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from heiiki.plan.model import CrlSource, Device, Identity, Plan, VaultClient
-from heiiki.render import agent, mms, openadr, radius, wlan, xmpp
+from heiiki.render import agent, dot1x, mms, openadr, radius, wlan, xmpp
 from heiiki.render.documents import by_key
 from heiiki.render.model import Part, RenderedFile, Service
 from heiiki.render.units import unit
@@ -80,7 +80,7 @@ def _of_programs(device: Device) -> dict[str, Any]:
     found = {
         "copies": list(_copies(device)),
         "users": [_VAULT_RELOAD] if device.vault is not None else [_reload(unit) for unit in _users(device)],
-        "listeners": [*wlan.listeners(device), *radius.listeners(device)],
+        "listeners": [*wlan.listeners(device), *dot1x.listeners(device), *radius.listeners(device)],
     }
     return {key: value for key, value in found.items() if value}
 
@@ -99,7 +99,7 @@ def _copies(device: Device) -> Iterator[dict[str, Any]]:
         yield {"folder": str(mms_places.CREDENTIALS), "user": mms_places.ACCOUNT}
     if device.xmpp is not None:
         yield xmpp.copies()
-    if wlan.listeners(device):
+    if wlan.listeners(device) or dot1x.listeners(device):
         yield wlan.copies()
     if radius.has_credentials(device):
         yield radius.copies()

@@ -52,7 +52,7 @@ def _rendered(template: str, path: Path, service: str, plan: Plan, device: Devic
 
 
 def copies() -> dict[str, object]:
-    """Return what both daemons need of a device's credentials: CAs and CRLs in one file, too."""
+    """Return what the daemons of a LAN need of a device's credentials: CAs and CRLs in one file, too."""
     return {"folder": str(places.CREDENTIALS), "user": "root", "plain": True}
 
 

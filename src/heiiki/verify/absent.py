@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from heiiki.design import enrolment, pppoe, wlan
+from heiiki.design import dot1x, enrolment, pppoe, wlan
 from heiiki.plan.model import Plan
 from heiiki.requirements import Stage, Verdict
 
@@ -13,5 +13,7 @@ def verdicts(plan: Plan) -> Iterator[Verdict]:
         yield enrolment.not_there(Stage.CONFIG)
     if wlan.is_wired(plan):
         yield wlan.not_there(Stage.CONFIG)
+    if dot1x.is_open(plan):
+        yield dot1x.not_there(Stage.CONFIG)
     if pppoe.is_without(plan):
         yield pppoe.not_there(Stage.CONFIG)

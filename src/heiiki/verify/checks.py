@@ -14,6 +14,8 @@ from heiiki.transport.base import Transport
 from heiiki.verify import absent, access, cluster, load, messages, paths, sizes, time, vault
 from heiiki.verify.config import running as configuration
 from heiiki.verify.config import server
+from heiiki.verify.dot1x import authentication
+from heiiki.verify.dot1x import trials as port_trials
 from heiiki.verify.equipment import TestEquipment
 from heiiki.verify.est import access as est_access
 from heiiki.verify.est import served as est_served
@@ -208,6 +210,10 @@ def _wlan(scene: Scene) -> Iterator[Verdict]:
     return association.verdicts(scene.plan, scene.fleet, scene.keep)
 
 
+def _dot1x(scene: Scene) -> Iterator[Verdict]:
+    return authentication.verdicts(scene.plan, scene.fleet, scene.keep)
+
+
 def _pppoe(scene: Scene) -> Iterator[Verdict]:
     yield from pppoe_session.verdicts(scene.plan, scene.fleet, scene.keep)
     yield from pppoe_trials.verdicts(scene.plan, scene.fleet, scene.keep)
@@ -254,6 +260,7 @@ _PARTS = (
     Part("xmpp", _xmpp, _needs((_PROBES,), (_WORK, _TRIALS))),
     # A station that is tried is one more at the access point.
     Part("wlan", _wlan, _needs((), (_TRIALS,))),
+    Part("dot1x", _dot1x, _needs((), (_TRIALS,))),
     # A second session is asked for beside the one that stands, by a socket that no plan has.
     Part("pppoe", _pppoe, _needs((_PROBES,))),
     # Packets of a UE that is not attached end at the eNB, by a radio of its own: no filter or line has them.
@@ -296,14 +303,21 @@ def _on_air(scene: Scene, barred: str) -> Iterator[Verdict]:
     return wlan_trials.verdicts(scene.plan, scene.fleet, scene.keep, scene.queries.authority)
 
 
+def _on_wire(scene: Scene, barred: str) -> Iterator[Verdict]:
+    if barred:
+        return port_trials.not_tried(scene.plan, barred)
+    return port_trials.verdicts(scene.plan, scene.fleet, scene.keep, scene.queries.authority)
+
+
 _TRIED: Mapping[str, tuple[Callable[[Scene, str], Iterator[Verdict]], tuple[Effect, ...]]] = {
     "log-ins": (_log_ins, (_TRIALS, _PROBES)),
     "clients": (_clients, (_TRIALS, _PROBES)),
     "rest": (_rest, (_TRIALS, _PROBES)),
     "trials": (_peers, (_TRIALS,)),
     "on-air": (_on_air, (_TRIALS,)),
+    "on-wire": (_on_wire, (_TRIALS,)),
 }
-"""What XMPP, MMS, REST, EST, IPsec and wireless LANs must refuse, and what trying it does."""
+"""What XMPP, MMS, REST, EST, IPsec and LANs must refuse, and what trying it does."""
 
 
 def _trials(*, tried: bool) -> Iterator[Part]:

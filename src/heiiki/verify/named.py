@@ -1,6 +1,6 @@
 """What the checks of a verification are called, and what each is about."""
 
-from heiiki.render import pppoe, wlan
+from heiiki.render import dot1x, pppoe, wlan
 from heiiki.verify import load
 from heiiki.verify.mms import orders
 from heiiki.verify.xmpp import exchange
@@ -16,6 +16,7 @@ CHECKS = (
     "isolation",
     "xmpp",
     "wlan",
+    "dot1x",
     "pppoe",
     "access",
     "trust",
@@ -40,6 +41,7 @@ ABOUT = {
     "isolation": "R-ISO-SITE",
     "xmpp": exchange.REQUIREMENT,
     "wlan": wlan.REQUIREMENT,
+    "dot1x": dot1x.REQUIREMENT,
     "pppoe": pppoe.REQUIREMENT,
     "access": "R-ISO-CARRIER",
     "trust": "R-SEC-ACCESS",

@@ -7,11 +7,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from heiiki import dispatch
-from heiiki.design import enrolment, pppoe, sizes, wlan
+from heiiki.design import dot1x, enrolment, pppoe, sizes, wlan
 from heiiki.design.associations import ipsec_devices, protected
 from heiiki.design.subjects import subjects as design_subjects
 from heiiki.design.time import REQUIREMENT
 from heiiki.plan.model import Function, Network, Plan
+from heiiki.render.dot1x import REQUIREMENT as PORT
 from heiiki.render.model import DeviceBuild
 from heiiki.render.pppoe import REQUIREMENT as LINE
 from heiiki.render.wlan import REQUIREMENT as WLAN
@@ -20,6 +21,7 @@ from heiiki.requirements import Stage
 from heiiki.verify import absent, access, cluster, load, messages, time, vault
 from heiiki.verify.config import server
 from heiiki.verify.config.running import filter_subject, filtered, requirements_of
+from heiiki.verify.dot1x import trials as port_trials
 from heiiki.verify.est import access as est_access
 from heiiki.verify.est import served as est_served
 from heiiki.verify.events import served
@@ -94,6 +96,7 @@ def _live(plan: Plan, builds: Sequence[DeviceBuild]) -> Named:
     yield "R-THEFT", vault.LOG_INS
     yield from (("R-THEFT", subject) for subject in cluster.expected(plan))
     yield from ((WLAN, subject) for subject in wlan.subjects(plan))
+    yield from ((PORT, subject) for subject in dot1x.subjects(plan))
     yield from ((LINE, subject) for subject in (*pppoe.subjects(plan), *pppoe_trials.subjects(plan)))
     yield from ((enrolment.REQUIREMENT, subject) for subject in _of_enrolment(plan))
     yield from ((MESSAGES, subject) for subject in messages.subjects(plan))
@@ -134,6 +137,7 @@ def _of_trials(plan: Plan) -> Named:
     yield from ((mms_access.REQUIREMENT, subject) for subject in mms_access.subjects(plan))
     yield from ((orders.REQUIREMENT, subject) for subject in orders.subjects(plan))
     yield from ((WLAN, subject) for subject in wlan_trials.subjects(plan))
+    yield from ((PORT, subject) for subject in port_trials.subjects(plan))
     yield from ((rest_access.REQUIREMENT, subject) for subject in rest_access.subjects(plan))
     for verdict in (*refusals.not_tried(plan, "expected"), *cleartext.not_tried(plan, "expected")):
         yield verdict.requirement, verdict.subject

@@ -17,13 +17,13 @@ _LISTS_S = 1.1
 _LOOK_S = 0.1
 
 
-def connected(interface: str) -> Control:
-    """Return a connection to the access point.
+def connected(interface: str, unit: str = places.ACCESS_POINT) -> Control:
+    """Return a connection to the access point, or to the hostapd of another unit.
 
     Raises:
         AgentError: it does not run.
     """
-    return Control(places.control(places.ACCESS_POINT, interface), places.ACCESS_POINT)
+    return Control(places.control(unit, interface), unit)
 
 
 def health(interface: str) -> int:
@@ -45,24 +45,28 @@ def health(interface: str) -> int:
     return 0 if runs["state"] == "ENABLED" else 1
 
 
-def renew(interface: str) -> int:
+def renew(interface: str, unit: str = places.ACCESS_POINT) -> int:
     """Have it use its certificate if that is new, else examine every station with the lists that are new.
 
     hostapd reads lists at a log-in, once a second at most, and its own certificate when it goes on the air
     only. So it is given a second: after a log-in just before the new lists came it would examine the next
     one with the old. Then a station that is there authenticates again while its packets go on; one that is
     refused is thrown off, and so is one that does not answer in time: hostapd would let it stay for a minute.
+
+    Args:
+        interface: its leg to the LAN.
+        unit: whose hostapd it is; that of a wired LAN is told the same.
     """
-    if not _running():
+    if not _running(unit):
         return 0  # it reads everything at its start
-    used = places.used(places.ACCESS_POINT)
+    used = places.used(unit)
     if not used.is_file():
         return 0  # it waits for its first certificate, and reads everything then
     if used.read_bytes() != places.CERTIFICATE.read_bytes():
-        _begin_again(interface)
+        _begin_again(interface, unit)
         return 0
     time.sleep(_LISTS_S)
-    with connected(interface) as daemon:
+    with connected(interface, unit) as daemon:
         before = {address: _log_ins(facts) for address, facts in daemon.stations()}
         for address in before:
             daemon.ask(f"EAPOL_REAUTH {address}")
@@ -92,12 +96,12 @@ def _silent(daemon: Control, before: Mapping[str, int]) -> set[str]:
         time.sleep(_LOOK_S)
 
 
-def _running() -> bool:
-    done = subprocess.run(["systemctl", "--quiet", "is-active", places.ACCESS_POINT], check=False)
+def _running(unit: str) -> bool:
+    done = subprocess.run(["systemctl", "--quiet", "is-active", unit], check=False)
     return done.returncode == 0
 
 
-def _begin_again(interface: str) -> None:
+def _begin_again(interface: str, unit: str) -> None:
     """Take it off the air and on again, with the certificate that is there now.
 
     Its station misses it for half a second, and for 1.2 s when the whole daemon is started again: then it
@@ -105,22 +109,22 @@ def _begin_again(interface: str) -> None:
     """
     text = places.CERTIFICATE.read_text(encoding="ascii")
     try:
-        with connected(interface) as daemon:
+        with connected(interface, unit) as daemon:
             daemon.ordered("DISABLE")
             daemon.ordered("ENABLE")
     except AgentError:
-        _restart()  # which notes the certificate itself
+        _restart(unit)  # which notes the certificate itself
     else:
-        files.write(places.used(places.ACCESS_POINT), text)
+        files.write(places.used(unit), text)
 
 
-def _restart() -> None:
+def _restart(unit: str) -> None:
     done = subprocess.run(
-        ["systemctl", "restart", places.ACCESS_POINT],
+        ["systemctl", "restart", unit],
         capture_output=True,
         text=True,
         timeout=_RESTART_S,
         check=False,
     )
     if done.returncode:
-        raise AgentError(f"{places.ACCESS_POINT} does not start again: {done.stderr.strip()}")
+        raise AgentError(f"{unit} does not start again: {done.stderr.strip()}")

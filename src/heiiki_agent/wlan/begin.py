@@ -17,9 +17,13 @@ _PROGRAMS: Mapping[str, tuple[str, ...]] = {
 
 def begin(unit: str, interface: str) -> NoReturn:
     """Become the daemon of `unit` once there is a certificate, and note which it was."""
+    own = (interface,) if unit == places.STATION else ()
+    become(unit, (*_PROGRAMS[unit], *own))
+
+
+def become(unit: str, argv: tuple[str, ...]) -> NoReturn:
+    """Become the program of `argv` once there is a certificate, and note which it was for `unit`."""
     while not places.CERTIFICATE.is_file():
         time.sleep(_LOOK_S)
     files.write(places.used(unit), places.CERTIFICATE.read_text(encoding="ascii"))
-    program, *arguments = _PROGRAMS[unit]
-    own = (interface,) if unit == places.STATION else ()
-    os.execv(program, [program, *arguments, *own])  # noqa: S606 - its own path, no shell
+    os.execv(argv[0], argv)  # noqa: S606 - its own path, no shell

@@ -86,6 +86,16 @@ class Control:
             yield address, {key: value for key, equals, value in pairs if equals}
             said = self.ask(f"STA-NEXT {address}")
 
+    def fileno(self) -> int:
+        """Return the descriptor that becomes readable when the daemon says something."""
+        return self._socket.fileno()
+
+    def forget(self) -> bool:
+        """Drop the events that came before or beside answers; return whether there were any."""
+        came = bool(self._events)
+        self._events.clear()
+        return came
+
     def event(self, within_s: float) -> str | None:
         """Return the next event, without its level; None when none came in time.
 

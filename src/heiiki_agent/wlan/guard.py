@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from heiiki_agent import status
+from heiiki_agent.dot1x.places import SUPPLICANT
 from heiiki_agent.errors import AgentError
 from heiiki_agent.pki.settings import FOLDER, Dns, Interface
 from heiiki_agent.pki.store import Store
@@ -26,6 +27,8 @@ from heiiki_agent.wlan.control import Control
 _PEER = re.compile(r"CTRL-EVENT-EAP-PEER-CERT depth=0 .*\bcert=([0-9a-f]+)")
 _REQUEST = re.compile(r"CTRL-REQ-EXT_CERT_CHECK-(\d+):")
 _BEGIN = "CTRL-EVENT-EAP-STARTED"
+_ON_WIRE = ("DISCONNECT", "ENABLE_NETWORK 0", "RECONNECT", "REAUTHENTICATE")
+"""On a wire nothing begins without the guard: an unanswered question is never given up."""
 _LOOK_S = 1.0
 _SCAN_S = 1
 _AGAIN_S = 0.2
@@ -40,13 +43,16 @@ class Settings:
 
     Attributes:
         interface: the station's.
-        access_point: the DNS name that the access point's certificate must bear.
+        access_point: the DNS name that the certificate of the access point, or of a wired LAN's
+            authenticator, must bear.
         folder: the device's own store of certificates and lists.
+        unit: whose wpa_supplicant it guards.
     """
 
     interface: Interface
     access_point: Dns
     folder: Path = FOLDER
+    unit: str = places.STATION
 
 
 def objection(settings: Settings, leaf: Certificate) -> str:
@@ -84,7 +90,7 @@ class Guard:
         complaint = ""
         while True:
             try:
-                with station.connected(self._settings.interface) as daemon:
+                with station.connected(self._settings.interface, self._settings.unit) as daemon:
                     complaint = ""
                     self.attend(daemon)
             except AgentError as error:
@@ -104,14 +110,8 @@ class Guard:
         # would look again after 5 s.
         daemon.ask(f"SCAN_INTERVAL {_SCAN_S}")
         self._shown = None
-        # Whom it is with already shows its certificate once more; a question that came before has no answer.
-        if daemon.facts("STATUS").get("wpa_state") == "COMPLETED":
-            daemon.ask("REAUTHENTICATE")
-        else:
-            # An access point goes on with what was left half-way, unless the station leaves, and begins no
-            # other authentication before that has timed out, a minute later.
-            daemon.ask("DISCONNECT")
-            daemon.ask("RECONNECT")
+        for command in self._first(daemon):
+            daemon.ask(command)
         while True:
             self._report()
             if self._lists_are_new:
@@ -122,6 +122,16 @@ class Guard:
                 daemon.ask("PING")
             else:
                 self.note(daemon, event)
+
+    def _first(self, daemon: Control) -> tuple[str, ...]:
+        """Return what has the peer show its certificate; a question that came before has no answer."""
+        if self._settings.unit == SUPPLICANT:
+            return _ON_WIRE
+        if daemon.facts("STATUS").get("wpa_state") == "COMPLETED":
+            return ("REAUTHENTICATE",)
+        # An access point goes on with what was left half-way, unless the station leaves, and begins no other
+        # authentication before that has timed out, a minute later.
+        return ("DISCONNECT", "RECONNECT")
 
     def note(self, daemon: Control, event: str) -> None:
         """Take note of what the station says, and answer what it asks."""
@@ -148,7 +158,7 @@ class Guard:
             except AgentError as error:
                 why = f"it cannot be examined: {error}"
         serial = self._shown.serial if self._shown else "none"
-        self._refused = f"access point with certificate {serial} refused: {why}" if why else ""
+        self._refused = f"authenticator with certificate {serial} refused: {why}" if why else ""
         if why:
             _log.warning("%s", self._refused)
         return why

@@ -1,7 +1,7 @@
 """The station, by wpa_supplicant's control interface: with what it runs, and where it is."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from heiiki_agent.wlan import places
 from heiiki_agent.wlan.control import Control
@@ -21,21 +21,22 @@ SETTINGS = (
 )
 """What is read of its network, as its configuration calls it."""
 _NETWORK = "0"
-_NOT_SHOWN = ("eap_session_id", "uuid")
+NOT_SHOWN = ("eap_session_id", "uuid")
+"""What of its status is not told."""
 
 
-def connected(interface: str) -> Control:
-    """Return a connection to the station.
+def connected(interface: str, unit: str = places.STATION) -> Control:
+    """Return a connection to the station, or to the wpa_supplicant of another unit.
 
     Raises:
         AgentError: it does not run.
     """
-    return Control(places.control(places.STATION, interface), places.STATION)
+    return Control(places.control(unit, interface), unit)
 
 
-def running(daemon: Control) -> Mapping[str, str]:
-    """Return the settings that it runs with."""
-    return {key: daemon.ask(f"GET_NETWORK {_NETWORK} {key}").strip('"') for key in SETTINGS}
+def running(daemon: Control, settings: Iterable[str] = SETTINGS) -> Mapping[str, str]:
+    """Return `settings` of its network, as it runs with them."""
+    return {key: daemon.ask(f"GET_NETWORK {_NETWORK} {key}").strip('"') for key in settings}
 
 
 def health(interface: str) -> int:
@@ -45,7 +46,7 @@ def health(interface: str) -> int:
         return 0
     with connected(interface) as daemon:
         networks = len(daemon.ask("LIST_NETWORKS").splitlines()) - 1
-        status = {key: value for key, value in daemon.facts("STATUS").items() if key not in _NOT_SHOWN}
+        status = {key: value for key, value in daemon.facts("STATUS").items() if key not in NOT_SHOWN}
         beacon = daemon.facts(f"BSS {status.get('bssid', '')}").get("ie", "")
         said = {"runs": running(daemon), "networks": networks, "status": status, "beacon": beacon}
     print(json.dumps(said))

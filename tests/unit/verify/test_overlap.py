@@ -28,7 +28,7 @@ from heiiki.verify.verdicts import live
 from .conftest import FakeTransport
 
 LAB = parts(Equipment(refused_certificates=True), may_break=True, fill=Fill.ALL, may_order=True)
-TRIALS = {"log-ins", "clients", "rest", "trials", "on-air"}
+TRIALS = {"log-ins", "clients", "rest", "trials", "on-air", "on-wire"}
 OUTSIDE = parts(Equipment(), may_break=False, fill=Fill.NONE, may_order=False)
 LIMIT_S, MANY = 60, 10
 
@@ -142,9 +142,9 @@ def test_nothing_goes_on_while_a_tunnel_is_away() -> None:
     ("part", "beside"),
     [
         # Delays are measured: a clock that is not right yet may be asked meanwhile, and the Vault server.
-        ("paths", {"vault", "time", "event", "messages", "wlan"}),
+        ("paths", {"vault", "time", "event", "messages", "wlan", "dot1x"}),
         # What filters drop is counted, and all devices must listen in time.
-        ("isolation", {"vault", "time", "event", "messages", "wlan", "access", "pppoe", *TRIALS}),
+        ("isolation", {"vault", "time", "event", "messages", "wlan", "dot1x", "access", "pppoe", *TRIALS}),
         (
             "wire",
             {
@@ -154,6 +154,7 @@ def test_nothing_goes_on_while_a_tunnel_is_away() -> None:
                 "event",
                 "messages",
                 "wlan",
+                "dot1x",
                 "sessions",
                 "associations",
                 "access",
@@ -187,8 +188,24 @@ def test_nothing_goes_on_while_a_tunnel_is_away() -> None:
             - {"on-air"},
         ),
         (
+            "on-wire",
+            {"time", "event", "messages", "sessions", "access", "isolation", "control", "pppoe", *TRIALS}
+            - {"on-wire"},
+        ),
+        (
             "host",
-            {"config", "vault", "time", "event", "messages", "wlan", "sessions", "associations", "control"},
+            {
+                "config",
+                "vault",
+                "time",
+                "event",
+                "messages",
+                "wlan",
+                "dot1x",
+                "sessions",
+                "associations",
+                "control",
+            },
         ),
     ],
 )
@@ -198,7 +215,7 @@ def test_what_may_go_on_beside_what_is_easily_spoiled(part: str, beside: set[str
 
 def test_a_new_list_comes_when_mirrors_were_judged() -> None:
     trials = [one for one in LAB if one.name in TRIALS]
-    assert [one.needs.after for one in trials] == [{"associations"}] * 5
+    assert [one.needs.after for one in trials] == [{"associations"}] * 6
 
 
 @pytest.mark.parametrize("table", [LAB, OUTSIDE])

@@ -79,5 +79,6 @@ def test_what_a_service_has_not_got_is_expected_in_the_configuration(plan: Plan)
         ("R-SEC-ACCESS/enrolment", "enrolment"): Result.NOT_APPLICABLE,
         ("R-SEC-ACCESS/line", "access lines"): Result.NOT_APPLICABLE,
         ("R-SEC-LAN/wifi", "site LANs"): Result.NOT_APPLICABLE,
+        ("R-SEC-LAN/wired", "wired site LANs"): Result.NOT_APPLICABLE,
     }
     assert all(subject in named[requirement, C] for requirement, subject in found)

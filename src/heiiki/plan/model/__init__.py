@@ -4,6 +4,7 @@ No module below the plan computes an address or invents a name.
 """
 
 from heiiki.plan.model.device import Device, Function, Role, StampStream
+from heiiki.plan.model.dot1x import Authenticator, Supplicant
 from heiiki.plan.model.est import Est, EstClient
 from heiiki.plan.model.faults import Availability, ElementKind, FailureMode, Fault, Program, fault_name
 from heiiki.plan.model.firewall import (
@@ -69,6 +70,7 @@ __all__ = [
     "Air",
     "AllowedSource",
     "AuditLog",
+    "Authenticator",
     "Availability",
     "BfdProfile",
     "BgpInstance",
@@ -138,6 +140,7 @@ __all__ = [
     "StaticRoute",
     "Station",
     "Suite",
+    "Supplicant",
     "TimeKey",
     "TimeServer",
     "Timers",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 
+from heiiki.plan.model.dot1x import Authenticator, Supplicant
 from heiiki.plan.model.est import Est
 from heiiki.plan.model.firewall import Firewall
 from heiiki.plan.model.interfaces import Interface, InterfaceKind
@@ -119,6 +120,8 @@ class Device:
     xmpp: XmppServer | None = None
     access_point: AccessPoint | None = None
     station: Station | None = None
+    authenticator: Authenticator | None = None
+    supplicant: Supplicant | None = None
     mms_server: MmsServer | None = None
     mms_client: MmsClient | None = None
     est: Est | None = None
@@ -147,6 +150,11 @@ class Device:
         """Every address that the device owns; the virtual gateway and the stand-in for radio are left out."""
         owned = (interface for interface in self.interfaces if interface.kind is not InterfaceKind.RADIO)
         return tuple(address.ip for interface in owned for address in interface.addresses)
+
+    @property
+    def controlled_port(self) -> Authenticator | Supplicant | None:
+        """Its end of a wired LAN with IEEE 802.1X, if it has one."""
+        return self.authenticator or self.supplicant
 
     @property
     def below_sessions(self) -> tuple[str, ...]:

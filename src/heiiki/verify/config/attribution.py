@@ -17,7 +17,7 @@ from heiiki.plan.names import LAN_IF, LAN_VIRTUAL_IF
 
 GAP, DUAL, SITE = "R-GAP", "R-DUAL", "R-ISO-SITE"
 CONTROL, LAYER2 = "R-ISO-MALICE/control", "R-ISO-MALICE/layer-2"
-LOAD = "R-DELAY/load"
+LOAD, PORT = "R-DELAY/load", "R-SEC-LAN/wired"
 CARRIER, GROUP, MALICE = "R-ISO-CARRIER", "R-ISO-GROUP", "R-ISO-MALICE"
 ACCESS, ESP = "R-SEC-ACCESS", "R-SEC-ESP"
 
@@ -197,7 +197,7 @@ def _of_object(device: Device, one: Object, chains: Collection[str], *, missing:
     if family not in {_INET, _ARP} or value["name" if kind == "table" else "table"] != _TABLE:
         return NOT_KNOWN
     if family == _ARP:
-        return frozenset({LAYER2})
+        return _of_chain(family, value.get("chain", value["name"] if kind != "rule" else ""))
     if kind == "rule" and value["chain"] in chains and (missing or _only_judges(value["expr"])):
         return _of_rule(device, value["chain"], value["expr"], missing=missing)
     if kind == "chain" and value["name"] in chains:
@@ -215,7 +215,10 @@ def _only_judges(expression: Sequence[Any]) -> bool:
     return all(set(one) <= _JUDGES for one in expression) or _jumps(expression)
 
 
+_PORT_SETS = frozenset({"let_in", "authorized"})
+"""Whom the controlled port lets in, and that it is open."""
 _CHAINS: tuple[tuple[str, Concerned], ...] = (
+    ("controlled_", frozenset({PORT})),
     ("from_", frozenset({MALICE})),
     ("prerouting", frozenset({MALICE})),
     ("limits", frozenset({MALICE})),
@@ -228,6 +231,7 @@ _CHAINS: tuple[tuple[str, Concerned], ...] = (
     ("input", frozenset({CARRIER, GROUP, ACCESS})),
 )
 _COUNTERS: tuple[tuple[str, Concerned], ...] = (
+    ("unauthorized_", frozenset({PORT})),
     ("spoofed_", frozenset({MALICE})),
     ("unknown_interface", frozenset({MALICE})),
     ("limited_", frozenset({MALICE})),
@@ -242,7 +246,8 @@ _COUNTERS: tuple[tuple[str, Concerned], ...] = (
 
 def _of_chain(family: str, name: str) -> Concerned:
     if family == _ARP:
-        return frozenset({LAYER2})
+        of_port = name.startswith("controlled_") or name in _PORT_SETS
+        return frozenset({LAYER2, PORT} if of_port else {LAYER2})
     return next((concerned for start, concerned in _CHAINS if name.startswith(start)), NOT_KNOWN)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from heiiki.plan.model import Device
 from heiiki.verify.fleet import reading
 from heiiki_agent import pppoe
+from heiiki_agent.dot1x import places as port_places
 from heiiki_agent.wlan import places
 
 
@@ -140,6 +141,33 @@ def _station(device: Device, found: Any) -> Iterator[str]:
         yield f"it joins {found['networks']} networks, not one"
 
 
+def _supplicant(device: Device, found: Any) -> Iterator[str]:
+    """What wpa_supplicant says of its one network on a wire; hostapd there says nothing of its own."""
+    wanted = device.supplicant
+    if wanted is None:
+        return
+    if "waits" in found:
+        yield found["waits"]
+        return
+    planned = {
+        "key_mgmt": "IEEE8021X",
+        "eap": "TLS",
+        "identity": wanted.name,
+        "domain_match": wanted.authenticator,
+        "phase1": "tls_disable_tlsv1_0=1 tls_disable_tlsv1_1=1 tls_ext_cert_check=1",
+        "ca_cert": str(port_places.CREDENTIALS / "trust.pem"),
+    }
+    yield from _others(planned, found["runs"])
+    if found["networks"] != 1:
+        yield f"it has {found['networks']} networks, not one"
+
+
+def _port(device: Device, found: Any) -> Iterator[str]:
+    """Which port is kept; whom it lets in, the live stage sees."""
+    if device.controlled_port is not None:
+        yield from _others({"interface": device.controlled_port.interface}, found)
+
+
 def _session(device: Device, found: Any) -> Iterator[str]:
     """What a session has that is up; whether one is, the live stage sees."""
     wanted = device.pppoe
@@ -162,6 +190,8 @@ _JUDGES: Mapping[str, Callable[[Device, Any], Iterator[str]]] = {
     "/etc/chrony/chrony.conf": _clock,
     str(places.ACCESS_POINT_CONFIG): _access_point,
     str(places.STATION_CONFIG): _station,
+    str(port_places.SUPPLICANT_CONFIG): _supplicant,
+    str(port_places.PORT_CONFIG): _port,
     str(pppoe.CLIENT_OPTIONS): _session,
 }
 """How what a program says of itself is compared with the plan, by the file that it reads."""

@@ -35,6 +35,8 @@ _PORTS: Mapping[str, Mapping[str, frozenset[int]]] = {
     "prosody": {"tcp": frozenset({XMPP})},
     RADIUS_UNIT: {"tcp": frozenset({RADSEC_PORT}), "udp": frozenset({RADIUS, ACCOUNTING_PORT})},
     "heiiki-pgw": {"udp": frozenset({2123})},
+    # hostapd on a wire looks for requests of DHCP clients, of which the filter leaves it none.
+    "heiiki-authenticator": {"udp": frozenset({67})},
     "ssh": {"tcp": frozenset({22})},
 }
 """Ports, and for raw sockets IP protocols, that a service of the plan listens on, by its unit."""
@@ -47,7 +49,9 @@ _SPEAKS_DISCOVERY = "heiiki-pppoe"
 """Its units ask for sessions of PPPoE, or offer them on the port of their line (RFC 2516)."""
 _CHOSEN = 32768
 """A proxy asks another by UDP from a port of the kernel's choice, from here on."""
-_ON_AIR = frozenset({"heiiki-access-point", "heiiki-station"})
+_SPEAK_EAPOL = frozenset(
+    {"heiiki-access-point", "heiiki-station", "heiiki-authenticator", "heiiki-supplicant"}
+)
 """They speak EAPOL (IEEE 802.1X), and read other frames on the device's leg to its LAN only."""
 _SPEAK_ARP = frozenset({"keepalived", "heiiki-lan-watch"})
 """They announce the virtual address, and ask the LAN."""
@@ -74,10 +78,10 @@ def unexplained_packet_sockets(
     for one in found:
         speaks_arp = one["protocol"] == _ARP and one["unit"] in _SPEAK_ARP and one["unit"] in services
         speaks_eapol = one["protocol"] == _EAPOL or one["interface"] == LAN_IF
-        on_air = speaks_eapol and one["unit"] in _ON_AIR and one["unit"] in services
+        on_lan = speaks_eapol and one["unit"] in _SPEAK_EAPOL and one["unit"] in services
         on_line = one["protocol"] == _DISCOVERY and one["interface"] in device.below_sessions
         on_line &= one["unit"].startswith(_SPEAKS_DISCOVERY) and one["unit"] in services
-        if one["interface"] in apart or speaks_arp or on_air or on_line:
+        if one["interface"] in apart or speaks_arp or on_lan or on_line:
             continue
         yield f"packet socket for protocol {one['protocol']} on {one['interface']} ({_whose(one)})"
 

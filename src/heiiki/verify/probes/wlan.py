@@ -3,10 +3,13 @@
 ``join`` tries to get in by more stations on the device's own radio, each with another certificate. They run
 with what the serving station says that it runs with, and are answered for the guard by the guard's own rule.
 ``pose`` is one or more access points of the same name on the gateway's radio, each with another certificate.
+``plug`` tries to get in by a wire, by more link addresses on the device's own port.
 """
 
 import os
 import re
+import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -16,6 +19,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from heiiki_agent.dot1x import places as dot1x_places
+from heiiki_agent.dot1x import supplicant
 from heiiki_agent.errors import AgentError
 from heiiki_agent.pki.x509 import Certificate
 from heiiki_agent.wlan import guard, places, station
@@ -25,6 +30,8 @@ _ATTEMPT_S = 30.0
 """Longer than all of them together take on a busy processor."""
 _START_S = 15.0
 _GRACE_S, _LOOK_S = 0.5, 0.1
+_OPEN_S, _SHUT_S, _ECHO_S = 5.0, 1.0, 0.25
+_IPV4, _ICMP, _FRAME = 0x0800, 34, 2048
 _OWN = places.CREDENTIALS
 _PEER = re.compile(r"CTRL-EVENT-EAP-PEER-CERT depth=0 .*\bcert=([0-9a-f]+)")
 _REQUEST = re.compile(r"CTRL-REQ-EXT_CERT_CHECK-(\d+):")
@@ -35,8 +42,9 @@ _TELLING = re.compile(r"alert|CERT-ERROR|PROPOSED-METHOD|EAP-SUCCESS|EAP-FAILURE
 
 
 def main(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Do what ``do`` says: ``join``, ``pose``, or ``end`` of the latter."""
-    return {"join": _joined, "pose": _posed, "end": _told_to_end}[parameters["do"]](parameters)
+    """Do what ``do`` says: ``join``, ``pose``, or ``end`` of the latter; on a wire ``plug``."""
+    done = {"join": _joined, "pose": _posed, "end": _told_to_end, "plug": _plugged}
+    return done[parameters["do"]](parameters)
 
 
 # --- the station
@@ -108,6 +116,111 @@ def _attended(daemon: Control, settings: guard.Settings) -> tuple[bool, str]:
         elif event.startswith(_OUT):
             return False, refused
     return False, refused
+
+
+# --- the supplicant on a wire
+
+
+def _plugged(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return of each of ``attempts``, made at once, whether it got in, what was said, and if IP passed."""
+    own, attempts = parameters["interface"], parameters["attempts"]
+    with station.connected(own, dot1x_places.SUPPLICANT) as daemon:
+        running = dict(station.running(daemon, supplicant.SETTINGS))
+    settings = guard.Settings(own, parameters["authenticator"])
+    with ThreadPoolExecutor(len(attempts)) as pool:
+        came = list(pool.map(lambda one: _came_by_wire(one, running, settings, parameters["echo"]), attempts))
+    return {"attempts": {one["name"]: result for one, result in zip(attempts, came, strict=True)}}
+
+
+def _came_by_wire(
+    attempt: dict[str, Any], running: dict[str, str], settings: guard.Settings, echo: dict[str, str]
+) -> dict[str, Any]:
+    interface = attempt["interface"]
+    with ExitStack() as stack:
+        stack.enter_context(_beside(settings.interface, interface, attempt["address"]))
+        if attempt.get("silent"):
+            answered = _answered(settings.interface, attempt["address"], echo, _SHUT_S)
+            return {"in": False, "refused": "", "said": [], "answered": answered}
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/run")))
+        certificate, key = _credentials(stack, attempt)
+        network = _on_wire(attempt, running, f"/proc/self/fd/{certificate}", f"/proc/self/fd/{key}")
+        lines = [f"    {key}={value}" for key, value in network.items()]
+        head = [f"ctrl_interface={folder}/control", "eapol_version=2", "ap_scan=0", "fast_reauth=0"]
+        text = "\n".join([*head, "network={", *lines, "}", ""])
+        (folder / "conf").write_text(text, encoding="utf-8")
+        argv = ["/usr/sbin/wpa_supplicant", "-D", "wired", "-i", interface, "-c", str(folder / "conf")]
+        stack.enter_context(_running(argv, folder / "log", (certificate, key)))
+        with _reached(folder / "control" / interface) as daemon:
+            daemon.ordered("ATTACH")
+            inside, refused = _attended(daemon, settings)
+            within = _OPEN_S if inside else _SHUT_S
+            answered = _answered(settings.interface, attempt["address"], echo, within)
+            daemon.ask("LOGOFF")  # so that the authenticator does not count on it for an hour
+            time.sleep(_GRACE_S)
+        said = (folder / "log").read_text(encoding="utf-8", errors="replace").splitlines()
+    telling = [line for line in said if _TELLING.search(line)]
+    return {"in": inside, "refused": refused, "said": telling, "answered": answered}
+
+
+def _on_wire(attempt: dict[str, Any], running: dict[str, str], certificate: str, key: str) -> dict[str, str]:
+    """What the serving supplicant runs with, but for the credentials."""
+    quoted = ("identity", "domain_match", "phase1", "ca_cert")
+    found = {name: f'"{value}"' if name in quoted else value for name, value in running.items()}
+    if attempt.get("password"):
+        return found | {"eap": "PEAP", "password": '"password"', "phase1": '""', "phase2": '"auth=MSCHAPV2"'}
+    return found | {"client_cert": f'"{certificate}"', "private_key": f'"{key}"'}
+
+
+@contextmanager
+def _beside(interface: str, name: str, address: str) -> Iterator[None]:
+    """Make a second link address on the port of `interface`."""
+    subprocess.run(["ip", "link", "del", name], capture_output=True, check=False)  # of a run that was killed
+    make = ["ip", "link", "add", "link", interface, "name", name, "address", address]
+    subprocess.run([*make, "type", "macvlan", "mode", "private"], check=True)
+    try:
+        subprocess.run(["ip", "link", "set", name, "up"], check=True)
+        yield
+    finally:
+        subprocess.run(["ip", "link", "del", name], check=False)
+
+
+def _answered(interface: str, own: str, echo: dict[str, str], within: float) -> bool:
+    """Tell whether the gateway answers echo requests in frames that have the link address `own`.
+
+    It answers to the device's own link address, which it knows beforehand, and there the answer is heard.
+    """
+    mark = os.urandom(8)
+    frame = _request(own, echo, mark)
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_IPV4)) as wire:
+        wire.bind((interface, _IPV4))
+        until = time.monotonic() + within
+        while (left := until - time.monotonic()) > 0:
+            wire.send(frame)
+            again = time.monotonic() + min(left, _ECHO_S)
+            while (left := again - time.monotonic()) > 0:
+                wire.settimeout(left)
+                with suppress(TimeoutError):
+                    seen = wire.recv(_FRAME)
+                    if seen[_ICMP : _ICMP + 1] == b"\0" and mark in seen:
+                        return True
+    return False
+
+
+def _request(own: str, echo: dict[str, str], mark: bytes) -> bytes:
+    """Return an echo request (RFC 792) in a frame of Ethernet."""
+    ends = socket.inet_aton(echo["source"]) + socket.inet_aton(echo["target"])
+    icmp = b"\x08\0" + _checksum(b"\x08\0\0\0" + mark) + mark
+    head = struct.pack("!BBHHHBB", 0x45, 0, 20 + len(icmp), 0, 0, 64, 1)
+    ip = head + _checksum(head + b"\0\0" + ends) + ends
+    return bytes.fromhex((echo["link_address"] + own).replace(":", "")) + struct.pack("!H", _IPV4) + ip + icmp
+
+
+def _checksum(data: bytes) -> bytes:
+    """Return the checksum of RFC 1071."""
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return struct.pack("!H", ~total & 0xFFFF)
 
 
 # --- the access point

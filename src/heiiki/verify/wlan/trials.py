@@ -149,7 +149,7 @@ def _made(plan: Plan, lan: WirelessLan, authority: Authority | None) -> tuple[di
     return made, missing
 
 
-def _beside(address: str | None, number: int) -> str:
+def beside(address: str | None, number: int) -> str:
     """Return a link address of the same device for a trial: administered locally, and no other's here."""
     octets = bytes.fromhex((address or "").replace(":", ""))
     return bytes((octets[0], octets[1] + number, *octets[2:])).hex(":")
@@ -158,7 +158,7 @@ def _beside(address: str | None, number: int) -> str:
 def _bssids(lan: WirelessLan) -> dict[str, str]:
     own = lan.gateway.interface(lan.access_point.interface).link_address
     posed = [_AGAIN, *(trial.name for trial in TRIALS if trial.posed)]
-    return {name: _beside(own, number) for number, name in enumerate(posed, start=1)}
+    return {name: beside(own, number) for number, name in enumerate(posed, start=1)}
 
 
 def _poses(lan: WirelessLan, made: Mapping[Trial, Credential]) -> dict[str, Any]:
@@ -201,7 +201,7 @@ def _attempts(lan: WirelessLan, made: Mapping[Trial, Credential]) -> dict[str, A
     for number, one in enumerate(attempts, start=1):
         one |= {
             "interface": _TRIAL.format(number),
-            "address": _beside(address, number),
+            "address": beside(address, number),
             "frequency": lan.station.air.frequency_mhz,
         }
     return {

@@ -58,13 +58,13 @@ def renewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         restarted: list[str] = []
         monkeypatch.setattr(places, "CERTIFICATE", tmp_path / "there")
         monkeypatch.setattr(places, "used", lambda _unit: tmp_path / "used")
-        monkeypatch.setattr(access_point, "_running", lambda: True)
-        monkeypatch.setattr(access_point, "_restart", lambda: restarted.append("restart"))
+        monkeypatch.setattr(access_point, "_running", lambda _unit: True)
+        monkeypatch.setattr(access_point, "_restart", lambda _unit: restarted.append("restart"))
         monkeypatch.setattr(access_point, "_ANEW_S", 0.05)
         monkeypatch.setattr(
             access_point.time, "sleep", lambda s: daemon.told.append("read") if s > 1 else None
         )
-        monkeypatch.setattr(access_point, "connected", lambda _interface: daemon)
+        monkeypatch.setattr(access_point, "connected", lambda _interface, _unit: daemon)
         assert access_point.renew("lan0") == 0
         return [*restarted, *daemon.told]
 

@@ -10,8 +10,9 @@ from heiiki.verify.config.attribution import Difference, of_filter, of_frr, of_l
 GAP, DUAL, SITE, CARRIER = "R-GAP", "R-DUAL", "R-ISO-SITE", "R-ISO-CARRIER"
 GROUP, MALICE, ACCESS = "R-ISO-GROUP", "R-ISO-MALICE", "R-SEC-ACCESS"
 LAYER2, CONTROL, LOAD = "R-ISO-MALICE/layer-2", "R-ISO-MALICE/control", "R-DELAY/load"
+PORT = "R-SEC-LAN/wired"
 ROUTING = frozenset({GAP, DUAL, SITE})
-FILTER = frozenset({SITE, CARRIER, MALICE, ACCESS, LAYER2, CONTROL, LOAD})
+FILTER = frozenset({SITE, CARRIER, MALICE, ACCESS, LAYER2, CONTROL, LOAD, PORT})
 VRF = "router bgp 64601 vrf s0017"
 
 
@@ -127,6 +128,10 @@ def test_an_object_too_much_is_attributed_by_chain_and_interfaces(
         ({"counter": {"family": "inet", "table": "heiiki", "name": "spoofed_lan0"}}, {MALICE}),
         ({"counter": {"family": "inet", "table": "heiiki", "name": "limited_bgp"}}, {MALICE}),
         (rule("limits", match("payload", "tcp", 179), {"set": {"op": "update"}}, DROP), {MALICE}),
+        (chain("controlled_in", "accept"), {PORT}),
+        ({"counter": {"family": "inet", "table": "heiiki", "name": "unauthorized_in"}}, {PORT}),
+        ({"rule": ARP | {"chain": "controlled_out", "expr": [DROP]}}, {LAYER2, PORT}),
+        ({"set": ARP | {"name": "let_in"}}, {LAYER2, PORT}),
         (rule("hops", {"counter": "refused_hops"}, DROP), {CONTROL}),
         (rule("hops_output", {"mangle": {"key": {}, "value": 255}}), {CONTROL}),
         ({"counter": {"family": "inet", "table": "heiiki", "name": "refused_hops"}}, {CONTROL}),

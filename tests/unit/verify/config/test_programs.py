@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from dot1x_service import controlled
 
 from heiiki.plan.model import Plan
 from heiiki.verify.config.programs import runs_otherwise
@@ -110,3 +111,27 @@ def test_a_station_runs_as_planned_or_says_what_differs(plan: Plan) -> None:
     assert on_air(plan, "namba-erc", path, blind) == ["domain_match is FAIL, not wifi.namba-gw.lab.internal"]
     assert on_air(plan, "namba-erc", path, {**JOINED, "networks": 2}) == ["it joins 2 networks, not one"]
     assert on_air(plan, "namba-erc", path, {"waits": "enrol the device"}) == ["enrol the device"]
+
+
+def test_a_supplicant_runs_as_planned_or_says_what_differs() -> None:
+    plan, path = controlled()[0], "/etc/heiiki/supplicant.conf"
+    runs = {
+        "key_mgmt": "IEEE8021X",
+        "eap": "TLS",
+        "identity": "namba-erc.lab.internal",
+        "domain_match": "lan.namba-gw.lab.internal",
+        "phase1": "tls_disable_tlsv1_0=1 tls_disable_tlsv1_1=1 tls_ext_cert_check=1",
+        "ca_cert": "/etc/heiiki/pki/lan/trust.pem",
+    }
+    said = {"runs": runs, "networks": 1}
+    assert on_air(plan, "namba-erc", path, said) == []
+    blind = {**said, "runs": {**runs, "domain_match": "FAIL"}}
+    assert on_air(plan, "namba-erc", path, blind) == ["domain_match is FAIL, not lan.namba-gw.lab.internal"]
+    assert on_air(plan, "namba-erc", path, {**said, "networks": 2}) == ["it has 2 networks, not one"]
+    assert on_air(plan, "namba-erc", path, {"waits": "enrol the device"}) == ["enrol the device"]
+
+
+def test_a_port_that_is_another_one_is_named() -> None:
+    plan, path = controlled()[0], "/etc/heiiki/controlled_port.json"
+    assert on_air(plan, "namba-gw", path, {"interface": "lan0"}) == []
+    assert on_air(plan, "namba-gw", path, {"interface": "lan1"}) == ["interface is lan1, not lan0"]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from heiiki.plan import Plan
-from heiiki.verify.host.sockets import unexplained_packet_sockets
+from heiiki.verify.host.sockets import unexplained_packet_sockets, unexplained_sockets
 
 SERVICES = {"heiiki-station", "heiiki-revocation"}
 
@@ -31,3 +31,19 @@ def test_a_station_speaks_eapol_and_hears_its_lan(
 ) -> None:
     found = list(unexplained_packet_sockets(plan.device("namba-erc"), SERVICES, (), [one]))
     assert (found == []) is explained
+
+
+@pytest.mark.parametrize(
+    ("unit", "port", "explained"),
+    [
+        ("heiiki-authenticator", "67", True),
+        ("heiiki-authenticator", "68", False),
+        ("heiiki-revocation", "67", False),
+    ],
+)
+def test_hostapd_on_a_wire_has_the_port_of_dhcp_servers(
+    plan: Plan, unit: str, port: str, *, explained: bool
+) -> None:
+    one = {"program": "hostapd", "unit": unit, "protocol": "udp", "address": "*", "port": port}
+    services = {"heiiki-authenticator", "heiiki-revocation"}
+    assert (list(unexplained_sockets(plan.device("namba-gw"), services, (), [one])) == []) is explained

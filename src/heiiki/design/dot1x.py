@@ -1,0 +1,140 @@
+"""R-SEC-LAN/wired on paper: what both ends of a wired LAN are sent shuts their ports but to each other.
+
+Judged are the texts that the devices are sent, and the names that their certificates bear.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from heiiki.design.sent import Sent
+from heiiki.design.wlan import others, settings
+from heiiki.plan.model import Authenticator, Device, Plan, Supplicant
+from heiiki.render.dot1x import REQUIREMENT
+from heiiki.requirements import Result, Stage, Verdict
+from heiiki_agent.dot1x import places
+
+NONE = "wired site LANs"
+"""Subject of the verdict on a service no LAN of which has controlled ports."""
+NO_PORTS = "no site's wired LAN has access control (IEEE 802.1X): any device that is plugged in is on it"
+
+_FILTER = "/etc/nftables.conf"
+_AUTHENTICATOR: Mapping[str, str] = {
+    "driver": "wired",
+    "ieee8021x": "1",
+    "eap_server": "1",
+    "tls_flags": "[DISABLE-TLSv1.0][DISABLE-TLSv1.1]",
+    "tls_session_lifetime": "0",
+    "check_crl": "2",
+    "check_crl_strict": "1",
+}
+_SUPPLICANT: Mapping[str, str] = {
+    "key_mgmt": "IEEE8021X",
+    "eap": "TLS",
+    "phase1": '"tls_disable_tlsv1_0=1 tls_disable_tlsv1_1=1 tls_ext_cert_check=1"',
+}
+_RULES = (
+    'iifname {{ "{0}" }} ether saddr != @let_in counter name unauthorized_in drop',
+    'oifname {{ "{0}" }} oifname != @authorized counter name unauthorized_out drop',
+    'iifname {{ "{0}" }} ether saddr != @let_in drop',
+    'oifname {{ "{0}" }} oifname != @authorized drop',
+)
+"""Of IP and of ARP, in and out."""
+_PASSED = (
+    "IEEE 802.1X with EAP-TLS: each end lets in the other's certificate alone, by its name, its CA and the "
+    "lists, and its filter nothing else; frames are not encrypted (no MACsec): who takes the other's link "
+    "address while the link stands is not seen"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ControlledLan:
+    """A site's wired LAN with controlled ports, and its two ends."""
+
+    site: str
+    gateway: Device
+    authenticator: Authenticator
+    controller: Device
+    supplicant: Supplicant
+
+    @property
+    def subject(self) -> str:
+        """Subject of the verdicts on the LAN as a whole."""
+        return f"LAN of {self.site}"
+
+    @property
+    def in_service(self) -> bool:
+        """Whether both ends are ours to ask: a revoked one is not."""
+        return self.gateway.managed and self.controller.managed
+
+
+def lans(plan: Plan) -> Iterator[ControlledLan]:
+    """Yield the wired LANs with controlled ports, in the order of the sites."""
+    for site in plan.sites:
+        controller = plan.device(site.controller)
+        for name in site.gateways:
+            gateway = plan.device(name)
+            if gateway.authenticator is not None and controller.supplicant is not None:
+                yield ControlledLan(
+                    site.name, gateway, gateway.authenticator, controller, controller.supplicant
+                )
+
+
+def subjects(plan: Plan) -> Iterator[str]:
+    """Return the subjects that the LANs of sites have at each stage."""
+    found = tuple(lan.subject for lan in lans(plan))
+    return iter(found or ((NONE,) if plan.sites else ()))
+
+
+def verdicts(plan: Plan, sent: Mapping[str, Sent]) -> Iterator[Verdict]:
+    """Yield a verdict for each wired LAN with controlled ports; one that says so where there is none."""
+    if is_open(plan):
+        yield not_there(Stage.DESIGN)
+    for lan in lans(plan):
+        if not lan.in_service:
+            reason = "an end of it is revoked, and is sent nothing"
+            yield Verdict(REQUIREMENT, lan.subject, Stage.DESIGN, Result.NOT_APPLICABLE, reason)
+            continue
+        wrong = list(_problems(lan, sent[lan.gateway.name].files, sent[lan.controller.name].files))
+        result = Result.FAIL if wrong else Result.PASS
+        yield Verdict(REQUIREMENT, lan.subject, Stage.DESIGN, result, "; ".join(wrong) or _PASSED)
+
+
+def is_open(plan: Plan) -> bool:
+    """Tell whether a service has LANs, and none with controlled ports."""
+    return bool(plan.sites) and not any(lans(plan))
+
+
+def not_there(stage: Stage) -> Verdict:
+    """Return the verdict on a service none of whose LANs has controlled ports."""
+    return Verdict(REQUIREMENT, NONE, stage, Result.NOT_APPLICABLE, NO_PORTS)
+
+
+def _problems(lan: ControlledLan, gateway: Mapping[str, str], controller: Mapping[str, str]) -> Iterator[str]:
+    served = settings(gateway.get(str(places.AUTHENTICATOR_CONFIG), ""))
+    joined = settings(controller.get(str(places.SUPPLICANT_CONFIG), ""))
+    yield from others(lan.gateway.name, _AUTHENTICATOR, served)
+    yield from others(lan.controller.name, _SUPPLICANT, joined)
+    identity = lan.controller.identity
+    name = identity.common_name if identity is not None else ""
+    if served.get("check_cert_subject") != f"/CN={name}" or joined.get("identity") != f'"{name}"':
+        yield f"{lan.gateway.name} lets in other certificates than that of {lan.controller.name}"
+    users = gateway.get(str(places.USERS), "").splitlines()
+    if [line for line in users if not line.startswith("#")] != [f'"{name}" TLS']:
+        yield f"{lan.gateway.name} lets in other identities, or by other methods"
+    own = lan.gateway.identity.dns if lan.gateway.identity is not None else ()
+    if joined.get("domain_match", "").strip('"') not in own:
+        yield f"{lan.controller.name} goes on with another than {lan.gateway.name}"
+    for device, interface, texts in (
+        (lan.gateway.name, lan.authenticator.interface, gateway),
+        (lan.controller.name, lan.supplicant.interface, controller),
+    ):
+        yield from _open(device, interface, texts)
+
+
+def _open(device: str, interface: str, texts: Mapping[str, str]) -> Iterator[str]:
+    """Yield how the port of a device is open to all."""
+    lines = [line.strip() for line in texts.get(_FILTER, "").splitlines()]
+    if missing := [rule for rule in (one.format(interface) for one in _RULES) if rule not in lines]:
+        yield f"{device}: {interface} is open: its filter is without `{missing[0]}`"
+    if str(places.PORT_CONFIG) not in texts:
+        yield f"{device}: nothing keeps the port of {interface}"
