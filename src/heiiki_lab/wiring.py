@@ -240,6 +240,7 @@ def _link_line(link: LinkSpec, peer_pid: int, index: int) -> str:
 def setup_steps(spec: LabSpec) -> Iterator[Step]:
     """Loopbacks and links up, switches bridged: no spanning tree, no delay, no multicast snooping.
 
+    A switch only forwards: with an IPv6 address of its own it would ask for routers on every LAN.
     A radio stays down: the address of one that is up cannot be changed, and its role has one for it.
     """
     ends: dict[str, list[str]] = defaultdict(list)
@@ -250,7 +251,9 @@ def setup_steps(spec: LabSpec) -> Iterator[Step]:
         lines = ["link set dev lo up"]
         if node.kind == "switch":
             options = "stp_state 0 forward_delay 0 mcast_snooping 0"
-            lines += [f"link add name {BRIDGE} type bridge {options}", f"link set dev {BRIDGE} up"]
+            lines.append(f"link add name {BRIDGE} type bridge {options}")
+            lines += [f"link set dev {name} addrgenmode none" for name in (BRIDGE, *ends[node.name])]
+            lines.append(f"link set dev {BRIDGE} up")
             lines += [f"link set dev {name} master {BRIDGE}" for name in ends[node.name]]
         lines += [f"link set dev {name} up" for name in ends[node.name]]
         yield node.name, "ip", lines

@@ -188,6 +188,12 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         "On a wired LAN with IEEE 802.1X the ports of both ends are shut but to each other, by certificate",
         (_D, _C, _L),
     ),
+    Requirement(
+        "R-SEC-LAN/data",
+        "TR-1072 4.4",
+        "On a wired LAN, whose frames are not encrypted, the data of the service is TLS from end to end",
+        (_L,),
+    ),
     Requirement("R-MINIMAL", "TR-1072 4.4", "No equipment and no service beyond the need", (_L,)),
     Requirement("R-MINIMAL/patches", "TR-1072 4.4", "Patches are applied", ()),
     Requirement(

@@ -46,6 +46,7 @@ from heiiki.verify.rest import access as rest_access
 from heiiki.verify.routing import sessions
 from heiiki.verify.vault import VaultQueries
 from heiiki.verify.verdicts import Keep
+from heiiki.verify.wired import data
 from heiiki.verify.wlan import association
 from heiiki.verify.wlan import trials as wlan_trials
 from heiiki.verify.xmpp import access as xmpp_access
@@ -214,6 +215,10 @@ def _dot1x(scene: Scene) -> Iterator[Verdict]:
     return authentication.verdicts(scene.plan, scene.fleet, scene.keep)
 
 
+def _lan(scene: Scene) -> Iterator[Verdict]:
+    return data.verdicts(scene.plan, scene.fleet, scene.keep)
+
+
 def _pppoe(scene: Scene) -> Iterator[Verdict]:
     yield from pppoe_session.verdicts(scene.plan, scene.fleet, scene.keep)
     yield from pppoe_trials.verdicts(scene.plan, scene.fleet, scene.keep)
@@ -261,6 +266,8 @@ _PARTS = (
     # A station that is tried is one more at the access point.
     Part("wlan", _wlan, _needs((), (_TRIALS,))),
     Part("dot1x", _dot1x, _needs((), (_TRIALS,))),
+    # What crosses a LAN and is not planned there counts against it.
+    Part("lan", _lan, _needs((_WORK, _PROBES), (_PACKETS, _TRIALS))),
     # A second session is asked for beside the one that stands, by a socket that no plan has.
     Part("pppoe", _pppoe, _needs((_PROBES,))),
     # Packets of a UE that is not attached end at the eNB, by a radio of its own: no filter or line has them.

@@ -3,6 +3,7 @@
 from heiiki.render import dot1x, pppoe, wlan
 from heiiki.verify import load
 from heiiki.verify.mms import orders
+from heiiki.verify.wired import data
 from heiiki.verify.xmpp import exchange
 
 CHECKS = (
@@ -17,6 +18,7 @@ CHECKS = (
     "xmpp",
     "wlan",
     "dot1x",
+    "lan",
     "pppoe",
     "access",
     "trust",
@@ -42,6 +44,7 @@ ABOUT = {
     "xmpp": exchange.REQUIREMENT,
     "wlan": wlan.REQUIREMENT,
     "dot1x": dot1x.REQUIREMENT,
+    "lan": data.REQUIREMENT,
     "pppoe": pppoe.REQUIREMENT,
     "access": "R-ISO-CARRIER",
     "trust": "R-SEC-ACCESS",

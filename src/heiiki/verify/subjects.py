@@ -34,6 +34,7 @@ from heiiki.verify.network import gateways, host
 from heiiki.verify.pppoe import trials as pppoe_trials
 from heiiki.verify.rest import access as rest_access
 from heiiki.verify.routing.expected import expectations
+from heiiki.verify.wired import data
 from heiiki.verify.wlan import trials as wlan_trials
 from heiiki.verify.xmpp import access as xmpp_access
 from heiiki.verify.xmpp import exchange
@@ -97,6 +98,7 @@ def _live(plan: Plan, builds: Sequence[DeviceBuild]) -> Named:
     yield from (("R-THEFT", subject) for subject in cluster.expected(plan))
     yield from ((WLAN, subject) for subject in wlan.subjects(plan))
     yield from ((PORT, subject) for subject in dot1x.subjects(plan))
+    yield from ((data.REQUIREMENT, subject) for subject in data.subjects(plan))
     yield from ((LINE, subject) for subject in (*pppoe.subjects(plan), *pppoe_trials.subjects(plan)))
     yield from ((enrolment.REQUIREMENT, subject) for subject in _of_enrolment(plan))
     yield from ((MESSAGES, subject) for subject in messages.subjects(plan))

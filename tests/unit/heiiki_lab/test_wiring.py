@@ -51,6 +51,8 @@ def test_interfaces_come_up_and_switches_are_bridged() -> None:
         "lan": [
             "link set dev lo up",
             "link add name br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
+            "link set dev br0 addrgenmode none",
+            "link set dev p1 addrgenmode none",
             "link set dev br0 up",
             "link set dev p1 master br0",
             "link set dev p1 up",

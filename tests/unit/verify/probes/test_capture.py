@@ -79,8 +79,51 @@ def test_a_later_fragment_has_no_ports() -> None:
     assert head["ports"] == []
 
 
-class Silent:
-    """A socket that counts no loss."""
+def test_what_fills_up_a_short_frame_is_no_payload() -> None:
+    (head,) = capture.heads(IPV4, ip(UDP, *UP, udp(500)) + b"\0" * 18)
+    assert head["body"] == udp(500)
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "found"),
+    [
+        (0x888E, b"\2\0\0\0", "eapol"),
+        (0x88CC, b"\2\7", "lldp"),
+        (0x0004, b"\x42\x42\3\0\0", "stp"),
+        (0x0004, b"\xaa\xaa\3\0\0", "ethertype-0004"),
+        (IPV4, ip(112, *UP), "vrrp"),
+        (IPV4, ip(2, *UP), "igmp"),
+    ],
+)
+def test_what_a_lan_needs_has_a_name(kind: int, data: bytes, found: str) -> None:
+    (head,) = capture.heads(kind, data)
+    assert head["protocol"] == found
+
+
+def test_what_matches_no_rule_is_kept_with_its_head() -> None:
+    seen = capture.Seen(capture.Rules(RULES))
+    for data in (ip(ESP, *UP), ip(ESP, *UP), ip(GRE, *UP)):
+        seen.count(capture.heads(IPV4, data), outgoing=True)
+    seen.count(capture.heads(IPV4, ip(ESP, *DOWN)), outgoing=False)
+    wrapped = ip(UDP, "10.200.0.1", "10.200.0.2", gtp(ip(TCP, "10.16.1.1", "10.15.0.4", udp(80))))
+    seen.count(capture.heads(IPV4, wrapped), outgoing=False)
+    assert seen.found() == {
+        "classes": {"esp": {"in": 1, "out": 2}},
+        "records": {},
+        "undecided": [],
+        "else": 2,
+        "samples": [
+            ("out gre 10.96.0.17 to 10.96.3.254", 1),
+            ("in udp 10.200.0.1:2152 to 10.200.0.2:2152 carrying tcp 10.16.1.1:80 to 10.15.0.4:80", 1),
+        ],
+    }
+
+
+class Socket:
+    """A socket with packets that never end, and that counts two losses."""
+
+    def recvfrom(self, _octets: int) -> tuple[bytes, tuple[str, int, int]]:
+        return ip(GRE, *UP), ("x", IPV4, 0)
 
     def getsockopt(self, *_: Any) -> bytes:
         return struct.pack("II", 5, 2)
@@ -89,21 +132,20 @@ class Silent:
         """Nothing is open."""
 
 
-def test_what_matches_no_rule_is_kept_with_its_head() -> None:
+def test_a_flood_ends_a_look_and_fills_no_memory() -> None:
     tap = object.__new__(capture.Tap)
-    tap.socket = Silent()  # type: ignore[assignment]
-    tap._rules, tap._counts, tap._else = capture.Rules(RULES), {}, {}
-    for data in (ip(ESP, *UP), ip(ESP, *UP), ip(GRE, *UP)):
-        tap.count(capture.heads(IPV4, data), outgoing=True)
-    tap.count(capture.heads(IPV4, ip(ESP, *DOWN)), outgoing=False)
-    wrapped = ip(UDP, "10.200.0.1", "10.200.0.2", gtp(ip(TCP, "10.16.1.1", "10.15.0.4", udp(80))))
-    tap.count(capture.heads(IPV4, wrapped), outgoing=False)
-    assert tap.found() == {
-        "classes": {"esp": {"in": 1, "out": 2}},
-        "else": 2,
-        "samples": [
-            ("out gre 10.96.0.17 to 10.96.3.254", 1),
-            ("in udp 10.200.0.1:2152 to 10.200.0.2:2152 carrying tcp 10.16.1.1:80 to 10.15.0.4:80", 1),
-        ],
-        "dropped": 2,
-    }
+    tap.socket = Socket()  # type: ignore[assignment]
+    tap._seen = capture.Seen(capture.Rules(RULES))
+    tap.read()
+    for port in range(5000):
+        segment = ip(TCP, *UP, struct.pack("!HH", port, 1))
+        tap._seen.count(capture.heads(IPV4, segment), outgoing=False)
+    found = tap.found()
+    assert found["dropped"] == 2
+    assert found["else"] == 6000
+    assert len(tap._seen._else) <= 4097
+
+
+def test_whole_packets_are_read_where_payloads_are_looked_at_alone() -> None:
+    assert capture.Seen(capture.Rules(RULES)).octets == 256
+    assert capture.Seen(capture.Rules([*RULES, ["x", "tcp", [1], [], [], "tls"]])).octets == 65536
