@@ -18,7 +18,7 @@ _TLS = ("TLSv1.2", "TLSv1.3")
 _FAMILIES = ("inet", "arp")
 _PASSED = (
     "both ends have authenticated (EAP-TLS, {tls}), and the kernel of each lets in the other's link address "
-    "alone; frames are not encrypted; whom each lets in, trials say"
+    "alone; frames are not encrypted: what crosses, R-SEC-LAN/data says; whom each lets in, trials"
 )
 
 
