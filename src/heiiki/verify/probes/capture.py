@@ -31,6 +31,7 @@ _AT_ONCE = 1000
 _FLOWS, _OTHERS = 4096, "more flows than are told apart"
 _NTP, _TCP_HEADER, _RECORD = 48, 20, 5
 """Octets of an NTP packet without extensions, the least TCP header, the header of a record of TLS."""
+_IN_TLS = ("tls", "starttls")
 _SYN, _PSH, _NUMBERS = 2, 8, 0xFFFFFFFF
 _CHANGE, _DATA, _MAJOR = 20, 23, 3
 _LONGEST = (1 << 14) + 2048
@@ -194,7 +195,7 @@ class Seen:
         if planned:
             self._counts.setdefault(name, {"in": 0, "out": 0})[side] += 1
             if how:
-                records = self._records.setdefault(name, {"in": 0, "out": 0})
+                records = self._records.setdefault(name, {"in": 0, "out": 0}) if how[0] in _IN_TLS else {}
                 wrong = self._payloads.wrong(how, found[-1], records, side)
         if wrong or not planned:
             said = f"{side} {' carrying '.join(_said(head) for head in found)}{wrong and f': {wrong}'}"
@@ -220,7 +221,8 @@ class Payloads:
     """Whether payloads are protected as their rules say.
 
     A rule says ``tls``: records of TLS, one after the other; ``starttls``: the same behind XML that asks for
-    it (RFC 6120 5.4); or ``ntp`` with numbers of keys: a message authentication code by one of them.
+    it (RFC 6120 5.4); ``ntp`` with numbers of keys: a message authentication code by one of them; or
+    ``no text`` of a datagram that nothing protects and that carries no data.
     """
 
     def __init__(self) -> None:
@@ -234,6 +236,8 @@ class Payloads:
         kind, *keys = how
         if kind == "ntp":
             return "" if _authenticated(head["body"], keys) else "no code by a key that is planned"
+        if kind == "no text":
+            return "text in clear" if _legible(head["body"][_UDP_HEADER:]) else ""
         segment = head["body"]
         if len(segment) < _TCP_HEADER or not head["ports"]:
             return "no whole segment"

@@ -116,7 +116,7 @@ def _in_tls(views: Mapping[str, View]) -> str:
     most: Counter[str] = Counter()
     for view in views.values():
         most |= Counter({name: sum(sides.values()) for name, sides in view["records"].items()})
-    return ", ".join(f"{count} of {name}" for name, count in most.most_common())
+    return ", ".join(f"{count} of {name}" for name, count in most.most_common() if count)
 
 
 def _without_data(views: Mapping[str, View]) -> str:

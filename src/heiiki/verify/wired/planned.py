@@ -16,7 +16,7 @@ from heiiki.plan.names import LAN_IF, LAN_IFS
 APPLICATION = ("openadr", "mms", "xmpp")
 """Services whose messages are the data of demand response."""
 
-_NTP, _XMPP = "ntp", "xmpp"
+_NTP, _XMPP, _NO_TEXT = "ntp", "xmpp", "no text"
 _WITHOUT_DATA = frozenset({"bgp", "bfd", "vrrp", "stamp", "crl_mirror"})
 """Routing and supervision between the gateways, test packets while something is measured, and revocation
 lists, which are for everybody to read and signed (RFC 5280 8)."""
@@ -50,19 +50,20 @@ class WiredLan:
 def lans(plan: Plan) -> Iterator[WiredLan]:
     """Yield the wired LANs, in the order of the sites."""
     wired = {link.site for link in plan.links if link.kind is LinkKind.LAN}
+    hub = tuple(device for device in plan.devices if device.site is None)
     for site in plan.sites:
         if site.name in wired:
-            yield _lan(plan, site)
+            yield _lan(plan, site, hub)
 
 
-def _lan(plan: Plan, site: SitePlan) -> WiredLan:
+def _lan(plan: Plan, site: SitePlan, hub: Iterable[Device]) -> WiredLan:
     asked = [plan.device(name) for name in (*site.gateways, site.controller)]
     here = [one.name for one in asked if one.managed and one.name not in plan.out_of_service]
     ends = tuple(Endpoint(name, LAN_IF) for name in here)
-    return WiredLan(site.name, ends, site.controller in here, tuple(_rules(plan, site)))
+    return WiredLan(site.name, ends, site.controller in here, tuple(_rules(plan, site, hub)))
 
 
-def _rules(plan: Plan, site: SitePlan) -> Iterator[Rule]:
+def _rules(plan: Plan, site: SitePlan, hub: Iterable[Device]) -> Iterator[Rule]:
     gateways, controller = [plan.device(name) for name in site.gateways], plan.device(site.controller)
     yield from _of_the_link(plan, site, gateways)
     keys = [controller.clock.key.number] if controller.clock and controller.clock.key else []
@@ -73,32 +74,25 @@ def _rules(plan: Plan, site: SitePlan) -> Iterator[Rule]:
         for service in _on_lan(gateway):
             here = [*_on(gateway, site.lan), f"{site.virtual_gateway}/32"]
             yield from _rule(service, keys, here, service.sources)
-    for device, service in _of_hub(plan, site):
-        yield from _rule(service, keys, _on(device, plan.hub_lan), own)
+    for device in hub:
+        for service in _services(device):
+            if any(site.lan.overlaps(source) for source in service.sources):
+                yield from _rule(service, keys, _on(device, plan.hub_lan), own)
 
 
 def _on_lan(gateway: Device) -> Iterator[InputService]:
     return (one for one in _services(gateway) if not {*one.interfaces}.isdisjoint(LAN_IFS))
 
 
-def _of_hub(plan: Plan, site: SitePlan) -> Iterator[tuple[Device, InputService]]:
-    """Yield what is opened to the site at the hub, and where."""
-    for device in plan.devices:
-        if device.site is None:
-            for service in _services(device):
-                if any(site.lan.overlaps(source) for source in service.sources):
-                    yield device, service
-
-
 def _of_the_link(plan: Plan, site: SitePlan, gateways: Iterable[Device]) -> Iterator[Rule]:
     """Yield what a LAN needs itself, and the echoes and errors of IP between what may talk over it."""
     yield ["arp", "arp", [], [], []]
-    yield ["icmp", "icmp", [], [str(site.lan)], [str(site.lan), str(plan.hub_lan)]]
+    yield ["icmp", "icmp", [], [str(site.lan)], [str(site.lan), str(plan.hub_lan)], _NO_TEXT]
     if any(gateway.authenticator is not None for gateway in gateways):
         yield ["eapol", "eapol", [], [], []]
+    # What a switch says of itself, which may stand between any two ends of a cable.
+    yield from ([name, name, [], [], []] for name in ("stp", "lldp"))
     if len(site.gateways) > 1:
-        # What a switch says of itself ends at the next one (IEEE 802.1Q 8.6.3).
-        yield from ([name, name, [], [], []] for name in ("stp", "lldp"))
         # Without an address, as the interface of VRRP is, one joins a group by none (RFC 3376 4.2.13).
         yield ["igmp", "igmp", [], [str(site.lan), _NONE], [_LINK_LOCAL]]
 
@@ -121,7 +115,7 @@ def _rule(service: InputService, keys: list[int], here: list[str], there: Iterab
     elif service.name == _XMPP:
         how = ["starttls"]
     elif service.name in _WITHOUT_DATA:
-        how = []
+        how = [_NO_TEXT] if service.protocol == "udp" else []
     elif service.protocol == "tcp":
         how = ["tls"]
     else:

@@ -24,7 +24,7 @@ RULES = [
     ["openadr", "tcp", [8443], ["10.16.1.20/32"], ["10.15.0.4/32"], "tls"],
     ["xmpp", "tcp", [5222], ["10.16.1.20/32"], ["10.15.0.4/32"], "starttls"],
     ["ntp", "udp", [123], ["10.16.1.20/32"], ["10.15.0.4/32"], "ntp", 34],
-    ["stamp", "udp", [862], ["10.16.1.20/32"], ["10.15.0.4/32"]],
+    ["stamp", "udp", [862], ["10.16.1.20/32"], ["10.15.0.4/32"], "no text"],
 ]
 FIN, SYN, PSH, ACK = 1, 2, 8, 16
 UP, DOWN = True, False
@@ -283,6 +283,7 @@ def datagram(port: int, data: bytes) -> dict[str, Any]:
 def test_time_is_authenticated_by_a_planned_key(size: int) -> None:
     found = datagram(123, b"\x23" + bytes(47) + struct.pack("!I", 34) + b"m" * size)
     assert (found["else"], found["classes"]) == (0, {"ntp": {"in": 0, "out": 1}})
+    assert found["records"] == {}, "nothing of it is TLS"
 
 
 @pytest.mark.parametrize(
@@ -294,8 +295,13 @@ def test_time_without_a_planned_key_is_not(end: bytes) -> None:
 
 
 def test_what_the_plan_does_not_name_is_told_by_its_head() -> None:
-    assert datagram(862, b"x" * 44)["else"] == 0
+    assert datagram(862, bytes(44))["else"] == 0
     assert datagram(5353, b"x")["samples"] == [("out udp 10.16.1.20:40000 to 10.15.0.4:5353", 1)]
+
+
+def test_text_has_no_business_in_what_carries_no_data() -> None:
+    ((said, _),) = datagram(862, b"P=4711 W;E=12 kWh")["samples"]
+    assert said == "out udp 10.16.1.20:40000 to 10.15.0.4:862: text in clear"
 
 
 def test_a_fragment_of_a_segment_is_not_followed() -> None:

@@ -11,8 +11,8 @@ from heiiki.verify.wired import data
 from heiiki.verify.wired.planned import lans
 
 BOTH = {"in": 4, "out": 3}
-RECORDS = {"openadr": BOTH, "vault": {"in": 1, "out": 0}}
-CLASSES = {"openadr": {"in": 9, "out": 9}, "vault": {"in": 2, "out": 2}, "arp": BOTH, "bfd": BOTH}
+RECORDS = {"openadr": BOTH, "vault": {"in": 1, "out": 0}, "mms": {"in": 0, "out": 0}}
+CLASSES = {"openadr": BOTH, "vault": BOTH, "mms": BOTH, "arp": BOTH, "bfd": BOTH}
 LOOKED_AT = ("umeda-ce-a", "umeda-gw-b", "umeda-bems")
 
 
