@@ -5,8 +5,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from threading import Barrier, Thread
+from typing import Any, ClassVar
 
 import pytest
 from waiting import awaited
@@ -30,9 +32,12 @@ os.execvp("sh", ["sh", "-c", sys.argv[-1]])
 class FakeNode:
     """A node whose agent runs programs here."""
 
+    every: ClassVar[list["FakeNode"]] = []
+
     def __init__(self, path: Path) -> None:
         self.node = path.stem
         self.closed = False
+        self.every.append(self)
 
     def exec(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> Any:
         try:
@@ -55,6 +60,7 @@ def lab(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Transport:
     (folder / "nodes").mkdir()
     (folder / "nodes" / "here.sock").touch()
     monkeypatch.setattr(lab_module, "NodeClient", FakeNode)
+    monkeypatch.setattr(FakeNode, "every", [])
     return LabTransport(folder)
 
 
@@ -179,15 +185,33 @@ def test_a_user_who_is_not_root_becomes_root_without_being_asked(
     assert second.startswith("sudo --non-interactive -- sh -c ")
 
 
-def test_the_lab_transport_keeps_a_connection_and_drops_it_on_an_error(
+def test_the_lab_transport_keeps_a_connection_for_whoever_is_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = lab(tmp_path, monkeypatch)
-    assert isinstance(made, LabTransport)
+    for _ in range(20):
+        one = Thread(target=made.run, args=("here", ("true",)))
+        one.start()
+        one.join()
+    assert len(FakeNode.every) == 1, "a thread that ended leaves none behind"
+    together = Barrier(2)
+    with ThreadPoolExecutor(2) as pool:
+        monkeypatch.setattr(FakeNode, "spawn", lambda *_: together.wait())
+        for done in [pool.submit(made.spawn, "here", ("true",)) for _ in range(2)]:
+            done.result(10.0)
+    assert len(FakeNode.every) == 2, "two at once have one each"
+    made.close()
+    assert all(one.closed for one in FakeNode.every)
+
+
+def test_the_lab_transport_drops_its_connections_on_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = lab(tmp_path, monkeypatch)
     made.run("here", ("true",))
-    first = made._client("here")
     with pytest.raises(TransportError):
         made.run("here", ("sleep", "3600"), timeout=0.1)
-    assert first.closed  # type: ignore[attr-defined]
-    assert made._client("here") is not first
+    assert [one.closed for one in FakeNode.every] == [True]
+    made.run("here", ("true",))
+    assert [one.closed for one in FakeNode.every] == [True, False]
     made.close()
