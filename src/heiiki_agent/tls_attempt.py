@@ -2,7 +2,8 @@
 
 import os
 import ssl
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +12,26 @@ from heiiki_agent.pki.settings import FOLDER
 VERSIONS = {"TLS 1.2": ssl.TLSVersion.TLSv1_2, "TLS 1.3": ssl.TLSVersion.TLSv1_3}
 _TRUST = FOLDER / "roots.pem"
 _OWN = FOLDER / "current"
+_AGAIN_S = 0.2
+
+
+def tried(
+    parameters: Mapping[str, Any], came_of: Callable[[Mapping[str, Any]], Mapping[str, Mapping[str, str]]]
+) -> dict[str, Any]:
+    """Return what came of each of ``attempts``, and after them of the device itself.
+
+    Args:
+        parameters: ``attempts``, each with a name and what `contexts` needs; ``seconds``: how long they are
+            made again while one of them is let in; without it they are made once.
+        came_of: makes one, and returns by place or version what came of it: ``taken`` if it was let in.
+    """
+    until = time.monotonic() + parameters.get("seconds", 0.0)
+    while True:
+        came = {one["name"]: came_of(one) for one in parameters["attempts"]}
+        inside = any("taken" in one for every in came.values() for one in every.values())
+        if not inside or time.monotonic() >= until:
+            return {"attempts": came | {"again": came_of({})}}
+        time.sleep(_AGAIN_S)
 
 
 def contexts(attempt: Mapping[str, Any]) -> Iterator[tuple[str, ssl.SSLContext]]:

@@ -3,7 +3,8 @@
 The thief's key is not here. What stands in is a certificate of the device's own names, made just before its
 certificates are revoked, and revoked with them; its key is on no disk. At Wi-Fi, XMPP, OpenADR and MMS it is
 tried again and again until the server says that it is revoked, and the device on which that is tried gets in
-with its own right after. At IPsec the steps say it: its SAs have ended, and its peers' lists refuse it.
+with its own right after; by TLS that device itself tries again while it is let in. At IPsec the steps say it:
+its SAs have ended, and its peers' lists refuse it.
 """
 
 import time
@@ -28,6 +29,7 @@ from heiiki.verify.xmpp.server import resource, served
 _FOR_S, _AGAIN_S = 15.0, 0.2
 """How long an access is tried, and how soon again."""
 _ASK_S = 20.0
+"""Seconds that an answer may take beyond those."""
 _MOST = 3
 """Servers of direct control that are tried; each site has one, and all are made alike."""
 _REQUIREMENT = "R-THEFT"
@@ -58,11 +60,12 @@ class Way:
 
     Attributes:
         servers: who must know of the revocation.
-        attempt: tries it once: a pass is that it was refused as revoked, a fail that it was let in.
+        attempt: tries it once, or as long as it is let in, for so many seconds: a pass is that it was refused
+            as revoked, a fail that it was let in.
     """
 
     servers: tuple[str, ...]
-    attempt: Callable[[], Verdict]
+    attempt: Callable[[float], Verdict]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ def tried(fleet: Fleet, way: Way | No) -> tuple[Outcome, str]:
     until = time.monotonic() + _FOR_S
     late = tls_trials.behind(fleet, way.servers)
     while True:
-        found = way.attempt()
+        found = way.attempt(max(0.0, until - time.monotonic()))
         if found.result is Result.PASS:
             return Outcome.SHUT, found.reason
         if time.monotonic() > until:
@@ -114,7 +117,7 @@ def _by_air(plan: Plan, fleet: Fleet, device: Device, shown: Credential) -> Way 
     if lan is None:
         return No(Outcome.UNTRIED, "no wireless LAN is left on which it could be tried")
 
-    def attempt() -> Verdict:
+    def attempt(_seconds: float) -> Verdict:
         return wlan.judged(wlan.REVOKED, lan, wlan.tried(fleet, lan, {wlan.REVOKED: shown}), ())
 
     return Way((lan.gateway.name,), attempt)
@@ -139,8 +142,8 @@ def _by_openadr(plan: Plan, fleet: Fleet, device: Device, shown: Credential) -> 
     if here is None or here.ven is None or vtn.name == device.name:
         return No(Outcome.UNTRIED, "no VEN is left from which it could be tried")
     ven = here.ven
-    place = _place(vtn.name, ven.vtn_name, ven.vtn_address, ven.vtn_port)
-    return Way((vtn.name,), partial(_by_tls, fleet, here.name, [place], shown))
+    places = [_place(vtn.name, ven.vtn_name, ven.vtn_address, ven.vtn_port)]
+    return Way((vtn.name,), _by_tls(fleet, here.name, places, shown))
 
 
 def _by_mms(plan: Plan, fleet: Fleet, device: Device, shown: Credential) -> Way | No:
@@ -153,21 +156,24 @@ def _by_mms(plan: Plan, fleet: Fleet, device: Device, shown: Credential) -> Way 
         return No(Outcome.UNTRIED, "DRAS, from which alone it can be tried, or every controller is gone")
     chosen = sites[:_MOST]
     places = [_place(one.device, one.certificate_name, one.address, one.port) for one in chosen]
-    return Way(tuple(one.device for one in chosen), partial(_by_tls, fleet, here.name, places, shown))
+    return Way(tuple(one.device for one in chosen), _by_tls(fleet, here.name, places, shown))
 
 
 def _place(device: str, name: str, address: object, port: int) -> dict[str, Any]:
     return {"device": device, "name": name, "address": str(address), "port": port}
 
 
-def _by_tls(fleet: Fleet, here: str, places: Sequence[Mapping[str, Any]], shown: Credential) -> Verdict:
-    return _judged(fleet, "tls_access", here, {"places": places, "attempts": _attempts(shown)})
+def _by_tls(
+    fleet: Fleet, here: str, places: Sequence[Mapping[str, Any]], shown: Credential
+) -> Callable[[float], Verdict]:
+    question = {"places": places, "attempts": _attempts(shown)}
+    return partial(_judged, fleet, "tls_access", here, question)
 
 
 def _attempts(shown: Credential) -> list[dict[str, Any]]:
     return list(tls_trials.attempts((REVOKED,), {REVOKED.name: shown}))
 
 
-def _judged(fleet: Fleet, probe: str, here: str, question: Mapping[str, Any]) -> Verdict:
-    answer = fleet.ask(probe, {here: question}, _ASK_S)[here]
+def _judged(fleet: Fleet, probe: str, here: str, question: Mapping[str, Any], seconds: float) -> Verdict:
+    answer = fleet.ask(probe, {here: {**question, "seconds": seconds}}, seconds + _ASK_S)[here]
     return Tried(_REQUIREMENT, answer, ()).judged(REVOKED, probe)

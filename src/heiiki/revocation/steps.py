@@ -4,9 +4,9 @@ The device is marked in the intent first. From then on all goes on side by side.
 verifiers withdraw their connections with it and end the IKE SAs; HSS and PGW get what is compiled from the
 intent, in which its subscription is no more. The keys of the other SIMs are those that the HSS has; only
 where its file is not what was compiled before, the server is asked for them. What needs the server: the
-certificates are revoked. Last, each verifier takes its connection back, once the lists that it
-has loaded refuse the device. A step that fails stops none of the others; the same call again finishes what is
-left.
+certificates are revoked. Last, each verifier takes its connection back, once the lists that it has loaded
+refuse the device; while that is watched, the accesses are tried, and the other verifiers fetch the lists. A
+step that fails stops none of the others; the same call again finishes what is left.
 """
 
 import difflib
@@ -190,7 +190,6 @@ def revoke(device: Device, means: Means) -> Iterator[RevocationStep]:
         *([run.subscription(), run.session(device.sim)] if device.sim else []),
     ]
     yield from _side_by_side(lanes)
-    yield from run.told()
 
 
 def timed(name: str, act: Act) -> RevocationStep:
@@ -272,13 +271,18 @@ class _Run:
         yield from _side_by_side([self._ended(peers), self._certificates()])
         if self.serials is not None:
             refused = {name: self._refused(peers[name]) for name in peers}
-            yield from _side_by_side([self._sent("IPsec at", refused), self.accesses()])
+            yield from _side_by_side([self._sent("IPsec at", refused), self._elsewhere()])
             return
         why = "its connection stays withdrawn until the certificates of the device are revoked"
         for name in peers:
             yield RevocationStep(f"IPsec at {name}", now(), now(), problem=why)
 
-    def accesses(self) -> Iterator[RevocationStep]:
+    def _elsewhere(self) -> Iterator[RevocationStep]:
+        """Try the accesses; then have the others fetch the lists, on whose time nothing depends."""
+        yield from _side_by_side([self._accesses()])  # so that no fault in them stops what follows
+        yield from self._told()
+
+    def _accesses(self) -> Iterator[RevocationStep]:
         """Try every access with a certificate of the device, all at once."""
         done = self.done
         if done is None or not (done.shown or done.problem):
@@ -325,7 +329,7 @@ class _Run:
             "end_associations", {**asked, "connections": names, "wait_s": _WAIT_S, "watch_s": watch_s}
         )
 
-    def told(self) -> Iterator[RevocationStep]:
+    def _told(self) -> Iterator[RevocationStep]:
         """Have the verifiers fetch the lists that have no connection with the device."""
         if not self.serials:
             return

@@ -30,22 +30,37 @@ from heiiki.revocation.evidence import evidence
 from heiiki.verify.fleet import Answer
 
 
-def test_the_intent_comes_first_and_verifiers_without_a_connection_last(lab_plan: Plan) -> None:
+def test_the_intent_comes_first_and_the_lists_after_the_certificates(lab_plan: Plan) -> None:
     devices = Devices()
     taken = steps(lab_plan, devices)
     names = [step.name for step in taken]
     assert names[0] == "mark in the intent"
-    hub = {"IKE SA at hub-ce-b", "IPsec at hub-ce-b"}
-    assert set(names[1:6]) == {*hub, "certificates", "SIM at b-hss", "session at b-pgw"}
-    assert max(map(names.index, ("certificates", "IKE SA at hub-ce-b"))) < names.index("IPsec at hub-ce-b")
-    assert "CRL at umeda-ce-a" in names[6:]
-    assert not {"CRL at hub-ce-b", f"CRL at {DEVICE}"} & set(names)
-    assert [step.needed for step in taken] == [True] * 6 + [False] * (len(taken) - 6)
+    lists = {name for name in names if name.startswith("CRL at ")}
+    done = {"IKE SA at hub-ce-b", "certificates"}
+    assert {*names[1:]} - lists == {*done, "IPsec at hub-ce-b", "SIM at b-hss", "session at b-pgw"}
+    assert max(map(names.index, done)) < min(map(names.index, {*lists, "IPsec at hub-ce-b"}))
+    assert "CRL at umeda-ce-a" in lists
+    assert not {"CRL at hub-ce-b", f"CRL at {DEVICE}"} & lists
+    assert {step.name for step in taken if not step.needed} == lists
     connection = next(one for one in lab_plan.device("hub-ce-b").ipsec if one.peer == DEVICE)
     ended, refused = devices.of("hub-ce-b")
     for asked, pulls in ((ended, False), (refused, True)):
         assert connection.name in asked
         assert ('"serials": ["01"]' in asked) is ('"pull"' in asked.splitlines()[-1]) is pulls
+
+
+def test_others_fetch_the_lists_while_the_connections_are_watched(lab_plan: Plan) -> None:
+    told = Event()
+
+    class Watches(Devices):
+        def run(self, programs: Mapping[str, bytes], timeout: float = 30.0) -> dict[str, Answer]:
+            if "umeda-ce-a" in programs:
+                told.set()
+            elif b'"watch_s": ' in programs.get("hub-ce-b", b""):
+                assert told.wait(60), "it was waited for"
+            return super().run(programs, timeout)
+
+    assert not [step for step in steps(lab_plan, Watches()) if step.problem]
 
 
 def test_hss_and_pgw_are_sent_what_is_compiled_without_the_sim(lab_plan: Plan) -> None:

@@ -6,6 +6,7 @@ TLS 1.3 too, and one that has none waits for ours.
 
 import socket
 import ssl
+from collections.abc import Mapping
 from typing import Any
 
 from heiiki_agent import tls_attempt
@@ -14,12 +15,11 @@ _CONNECT_S, _SILENCE_S = 3.0, 0.5
 
 
 def main(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return what came of each of ``attempts`` at each of ``places``, and after them of the device itself."""
-    asked = [*parameters["attempts"], {"name": "again"}]
-    return {"attempts": {one["name"]: _everywhere(one, parameters["places"]) for one in asked}}
+    """Return what came of each of ``attempts`` at each of ``places``; see `tls_attempt.tried`."""
+    return tls_attempt.tried(parameters, lambda one: _everywhere(one, parameters["places"]))
 
 
-def _everywhere(attempt: dict[str, Any], places: list[dict[str, Any]]) -> dict[str, Any]:
+def _everywhere(attempt: Mapping[str, Any], places: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         f"{place['device']} by {version}": _came_of(place, context)
         for place in places

@@ -8,7 +8,7 @@ answers once all have asked, so that everybody is there when the others are trie
 import ssl
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -28,19 +28,20 @@ def main(parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def _attempts(parameters: dict[str, Any], place: Place) -> dict[str, Any]:
-    """Return what came of each of ``attempts``, and after them of the device itself, by each version."""
-    asked = [*parameters["attempts"], {"name": "again"}]
-    return {"attempts": {one["name"]: _by_version(one, place, parameters["resource"]) for one in asked}}
+    """Return what came of each of ``attempts`` by each version; see `tls_attempt.tried`."""
+    return tls_attempt.tried(parameters, lambda one: _by_version(one, place, parameters["resource"]))
 
 
-def _by_version(attempt: dict[str, Any], place: Place, resource: str) -> dict[str, Any]:
+def _by_version(attempt: Mapping[str, Any], place: Place, resource: str) -> dict[str, Any]:
     return {
         version: _came_of(attempt, place, resource, context)
         for version, context in tls_attempt.contexts(attempt)
     }
 
 
-def _came_of(attempt: dict[str, Any], place: Place, resource: str, context: ssl.SSLContext) -> dict[str, str]:
+def _came_of(
+    attempt: Mapping[str, Any], place: Place, resource: str, context: ssl.SSLContext
+) -> dict[str, str]:
     try:
         with Client(place, context) as client:
             return {"taken": client.log_in(resource, attempt.get("authzid", ""))}
