@@ -122,6 +122,7 @@ def test_nothing_goes_on_before_the_server_has_put_it_in_place(
             slow.setattr(Vault, "send", put_off)
             slow.setattr(Vault, "read", answer)
             install(own.access, data)
+        settle(own.access)
         assert asked == ["auth/token/lookup-self"] * len(asked)
         assert len(asked) >= 3
         assert running.root.read("kv/data/sim/1") is None

@@ -6,7 +6,7 @@ So the one that leads is asked for first, of all servers at once: one that hangs
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
@@ -121,27 +121,23 @@ class _Cluster(requests.adapters.BaseAdapter):
     def _asked(self) -> Mapping[str, int]:
         """Return what the servers say of themselves, no more of them once one says that it leads."""
         found: dict[str, int] = {}
-        pool = ThreadPoolExecutor(len(self._servers))
-        try:
-            asked = {pool.submit(self._status, url): url for url in self._servers}
-        except RuntimeError:  # the interpreter ends, and starts no thread: the run's token is revoked then
-            return self._asked_in_turn()
-        for answer in as_completed(asked):
-            if (status := answer.result()) is not None:
-                found[asked[answer]] = status
-            if status == _LEADS:
-                break
-        pool.shutdown(wait=False, cancel_futures=True)
-        return found
-
-    def _asked_in_turn(self) -> Mapping[str, int]:
-        found: dict[str, int] = {}
-        for url in self._servers:
-            if (status := self._status(url)) is not None:
+        for url, status in self._answers():
+            if status is not None:
                 found[url] = status
             if status == _LEADS:
                 break
         return found
+
+    def _answers(self) -> Iterator[tuple[str, int | None]]:
+        """Ask all servers; return what each says, as it comes."""
+        pool = ThreadPoolExecutor(len(self._servers))
+        try:
+            asked = {pool.submit(self._status, url): url for url in self._servers}
+        except RuntimeError:  # the interpreter ends, and starts no thread: the run's token is revoked then
+            return ((url, self._status(url)) for url in self._servers)
+        finally:
+            pool.shutdown(wait=False)
+        return ((asked[one], one.result()) for one in as_completed(asked))
 
     def _status(self, url: str) -> int | None:
         """Return the status of a server's health; None where it does not answer."""

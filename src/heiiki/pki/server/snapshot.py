@@ -68,7 +68,7 @@ def _digest(data: bytes | None) -> str:
 
 
 def install(access: Access, data: bytes) -> None:
-    """Put a snapshot in the place of everything that the server has.
+    """Put a snapshot in the place of everything that the server has; `settle` is for afterwards.
 
     An empty server is initialised first, with a key that is not kept: with the snapshot it has the unseal
     keys of the snapshot.
@@ -100,7 +100,6 @@ def install(access: Access, data: bytes) -> None:
             "this one is to be replaced, stop it, remove its folder /var/lib/heiiki-vault, start it, and run "
             "this again"
         ) from error
-    access.vault.await_active()
 
 
 def _install_in_empty(access: Access, data: bytes) -> None:
@@ -143,11 +142,12 @@ def _await_taken(former: Vault) -> None:
 
 
 def settle(access: Access) -> None:
-    """Unseal the server after a restore, where it is sealed, with the keys that are kept.
+    """Wait until the server works after a restore; where it is sealed, unseal it with the keys that are kept.
 
     Raises:
         VaultError: no keys are kept, or it cannot be reached.
     """
     if access.vault.health().sealed:
         unseal(access)
-    access.vault.await_active()
+    else:
+        access.vault.await_active()
