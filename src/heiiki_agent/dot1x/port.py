@@ -9,7 +9,6 @@ authenticate again, before anything is let through: somebody may have been plugg
 """
 
 import logging
-import select
 import signal
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from heiiki_agent import netlink, status
 from heiiki_agent.dot1x import link, places
 from heiiki_agent.errors import AgentError
 from heiiki_agent.pki.settings import Interface
+from heiiki_agent.ready import readable
 from heiiki_agent.wlan.control import Control
 
 LEASE_S = 10
@@ -204,8 +204,7 @@ class Port:
         """Wait until the daemon says something, the link changes, or it is time to look again."""
         if daemon.forget():
             return
-        ready, _, _ = select.select((daemon.fileno(), self._changes.fileno()), (), (), _LOOK_S)
-        if daemon.fileno() in ready:
+        if daemon.fileno() in readable((daemon.fileno(), self._changes.fileno()), _LOOK_S):
             daemon.event(0.0)
         self._changes.pending()
 

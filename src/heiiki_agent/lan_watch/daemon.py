@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import select
 import signal
 import sys
 import time
@@ -18,6 +17,7 @@ from heiiki_agent.lan_watch.beyond import ZEBRA, Beyond
 from heiiki_agent.lan_watch.decision import Fitness, Watch
 from heiiki_agent.lan_watch.route import LanRoute
 from heiiki_agent.lan_watch.settings import FAULT, Settings
+from heiiki_agent.ready import readable
 
 STATE = Path("/run/heiiki/lan_watch.json")
 UNIT = "heiiki-lan-watch"
@@ -75,7 +75,7 @@ class Daemon:
             if self._watch.alive or descriptor is None:
                 time.sleep(wait / 1e9)
             else:
-                select.select([descriptor], [], [], wait / 1e9)
+                readable((descriptor,), wait / 1e9)
                 self._note_answers()
         self._note_answers()
 

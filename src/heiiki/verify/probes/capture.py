@@ -7,7 +7,7 @@ are protected, their payload is held against that as it goes by: of a payload it
 
 import ipaddress
 import re
-import select
+import selectors
 import socket
 import struct
 import time
@@ -47,10 +47,12 @@ def main(parameters: dict[str, Any]) -> dict[str, Any]:
     began = time.monotonic()
     taps = {name: Tap(name, rules) for name, rules in parameters["interfaces"].items()}
     until = time.monotonic() + parameters["seconds"]
-    by_socket = {tap.socket: tap for tap in taps.values()}
-    while (left := until - time.monotonic()) > 0:
-        for ready in select.select(list(by_socket), [], [], left)[0]:
-            by_socket[ready].read()
+    with selectors.DefaultSelector() as arrived:
+        for tap in taps.values():
+            arrived.register(tap.socket, selectors.EVENT_READ, tap)
+        while (left := until - time.monotonic()) > 0:
+            for key, _ in arrived.select(left):
+                key.data.read()
     found = {name: tap.found() for name, tap in taps.items()}
     return {"interfaces": found, "began": began, "ended": time.monotonic()}
 

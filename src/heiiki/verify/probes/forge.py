@@ -4,7 +4,6 @@ Frames leave through a packet socket (AF_PACKET), which bypasses the sender's ow
 hands keeps no rule of ours.
 """
 
-import select
 import socket
 import time
 from typing import Any
@@ -53,7 +52,7 @@ class _Watched:
             left = min(end, self._due if self._address else end) - time.monotonic()
             if time.monotonic() >= end:
                 return
-            select.select([], [], [], max(0.0, left))
+            time.sleep(max(0.0, left))
 
     def _look(self, address: str) -> None:
         holds = held(address)

@@ -167,6 +167,8 @@ class ProbeRun:
     def __init__(self, parameters: dict[str, Any]) -> None:
         """Open the listening socket at once, so that nothing early is missed."""
         self._listener = _listener()
+        self._arrived = select.poll()
+        self._arrived.register(self._listener, select.POLLIN)
         self._sender = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
         self._run = int(parameters["run"])
         self._packets = {packet[0] & 0xFFFF: packet for packet in parameters["packets"]}
@@ -235,8 +237,7 @@ class ProbeRun:
 
     def _listen(self, until: float) -> None:
         while (left := until - time.monotonic()) > 0:
-            ready, _, _ = select.select([self._listener], [], [], left)
-            if not ready:
+            if not self._arrived.poll(left * 1000):
                 return
             try:
                 data, source = self._listener.recvfrom(4096)
@@ -248,7 +249,7 @@ class ProbeRun:
     def _drain(self) -> None:
         """Read what arrived in time but was not read yet, on a device that is slower than its network."""
         last = time.monotonic() + _DRAIN_S
-        while time.monotonic() < last and select.select([self._listener], [], [], 0)[0]:
+        while time.monotonic() < last and self._arrived.poll(0):
             self._listen(time.monotonic() + _DRAIN_SLICE_S)
 
     def _take(self, data: bytes, interface: str) -> None:
