@@ -1,8 +1,9 @@
 """`heiiki control show | reports | set | schedule | book`: direct control of resources, by the DRAS."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import indent
 from typing import TypeVar
 
 import click
@@ -17,8 +18,15 @@ from heiiki.control import Arrival, Entry, Order, Reported, Shown
 _VALID_S, _WAIT_S, _MOST, _LONGEST_S = 60.0, 15.0, 20, 3600.0
 _KW = 1000
 
-
 _Command = TypeVar("_Command", bound=Callable[..., None])
+_Site = TypeVar("_Site", Shown, Reported)
+_Row = tuple[str, ...]
+
+
+def _at_sites(command: _Command) -> _Command:
+    """Give a command the folder of a service, and sites of it."""
+    sites = click.argument("sites", metavar="SITE...", nargs=-1, required=True)
+    return click.argument("folder", type=Folder())(sites(command))
 
 
 def _of_an_order(command: _Command) -> _Command:
@@ -69,16 +77,11 @@ def control() -> None:
     ),
     epilog=examples("heiiki control show inventories/osaka umeda sakai"),
 )
-@click.argument("folder", type=Folder())
-@click.argument("sites", metavar="SITE...", nargs=-1, required=True)
+@_at_sites
 @click.pass_context
 def show(ctx: click.Context, folder: Path, sites: tuple[str, ...]) -> None:
     """Show what the resources of SITES measure, and what was ordered last."""
-    found = use_cases.show_control(opened(folder), sites)
-    for one in found:
-        _show(one)
-    if any(one.problem for one in found):
-        ctx.exit(FAILED)
+    _tell(ctx, use_cases.show_control(opened(folder), sites), _measured)
 
 
 @control.command(
@@ -89,16 +92,11 @@ def show(ctx: click.Context, folder: Path, sites: tuple[str, ...]) -> None:
     ),
     epilog=examples("heiiki control reports inventories/osaka umeda"),
 )
-@click.argument("folder", type=Folder())
-@click.argument("sites", metavar="SITE...", nargs=-1, required=True)
+@_at_sites
 @click.pass_context
 def reports(ctx: click.Context, folder: Path, sites: tuple[str, ...]) -> None:
     """Show how often SITES report by themselves, and how long that took."""
-    found = use_cases.reports_of_control(opened(folder), sites)
-    for one in found:
-        _show_reports(one)
-    if any(one.problem for one in found):
-        ctx.exit(FAILED)
+    _tell(ctx, use_cases.reports_of_control(opened(folder), sites), _reports)
 
 
 @control.command(
@@ -113,8 +111,7 @@ def reports(ctx: click.Context, folder: Path, sites: tuple[str, ...]) -> None:
         "heiiki control set DIR umeda sakai --power 20 --order evening-1",
     ),
 )
-@click.argument("folder", type=Folder())
-@click.argument("sites", metavar="SITE...", nargs=-1, required=True)
+@_at_sites
 @click.option("--power", type=float, required=True, help="In kW; negative: what is to be given.")
 @_of_an_order
 @click.pass_context
@@ -143,8 +140,7 @@ def set_(
         "heiiki control schedule DIR umeda --start 2026-12-01T17:00+09:00 --power -5",
     ),
 )
-@click.argument("folder", type=Folder())
-@click.argument("sites", metavar="SITE...", nargs=-1, required=True)
+@_at_sites
 @click.option("--start", required=True, help="Date and time with a zone (ISO 8601).")
 @click.option(
     "--every",
@@ -211,37 +207,40 @@ def _table(found: tuple[Entry, ...]) -> str:
     return columns([(one.order_id, one.site, one.what, one.state, one.reason) for one in found])
 
 
-def _show(found: Shown) -> None:
-    say(found.problem or f"{found.site}:")
-    rows = [
-        (f"  {name}", _quantity(value, unit), "" if good else "invalid")
+def _tell(ctx: click.Context, found: Sequence[_Site], rows_of: Callable[[_Site], Sequence[_Row]]) -> None:
+    """Show each site's rows below its name, or why it cannot be told; then end with `FAILED`."""
+    for one in found:
+        say(one.problem or f"{one.site}:")
+        if rows := rows_of(one):
+            say(indent(columns(rows), "  "))
+    if any(one.problem for one in found):
+        ctx.exit(FAILED)
+
+
+def _measured(found: Shown) -> list[_Row]:
+    rows: list[_Row] = [
+        (name, _quantity(value, unit), "" if good else "invalid")
         for name, (value, unit, good) in found.values.items()
     ]
     power, order = found.set_point_kw
     if order:
-        rows.append(("  set point", f"{power:g} kW", order))
+        rows.append(("set point", f"{power:g} kW", order))
     if found.schedule:
-        rows.append(("  schedule", "", found.schedule))
-    if rows:
-        say(columns(rows))
+        rows.append(("schedule", "", found.schedule))
+    return rows
 
 
-def _show_reports(found: Reported) -> None:
-    say(found.problem or f"{found.site}:")
-    say(columns([_report(name, found.every_s[name], came) for name, came in found.arrivals.items()]))
+def _reports(found: Reported) -> list[_Row]:
+    return [(name, *_came(found.every_s[name], came)) for name, came in found.arrivals.items()]
 
 
-def _report(name: str, every_s: int, arrivals: tuple[Arrival, ...]) -> tuple[str, ...]:
+def _came(every_s: int, arrivals: Sequence[Arrival]) -> _Row:
     often = f"each {every_s} s" if every_s else "on change"
     if not arrivals:
-        return f"  {name}", often, "none yet", ""
+        return often, "none yet", ""
     slowest = max((one.came - one.made).total_seconds() for one in arrivals)
-    return (
-        f"  {name}",
-        often,
-        f"last {arrivals[-1].made:%Y-%m-%dT%H:%M:%SZ}",
-        f"slowest of {len(arrivals)}: {slowest:.3f} s",
-    )
+    last = f"last {arrivals[-1].made:%Y-%m-%dT%H:%M:%SZ}"
+    return often, last, f"slowest of {len(arrivals)}: {slowest:.3f} s"
 
 
 def _quantity(value: float, unit: str) -> str:
