@@ -58,8 +58,12 @@ def attempts(trials: Sequence[Trial], made: Mapping[str, Credential]) -> Iterato
 
 def behind(fleet: Fleet, servers: Sequence[str]) -> str:
     """Have servers fetch the newest lists; return why some may not know of a revocation, or nothing."""
-    answers = fleet.ask("read", dict.fromkeys(servers, _PULL))
-    return summarise([text for one in answers.values() if (text := unfetched(one))])
+    return summarise([text for one in pulled(fleet, servers).values() if (text := unfetched(one))])
+
+
+def pulled(fleet: Fleet, servers: Sequence[str]) -> dict[str, Answer]:
+    """Have servers fetch the newest lists; return what they answer, for `unfetched`."""
+    return fleet.ask("read", dict.fromkeys(servers, _PULL))
 
 
 def unfetched(pulled: Answer) -> str:

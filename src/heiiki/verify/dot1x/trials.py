@@ -12,14 +12,13 @@ from typing import Any
 
 from heiiki.design.dot1x import ControlledLan, lans
 from heiiki.plan.model import Plan
-from heiiki.render import agent
 from heiiki.render.dot1x import REQUIREMENT
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
+from heiiki.verify import tls_trials
 from heiiki.verify.fleet import Answer, Fleet
 from heiiki.verify.ipsec.test_certificates import Authority, Credential, credentials
 from heiiki.verify.isolation.spoofing import parse_counters
-from heiiki.verify.tls_trials import unfetched
 from heiiki.verify.verdicts import Keep, live, summarise, unknown
 from heiiki.verify.wlan.trials import ANOTHER, EXPIRED, FOREIGN, PASSWORD, REVOKED, Trial, beside
 
@@ -29,7 +28,6 @@ _OWN = "own certificate"
 _COUNTER = "unauthorized_in"
 _TIMEOUT_S = 120.0
 _COUNTERS = {"commands": {"counters": ["nft", "-j", "list", "counters"]}}
-_PULL = {"commands": {"pull": list(agent.command("credentials", "pull"))}}
 
 
 def subject(trial: Trial, lan: ControlledLan) -> str:
@@ -66,7 +64,7 @@ def verdicts(plan: Plan, fleet: Fleet, keep: Keep, authority: Authority | None) 
     """
     for lan in _first(plan):
         made, missing = credentials(plan, lan.controller.name, authority)
-        pulled = fleet.ask("read", {lan.gateway.name: _PULL})[lan.gateway.name]
+        behind = tls_trials.behind(fleet, (lan.gateway.name,))
         before = _counted(fleet, lan)
         tried = fleet.ask("wlan", {lan.controller.name: _attempts(lan, made)}, _TIMEOUT_S)[
             lan.controller.name
@@ -75,8 +73,8 @@ def verdicts(plan: Plan, fleet: Fleet, keep: Keep, authority: Authority | None) 
         evidence = (keep(f"dot1x/trials-{lan.controller.name}.json", tried.raw),)
         for trial in TRIALS:
             if trial in (SILENT, PASSWORD) or trial.name in made:
-                behind = unfetched(pulled) if trial.listed else ""
-                yield judged(trial, lan, tried, _rise(before, after), evidence, behind)
+                late = behind if trial.listed else ""
+                yield judged(trial, lan, tried, _rise(before, after), evidence, late)
             else:
                 yield unknown(REQUIREMENT, subject(trial, lan), missing, evidence)
 

@@ -1,8 +1,7 @@
 """What IPsec must refuse, tried for real: foreign CA, expired, revoked, wrong name, selector or algorithms.
 
-Each attempt is a connection as the device is sent it, changed in one thing, under a name and with a key of
-its own; the running tunnel stays as it is. It counts as refused only when the other side's own log names the
-reason that was provoked, and when the same device, with its own certificate, is accepted right after.
+It counts as refused only when the other side's own log names the reason that was provoked, and when the same
+device, with its own certificate, is accepted right after.
 """
 
 import json
@@ -10,19 +9,31 @@ import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from dataclasses import replace
 from typing import Any
 
 from heiiki.design.associations import ACCESS, ESP, Association, associations
-from heiiki.design.strongswan import Section, connections
+from heiiki.design.strongswan import connections
 from heiiki.design.suites import beyond
 from heiiki.plan.model import Plan, Suite
 from heiiki.render import agent
 from heiiki.render.model import DeviceBuild
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
+from heiiki.verify import tls_trials
 from heiiki.verify.fleet import Answer, Fleet
+from heiiki.verify.ipsec.attempts import (
+    ESP_SUITE,
+    EXPIRED,
+    FOREIGN,
+    IKE_SUITE,
+    NAME,
+    REVOKED,
+    SELECTOR,
+    TRIALS,
+    Trial,
+    attempts,
+)
 from heiiki.verify.ipsec.test_certificates import Authority, Credential, credentials
 from heiiki.verify.verdicts import Keep, live, unknown
 
@@ -31,53 +42,7 @@ OUTSIDE_LAB = "certificates that must be refused are made for, and tried in, a l
 _LISTEN_S, _READY_S, _PAUSE_S = 120.0, 15.0, 0.3
 """The listener ends when all was tried; the limit is for a controller that is gone by then."""
 
-_TIMEOUT_MS = 4000
-_FOLDERS = {"certs": "/etc/swanctl/x509", "cacerts": "/etc/swanctl/x509ca"}
-_LISTS = frozenset(
-    {"local_addrs", "remote_addrs", "proposals", "esp_proposals", "local_ts", "remote_ts", *_FOLDERS}
-)
-_PULL = {"commands": {"pull": list(agent.command("credentials", "pull"))}}
 
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One thing that must be refused.
-
-    Attributes:
-        name: what it is.
-        cause: what the refusing side's log must say; ``{id}`` is the identity that was claimed.
-        answer: the error notification that the initiator must receive (RFC 7296 3.10.1).
-    """
-
-    name: str
-    cause: str
-    answer: str
-
-
-FOREIGN = Trial("foreign CA", r"no issuer certificate found for", "AUTH_FAILED|AUTHENTICATION_FAILED")
-EXPIRED = Trial(
-    "expired certificate", r"certificate invalid \(valid from", "AUTH_FAILED|AUTHENTICATION_FAILED"
-)
-REVOKED = Trial("revoked certificate", r"certificate was revoked on", "AUTH_FAILED|AUTHENTICATION_FAILED")
-# Who holds the true certificate of that name, from a session before, says that the signature is another's.
-NAME = Trial(
-    "another's name",
-    r"no trusted \w+ public key found for '{id}'|no matching peer config found|signature validation failed",
-    "AUTH_FAILED|AUTHENTICATION_FAILED",
-)
-SELECTOR = Trial(
-    "wrong selector",
-    r"traffic selectors .* unacceptable|no matching CHILD_SA config found",
-    "TS_UNACCEPT|TS_UNACCEPTABLE",
-)
-IKE_SUITE = Trial("IKE by another suite", r"configured proposals: (?P<shown>IKE:.*)", "NO_PROP")
-ESP_SUITE = Trial("ESP by another suite", r"configured proposals: (?P<shown>ESP:.*)", "NO_PROP")
-"""A daemon that refuses a suite logs those that it has loaded: no command lists them."""
-_OTHER_IKE, _OTHER_ESP = "aes128-sha256-modp2048", "aes128-sha256-ecp256"
-_BY_CERTIFICATE = (NAME, FOREIGN, EXPIRED, REVOKED)
-TRIALS = (*_BY_CERTIFICATE, SELECTOR, IKE_SUITE, ESP_SUITE)
-"""In this order: a daemon tries again, and logs, what it was shown before under the same name. So the one
-whose cause the certificates of the others have too comes first."""
 _ANY_CAUSE = re.compile("|".join(trial.cause for trial in (FOREIGN, EXPIRED, REVOKED, SELECTOR)))
 
 
@@ -165,10 +130,7 @@ def _tried(
 ) -> tuple[str, Answer, Answer]:
     """Have the CRL fetched and everything tried; return why it was not fetched, and what both sides say."""
     here, there = association.initiator.device, association.responder.device
-    pulled = fleet.ask("read", {there: _PULL})[there].data.get("commands", {}).get("pull", {})
-    behind = (
-        "" if pulled.get("rc") == 0 else f"{there} could not fetch the CRL: {pulled.get('err', '').strip()}"
-    )
+    behind = tls_trials.behind(fleet, (there,))
     asked = {
         "do": "attempt",
         "attempts": list(tries),
@@ -185,111 +147,6 @@ def _tried(
         tried = fleet.ask("vici", {here: asked}, 90.0)[here]
         fleet.ask("vici", {there: tell | {"enough": True}}, _READY_S + 30)
         return behind, tried, listening.result()[there]
-
-
-def attempts(
-    plan: Plan, association: Association, base: Section, made: Mapping[str, Credential]
-) -> Iterator[dict[str, Any]]:
-    """Yield what probe ``vici`` needs to try each; those without a credential are left out."""
-    for trial in _BY_CERTIFICATE:
-        if trial.name in made:
-            yield _with_certificate(trial, base, made[trial.name])
-    yield _with_child(SELECTOR, base, _foreign_selector(plan, association))
-    yield _ike_sa(IKE_SUITE, {**as_message(base), "proposals": [_OTHER_IKE]})
-    yield _with_child(ESP_SUITE, base, {"esp_proposals": [_OTHER_ESP]})
-
-
-def _with_certificate(trial: Trial, base: Section, credential: Credential) -> dict[str, Any]:
-    message = as_message(base)
-    local = _round(message, "local")
-    message[local] = {**message[local], "certs": [credential.certificate]}
-    return {**_ike_sa(trial, message), "key": credential.key}
-
-
-def _ike_sa(trial: Trial, message: Section) -> dict[str, Any]:
-    """An IKE SA of its own, beside the running one."""
-    name = _name(trial)
-    message |= {"unique": "never", "keyingtries": "1", "children": _only_child(message, name)}
-    return {
-        "name": trial.name,
-        "connection": {name: message},
-        "terminate": {"ike": name},
-        "timeout_ms": _TIMEOUT_MS,
-    }
-
-
-def _with_child(trial: Trial, base: Section, changed: Section) -> dict[str, Any]:
-    """One more ESP SA below the running IKE SA, with something `changed`.
-
-    The daemon puts it there because everything else of the connection is the same.
-    """
-    name = _name(trial)
-    message = as_message(base)
-    children = _only_child(message, name)
-    children[name] |= changed
-    return {
-        "name": trial.name,
-        "connection": {name: {**message, "children": children}},
-        "terminate": {"child": name},
-        "timeout_ms": _TIMEOUT_MS,
-    }
-
-
-def _foreign_selector(plan: Plan, association: Association) -> Section:
-    """Another site's tunnel; or, where all of IPv4 is allowed, IPv6."""
-    wanted = association.initiator.connection.selector
-    if not wanted.local.prefixlen:
-        return {"local_ts": ["::/0"], "remote_ts": ["::/0"]}
-    return {
-        "local_ts": [
-            f"{_elsewhere(plan, association)}/32" + (f"[{wanted.protocol}]" if wanted.protocol else "")
-        ]
-    }
-
-
-def _elsewhere(plan: Plan, association: Association) -> str:
-    """An address that is not the device's: another site's, or the Vault server's."""
-    others = (
-        one.initiator.connection.local
-        for one in associations(plan)
-        if one.protects == ACCESS
-        and one.network == association.network
-        and one.initiator.device != association.initiator.device
-    )
-    return str(next(others, plan.pki.address))
-
-
-def _name(trial: Trial) -> str:
-    return f"probe-{trial.name.split()[0].replace(chr(39), '')}"
-
-
-def _only_child(message: Section, name: str) -> Section:
-    """The connection's child under another name, made only when asked for."""
-    (child,) = message["children"].values()
-    passive = {"start_action": "none", "close_action": "none", "dpd_action": "clear"}
-    return {name: {**child, **passive}}
-
-
-def _round(message: Section, side: str) -> str:
-    return next(key for key in message if key == side or key.startswith(f"{side}-"))
-
-
-def as_message(section: Section) -> Section:
-    """Return a connection of the file as a VICI message: lists apart, certificates by content."""
-    message: Section = {}
-    for key, value in section.items():
-        if isinstance(value, dict):
-            message[key] = as_message(value)
-        elif key in _LISTS:
-            items = [item.strip() for item in value.split(",")]
-            message[key] = [_content(key, item) for item in items] if key in _FOLDERS else items
-        else:
-            message[key] = value
-    return message
-
-
-def _content(kind: str, name: str) -> dict[str, str]:
-    return {"file": str(PurePosixPath(_FOLDERS[kind]) / name)}
 
 
 def judged(

@@ -14,10 +14,10 @@ from typing import Any
 from heiiki.design.wlan import WirelessLan, lans
 from heiiki.errors import HeiikiError
 from heiiki.plan.model import Function, Plan
-from heiiki.render import agent
 from heiiki.render.wlan import REQUIREMENT
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
+from heiiki.verify import tls_trials
 from heiiki.verify.fleet import Answer, Fleet
 from heiiki.verify.ipsec.test_certificates import (
     NO_AUTHORITY,
@@ -28,14 +28,12 @@ from heiiki.verify.ipsec.test_certificates import (
     signed,
 )
 from heiiki.verify.network import host
-from heiiki.verify.tls_trials import unfetched
 from heiiki.verify.verdicts import Keep, live, summarise, unknown
 
 _AGAIN = "own certificate"
 _TIMEOUT_S = 120.0
 _POSE_S = 100.0
 _LIFE = "10m"
-_PULL = {"commands": {"pull": list(agent.command("credentials", "pull"))}}
 _TRIAL, _POSE = "trial{}", "pose{}"
 _BESIDE = "beside: "
 """What is tried at the access point beside the serving one."""
@@ -105,12 +103,13 @@ def verdicts(plan: Plan, fleet: Fleet, keep: Keep, authority: Authority | None) 
     for lan in _first(plan):
         made, missing = _made(plan, lan, authority)
         both = lan.gateway.name, lan.controller.name
-        pulled = fleet.ask("read", dict.fromkeys(both, _PULL))
+        pulled = tls_trials.pulled(fleet, both)
         answers = tried(fleet, lan, made)
         evidence = tuple(keep(f"wlan/trials-{name}.json", answers[name].raw) for name in both)
         for trial in TRIALS:
             if trial in made or trial is PASSWORD:
-                behind = unfetched(pulled[lan.controller.name if trial.posed else lan.gateway.name])
+                refuses = lan.controller.name if trial.posed else lan.gateway.name
+                behind = tls_trials.unfetched(pulled[refuses])
                 yield judged(trial, lan, answers, evidence, behind if trial.listed else "")
             else:
                 yield unknown(REQUIREMENT, subject(trial, lan), missing, evidence)

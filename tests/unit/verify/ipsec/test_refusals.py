@@ -17,8 +17,8 @@ from heiiki.errors import VaultError, VaultFault
 from heiiki.plan.model import Identity, Plan
 from heiiki.requirements import Result, Verdict
 from heiiki.verify.fleet import Answer
-from heiiki.verify.ipsec import refusals, test_certificates
-from heiiki.verify.ipsec.refusals import (
+from heiiki.verify.ipsec import attempts, refusals, test_certificates
+from heiiki.verify.ipsec.attempts import (
     ESP_SUITE,
     EXPIRED,
     FOREIGN,
@@ -78,7 +78,7 @@ def trial_association(plan: Plan) -> Any:
 
 def test_only_one_thing_differs_from_the_running_connection(plan: Plan, base: Any) -> None:
     made = {trial.name: test_certificates.Credential(f"CERT {trial.name}", "KEY") for trial in BY_CERTIFICATE}
-    tries = {one["name"]: one for one in refusals.attempts(plan, trial_association(plan), base, made)}
+    tries = {one["name"]: one for one in attempts.attempts(plan, trial_association(plan), base, made)}
     assert list(tries) == [trial.name for trial in TRIALS]
     foreign = tries["foreign CA"]["connection"]["probe-foreign"]
     assert foreign["local"]["certs"] == ["CERT foreign CA"]
@@ -86,7 +86,7 @@ def test_only_one_thing_differs_from_the_running_connection(plan: Plan, base: An
     assert (foreign["unique"], foreign["local_addrs"]) == ("never", ["10.112.0.17"])
     assert foreign["children"]["probe-foreign"]["start_action"] == "none"
     selector = tries["wrong selector"]["connection"]["probe-wrong"]
-    plain = refusals.as_message(base)
+    plain = attempts.as_message(base)
     assert {key: value for key, value in selector.items() if key != "children"} == {
         key: value for key, value in plain.items() if key != "children"
     }
@@ -104,7 +104,7 @@ def test_only_one_thing_differs_from_the_running_connection(plan: Plan, base: An
 
 
 def test_certificates_of_a_file_are_sent_by_content() -> None:
-    assert refusals.as_message({"local": {"certs": "device.pem", "id": "a, b"}}) == {
+    assert attempts.as_message({"local": {"certs": "device.pem", "id": "a, b"}}) == {
         "local": {"certs": [{"file": "/etc/swanctl/x509/device.pem"}], "id": "a, b"}
     }
 
