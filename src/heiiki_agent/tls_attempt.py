@@ -1,6 +1,7 @@
 """What probes show a server of TLS: the device's own certificate, another, or none, by either version."""
 
 import os
+import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -32,6 +33,44 @@ def tried(
         if not inside or time.monotonic() >= until:
             return {"attempts": came | {"again": came_of({})}}
         time.sleep(_AGAIN_S)
+
+
+def everywhere(
+    parameters: Mapping[str, Any], wait_s: float, spoken: Callable[[ssl.SSLSocket], dict[str, str]]
+) -> dict[str, Any]:
+    """Return what `tried` does, at each of ``places`` and by each version.
+
+    Args:
+        parameters: as for `tried`; ``places``: address, port, device and name of each server.
+        wait_s: how long a connection, or an answer on it, may take, seconds.
+        spoken: goes on where the handshake is over; returns what came of it.
+    """
+    return tried(
+        parameters,
+        lambda one: {
+            f"{place['device']} by {version}": _came_of(place, context, wait_s, spoken)
+            for place in parameters["places"]
+            for version, context in contexts(one)
+        },
+    )
+
+
+def _came_of(
+    place: Mapping[str, Any],
+    context: ssl.SSLContext,
+    wait_s: float,
+    spoken: Callable[[ssl.SSLSocket], dict[str, str]],
+) -> dict[str, str]:
+    stage = "connect"
+    try:
+        with socket.create_connection((place["address"], place["port"]), wait_s) as plain:
+            stage = "tls"
+            with context.wrap_socket(plain, server_hostname=place["name"]) as line:
+                return spoken(line)
+    except ssl.SSLError as error:
+        return {"stage": stage, "cause": (error.reason or str(error)).lower().replace("_", " ")}
+    except OSError as error:
+        return {"stage": stage, "cause": str(error) or type(error).__name__}
 
 
 def contexts(attempt: Mapping[str, Any]) -> Iterator[tuple[str, ssl.SSLContext]]:
