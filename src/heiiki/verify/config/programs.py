@@ -25,7 +25,8 @@ def runs_otherwise(device: Device, path: str, said: Mapping[str, Any]) -> Iterat
     judge = _JUDGES.get(path)
     if judge is not None:
         with reading(f"{device.name}: the program of {path}"):
-            yield from judge(device, json.loads(said["out"]))
+            found = json.loads(said["out"])
+            yield from [found["waits"]] if "waits" in found else judge(device, found)
 
 
 def _vrrp(device: Device, found: Any) -> Iterator[str]:
@@ -102,9 +103,6 @@ def _access_point(device: Device, found: Any) -> Iterator[str]:
     wanted = device.access_point
     if wanted is None:
         return
-    if "waits" in found:
-        yield found["waits"]
-        return
     planned = {
         "ssid": wanted.air.ssid,
         "channel": str(wanted.air.channel),
@@ -119,9 +117,6 @@ def _station(device: Device, found: Any) -> Iterator[str]:
     """What wpa_supplicant says of its one network."""
     wanted = device.station
     if wanted is None:
-        return
-    if "waits" in found:
-        yield found["waits"]
         return
     planned = {
         "ssid": wanted.air.ssid,
@@ -145,9 +140,6 @@ def _supplicant(device: Device, found: Any) -> Iterator[str]:
     """What wpa_supplicant says of its one network on a wire; hostapd there says nothing of its own."""
     wanted = device.supplicant
     if wanted is None:
-        return
-    if "waits" in found:
-        yield found["waits"]
         return
     planned = {
         "key_mgmt": "IEEE8021X",
