@@ -12,7 +12,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import SystemRandom
-from typing import TypeVar
 
 from heiiki.dispatch import Desk, Order, served, server
 from heiiki.errors import HeiikiError
@@ -22,8 +21,8 @@ from heiiki.report.faults import Step
 from heiiki.transport import Transport
 from heiiki.verify.events.books import Compared, compared
 from heiiki.verify.events.steps import steps
-from heiiki.verify.faults.lived import Lived
-from heiiki.verify.fleet import Answer, Fleet, told
+from heiiki.verify.faults.lived import Lived, book_of, patiently
+from heiiki.verify.fleet import Answer, Fleet
 from heiiki.verify.verdicts import summarise
 from heiiki_agent.openadr.books import VenBook, VtnBook
 from heiiki_agent.openadr.places import End, unit
@@ -32,15 +31,11 @@ KILLS = 3
 """How often a program is killed, each time just after another event was sent."""
 PATIENCE_S = 90.0
 """How long an end that was away may take to come back and say what it has: several polls of ten seconds."""
-_VTN_BACK_S = 20.0
 _AGAIN_S = 2.0
 _LATER_S = 2.0
 _MOST_OPEN = 4
 """Events that are live at once, before those that are answered are cancelled."""
 _ORDERS = (("LOAD_DISPATCH", "setpoint", -5.0), ("LOAD_DISPATCH", "setpoint", 5.0), ("SIMPLE", "level", 1.0))
-
-_Book = TypeVar("_Book", VtnBook, VenBook)
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,16 +119,16 @@ class Course:
         order = Order(name, tuple(self._sites), start.isoformat(), "PT1H", value, signal, kind)
         self._sent += 1
         self._open.append(name)
-        _patiently(lambda: self._desk.send(order))
+        patiently(lambda: self._desk.send(order))
 
     def _cancel_answered(self) -> None:
         if self._open:
-            found = _patiently(lambda: self._desk.show(*self._open))
+            found = patiently(lambda: self._desk.show(*self._open))
             self._cancel([one.event_id for one in found if not one.missing])
 
     def _cancel(self, names: Collection[str]) -> None:
         if names:
-            _patiently(lambda: self._desk.cancel(*names))
+            patiently(lambda: self._desk.cancel(*names))
             self._open = [name for name in self._open if name not in names]
 
     def _finish(self) -> None:
@@ -161,9 +156,9 @@ class Course:
             for name, end in ends.items()
         }
         answers = self._fleet.ask("read", questions)
-        vtn, books, unread = _parsed(VtnBook, answers[self._host]), {}, {}
+        vtn, books, unread = book_of(VtnBook, answers[self._host]), {}, {}
         for name in self._sites.values():
-            ven = _parsed(VenBook, answers[name])
+            ven = book_of(VenBook, answers[name])
             if isinstance(vtn, VtnBook) and isinstance(ven, VenBook):
                 books[name] = (vtn, ven)
             else:
@@ -198,22 +193,3 @@ class Course:
         same = f"{versions} versions of events, {acts} actions and {reports} reports"
         before = f", faults before it: {len(self._failed)}" if self._failed else ""
         return f"killed {KILLS} times{before}; {same}, each once in every book"
-
-
-def _patiently(work: Callable[[], _T]) -> _T:
-    """Do something at the VTN, which may be starting again."""
-    until = time.monotonic() + _VTN_BACK_S
-    while True:
-        try:
-            return work()
-        except HeiikiError:
-            if time.monotonic() > until:
-                raise
-        time.sleep(_AGAIN_S)
-
-
-def _parsed(kind: type[_Book], answer: Answer) -> _Book | str:
-    """Return a book, or why it cannot be read."""
-    book = told(kind, answer, "book")
-    problem = getattr(book, "problem", None)
-    return f"{answer.device}: {problem}" if problem else book

@@ -12,15 +12,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import SystemRandom
-from typing import TypeVar
 
 from heiiki.control import Desk, Order, SetPoint, Shown, client, controlled
 from heiiki.errors import HeiikiError
 from heiiki.plan.model import Plan
 from heiiki.render import mms
 from heiiki.transport import Transport
-from heiiki.verify.faults.lived import Lived
-from heiiki.verify.fleet import Answer, Fleet, told
+from heiiki.verify.faults.lived import Lived, book_of, patiently
+from heiiki.verify.fleet import Answer, Fleet
 from heiiki.verify.mms.books import Compared, compared
 from heiiki.verify.mms.orders import POWER, SCHEDULED, batteries, schedule
 from heiiki.verify.verdicts import summarise
@@ -38,9 +37,6 @@ _LATER_S = 0.5
 _EARLIER = timedelta(minutes=1)
 """How much earlier reports are looked at than orders are given: clocks differ, and all ends keep them."""
 _KW = 1000
-
-_Book = TypeVar("_Book", ClientBook, ServerBook)
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +112,14 @@ class Kills:
         """Return how the sites are, when all of them answer again, or what they say after a while."""
         until = time.monotonic() + _BACK_S
         while True:
-            found = _patiently(lambda: self._desk.show(sites))
+            found = patiently(lambda: self._desk.show(sites))
             if time.monotonic() > until or not any(one.problem for one in found):
                 return found
             time.sleep(_AGAIN_S)
 
     def _order(self, order: Order, site: str) -> None:
         """Give an order until DRAS has taken it: the same order again changes nothing."""
-        _patiently(lambda: self._desk.order(order, [site], PATIENCE_S, 0.0))
+        patiently(lambda: self._desk.order(order, [site], PATIENCE_S, 0.0))
 
     def _settled(self) -> _Reading:
         """Read all books until they agree; what came too late to be there by then is lost."""
@@ -141,9 +137,9 @@ class Kills:
             for name, end in ends.items()
         }
         answers = self._fleet.ask("read", questions)
-        dras, found, unread = _parsed(ClientBook, answers[self._host]), {}, {}
+        dras, found, unread = book_of(ClientBook, answers[self._host]), {}, {}
         for site, device in self._sites.items():
-            server = _parsed(ServerBook, answers[device])
+            server = book_of(ServerBook, answers[device])
             if isinstance(dras, ClientBook) and isinstance(server, ServerBook):
                 found[site] = compared(site, dras, server)
             else:
@@ -169,22 +165,3 @@ class Kills:
 def _said(found: Collection[Compared]) -> str:
     orders, reports = (sum(getattr(one, what) for one in found) for what in ("orders", "reports"))
     return f"killed {KILLS} times; {orders} orders and {reports} reports of events, each once in every book"
-
-
-def _patiently(work: Callable[[], _T]) -> _T:
-    """Do something at DRAS, whose client may be starting again."""
-    until = time.monotonic() + _BACK_S
-    while True:
-        try:
-            return work()
-        except HeiikiError:
-            if time.monotonic() > until:
-                raise
-        time.sleep(_AGAIN_S)
-
-
-def _parsed(kind: type[_Book], answer: Answer) -> _Book | str:
-    """Return a book, or why it cannot be read."""
-    book = told(kind, answer, "book")
-    problem = getattr(book, "problem", None)
-    return f"{answer.device}: {problem}" if problem else book
