@@ -23,9 +23,13 @@ _SERVICE_PROGRAMS: Mapping[str, Mapping[str, frozenset[str]]] = {
     "openadr": {},
 }
 """What only hosts of the service run, and what of which packages of pure Python each brings with it."""
-_SERVED = ("https.py", "limits.py", "operate.py", "operator_socket.py")
+_SERVED = ("https.py", "limits.py", "operate.py", "operator_socket.py", "serving.py")
 """Modules that service programs use which serve HTTPS and an operator."""
-_BESIDE: Mapping[str, tuple[str, ...]] = {"est": (*_SERVED, "pki"), "openadr": (*_SERVED, "ready.py", "xmpp")}
+_BESIDE: Mapping[str, tuple[str, ...]] = {
+    "est": (*_SERVED, "pki"),
+    "mms": ("serving.py",),
+    "openadr": (*_SERVED, "ready.py", "xmpp"),
+}
 """What of the package a service program uses beside `_SHARED`."""
 _SHARED = (
     "__init__",

@@ -1,15 +1,13 @@
 """The program `serve`: the registration authority of a service."""
 
 import argparse
-import asyncio
 import logging
-import signal
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from pathlib import Path
+from functools import partial
 
-from heiiki_agent import config, status
+from heiiki_agent import serving
 from heiiki_agent.database import Database
 from heiiki_agent.errors import AgentError
 from heiiki_agent.est.authority import Authority
@@ -23,17 +21,11 @@ from heiiki_agent.est.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_STATUS_S = 2.0
-
 
 def main(argv: Sequence[str]) -> int:
     """Serve until SIGTERM; SIGHUP reads certificates and revocation lists again."""
     parser = argparse.ArgumentParser(prog="est serve", description="Registration authority, EST (RFC 7030)")
-    parser.add_argument("config", type=Path, help="JSON file")
-    settings = config.read(Settings, parser.parse_args(argv).config)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    asyncio.run(serve(settings))
-    return 0
+    return serving.main(argv, parser, Settings, serve)
 
 
 async def serve(settings: Settings) -> None:
@@ -42,9 +34,7 @@ async def serve(settings: Settings) -> None:
     Raises:
         AgentError: a file or an address cannot be used.
     """
-    loop, stop, reload = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, reload.set)
+    signals = serving.Signals()
     async with AsyncExitStack() as stack:
         book = Book(Database(settings.database, SCHEMA), lambda: datetime.now(UTC))
         stack.callback(book.close)
@@ -57,32 +47,18 @@ async def serve(settings: Settings) -> None:
         control = Control(server, registrar, book, log_ins)
         stack.push_async_callback(control.close)
         await control.open(settings.control)
-        works = stop.wait(), _reloads(reload, server, registrar), _tells(settings.status, server)
-        tasks = [asyncio.create_task(work) for work in works]
-        for task in tasks:
-            stack.callback(task.cancel)
         log.info("serving %s devices", len(settings.devices))
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            # What fails here ends the program, whose unit starts it again: half a service is none.
-            task.result()
+        await signals.serve(
+            partial(_renew, server, registrar),
+            serving.report(settings.status, lambda: {"problem": server.problem or None}),
+        )
 
 
-async def _reloads(reload: asyncio.Event, server: Server, registrar: Registrar) -> None:
+async def _renew(server: Server, registrar: Registrar) -> None:
     """Take new certificates and lists; with a new list somebody may have been revoked who has a secret."""
-    while True:
-        await reload.wait()
-        reload.clear()
-        await server.open()
-        try:
-            await server.call(registrar.review)
-        except AgentError as error:
-            # Each secret is looked at again when it is used.
-            log.warning("whose secrets are to be withdrawn is not known yet: %s", error)
-
-
-async def _tells(file: Path | None, server: Server) -> None:
-    while file is not None:
-        status.report(file, 10 * _STATUS_S, {"problem": server.problem or None})
-        await asyncio.sleep(_STATUS_S)
-    await asyncio.Event().wait()
+    await server.open()
+    try:
+        await server.call(registrar.review)
+    except AgentError as error:
+        # Each secret is looked at again when it is used.
+        log.warning("whose secrets are to be withdrawn is not known yet: %s", error)

@@ -2,15 +2,15 @@
 
 import argparse
 import asyncio
-import logging
-import signal
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from heiiki_agent import config, status
+from heiiki_agent import serving
 from heiiki_agent.database import Database
 from heiiki_agent.errors import AgentError
 from heiiki_agent.mms.client import desk as orders
@@ -24,7 +24,6 @@ from heiiki_agent.mms.model import loaded
 from heiiki_agent.mms.orders import Order
 from heiiki_agent.tls import Credentials, client_context
 
-_STATUS_S = 2.0
 _THREADS = 32
 """Sites that are spoken with at a time."""
 
@@ -52,11 +51,7 @@ def main(argv: Sequence[str]) -> int:
     Certificates and revocation lists are read at each new session.
     """
     parser = argparse.ArgumentParser(prog="mms client", description="IEC 61850 client: MMS over TLS")
-    parser.add_argument("config", type=Path, help="JSON file")
-    settings = config.read(Settings, parser.parse_args(argv).config)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    asyncio.run(serve(settings))
-    return 0
+    return serving.main(argv, parser, Settings, serve)
 
 
 class _Sites:
@@ -84,27 +79,19 @@ async def serve(settings: Settings) -> None:
     Raises:
         AgentError: a file cannot be used.
     """
-    loop, stop, reload = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, reload.set)
-    loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="site"))
+    signals = serving.Signals()
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="site"))
     sites, database = _Sites(settings), Database(settings.database, orders.SCHEMA + inbox.SCHEMA)
     names = [one.name for one in settings.sites]
     desk = Desk(database, names, sites.give, lambda: datetime.now(UTC))
     listening = Listening(settings.sites, settings.credentials, Inbox(database))
     operator = Operator(desk, sites.show, listening.told)
-    works = _tells(settings, desk, listening), _reloads(reload, listening), stop.wait()
     try:
         desk.resume()
         listening.begin()
         await operator.open(settings.operator)
-        tasks = [asyncio.create_task(work) for work in works]
-        done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in waiting:
-            task.cancel()
-        for task in done:
-            # What fails here ends the program, whose unit starts it again: half a service is none.
-            task.result()
+        facts = partial(_facts, settings.credentials, desk, listening)
+        await signals.serve(listening.renew, serving.report(settings.status, facts))
     finally:
         operator.close()
         await listening.end()
@@ -112,23 +99,12 @@ async def serve(settings: Settings) -> None:
         database.close()
 
 
-async def _reloads(reload: asyncio.Event, listening: Listening) -> None:
-    while True:
-        await reload.wait()
-        reload.clear()
-        await listening.renew()
-
-
-async def _tells(settings: Settings, desk: Desk, listening: Listening) -> None:
-    while settings.status is not None:
-        facts = {
-            "problem": _problem(settings.credentials),
-            "pending": desk.pending,
-            "silent": dict(listening.problems),
-        }
-        status.report(settings.status, 10 * _STATUS_S, facts)
-        await asyncio.sleep(_STATUS_S)
-    await asyncio.Event().wait()
+def _facts(credentials: Credentials, desk: Desk, listening: Listening) -> dict[str, Any]:
+    return {
+        "problem": _problem(credentials),
+        "pending": desk.pending,
+        "silent": dict(listening.problems),
+    }
 
 
 def _problem(credentials: Credentials) -> str | None:

@@ -3,15 +3,15 @@
 import argparse
 import asyncio
 import logging
-import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from heiiki_agent import config, status
+from heiiki_agent import serving
 from heiiki_agent.database import Database
 from heiiki_agent.mms.server import events
 from heiiki_agent.mms.server.events import EventBook
@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 
 _MEASURE_S = 1.0
 """How often measurements are renewed (TR-1072 table 5.8)."""
-_STATUS_S = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,11 +52,7 @@ class Settings:
 def main(argv: Sequence[str]) -> int:
     """Serve until SIGTERM; SIGHUP reads certificates and revocation lists again, and ends every session."""
     parser = argparse.ArgumentParser(prog="mms server", description="IEC 61850 server: MMS over TLS")
-    parser.add_argument("config", type=Path, help="JSON file")
-    settings = config.read(Settings, parser.parse_args(argv).config)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    asyncio.run(serve(settings))
-    return 0
+    return serving.main(argv, parser, Settings, serve)
 
 
 def _now() -> datetime:
@@ -70,41 +65,21 @@ async def serve(settings: Settings) -> None:
     Raises:
         AgentError: a file or an address cannot be used.
     """
-    loop, stop, reload = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, reload.set)
+    signals = serving.Signals()
     resource, database = Resource(settings.resource), Database(settings.database, SCHEMA)
     told = Database(settings.database, events.SCHEMA)
     ledger = Ledger(database, resource.tell, _now)
     station = Station(settings.model, ledger, EventBook(told), resource.measure, _now)
     place = Place(settings.address, settings.port, settings.client)
     listener = Listener(place, settings.credentials, station)
-    works = (
-        stop.wait(),
-        _reloads(reload, listener),
-        _measures(station),
-        _tells(settings, listener, station),
-    )
     try:
         await listener.open()
-        tasks = [asyncio.create_task(work) for work in works]
-        done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in waiting:
-            task.cancel()
-        for task in done:
-            # What fails here ends the program, whose unit starts it again: half a service is none.
-            task.result()
+        facts = partial(_facts, listener, station)
+        await signals.serve(listener.open, _measures(station), serving.report(settings.status, facts))
     finally:
         await listener.close()
         for one in (database, told):
             one.close()
-
-
-async def _reloads(reload: asyncio.Event, listener: Listener) -> None:
-    while True:
-        await reload.wait()
-        reload.clear()
-        await listener.open()
 
 
 async def _measures(station: Station) -> None:
@@ -114,9 +89,5 @@ async def _measures(station: Station) -> None:
         await asyncio.sleep(_MEASURE_S)
 
 
-async def _tells(settings: Settings, listener: Listener, station: Station) -> None:
-    while settings.status is not None:
-        facts = {"problem": listener.problem or station.problem or None, "sessions": listener.sessions}
-        status.report(settings.status, 10 * _STATUS_S, facts)
-        await asyncio.sleep(_STATUS_S)
-    await asyncio.Event().wait()
+def _facts(listener: Listener, station: Station) -> dict[str, Any]:
+    return {"problem": listener.problem or station.problem or None, "sessions": listener.sessions}
