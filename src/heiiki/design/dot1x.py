@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from heiiki.design.sent import Sent
-from heiiki.design.wlan import others, settings
-from heiiki.plan.model import Authenticator, Device, Plan, Supplicant
+from heiiki.design.site_lans import SiteLan, Texts, judged, other_peers, others, settings
+from heiiki.plan.model import Authenticator, Plan, Supplicant
 from heiiki.render.dot1x import REQUIREMENT
 from heiiki.requirements import Result, Stage, Verdict
 from heiiki_agent.dot1x import places
@@ -47,24 +47,11 @@ _PASSED = (
 
 
 @dataclass(frozen=True, slots=True)
-class ControlledLan:
+class ControlledLan(SiteLan):
     """A site's wired LAN with controlled ports, and its two ends."""
 
-    site: str
-    gateway: Device
     authenticator: Authenticator
-    controller: Device
     supplicant: Supplicant
-
-    @property
-    def subject(self) -> str:
-        """Subject of the verdicts on the LAN as a whole."""
-        return f"LAN of {self.site}"
-
-    @property
-    def in_service(self) -> bool:
-        """Whether both ends are ours to ask: a revoked one is not."""
-        return self.gateway.managed and self.controller.managed
 
 
 def lans(plan: Plan) -> Iterator[ControlledLan]:
@@ -75,7 +62,7 @@ def lans(plan: Plan) -> Iterator[ControlledLan]:
             gateway = plan.device(name)
             if gateway.authenticator is not None and controller.supplicant is not None:
                 yield ControlledLan(
-                    site.name, gateway, gateway.authenticator, controller, controller.supplicant
+                    site.name, gateway, controller, gateway.authenticator, controller.supplicant
                 )
 
 
@@ -90,13 +77,7 @@ def verdicts(plan: Plan, sent: Mapping[str, Sent]) -> Iterator[Verdict]:
     if is_open(plan):
         yield not_there(Stage.DESIGN)
     for lan in lans(plan):
-        if not lan.in_service:
-            reason = "an end of it is revoked, and is sent nothing"
-            yield Verdict(REQUIREMENT, lan.subject, Stage.DESIGN, Result.NOT_APPLICABLE, reason)
-            continue
-        wrong = list(_problems(lan, sent[lan.gateway.name].files, sent[lan.controller.name].files))
-        result = Result.FAIL if wrong else Result.PASS
-        yield Verdict(REQUIREMENT, lan.subject, Stage.DESIGN, result, "; ".join(wrong) or _PASSED)
+        yield judged(lan, sent, REQUIREMENT, _problems, _PASSED)
 
 
 def is_open(plan: Plan) -> bool:
@@ -109,21 +90,12 @@ def not_there(stage: Stage) -> Verdict:
     return Verdict(REQUIREMENT, NONE, stage, Result.NOT_APPLICABLE, NO_PORTS)
 
 
-def _problems(lan: ControlledLan, gateway: Mapping[str, str], controller: Mapping[str, str]) -> Iterator[str]:
+def _problems(lan: ControlledLan, gateway: Texts, controller: Texts) -> Iterator[str]:
     served = settings(gateway.get(str(places.AUTHENTICATOR_CONFIG), ""))
     joined = settings(controller.get(str(places.SUPPLICANT_CONFIG), ""))
     yield from others(lan.gateway.name, _AUTHENTICATOR, served)
     yield from others(lan.controller.name, _SUPPLICANT, joined)
-    identity = lan.controller.identity
-    name = identity.common_name if identity is not None else ""
-    if served.get("check_cert_subject") != f"/CN={name}" or joined.get("identity") != f'"{name}"':
-        yield f"{lan.gateway.name} lets in other certificates than that of {lan.controller.name}"
-    users = gateway.get(str(places.USERS), "").splitlines()
-    if [line for line in users if not line.startswith("#")] != [f'"{name}" TLS']:
-        yield f"{lan.gateway.name} lets in other identities, or by other methods"
-    own = lan.gateway.identity.dns if lan.gateway.identity is not None else ()
-    if joined.get("domain_match", "").strip('"') not in own:
-        yield f"{lan.controller.name} goes on with another than {lan.gateway.name}"
+    yield from other_peers(lan, served, joined, gateway.get(str(places.USERS), ""), "goes on with")
     for device, interface, texts in (
         (lan.gateway.name, lan.authenticator.interface, gateway),
         (lan.controller.name, lan.supplicant.interface, controller),
@@ -131,7 +103,7 @@ def _problems(lan: ControlledLan, gateway: Mapping[str, str], controller: Mappin
         yield from _open(device, interface, texts)
 
 
-def _open(device: str, interface: str, texts: Mapping[str, str]) -> Iterator[str]:
+def _open(device: str, interface: str, texts: Texts) -> Iterator[str]:
     """Yield how the port of a device is open to all."""
     lines = [line.strip() for line in texts.get(_FILTER, "").splitlines()]
     if missing := [rule for rule in (one.format(interface) for one in _RULES) if rule not in lines]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from heiiki.design.sent import Sent
-from heiiki.plan.model import AccessPoint, Device, Plan, Station
+from heiiki.design.site_lans import SiteLan, Texts, judged, other_peers, others, settings
+from heiiki.plan.model import AccessPoint, Plan, Station
 from heiiki.render.wlan import REQUIREMENT
 from heiiki.requirements import Result, Stage, Verdict
 from heiiki_agent.wlan import places
@@ -47,24 +48,11 @@ _PASSED = (
 
 
 @dataclass(frozen=True, slots=True)
-class WirelessLan:
+class WirelessLan(SiteLan):
     """A site's LAN on the air, and its two ends."""
 
-    site: str
-    gateway: Device
     access_point: AccessPoint
-    controller: Device
     station: Station
-
-    @property
-    def subject(self) -> str:
-        """Subject of the verdicts on the LAN as a whole."""
-        return f"LAN of {self.site}"
-
-    @property
-    def in_service(self) -> bool:
-        """Whether both ends are ours to ask: a revoked one is not."""
-        return self.gateway.managed and self.controller.managed
 
 
 def lans(plan: Plan) -> Iterator[WirelessLan]:
@@ -74,7 +62,7 @@ def lans(plan: Plan) -> Iterator[WirelessLan]:
         for name in site.gateways:
             gateway = plan.device(name)
             if gateway.access_point is not None and controller.station is not None:
-                yield WirelessLan(site.name, gateway, gateway.access_point, controller, controller.station)
+                yield WirelessLan(site.name, gateway, controller, gateway.access_point, controller.station)
 
 
 def subjects(plan: Plan) -> Iterator[str]:
@@ -85,17 +73,10 @@ def subjects(plan: Plan) -> Iterator[str]:
 
 def verdicts(plan: Plan, sent: Mapping[str, Sent]) -> Iterator[Verdict]:
     """Yield a verdict for each wireless LAN; one that says so where there is none."""
-    found = tuple(lans(plan))
     if is_wired(plan):
         yield not_there(Stage.DESIGN)
-    for lan in found:
-        if not lan.in_service:
-            reason = "an end of it is revoked, and is sent nothing"
-            yield Verdict(REQUIREMENT, lan.subject, Stage.DESIGN, Result.NOT_APPLICABLE, reason)
-            continue
-        wrong = list(_problems(lan, sent[lan.gateway.name].files, sent[lan.controller.name].files))
-        result = Result.FAIL if wrong else Result.PASS
-        yield Verdict(REQUIREMENT, lan.subject, Stage.DESIGN, result, "; ".join(wrong) or _PASSED)
+    for lan in lans(plan):
+        yield judged(lan, sent, REQUIREMENT, _problems, _PASSED)
 
 
 def is_wired(plan: Plan) -> bool:
@@ -108,34 +89,11 @@ def not_there(stage: Stage) -> Verdict:
     return Verdict(REQUIREMENT, NONE, stage, Result.NOT_APPLICABLE, NO_WIRELESS)
 
 
-def settings(text: str) -> dict[str, str]:
-    """Return the settings of a configuration of hostapd or wpa_supplicant, comments left out."""
-    lines = (line.strip() for line in text.splitlines())
-    pairs = (line.partition("=") for line in lines if not line.startswith("#"))
-    return {key: value for key, equals, value in pairs if equals}
-
-
-def _problems(lan: WirelessLan, gateway: Mapping[str, str], controller: Mapping[str, str]) -> Iterator[str]:
+def _problems(lan: WirelessLan, gateway: Texts, controller: Texts) -> Iterator[str]:
     served = settings(gateway.get(str(places.ACCESS_POINT_CONFIG), ""))
     joined = settings(controller.get(str(places.STATION_CONFIG), ""))
     yield from others(lan.gateway.name, _ACCESS_POINT, served)
     yield from others(lan.controller.name, _STATION, joined)
     if joined.get("ssid") != f'"{served.get("ssid")}"':
         yield "both ends have different SSIDs"
-    identity = lan.controller.identity
-    name = identity.common_name if identity is not None else ""
-    if served.get("check_cert_subject") != f"/CN={name}" or joined.get("identity") != f'"{name}"':
-        yield f"{lan.gateway.name} lets in other certificates than that of {lan.controller.name}"
-    users = gateway.get(str(places.USERS), "").splitlines()
-    if [line for line in users if not line.startswith("#")] != [f'"{name}" TLS']:
-        yield f"{lan.gateway.name} lets in other identities, or by other methods"
-    own = lan.gateway.identity.dns if lan.gateway.identity is not None else ()
-    if joined.get("domain_match", "").strip('"') not in own:
-        yield f"{lan.controller.name} joins another than {lan.gateway.name}"
-
-
-def others(device: str, wanted: Mapping[str, str], found: Mapping[str, str]) -> Iterator[str]:
-    """Yield which settings of a device are not as wanted."""
-    for key, value in wanted.items():
-        if found.get(key) != value:
-            yield f"{device}: {key} is {found.get(key, 'not set')}, not {value}"
+    yield from other_peers(lan, served, joined, gateway.get(str(places.USERS), ""), "joins")
