@@ -13,7 +13,7 @@ from typing import Any
 from heiiki.errors import HeiikiError
 from heiiki.plan.model import Device, Plan
 from heiiki.render import mms
-from heiiki.transport import Transport
+from heiiki.transport import Transport, output
 
 _MARGIN_S = 30.0
 _KW = 1000
@@ -184,11 +184,9 @@ class Desk:
     def _asked(self, do: str, sites: Sequence[str], within_s: float, **more: Any) -> list[Any]:
         question = json.dumps({"do": do, "sites": list(sites), **more}).encode()
         timeout = within_s + _MARGIN_S
-        done = self._transport.run(self._host.name, mms.operate(), stdin=question, timeout=timeout)
-        if done.rc != 0:
-            why = done.stderr.decode(errors="replace").strip() or done.text.strip()
-            raise HeiikiError(f"{self._host.name}: {why or f'exit status {done.rc}'}")
-        found: list[Any] = json.loads(done.text)
+        found: list[Any] = json.loads(
+            output(self._transport, self._host.name, mms.operate(), question, timeout)
+        )
         return found
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from heiiki.errors import HeiikiError
 from heiiki.plan.model import Device, Plan
 from heiiki.render import openadr
-from heiiki.transport import Transport
+from heiiki.transport import Transport, output
 
 _TIMEOUT_S = 30.0
 
@@ -124,11 +124,8 @@ class Desk:
         paths = [f"{events}/{urllib.parse.quote(name, safe='')}" if name else events for name in event_ids]
         stdin = json.dumps(body).encode() if body is not None else b""
         argv = openadr.operate(method, *paths)
-        done = self._transport.run(self._server.name, argv, stdin=stdin, timeout=_TIMEOUT_S)
-        if done.rc != 0:
-            why = done.stderr.decode(errors="replace").strip() or done.text.strip()
-            raise HeiikiError(f"{self._server.name}: {why or f'exit status {done.rc}'}")
-        return [json.loads(line) for line in done.text.splitlines()]
+        text = output(self._transport, self._server.name, argv, stdin, _TIMEOUT_S)
+        return [json.loads(line) for line in text.splitlines()]
 
     def _event(self, found: Mapping[str, Any]) -> Event:
         sites = {site.controller: site.name for site in self._plan.sites}

@@ -14,7 +14,7 @@ from typing import Any
 from heiiki.errors import HeiikiError
 from heiiki.plan.model import Device, Plan
 from heiiki.render import est
-from heiiki.transport import Transport
+from heiiki.transport import Transport, output
 
 _TIMEOUT_S = 30.0
 _OCTETS = 20
@@ -112,13 +112,9 @@ class Desk:
 
     def _asked(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         stdin = json.dumps(body).encode() if body is not None else b""
-        done = self._transport.run(
-            self._host.name, est.operate(method, path), stdin=stdin, timeout=_TIMEOUT_S
+        return json.loads(
+            output(self._transport, self._host.name, est.operate(method, path), stdin, _TIMEOUT_S)
         )
-        if done.rc != 0:
-            why = done.stderr.decode(errors="replace").strip() or done.text.strip()
-            raise HeiikiError(f"{self._host.name}: {why or f'exit status {done.rc}'}")
-        return json.loads(done.text)
 
 
 def server(plan: Plan) -> Device:

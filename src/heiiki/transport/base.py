@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from heiiki.errors import HeiikiError
+
 
 @dataclass(frozen=True, slots=True)
 class Completed:
@@ -52,3 +54,16 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Let go of every connection."""
+
+
+def output(transport: Transport, device: str, argv: Sequence[str], stdin: bytes, timeout: float) -> str:
+    """Return what a program wrote that has to succeed; the parameters are those of `Transport.run`.
+
+    Raises:
+        HeiikiError: it did not, and the message is what it said; or the device cannot be reached.
+    """
+    done = transport.run(device, argv, stdin=stdin, timeout=timeout)
+    if done.rc != 0:
+        why = done.stderr.decode(errors="replace").strip() or done.text.strip()
+        raise HeiikiError(f"{device}: {why or f'exit status {done.rc}'}")
+    return done.text
