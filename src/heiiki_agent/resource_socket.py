@@ -3,13 +3,32 @@
 import json
 import socket
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from heiiki_agent import config
+from heiiki_agent.errors import AgentError
 
 SOCKET = Path("/run/heiiki-resource/socket")
 """Where it listens; it is the customer's own program."""
 _ANSWER_S = 2.0
 _LONGEST = 65_536
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """A line in the resource's own book.
+
+    Attributes:
+        event_id: name of the event, or of the order.
+        at: when, seconds since 1970.
+    """
+
+    key: str
+    kind: str
+    event_id: str
+    at: float
 
 
 class ResourceAwayError(Exception):
@@ -48,15 +67,22 @@ def measured(path: Path, what: str) -> float:
     return float(value)
 
 
-def book(path: Path, names: str) -> Iterator[Any]:
-    """Yield the lines of its book about what has a name that begins so, in the order in which it was done.
+def book(path: Path, names: str) -> tuple[tuple[Done, ...], str | None]:
+    """Return the lines of its book about what has a name that begins so, in the order in which it was done.
 
-    Raises:
-        ResourceAwayError: it keeps none, or does not show all of it.
+    Where it is not known what it did there are none, and the reason stands beside them.
     """
+    try:
+        return tuple(_lines(path, names)), None
+    except (AgentError, ResourceAwayError) as error:
+        return (), str(error)
+
+
+def _lines(path: Path, names: str) -> Iterator[Done]:
     number = 0
     while lines := asked(path, {"book": names, "from": number}).get("book", ...):
         if not isinstance(lines, list):
             raise ResourceAwayError(f"{path}: the resource keeps no book")
-        yield from lines
+        for line in lines:
+            yield config.parse(Done, json.dumps(line), f"{path}: book")
         number += len(lines)

@@ -6,6 +6,8 @@ Times are texts as `orders.stamp` writes them.
 import hashlib
 from dataclasses import dataclass
 
+from heiiki_agent.resource_socket import Done
+
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
@@ -76,21 +78,6 @@ class Event:
     made: str
     digest: str
     order_id: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Done:
-    """A line in the resource's own book.
-
-    Attributes:
-        event_id: name of the order.
-        at: when, seconds since 1970.
-    """
-
-    key: str
-    kind: str
-    event_id: str
-    at: float
 
 
 @dataclass(frozen=True, kw_only=True)

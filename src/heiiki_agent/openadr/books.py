@@ -5,6 +5,8 @@ Names of events and actions are those of the tables; times are texts as `kept.st
 
 from dataclasses import dataclass
 
+from heiiki_agent.resource_socket import Done
+
 
 @dataclass(frozen=True, kw_only=True)
 class Version:
@@ -95,20 +97,6 @@ class Sent:
     created: str
     digest: str
     state: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Done:
-    """A line in the resource's own book.
-
-    Attributes:
-        at: when, seconds since 1970.
-    """
-
-    key: str
-    kind: str
-    event_id: str
-    at: float
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,14 +1,13 @@
 """The program `server-book`: what a controller was ordered, what it answered, and of what it told."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from heiiki_agent import config
 from heiiki_agent.database import OthersDatabase
 from heiiki_agent.mms.asked import asked, line, say
-from heiiki_agent.mms.books import Done, Event, ServerBook, Taken
+from heiiki_agent.mms.books import Event, ServerBook, Taken
 from heiiki_agent.mms.server.cli import Settings
-from heiiki_agent.resource_socket import ResourceAwayError, book
+from heiiki_agent.resource_socket import book
 
 _ORDERS = "SELECT * FROM orders WHERE substr(order_id, 1, length(?1)) = ?1 ORDER BY number"
 _EVENTS = "SELECT * FROM event WHERE made >= ? ORDER BY entry_id"
@@ -23,7 +22,7 @@ def main(argv: Sequence[str]) -> int:
     wanted = asked("server", argv)
     settings = config.read(Settings, wanted.config)
     database = OthersDatabase(settings.database)
-    done, problem = _done(settings.resource, wanted.orders)
+    done, problem = book(settings.resource, wanted.orders)
     say(
         ServerBook(
             orders=tuple(line(Taken, row) for row in database.rows(_ORDERS, wanted.orders)),
@@ -33,13 +32,3 @@ def main(argv: Sequence[str]) -> int:
         )
     )
     return 0
-
-
-def _done(resource: Path, orders: str) -> tuple[tuple[Done, ...], str | None]:
-    """Return the lines of the resource's book, or why it is not known what it did."""
-    try:
-        return tuple(line(Done, one) for one in book(resource, orders)), None
-    except ResourceAwayError as error:
-        return (), str(error)
-    except (LookupError, TypeError) as error:
-        return (), f"{resource}: the resource's book cannot be read: {type(error).__name__}: {error}"

@@ -5,14 +5,13 @@ from collections.abc import Iterator, Sequence
 from heiiki_agent import config
 from heiiki_agent.database import Database, OthersDatabase, Row
 from heiiki_agent.openadr.asked import asked, say
-from heiiki_agent.openadr.books import Act, Answer, Done, Sent, VenBook
+from heiiki_agent.openadr.books import Act, Answer, Sent, VenBook
 from heiiki_agent.openadr.codec import decode
 from heiiki_agent.openadr.kept import report_body, report_digest, stored
 from heiiki_agent.openadr.messages import CreatedEvent, UpdateReport
 from heiiki_agent.openadr.ven.cli import Settings
 from heiiki_agent.openadr.ven.events import key_of
-from heiiki_agent.openadr.ven.model import Unreachable
-from heiiki_agent.openadr.ven.resource import SocketResource
+from heiiki_agent.resource_socket import book
 
 _ANSWERS = "SELECT about, body, state, queued FROM outbox WHERE about LIKE 'event:%' ORDER BY number"
 _ACTS = "SELECT * FROM action WHERE substr(event_id, 1, length(?1)) = ?1 ORDER BY number"
@@ -28,7 +27,7 @@ def main(argv: Sequence[str]) -> int:
     wanted = asked("ven", argv)
     settings = config.read(Settings, wanted.config)
     database = OthersDatabase(settings.database)
-    done, problem = _done(SocketResource(settings.resource), wanted.events)
+    done, problem = book(settings.resource, wanted.events)
     say(
         VenBook(
             answers=tuple(_answers(database, wanted.events)),
@@ -39,13 +38,6 @@ def main(argv: Sequence[str]) -> int:
         )
     )
     return 0
-
-
-def _done(resource: SocketResource, events: str) -> tuple[tuple[Done, ...], str | None]:
-    try:
-        return tuple(resource.book(events)), None
-    except Unreachable as error:
-        return (), str(error)
 
 
 def _answers(database: Database, events: str) -> Iterator[Answer]:

@@ -1,13 +1,9 @@
 """The resource as a process of its own, asked by one JSON object a line on a socket of the machine."""
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from heiiki_agent import config, resource_socket
-from heiiki_agent.errors import AgentError
-from heiiki_agent.openadr.books import Done
+from heiiki_agent import resource_socket
 from heiiki_agent.openadr.events import Event
 from heiiki_agent.openadr.parts import OptType
 from heiiki_agent.openadr.values import format_date_time, format_duration
@@ -50,14 +46,6 @@ class SocketResource:
         try:
             return resource_socket.measured(self._path, r_id)
         except ResourceAwayError as error:
-            raise Unreachable(str(error)) from error
-
-    def book(self, events: str) -> Iterator[Done]:
-        """Yield what was done about events whose names begin so; Unreachable if there is no telling."""
-        try:
-            for line in resource_socket.book(self._path, events):
-                yield config.parse(Done, json.dumps(line), f"{self._path}: book")
-        except (AgentError, ResourceAwayError) as error:
             raise Unreachable(str(error)) from error
 
     def _asked(self, question: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,8 @@ import pytest
 
 from heiiki.verify.events.books import compared
 from heiiki.verify.events.steps import steps
-from heiiki_agent.openadr.books import Act, Answer, Done, Received, Sent, Taken, VenBook, Version, VtnBook
+from heiiki_agent.openadr.books import Act, Answer, Received, Sent, Taken, VenBook, Version, VtnBook
+from heiiki_agent.resource_socket import Done
 
 VEN, OTHER = "umeda-bems", "sakai-bems"
 AT = "2026-04-01T09:00:00.000000Z"

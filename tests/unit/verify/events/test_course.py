@@ -10,7 +10,8 @@ from heiiki.plan import Plan
 from heiiki.transport import Completed
 from heiiki.verify.events import course
 from heiiki.verify.events.course import Course
-from heiiki_agent.openadr.books import Act, Answer, Done, Taken, VenBook, Version, VtnBook
+from heiiki_agent.openadr.books import Act, Answer, Taken, VenBook, Version, VtnBook
+from heiiki_agent.resource_socket import Done
 
 VENS = ("umeda-bems", "sakai-bems", "namba-erc")
 AT = "2026-04-01T09:00:00.000000Z"

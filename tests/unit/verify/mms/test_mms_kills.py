@@ -12,7 +12,8 @@ from heiiki.transport import Completed
 from heiiki.verify.faults.lived import Lived
 from heiiki.verify.mms import kills
 from heiiki.verify.mms.kills import KILLS, Kills
-from heiiki_agent.mms.books import ClientBook, Done, Event, Given, Heard, ServerBook, Taken
+from heiiki_agent.mms.books import ClientBook, Event, Given, Heard, ServerBook, Taken
+from heiiki_agent.resource_socket import Done
 
 SITES = {"umeda": "umeda-bems", "sakai": "sakai-bems"}
 AT = "2026-04-01T09:00:00.000000Z"
