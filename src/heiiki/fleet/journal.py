@@ -109,7 +109,11 @@ class Journal:
         return LineJournal(self._folder)
 
     def _of(self, device: str) -> Path | None:
-        return next((path for path in self._folder.glob("*.json") if device in _names(path)), None)
+        """Return the file of a device: its own, else the one that it shares."""
+        own = self._file((device,))
+        if own.exists():
+            return own
+        return next((path for path in self._folder.glob(f"*{_JOINT}*.json") if device in _names(path)), None)
 
     def _file(self, devices: Iterable[str]) -> Path:
         return self._folder / f"{_JOINT.join(quote(device, safe='') for device in devices)}.json"

@@ -345,7 +345,7 @@ def _waited(platform: CliPlatform) -> re.Pattern[str]:
 
 
 def _mode(match: re.Match[str]) -> Mode:
-    return next(mode for mode in Mode if match[mode] is not None)
+    return Mode(str(match.lastgroup))  # the group that ended last: that of a prompt is around its name's
 
 
 def _after_echo(text: str, line: str) -> str | None:

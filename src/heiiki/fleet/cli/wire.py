@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable
+from typing import Any
 
 import asyncssh
 
@@ -69,8 +70,7 @@ class Wire(asyncssh.SSHClientSession[str]):
         """Fail what waits."""
         del exc
         self._lost = True
-        if self._waiting is not None and not self._waiting[2].done():
-            self._waiting[2].set_exception(SessionLostError("the session broke"))
+        self._fail("the session broke")
 
     def write(self, text: str) -> None:
         """Type.
@@ -95,22 +95,27 @@ class Wire(asyncssh.SSHClientSession[str]):
         Raises:
             SessionLostError: the session broke, or it did not come in time.
         """
-        future: asyncio.Future[re.Match[str]] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[re.Match[str]] = loop.create_future()
         self._waiting = pattern, accept, future
+        timer = loop.call_later(seconds, self._fail, f"no prompt within {seconds:g} s")
         try:
             self._look(*self._waiting)
-            if self._lost and not future.done():
-                raise SessionLostError("the session broke")
-            async with asyncio.timeout(seconds):
-                return await future
-        except TimeoutError as error:
-            raise SessionLostError(f"no prompt within {seconds:g} s") from error
+            if self._lost:
+                self._fail("the session broke")
+            return await future
         finally:
+            timer.cancel()
             self._waiting = None
 
     def text(self) -> str:
         """Return all that came since something was typed."""
         return "".join(self._chunks)
+
+    def _fail(self, why: str) -> None:
+        """Let what waits know that nothing comes."""
+        if self._waiting is not None and not self._waiting[2].done():
+            self._waiting[2].set_exception(SessionLostError(why))
 
     def _look(self, pattern: re.Pattern[str], accept: Accept, future: asyncio.Future[re.Match[str]]) -> None:
         match = pattern.search(self._tail)
@@ -152,7 +157,7 @@ async def opened(
     try:
         async with asyncio.timeout(seconds):
             connection, _ = await asyncssh.create_connection(
-                lambda: client, target.host, target.port, options=_options(target, keys)
+                lambda: client, target.host, target.port, **_options(target, keys)
             )
             wire = Wire()
             await connection.create_session(lambda: wire, term_type="vt100", term_size=(511, 24))
@@ -196,29 +201,32 @@ def _algorithms(target: Target, keys: HostKeys) -> tuple[str, ...]:
     return tuple(one for one in _HOST_KEYS if _type(one) in pinned) or _HOST_KEYS
 
 
-def _options(target: Target, keys: HostKeys) -> asyncssh.SSHClientConnectionOptions:
-    """Return what a connection is made with: nothing of the user's own settings, agent or keys."""
+def _options(target: Target, keys: HostKeys) -> dict[str, Any]:
+    """Return what a connection is made with: nothing of the user's own settings, agent or keys.
+
+    asyncssh makes its own object of them for each connection, so one that was made here would be made twice.
+    """
     login = target.login
-    return asyncssh.SSHClientConnectionOptions(
-        config=None,
-        known_hosts=((), (), ()),
-        username=login.user,
-        password=login.password or None,
-        client_keys=[login.key_file] if login.key_file else None,
-        agent_path=None,
-        preferred_auth="publickey,password,keyboard-interactive"
+    return {
+        "config": None,
+        "known_hosts": ((), (), ()),
+        "username": login.user,
+        "password": login.password or None,
+        "client_keys": [login.key_file] if login.key_file else None,
+        "agent_path": None,
+        "preferred_auth": "publickey,password,keyboard-interactive"
         if login.key_file
         else "password,keyboard-interactive",
-        kex_algs=_KEY_EXCHANGE,
-        encryption_algs=_CIPHERS,
-        mac_algs=_MACS,
-        server_host_key_algs=_algorithms(target, keys),
-        compression_algs=None,
-        gss_kex=False,
-        gss_auth=False,
-        x509_trusted_certs=None,
-        keepalive_interval=30,
-    )
+        "kex_algs": _KEY_EXCHANGE,
+        "encryption_algs": _CIPHERS,
+        "mac_algs": _MACS,
+        "server_host_key_algs": _algorithms(target, keys),
+        "compression_algs": None,
+        "gss_kex": False,
+        "gss_auth": False,
+        "x509_trusted_certs": None,
+        "keepalive_interval": 30,
+    }
 
 
 def _type(algorithm: str) -> str:
