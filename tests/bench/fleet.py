@@ -1,7 +1,8 @@
 """The fleet engine beside netmiko: simulated IOS-XE devices on loopback, in a process of their own.
 
 Configurations of 200 lines, 20 ms before each prompt; a session of its own for each reading. Processor time
-is the client's alone, user and system.
+is the client's alone, user and system. The engine compares text with text, and then by the platform's rules
+as a push of a service does, when it takes the 20 lines away again.
 """
 
 import asyncio
@@ -28,9 +29,10 @@ from simulated_devices import PASSWORD, USER, LineComparer, Simulator
 from heiiki.fleet import engine
 from heiiki.fleet.cli.drivers import DRIVERS
 from heiiki.fleet.cli.session import connect
+from heiiki.fleet.comparing import OfService
 from heiiki.fleet.host_keys import HostKeys
 from heiiki.fleet.journal import Journal
-from heiiki.fleet.model import Login, Outcome, Target
+from heiiki.fleet.model import Comparer, Login, Outcome, Target
 from heiiki.fleet.push import Means, Settings
 
 LINES, DELAY_MS, CHANGED = 200, 20.0, 20
@@ -40,7 +42,7 @@ GOALS = {"engine, no change": (150.0, 10.0), "engine, 20 lines": (100.0, None)}
 
 
 class Equal:
-    """Compares text with text: what the diff of a platform costs is measured elsewhere."""
+    """Compares text with text."""
 
     def __init__(self, name: str) -> None:
         self._lines = LineComparer(name)
@@ -110,7 +112,13 @@ def measured(name: str, devices: int, work: Callable[[], int]) -> Figures:
     return Figures(name, devices, time.perf_counter() - clock, _processor() - processor, wrong)
 
 
-def ours(given: list[Target], folder: Path, width: int, expected: Outcome) -> int:
+def ours(
+    given: list[Target],
+    folder: Path,
+    width: int,
+    expected: Outcome,
+    comparer: Callable[[str], Comparer] = Equal,
+) -> int:
     """Push by the engine."""
     keys = HostKeys(folder / "known_hosts")
 
@@ -121,7 +129,7 @@ def ours(given: list[Target], folder: Path, width: int, expected: Outcome) -> in
         del target
         return ""
 
-    means = Means(opened, Equal, serves, Journal(folder / "journal"), Settings())
+    means = Means(opened, comparer, serves, Journal(folder / "journal"), Settings())
     results = asyncio.run(engine.push(given, means, width=width))
     for result in results:
         if result.outcome is not expected:
@@ -193,6 +201,18 @@ def main(devices: int, width: int, peer: bool, as_json: bool) -> None:
         figures = [
             measured("engine, no change", devices, lambda: ours(given, folder, width, Outcome.UNCHANGED)),
             measured("engine, 20 lines", devices, lambda: ours(wanted, folder, width, Outcome.CHANGED)),
+        ]
+        figures += [
+            measured(
+                "by rules, no change",
+                devices,
+                lambda: ours(wanted, folder, width, Outcome.UNCHANGED, OfService),
+            ),
+            measured(
+                "by rules, 20 lines",
+                devices,
+                lambda: ours(given, folder, width, Outcome.CHANGED, OfService),
+            ),
         ]
         if peer:
             few = given[: min(devices, 100)]

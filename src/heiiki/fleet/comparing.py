@@ -1,10 +1,13 @@
 """Compares configurations of a device by its platform's own rules."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from heiiki import platforms
 from heiiki.fleet.cli.drivers import DRIVERS
 from heiiki.fleet.model import Comparison
+
+_NOTHING = Comparison((), "")
 
 
 class ByRules:
@@ -17,6 +20,7 @@ class ByRules:
             PlatformError: there is none of this name.
         """
         self._platform = platforms.of(platform)
+        self._read = lru_cache(maxsize=1)(self._platform.read)  # the same is intended until a device has it
 
     def compare(self, running: str, intended: str) -> Comparison:
         """Return what leads from `running` to `intended`.
@@ -26,7 +30,7 @@ class ByRules:
         Raises:
             PlatformError: one of the two cannot be read.
         """
-        found = self._platform.compare(running, intended)
+        found = self._platform.compare(running, self._read(intended))
         hidden = found.hidden if found else ()
         return Comparison((*found.remediation, *hidden), found.diff)
 
@@ -51,9 +55,18 @@ class OfService(ByRules):
         Raises:
             PlatformError: one of the two cannot be read.
         """
-        others = (line for own, line in self._lines(intended) if not own)
-        kept = (line for own, line in self._lines(running) if own)
-        return super().compare(running, "\n".join((*others, *kept, "")))
+        others, kept = self._parted(running)
+        wanted, _ = self._parted(intended)
+        if self._platform.source(others) == self._platform.source(wanted):
+            return _NOTHING  # what most readings of a push find, in a tenth of the time
+        return super().compare(running, f"{wanted}{kept}")
+
+    def _parted(self, text: str) -> tuple[str, str]:
+        """Return a configuration without what is the device's own, and that."""
+        parts: tuple[list[str], list[str]] = ([], [])
+        for own, line in self._lines(text):
+            parts[own].append(f"{line}\n")
+        return "".join(parts[False]), "".join(parts[True])
 
     def _lines(self, text: str) -> Iterator[tuple[bool, str]]:
         """Yield every line, and whether it is the device's own, as what is indented below such a line is."""

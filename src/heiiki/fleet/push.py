@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from heiiki.fleet.ask import Asked, Standing
 from heiiki.fleet.errors import (
@@ -108,10 +109,11 @@ class Push:
         """
         self._target, self._means = target, means
         self._pact = pact or Pact((target.name,))
-        self._comparer = means.comparer(target.platform)
+        comparer = means.comparer(target.platform)
+        self._compare = lru_cache(maxsize=1)(comparer.compare)  # most devices show the same before and after
         self._notices: list[str] = []
         self._finished = False
-        self._asked = Asked(target, means.connect, self._comparer, means.settings.pause_s)
+        self._asked = Asked(target, means.connect, comparer, means.settings.pause_s)
 
     async def run(self) -> Result:
         """Do it, and say what became of the device; nothing that a device does is raised."""
@@ -131,7 +133,7 @@ class Push:
         async with AsyncExitStack() as sessions:
             session = await self._open(sessions)
             running = await session.running()
-            comparison = self._comparer.compare(running, self._target.intended)
+            comparison = self._compare(running, self._target.intended)
             if why := self._means.guard(self._target, running):
                 return self._result(Outcome.FAILED, reason=f"{self._target.name}: {why}")
             if not comparison.lines:
@@ -193,7 +195,8 @@ class Push:
         await asyncio.to_thread(journal.write, entry)  # waits for the disk
         try:
             await self._pact.noted(name)
-            await asyncio.to_thread(journal.flush)
+            if self._pact.shared:  # else it is on disk already, and a thread more would be for nothing
+                await asyncio.to_thread(journal.flush)
         except FleetError:
             journal.remove(name)
             raise
@@ -248,7 +251,7 @@ class Push:
             await asyncio.sleep(settings.pause_s)
 
     async def _right(self, session: DeviceSession) -> None:
-        left = self._comparer.compare(await session.running(), self._target.intended)
+        left = self._compare(await session.running(), self._target.intended)
         if left.lines:
             words = f"{len(left.lines)} lines differ from what was intended"
             raise RefusedError(f"{self._target.name}: after the change {words}:\n{left.diff}", 0, words)

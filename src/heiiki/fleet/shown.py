@@ -134,7 +134,7 @@ def sight(target: Target, running: str) -> Sight:
     if target.platform == linux.LINUX:
         had = linux.identity(running)
     else:
-        had = "\n".join(platforms.of(target.platform).read(running).source)
+        had = "\n".join(platforms.of(target.platform).source(running))
     return Sight(_sha256(target.intended), _sha256(had))
 
 

@@ -31,6 +31,10 @@ class Platform:
         """
         return self._reader.read(text)
 
+    def source(self, text: str) -> tuple[str, ...]:
+        """Return the lines of a text that count, without reading them: equal ones are equal trees."""
+        return self._reader.source(text)
+
     def masked(self, line: str) -> str:
         """Return a line with a mask in the place of each secret, for a log or a person."""
         return masked(self.table.secrets, line)
@@ -44,7 +48,7 @@ class Platform:
             PlatformError: a text is malformed, or was read as one of another platform.
         """
         wanted = self._tree(intended)
-        if isinstance(running, str) and self._reader.source(running) == wanted.source:
+        if isinstance(running, str) and self.source(running) == wanted.source:
             return Difference(hidden=wanted.hidden)
         there = self._tree(running)
         remediation = self._change(there, wanted)

@@ -30,12 +30,13 @@ class _Open:
 class Reader:
     """Reads indented text by the rules of one platform."""
 
-    __slots__ = ("_comments", "_hidden", "_table", "_untouched")
+    __slots__ = ("_bounds", "_comments", "_hidden", "_table", "_untouched")
 
     def __init__(self, table: Table) -> None:
         """Compile what the table says of whole lines."""
         self._table = table
         self._comments = tuple(table.comments)
+        self._bounds = table.ends & {"end"}  # a device prints it below its configuration; a template does not
         self._untouched, self._hidden = any_of(table.untouched), any_of(table.hidden)
 
     def source(self, text: str) -> tuple[str, ...]:
@@ -50,7 +51,7 @@ class Reader:
             if not body or body[0] in self._comments:
                 continue
             if len(body) == len(line):
-                ignored = self._untouched.match(line) is not None
+                ignored = line in self._bounds or self._untouched.match(line) is not None
             if not ignored:
                 found.append(line.rstrip())
         return tuple(found)

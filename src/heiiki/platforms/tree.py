@@ -73,6 +73,10 @@ def aligned(running: tuple[Line, ...], intended: tuple[Line, ...]) -> tuple[Line
     entries = iter([line.key for line in intended if line.rule.kind is Kind.POSITIONED])
     order = [next(entries) if wanted[key].rule.kind is Kind.POSITIONED else key for key in order]
     return tuple(
-        replace(line, children=aligned(there[line.key].children if line.key in there else (), line.children))
+        _inside(line, there.get(line.key)) if line.children else line
         for line in (wanted[key] for key in order)
     )
+
+
+def _inside(line: Line, there: Line | None) -> Line:
+    return replace(line, children=aligned(there.children if there else (), line.children))

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
-from fleet_devices import Device, means, run
+import pytest
+from fleet_devices import Device, Make, means, run
 from simulated_devices import intended
 
 from heiiki.fleet import engine
-from heiiki.fleet.comparing import ByRules
-from heiiki.fleet.model import Outcome, Result
+from heiiki.fleet.comparing import ByRules, OfService
+from heiiki.fleet.model import Comparison, Outcome, Result
+from heiiki.platforms import Platform
 
 
 def pushed(device: Device, text: str) -> Result:
@@ -37,3 +39,45 @@ def test_what_a_device_never_shows_goes_with_a_change_and_makes_none() -> None:
     found = rules.compare("hostname a\n", f"hostname b\n{user}\n")
     assert found.lines == ("hostname b", user)
     assert "SECRET" not in found.diff
+
+
+def test_the_same_text_is_compared_once(make: Make) -> None:
+    device = make("cisco_iosxe")
+    compared: list[str] = []
+
+    class Noting(ByRules):
+        def compare(self, running: str, intended: str) -> Comparison:
+            compared.append(running)
+            return super().compare(running, intended)
+
+    target = replace(device.target, intended=intended(device.platform, device.target.name))
+    (result,) = run(engine.push([target], replace(means(device), comparer=Noting)))
+    assert result.outcome is Outcome.CHANGED
+    assert len(compared) == len(set(compared)) > 1
+
+
+HAS = "hostname a\nusername ops secret 9 HASH\narchive\n path flash:archive\nntp server 192.0.2.1\n"
+"""A configuration with what is the device's own in the midst of it."""
+
+
+def test_text_that_differs_by_what_is_the_devices_own_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(Platform, "read", read)
+    found = OfService("cisco_iosxe").compare(f"! a comment\n{HAS}end\n", "hostname a\nntp server 192.0.2.1\n")
+    assert (found.lines, found.diff) == ((), "")
+
+
+@pytest.mark.parametrize(
+    ("intended", "lines"),
+    [
+        ("hostname a\nntp server 192.0.2.9\n", ("no ntp server 192.0.2.1", "ntp server 192.0.2.9")),
+        ("hostname a\n", ("no ntp server 192.0.2.1",)),
+        ("hostname a\narchive\n path flash:other\n", ("no ntp server 192.0.2.1",)),
+    ],
+)
+def test_what_differs_is_found_and_what_is_the_devices_own_stays(
+    intended: str, lines: tuple[str, ...]
+) -> None:
+    assert OfService("cisco_iosxe").compare(HAS, intended).lines == lines

@@ -294,3 +294,11 @@ end
     assert "interface GigabitEthernet0/0/0\n negotiation auto\n" in tree.text
     assert " template peer-policy P\n  maximum-prefix 10\n bgp log" in tree.text
     assert "S3cret" not in iosxe.compare(text, "hostname ce-a\n").diff
+
+
+@pytest.mark.parametrize("name", ["cisco_iosxe", "frr", "nec_ix"])
+def test_the_end_below_a_configuration_is_no_line_that_counts(name: str) -> None:
+    ours, text = platforms.of(name), "hostname a\nrouter bgp 64601\n"
+    assert ours.source(f"{text}end\n") == ours.source(text) == ("hostname a", "router bgp 64601")
+    assert ours.read(f"{text}end\n").lines == ours.read(text).lines
+    assert ours.source(f"{text} neighbor end\n") != ours.source(text)
