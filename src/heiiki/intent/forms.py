@@ -64,7 +64,7 @@ _LONGEST_DEVICE = 21
 """A site's name and ``-ce-a``."""
 _NOT_AT_THE_START = ("rac", "lac", "sgsn", "rnc")
 PLANNED_INTERFACE = re.compile(
-    r"lo|hub|second|sgi|lan0(-v)?|(wwan|radio|gtp)0|(access|tun|esp|gre|core|ac|ue)-.*|(ac|ue|s)[0-9].*"
+    r"lo|hub|second|sgi|lan0(-v)?|(wwan|radio|gtp)0|(access|line|tun|esp|gre|core|ac|ue)-.*|(ac|ln|ue|s)[0-9].*"
 )
 """Names that the plan gives to interfaces."""
 SLOWEST_KBPS, FASTEST_KBPS = 64, 10_000_000

@@ -131,6 +131,8 @@ def programs(device: Device) -> Iterator[Program]:
         yield Program.LAN_WATCH
     if device.ipsec:
         yield Program.CHARON
+    if device.pppoe is not None:
+        yield Program.PPPD
 
 
 def _is_the_one_gateway(device: Device) -> bool:

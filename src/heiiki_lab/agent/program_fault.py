@@ -42,6 +42,7 @@ _PLACES = {
     "keepalived": _Place("keepalived"),
     "lan-watch": _Place("heiiki-lan-watch"),
     "charon": _Place("strongswan"),
+    "pppd": _Place("heiiki-pppoe"),
 }
 
 

@@ -181,7 +181,7 @@ def test_two_compilations_into_one_folder_take_turns(tmp_path: Path) -> None:
     runs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     said = sorted(one.communicate()[0].rpartition(" devices, ")[2] for one in runs)
     assert [one.returncode for one in runs] == [0, 0, 0]
-    assert said == ["0 changed\n", "0 changed\n", "19 changed\n"]
+    assert said == ["0 changed\n", "0 changed\n", "20 changed\n"]
 
 
 def test_new_overwrites_nothing(tmp_path: Path) -> None:
@@ -249,8 +249,8 @@ def test_check_of_no_folder() -> None:
 
 
 def test_compile_twice_changes_nothing(tmp_path: Path) -> None:
-    assert run("compile", EXAMPLE, "--out", tmp_path).stdout == f"{tmp_path}: 19 devices, 19 changed\n"
-    assert run("compile", EXAMPLE, "--out", tmp_path).stdout == f"{tmp_path}: 19 devices, 0 changed\n"
+    assert run("compile", EXAMPLE, "--out", tmp_path).stdout == f"{tmp_path}: 20 devices, 20 changed\n"
+    assert run("compile", EXAMPLE, "--out", tmp_path).stdout == f"{tmp_path}: 20 devices, 0 changed\n"
 
 
 def test_compile_where_a_file_stands(tmp_path: Path) -> None:

@@ -1,21 +1,17 @@
 """An optical line on paper: whatever of it is weaker is said, and a service without one says so."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
-from optical_service import optical
+from optical_service import by_ethernet, optical
 
 from heiiki.design import pppoe
 from heiiki.design.sent import Sent
 from heiiki.design.stage import design
 from heiiki.design.texts import read
-from heiiki.intent import load
-from heiiki.plan import build
 from heiiki.render import compile_plan
 from heiiki.requirements import Result, Stage
 
-EXAMPLE = Path(__file__).parents[3] / "inventories" / "lab"
 ROUTER, LINE = "/etc/heiiki/pppoe/line.options", "/etc/heiiki/pppoe/ac0017.options"
 UNIT = "/etc/systemd/system/heiiki-pppoe-ac0017.service"
 CONFIG, USERS = "/etc/heiiki/radius/radiusd.conf", "/etc/heiiki/radius/users"
@@ -110,7 +106,7 @@ def test_a_router_whose_name_ends_with_anothers_is_somebody_else(sent: Mapping[s
 
 
 def test_a_service_without_optical_access_says_so() -> None:
-    plan = build(load(EXAMPLE))
+    plan = by_ethernet()
     (found,) = pppoe.verdicts(plan, read(plan, compile_plan(plan)))
     assert (found.subject, found.result) == ("access lines", Result.NOT_APPLICABLE)
     assert list(pppoe.subjects(plan)) == ["access lines"]

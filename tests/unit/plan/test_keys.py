@@ -32,7 +32,8 @@ def test_both_ends_of_a_session_and_no_other_device_have_its_key(plan: Plan) -> 
         for path in device.router.keys if device.router else ():
             holders[path].add(device.name)
     clocks = {one.clock.key.path for one in plan.devices if one.clock and one.clock.key}
-    assert set(holders) | clocks == set(routing_keys(plan))
+    optical = {path for one in plan.devices for path in one.session_keys}
+    assert set(holders) | clocks | optical == set(routing_keys(plan))
     for path, devices in holders.items():
         _, protocol, ends = path.split("/")
         assert protocol in keys.PROTOCOLS

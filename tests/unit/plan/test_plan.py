@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from heiiki.cli.new_service import generate
-from heiiki.intent import Intent, load
+from heiiki.intent import Intent, load, pppoe
 from heiiki.plan import Plan, build
 from heiiki.plan.model import Device, ElementKind, FailureMode, Link, Network, SitePlan
 from heiiki.plan.model import Path as Way
@@ -140,7 +140,10 @@ def test_everything_of_a_site_is_compared(services: tuple[Intent, ...]) -> None:
 @settings(max_examples=10)
 def test_what_is_of_no_site_stays(services: tuple[Intent, ...], data: st.DataObject) -> None:
     intent = services[data.draw(st.sampled_from(range(len(services))))]
-    one, other = (build(some(intent, data, label)) for label in ("before", "after"))
+    chosen = [some(intent, data, label) for label in ("before", "after")]
+    # The first line of optical access brings the RADIUS server along.
+    assume(len({any(map(pppoe.is_used, one.sites)) for one in chosen}) == 1)
+    one, other = map(build, chosen)
     assert shared_links(one) == shared_links(other)
     assert shared_addresses(one) == shared_addresses(other)
     assert (one.timers, one.networks, one.mobile, one.hub_lan) == (

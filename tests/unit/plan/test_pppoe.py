@@ -10,7 +10,7 @@ from optical_service import FOLDER, by_ethernet, optical
 from heiiki.intent import load
 from heiiki.pki.server.secrets import new_key, routing_keys
 from heiiki.plan import Plan, build
-from heiiki.plan.model import Device, Endpoint, InterfaceKind, Network
+from heiiki.plan.model import Device, Endpoint, InterfaceKind, Network, Program
 
 
 @pytest.fixture(scope="module")
@@ -135,3 +135,10 @@ def test_every_secret_is_made_once_and_is_long_enough_for_both_ends(plan: Plan) 
     }
     assert all(16 <= len(new_key(path)["key"]) <= 48 for path in wanted)
     assert not any("pppoe" in path or "radius" in path for path in routing_keys(by_ethernet()))
+
+
+def test_the_program_of_an_optical_line_hangs_and_dies(plan: Plan) -> None:
+    """At umeda; namba's one gateway is exempt as a whole."""
+    found = {fault.name for fault in plan.faults if fault.program is Program.PPPD}
+    assert found == {"umeda-ce-a/pppd-hung", "umeda-ce-a/pppd-dead"}
+    assert not any(fault.program is Program.PPPD for fault in by_ethernet().faults)

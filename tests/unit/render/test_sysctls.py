@@ -55,4 +55,4 @@ def test_only_hosts_with_a_service_address_answer_arp_for_another_interface(plan
         for device in plan.managed()
         if sysctls(plan, device.name)["net.ipv4.conf.all.arp_ignore"] == "0"
     ]
-    assert answering == ["dras", "xmpp", "vault"]
+    assert answering == ["dras", "xmpp", "vault", "radius"]

@@ -44,6 +44,7 @@ class Program(StrEnum):
     KEEPALIVED = "keepalived"
     LAN_WATCH = "lan-watch"
     CHARON = "charon"
+    PPPD = "pppd"
 
 
 def fault_name(target: str, mode: FailureMode, part: str) -> str:

@@ -61,7 +61,7 @@ def all_good(names: Collection[str]) -> dict[str, str]:
 
 def test_who_is_not_cut_off_with_a_network(plan: Plan) -> None:
     left = {network: {device.name for device, _ in away.reachable(plan, network)} for network in Network}
-    ends = {"dras", "xmpp", *(site.controller for site in plan.sites)}
+    ends = {"dras", "xmpp", "radius", *(site.controller for site in plan.sites)}
     everywhere = {"hub-ce-a", "hub-ce-b"} | ends
     assert left[Network.A] == everywhere | {"b-edge", "umeda-gw-b", "namba-gw", "sakai-gw-b"}
     assert left[Network.B] == everywhere | {"a-pe1", "umeda-ce-a", "namba-gw", "sakai-ce-a"}

@@ -4,9 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from optical_service import optical
+from optical_service import by_ethernet, optical
 
-from heiiki.plan import Plan
 from heiiki.requirements import Result, Verdict
 from heiiki.verify.pppoe import session
 
@@ -62,6 +61,6 @@ def test_an_end_that_does_not_answer_leaves_it_unknown(fleet_of: Any, kept: Any)
     assert (found.result, found.reason) == (Result.UNKNOWN, "a-pe2: not reachable")
 
 
-def test_a_service_without_optical_access_says_so(plan: Plan, fleet_of: Any, kept: Any) -> None:
-    (found,) = session.verdicts(plan, fleet_of(lambda *_: {}), kept)
+def test_a_service_without_optical_access_says_so(fleet_of: Any, kept: Any) -> None:
+    (found,) = session.verdicts(by_ethernet(), fleet_of(lambda *_: {}), kept)
     assert (found.subject, found.result) == ("access lines", Result.NOT_APPLICABLE)

@@ -3,9 +3,8 @@
 from typing import Any
 
 import pytest
-from optical_service import optical
+from optical_service import by_ethernet, optical
 
-from heiiki.plan import Plan
 from heiiki.requirements import Result, Verdict
 from heiiki.verify.pppoe import trials
 
@@ -156,6 +155,6 @@ def test_an_end_that_was_not_reached_is_named(fleet_of: Any, kept: Any, dead: st
     assert f"{dead}: not reachable" in verdict.reason
 
 
-def test_a_service_without_optical_access_has_no_trial(plan: Plan, fleet_of: Any, kept: Any) -> None:
-    assert list(trials.verdicts(plan, fleet_of(lambda *_: {}), kept)) == []
-    assert list(trials.subjects(plan)) == []
+def test_a_service_without_optical_access_has_no_trial(fleet_of: Any, kept: Any) -> None:
+    assert list(trials.verdicts(by_ethernet(), fleet_of(lambda *_: {}), kept)) == []
+    assert list(trials.subjects(by_ethernet())) == []
