@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What a Linux node lacks of programs and kernel features. Standard library only."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -63,13 +64,19 @@ def missing_programs(programs: Mapping[str, str], path: str = SEARCH_PATH) -> It
 
 
 def _missing_module(wanted: str, brought_by: str) -> Iterator[str]:
-    """Yield a sentence when the node's Python lacks a distribution, given as ``name`` or ``name>=major``."""
-    name, _, major = wanted.partition(">=")
+    """Yield a sentence when the node's Python lacks a distribution: ``name`` or ``name>=version``."""
+    name, _, needed = wanted.partition(">=")
     found = _version(name)
-    if not found or (major and int(found.partition(".")[0]) < int(major)):
+    if not found or _release(found) < _release(needed):
         has = f", the node has {found}" if found else ""
-        least = f" {major} or later" if major else ""
+        least = f" {needed} or later" if needed else ""
         yield f"Python module {name}{least}{has}: install package {brought_by}"
+
+
+def _release(version: str) -> "tuple[int, ...]":
+    """Return the numbers with which a version begins: (1, 10) of ``1.10.0rc1`` without zeros at the end."""
+    found = re.match(r"\d+(\.\d+)*", version)
+    return tuple(int(number) for number in re.sub(r"(\.0+)+$", "", found[0]).split(".")) if found else ()
 
 
 def _version(name: str) -> str:

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.heiiki.network.plugins.module_utils import preflight
+
+ROLES = Path(__file__).parents[3] / "roles"
 
 
 def having(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
@@ -65,3 +68,32 @@ def test_another_python_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert list(preflight.missing_programs({"python3:cryptography>=42": "a"})) == [
         "Python module cryptography 42 or later, the node has 41.0: install package a"
     ]
+
+
+@pytest.mark.parametrize(
+    ("has", "needed", "enough"),
+    [
+        ("1.10.0", "1.10", True),
+        ("1.10", "1.10.0", True),
+        ("1.9.4", "1.10", False),
+        ("2", "1.10", True),
+        ("1.10rc1", "1.10", True),
+        ("5.2.1+dfsg", "5", True),
+        ("unknown", "1", False),
+    ],
+)
+def test_versions_are_compared_number_by_number(
+    monkeypatch: pytest.MonkeyPatch, has: str, needed: str, enough: bool
+) -> None:
+    having(monkeypatch, has)
+    assert (list(preflight.missing_programs({f"python3:cryptography>={needed}": "a"})) == []) == enough
+
+
+@pytest.mark.parametrize("file", sorted(ROLES.glob("*/vars/main.yml")), ids=lambda file: file.parts[-3])
+def test_whatever_a_role_needs_can_be_looked_for(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
+    """Where a machine has nothing, each need is one sentence."""
+    monkeypatch.setattr(preflight, "SEARCH_PATH", "")
+    monkeypatch.setattr(preflight, "_version", lambda _: "0.1")
+    for needed in yaml.safe_load(file.read_text("utf-8")).values():
+        if isinstance(needed, dict):
+            assert len(list(preflight.missing_programs(needed, path=""))) == len(needed)
