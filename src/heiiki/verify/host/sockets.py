@@ -44,7 +44,7 @@ _PORTS: Mapping[str, Mapping[str, frozenset[int]]] = {
 _PGW_KERNEL = frozenset({2152, 3386})
 """The kernel's own GTP sockets (TS 29.281, TS 29.060): they are of no process."""
 
-_ARP, _EAPOL, _DISCOVERY = str(0x0806), str(0x888E), str(0x8863)
+_ARP, _EAPOL, _DISCOVERY, _NOTHING = str(0x0806), str(0x888E), str(0x8863), "0"
 _SPEAKS_DISCOVERY = "heiiki-pppoe"
 """Its units ask for sessions of PPPoE, or offer them on the port of their line (RFC 2516)."""
 _CHOSEN = 32768
@@ -52,7 +52,10 @@ _CHOSEN = 32768
 _SPEAK_EAPOL = frozenset(
     {"heiiki-access-point", "heiiki-station", "heiiki-authenticator", "heiiki-supplicant"}
 )
-"""They speak EAPOL (IEEE 802.1X), and read other frames on the device's leg to its LAN only."""
+"""They speak EAPOL (IEEE 802.1X), and read other frames on the device's leg to its LAN only.
+
+By a packet socket for protocol 0, which gets nothing (packet(7)), one has a port hear the group of EAPOL.
+"""
 _SPEAK_ARP = frozenset({"keepalived", "heiiki-lan-watch"})
 """They announce the virtual address, and ask the LAN."""
 
@@ -77,7 +80,7 @@ def unexplained_packet_sockets(
     apart = {item.name for item in device.interfaces if item.kind is InterfaceKind.RADIO} | set(managed)
     for one in found:
         speaks_arp = one["protocol"] == _ARP and one["unit"] in _SPEAK_ARP and one["unit"] in services
-        speaks_eapol = one["protocol"] == _EAPOL or one["interface"] == LAN_IF
+        speaks_eapol = one["protocol"] in {_EAPOL, _NOTHING} or one["interface"] == LAN_IF
         on_lan = speaks_eapol and one["unit"] in _SPEAK_EAPOL and one["unit"] in services
         on_line = one["protocol"] == _DISCOVERY and one["interface"] in device.below_sessions
         on_line &= one["unit"].startswith(_SPEAKS_DISCOVERY) and one["unit"] in services

@@ -19,7 +19,9 @@ def frames(unit: str, interface: str, protocol: str) -> dict[str, Any]:
     [
         (frames("heiiki-station", "lan0", "3"), True),
         (frames("heiiki-station", "*", "34958"), True),
+        (frames("heiiki-station", "*", "0"), True),
         (frames("heiiki-station", "*", "3"), False),
+        (frames("heiiki-revocation", "*", "0"), False),
         (frames("heiiki-access-point", "lan0", "34958"), False),
         (frames("heiiki-revocation", "lan0", "34958"), False),
         (frames("", "lan0", "34958"), False),
