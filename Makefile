@@ -143,7 +143,7 @@ test: setup ## Lint, types, documentation, sanity, unit, golden, wrong-input and
 	pytest $(SIDE_BY_SIDE) --durations=25 --durations-min=10
 
 .PHONY: long
-long: setup ## Test on the lab what takes longer: every mutant, CAs replaced, the Vault server killed (about half an hour)
+long: setup ## Test on the lab what takes longer: every mutant, CAs replaced, the Vault server killed, another service (about 40 minutes)
 	$(say) "Tests on a lab of their own, about half an hour"
 	pytest -m "long or representative or mutant" --junit-xml=artifacts/molecule/long.xml
 
