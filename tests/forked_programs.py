@@ -118,6 +118,7 @@ def _forked(
         found.imports(*arguments)
     pid = os.fork()
     if pid:
+        _ENDED.pop(pid, None)  # of another before: the kernel gives a number again
         return pid
     code = 1
     try:

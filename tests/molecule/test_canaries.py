@@ -34,6 +34,9 @@ MEANT = (
     Place("namba-*:/etc/heiiki/pki/lan/key.pem", "a copy for the daemon of a wireless LAN", 0o440),
     Place("*:/etc/heiiki/pki/mms/key.pem", "a copy for the account of the host's own service", 0o440),
     Place("xmpp:/etc/heiiki/pki/xmpp/key.pem", "a copy for the account of the host's own service", 0o440),
+    Place("*:/etc/heiiki/pki/radius/key.pem", "a copy for the account of the host's own service", 0o440),
+    Place("*:/etc/heiiki/radius/*", "what a RADIUS server or proxy knows others by, for its account alone"),
+    Place("*:/etc/heiiki/pppoe/*", "a router's own password on an optical line; a PE's secret for its proxy"),
     Place("vault:/*/key.pem", "the Vault server's own key for TLS"),
     Place("b-hss:/etc/heiiki/subscribers.json", "what the home subscriber server authenticates by"),
     Place("*:/etc/heiiki-sim/*.json", "the SIM card itself, which the lab has as a file"),
@@ -102,6 +105,12 @@ def routing(lab: Provisioned) -> dict[str, str]:
     return _files(lab, ":/etc/frr/frr.conf")
 
 
+@pytest.fixture(scope="module")
+def optical(lab: Provisioned) -> dict[str, str]:
+    """What RADIUS servers and proxies are configured with, by the place of each file."""
+    return {**_files(lab, ":/etc/heiiki/radius/radiusd.conf"), **_files(lab, ":/etc/heiiki/radius/users")}
+
+
 def _files(lab: Provisioned, ending: str) -> dict[str, str]:
     found = guest_program(
         lab,
@@ -114,10 +123,23 @@ def _files(lab: Provisioned, ending: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def needles(
-    lab: Provisioned, keys: dict[str, str], routing: dict[str, str], clocks: dict[str, str]
+    lab: Provisioned,
+    keys: dict[str, str],
+    routing: dict[str, str],
+    clocks: dict[str, str],
+    optical: dict[str, str],
 ) -> tuple[Needle, ...]:
     kept = _kept(lab.state / "services/lab/secrets")
-    return (*kept, *_private(keys), *_routing(routing), *_clocks(clocks))
+    return (*kept, *_private(keys), *_routing(routing), *_clocks(clocks), *_optical(optical))
+
+
+def _optical(files: dict[str, str]) -> Iterator[Needle]:
+    for place, text in files.items():
+        passwords = re.findall(r'Cleartext-Password := "([^"]+)"', text)
+        # The secret of RadSec is no secret: RFC 6614 has it say `radsec`.
+        secrets = {one for one in re.findall(r"^\s*secret = (\S+)$", text, re.MULTILINE) if one != "radsec"}
+        for number, value in enumerate((*passwords, *sorted(secrets))):
+            yield canaries.of_text(f"optical {place} {number}", value)
 
 
 def _clocks(files: dict[str, str]) -> Iterator[Needle]:
@@ -161,6 +183,8 @@ def test_there_are_canaries_of_every_kind(needles: tuple[Needle, ...]) -> None:
         "key of hub-ce-a:",
         "a-p1:/etc/frr",
         "umeda-bems:/etc/chrony",
+        "optical radius:/etc/heiiki/radius/users",
+        "optical a-pe2:/etc/heiiki/radius/radiusd.conf",
     ):
         assert part in names
 

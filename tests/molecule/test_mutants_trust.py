@@ -146,8 +146,8 @@ def believes_a_foreign_ca(device: str) -> Act:
 
 
 FOREIGN = "/etc/swanctl/{}/zz.pem"
-ENDS = ("dras", "xmpp", "umeda-bems", "sakai-bems", "namba-erc")
-"""They verify one another in OpenADR and XMPP, and have both mirrors."""
+ENDS = ("dras", "xmpp", "radius", "umeda-bems", "sakai-bems", "namba-erc")
+"""They verify others in OpenADR, XMPP or RADIUS, and have both mirrors."""
 HUB_SIDE = "/s0017 {/,/^.}/"
 WEAK = "s/esp_proposals = .*/esp_proposals = aes128-sha256/"
 MORE = r"s/\bproposals = /&aes256-sha256-modp3072,/"

@@ -18,7 +18,7 @@ from heiiki.transport import host_key_options
 ROOT = Path(__file__).resolve().parents[3]
 LAB = ROOT / "inventories/lab"
 SHARED_CONNECTION = ("-C", "-o", "ControlMaster=auto", "-o", "ControlPersist=60s")
-HOSTS = 30
+HOSTS = 31
 """Devices of the lab, managed or not."""
 
 
