@@ -74,8 +74,8 @@ def assess(program: Program, wanted: Mapping[str, Any], *, check: bool) -> dict[
     answer = {"changed": False, "reasons": found, "certificate": certificate, "reloaded": []}
     answer["margin"] = has_margin(status, wanted)
     if found:
-        after = expected(wanted)
-        answer |= {"changed": check, "diff": diff(wanted["device"], lines(certificate), after)}
+        to_come = expected(wanted)
+        answer |= {"changed": check, "diff": diff(wanted["device"], lines(certificate), to_come)}
         if wanted["request"] and not check:
             check_names(status, wanted)
             if not wanted["handed"]:
@@ -84,12 +84,13 @@ def assess(program: Program, wanted: Mapping[str, Any], *, check: bool) -> dict[
             answer["made"] = program("request")
         return answer
     trust = anchors_differ(status, wanted)
-    if not check:
+    answer["changed"] = trust or not status["loaded"]
+    if not check and answer["changed"]:
         if trust:
             program("anchors", {kind: wanted[kind] for kind in ("anchors", "server_anchors")})
-        if trust or not status["loaded"]:
-            answer["reloaded"] = program("reload")["users"]
-    answer["changed"] = trust or not status["loaded"]
+        # The watch may be at it just now, with new lists: then nothing is left to do.
+        after = program("reload" if trust else "load")
+        answer |= {"changed": after["told"], "reloaded": after["users"]}
     return answer
 
 

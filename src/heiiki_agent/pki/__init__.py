@@ -4,6 +4,7 @@
     credentials reach       read {"url", "wait_s", "others"} on standard input, wait until a server answers
     credentials install     read an order on standard input, have the CSR signed by Vault, install
     credentials anchors     read {"anchors", "server_anchors"} on standard input, install them
+    credentials load        have what uses them load what is there, unless it has
     credentials reload      have what uses them load what is there
     credentials status      print what is there, and what is wrong with it
     credentials summary     print what is there, key and chain unexamined

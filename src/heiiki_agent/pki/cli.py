@@ -14,6 +14,7 @@ _COMMANDS = (
     "reach",
     "install",
     "anchors",
+    "load",
     "reload",
     "status",
     "summary",

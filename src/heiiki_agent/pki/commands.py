@@ -36,6 +36,7 @@ _COMMANDS: Mapping[str, tuple[int, _Work]] = {
     "install": (INSTALL_S, _install),
     "reach": (REACH_S, _reach),
     "anchors": (INSTALL_S, _anchors),
+    "load": (3 * INSTALL_S, lambda settings, _: publish.reload(settings, unless_loaded=True)),
     "reload": (3 * INSTALL_S, lambda settings, _: publish.reload(settings)),
     "status": (INSTALL_S, lambda settings, _: report.status(settings)),
     "summary": (INSTALL_S, lambda settings, _: report.summary(settings)),

@@ -18,15 +18,26 @@ from heiiki_agent.pki.x509 import RevocationList
 USER_S = 30.0
 
 
-def reload(settings: Settings) -> dict[str, Any]:
+def reload(settings: Settings, *, unless_loaded: bool = False) -> dict[str, Any]:
     """Publish what is there and have every user load it.
+
+    Args:
+        settings: of the device.
+        unless_loaded: what is at it meanwhile, such as the watch with new lists, is waited for, and no
+            user is told again of what it was told then.
+
+    Returns:
+        told: whether users were told; users: their commands, none where they were not.
 
     Raises:
         AgentError: a user did not; the next run tells it again.
     """
-    with _told(settings):
-        _tell_all(settings)
-    return {"users": [shlex.join(command) for command in (*settings.users, *settings.listeners)]}
+    with _told(settings) as store:
+        told = not unless_loaded or store.read("loaded") != store.digest()
+        if told:
+            _tell_all(settings)
+    commands = (*settings.users, *settings.listeners) if told else ()
+    return {"told": told, "users": [shlex.join(command) for command in commands]}
 
 
 def renew_lists(settings: Settings) -> None:

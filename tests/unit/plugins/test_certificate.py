@@ -96,7 +96,7 @@ class Recorder:
             "summary": self._status,
             "request": {"generation": 1, "csr": "PEM"},
         }
-        return answers.get(command, {"users": ["swanctl --load-creds"], "changed": True})
+        return answers.get(command, {"users": ["swanctl --load-creds"], "told": True, "changed": True})
 
 
 # --- when one is issued
@@ -173,6 +173,18 @@ def test_users_that_a_run_did_not_tell_are_told_by_the_next() -> None:
     assert program.asked == ["status"]
     answer = assess(program, WANTED, check=False)
     assert (answer["changed"], answer["reloaded"]) == (True, ["swanctl --load-creds"])
+    assert program.asked[-1] == "load"
+
+
+def test_what_the_watch_does_meanwhile_is_no_change_of_a_run() -> None:
+    class Watched(Recorder):
+        """The watch of a device tells its users of new lists, and was done when this came to it."""
+
+        def __call__(self, command: str, given: object = None) -> dict[str, Any]:
+            return {"told": False, "users": []} if command == "load" else super().__call__(command, given)
+
+    answer = assess(Watched(STATUS | {"loaded": False}), WANTED, check=False)
+    assert (answer["changed"], answer["reloaded"]) == (False, [])
 
 
 def test_the_diff_shows_dates_names_and_serial_and_nothing_when_equal() -> None:

@@ -51,6 +51,16 @@ def test_a_copy_that_others_could_read_is_put_right(device: Device, copies: Path
     assert trust.stat().st_mtime_ns == before, "what is right is not written"
 
 
+def test_who_was_told_is_not_told_again_unless_that_is_asked_for(device: Device) -> None:
+    device.configure(listeners=[["sh", "-c", f"echo told >> {device.folder}/heard"]])
+    device.enrol()
+    (device.folder / "heard").unlink(missing_ok=True)
+    (device.store.folder / "loaded").unlink(missing_ok=True)
+    assert [publish.reload(device.settings, unless_loaded=True)["told"] for _ in range(2)] == [True, False]
+    assert publish.reload(device.settings)["told"]
+    assert (device.folder / "heard").read_text() == "told\n" * 2
+
+
 def test_a_renewed_device_hands_over_the_new_pair(device: Device, copies: Path) -> None:
     device.enrol()
     publish.reload(device.settings)
