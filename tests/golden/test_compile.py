@@ -4,11 +4,15 @@
 """
 
 import json
-import shutil
+import sys
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import golden_folder
 
 from heiiki.intent import load
 from heiiki.plan import Plan, build
@@ -47,26 +51,14 @@ def _without_digests(item: DeviceBuild) -> str:
     return json.dumps(whole, indent=1) + "\n"
 
 
-def golden() -> list[str]:
-    return sorted(path.relative_to(GOLDEN).as_posix() for path in GOLDEN.rglob("*") if path.is_file())
-
-
-@pytest.mark.parametrize("name", golden())
+@pytest.mark.parametrize("name", golden_folder.names(GOLDEN))
 def test_compiled_as_written(name: str) -> None:
     assert compiled()[name] == (GOLDEN / name).read_text(encoding="utf-8")
 
 
 def test_every_file_has_its_golden_one() -> None:
-    assert sorted(compiled()) == golden()
-
-
-def regenerate() -> None:
-    shutil.rmtree(GOLDEN)
-    for name, text in compiled().items():
-        path = GOLDEN / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    assert sorted(compiled()) == golden_folder.names(GOLDEN)
 
 
 if __name__ == "__main__":
-    regenerate()
+    golden_folder.write(GOLDEN, compiled())

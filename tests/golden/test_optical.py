@@ -3,7 +3,6 @@
 `python tests/golden/test_optical.py` writes the files after a deliberate change.
 """
 
-import shutil
 import sys
 from functools import cache
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
+import golden_folder  # noqa: E402
 from optical_service import by_ethernet, optical  # noqa: E402
 from test_compile import texts_of  # noqa: E402
 
@@ -31,17 +31,13 @@ def compiled() -> dict[str, str]:
     }
 
 
-def golden() -> list[str]:
-    return sorted(path.relative_to(GOLDEN).as_posix() for path in GOLDEN.rglob("*") if path.is_file())
-
-
-@pytest.mark.parametrize("name", golden())
+@pytest.mark.parametrize("name", golden_folder.names(GOLDEN))
 def test_compiled_as_written(name: str) -> None:
     assert compiled()[name] == (GOLDEN / name).read_text(encoding="utf-8")
 
 
 def test_every_file_has_its_golden_one() -> None:
-    assert sorted(compiled()) == golden()
+    assert sorted(compiled()) == golden_folder.names(GOLDEN)
 
 
 def test_devices_with_nothing_to_do_with_it_are_sent_what_they_are_sent_without_it() -> None:
@@ -55,13 +51,5 @@ def test_devices_with_nothing_to_do_with_it_are_sent_what_they_are_sent_without_
         assert own[0]
 
 
-def regenerate() -> None:
-    shutil.rmtree(GOLDEN, ignore_errors=True)
-    for name, text in compiled().items():
-        path = GOLDEN / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    regenerate()
+    golden_folder.write(GOLDEN, compiled())

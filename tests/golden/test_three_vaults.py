@@ -3,7 +3,6 @@
 `python tests/golden/test_three_vaults.py` writes the files after a deliberate change.
 """
 
-import shutil
 import sys
 from functools import cache
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
+import golden_folder  # noqa: E402
 from test_compile import compiled, texts_of  # noqa: E402
 from three_vaults import with_vaults  # noqa: E402
 
@@ -29,30 +29,18 @@ def differing() -> dict[str, str]:
     return {name: text for name, text in three if one.get(name) != text and not name.startswith(TWIN)}
 
 
-def golden() -> list[str]:
-    return sorted(path.relative_to(GOLDEN).as_posix() for path in GOLDEN.rglob("*") if path.is_file())
-
-
-@pytest.mark.parametrize("name", golden())
+@pytest.mark.parametrize("name", golden_folder.names(GOLDEN))
 def test_compiled_as_written(name: str) -> None:
     assert differing()[name] == (GOLDEN / name).read_text(encoding="utf-8")
 
 
 def test_every_file_that_differs_has_its_golden_one() -> None:
-    assert sorted(differing()) == golden()
+    assert sorted(differing()) == golden_folder.names(GOLDEN)
 
 
 def test_nothing_of_one_server_is_missing_with_three() -> None:
     assert compiled().keys() <= texts_of(with_vaults()).keys()
 
 
-def regenerate() -> None:
-    shutil.rmtree(GOLDEN, ignore_errors=True)
-    for name, text in differing().items():
-        path = GOLDEN / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    regenerate()
+    golden_folder.write(GOLDEN, differing())

@@ -3,7 +3,6 @@
 `python tests/golden/test_vendors.py` writes the files after a deliberate change.
 """
 
-import shutil
 import sys
 from functools import cache
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
+import golden_folder  # noqa: E402
 from test_compile import texts_of  # noqa: E402
 from vendor_service import mixed, on_linux  # noqa: E402
 
@@ -28,17 +28,13 @@ def compiled() -> dict[str, str]:
     return {name: text for name, text in texts.items() if name.startswith(names)}
 
 
-def golden() -> list[str]:
-    return sorted(path.relative_to(GOLDEN).as_posix() for path in GOLDEN.rglob("*") if path.is_file())
-
-
-@pytest.mark.parametrize("name", golden())
+@pytest.mark.parametrize("name", golden_folder.names(GOLDEN))
 def test_compiled_as_written(name: str) -> None:
     assert compiled()[name] == (GOLDEN / name).read_text(encoding="utf-8")
 
 
 def test_every_file_has_its_golden_one() -> None:
-    assert sorted(compiled()) == golden()
+    assert sorted(compiled()) == golden_folder.names(GOLDEN)
 
 
 def test_no_other_device_is_sent_anything_else_because_of_a_vendor() -> None:
@@ -51,13 +47,5 @@ def test_no_other_device_is_sent_anything_else_because_of_a_vendor() -> None:
     assert there == linux
 
 
-def regenerate() -> None:
-    shutil.rmtree(GOLDEN, ignore_errors=True)
-    for name, text in compiled().items():
-        path = GOLDEN / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    regenerate()
+    golden_folder.write(GOLDEN, compiled())
