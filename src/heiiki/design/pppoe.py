@@ -51,6 +51,11 @@ class OpticalLine:
         return f"line of {self.site}"
 
     @property
+    def ends(self) -> tuple[Device, Device]:
+        """The site's router and the PE."""
+        return self.router, self.pe
+
+    @property
     def in_service(self) -> bool:
         """Whether both ends are ours to ask: a revoked one is not."""
         return self.router.managed and self.pe.managed

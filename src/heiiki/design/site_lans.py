@@ -23,6 +23,11 @@ class SiteLan:
         return f"LAN of {self.site}"
 
     @property
+    def ends(self) -> tuple[Device, Device]:
+        """Gateway and controller."""
+        return self.gateway, self.controller
+
+    @property
     def in_service(self) -> bool:
         """Whether both ends are ours to ask: a revoked one is not."""
         return self.gateway.managed and self.controller.managed

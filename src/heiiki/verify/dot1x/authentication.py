@@ -2,19 +2,20 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from heiiki.design.dot1x import ControlledLan, is_open, lans, not_there
 from heiiki.plan.model import Plan
 from heiiki.render import agent
 from heiiki.render.dot1x import REQUIREMENT
-from heiiki.requirements import Result, Stage, Verdict
+from heiiki.requirements import Stage, Verdict
 from heiiki.requirements.verdict import Evidence
-from heiiki.verify.fleet import Answer, Fleet, printed, told
-from heiiki.verify.verdicts import Keep, judged, live, summarise, unknown
+from heiiki.verify import both_ends, lan_daemons
+from heiiki.verify.both_ends import Both
+from heiiki.verify.fleet import Fleet, printed
+from heiiki.verify.lan_daemons import Said, other_status
+from heiiki.verify.verdicts import Keep
 
-_TLS = ("TLSv1.2", "TLSv1.3")
 _FAMILIES = ("inet", "arp")
 _PASSED = (
     "both ends have authenticated (EAP-TLS, {tls}), and the kernel of each lets in the other's link address "
@@ -24,21 +25,9 @@ _PASSED = (
 
 def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
     """Yield a verdict for each wired LAN with controlled ports; one that says so where there is none."""
-    found = tuple(lans(plan))
     if is_open(plan):
         yield not_there(Stage.LIVE)
-    answers = fleet.ask("read", dict(_questions([lan for lan in found if lan.in_service])))
-    for lan in found:
-        if not lan.in_service:
-            yield live(REQUIREMENT, lan.subject, Result.NOT_APPLICABLE, "an end of it is revoked")
-            continue
-        both = answers[lan.gateway.name], answers[lan.controller.name]
-        evidence = tuple(keep(f"dot1x/{one.device}.json", one.raw) for one in both)
-        yield judged(
-            lan.subject,
-            partial(_verdict, lan, both, evidence),
-            partial(unknown, REQUIREMENT, lan.subject, evidence=evidence),
-        )
+    yield from both_ends.verdicts(lans(plan), REQUIREMENT, "dot1x", _questions, _verdict, fleet, keep)
 
 
 def _questions(found: Sequence[ControlledLan]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -52,24 +41,16 @@ def _questions(found: Sequence[ControlledLan]) -> Iterator[tuple[str, Mapping[st
         yield lan.controller.name, {"commands": {"end": joined, "guard": guarded, **sets}}
 
 
-def _verdict(lan: ControlledLan, both: tuple[Answer, Answer], evidence: tuple[Evidence, ...]) -> Verdict:
-    gateway, controller = both
-    asked = ((gateway, "end"), (gateway, "credentials"), (controller, "end"), (controller, "guard"))
-    said = [told(dict[str, Any], answer, command) for answer, command in asked]
-    if silent := [one for one in said if isinstance(one, str)]:
-        return unknown(REQUIREMENT, lan.subject, summarise(silent), evidence)
-    served, credentials, joined, guard = (one for one in said if not isinstance(one, str))
-    wrong = [*_of_authenticator(lan, served), *_of_supplicant(lan, joined), *_of_kernels(lan, both)]
-    serial = credentials["certificate"]["serial"] if credentials["certificate"] else None
-    if guard["serial"] != serial:
-        wrong.append(f"the guard of {lan.controller.name} has not seen the certificate of {lan.gateway.name}")
-    if wrong:
-        return live(REQUIREMENT, lan.subject, Result.FAIL, summarise(wrong), evidence)
-    reason = _PASSED.format(tls=joined["status"]["eap_tls_version"])
-    return live(REQUIREMENT, lan.subject, Result.PASS, reason, evidence)
+def _verdict(lan: ControlledLan, both: Both, evidence: tuple[Evidence, ...]) -> Verdict:
+    def wrong(served: Said, joined: Said) -> Iterator[str]:
+        yield from _of_authenticator(lan, served)
+        yield from _of_supplicant(lan, joined)
+        yield from _of_kernels(lan, both)
+
+    return lan_daemons.judged(lan, both, evidence, REQUIREMENT, "end", wrong, _PASSED)
 
 
-def _of_authenticator(lan: ControlledLan, said: Mapping[str, Any]) -> Iterator[str]:
+def _of_authenticator(lan: ControlledLan, said: Said) -> Iterator[str]:
     name, own = lan.gateway.name, _controller_address(lan)
     if "waits" in said:
         yield f"{name}: {said['waits']}"
@@ -88,7 +69,7 @@ def _of_authenticator(lan: ControlledLan, said: Mapping[str, Any]) -> Iterator[s
                 yield f"{name}: {key} of {one['address']} is {one[key]}, not {value}"
 
 
-def _of_supplicant(lan: ControlledLan, said: Mapping[str, Any]) -> Iterator[str]:
+def _of_supplicant(lan: ControlledLan, said: Said) -> Iterator[str]:
     name = lan.controller.name
     if "waits" in said:
         yield f"{name}: {said['waits']}"
@@ -100,15 +81,10 @@ def _of_supplicant(lan: ControlledLan, said: Mapping[str, Any]) -> Iterator[str]
         "selectedMethod": "13 (EAP-TLS)",
         "address": _controller_address(lan),
     }
-    status = said["status"]
-    for key, value in planned.items():
-        if status.get(key) != value:
-            yield f"{name}: {key} is {status.get(key)}, not {value}"
-    if status.get("eap_tls_version") not in _TLS:
-        yield f"{name}: EAP-TLS by {status.get('eap_tls_version')}"
+    yield from other_status(name, planned, said["status"])
 
 
-def _of_kernels(lan: ControlledLan, both: tuple[Answer, Answer]) -> Iterator[str]:
+def _of_kernels(lan: ControlledLan, both: Both) -> Iterator[str]:
     """Yield what a kernel lets in that is not the other end; what it does not ask for cannot be kept out."""
     gateway = lan.gateway.interface(lan.authenticator.interface).link_address
     for answer, other in zip(both, (_controller_address(lan), gateway), strict=True):

@@ -1,7 +1,6 @@
 """Whether a site's session of PPPoE is up as planned, by what both ends say of it (live)."""
 
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from heiiki.design.pppoe import OpticalLine, is_without, lines, not_there
@@ -10,41 +9,29 @@ from heiiki.render import agent
 from heiiki.render.pppoe import REQUIREMENT
 from heiiki.requirements import Result, Stage, Verdict
 from heiiki.requirements.verdict import Evidence
-from heiiki.verify.fleet import Answer, Fleet, told
-from heiiki.verify.verdicts import Keep, judged, live, summarise, unknown
+from heiiki.verify import both_ends
+from heiiki.verify.both_ends import Both
+from heiiki.verify.fleet import Fleet, told
+from heiiki.verify.verdicts import Keep, live, summarise, unknown
 
 
 def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
     """Yield a verdict for each optical line; one that says so where there is none."""
     if is_without(plan):
         yield not_there(Stage.LIVE)
-    found = tuple(lines(plan))
-    answers = fleet.ask("read", _questions(tuple(line for line in found if line.in_service)))
-    for line in found:
-        if not line.in_service:
-            yield live(REQUIREMENT, line.subject, Result.NOT_APPLICABLE, "an end of it is revoked")
-            continue
-        both = answers[line.router.name], answers[line.pe.name]
-        evidence = tuple(keep(f"pppoe/{one.device}.json", one.raw) for one in both)
-        yield judged(
-            line.subject,
-            partial(_verdict, line, both, evidence),
-            partial(unknown, REQUIREMENT, line.subject, evidence=evidence),
-        )
+    yield from both_ends.verdicts(lines(plan), REQUIREMENT, "pppoe", _questions, _verdict, fleet, keep)
 
 
-def _questions(asked: tuple[OpticalLine, ...]) -> dict[str, dict[str, Any]]:
+def _questions(asked: Sequence[OpticalLine]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     wanted: dict[str, list[str]] = {}
     for line in asked:
         wanted.setdefault(line.router.name, []).append(line.session.interface)
         wanted.setdefault(line.pe.name, []).append(line.line.interface)
-    return {
-        device: {"commands": {"sessions": list(agent.command("pppoe", "status", *interfaces))}}
-        for device, interfaces in wanted.items()
-    }
+    for device, interfaces in wanted.items():
+        yield device, {"commands": {"sessions": list(agent.command("pppoe", "status", *interfaces))}}
 
 
-def _verdict(line: OpticalLine, both: tuple[Answer, Answer], evidence: tuple[Evidence, ...]) -> Verdict:
+def _verdict(line: OpticalLine, both: Both, evidence: tuple[Evidence, ...]) -> Verdict:
     said = [told(dict[str, Any], answer, "sessions") for answer in both]
     if silent := [one for one in said if isinstance(one, str)]:
         return unknown(REQUIREMENT, line.subject, summarise(silent), evidence)

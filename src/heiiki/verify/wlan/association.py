@@ -1,17 +1,19 @@
 """Whether a site's controller is on the air as planned, by what both daemons and the beacon say (live)."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from heiiki.design.wlan import WirelessLan, is_wired, lans, not_there
 from heiiki.plan.model import Plan
 from heiiki.render import agent
 from heiiki.render.wlan import REQUIREMENT
-from heiiki.requirements import Result, Stage, Verdict
+from heiiki.requirements import Stage, Verdict
 from heiiki.requirements.verdict import Evidence
-from heiiki.verify.fleet import Answer, Fleet, told
-from heiiki.verify.verdicts import Keep, judged, live, summarise, unknown
+from heiiki.verify import both_ends, lan_daemons
+from heiiki.verify.both_ends import Both
+from heiiki.verify.fleet import Fleet
+from heiiki.verify.lan_daemons import Said, other_status
+from heiiki.verify.verdicts import Keep
 
 _AKM_SHA256, _CCMP = "00-0f-ac-5", "00-0f-ac-4"
 """Suite selectors (IEEE 802.11-2020 9.4.2.24)."""
@@ -19,7 +21,6 @@ _RSN = 48
 _SUITE = 4
 _REQUIRED = 1 << 6
 """Bit MFPR of the RSN capabilities: who does not protect management frames is not let in."""
-_TLS = ("TLSv1.2", "TLSv1.3")
 _PASSED = (
     "associated by WPA2-EAP-SHA256 (EAP-TLS, {tls}), CCMP, management frames protected; the beacon requires "
     "it; the access point keeps no key; whom each lets in, trials say"
@@ -28,22 +29,9 @@ _PASSED = (
 
 def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
     """Yield a verdict for each wireless LAN; one that says so where there is none."""
-    found = tuple(lans(plan))
     if is_wired(plan):
         yield not_there(Stage.LIVE)
-    asked = [lan for lan in found if lan.in_service]
-    answers = fleet.ask("read", dict(_questions(asked)))
-    for lan in found:
-        if not lan.in_service:
-            yield live(REQUIREMENT, lan.subject, Result.NOT_APPLICABLE, "an end of it is revoked")
-            continue
-        both = answers[lan.gateway.name], answers[lan.controller.name]
-        evidence = tuple(keep(f"wlan/{one.device}.json", one.raw) for one in both)
-        yield judged(
-            lan.subject,
-            partial(_verdict, lan, both, evidence),
-            partial(unknown, REQUIREMENT, lan.subject, evidence=evidence),
-        )
+    yield from both_ends.verdicts(lans(plan), REQUIREMENT, "wlan", _questions, _verdict, fleet, keep)
 
 
 def _questions(found: Sequence[WirelessLan]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -56,24 +44,15 @@ def _questions(found: Sequence[WirelessLan]) -> Iterator[tuple[str, Mapping[str,
         yield lan.controller.name, {"commands": {"air": joined, "guard": guarded}}
 
 
-def _verdict(lan: WirelessLan, both: tuple[Answer, Answer], evidence: tuple[Evidence, ...]) -> Verdict:
-    gateway, controller = both
-    asked = ((gateway, "air"), (gateway, "credentials"), (controller, "air"), (controller, "guard"))
-    said = [told(dict[str, Any], answer, command) for answer, command in asked]
-    if silent := [one for one in said if isinstance(one, str)]:
-        return unknown(REQUIREMENT, lan.subject, summarise(silent), evidence)
-    served, credentials, joined, guard = (one for one in said if not isinstance(one, str))
-    wrong = [*_of_access_point(lan, served), *_of_station(lan, joined)]
-    serial = credentials["certificate"]["serial"] if credentials["certificate"] else None
-    if guard["serial"] != serial:
-        wrong.append(f"the guard of {lan.controller.name} has not seen the certificate of {lan.gateway.name}")
-    if wrong:
-        return live(REQUIREMENT, lan.subject, Result.FAIL, summarise(wrong), evidence)
-    reason = _PASSED.format(tls=joined["status"]["eap_tls_version"])
-    return live(REQUIREMENT, lan.subject, Result.PASS, reason, evidence)
+def _verdict(lan: WirelessLan, both: Both, evidence: tuple[Evidence, ...]) -> Verdict:
+    def wrong(served: Said, joined: Said) -> Iterator[str]:
+        yield from _of_access_point(lan, served)
+        yield from _of_station(lan, joined)
+
+    return lan_daemons.judged(lan, both, evidence, REQUIREMENT, "air", wrong, _PASSED)
 
 
-def _of_access_point(lan: WirelessLan, said: Mapping[str, Any]) -> Iterator[str]:
+def _of_access_point(lan: WirelessLan, said: Said) -> Iterator[str]:
     name = lan.gateway.name
     if "waits" in said:
         yield f"{name}: {said['waits']}"
@@ -106,7 +85,7 @@ def _of_member(name: str, lan: WirelessLan, said: Mapping[str, str]) -> Iterator
             yield f"{name}: {key} of {said['address']} is {said.get(key)}, not {value}"
 
 
-def _of_station(lan: WirelessLan, said: Mapping[str, Any]) -> Iterator[str]:
+def _of_station(lan: WirelessLan, said: Said) -> Iterator[str]:
     name = lan.controller.name
     if "waits" in said:
         yield f"{name}: {said['waits']}"
@@ -122,12 +101,7 @@ def _of_station(lan: WirelessLan, said: Mapping[str, Any]) -> Iterator[str]:
         "pmf": "2",
         "selectedMethod": "13 (EAP-TLS)",
     }
-    status = said["status"]
-    for key, value in planned.items():
-        if status.get(key) != value:
-            yield f"{name}: {key} is {status.get(key)}, not {value}"
-    if status.get("eap_tls_version") not in _TLS:
-        yield f"{name}: EAP-TLS by {status.get('eap_tls_version')}"
+    yield from other_status(name, planned, said["status"])
     if said["beacon"] and not requires_protection(bytes.fromhex(said["beacon"])):
         yield f"{lan.gateway.name} does not require that management frames are protected, as its beacon says"
 
