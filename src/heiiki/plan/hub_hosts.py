@@ -1,19 +1,16 @@
 """The hosts at the hub: DRAS, XMPP server, the Vault servers, and a RADIUS server where a site needs one."""
 
 from collections.abc import Iterator
-from ipaddress import IPv4Interface, IPv4Network
+from dataclasses import replace
+from ipaddress import IPv4Network
 
 from heiiki.plan import addresses as addr
-from heiiki.plan import firewall, identities, lan, names, pppoe
+from heiiki.plan import firewall, hub_host, identities, lan, names, pppoe
 from heiiki.plan.context import HUB_VRID, Context
 from heiiki.plan.model import (
     AuditLog,
     Device,
-    DeviceClass,
-    Firewall,
     Function,
-    Interface,
-    InterfaceKind,
     Network,
     Role,
     StampStream,
@@ -66,37 +63,27 @@ def members(context: Context) -> lan.Lan:
 def _vault(context: Context, server: VaultHost, others: tuple[VaultHost, ...]) -> Device:
     """One more host of the closed group; its service address is for those that have no tunnel yet."""
     cluster = (_ON_LAN.vault_cluster(*(one.address for one in others)),) if others else ()
-    return Device(
-        name=server.device,
-        role=Role.VAULT_SERVER,
-        function=Function.VAULT,
-        platform="linux_host",
-        networks=(),
-        interfaces=(
-            Interface(
-                names.LAN_IF,
-                InterfaceKind.ETHERNET,
-                (IPv4Interface((server.address, context.hub_lan.prefixlen)),),
-            ),
-            Interface(names.LOOPBACK_IF, InterfaceKind.LOOPBACK, (addr.single(server.service_address),)),
-        ),
-        routes=tuple(_shown_routes(context)),
-        firewall=Firewall(
-            management=context.access,
-            services=(*_ON_LAN.vault(*_everybody(context)), *cluster, _ON_LAN.echo(context.hub_lan)),
-        ),
-        identity=identities.identity(context, server.device, DeviceClass.SERVER),
-        vault=VaultServer(
-            address=server.address,
-            service_address=server.service_address,
-            port=firewall.VAULT,
-            cluster_port=firewall.VAULT_CLUSTER,
-            node_id=server.device,
-            peers=others,
-            request_limit=_REQUEST,
-            audit_logs=_AUDIT_LOGS,
-        ),
+    host = hub_host.device(
+        context,
+        server.device,
+        Role.VAULT_SERVER,
+        Function.VAULT,
+        address=server.address,
+        shown=server.service_address,
+        routes=_shown_routes(context),
+        services=(*_ON_LAN.vault(*_everybody(context)), *cluster, _ON_LAN.echo(context.hub_lan)),
     )
+    vault = VaultServer(
+        address=server.address,
+        service_address=server.service_address,
+        port=firewall.VAULT,
+        cluster_port=firewall.VAULT_CLUSTER,
+        node_id=server.device,
+        peers=others,
+        request_limit=_REQUEST,
+        audit_logs=_AUDIT_LOGS,
+    )
+    return replace(host, vault=vault)
 
 
 def _shown_routes(context: Context) -> Iterator[StaticRoute]:
@@ -126,25 +113,18 @@ def _host(context: Context, name: str, index: int, role: Role, function: Functio
     other = next(other for _, other, _, _ in _HOSTS if other != index)
     control = StampStream(CONTROL_STREAM, addr.host(context.hub_lan, other))
     streams = tuple(StampStream(site.name, context.own(site).controller) for site in context.sites)
-    return Device(
-        name=name,
-        role=role,
-        function=function,
-        platform="linux_host",
-        networks=(),
-        interfaces=(
-            Interface(names.LAN_IF, InterfaceKind.ETHERNET, (addr.on(context.hub_lan, index),)),
-            Interface(names.LOOPBACK_IF, InterfaceKind.LOOPBACK, (addr.single(shown),)),
+    host = hub_host.device(
+        context,
+        name,
+        role,
+        function,
+        address=addr.host(context.hub_lan, index),
+        shown=shown,
+        routes=_shown_routes(context),
+        services=(
+            _ON_LAN.echo(context.hub_lan, pool),
+            _ON_LAN.stamp(context.hub_lan, pool),
+            _ON_LAN.ntp(*_everybody(context)),
         ),
-        routes=tuple(_shown_routes(context)),
-        firewall=Firewall(
-            management=context.access,
-            services=(
-                _ON_LAN.echo(context.hub_lan, pool),
-                _ON_LAN.stamp(context.hub_lan, pool),
-                _ON_LAN.ntp(*_everybody(context)),
-            ),
-        ),
-        stamp=(control, *streams),
-        identity=identities.identity(context, name, DeviceClass.SERVER),
     )
+    return replace(host, stamp=(control, *streams))

@@ -8,16 +8,15 @@ has a certificate and a way to the hub outside of every VRF.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address
 
 from heiiki.intent import Site
 from heiiki.intent.pppoe import radius_address
 from heiiki.plan import addresses as addr
-from heiiki.plan import closed_group, firewall, identities, ip_vpn, keys, lan, names
+from heiiki.plan import closed_group, firewall, hub_host, identities, ip_vpn, keys, lan, names
 from heiiki.plan.context import Context
 from heiiki.plan.model import (
     Device,
-    DeviceClass,
     Firewall,
     Function,
     Interface,
@@ -152,34 +151,24 @@ def server(context: Context) -> Device:
     """Return the host of the RADIUS server: one of the closed group, with an address for carrier A."""
     edge = context.edge(Network.A)
     asks = addr.host(context.line(Network.A), 1)
-    host = Device(
-        name=names.RADIUS,
-        role=Role.RADIUS_SERVER,
-        function=Function.RADIUS,
-        platform="linux_host",
-        networks=(),
-        interfaces=(
-            Interface(
-                names.LAN_IF,
-                InterfaceKind.ETHERNET,
-                (IPv4Interface((radius_address(context.service), context.hub_lan.prefixlen)),),
-            ),
-            Interface(names.LOOPBACK_IF, InterfaceKind.LOOPBACK, (addr.single(context.radius_service),)),
-        ),
+    host = hub_host.device(
+        context,
+        names.RADIUS,
+        Role.RADIUS_SERVER,
+        Function.RADIUS,
+        address=radius_address(context.service),
+        shown=context.radius_service,
         routes=(StaticRoute(context.line(Network.A), via=lan.gateway_address(context.hub_lan, Network.A)),),
-        firewall=Firewall(
-            management=context.access, services=(_ON_LAN.radsec(asks), _ON_LAN.echo(context.hub_lan))
-        ),
-        identity=identities.identity(context, names.RADIUS, DeviceClass.SERVER),
-        radius=RadiusServer(
-            realm=identities.domain(context),
-            address=context.radius_service,
-            client=identities.host(context, edge),
-            client_address=asks,
-            users=tuple(_users(context)),
-        ),
+        services=(_ON_LAN.radsec(asks), _ON_LAN.echo(context.hub_lan)),
     )
-    return replace(host, crl_source=closed_group.crl_source(host, context))
+    radius = RadiusServer(
+        realm=identities.domain(context),
+        address=context.radius_service,
+        client=identities.host(context, edge),
+        client_address=asks,
+        users=tuple(_users(context)),
+    )
+    return replace(host, crl_source=closed_group.crl_source(host, context), radius=radius)
 
 
 def _users(context: Context) -> Iterator[RadiusUser]:
