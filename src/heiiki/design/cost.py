@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from heiiki.design.volume import Volume, service_mb, volume
-from heiiki.plan.model import ClosedNetwork, Plan, SitePlan, Timers
+from heiiki.plan.model import ClosedNetwork, Network, Plan, SitePlan, Timers
 from heiiki.plan.timers import PROFILES
 from heiiki.requirements import Result, Stage, Verdict
 from heiiki.requirements.figures import apart, settled
@@ -34,7 +34,7 @@ class _Month:
     down: bool = False
 
     def subject(self, site: SitePlan) -> str:
-        return f"{site.name} on network {self.network.name}{', primary down' if self.down else ''}"
+        return f"{line(site, self.network.name)}{', primary down' if self.down else ''}"
 
 
 def _months(plan: Plan, site: SitePlan) -> Iterator[_Month]:
@@ -44,7 +44,13 @@ def _months(plan: Plan, site: SitePlan) -> Iterator[_Month]:
             yield _Month(network, carries=True, down=True)
 
 
-def _yen(network: ClosedNetwork, megabytes: float) -> float:
+def line(site: SitePlan, network: Network) -> str:
+    """Subject of the verdicts on a site's line to `network`."""
+    return f"{site.name} on network {network}"
+
+
+def yen(network: ClosedNetwork, megabytes: float) -> float:
+    """Return what a month in which so much crosses a line costs, yen."""
     extra = max(0.0, megabytes - network.included_mb) if network.included_mb is not None else 0.0
     return settled(network.monthly_yen + extra * network.yen_per_extra_mb)
 
@@ -55,22 +61,22 @@ def _cost(plan: Plan, site: SitePlan, month: _Month) -> Verdict:
     def of(timers: Timers) -> Volume:
         return volume(plan, site, network.name, timers, carries=month.carries)
 
-    yen = _yen(network, of(plan.timers).total)
+    price = yen(network, of(plan.timers).total)
     both = "; ".join(_offer(network, timers, of(timers)) for timers in PROFILES.values())
     return Verdict(
         "R-COST",
         month.subject(site),
         Stage.DESIGN,
-        Result.PASS if yen <= BOUND_YEN else Result.FAIL,
+        Result.PASS if price <= BOUND_YEN else Result.FAIL,
         reason=both,
-        measured=yen,
+        measured=price,
         bound=BOUND_YEN,
         unit="yen a month",
     )
 
 
 def _offer(network: ClosedNetwork, timers: Timers, found: Volume) -> str:
-    yen = _yen(network, found.total)
+    price = yen(network, found.total)
     parts = {
         "service": found.service,
         "OpenADR": found.openadr,
@@ -84,7 +90,7 @@ def _offer(network: ClosedNetwork, timers: Timers, found: Volume) -> str:
     told = ", ".join(f"{name} {value:,.0f}" for name, value in parts.items() if round(value))
     return (
         f"profile {timers.profile}: {found.total:,.0f} MB on the wire ({told}), "
-        f"{apart(f'{yen:,.0f}', yen, BOUND_YEN)} yen a month"
+        f"{apart(f'{price:,.0f}', price, BOUND_YEN)} yen a month"
     )
 
 

@@ -7,6 +7,7 @@ reports by iq, which are shorter than HTTP, and its stream carries blanks; DRAS'
 5.5, which come once whichever way.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from heiiki.plan.model import Device, Lifetimes, Timers
@@ -70,38 +71,43 @@ LOG_IN = HANDSHAKE + Exchange((200, 500, 200, 600, 150, 100, 200, 600, 200, 200)
 """TCP and TLS with the streams before and after it, SASL EXTERNAL and the resource (RFC 6120 4.3, 6, 7)."""
 
 
-def openadr(controller: Device, timers: Timers, lifetimes: Lifetimes, mtu: int) -> float:
-    """Return what the VEN of a controller needs, octets a second; it has one connection."""
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """An exchange that comes again and again, every so many seconds on the average."""
+
+    exchange: Exchange
+    every_s: float
+
+
+def openadr(controller: Device, timers: Timers, lifetimes: Lifetimes) -> Iterator[Repeated]:
+    """Yield what the VEN of a controller says and hears; it has one connection."""
     if controller.ven is None:
-        return 0.0
+        return
     if controller.ven.xmpp is not None:
-        return _by_xmpp(timers, lifetimes, mtu)
+        # HTTP is not used while the stream stands.
+        yield Repeated(POLL_BY_XMPP, timers.openadr_poll_s)
+        yield Repeated(REPORT_BY_XMPP, REPORT_EVERY_S)
+        yield Repeated(BLANK, BLANK_EVERY_S)
+        yield Repeated(LOG_IN, _begins_every_s(lifetimes))
+        return
     signed = Exchange((SIGNATURE, SIGNATURE), empty=2) if controller.ven.signed else Exchange((), empty=0)
-    polls = (POLL + signed).octets(mtu) / timers.openadr_poll_s
-    reports = (REPORT + signed).octets(mtu) / REPORT_EVERY_S
-    return polls + reports + HANDSHAKE.octets(mtu) * _beginnings(lifetimes)
+    yield Repeated(POLL + signed, timers.openadr_poll_s)
+    yield Repeated(REPORT + signed, REPORT_EVERY_S)
+    yield Repeated(HANDSHAKE, _begins_every_s(lifetimes))
 
 
-def _by_xmpp(timers: Timers, lifetimes: Lifetimes, mtu: int) -> float:
-    """Return what a VEN with one stream needs. HTTP is not used while that stands."""
-    polls = POLL_BY_XMPP.octets(mtu) / timers.openadr_poll_s
-    reports = REPORT_BY_XMPP.octets(mtu) / REPORT_EVERY_S
-    blanks = BLANK.octets(mtu) / BLANK_EVERY_S
-    return polls + reports + blanks + LOG_IN.octets(mtu) * _beginnings(lifetimes)
+def mms(controller: Device, lifetimes: Lifetimes) -> Iterator[Repeated]:
+    """Yield what the association for the reports of a controller needs."""
+    if controller.mms_server is not None:
+        yield Repeated(ALIVE, ALIVE_EVERY_S)
+        yield Repeated(ASSOCIATION, _begins_every_s(lifetimes))
 
 
-def mms(controller: Device, lifetimes: Lifetimes, mtu: int) -> float:
-    """Return what the association for the reports of a controller needs, octets a second."""
-    if controller.mms_server is None:
-        return 0.0
-    return ALIVE.octets(mtu) / ALIVE_EVERY_S + ASSOCIATION.octets(mtu) * _beginnings(lifetimes)
-
-
-def _beginnings(lifetimes: Lifetimes) -> float:
-    """How often a session begins again, each second: at a new list or a new certificate of either end.
+def _begins_every_s(lifetimes: Lifetimes) -> float:
+    """How often a session begins again: at a new list or a new certificate of either end.
 
     A list is made again after half of its life (T7), a certificate after its share of it (T8).
     """
     lists = _CAS / (lifetimes.crl_h / 2)
     certificates = _ENDS / (lifetimes.certificate_h * lifetimes.renew_share)
-    return (lists + certificates) / _HOUR_S
+    return _HOUR_S / (lists + certificates)

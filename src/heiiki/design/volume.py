@@ -7,7 +7,7 @@ too: the session that each order of direct control has of its own (M5).
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 
 from heiiki.design import sessions as programs
@@ -30,6 +30,8 @@ MEGABYTE = 1_000_000
 MONTH_DAYS = 31
 """The month of the report's own tables."""
 _MONTH_S = MONTH_DAYS * 24 * 3600
+_RARE_S = 3600
+"""What comes less often is rare."""
 
 _UDP, _TCP = 8, 20 + 12
 """UDP, and TCP with its time stamps (RFC 768, 9293, 7323)."""
@@ -162,69 +164,118 @@ class Volume:
         return said + self.supervision + self.routing + self.keys + self.lists + self.time
 
 
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Something that crosses a line again and again.
+
+    Attributes:
+        part: which part of the `Volume` it is.
+        octets: of IP packets on the line each time, both directions.
+        every_s: how often it comes on the average, seconds.
+        inside: it is in the tunnel.
+    """
+
+    part: str
+    octets: float
+    every_s: float
+    inside: bool
+
+    @property
+    def a_second(self) -> float:
+        """Octets a second on the average."""
+        return self.octets / self.every_s
+
+    def most(self, seconds: float) -> float:
+        """Return the octets that may fall into `seconds`: it may come once more than has room in them.
+
+        Of what is rare that is its share, or a day's one event would count in each quarter of a minute.
+        """
+        share = seconds / self.every_s
+        return self.octets * (share if self.every_s > _RARE_S else math.floor(share) + 1)
+
+
 def volume(plan: Plan, site: SitePlan, network: Network, timers: Timers, *, carries: bool) -> Volume:
-    """Return what crosses the line of `site` to `network`.
+    """Return what crosses the line of `site` to `network` in a month; see `flows`."""
+    parts = dict.fromkeys((one.name for one in fields(Volume)), 0.0)
+    for flow in flows(plan, site, network, timers, carries=carries):
+        parts[flow.part] += megabytes(flow.a_second)
+    return Volume(**parts)
+
+
+def megabytes(a_second: float) -> float:
+    """Return the megabytes a month of so many octets a second."""
+    return a_second * _MONTH_S / MEGABYTE
+
+
+def flows(plan: Plan, site: SitePlan, network: Network, timers: Timers, *, carries: bool) -> Iterator[Flow]:
+    """Yield what crosses the line of `site` to `network`.
 
     Args:
         plan: the service.
         site: one of its sites.
         network: whose line it is.
         timers: the profile to count with.
-        carries: the site's traffic takes this line, the whole month.
+        carries: the site's traffic takes this line.
     """
     gateway = plan.device(site.gateway(network))
-    mtu = gateway.interface(names.ON[network].tunnel).mtu or ETHERNET_MTU
+    found = tuple(sessions(plan, gateway, network, timers))
+    for tunnelled, profile in found:
+        yield from _session(tunnelled, profile, timers.bgp_keepalive_s)
+    heard_s = min((bfd.interval_ms / 1000 for tunnelled, bfd in found if tunnelled and bfd), default=math.inf)
+    yield from _ike(timers.ike, heard_s)
+    asked = [connection.network for connection in gateway.ipsec]
+    # One on both networks asks for lists over the other only while the first is down (T15), which is counted
+    # wherever the line carries the traffic.
+    if gateway.crl_source and network in asked and (carries or network is asked[0]):
+        yield Flow("lists", CRL_POLL, timers.crl_poll_s, inside=False)
+    yield from _time(gateway, NTP_PACKET, inside=False)
+    if carries:
+        yield from _carried(
+            plan, site, gateway.interface(names.ON[network].tunnel).mtu or ETHERNET_MTU, timers
+        )
+
+
+def _carried(plan: Plan, site: SitePlan, mtu: int, timers: Timers) -> Iterator[Flow]:
+    """What is in the tunnel that carries the site's traffic."""
     controller, lifetimes = plan.device(site.controller), plan.pki.lifetimes
-    share = _MONTH_S / MEGABYTE if carries else 0.0
-    found = tuple(_session(*one, timers.bgp_keepalive_s) for one in sessions(plan, gateway, network, timers))
-    return Volume(
-        service=sum(_served(one, mtu) for one in site.resources) if carries else 0.0,
-        openadr=share * programs.openadr(controller, timers, lifetimes, mtu),
-        mms=share * programs.mms(controller, lifetimes, mtu),
-        supervision=sum(one.bfd_mb for one in found),
-        routing=sum(one.bgp_mb for one in found),
-        keys=_ike_mb(timers.ike, min((one.heard_s for one in found), default=math.inf)),
-        lists=_lists_mb(gateway, controller, network, timers, carries=carries),
-        time=_time_mb(plan, site, gateway, carries=carries),
-    )
+    for resource in site.resources:
+        yield from _served(resource, mtu)
+    for one in programs.openadr(controller, timers, lifetimes):
+        yield Flow("openadr", one.exchange.octets(mtu), one.every_s, inside=True)
+    for one in programs.mms(controller, lifetimes):
+        yield Flow("mms", one.exchange.octets(mtu), one.every_s, inside=True)
+    if controller.crl_source:
+        pull = CRL_POLL + CRL_POLL_PACKETS * (in_esp(ACK) - ACK)
+        yield Flow("lists", pull, timers.crl_poll_s, inside=True)
+    yield from _time(controller, in_esp(NTP_PACKET), inside=True)
 
 
 @cache
-def _served(resource: tuple[str, str], mtu: int) -> float:
-    """Megabytes a month of one resource inside of a tunnel of `mtu`, each packet acknowledged."""
-    return sum(
-        one.a_month * (in_esp(packet) + in_esp(ACK)) / MEGABYTE
+def _served(resource: tuple[str, str], mtu: int) -> tuple[Flow, ...]:
+    """The messages of one resource inside of a tunnel of `mtu`, each packet acknowledged."""
+    return tuple(
+        Flow(
+            "service",
+            sum(in_esp(packet) + in_esp(ACK) for packet in one.packets(mtu)),
+            _MONTH_S / one.a_month,
+            inside=True,
+        )
         for one in MESSAGES[resource]
-        for packet in one.packets(mtu)
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Session:
-    """A BGP session and the BFD beside it, megabytes a month.
-
-    Attributes:
-        heard_s: longest silence of it inside of the tunnel; infinite where it is outside.
-    """
-
-    bfd_mb: float
-    bgp_mb: float
-    heard_s: float
-
-
 @cache
-def _session(tunnelled: bool, profile: BfdProfile | None, keepalive_s: int) -> _Session:
-    def on_the_line(packet: int) -> int:
-        return in_esp(packet) if tunnelled else packet
+def _session(tunnelled: bool, profile: BfdProfile | None, keepalive_s: int) -> tuple[Flow, ...]:
+    """A BGP session and the BFD beside it, both of which either end speaks."""
 
-    keepalives = 2 * _MONTH_S / keepalive_s / MEGABYTE
-    bgp = keepalives * (on_the_line(KEEPALIVE_PACKET) + on_the_line(ACK))
+    def both_ways(*packets: int) -> int:
+        return 2 * sum(in_esp(one) if tunnelled else one for one in packets)
+
+    bgp = Flow("routing", both_ways(KEEPALIVE_PACKET, ACK), keepalive_s, tunnelled)
     if profile is None:
-        return _Session(0.0, bgp, math.inf)
-    every_s = profile.interval_ms / 1000
-    packets = 2 * _MONTH_S / (_BFD_JITTER * every_s) / MEGABYTE
-    bfd = packets * on_the_line(BFD_PACKET)
-    return _Session(bfd, bgp, every_s if tunnelled else math.inf)
+        return (bgp,)
+    every_s = _BFD_JITTER * profile.interval_ms / 1000
+    return bgp, Flow("supervision", both_ways(BFD_PACKET), every_s, tunnelled)
 
 
 def sessions(
@@ -244,33 +295,17 @@ def sessions(
 
 
 @cache
-def _ike_mb(timers: IkeTimers, heard_s: float) -> float:
-    """Rekeying; and liveness checks, which what is heard in ESP makes needless (T9)."""
-    rekeyed = _MONTH_S / timers.rekey_esp_s + _MONTH_S / timers.rekey_ike_s
-    checks = 0.0 if heard_s < timers.dpd_delay_s else 2 * _MONTH_S / timers.dpd_delay_s
-    return (rekeyed * REKEY + checks * LIVENESS) / MEGABYTE
+def _ike(timers: IkeTimers, heard_s: float) -> tuple[Flow, ...]:
+    """Rekeying; and liveness checks, which what is heard in ESP so often makes needless (T9)."""
+    rekeyed = tuple(
+        Flow("keys", REKEY, one, inside=False) for one in (timers.rekey_esp_s, timers.rekey_ike_s)
+    )
+    if heard_s < timers.dpd_delay_s:
+        return rekeyed
+    return *rekeyed, Flow("keys", 2 * LIVENESS, timers.dpd_delay_s, inside=False)
 
 
-def _time_mb(plan: Plan, site: SitePlan, gateway: Device, *, carries: bool) -> float:
-    """Questions to every time server and answers: the gateway's own; where it carries, the LAN's too."""
-    sizes = [
-        (gateway, NTP_PACKET),
-        *([(plan.device(site.controller), in_esp(NTP_PACKET))] if carries else []),
-    ]
-    servers = ((len(one.clock.servers) if one.clock else 0, octets) for one, octets in sizes)
-    return sum(2 * count * octets * _MONTH_S / _NTP_LEAST_S for count, octets in servers) / MEGABYTE
-
-
-def _lists_mb(
-    gateway: Device, controller: Device, network: Network, timers: Timers, *, carries: bool
-) -> float:
-    """Pulls of revocation lists: one on both networks asks over the other only while the first is down (T15).
-
-    That is counted wherever the line carries the traffic, and so are the controller's, in the tunnel.
-    """
-    asked = [connection.network for connection in gateway.ipsec]
-    asks = network in asked and (carries or network is asked[0])
-    own = CRL_POLL if asks and gateway.crl_source else 0
-    inside = CRL_POLL + CRL_POLL_PACKETS * (in_esp(ACK) - ACK)
-    of_controller = inside if carries and controller.crl_source else 0
-    return (own + of_controller) * _MONTH_S / timers.crl_poll_s / MEGABYTE
+def _time(device: Device, packet: int, *, inside: bool) -> Iterator[Flow]:
+    """Questions of a device to every time server, and the answers."""
+    for _ in device.clock.servers if device.clock else ():
+        yield Flow("time", 2 * packet, _NTP_LEAST_S, inside)
