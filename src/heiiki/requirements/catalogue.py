@@ -51,6 +51,12 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     ),
     Requirement("R-COST", "TR-1072 5.3.1", "At most 1,000 yen a month for a line", (_D,)),
     Requirement(
+        "R-COST/volume",
+        "TR-1072 5.3.1, tables 5.5 to 5.8",
+        "No more crosses a line than what its bill was counted from",
+        (_L,),
+    ),
+    Requirement(
         "R-CLOSED",
         "TR-1072 7.1",
         "Closed networks only: their kinds, what leaves our hosts, management",

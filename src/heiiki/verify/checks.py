@@ -11,7 +11,7 @@ from heiiki.plan.model import Plan
 from heiiki.render.model import DeviceBuild
 from heiiki.requirements import Verdict
 from heiiki.transport.base import Transport
-from heiiki.verify import absent, access, cluster, load, messages, paths, sizes, time, vault
+from heiiki.verify import absent, access, cluster, load, messages, paths, sizes, time, vault, volume
 from heiiki.verify.config import running as configuration
 from heiiki.verify.config import server
 from heiiki.verify.dot1x import authentication
@@ -148,6 +148,10 @@ def _messages(scene: Scene) -> Iterator[Verdict]:
     return messages.verdicts(scene.plan, scene.fleet, scene.transport, scene.keep)
 
 
+def _volume(scene: Scene) -> Iterator[Verdict]:
+    return volume.verdicts(scene.plan, scene.fleet, scene.keep)
+
+
 def _sessions(scene: Scene) -> Iterator[Verdict]:
     return sessions.verdicts(scene.plan, scene.builds, scene.fleet, scene.keep)
 
@@ -251,14 +255,17 @@ def _needs(does: tuple[Effect, ...], spoiled_by: tuple[Effect, ...] = ()) -> Nee
     return Needs(frozenset(does), frozenset({*spoiled_by, _FAILURE}))
 
 
+_VOLUME = frozenset({"volume"})
 _PARTS = (
+    # It begins first; what sends over a site's line, or has sessions begin again there, comes after.
+    Part("volume", _volume, _needs((), (_PROBES, _PACKETS, _TRIALS)), repeated=False),
     Part("config", _config, _needs((_WORK,), (_TRIALS,))),
     Part("vault", _vault, _needs((), (_TRIALS,))),
     # A clock and a VEN that just began are waited for, and seldom asked meanwhile.
     Part("time", _time, _needs(())),
     Part("event", _event, _needs(())),
     # It waits for polls of VENs, which must be registered.
-    Part("messages", _messages, replace(_needs(()), after=frozenset({"event"})), "event", repeated=False),
+    Part("messages", _messages, replace(_needs(()), after=_VOLUME | {"event"}), "event", repeated=False),
     Part("sessions", _sessions, _needs((_WORK,))),
     Part("associations", _associations, _needs((_WORK,), (_TRIALS,)), TRUST),
     # Devices log in at the server and wait for each other, by connections and ports that the plan has.
@@ -330,9 +337,10 @@ _TRIED: Mapping[str, tuple[Callable[[Scene, str], Iterator[Verdict]], tuple[Effe
 def _trials(*, tried: bool) -> Iterator[Part]:
     """What must be refused, tried or, where none may be, said to be not tried.
 
-    The list that bars one of the certificates is new for a while, and mirrors are judged by the newest.
+    The list that bars one of the certificates is new for a while, and mirrors are judged by the newest. Then
+    sessions begin again, which crosses sites' lines.
     """
-    barred, after = "" if tried else refusals.OUTSIDE_LAB, frozenset({"associations"})
+    barred, after = "" if tried else refusals.OUTSIDE_LAB, _VOLUME | {"associations"}
     for name, (examine, does) in _TRIED.items():
         needs = Needs(frozenset(does), frozenset({_FAILURE}), after) if tried else Needs()
         yield Part(name, _barred(examine, barred), needs, REFUSALS, repeated=False)
@@ -376,7 +384,7 @@ def _control(*, may_order: bool) -> Part:
     """That an order of direct control is done once; what it leaves behind is a resource that was ordered."""
     if not may_order:
         return Part("control", _not_ordered, Needs(), repeated=False)
-    return Part("control", _ordered, _needs((_WORK,)), repeated=False)
+    return Part("control", _ordered, replace(_needs((_WORK,)), after=_VOLUME), repeated=False)
 
 
 def _not_ordered(scene: Scene) -> Iterator[Verdict]:

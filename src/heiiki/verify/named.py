@@ -1,7 +1,7 @@
 """What the checks of a verification are called, and what each is about."""
 
 from heiiki.render import dot1x, pppoe, wlan
-from heiiki.verify import load
+from heiiki.verify import load, volume
 from heiiki.verify.mms import orders
 from heiiki.verify.wired import data
 from heiiki.verify.xmpp import exchange
@@ -11,6 +11,7 @@ CHECKS = (
     "vault",
     "host",
     "time",
+    "volume",
     "sessions",
     "paths",
     "event",
@@ -38,6 +39,7 @@ ABOUT = {
     "host": "R-MINIMAL",
     "time": "R-SEC-ACCESS/time",
     "event": "R-EVENT",
+    "volume": volume.REQUIREMENT,
     "sessions": "R-DUAL",
     "paths": "R-DELAY",
     "isolation": "R-ISO-SITE",

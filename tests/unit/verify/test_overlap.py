@@ -220,6 +220,7 @@ def test_nothing_goes_on_while_a_tunnel_is_away() -> None:
                 "time",
                 "event",
                 "messages",
+                "volume",
                 "wlan",
                 "dot1x",
                 "sessions",
@@ -235,7 +236,18 @@ def test_what_may_go_on_beside_what_is_easily_spoiled(part: str, beside: set[str
 
 def test_a_new_list_comes_when_mirrors_were_judged() -> None:
     trials = [one for one in LAB if one.name in TRIALS]
-    assert [one.needs.after for one in trials] == [{"associations"}] * 6
+    assert [one.needs.after for one in trials] == [{"associations", "volume"}] * 6
+
+
+def test_what_crosses_lines_is_counted_before_anything_of_the_verification_crosses_them() -> None:
+    """It begins first, and what may go on beside it sends nothing over a site's line."""
+    assert LAB[0].name == "volume"
+    beside = {name for pair in pairs(LAB) if "volume" in pair for name in pair}
+    later = {one.name for one in LAB if "volume" in one.needs.after}
+    assert later == {"messages", "control", *TRIALS}
+    assert beside - later == {
+        *("volume", "config", "vault", "time", "event", "sessions", "associations", "wlan", "dot1x", "host")
+    }
 
 
 @pytest.mark.parametrize("table", [LAB, OUTSIDE])
@@ -307,7 +319,8 @@ def test_lines_of_the_progress_come_in_order_each_when_its_check_is_over() -> No
     for part in reversed(LAB):
         progress.take(part, Found((verdict,), 1.0))
         seen.append(len(said))
-    assert seen[-2:] == [0, len(said)], "config is first in the list, and is over last"
+    before = LINES.index("volume")
+    assert seen[-3:] == [0, before, len(said)], "config is first in the list, and volume is over last"
     assert [line.partition(":")[0] for line in said] == [line for line in LINES if line != "faults"]
     assert said[0] == "config: 1 pass (1.0 s)"
     assert "trust: 2 pass (2.0 s)" in said
