@@ -39,6 +39,11 @@ def _in_mms(text: str, other: str) -> Argv:
 
 _ONE_SITE, _TWO_SITES = '"sites": ["umeda"]', '"sites": ["umeda", "namba"]'
 _CONNECTS = 'import socket; socket.create_connection(("10.15.0.4", 8444), 5)'
+_STREAM = (
+    "import socket, time; out = socket.socket(2, 2);"
+    " [(out.sendto(bytes(300), ('10.15.0.4', 123)), time.sleep(0.02)) for _ in range(30000)]"
+)
+"""50 packets a second to a time server, for ten minutes at most: on the line four times what may be there."""
 
 
 def _in_api(text: str, other: str) -> Argv:
@@ -196,6 +201,16 @@ MUTANTS = (
         ),
         (APPLY_LINKS,),
         frozenset({("R-DELAY/load", "config", "hub-ce-a")}),
+    ),
+    Mutant(
+        "a stream to a service of the plan that nobody counted",
+        "umeda-bems",
+        (("systemd-run", "--quiet", "--unit=stream", "--", "python3", "-c", _STREAM),),
+        (("systemctl", "stop", "stream"),),
+        frozenset(),
+        ("volume",),
+        live=frozenset({"R-COST/volume"}),
+        representative=True,
     ),
     Mutant(
         "the rule on what is network control",

@@ -109,7 +109,8 @@ def verdicts(
     found: dict[str, Verdict] = {}
     before = _look(fleet, asked, keep, 0)
     for number in range(1, 1 + _SPANS):
-        wait(SECONDS)
+        if before.tells:
+            wait(SECONDS)
         after = _look(fleet, asked, keep, number)
         now = _of_span(plan, every, before, after)
         before = after
@@ -124,23 +125,34 @@ def verdicts(
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What the gateways said at one time, and where that is kept."""
+    """What the gateways said at one time, or why one did not, and where that is kept."""
 
-    answers: Mapping[str, Answer]
+    readings: Mapping[str, Reading | str]
     kept: Mapping[str, Evidence]
+
+    @property
+    def tells(self) -> bool:
+        """Some gateway said something."""
+        return any(isinstance(one, Reading) for one in self.readings.values())
 
 
 def _look(fleet: Fleet, asked: Parameters, keep: Keep, number: int) -> _Look:
     answers = fleet.ask("read", asked)
-    return _Look(
-        answers, {name: keep(f"volume/{name}-{number}.json", one.raw) for name, one in answers.items()}
-    )
+    kept = {name: keep(f"volume/{name}-{number}.json", one.raw) for name, one in answers.items()}
+    return _Look({name: _read(one) for name, one in answers.items()}, kept)
+
+
+def _read(answer: Answer) -> Reading | str:
+    try:
+        return counters.read(answer)
+    except UnreadableError as error:
+        return str(error)
 
 
 def _of_span(plan: Plan, every: Sequence[Line], before: _Look, after: _Look) -> Mapping[str, Verdict]:
     """Return the verdict on each line by what crossed it between two looks."""
     measured = {
-        line.subject: _between(line, before.answers[line.gateway], after.answers[line.gateway])
+        line.subject: _between(line, before.readings[line.gateway], after.readings[line.gateway])
         for line in every
     }
     return {
@@ -166,11 +178,10 @@ def _with_earlier(earlier: Verdict | None, now: Verdict) -> Verdict:
     return replace(now, reason=f"{now.reason}; {before}", evidence=(*earlier.evidence, *now.evidence))
 
 
-def _between(line: Line, before: Answer, after: Answer) -> Measured | str:
-    try:
-        return of_readings(line, counters.read(before), counters.read(after))
-    except UnreadableError as error:
-        return str(error)
+def _between(line: Line, before: Reading | str, after: Reading | str) -> Measured | str:
+    if isinstance(before, str):
+        return before
+    return after if isinstance(after, str) else of_readings(line, before, after)
 
 
 def of_readings(line: Line, before: Reading, after: Reading) -> Measured | str:

@@ -58,7 +58,7 @@ def average(plan: Plan, line: Line, *, carries: bool) -> float:
 
 def usual(plan: Plan) -> dict[tuple[str, str], Traffic]:
     """Nine tenths of what is counted for each line on the average, a tenth of that beside the tunnel."""
-    found = {}
+    found: dict[tuple[str, str], Traffic] = {}
     for line in volume.lines(plan):
         each_way = 0.9 * average(plan, line, carries=line.is_primary) / 2
         found[line.site.name, line.network.name] = Traffic(0.9 * each_way / OUTER, 0.1 * each_way / 500)
@@ -276,6 +276,11 @@ def test_a_gateway_that_cannot_be_reached(plan: Plan, judged: Any) -> None:
     assert found["umeda on network b"].result is Result.PASS
 
 
+def test_where_no_gateway_says_anything_nothing_is_waited_for(plan: Plan, judged: Any) -> None:
+    found = judged(dead=[line.gateway for line in volume.lines(plan)])
+    assert {one.result for one in found.values()} == {Result.UNKNOWN}
+
+
 def test_a_command_that_fails_and_an_answer_without_meaning(plan: Plan, judged: Any) -> None:
     def changes(device: str, _span: int, said: dict[str, Any]) -> None:
         if device == "umeda-ce-a":
@@ -301,7 +306,9 @@ def test_a_line_that_counts_less_than_its_tunnel_is_unknown(plan: Plan, judged: 
 
 
 def test_a_line_whose_gateway_is_revoked_is_not_measured(plan: Plan, judged: Any) -> None:
-    devices = tuple(replace(one, revoked=one.revoked or one.name == "umeda-gw-b") for one in plan.devices)
+    devices = tuple(
+        replace(one, revoked="stolen") if one.name == "umeda-gw-b" else one for one in plan.devices
+    )
     revoked = replace(plan, devices=devices)
     found = judged(usual(revoked), plan=revoked)
     assert found["umeda on network b"].result is Result.NOT_APPLICABLE
