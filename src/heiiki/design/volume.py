@@ -16,6 +16,7 @@ from heiiki.plan import names
 from heiiki.plan.model import (
     ETHERNET_MTU,
     BfdProfile,
+    BgpNeighbor,
     Device,
     Function,
     IkeTimers,
@@ -281,17 +282,20 @@ def _session(tunnelled: bool, profile: BfdProfile | None, keepalive_s: int) -> t
 def sessions(
     plan: Plan, gateway: Device, network: Network, timers: Timers
 ) -> Iterator[tuple[bool, BfdProfile | None]]:
-    """Yield the BGP sessions on the line, each with the BFD beside it.
-
-    With the hub in the tunnel (True), and on A with the PE in clear.
-    """
+    """Yield the BGP sessions of `neighbors`, each with the BFD beside it."""
     profiles = {profile.name: profile for profile in timers.bfd}
+    for tunnelled, neighbor in neighbors(plan, gateway, network):
+        yield tunnelled, profiles.get(neighbor.bfd or "")
+
+
+def neighbors(plan: Plan, gateway: Device, network: Network) -> Iterator[tuple[bool, BgpNeighbor]]:
+    """Yield with whom a gateway speaks BGP over its line: the hub in the tunnel (True), and on A the PE."""
     for instance in gateway.router.bgp if gateway.router else ():
         for neighbor in instance.neighbors:
             tunnelled = neighbor.device == names.ON[network].hub_ce
             at_pe = network is Network.A and plan.device(neighbor.device).function is Function.PE
             if tunnelled or at_pe:
-                yield tunnelled, profiles.get(neighbor.bfd or "")
+                yield tunnelled, neighbor
 
 
 @cache

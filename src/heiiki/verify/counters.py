@@ -1,5 +1,7 @@
 """What the kernel of a device counted on its interfaces, and what crossed one of them between two readings.
 
+Beside it, FRRouting's count of the packets of BFD.
+
 Carriers count octets of IP packets. The kernel counts what it hands to an interface, which on Ethernet has a
 header besides; what a modem, a session of PPP or a tunnel of GRE is handed is the IP packet alone.
 """
@@ -9,12 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from heiiki.verify.fleet import Answer, printed, reading
+from heiiki.verify.fleet import Answer, UnreadableError, printed, reading
 
 _BOOT = "/proc/sys/kernel/random/boot_id"
 _TIME = ["cat", "/proc/uptime"]
 QUESTION: Mapping[str, Any] = {
-    "commands": {"before": _TIME, "links": ["ip", "-json", "-statistics", "link", "show"], "after": _TIME},
+    "commands": {
+        "before": _TIME,
+        "links": ["ip", "-json", "-statistics", "link", "show"],
+        "after": _TIME,
+        "bfd": ["vtysh", "-c", "show bfd peers counters json"],
+    },
     "files": [_BOOT],
 }
 """Parameters of probe ``read``: all counters at one moment, and the time before and after it."""
@@ -59,6 +66,7 @@ class Reading:
         device: whose they are.
         earliest_s, latest_s: between which that moment was, by the device's own clock since its start.
         boot: which start of the device it is.
+        bfd: packets of BFD with each peer, by its address, both ways; empty where that is not told.
     """
 
     device: str
@@ -66,6 +74,7 @@ class Reading:
     latest_s: float
     boot: str
     links: Mapping[str, Link]
+    bfd: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +101,7 @@ def read(answer: Answer) -> Reading:
     Raises:
         UnreadableError: it did not, or what it answered has no meaning.
     """
-    before, links, after = (printed(answer, name) for name in QUESTION["commands"])
+    before, links, after = (printed(answer, name) for name in ("before", "links", "after"))
     with reading(answer.device):
         return Reading(
             answer.device,
@@ -100,7 +109,18 @@ def read(answer: Answer) -> Reading:
             float(after.split()[0]),
             answer.data["files"][_BOOT].strip(),
             {one["ifname"]: _link(one) for one in json.loads(links)},
+            _bfd(answer),
         )
+
+
+def _bfd(answer: Answer) -> Mapping[str, int]:
+    """It is told beside what is judged: a router that does not tell it is judged all the same."""
+    try:
+        with reading(answer.device):
+            said = json.loads(printed(answer, "bfd"))
+            return {one["peer"]: one["control-packet-input"] + one["control-packet-output"] for one in said}
+    except UnreadableError:
+        return {}
 
 
 def _link(said: Mapping[str, Any]) -> Link:

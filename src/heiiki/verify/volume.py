@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from time import sleep
 
 from heiiki.design import cost
-from heiiki.design.volume import Flow, flows, megabytes, volume
+from heiiki.design.volume import BFD_PACKET, Flow, flows, megabytes, neighbors, volume
 from heiiki.plan.model import ClosedNetwork, Plan, SitePlan
 from heiiki.plan.sizes import in_esp
 from heiiki.plan.timers import PROFILES
@@ -45,6 +45,7 @@ class Line:
         gateway: the device at its end.
         outer: the interface to the carrier.
         tunnel: the interface of the tunnel in it.
+        watched: with whom BFD is spoken over it, and how large a packet of that is on the line, octets.
     """
 
     site: SitePlan
@@ -52,6 +53,7 @@ class Line:
     gateway: str
     outer: str
     tunnel: str
+    watched: Mapping[str, int]
 
     @property
     def subject(self) -> str:
@@ -72,12 +74,14 @@ class Measured:
         seconds: in which that was, at most.
         down, up: towards the site, and from it.
         inside: how much of both was its tunnel's, encrypted; about, for each packet is padded by itself.
+        bfd: how much of both was BFD; None where that is not known.
     """
 
     seconds: float
     down: int
     up: int
     inside: int
+    bfd: int | None = None
 
     @property
     def total(self) -> int:
@@ -97,7 +101,12 @@ def lines(plan: Plan) -> Iterator[Line]:
             here = gateway(plan, site, network.name)
             if here.name not in plan.revoked:
                 out, tunnel = underlay(plan, here, network.name), uplink(plan, here, network.name)
-                yield Line(site, network, here.name, out.interface, tunnel.interface)
+                watched = {
+                    str(one.address): in_esp(BFD_PACKET) if tunnelled else BFD_PACKET
+                    for tunnelled, one in neighbors(plan, here, network.name)
+                    if one.bfd is not None
+                }
+                yield Line(site, network, here.name, out.interface, tunnel.interface, watched)
 
 
 def verdicts(
@@ -198,7 +207,17 @@ def of_readings(line: Line, before: Reading, after: Reading) -> Measured | str:
     if outer.octets < inner.octets:
         less = f"{line.outer} of {line.gateway} counted {outer.octets:,} octets, and {line.tunnel} in it"
         return f"{less} {inner.octets:,}: the tunnel takes another way, or the interface does not count all"
-    return Measured(seconds, outer.received.octets, outer.sent.octets, _encrypted(inner))
+    bfd = _bfd(line, before, after)
+    return Measured(seconds, outer.received.octets, outer.sent.octets, _encrypted(inner), bfd)
+
+
+def _bfd(line: Line, before: Reading, after: Reading) -> int | None:
+    if not line.watched or not line.watched.keys() <= before.bfd.keys() & after.bfd.keys():
+        return None
+    packets = {peer: after.bfd[peer] - before.bfd[peer] for peer in line.watched}
+    if min(packets.values()) < 0:
+        return None
+    return sum(count * line.watched[peer] for peer, count in packets.items())
 
 
 def _encrypted(inner: Crossed) -> int:
@@ -248,8 +267,15 @@ def _split(counted: Sequence[Flow], found: Measured) -> str:
     ways = f"{each[0]:,.0f} octets/s came down and {each[1]:,.0f} went up"
     return (
         f"{ways}; about {each[2]:,.0f} of {inside:,.0f} in the tunnel, "
-        f"{max(0.0, each[3]):,.0f} of {outside:,.0f} outside of it"
+        f"{max(0.0, each[3]):,.0f} of {outside:,.0f} outside of it{_of_bfd(counted, found)}"
     )
+
+
+def _of_bfd(counted: Sequence[Flow], found: Measured) -> str:
+    if found.bfd is None:
+        return ""
+    supervision = sum(one.a_second for one in counted if one.part == "supervision")
+    return f", and of all that {found.bfd / found.seconds:,.0f} of {supervision:,.0f} by BFD"
 
 
 def _month(plan: Plan, line: Line, a_second: float, *, carries: bool) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from heiiki.design import cost
-from heiiki.design.volume import CRL_POLL, CRL_POLL_PACKETS, service_mb, volume
+from heiiki.design.volume import CRL_POLL, CRL_POLL_PACKETS, Flow, flows, service_mb, volume
 from heiiki.intent import load
 from heiiki.plan import Plan, build
 from heiiki.plan.model import Network
@@ -109,6 +109,32 @@ def test_lists_are_asked_for_over_the_bearer_only_where_it_is_needed() -> None:
     assert {carries: each + carries * controllers for _, _, carries in asked} == {
         carries: pytest.approx(megabytes) for (_, _, carries), megabytes in asked.items()
     }
+
+
+@pytest.mark.parametrize(
+    ("every_s", "octets"),
+    [
+        (0.2625, 58 * 100),  # 57.1 have room in 15 s
+        (5.0, 4 * 100),
+        (15.0, 2 * 100),
+        (60.0, 100),
+        (3600.0, 100),
+        (86_400.0, 100 * 15 / 86_400),  # once a day: its share
+    ],
+)
+def test_once_more_may_fall_into_a_time_than_has_room_in_it(every_s: float, octets: float) -> None:
+    assert Flow("service", 100, every_s, inside=True).most(15.0) == pytest.approx(octets)
+
+
+def test_a_month_is_the_sum_of_what_comes_again_and_again() -> None:
+    for site in example().sites:
+        for network in Network:
+            found = [*flows(example(), site, network, LABORATORY, carries=True)]
+            total = volume(example(), site, network, LABORATORY, carries=True).total
+            assert sum(one.a_second for one in found) * MONTH_S / 1e6 == pytest.approx(total, rel=1e-12)
+            assert {one.part for one in found if not one.inside} <= {
+                *("supervision", "routing", "keys", "lists", "time")
+            }
 
 
 def test_a_pull_of_the_lists_is_not_dearer_than_is_counted(lab_vault: SetUpVault, tmp_path: Path) -> None:

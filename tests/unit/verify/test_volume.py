@@ -87,8 +87,11 @@ class Gateways:
         assert (probe, parameters) == ("read", dict(counters.QUESTION))
         self.asked += 1
         links = {"lo": (999, 9)}
+        bfd = [{"peer": "192.0.2.1", "control-packet-input": 7, "control-packet-output": 7}]
         for line in volume.lines(self.plan):
             if line.gateway == device:
+                sides = {f"control-packet-{side}": 500 + 57 * self.span for side in ("input", "output")}
+                bfd += [{"peer": peer} | sides for peer in line.watched]
                 links |= {line.tunnel: (10**9, 10**7), line.outer: (10**10, 10**7)}
                 for given in self.spans[: self.span]:
                     traffic = given[line.site.name, line.network.name]
@@ -99,6 +102,7 @@ class Gateways:
             "before": f"{now:.2f} 1.00\n",
             "links": json.dumps([link(name, *counted) for name, counted in links.items()]),
             "after": f"{now + ASKED_S:.2f} 1.00\n",
+            "bfd": json.dumps(bfd),
         }
         answer = {
             "commands": {name: {"rc": 0, "out": out, "err": ""} for name, out in said.items()},
@@ -148,10 +152,49 @@ def test_the_reason_gives_the_share_the_split_and_both_months(plan: Plan, judged
     one = judged(usual(plan))["namba on network b"]
     assert one.reason == (
         "0.89 times the 884 octets/s that are counted on the average for the standby with timers laboratory; "
-        "391 octets/s came down and 391 went up; about 716 of 878 in the tunnel, 67 of 6 outside of it; "
+        "391 octets/s came down and 391 went up; about 716 of 878 in the tunnel, 67 of 6 outside of it, "
+        "and of all that 850 of 853 by BFD; "
         "a month like that is 2,096 MB and 600 yen (5,000 included); "
         "timers laboratory make no bill: with timers production 219 MB and 600 yen are counted"
     )
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"rc": 1, "out": "", "err": "Exiting: failed to connect to any daemons."},
+        {"rc": 0, "out": "{", "err": ""},
+        {"rc": 0, "out": '[{"peer": "10.128.0.93"}]', "err": ""},
+        {"rc": 0, "out": "[]", "err": ""},
+    ],
+    ids=["failed", "no JSON", "no counters", "no peers"],
+)
+def test_where_bfd_is_not_told_the_line_is_judged_all_the_same(
+    plan: Plan, judged: Any, said: dict[str, Any]
+) -> None:
+    def changes(_device: str, _span: int, answer: dict[str, Any]) -> None:
+        answer["commands"]["bfd"] = said
+
+    found = judged(usual(plan), changes=changes)
+    assert {one.result for one in found.values()} == {Result.PASS}
+    assert not [one.reason for one in found.values() if "BFD" in one.reason]
+
+
+def test_bfd_that_began_to_count_anew_is_not_told(plan: Plan, judged: Any) -> None:
+    def changes(_device: str, span: int, answer: dict[str, Any]) -> None:
+        if span:
+            answer["commands"]["bfd"]["out"] = answer["commands"]["bfd"]["out"].replace("557", "57")
+
+    assert not [one for one in judged(usual(plan), changes=changes).values() if "BFD" in one.reason]
+
+
+def test_bfd_with_the_hub_is_encrypted_and_with_the_pe_in_clear(plan: Plan) -> None:
+    found = {one.subject: sorted(one.watched.values()) for one in volume.lines(plan)}
+    assert found == {
+        f"{site} on network {network}": [52, 112] if network == "a" else [112]
+        for site in ("umeda", "namba", "sakai")
+        for network in "ab"
+    }
 
 
 def test_the_bill_is_of_the_timers_in_production(plan: Plan, judged: Any) -> None:
