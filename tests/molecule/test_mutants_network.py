@@ -203,7 +203,7 @@ MUTANTS = (
         frozenset({("R-DELAY/load", "config", "hub-ce-a")}),
     ),
     Mutant(
-        "a stream to a service of the plan that nobody counted",
+        "a stream to a service of the plan that is not counted",
         "umeda-bems",
         (("systemd-run", "--quiet", "--unit=stream", "--", "python3", "-c", _STREAM),),
         (("systemctl", "stop", "stream"),),

@@ -48,7 +48,7 @@ class Link:
     """An interface as it was read.
 
     Attributes:
-        index: the kernel's number of it: one that was made anew has another.
+        index: the kernel's number of it: one that was recreated has another.
         kind: what it hands over, such as ``ether``.
     """
 
@@ -134,7 +134,7 @@ def crossed(interface: str, before: Reading, after: Reading) -> Crossed | str:
     """Return what crossed `interface` of a device between two readings, or why that is not known."""
     device = after.device
     if before.boot != after.boot:
-        return f"{device} began anew between two readings of its counters"
+        return f"{device} was restarted between two readings of its counters"
     first, last = before.links.get(interface), after.links.get(interface)
     if first is None or last is None:
         return f"{device} has no {interface}: the line is down"
@@ -148,5 +148,5 @@ def crossed(interface: str, before: Reading, after: Reading) -> Crossed | str:
         *(side.octets for side in (found.received, found.sent)), found.received.packets, found.sent.packets
     )
     if first.index != last.index or least < 0:
-        return f"the counters of {interface} of {device} began anew between two readings"
+        return f"the counters of {interface} of {device} were reset between two readings"
     return found

@@ -180,7 +180,7 @@ def test_where_bfd_is_not_told_the_line_is_judged_all_the_same(
     assert not [one.reason for one in found.values() if "BFD" in one.reason]
 
 
-def test_bfd_that_began_to_count_anew_is_not_told(plan: Plan, judged: Any) -> None:
+def test_bfd_that_was_reset_is_not_told(plan: Plan, judged: Any) -> None:
     def changes(_device: str, span: int, answer: dict[str, Any]) -> None:
         if span:
             answer["commands"]["bfd"]["out"] = answer["commands"]["bfd"]["out"].replace("557", "57")
@@ -251,10 +251,10 @@ def test_what_passed_once_is_not_judged_again(plan: Plan, judged: Any) -> None:
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ({"ifindex": 12}, "the counters of access-a of umeda-ce-a began anew between two readings"),
+        ({"ifindex": 12}, "the counters of access-a of umeda-ce-a were reset between two readings"),
         (
             {"stats64": {side: {"bytes": 5, "packets": 1} for side in ("rx", "tx")}},
-            "the counters of access-a of umeda-ce-a began anew between two readings",
+            "the counters of access-a of umeda-ce-a were reset between two readings",
         ),
         ({"ifname": "gone"}, "umeda-ce-a has no access-a: the line is down"),
         (
@@ -280,7 +280,7 @@ def test_counters_that_tell_nothing_of_the_line(
     assert {one.result for name, one in found.items() if name != LINE} == {Result.PASS}
 
 
-def test_a_gateway_that_began_anew_is_measured_once_more(plan: Plan, judged: Any) -> None:
+def test_a_gateway_that_was_restarted_is_measured_once_more(plan: Plan, judged: Any) -> None:
     def changes(_device: str, span: int, said: dict[str, Any]) -> None:
         if span:
             said["files"]["/proc/sys/kernel/random/boot_id"] = "another\n"
@@ -289,13 +289,13 @@ def test_a_gateway_that_began_anew_is_measured_once_more(plan: Plan, judged: Any
     assert {one.result for one in found.values()} == {Result.PASS}
 
 
-def test_a_gateway_that_begins_anew_all_the_time_is_unknown(plan: Plan, judged: Any) -> None:
+def test_a_gateway_that_is_restarted_all_the_time_is_unknown(plan: Plan, judged: Any) -> None:
     def changes(_device: str, span: int, said: dict[str, Any]) -> None:
         said["files"]["/proc/sys/kernel/random/boot_id"] = f"{span}\n"
 
     found = judged(usual(plan), usual(plan), changes=changes)
     assert {one.result for one in found.values()} == {Result.UNKNOWN}
-    assert found[LINE].reason == "umeda-ce-a began anew between two readings of its counters"
+    assert found[LINE].reason == "umeda-ce-a was restarted between two readings of its counters"
 
 
 def test_a_line_whose_tunnel_is_silent_is_down_and_the_other_counts_as_carrying(
