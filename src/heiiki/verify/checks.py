@@ -267,7 +267,8 @@ _PARTS = (
     # It waits for polls of VENs, which must be registered.
     Part("messages", _messages, replace(_needs(()), after=_VOLUME | {"event"}), "event", repeated=False),
     Part("sessions", _sessions, _needs((_WORK,))),
-    Part("associations", _associations, _needs((_WORK,), (_TRIALS,)), TRUST),
+    # Verifiers ask their mirrors.
+    Part("associations", _associations, replace(_needs((_WORK,), (_TRIALS,)), after=_VOLUME), TRUST),
     # Devices log in at the server and wait for each other, by connections and ports that the plan has.
     Part("xmpp", _xmpp, _needs((_PROBES,), (_WORK, _TRIALS))),
     # A station that is tried is one more at the access point.
