@@ -29,6 +29,7 @@ options:
       - V(sample) injects a handful that the plan chooses, with every network, failure mode and kind of it.
       - Names, as a list or with commas between, inject some; a name is C(target) or C(target/mode).
       - V(load), alone or among names, fills each site's line for seconds; so do V(true) and V(sample).
+      - V(scan), alone or among names, has sites try every TCP port that they can address, for minutes.
     type: raw
     default: false
 attributes:

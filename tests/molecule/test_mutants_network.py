@@ -37,6 +37,12 @@ def _in_mms(text: str, other: str) -> Argv:
     return sh(f"cp {_MMS} /run/mms; {found} && sed -i 's/{text}/{padded}/' {_MMS} && {_SERVES}")
 
 
+_ODD = 47113
+_LISTENS = sh(
+    f"systemd-run --unit=odd-port --collect --quiet python3 -m http.server {_ODD}"
+    f" && until ss -ltn | grep -q :{_ODD}; do sleep 0.2; done"
+)
+
 _ONE_SITE, _TWO_SITES = '"sites": ["umeda"]', '"sites": ["umeda", "namba"]'
 _CONNECTS = 'import socket; socket.create_connection(("10.15.0.4", 8444), 5)'
 _STREAM = (
@@ -320,7 +326,17 @@ MUTANTS = (
         (RELOAD_FILTER,),
         frozenset({("R-ISO-GROUP", "config", "dras")}),
         ("config", "isolation"),
-        live=frozenset({"R-ISO-GROUP"}),
+        live=frozenset({"R-ISO-GROUP", "R-ISO-MALICE/scan"}),
+    ),
+    Mutant(
+        "a port of DRAS, by a name that misleads, and who listens there",
+        "dras",
+        (nft(f'insert rule inet heiiki input tcp dport {_ODD} accept comment "openadr"'), _LISTENS),
+        (RELOAD_FILTER, ("systemctl", "stop", "odd-port")),
+        frozenset({("R-ISO-GROUP", "config", "dras")}),
+        ("config", "isolation"),
+        live=frozenset({"R-ISO-GROUP", "R-ISO-MALICE/scan"}),
+        representative=True,
     ),
     Mutant(
         "a subscription",

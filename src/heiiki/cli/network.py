@@ -51,7 +51,7 @@ def _place(artifacts: Path | None, service: Service) -> Path:
     "--faults",
     default="none",
     show_default=True,
-    help="all, none, sample, or names with commas; load fills lines, control orders.",
+    help="all, none, sample, or names with commas; load fills lines, control orders, scan tries every port.",
 )
 @_artifacts
 @click.pass_context

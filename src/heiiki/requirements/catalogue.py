@@ -121,6 +121,12 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         (_D, _C, _L),
     ),
     Requirement(
+        "R-ISO-MALICE/scan",
+        "TR-1072 4.4",
+        "A port scan from a site finds planned services alone, at the hub and at the carrier's first router",
+        (_L,),
+    ),
+    Requirement(
         "R-ISO-MALICE/layer-2",
         "TR-1072 4.4",
         "A host on a LAN cannot take the place of gateway or neighbour (ARP, VRRP)",

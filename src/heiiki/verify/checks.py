@@ -44,6 +44,7 @@ from heiiki.verify.pppoe import session as pppoe_session
 from heiiki.verify.pppoe import trials as pppoe_trials
 from heiiki.verify.rest import access as rest_access
 from heiiki.verify.routing import sessions
+from heiiki.verify.scan import course as port_scan
 from heiiki.verify.vault import VaultQueries
 from heiiki.verify.verdicts import Keep
 from heiiki.verify.wired import data
@@ -101,7 +102,9 @@ class Part:
         return TRUST if self.line == REFUSALS else self.reported_as
 
 
-def parts(equipment: TestEquipment, *, may_break: bool, fill: load.Fill, may_order: bool) -> tuple[Part, ...]:
+def parts(
+    equipment: TestEquipment, *, may_break: bool, fill: load.Fill, may_order: bool, every_port: bool
+) -> tuple[Part, ...]:
     """Return every part but the faults, in the order in which those begin that may.
 
     Args:
@@ -109,10 +112,12 @@ def parts(equipment: TestEquipment, *, may_break: bool, fill: load.Fill, may_ord
         may_break: a tunnel may be taken away.
         fill: which lines may be filled.
         may_order: resources may be ordered to go on as they are.
+        every_port: a port scan leaves none out.
     """
     trials = _trials(tried=equipment.refused_certificates)
     return (
         *_PARTS,
+        Part("scan", partial(_scan, every=every_port), _SCAN, "isolation", repeated=not every_port),
         *trials,
         _cleartext(may_break=may_break),
         _load(fill),
@@ -256,6 +261,8 @@ def _needs(does: tuple[Effect, ...], spoiled_by: tuple[Effect, ...] = ()) -> Nee
 
 
 _VOLUME = frozenset({"volume"})
+# Drops of one would count as the other's, and a service has a budget for each source.
+_SCAN = _needs((_WORK, _PROBES, _PACKETS), (_WORK, _TRIALS))
 _PARTS = (
     # It begins first; what sends over a site's line, or has sessions begin again there, comes after.
     Part("volume", _volume, _needs((), (_PROBES, _PACKETS, _TRIALS)), repeated=False),
@@ -289,6 +296,11 @@ _PARTS = (
     # Delays are measured.
     Part("paths", _paths, Needs(frozenset({_WORK, _PROBES}), ALL)),
 )
+
+
+def _scan(scene: Scene, every: bool) -> Iterator[Verdict]:
+    given = scene.plan, scene.fleet, scene.keep, SystemRandom(), scene.patience
+    return port_scan.verdicts(*given, every=every)
 
 
 def _log_ins(scene: Scene, barred: str) -> Iterator[Verdict]:

@@ -107,6 +107,12 @@ def underlay(plan: Plan, device: Device, network: str) -> Exit:
     return Exit(device.name, network, bearer.name, None)
 
 
+def first_router(plan: Plan, out: Exit) -> Device:
+    """Return the carrier's device that sees first what leaves below a tunnel."""
+    there = plan.across(out.device, out.interface)
+    return plan.device(plan.mobile.pgw if there is None or out.network == "b" else there.device)
+
+
 def towards(plan: Plan, site: SitePlan, network: str) -> Exit:
     """Return the exit of the hub's CE router on `network` to `site`: the tunnel."""
     return _tunnel(hub_ce(plan, network), gateway(plan, site, network).name, network)

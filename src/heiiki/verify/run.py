@@ -34,6 +34,7 @@ from heiiki.verify.mms.kills import Kills
 from heiiki.verify.named import ABOUT, CHECKS, LINES
 from heiiki.verify.overlap import side_by_side
 from heiiki.verify.routing.health import Health, UnhealthyError
+from heiiki.verify.scan import course as port_scan
 from heiiki.verify.vault import VaultQueries
 from heiiki.verify.vendors import Examined, not_examined
 from heiiki.verify.verdicts import Keep, unknown
@@ -97,7 +98,7 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
         adds: says what the way to a device adds to it, which no plan explains.
         faults: True for every fault of the plan, names or targets for some, False for none; lines are filled
             where all, a sample (some of them) or ``load`` are asked for, and resources ordered where all, a
-            sample or ``control`` are.
+            sample or ``control`` are; a port scan leaves no port out where ``scan`` is.
         report: progress callback, called once for each step and each fault.
         checks: names out of `CHECKS`; None for all.
 
@@ -121,7 +122,13 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
         if set(wanted) & {"volume", "sessions", "paths", "isolation", "xmpp", "trust"}:
             report(_settled(scene))
         may_order = _asked_for(orders.NAME, faults)
-        every = parts(equipment, may_break=may_break, fill=_fill(faults), may_order=may_order)
+        every = parts(
+            equipment,
+            may_break=may_break,
+            fill=_fill(faults),
+            may_order=may_order,
+            every_port=_every_port(faults),
+        )
         chosen = [one for one in every if one.check in wanted]
         progress = Progress(chosen, report)
         side_by_side(chosen, partial(_examined, scene), progress.take)
@@ -209,13 +216,18 @@ def _rows_asked_for(faults: bool | Collection[str]) -> bool | tuple[str, ...]:
     """Return which faults are to be injected, without what is asked for beside them."""
     if isinstance(faults, bool):
         return faults
-    return tuple(name for name in faults if name not in {load.NAME, orders.NAME})
+    return tuple(name for name in faults if name not in {load.NAME, orders.NAME, port_scan.NAME})
 
 
 def _fill(faults: bool | Collection[str]) -> load.Fill:
     if faults is True or (faults and load.NAME in faults):
         return load.Fill.ALL
     return load.Fill.SAMPLE if _asked_for(load.NAME, faults) else load.Fill.NONE
+
+
+def _every_port(faults: bool | Collection[str]) -> bool:
+    """By its name alone: it takes minutes, and fails nothing that a row would show."""
+    return not isinstance(faults, bool) and port_scan.NAME in faults
 
 
 class Progress:

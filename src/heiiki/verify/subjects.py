@@ -34,6 +34,7 @@ from heiiki.verify.network import gateways, host
 from heiiki.verify.pppoe import trials as pppoe_trials
 from heiiki.verify.rest import access as rest_access
 from heiiki.verify.routing.expected import expectations
+from heiiki.verify.scan import course as port_scan
 from heiiki.verify.wired import data
 from heiiki.verify.wlan import trials as wlan_trials
 from heiiki.verify.xmpp import access as xmpp_access
@@ -130,6 +131,7 @@ def _of_isolation(plan: Plan) -> Named:
     exits = dict.fromkeys(one.out for one in spoofing.packets(plan) if one.topic == spoofing.TOPIC)
     yield from (("R-ISO-MALICE", spoofing.exit_subject(plan, out)) for out in exits)
     yield from ((control.REQUIREMENT, subject) for subject in control.subjects(plan))
+    yield from ((port_scan.REQUIREMENT, subject) for subject in port_scan.subjects(plan))
     yield from ((lan.REQUIREMENT, subject) for subject in lan.subjects(plan))
 
 

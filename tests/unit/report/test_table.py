@@ -107,7 +107,7 @@ def test_a_part_that_is_not_examined_says_so_and_decides_nothing(
     lines = text(table).splitlines()
     at = next(index for index, line in enumerate(lines) if line.startswith("R-ISO-MALICE"))
     assert lines[at + 1].split()[:5] == ["/flood", "unknown", "1/1", "·", "pass"]
-    assert lines[at + 4].split() == ["/port", "·", "·", "·"]
+    assert lines[at + 5].split() == ["/port", "·", "·", "·"]
 
 
 def test_colour_changes_no_word(verdicts: tuple[Verdict, ...]) -> None:

@@ -26,7 +26,7 @@ def test_a_part_stands_behind_its_requirement() -> None:
 @pytest.mark.parametrize(
     ("name", "parts"),
     [
-        ("R-ISO-MALICE", {"flood", "control", "layer-2", "port"}),
+        ("R-ISO-MALICE", {"flood", "control", "scan", "layer-2", "port"}),
         ("R-THEFT", {"supervision", "drill"}),
         ("R-CLOSED", {"carrier"}),
         ("R-SEC-ACCESS", {"air", "enrolment", "line", "mms", "rest", "time", "xmpp"}),

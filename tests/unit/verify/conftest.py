@@ -65,6 +65,7 @@ class FakeTransport:
             "compare": "running",
             "flood": "flood",
             "fill": "load",
+            "scan": "scan",
             "forge": "forge",
             "put": "stamp_client",
             "packets": "traffic",

@@ -27,9 +27,11 @@ from heiiki.verify.verdicts import live
 
 from .conftest import FakeTransport
 
-LAB = parts(Equipment(refused_certificates=True), may_break=True, fill=Fill.ALL, may_order=True)
+LAB = parts(
+    Equipment(refused_certificates=True), may_break=True, fill=Fill.ALL, may_order=True, every_port=False
+)
 TRIALS = {"log-ins", "clients", "rest", "trials", "on-air", "on-wire"}
-OUTSIDE = parts(Equipment(), may_break=False, fill=Fill.NONE, may_order=False)
+OUTSIDE = parts(Equipment(), may_break=False, fill=Fill.NONE, may_order=False, every_port=False)
 LIMIT_S, MANY = 60, 10
 
 
@@ -273,6 +275,7 @@ DOES: Mapping[str, Effect] = {
     "capture": Effect.PROBES,
     "stamp_client": Effect.PROBES,
     "forge": Effect.PACKETS,
+    "scan": Effect.PACKETS,
     "attempt": Effect.TRIALS,
     "without": Effect.FAILURE,
 }

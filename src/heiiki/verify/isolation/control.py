@@ -24,6 +24,7 @@ from heiiki.verify.network import (
     Exit,
     across,
     by_gateway,
+    first_router,
     gateway,
     hub_ce,
     lan_address,
@@ -92,7 +93,7 @@ def _far(plan: Plan, site: SitePlan) -> Iterator[Trial]:
             below = underlay(plan, device, network)
             if below.via is not None:
                 source = device.interface(below.interface).addresses[0].ip
-                yield from _each_far(below, source, _first(plan, below), below.via)
+                yield from _each_far(below, source, first_router(plan, below), below.via)
 
 
 def _each_far(out: Exit, source: IPv4Address, device: Device, address: IPv4Address) -> Iterator[Trial]:
@@ -149,19 +150,13 @@ def _from_underlay(plan: Plan, site: SitePlan, device: Device, out: Exit) -> Ite
     own = tunnel_end(plan, device, out.network)
     hub = hub_ce(plan, out.network)
     gre = device.interface(uplink(plan, device, out.network).interface).gre
-    first = _first(plan, out)
+    first = first_router(plan, out)
     if out.via is not None:
         yield from _each(out, own, first, out.via, first.name)
     if gre is not None:
         yield from _each(out, own, hub, gre.remote, hub.name)
         if (other := _another(plan, site, out.network)) is not None:
             yield from _each(out, tunnel_end(plan, other, out.network), hub, gre.remote, first.name)
-
-
-def _first(plan: Plan, out: Exit) -> Device:
-    """Return the carrier's device that sees first what leaves below a tunnel."""
-    there = plan.across(out.device, out.interface)
-    return plan.device(plan.mobile.pgw if there is None or out.network == "b" else there.device)
 
 
 def _another(plan: Plan, site: SitePlan, network: str) -> Device | None:
@@ -178,10 +173,11 @@ def _each(
 
 def subjects(plan: Plan) -> tuple[str, ...]:
     """Return the subjects: every site, or in a large service every figure of redundancy."""
-    return tuple(dict.fromkeys(_subject(plan, site) for site in plan.sites))
+    return tuple(dict.fromkeys(subject(plan, site) for site in plan.sites))
 
 
-def _subject(plan: Plan, site: SitePlan) -> str:
+def subject(plan: Plan, site: SitePlan) -> str:
+    """Return the subject of the verdict on what one site sends."""
     return f"from {site.name}" if Population(plan).whole else f"from sites {figure(site)}"
 
 
@@ -191,12 +187,12 @@ def verdicts(
     """Yield one verdict a subject."""
     guard_of = {one.packet: one.guard for one in tried}
     at_guards = _AtGuards(guard_of, probe_run, readings)
-    mine: dict[str, list[Outcome]] = {subject: [] for subject in subjects(plan)}
+    mine: dict[str, list[Outcome]] = {name: [] for name in subjects(plan)}
     for outcome in probe_run.of(TOPIC):
-        mine[_subject(plan, _site(plan, outcome))].append(outcome)
-    for subject, outcomes in mine.items():
-        evidence = keep(f"control/{subject.replace(' ', '-')}.txt", listing(outcomes, ()))
-        yield _verdict(plan, subject, outcomes, at_guards, evidence)
+        mine[subject(plan, _site(plan, outcome))].append(outcome)
+    for name, outcomes in mine.items():
+        evidence = keep(f"control/{name.replace(' ', '-')}.txt", listing(outcomes, ()))
+        yield _verdict(plan, name, outcomes, at_guards, evidence)
 
 
 def _site(plan: Plan, outcome: Outcome) -> SitePlan:
@@ -245,7 +241,7 @@ class _AtGuards:
 
 
 def _verdict(
-    plan: Plan, subject: str, mine: Sequence[Outcome], at_guards: _AtGuards, evidence: Evidence
+    plan: Plan, name: str, mine: Sequence[Outcome], at_guards: _AtGuards, evidence: Evidence
 ) -> Verdict:
     guards = dict.fromkeys(at_guards.guard_of[one.packet] for one in mine)
     answered = [f"answered: {one.packet} ({one.replies[0].how})" for one in mine if one.answered]
@@ -255,13 +251,13 @@ def _verdict(
         if (guard := at_guards.guard_of[one.packet]) != one.packet.target and one.packet.target in one.heard
     ]
     if wrong := [*answered, *passed, *at_guards.let_in(guards)]:
-        return live(REQUIREMENT, subject, Result.FAIL, summarise(wrong), (evidence,))
+        return live(REQUIREMENT, name, Result.FAIL, summarise(wrong), (evidence,))
     silent = not_listening(at_guards.probe_run, [*guards, *(one.packet.out.device for one in mine)])
     doubts = [*silent, *unsent(mine), *at_guards.doubts(guards)]
     if doubts or not mine:
-        return unknown(REQUIREMENT, subject, summarise(doubts) or "no packet was sent", (evidence,))
+        return unknown(REQUIREMENT, name, summarise(doubts) or "no packet was sent", (evidence,))
     tried = len({_site(plan, one).name for one in mine})
-    every = sum(_subject(plan, site) == subject for site in plan.sites)
+    every = sum(subject(plan, site) == name for site in plan.sites)
     extent = "" if Population(plan).whole else f"; {told(tried, every, 'sites')}"
     scope = f"{len(mine)} packets, none answered; dropped and counted: {', '.join(guards)}{extent}"
-    return live(REQUIREMENT, subject, Result.PASS, scope, (evidence,))
+    return live(REQUIREMENT, name, Result.PASS, scope, (evidence,))
