@@ -18,7 +18,7 @@ from heiiki.verify.fleet import Answer, Fleet
 from heiiki.verify.isolation import control
 from heiiki.verify.isolation.sample import Population, told
 from heiiki.verify.scan.ports import HIGHEST, NAMES, TCP, Dealt, Order, Tried, deal, likely
-from heiiki.verify.scan.ways import Target, Way, must_answer, opens, ways
+from heiiki.verify.scan.ways import Target, Way, held, must_answer, opens, ways
 from heiiki.verify.verdicts import Keep, live, summarise, unknown
 
 REQUIREMENT = "R-ISO-MALICE/scan"
@@ -42,7 +42,7 @@ def verdicts(
     plan: Plan, fleet: Fleet, keep: Keep, random: Random, patience: int = 1, *, every: bool = False
 ) -> Iterator[Verdict]:
     """Scan from every site, or in a large service from some, and yield one verdict a subject."""
-    chosen = [way for site in Population(plan).some_sites(random) for way in ways(plan, site)]
+    chosen = held(way for site in Population(plan).some_sites(random) for way in ways(plan, site))
     owners = tuple(dict.fromkeys(name for way in chosen for one in way.targets for name in one.owners))
     ports, failures = likely(plan, fleet, owners)
     dealt = deal(ports, chosen, {way: tuple(_first(plan, way)) for way in chosen}, random, every=every)
@@ -84,7 +84,7 @@ def _asked(fleet: Fleet, dealt: Dealt, owners: Iterable[str], patience: int) -> 
     }
     scanning: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for way, order in dealt.orders.items():
-        scanning[way.out.device].append(_told(way, order, ports[way]))
+        scanning[way.out.device].append(_told(way, order, ports[way], patience / way.rate))
     hearing = set(owners)
     parameters = {
         device: common
@@ -100,14 +100,14 @@ def _heard(dealt: Dealt, device: str) -> list[str]:
     return list(dict.fromkeys(str(one.address) for one in targets if device in one.owners))
 
 
-def _told(way: Way, order: Order, port: int) -> dict[str, Any]:
+def _told(way: Way, order: Order, port: int, pace_s: float) -> dict[str, Any]:
     return {
         "key": str(port),
         "interface": way.out.interface,
         "via": way.out.neighbour,
         "source": str(way.source),
         "port": port,
-        "pace_s": 1 / way.rate,
+        "pace_s": pace_s,
         "packets": order.packets,
         "again": order.again,
     }

@@ -19,7 +19,7 @@ from heiiki.verify.scan.ways import Target, Way
 TCP, UDP = 6, 17
 NAMES = {TCP: "tcp", UDP: "udp"}
 HIGHEST = 65535
-SECONDS = 4.0
+SECONDS = 6.0
 """How long a way may send at its rate, where not every port is asked for."""
 _UDP_DRAWN = 16
 """Other UDP ports at each address: a filter that lets all of them in answers with the first."""
@@ -37,7 +37,7 @@ class Order:
 
     Attributes:
         packets: in this order.
-        again: once more at the end, where it was not answered.
+        again: those of them that are sent once more at the end, where they were not answered.
     """
 
     packets: tuple[Tried, ...]
@@ -159,7 +159,7 @@ def deal(
     covered = {}
     for (kind, target), those in members.items():
         even = ceil(len(rest) / len(those))
-        shares = [even if every else min(even, _room(way, len(likely_ports))) for way in those]
+        shares = [even if every else min(even, _room(way, likely_ports)) for way in those]
         left = iter(random.sample(rest, min(len(rest), sum(shares))))
         for way, share in zip(those, shares, strict=True):
             drawn[way].append([(str(target.address), TCP, port) for port in islice(left, share)])
@@ -167,9 +167,14 @@ def deal(
     return Dealt({way: _order(way, likely_ports, first[way], drawn[way], random) for way in ways}, covered)
 
 
-def _room(way: Way, likely_ones: int) -> int:
+def _room(way: Way, likely_ports: frozenset[Port]) -> int:
     """Return how many ports beside the likely ones a way tries at each of its addresses."""
-    return max(0, int(way.rate * SECONDS) // len(way.targets) - 2 * likely_ones)
+    return max(0, int(way.rate * SECONDS) // len(way.targets) - _UDP_DRAWN - _twice(likely_ports))
+
+
+def _twice(likely_ports: frozenset[Port]) -> int:
+    """Those of TCP are sent twice, for one that is lost would be taken for silent."""
+    return len(likely_ports) + sum(protocol == TCP for protocol, _ in likely_ports)
 
 
 def _order(
@@ -188,4 +193,5 @@ def _order(
     by_udp = [(str(target.address), UDP, port) for port in datagrams for target in way.targets]
     # The addresses take turns, so that none has all of the rate.
     in_turn = [one for turn in zip_longest(*drawn) for one in turn if one is not None]
-    return Order((*first, *likely_ones, *by_udp, *in_turn), (*first, *likely_ones))
+    again = (one for one in likely_ones if one[1] == TCP)
+    return Order((*first, *likely_ones, *by_udp, *in_turn), (*first, *again))

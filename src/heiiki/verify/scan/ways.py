@@ -1,7 +1,7 @@
 """From where a site scans, what it can address from there, and how fast it may."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
 from heiiki.plan.model import Device, InputService, InterfaceKind, Plan, Role, SitePlan
@@ -20,10 +20,12 @@ from heiiki.verify.network import (
 )
 
 LAN = "lan"
-RATE = 500
+RATE = 250
 """SYNs a second of one way at most: what a small router does beside its work."""
 SHARE = 0.125
 """What a way may take of its line: a line carries two, of a controller and of its gateway."""
+AT_HUB = 5000
+"""SYNs a second of all ways together: what the hub's routers and servers hear of a scan."""
 _UNSAID_KBPS = 900
 """Taken for a line of which the intent does not say how fast it is."""
 
@@ -73,6 +75,13 @@ def ways(plan: Plan, site: SitePlan) -> Iterator[Way]:
         device = plan.device(name)
         for network in device.networks if name not in plan.revoked else ():
             yield from _below(plan, site, device, underlay(plan, device, network))
+
+
+def held(those: Iterable[Way]) -> tuple[Way, ...]:
+    """Return ways that are so slow that all together do not exceed `AT_HUB`."""
+    every = tuple(those)
+    slower = max(1.0, sum(way.rate for way in every) / AT_HUB)
+    return tuple(replace(way, rate=way.rate / slower) for way in every)
 
 
 def _below(plan: Plan, site: SitePlan, device: Device, out: Exit) -> Iterator[Way]:
