@@ -16,13 +16,16 @@ from typing import Any
 import debian_packages
 import pytest
 
+from heiiki.plan.model import Plan
 from heiiki.verify.probes import program
 from heiiki.verify.probes import scan as probe
+from heiiki.verify.scan import ports
 
 from .test_capture_wire import begun
 
 HERE, THERE, RUN, PORT = "10.16.1.20", "10.15.0.4", 0xFFFFFFFF, 20007
 """The number of the run is the one whose acknowledgement begins again at nought."""
+ODD, COMPILED = 47113, Path(__file__).parents[3] / "golden" / "compile"
 OPEN, SHUT, REJECTED, PROHIBITED, DROPPED, UDP_SHUT, UDP_DROPPED = 8443, 8444, 8445, 8446, 8447, 123, 124
 RULES = f"""
 table inet filter {{
@@ -48,7 +51,7 @@ TCP, UDP = 6, 17
 
 
 def why_not() -> str:
-    if os.geteuid() != 0 or any(shutil.which(one) is None for one in ("ip", "nsenter", "unshare")):
+    if os.geteuid() != 0 or any(shutil.which(one) is None for one in ("ip", "ss", "nsenter", "unshare")):
         return "needs root, iproute2 and util-linux for namespaces"
     return "" if programs() is not None else "apt cannot fetch nftables"
 
@@ -74,17 +77,20 @@ class Host:
             self.argv(*argv), input=text, stdout=subprocess.PIPE, check=True, env=env
         ).stdout
 
-    def filtered(self, rules: str) -> None:
+    def nft(self, *argv: str, text: str = "") -> bytes:
         root = programs()
         assert root is not None
         libraries = ":".join(str(root / one) for one in ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"))
-        self.run(
-            str(root / "usr/sbin/nft"),
-            "-f",
-            "-",
-            text=rules.encode(),
-            env=os.environ | {"LD_LIBRARY_PATH": libraries},
-        )
+        env = os.environ | {"LD_LIBRARY_PATH": libraries}
+        return self.run(str(root / "usr/sbin/nft"), *argv, text=text.encode(), env=env)
+
+    def filtered(self, rules: str) -> None:
+        self.nft("-f", "-", text=rules)
+
+    def likely(self) -> set[tuple[int, int]]:
+        """What ``ss`` and ``nft`` say there."""
+        names = ports.named(json.loads(self.nft("-j", "list", "ruleset")))
+        return {*ports.listening(self.run("ss", "-Hlntu").decode()), *((TCP, port) for port in names)}
 
     def scan(self, parameters: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.run(sys.executable, "-", text=program("scan", parameters)))
@@ -121,13 +127,14 @@ def wire() -> Iterator[Wire]:
     with ExitStack() as stack:
         apart = ("unshare", "--net", "sh", "-c", "echo ready; exec sleep 600")
         client, server = Host(begun(stack, *apart)), Host(begun(stack, *apart))
-        cable = f"ip link add w0 netns {client.pid} type veth peer name w0 netns {server.pid}"
+        cable = f"ip link add w0 netns {client.pid} type veth peer name lan0 netns {server.pid}"
         subprocess.run(cable.split(), check=True)
-        for host, own, other in ((client, HERE, THERE), (server, THERE, HERE)):
+        for host, leg, own, other in ((client, "w0", HERE, THERE), (server, "lan0", THERE, HERE)):
             host.run("ip", "link", "set", "lo", "up")
-            host.run("ip", "address", "add", own, "peer", other, "dev", "w0")
-            host.run("ip", "link", "set", "w0", "up")
-        server.filtered(RULES)
+            host.run("ip", "address", "add", own, "peer", other, "dev", leg)
+            host.run("ip", "link", "set", leg, "up")
+        # A site in other hands has a filter of its own, or one that drops what it did not ask for.
+        client.filtered("table inet own { chain input { type filter hook input priority 0; policy drop; }; }")
         yield Wire(client, server, stack)
 
 
@@ -145,10 +152,7 @@ def half_open(host: Host) -> list[str]:
 @on_a_wire
 def test_whoever_answers_is_seen_and_silence_is_known_to_have_been_asked(wire: Wire) -> None:
     begun(wire.stack, *wire.server.argv(sys.executable, "-c", SERVER, THERE, str(OPEN)))
-    # A site in other hands has a filter of its own, or one that drops what it did not ask for.
-    wire.client.filtered(
-        "table inet own { chain input { type filter hook input priority 0; policy drop; }; }"
-    )
+    wire.server.filtered(RULES)
     packets = [*((TCP, port) for port in range(OPEN - 20, OPEN + 20)), (UDP, UDP_SHUT), (UDP, UDP_DROPPED)]
     client, server = wire.scan(packets, [(TCP, OPEN), (TCP, DROPPED)])
     assert answers(client) == {
@@ -168,9 +172,7 @@ def test_whoever_answers_is_seen_and_silence_is_known_to_have_been_asked(wire: W
 def test_nothing_is_left_half_open(wire: Wire) -> None:
     """The client's kernel says nothing: its filter drops what nobody there asked for."""
     begun(wire.stack, *wire.server.argv(sys.executable, "-c", SERVER, THERE, str(OPEN)))
-    wire.client.filtered(
-        "table inet own { chain input { type filter hook input priority 0; policy drop; }; }"
-    )
+    wire.server.filtered(RULES)
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(wire.scan, [(TCP, OPEN)] * 3, [])
         while not running.done():
@@ -200,6 +202,26 @@ def test_what_cannot_be_sent_says_why(wire: Wire) -> None:
     client, _ = wire.scan([(TCP, OPEN)], [], interface="none", via=None)
     (way,) = client["ways"].values()
     assert (way["error"], way["sent"]) == (f"none to {THERE}: No such device", {})
+
+
+@on_a_wire
+def test_dras_as_it_is_compiled_answers_what_is_planned_and_a_hole_besides(wire: Wire, plan: Plan) -> None:
+    wire.server.filtered((COMPILED / "dras/etc/nftables.conf").read_text(encoding="utf-8"))
+    begun(wire.stack, *wire.server.argv(sys.executable, "-c", SERVER, THERE, str(OPEN)))
+    asked = sorted({*ports._planned(plan), *((TCP, port) for port in (1, 22, ODD, 65535))})
+    # STAMP and NTP are open to sites, and nothing is there now.
+    planned = {(TCP, OPEN, "syn-ack"), (UDP, 862, "unreachable/3"), (UDP, 123, "unreachable/3")}
+    client, server = wire.scan(asked, [])
+    assert answers(client) == planned
+    assert server["arrived"] == [[HERE, PORT, THERE, len(asked)]]
+    wire.server.filtered(f'insert rule inet heiiki input tcp dport {ODD} accept comment "openadr"')
+    named = wire.server.likely()
+    assert {(TCP, ODD), (TCP, OPEN), (TCP, 862)} <= named
+    client, _ = wire.scan(asked, [], port=PORT + 1)
+    assert answers(client) == {*planned, (TCP, ODD, "reset")}
+    begun(wire.stack, *wire.server.argv(sys.executable, "-c", SERVER, THERE, str(ODD)))
+    client, _ = wire.scan(asked, [], port=PORT + 2)
+    assert answers(client) == {*planned, (TCP, ODD, "syn-ack")}
 
 
 def ends() -> bytes:
