@@ -326,7 +326,7 @@ MUTANTS = (
         (RELOAD_FILTER,),
         frozenset({("R-ISO-GROUP", "config", "dras")}),
         ("config", "isolation"),
-        live=frozenset({"R-ISO-GROUP", "R-ISO-MALICE/scan"}),
+        live=frozenset({"R-ISO-GROUP"}),
     ),
     Mutant(
         "a port of DRAS, by a name that misleads, and who listens there",
@@ -334,7 +334,7 @@ MUTANTS = (
         (nft(f'insert rule inet heiiki input tcp dport {_ODD} accept comment "openadr"'), _LISTENS),
         (RELOAD_FILTER, ("systemctl", "stop", "odd-port")),
         frozenset({("R-ISO-GROUP", "config", "dras")}),
-        ("config", "isolation"),
+        ("config", "scan"),
         live=frozenset({"R-ISO-GROUP", "R-ISO-MALICE/scan"}),
         representative=True,
     ),

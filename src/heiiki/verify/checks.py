@@ -117,7 +117,7 @@ def parts(
     trials = _trials(tried=equipment.refused_certificates)
     return (
         *_PARTS,
-        Part("scan", partial(_scan, every=every_port), _SCAN, "isolation", repeated=not every_port),
+        Part("scan", partial(_scan, every=every_port), _SCAN, repeated=not every_port),
         *trials,
         _cleartext(may_break=may_break),
         _load(fill),

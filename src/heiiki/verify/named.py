@@ -3,6 +3,7 @@
 from heiiki.render import dot1x, pppoe, wlan
 from heiiki.verify import load, volume
 from heiiki.verify.mms import orders
+from heiiki.verify.scan import course as port_scan
 from heiiki.verify.wired import data
 from heiiki.verify.xmpp import exchange
 
@@ -16,6 +17,7 @@ CHECKS = (
     "paths",
     "event",
     "isolation",
+    "scan",
     "xmpp",
     "wlan",
     "dot1x",
@@ -43,6 +45,7 @@ ABOUT = {
     "sessions": "R-DUAL",
     "paths": "R-DELAY",
     "isolation": "R-ISO-SITE",
+    "scan": port_scan.REQUIREMENT,
     "xmpp": exchange.REQUIREMENT,
     "wlan": wlan.REQUIREMENT,
     "dot1x": dot1x.REQUIREMENT,

@@ -119,7 +119,7 @@ def verify(  # noqa: PLR0913 - every part of the outside comes in as an argument
     with fleet(transport, len(plan.devices)) as devices:
         scene = Scene(plan, asked, transport, devices, keep, equipment, queries, adds)
         made_of = fingerprint(plan, builds, devices)
-        if set(wanted) & {"volume", "sessions", "paths", "isolation", "xmpp", "trust"}:
+        if set(wanted) & {"volume", "sessions", "paths", "isolation", "scan", "xmpp", "trust"}:
             report(_settled(scene))
         may_order = _asked_for(orders.NAME, faults)
         every = parts(

@@ -147,6 +147,8 @@ def test_nothing_goes_on_while_a_tunnel_is_away() -> None:
         ("paths", {"vault", "time", "event", "messages", "wlan", "dot1x"}),
         # What filters drop is counted, and all devices must listen in time.
         ("isolation", {"vault", "time", "event", "messages", "wlan", "dot1x", "access", "pppoe", *TRIALS}),
+        # And a port scan besides needs the budgets of the services that it asks.
+        ("scan", {"vault", "time", "event", "messages", "wlan", "dot1x", "access", "pppoe"}),
         (
             "wire",
             {
