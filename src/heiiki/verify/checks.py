@@ -1,16 +1,13 @@
 """The checks of a verification, and what each part of one does to the network and to the others."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from random import Random, SystemRandom
 
-from heiiki.plan.model import Plan
-from heiiki.render.model import DeviceBuild
 from heiiki.requirements import Verdict
-from heiiki.transport.base import Transport
 from heiiki.verify import absent, access, cluster, load, messages, paths, sizes, time, vault, volume
 from heiiki.verify.config import running as configuration
 from heiiki.verify.config import server
@@ -20,9 +17,7 @@ from heiiki.verify.equipment import TestEquipment
 from heiiki.verify.est import access as est_access
 from heiiki.verify.est import served as est_served
 from heiiki.verify.events import served
-from heiiki.verify.fleet import Fleet
 from heiiki.verify.host import state
-from heiiki.verify.host.explained import Adds
 from heiiki.verify.ipsec import (
     anchors,
     associations,
@@ -40,66 +35,17 @@ from heiiki.verify.mms import access as mms_access
 from heiiki.verify.mms import delays, orders
 from heiiki.verify.named import REFUSALS, TRUST
 from heiiki.verify.overlap import ALL, Effect, Needs
+from heiiki.verify.part import Examine, Part, Scene
 from heiiki.verify.pppoe import session as pppoe_session
 from heiiki.verify.pppoe import trials as pppoe_trials
 from heiiki.verify.rest import access as rest_access
 from heiiki.verify.routing import sessions
 from heiiki.verify.scan import course as port_scan
-from heiiki.verify.vault import VaultQueries
-from heiiki.verify.verdicts import Keep
 from heiiki.verify.wired import data
 from heiiki.verify.wlan import association
 from heiiki.verify.wlan import trials as wlan_trials
 from heiiki.verify.xmpp import access as xmpp_access
 from heiiki.verify.xmpp import exchange
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What every check is given: the service, the ways to it, and what may be done to it."""
-
-    plan: Plan
-    builds: Sequence[DeviceBuild]
-    transport: Transport
-    fleet: Fleet
-    keep: Keep
-    equipment: TestEquipment
-    queries: VaultQueries
-    adds: Adds
-    patience: int = 1
-    """Factor by which every time is multiplied on a busy machine."""
-
-
-Examine = Callable[[Scene], Iterator[Verdict]]
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A part of a verification that is examined by itself.
-
-    Attributes:
-        name: what other parts call it.
-        examine: yields its verdicts.
-        needs: how it goes together with other parts.
-        line: the line of the progress in which it is counted; empty: one of its own.
-        repeated: it is examined again while a result is unknown.
-    """
-
-    name: str
-    examine: Examine
-    needs: Needs
-    line: str = ""
-    repeated: bool = True
-
-    @property
-    def reported_as(self) -> str:
-        """The name in the progress."""
-        return self.line or self.name
-
-    @property
-    def check(self) -> str:
-        """Its check, one of `CHECKS`."""
-        return TRUST if self.line == REFUSALS else self.reported_as
 
 
 def parts(

@@ -20,7 +20,7 @@ from heiiki.report.verdicts import EVERY_FAULT
 from heiiki.requirements import Result, Stage, Verdict
 from heiiki.transport.base import Transport
 from heiiki.verify import load
-from heiiki.verify.checks import Part, Scene, parts
+from heiiki.verify.checks import parts
 from heiiki.verify.config.running import requirements_of
 from heiiki.verify.equipment import TestEquipment
 from heiiki.verify.events.course import Course
@@ -33,6 +33,7 @@ from heiiki.verify.mms import orders
 from heiiki.verify.mms.kills import Kills
 from heiiki.verify.named import ABOUT, CHECKS, LINES
 from heiiki.verify.overlap import side_by_side
+from heiiki.verify.part import Part, Scene
 from heiiki.verify.routing.health import Health, UnhealthyError
 from heiiki.verify.scan import course as port_scan
 from heiiki.verify.vault import VaultQueries

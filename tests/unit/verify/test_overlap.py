@@ -15,12 +15,13 @@ import heiiki.render
 from heiiki.plan.model import Plan
 from heiiki.requirements import Result
 from heiiki.requirements.verdict import Evidence
-from heiiki.verify.checks import Part, Scene, parts
+from heiiki.verify.checks import parts
 from heiiki.verify.equipment import TestEquipment as Equipment
 from heiiki.verify.host.explained import nothing
 from heiiki.verify.load import Fill
 from heiiki.verify.named import CHECKS, LINES, REFUSALS
 from heiiki.verify.overlap import ALL, Effect, Needs, side_by_side
+from heiiki.verify.part import Part, Scene
 from heiiki.verify.run import Found, Progress
 from heiiki.verify.vault import VaultQueries
 from heiiki.verify.verdicts import live

@@ -17,12 +17,12 @@ from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
 from heiiki.verify import equipment as allowed
 from heiiki.verify import run as verification
-from heiiki.verify.checks import Part
 from heiiki.verify.ipsec import refusals
 from heiiki.verify.isolation.packets import ProbePacket, send_probes
 from heiiki.verify.named import CHECKS
 from heiiki.verify.network import Exit, gateways
 from heiiki.verify.overlap import Needs
+from heiiki.verify.part import Part
 from heiiki.verify.routing import sessions
 from heiiki.verify.verdicts import live, unknown
 
