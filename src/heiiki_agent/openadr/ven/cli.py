@@ -21,9 +21,10 @@ from heiiki_agent.openadr.reports import REPORT_TYPES
 from heiiki_agent.openadr.statuses import LOGGED_IN
 from heiiki_agent.openadr.units import PowerAttributes, unit
 from heiiki_agent.openadr.ven.engine import Engine
+from heiiki_agent.openadr.ven.hosts import Hosts
 from heiiki_agent.openadr.ven.http import HttpTransport, Place
 from heiiki_agent.openadr.ven.inbox import Inbox
-from heiiki_agent.openadr.ven.model import Offer, Unreachable, Ven
+from heiiki_agent.openadr.ven.model import Offer, Transport, Unreachable, Ven
 from heiiki_agent.openadr.ven.resource import SocketResource
 from heiiki_agent.openadr.ven.schema import SCHEMA
 from heiiki_agent.openadr.ven.ways import Ways
@@ -77,12 +78,27 @@ class OfferSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HostSettings:
+    """Another host of the VTN.
+
+    Attributes:
+        name: in its certificate.
+        address, port: where it listens.
+    """
+
+    name: str
+    address: Annotated[str, IPv4Address]
+    port: Annotated[int, range(1, 65_536)]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """The configuration, parsed.
 
     Attributes:
         name: oadrVenName.
         vtn_name, vtn_address, vtn_port: the VTN's certificate name, and where it listens.
+        vtn_others: its other hosts, which are asked where that one does not answer.
         resource: socket of the resource's process.
         keep_days: for how long events that are over, and messages that were taken, are kept.
         status: file that says how it is; None: there is none.
@@ -97,6 +113,7 @@ class Settings:
     database: Path
     credentials: Credentials
     resource: Path
+    vtn_others: tuple[HostSettings, ...] = ()
     offers: tuple[OfferSettings, ...] = ()
     keep_days: Annotated[int, range(1, 3651)] = 7
     status: Path | None = None
@@ -148,8 +165,7 @@ def engine(settings: Settings, by_xmpp: "XmppTransport | None" = None) -> Engine
         AgentError: the state cannot be used.
     """
     resource = SocketResource(settings.resource)
-    place = Place(name=settings.vtn_name, address=settings.vtn_address, port=settings.vtn_port)
-    by_http = HttpTransport(place, settings.credentials, envelope(settings.security))
+    by_http = _by_http(settings)
     return Engine(
         Ven(
             database=Database(settings.database, SCHEMA),
@@ -162,6 +178,15 @@ def engine(settings: Settings, by_xmpp: "XmppTransport | None" = None) -> Engine
             signs=settings.security == "high",
             jid=settings.xmpp.jid if settings.xmpp else None,
         )
+    )
+
+
+def _by_http(settings: Settings) -> Transport:
+    first = Place(name=settings.vtn_name, address=settings.vtn_address, port=settings.vtn_port)
+    others = (Place(name=one.name, address=one.address, port=one.port) for one in settings.vtn_others)
+    # An envelope is of one connection.
+    return Hosts(
+        HttpTransport(place, settings.credentials, envelope(settings.security)) for place in (first, *others)
     )
 
 

@@ -12,13 +12,14 @@ from heiiki_agent.openadr.codec import LIMIT
 from heiiki_agent.openadr.envelope import Bare, Envelope
 from heiiki_agent.openadr.errors import Malformed
 from heiiki_agent.openadr.places import CONTENT_TYPE, PATH
-from heiiki_agent.openadr.ven.model import NotTaken, Unreachable
+from heiiki_agent.openadr.ven.model import NotServing, NotTaken, Unreachable
 from heiiki_agent.tls import Credentials, client_context
 
 log = logging.getLogger(__name__)
 
 CONNECT_S = 2.0
 WHOLE_S = 5.0
+_SENTENCE = 500
 _TAKEN = frozenset((HTTPStatus.OK, HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE))
 """What comes with a message of OpenADR: that the VTN has an opinion."""
 
@@ -56,7 +57,7 @@ class HttpTransport:
         if self._connection is not None:
             try:
                 return self._post(self._connection, service, body)
-            except NotTaken:
+            except (NotTaken, NotServing):
                 raise
             except Unreachable:
                 log.debug("the connection that was kept has gone")
@@ -99,6 +100,8 @@ class HttpTransport:
         except (OSError, http.client.HTTPException) as error:
             self.close()
             raise Unreachable(f"{where}: {type(error).__name__} {error}") from error
+        if response.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            raise NotServing(f"{where}: {answer[:_SENTENCE].decode(errors='replace')}")
         if response.status not in _TAKEN:
             self.close()
             raise NotTaken(f"{where}: HTTP {response.status}")

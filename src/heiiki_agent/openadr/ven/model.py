@@ -21,6 +21,10 @@ class NotTaken(Unreachable):
     """The VTN answered, but not about the message: it failed there, and others need not fail."""
 
 
+class NotServing(Unreachable):
+    """A host of the VTN says that it is not the one that answers now."""
+
+
 @dataclass(frozen=True)
 class Action:
     """What the resource is to do.
