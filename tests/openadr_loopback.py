@@ -130,9 +130,10 @@ class Vtn(Program):
         rest: dict[str, Any] | None = None,
         security: str = "standard",
         xmpp: dict[str, Any] | None = None,
+        name: str = VTN_NAME,
     ) -> None:
         super().__init__("vtn", folder / "vtn.json")
-        self.credentials = authority.issue(VTN_NAME)
+        self.name, self.credentials = name, authority.issue(name)
         self.port, self.socket = free_port(), folder / "vtn.sock"
         vtn = {
             "vtn_id": "DRAS",

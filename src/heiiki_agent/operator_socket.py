@@ -15,12 +15,12 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class OperatorSocket:
     """Answers the operator, and says in a sentence what is refused."""
 
-    def __init__(self, routes: Iterable[web.RouteDef], conflict: type[AgentError] | None = None) -> None:
+    def __init__(self, routes: Iterable[web.RouteDef], conflict: tuple[type[AgentError], ...] = ()) -> None:
         """Prepare it.
 
         Args:
             routes: what is answered.
-            conflict: errors of this kind are answered by 409, and every other `AgentError` by 400.
+            conflict: errors of these kinds are answered by 409, and every other `AgentError` by 400.
         """
 
         @web.middleware
@@ -28,8 +28,7 @@ class OperatorSocket:
             try:
                 return await handler(request)
             except AgentError as error:
-                wrong = conflict is None or not isinstance(error, conflict)
-                status = HTTPStatus.BAD_REQUEST if wrong else HTTPStatus.CONFLICT
+                status = HTTPStatus.CONFLICT if isinstance(error, conflict) else HTTPStatus.BAD_REQUEST
                 return web.Response(status=status, text=str(error))
 
         application = web.Application(middlewares=[errors])

@@ -6,6 +6,26 @@ LOGGED_IN = "logged in"
 
 
 @dataclass(frozen=True, kw_only=True)
+class DoubledState:
+    """One of the two hosts of a VTN, as it knows it.
+
+    Attributes:
+        host, peer: this host and the other one.
+        writer: which of them is the writer; None: neither has been made it.
+        epoch: since when, counted.
+        counts: the standby has all that is answered.
+        problem: what is not as it should be; None: all is well.
+    """
+
+    host: str
+    peer: str
+    writer: str | None
+    epoch: int
+    counts: bool
+    problem: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class VtnState:
     """One VTN.
 
@@ -13,11 +33,13 @@ class VtnState:
         problem: why it does not listen; None: it does.
         silent_s: how long ago each of its VENs was heard, seconds; None: not since the program began.
         xmpp: why it is logged in at no XMPP server, or `LOGGED_IN`; None: it does not speak XMPP.
+        doubled: how it stands with its second host; None: it has none.
     """
 
     problem: str | None
     silent_s: dict[str, float | None]
     xmpp: str | None = None
+    doubled: DoubledState | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

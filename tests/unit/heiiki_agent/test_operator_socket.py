@@ -20,7 +20,7 @@ async def _refuse(request: web.Request) -> web.Response:
     raise kinds[request.match_info["what"]](f"{request.match_info['what']}: say something else")
 
 
-async def _asked(folder: Path, what: str, conflict: type[AgentError] | None) -> tuple[int, str, int]:
+async def _asked(folder: Path, what: str, conflict: tuple[type[AgentError], ...]) -> tuple[int, str, int]:
     """Return status and text of an answer, and the mode of the socket."""
     served = OperatorSocket((web.get("/{what}", _refuse),), conflict=conflict)
     path = folder / "control"
@@ -37,7 +37,7 @@ async def _asked(folder: Path, what: str, conflict: type[AgentError] | None) -> 
 
 @pytest.mark.parametrize(
     ("what", "conflict", "status"),
-    [("wrong", None, 400), ("taken", None, 400), ("wrong", TakenError, 400), ("taken", TakenError, 409)],
+    [("wrong", (), 400), ("taken", (), 400), ("wrong", (TakenError,), 400), ("taken", (TakenError,), 409)],
 )
 def test_its_owner_alone_may_open_it_and_a_refusal_is_a_sentence(
     tmp_path: Path, what: str, conflict: type[AgentError] | None, status: int

@@ -16,12 +16,15 @@ from heiiki_agent.openadr.rest.request import LIMIT, asked
 from heiiki_agent.openadr.rest.settings import RestSettings
 from heiiki_agent.openadr.vtn.context import Context
 from heiiki_agent.openadr.vtn.desk import Desk
+from heiiki_agent.openadr.vtn.doubled.exchange import NotServingError
 from heiiki_agent.openadr.vtn.peers import peer_of
 from heiiki_agent.tls import AsyncioContext
 
 log = logging.getLogger(__name__)
 
 _KEEP_ALIVE_S = 60.0
+_RETRY_AFTER_S = 5
+"""When a host that does not answer now may: its standby may be back."""
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -78,6 +81,10 @@ class Api:
         except RefusedError as error:
             log.warning("%s: %s %s: %s: %r", peer, request.method, request.path, error.status, error.detail)
             return _refused(error)
+        except NotServingError as error:
+            return _refused(
+                RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, str(error), retry_after_s=_RETRY_AFTER_S)
+            )
         except web.HTTPException as error:
             return _refused(
                 RefusedError(HTTPStatus(error.status), _routed(error)), error.headers.get("Allow")

@@ -10,8 +10,14 @@ from heiiki_agent.openadr.rest import documents as d
 from heiiki_agent.openadr.rest.book import EspBook, Page
 
 PREFIX = "/v1"
-EVERYWHERE = (HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.INTERNAL_SERVER_ERROR)
-"""What every request may be refused with: another's certificate, too many requests, a failure here."""
+EVERYWHERE = (
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
+"""What every request may be refused with: another's certificate, too many requests, a failure here, a host
+that is not the one which answers."""
 _OF_A_BODY = (
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.REQUEST_TIMEOUT,

@@ -4,9 +4,8 @@ import argparse
 import asyncio
 import logging
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -14,6 +13,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from heiiki_agent import serving
 from heiiki_agent.openadr.vtn.control import Control
+from heiiki_agent.openadr.vtn.doubled.exchange import NotServingError
 from heiiki_agent.openadr.vtn.server import Server
 from heiiki_agent.openadr.vtn.settings import Settings
 
@@ -79,6 +79,7 @@ def _facts(servers: dict[str, Server]) -> dict[str, Any]:
 async def _forgets(servers: dict[str, Server]) -> None:
     while True:
         for server in servers.values():
-            keep = timedelta(days=server.settings.keep_days)
-            await server.desk.call(lambda server=server, keep=keep: server.operator.forget(keep))  # type: ignore[misc]
+            # What this host may not change now, it changes tomorrow, or the other host does.
+            with suppress(NotServingError):
+                await server.forget()
         await asyncio.sleep(_DAY_S)

@@ -2,17 +2,23 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
 
 from aiohttp import web
 
 from heiiki_agent.errors import AgentError
+from heiiki_agent.openadr.vtn.doubled.exchange import NotServingError
 from heiiki_agent.openadr.vtn.operator import OrderError, parse, written
 from heiiki_agent.openadr.vtn.server import Server
 from heiiki_agent.operator_socket import OperatorSocket
 
 
 class Control(OperatorSocket):
-    """GET and POST `/VTN/events`; GET, PUT and DELETE `/VTN/events/EVENT`; GET `/health`."""
+    """Events of a VTN, its second host, and how it is.
+
+    GET and POST `/VTN/events`; GET, PUT and DELETE `/VTN/events/EVENT`; POST `/VTN/takeover`; GET `/health`.
+    """
 
     def __init__(self, servers: Mapping[str, Server]) -> None:
         """Work on `servers`, by their vtnID."""
@@ -20,13 +26,14 @@ class Control(OperatorSocket):
         super().__init__(
             (
                 web.get("/health", self._health),
+                web.post("/{vtn}/takeover", self._take_over),
                 web.get("/{vtn}/events", self._list),
                 web.post("/{vtn}/events", self._order),
                 web.get("/{vtn}/events/{event}", self._show),
                 web.put("/{vtn}/events/{event}", self._modify),
                 web.delete("/{vtn}/events/{event}", self._cancel),
             ),
-            conflict=OrderError,
+            conflict=(OrderError, NotServingError),
         )
 
     def _server(self, request: web.Request) -> Server:
@@ -36,11 +43,19 @@ class Control(OperatorSocket):
         return self._servers[name]
 
     async def _health(self, _request: web.Request) -> web.Response:
-        states = {}
+        states: dict[str, dict[str, Any]] = {}
         for name, server in self._servers.items():
-            registered = await server.desk.call(server.operator.registered)
+            registered = await server.desk.apart(server.operator.registered)
             states[name] = {"vens": len(server.settings.vens), "registered": registered}
+            if server.host is not None:
+                states[name]["doubled"] = asdict(server.host.node.state())
         return web.json_response(states)
+
+    async def _take_over(self, request: web.Request) -> web.Response:
+        server = self._server(request)
+        await server.take_over()
+        assert server.host is not None  # noqa: S101  # it has taken over
+        return web.json_response(asdict(server.host.node.state()))
 
     async def _list(self, request: web.Request) -> web.Response:
         server = self._server(request)

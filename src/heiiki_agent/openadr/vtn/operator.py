@@ -15,6 +15,9 @@ ANSWERS_KEPT = timedelta(days=7)
 """How long a VEN that was away may take to ask again and be told the same. Later its repetitions still count
 once, by the keys of events, opts and reports."""
 
+_AT_ONCE = 1000
+"""Rows that are dropped in one transaction: VENs wait for it."""
+
 
 class OrderError(AgentError):
     """An order that cannot be taken; nothing has changed."""
@@ -156,12 +159,20 @@ class Operator:
         return len(self._database.rows("SELECT 1 FROM ven"))
 
     def forget(self, older_than: timedelta) -> int:
-        """Drop reports of before, and answers that are not asked for again; return how many rows went."""
+        """Drop reports of before, and answers that are not asked for again, some of them at a time.
+
+        Returns:
+            How many rows went; 0: there are no more.
+        """
         now = self._context.now()
         answers, reports = stored(now - min(older_than, ANSWERS_KEPT)), stored(now - older_than)
         with self._database.transaction():
             return sum(
-                self._database.execute(f"DELETE FROM {table} WHERE received < ?", before)  # noqa: S608
+                self._database.execute(
+                    f"DELETE FROM {table} WHERE rowid IN"  # noqa: S608
+                    f" (SELECT rowid FROM {table} WHERE received < ? LIMIT {_AT_ONCE})",
+                    before,
+                )
                 for table, before in (("answer", answers), ("rest_answer", answers), ("report", reports))
             )
 

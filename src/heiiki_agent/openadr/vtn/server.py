@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,9 @@ from heiiki_agent.openadr.rest.api import Api
 from heiiki_agent.openadr.statuses import LOGGED_IN, VtnState
 from heiiki_agent.openadr.vtn.context import Context
 from heiiki_agent.openadr.vtn.desk import Desk
+from heiiki_agent.openadr.vtn.doubled.book import Book
+from heiiki_agent.openadr.vtn.doubled.exchange import NotServingError
+from heiiki_agent.openadr.vtn.doubled.host import Host
 from heiiki_agent.openadr.vtn.engine import Reply, Request, Vtn, unreadable
 from heiiki_agent.openadr.vtn.operator import Operator
 from heiiki_agent.openadr.vtn.peers import peer_of
@@ -44,9 +48,10 @@ class Server:
             AgentError: it cannot be used.
         """
         self.settings = settings
-        self.context = Context(Database(settings.database, SCHEMA), settings.identity, news=self._news)
+        database, self.host = _kept(settings)
+        self.context = Context(database, settings.identity, news=self._news)
         self.operator = Operator(self.context)
-        self.desk = Desk(Vtn(self.context))
+        self.desk = Desk(Vtn(self.context), self.host.node if self.host else None)
         self._push = self._by_xmpp(settings)
         self._api = Api(settings.rest, settings.address, self.context, self.desk) if settings.rest else None
         self._envelope = envelope(settings.security)
@@ -72,6 +77,8 @@ class Server:
             self.problem = str(error)
             log.error("%s: %s", self.settings.vtn_id, error)  # noqa: TRY400 - the text says it all
             return
+        if self.host is not None:
+            await self.host.open(tls, self.settings.address, self.desk)
         await self._https.open(tls)
         if self._push is not None:
             self._push.open()
@@ -86,7 +93,31 @@ class Server:
         vens = self.context.identity.vens.values()
         silent_s = {ven: ages.get(ven) for ven in vens}
         by_xmpp = (self._push.problem or LOGGED_IN) if self._push is not None else None
-        return VtnState(problem=self.problem or None, silent_s=silent_s, xmpp=by_xmpp)
+        doubled = self.host.node.state() if self.host is not None else None
+        return VtnState(problem=self.problem or None, silent_s=silent_s, xmpp=by_xmpp, doubled=doubled)
+
+    async def take_over(self) -> None:
+        """Have this host write.
+
+        Raises:
+            AgentError: it has no second one.
+            NotServingError: it must not.
+        """
+        if self.host is None:
+            raise AgentError(f"VTN {self.settings.vtn_id} has no second host; see its configuration")
+        await self.host.take_over()
+
+    async def forget(self) -> None:
+        """Drop what is kept no longer.
+
+        Raises:
+            NotServingError: this host does not write.
+        """
+        keep = timedelta(days=self.settings.keep_days)
+        while await self.desk.call(lambda: self.operator.forget(keep)):
+            pass
+        if self.host is not None:
+            await self.desk.apart(self.host.node.forget)
 
     async def close(self) -> None:
         """Hang up and close the state."""
@@ -95,6 +126,8 @@ class Server:
             await self._push.close()
         if self._api is not None:
             await self._api.close()
+        if self.host is not None:
+            await self.host.close()
         await self.desk.close()
         self.context.database.close()
 
@@ -128,7 +161,10 @@ class Server:
             log.warning("%s: a request above %s bytes", peer, LIMIT)
             reply = unreadable(TooLarge(f"a message has at most {LIMIT} bytes"))
         else:
-            reply = await self._answer(peer, request, body)
+            try:
+                reply = await self._answer(peer, request, body)
+            except NotServingError as error:
+                return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE, text=str(error))
         sealed = self._envelope.sealed(reply.body)
         return web.Response(status=reply.status, body=sealed, content_type=CONTENT_TYPE)
 
@@ -140,3 +176,10 @@ class Server:
             log.warning("%s: %s: %r", peer, request.match_info["service"], error.description)
             return unreadable(error)
         return await self.desk.answer(Request(peer, request.match_info["service"], message))
+
+
+def _kept(settings: VtnSettings) -> tuple[Database, Host | None]:
+    if settings.doubled is None:
+        return Database(settings.database, SCHEMA), None
+    book = Book(settings.database, SCHEMA)
+    return book, Host(settings.doubled, settings.credentials, book)

@@ -9,6 +9,7 @@ from typing import Annotated
 from heiiki_agent.openadr.envelope import Security
 from heiiki_agent.openadr.rest.settings import RestSettings
 from heiiki_agent.openadr.vtn.context import Identity
+from heiiki_agent.openadr.vtn.doubled.settings import DoubledSettings
 from heiiki_agent.openadr.xmpp_settings import Jid, XmppSettings, unsigned
 from heiiki_agent.tls import Credentials
 
@@ -40,6 +41,7 @@ class VtnSettings:
         rest: its REST API; None: it has none.
         security: ``high``: each message is signed, and one without a signature refused.
         xmpp: by what it reaches VENs at once; None: they poll.
+        doubled: its second host; None: it has none.
     """
 
     vtn_id: Annotated[str, r"[A-Z0-9][A-Z0-9_.-]{0,63}"]
@@ -55,10 +57,13 @@ class VtnSettings:
     rest: RestSettings | None = None
     security: Security = "standard"
     xmpp: XmppSettings | None = None
+    doubled: DoubledSettings | None = None
 
     def __post_init__(self) -> None:
-        """Refuse two VENs of one name, a site of the REST API without a VEN, and signatures in XMPP."""
+        """Refuse two VENs of one name, a site without a VEN, and signatures or a second host with XMPP."""
         unsigned(self.security, self.xmpp)
+        if self.doubled and self.xmpp:
+            raise ValueError("doubled: VENs know one JID of a VTN; leave out xmpp")
         jids = [one.jid for one in self.vens if one.jid is not None]
         for names in ([one.ven_id for one in self.vens], [one.certificate_name for one in self.vens], jids):
             doubled = sorted({name for name in names if names.count(name) > 1})

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from openadr_exercise import compared, done, exercise, slots
 from openadr_world import NOW, World, order
 
 from heiiki_agent.database import Database
@@ -30,10 +31,6 @@ def world(tmp_path: Path) -> Iterator[World]:
         made.step(ven)
     yield made
     made.close()
-
-
-def done(world: World, ven: str = "umeda") -> list[str]:
-    return [key for key, _ in world.batteries[ven].book]
 
 
 def book(world: World, event_id: str = "e-1") -> list[tuple[str, str, bool]]:
@@ -201,18 +198,6 @@ def test_a_vtn_that_lost_its_registration_gets_it_and_what_was_pending(world: Wo
     assert book(world) == [("umeda", "optIn", True)]
 
 
-def slots(world: World, ven: str) -> tuple[list[float], int]:
-    """Return the values that the VTN has of a VEN, and how many reports are still to be sent."""
-    rows = world.context.database.rows("SELECT body FROM report WHERE ven_id = ? ORDER BY number", ven)
-    values = []
-    for row in rows:
-        message = decode(row["body"])
-        assert isinstance(message, m.UpdateReport)
-        values.append(message.reports[0].intervals[0].payloads[0].value.value)  # type: ignore[union-attr]
-    pending = world.engine(ven).ven.database.rows("SELECT 1 FROM outbox WHERE state = 'pending'")
-    return values, len(pending)
-
-
 def test_each_slot_of_a_report_is_measured_and_kept_once(world: World) -> None:
     for minute in range(4):
         world.clock.now = NOW + timedelta(minutes=minute)
@@ -230,67 +215,6 @@ def test_what_is_over_is_forgotten(world: World) -> None:
     rows = ven.ven.database.rows
     left = [rows("SELECT 1 FROM event"), rows("SELECT 1 FROM action"), rows("SELECT 1 FROM outbox")]
     assert left == [[], [], []]
-
-
-def compared(world: World) -> dict[str, object]:
-    """Return what is lost or doubled, by comparing the three books; nothing when all is well."""
-    wrong: dict[str, object] = {}
-    for ven in world.vens:
-        database = world.engine(ven).ven.database
-        decided = {
-            (row["event_id"], row["modification"]): row["opt"] for row in database.rows("SELECT * FROM event")
-        }
-        ordered = {
-            (state.event_id, state.modification): one.opt
-            for state in world.operator.events()
-            for one in state.vens
-            if one.ven_id == ven
-        }
-        if decided != ordered:
-            wrong[f"{ven}: VTN and VEN differ"] = (ordered, decided)
-        doubled = {key: count for key, count in Counter(done(world, ven)).items() if count > 1}
-        if doubled:
-            wrong[f"{ven}: done twice"] = doubled
-        asked = [
-            f"{row['event_id']}/{row['modification']}/{row['kind']}/{row['turn']}"
-            for row in database.rows("SELECT * FROM action ORDER BY number")
-        ]
-        if asked != done(world, ven):
-            wrong[f"{ven}: VEN and resource differ"] = (asked, done(world, ven))
-        last = {key.split("/")[0]: key.split("/")[2] for key in done(world, ven)}
-        performing = {event_id for event_id, kind in last.items() if kind == "perform"}
-        wanted = {
-            state.event_id
-            for state in world.operator.events()
-            if state.status != "cancelled" and not state.event_id.endswith("0")
-        }
-        if performing != wanted:
-            wrong[f"{ven}: the resource does something else"] = (wanted, performing)
-        kept, pending = slots(world, ven)
-        sent = database.rows("SELECT 1 FROM outbox WHERE about LIKE 'report:%'")
-        if pending or len(kept) != len(sent) or len(set(kept)) != len(kept):
-            wrong[f"{ven}: reports"] = (pending, len(kept), len(sent))
-    return wrong
-
-
-def exercise(world: World) -> None:
-    """Order, modify and cancel events while VENs poll and faults strike; then let all of it come to rest."""
-    vens = world.vens
-    for number in range(8):
-        name = f"e-{number}"
-        world.operate(lambda operator, name=name: operator.order(order(name, vens)))  # type: ignore[misc]
-        for _ in range(2):
-            for ven in vens:
-                world.step(ven)
-        if number % 3 == 1:
-            world.operate(lambda operator, name=name: operator.modify(order(name, vens, duration="PT2H")))  # type: ignore[misc]
-        if number % 4 == 2:
-            world.operate(lambda operator, name=name: operator.cancel(name))  # type: ignore[misc]
-        world.clock.now += timedelta(minutes=1)
-    world.faults.quiet = True
-    for _ in range(3):
-        for ven in vens:
-            world.step(ven)
 
 
 def test_nothing_is_lost_or_doubled_whatever_fails(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from openadr_loopback import Authority, Program, Vtn, event
+from openadr_loopback import Authority, Program, Vtn, event, free_port
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from rest_loopback import Answer, Esp, order, rest
 
@@ -124,12 +124,30 @@ def test_every_answer_in_it_is_one_that_the_server_gives(
         watched.ask(*one, by="umeda.example")
     failed(watched, tmp_path)
     vtn.end(signal.SIGKILL)
+    double(vtn)
+    for one in ALL:
+        answer = watched.ask(*one, **sendable(*one[:2]))
+        assert (answer.status, answer.retry_after) == (HTTPStatus.SERVICE_UNAVAILABLE, "5")
+    vtn.end(signal.SIGKILL)
     limit(vtn)
     for one in ALL:
         while watched.ask(*one).status != HTTPStatus.TOO_MANY_REQUESTS:
             pass
     wanted = {(name, status) for name, one in operations(described) for status in one["responses"]}
     assert watched.seen == wanted - UNSEEN
+
+
+def sendable(method: str, path: str) -> dict[str, Any]:
+    return {"body": order("umeda"), "key": "order-0009"} if (method, path) == ("POST", EVENTS) else {}
+
+
+def double(vtn: Vtn) -> None:
+    """Give the VTN a second host, of which none has been made the writer, and begin again."""
+    document = json.loads(vtn.config.read_text())
+    peer = {"name": "dras-b.example", "address": "127.0.0.1", "port": free_port()}
+    document["vtns"][0]["doubled"] = {"name": vtn.name, "port": free_port(), "peer": peer}
+    vtn.config.write_text(json.dumps(document))
+    vtn.start()
 
 
 def limit(vtn: Vtn) -> None:
@@ -171,8 +189,7 @@ def failed(watched: Watched, folder: Path) -> None:
         for table in ("rest_answer", "rest_event", "ven", "opt", "report"):
             database.execute(f"ALTER TABLE {table} RENAME TO gone_{table}")
     for method, path, *values in ALL:
-        sends = {"body": order("umeda"), "key": "order-0009"} if (method, path) == ("POST", EVENTS) else {}
-        answer = watched.ask(method, path, *values, **sends)
+        answer = watched.ask(method, path, *values, **sendable(method, path))
         assert answer.status == HTTPStatus.INTERNAL_SERVER_ERROR
         assert answer.document["detail"].startswith("failed here; try again later")
 

@@ -1,0 +1,1 @@
+"""A VTN on two hosts: one writes, and the other has each transaction before its answer leaves."""
