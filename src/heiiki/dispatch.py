@@ -58,12 +58,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event at the VTN."""
+    """An event at the VTN.
+
+    Attributes:
+        standby: why the VTN's second host would not know of it; None: it would, or there is none.
+    """
 
     event_id: str
     modification: int
     status: str
     answers: tuple[Answer, ...]
+    standby: str | None = None
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -133,7 +138,8 @@ class Desk:
             Answer(sites.get(one["ven_id"], one["ven_id"]), one["opt"], one["acknowledged"])
             for one in found["vens"]
         )
-        return Event(found["event_id"], found["modification"], found["status"], answers)
+        state = found["event_id"], found["modification"], found["status"]
+        return Event(*state, answers, standby=found.get("standby"))
 
 
 def server(plan: Plan) -> Device:

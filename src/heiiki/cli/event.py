@@ -118,6 +118,8 @@ def _show(found: Event) -> None:
     say(f"{found.event_id}: {found.status}, version {found.modification}")
     late = {True: "", False: "not answered yet"}
     say(columns([(one.site, one.opt or "-", late[one.acknowledged]) for one in found.answers]))
+    if found.standby:
+        say(found.standby, err=True)
 
 
 def _counts(found: Event) -> str:

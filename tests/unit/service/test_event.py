@@ -1,15 +1,17 @@
 """Events at a real VTN, over a way to its host that runs the same program here."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from openadr_loopback import Authority, Battery, Ven, Vtn
+from openadr_loopback import Authority, Battery, Ven, Vtn, free_port
 
 from heiiki.cli.main import cli
 from heiiki.dispatch import Desk
@@ -171,3 +173,23 @@ def test_the_command_waits_for_every_answer() -> None:
     assert (code, said.splitlines()[-1].split()) == (0, ["umeda", "optIn"])
     _, said = run("show", str(EXAMPLE), "now-1")
     assert said.splitlines() == ["now-1: active, version 0", "umeda  optIn"]
+
+
+def test_a_vtn_that_writes_alone_says_so_beside_the_event(vtn: Vtn) -> None:
+    vtn.end()
+    document = json.loads(vtn.config.read_text())
+    peer = {"name": "dras-b.example", "address": "127.0.0.1", "port": free_port()}
+    document["vtns"][0]["doubled"] = {"name": vtn.name, "port": free_port(), "peer": peer}
+    vtn.config.write_text(json.dumps(document))
+    vtn.start()
+    sends = ("send", str(EXAMPLE), "--event", "now-1", "--duration", "PT1H", "--value", "-5")
+    code, said = run(*sends)
+    assert (code, "neither dras.example nor dras-b.example has been made the writer" in said) == (1, True)
+    assert vtn.operate("POST", "/DRAS/takeover")[0] == HTTPStatus.OK
+    code, said = run(*sends)
+    assert (code, "dras.example writes alone: dras-b.example does not have the whole book: " in said) == (
+        0,
+        True,
+    )
+    _, said = run("show", str(EXAMPLE), "now-1")
+    assert "dras.example writes alone: " in said

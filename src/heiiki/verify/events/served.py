@@ -69,6 +69,8 @@ class _Ends:
             yield str(found)
             return
         yield from (f"{server}: {one.problem}" for one in found.vtns.values() if one.problem)
+        doubled = (one.doubled for one in found.vtns.values() if one.doubled)
+        yield from (f"{server}: {one.problem}" for one in doubled if one.problem)
         for one in found.vtns.values():
             yield from self._by_xmpp(server, one.xmpp)
         age = found.silent_s(name)

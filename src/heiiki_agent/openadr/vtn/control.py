@@ -86,6 +86,8 @@ class Control(OperatorSocket):
     async def _state(self, server: Server, event_id: str) -> web.Response:
         state = await server.desk.call(lambda: server.operator.show(event_id))
         (document,) = json.loads(written((state,)))
+        if server.host is not None:
+            document["standby"] = server.host.node.state().problem
         return _json(json.dumps(document))
 
 
