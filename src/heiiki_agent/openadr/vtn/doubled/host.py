@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import sqlite3
+from contextlib import suppress
 
 from heiiki_agent.openadr.vtn.doubled.book import Book
 from heiiki_agent.openadr.vtn.doubled.exchange import NotServingError
-from heiiki_agent.openadr.vtn.doubled.link import HttpsLink
+from heiiki_agent.openadr.vtn.doubled.link import CONNECT_S, HttpsLink
 from heiiki_agent.openadr.vtn.doubled.node import Node
 from heiiki_agent.openadr.vtn.doubled.receiver import Receiver
 from heiiki_agent.openadr.vtn.doubled.settings import DoubledSettings
@@ -70,7 +71,21 @@ class Host:
     async def _tend(self, thread: Thread) -> None:
         while True:
             await asyncio.sleep(0 if self.node.is_sending else _EVERY_S)
-            await self._tend_once(thread)
+            # A writer that writes alone answers on that thread, which is not to wait for a host that is gone.
+            if self.node.writes and (not self.node.is_apart or await self._is_reachable()):
+                await self._tend_once(thread)
+
+    async def _is_reachable(self) -> bool:
+        peer = self._settings.peer
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                _, line = await asyncio.open_connection(str(peer.address), peer.port)
+        except OSError:
+            return False
+        line.close()
+        with suppress(OSError):
+            await line.wait_closed()
+        return True
 
     async def _tend_once(self, thread: Thread) -> None:
         try:

@@ -19,7 +19,7 @@ from heiiki_agent.openadr.vtn.doubled.settings import PeerSettings
 from heiiki_agent.tls import Credentials, client_context
 
 EPOCH, POSITION, ROWS = "/epoch", "/position", "/rows"
-_CONNECT_S, _WHOLE_S = 1.0, 2.0
+CONNECT_S, _WHOLE_S = 1.0, 2.0
 """Two of both are less than a VEN waits for an answer."""
 _LONGEST = 1_048_576
 
@@ -93,7 +93,7 @@ class HttpsLink:
         peer = self._peer
         try:
             context = client_context(self._credentials)
-            plain = socket.create_connection((peer.address, peer.port), _CONNECT_S)
+            plain = socket.create_connection((peer.address, peer.port), CONNECT_S)
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             plain.settimeout(_WHOLE_S)
             secure = context.wrap_socket(plain, server_hostname=peer.name)

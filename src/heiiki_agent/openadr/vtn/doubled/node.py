@@ -62,6 +62,11 @@ class Node:
         """Whether the standby is there and is sent the book."""
         return self.writes and not self._counts and self._at is not None
 
+    @property
+    def is_apart(self) -> bool:
+        """Whether the other host was not reached the last time."""
+        return self._at is None
+
     def state(self) -> DoubledState:
         """Return how it is."""
         last = self._epochs[-1] if self._epochs else None
