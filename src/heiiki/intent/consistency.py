@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations
 
 from heiiki.errors import Problem
-from heiiki.intent import esps, lan, openadr, platforms, pppoe, rates, risks, time, vault
+from heiiki.intent import dras, esps, lan, openadr, platforms, pppoe, rates, risks, time, vault
 from heiiki.intent import pools as address_pools
 from heiiki.intent.model import Mark, Retired, Revoked, Service, Site
 from heiiki.intent.networks import IpVpn, Networks
@@ -77,6 +77,7 @@ def across(
         every = None if named is None else [*(site.name for _, site in sites), *named]
         yield from esps.problems(*service, every)
         yield from vault.problems(*service)
+        yield from dras.problems(*service)
         yield from pppoe.problems(*service, [site for _, site in sites])
         yield from openadr.problems(*service)
         yield from _cut_short([service], ("title",))

@@ -34,6 +34,7 @@ INTERFACE = r"^[A-Za-z][A-Za-z0-9._-]{0,14}$"
 USER = r"^[A-Za-z_][A-Za-z0-9._-]{0,31}$"
 DEVICE = r"^[a-z][a-z0-9-]{0,62}$"
 VAULT_HOST = r"^vault(-[a-z0-9]{1,12})?$"
+DRAS_HOST = r"^dras(-[a-z0-9]{1,12})?$"
 COUNTRY = r"^[A-Z]{2}$"
 DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 
@@ -49,6 +50,7 @@ FORMS = {
     CIRCUIT: "letters, digits, `.`, `/` or `-`, 32 at the most",
     DEVICE: "the name of a device, such as umeda-gw-b",
     VAULT_HOST: "vault, or `vault-` with 12 small letters or digits at the most, such as vault-2",
+    DRAS_HOST: "dras, or `dras-` with 12 small letters or digits at the most, such as dras-2",
     COUNTRY: "two capital letters of ISO 3166-1, such as JP",
     DAY: _A_DAY,
     SUFFIX: "a domain with a leading point, such as .mgmt.example, of labels up to 63 long (RFC 1123)",
@@ -190,6 +192,8 @@ Circuit = Annotated[str, Field(pattern=CIRCUIT)]
 DeviceName = Annotated[str, Field(pattern=DEVICE)]
 VaultHosts = tuple[Annotated[str, Field(pattern=VAULT_HOST)], ...]
 """Vault servers; no site may be called vault, so no other device has such a name."""
+DrasHosts = tuple[Annotated[str, Field(pattern=DRAS_HOST)], ...]
+"""Hosts of the VTN; no site may be called dras either."""
 Country = Annotated[str, Field(pattern=COUNTRY)]
 Day = Annotated[str, Field(pattern=DAY), AfterValidator(_day)]
 

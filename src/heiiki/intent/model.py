@@ -14,6 +14,7 @@ from heiiki.intent.forms import (
     Circuit,
     Day,
     DeviceName,
+    DrasHosts,
     EvidenceDays,
     HostSuffix,
     Imsi,
@@ -221,6 +222,10 @@ class Service(Model):
         default_factory=Time, description="Where the service's time comes from; left out: the clock of DRAS."
     )
     vault_hosts: VaultHosts = Field(default=("vault",), description="Vault servers: one, or a cluster.")
+    dras_hosts: DrasHosts = Field(
+        default=("dras",),
+        description="Hosts of the VTN: dras, or dras and a second one, which keeps the same book (OpenADR).",
+    )
     esps: tuple[Esp, ...] = Field(
         default=(), description="Whose systems may order events by REST; left out: DRAS has no such API."
     )

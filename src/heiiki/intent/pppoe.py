@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Address
 
 from heiiki.errors import Problem
+from heiiki.intent import taken
 from heiiki.intent.model import Service, Site
 from heiiki.intent.platforms import VENDORS
 from heiiki.intent.yaml_source import YamlSource
@@ -43,15 +44,5 @@ def problems(source: YamlSource, service: Service, sites: Sequence[Site]) -> Ite
     """Yield what stands at the RADIUS server's address, where a site needs one."""
     if not any(map(is_used, sites)):
         return
-    address = radius_address(service)
-    fix = "give it another address"
-    for index, one in enumerate(service.esps):
-        if one.address == address:
-            yield source.problem(("esps", index, "address"), _taken(address), fix)
-    for index, taken in enumerate(service.time.sources):
-        if taken == address:
-            yield source.problem(("time", "sources", index), _taken(address), fix)
-
-
-def _taken(address: IPv4Address) -> str:
-    return f"{address} is that of the RADIUS server, which sites with `access: {ACCESS}` need"
+    whose = f"the RADIUS server, which sites with `access: {ACCESS}` need"
+    yield from taken.problems(source, service, radius_address(service), whose)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
 
-from heiiki.intent import Service, Site, pppoe, vault
+from heiiki.intent import Service, Site, dras, pppoe, vault
 from heiiki.intent.pools import pools
 from heiiki.plan import addresses as addr
 from heiiki.plan import names, sizes
@@ -191,6 +191,15 @@ class Context:
                 addr.host(pool, addr.service_index(pool, server)),
             )
             for server, name in enumerate(self.service.vault_hosts)
+        }
+
+    @cached_property
+    def dras_hosts(self) -> Mapping[str, IPv4Address]:
+        """Where each host of the VTN is, by its name; the first has direct control and enrolment besides."""
+        first, *others = self.service.dras_hosts
+        return {
+            first: addr.host(self.hub_lan, addr.HUB_DRAS),
+            **{name: dras.second_address(self.service) for name in others},
         }
 
     @cached_property

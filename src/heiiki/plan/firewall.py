@@ -9,6 +9,7 @@ from heiiki.plan.model import InputService, Limit
 from heiiki_agent.crl_mirror import PORT as CRL_MIRROR
 from heiiki_agent.est.places import PORT as EST
 from heiiki_agent.mms.places import PORT as MMS
+from heiiki_agent.openadr.places import PAIR_PORT as OPENADR_PAIR
 from heiiki_agent.openadr.places import PORT as OPENADR
 from heiiki_agent.openadr.places import REST_PORT as REST
 from heiiki_agent.radius import PORT as RADIUS
@@ -35,6 +36,7 @@ _LIMITS = {
     "vault_cluster": Limit(20, 100, connections=64),
     "ntp": Limit(10, 100),
     "openadr": Limit(5, 20, connections=4),
+    "openadr_pair": Limit(5, 20, connections=16),
     "xmpp": Limit(5, 20, connections=4),
     "mms": Limit(5, 20, connections=8),
     "rest": Limit(10, 40, connections=8),
@@ -137,6 +139,10 @@ class On:
     def openadr(self, *sources: _Source) -> InputService:
         """Open the VTN to VENs, which keep a connection each (OpenADR 2.0b, simple HTTP, pull)."""
         return self._open("openadr", "tcp", (OPENADR,), sources)
+
+    def openadr_pair(self, peer: _Source) -> InputService:
+        """Open to the other host of the VTN the port at which it gives this one its book."""
+        return self._open("openadr_pair", "tcp", (OPENADR_PAIR,), (peer,))
 
     def rest(self, *sources: _Source) -> InputService:
         """Open the REST API to the systems of energy service providers (TR-1072 8.3)."""

@@ -241,9 +241,10 @@ def _ce_firewall(ce: _Ce) -> Firewall:
 
 
 def _who_asks_on_the_lan(ce: _Ce) -> Iterator[IPv4Address | IPv4Network]:
-    """The other CE router, VTN, XMPP and RADIUS server, and sites that come by the other one's tunnels."""
+    """The other CE router, hosts of VTN, XMPP and RADIUS, and sites that come by the other one's tunnels."""
     yield ce.leg.peer
     yield from (addr.host(ce.context.hub_lan, index) for index in addr.HUB_HOSTS)
+    yield from tuple(ce.context.dras_hosts.values())[1:]
     if ce.context.optical:
         yield radius_address(ce.context.service)
     yield ce.context.service.addresses.site_lan
@@ -287,7 +288,9 @@ def _at_switch(context: Context) -> tuple[str, ...]:
     """Return the devices at the hub's switch, in the order of its ports."""
     systems = (names.esp(one.name) for one in context.service.esps)
     radius = (names.RADIUS,) if context.optical else ()
-    return (names.HUB_CE_A, names.HUB_CE_B, *names.HUB_HOSTS, *context.vaults, *systems, *radius)
+    # What may come later stands last, so that no other port moves.
+    others = (*systems, *radius, *tuple(context.dras_hosts)[1:])
+    return (names.HUB_CE_A, names.HUB_CE_B, *names.HUB_HOSTS, *context.vaults, *others)
 
 
 def _switch(context: Context) -> Device:

@@ -26,7 +26,7 @@ def device(  # noqa: PLR0913 - in what hosts differ
     function: Function,
     *,
     address: IPv4Address,
-    shown: IPv4Address,
+    shown: IPv4Address | None = None,
     routes: Iterable[StaticRoute],
     services: Iterable[InputService],
 ) -> Device:
@@ -38,21 +38,19 @@ def device(  # noqa: PLR0913 - in what hosts differ
         role: that provisions it.
         function: what it is.
         address: on the LAN.
-        shown: its service address, for those that have no tunnel.
+        shown: its service address, for those that have no tunnel; None if it serves none of them.
         routes: back to who asks for that.
         services: what its filter opens.
     """
     lan = IPv4Interface((address, context.hub_lan.prefixlen))
+    loopback = () if shown is None else (Interface(names.LOOPBACK_IF, InterfaceKind.LOOPBACK, (addr.single(shown),)),)
     return Device(
         name=name,
         role=role,
         function=function,
         platform="linux_host",
         networks=(),
-        interfaces=(
-            Interface(names.LAN_IF, InterfaceKind.ETHERNET, (lan,)),
-            Interface(names.LOOPBACK_IF, InterfaceKind.LOOPBACK, (addr.single(shown),)),
-        ),
+        interfaces=(Interface(names.LAN_IF, InterfaceKind.ETHERNET, (lan,)), *loopback),
         routes=tuple(routes),
         firewall=Firewall(management=context.access, services=tuple(services)),
         identity=identities.identity(context, name, DeviceClass.SERVER),

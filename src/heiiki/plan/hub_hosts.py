@@ -1,8 +1,8 @@
-"""The hosts at the hub: DRAS, XMPP server, the Vault servers, and a RADIUS server where a site needs one."""
+"""The hosts at the hub: of DRAS, XMPP server, Vault servers, and a RADIUS server where a site needs one."""
 
 from collections.abc import Iterator
 from dataclasses import replace
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 from heiiki.plan import addresses as addr
 from heiiki.plan import firewall, hub_host, identities, lan, names, pppoe
@@ -43,6 +43,8 @@ def devices(context: Context) -> Iterator[Device]:
     servers = identities.vault_servers(context)
     for server in servers:
         yield _vault(context, server, tuple(one for one in servers if one != server))
+    for name, address in tuple(context.dras_hosts.items())[1:]:
+        yield _second_dras(context, name, address)
     if context.optical:
         yield pppoe.server(context)
 
@@ -57,6 +59,20 @@ def members(context: Context) -> lan.Lan:
         exchanged=context.sites_set,
         hosts=hosts,
         beyond=context.service.addresses.site_lan,
+    )
+
+
+def _second_dras(context: Context, name: str, address: IPv4Address) -> Device:
+    """The second host of the VTN: one of the closed group, without the other tasks of the first one."""
+    pool = context.service.addresses.site_lan
+    return hub_host.device(
+        context,
+        name,
+        Role.DRAS_SERVER,
+        Function.DRAS_STANDBY,
+        address=address,
+        routes=(StaticRoute(pool, via=context.hub_gateway),),
+        services=(_ON_LAN.echo(context.hub_lan, pool),),
     )
 
 

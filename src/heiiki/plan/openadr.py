@@ -1,4 +1,4 @@
-"""Who speaks OpenADR with whom: DRAS is the VTN, each site's controller a VEN.
+"""Who speaks OpenADR with whom: DRAS is the VTN, on one host or two, each site's controller a VEN.
 
 Both ends verify the other's certificate, so both ask for revocation lists.
 """
@@ -7,24 +7,24 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address
 
-from heiiki.plan import addresses as addr
 from heiiki.plan import closed_group, esps, firewall, identities, names
 from heiiki.plan.context import Context
 from heiiki.plan.model import (
     Device,
+    Doubled,
     ElementKind,
     FailureMode,
     Fault,
     Firewall,
-    Function,
     Role,
     ServedVen,
     SitePlan,
     Ven,
     Vtn,
+    VtnHost,
     XmppLogin,
 )
-from heiiki_agent.openadr.places import PORT, End
+from heiiki_agent.openadr.places import PAIR_PORT, PORT, End
 
 _Servers = tuple[tuple[IPv4Address, int], ...]
 
@@ -61,31 +61,59 @@ def _killed(device: Device, end: End, sites: tuple[str, ...]) -> Fault:
 def _speaking(device: Device, context: Context, vens: tuple[ServedVen, ...], servers: _Servers) -> Device:
     if not device.managed or not vens:
         return device
-    if device.function is Function.DRAS:
+    if device.role is Role.DRAS_SERVER:
         return _vtn(device, context, vens, servers)
     return _ven(device, context, servers) if device.role is Role.EMS else device
 
 
 def _vtn(device: Device, context: Context, vens: tuple[ServedVen, ...], servers: _Servers) -> Device:
-    here = addr.host(context.hub_lan, addr.HUB_DRAS)
+    here = context.dras_hosts[device.name]
     filtered = device.firewall or Firewall()
-    on_lan, api = firewall.On((names.LAN_IF,)), esps.api(context, vens)
+    on_lan, api, doubled = firewall.On((names.LAN_IF,)), esps.api(context, vens), _doubled(device, context)
     opened = on_lan.openadr(context.service.addresses.site_lan)
     by_rest = (on_lan.rest(*esps.sources(context)),) if api else ()
+    by_peer = (on_lan.openadr_pair(doubled.peer.address),) if doubled else ()
     every_s, signed = context.timers.openadr_poll_s, _signed(context)
     login = _login(device, context, servers)
+    name = context.service.service.upper()
     return replace(
         device,
-        vtn=Vtn(context.service.service.upper(), here, PORT, vens, every_s, api, signed, login),
-        firewall=replace(filtered, services=(*filtered.services, opened, *by_rest)),
+        vtn=Vtn(name, here, PORT, vens, every_s, api, signed, login, doubled),
+        firewall=replace(filtered, services=(*filtered.services, opened, *by_rest, *by_peer)),
         crl_source=closed_group.crl_source(device, context),
     )
 
 
+def _doubled(device: Device, context: Context) -> Doubled | None:
+    """Return how a host keeps the book with the other one, also while that one is revoked.
+
+    Its book has epochs, so it needs to know of two hosts; certificates tell it that the other one is out.
+    """
+    for other in context.dras_hosts:
+        if other != device.name:
+            own = identities.host(context, device.name)
+            return Doubled(own, PAIR_PORT, other, _host(context, other, PAIR_PORT))
+    return None
+
+
 def _ven(device: Device, context: Context, servers: _Servers) -> Device:
-    vtn = identities.host(context, names.DRAS), addr.host(context.hub_lan, addr.HUB_DRAS), PORT
-    ven = Ven(device.name, *vtn, signed=_signed(context), xmpp=_login(device, context, servers))
+    hosts = [name for name in context.dras_hosts if name not in context.revoked] or [names.DRAS]
+    first, *others = (_host(context, name, PORT) for name in hosts)
+    login = _login(device, context, servers)
+    ven = Ven(
+        device.name,
+        first.name,
+        first.address,
+        first.port,
+        signed=_signed(context),
+        xmpp=login,
+        others=tuple(others),
+    )
     return replace(device, ven=ven, crl_source=closed_group.crl_source(device, context))
+
+
+def _host(context: Context, name: str, port: int) -> VtnHost:
+    return VtnHost(identities.host(context, name), context.dras_hosts[name], port)
 
 
 def _signed(context: Context) -> bool:

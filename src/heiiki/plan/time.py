@@ -14,7 +14,7 @@ from heiiki.plan.context import Context
 from heiiki.plan.model import Clock, Device, Network, TimeKey
 
 _FIXED = (names.DRAS, names.XMPP, names.HUB_CE_A, names.HUB_CE_B, names.EDGE)
-"""Devices of no site, by the number of their key; carrier A's edge is behind them."""
+"""Devices of no site, by the number of their key; behind them are carrier A's edge and DRAS' second host."""
 _A_SITE = 16
 """Numbers that a site has, from its own number on."""
 
@@ -32,7 +32,7 @@ def _has_clock(device: Device) -> bool:
 
 
 def _keys(context: Context) -> dict[str, TimeKey]:
-    fixed = (*_FIXED, context.edge(Network.A))
+    fixed = (*_FIXED, context.edge(Network.A), *tuple(context.dras_hosts)[1:])
     numbers = dict(zip(fixed, range(1, 1 + len(fixed)), strict=True))
     for site in context.sites:
         for index, name in enumerate(_of_site(site)):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from heiiki.plan.model import Device, Plan, RestApi, ServedVen, Ven, Vtn, XmppLogin
+from heiiki.plan.model import Device, Doubled, Plan, RestApi, ServedVen, Ven, Vtn, VtnHost, XmppLogin
 from heiiki.render import agent
 from heiiki.render.documents import by_key
 from heiiki.render.model import Part, RenderedFile, Service
@@ -74,6 +74,7 @@ def _vtn(vtn: Vtn) -> dict[str, Any]:
                 **({"rest": _rest(vtn.rest)} if vtn.rest else {}),
                 **_security(signed=vtn.signed),
                 **({"xmpp": _login(vtn.xmpp)} if vtn.xmpp else {}),
+                **({"doubled": _doubled(vtn.doubled)} if vtn.doubled else {}),
             }
         ],
     }
@@ -103,7 +104,16 @@ def _ven(ven: Ven) -> dict[str, Any]:
         "offers": _OFFERS,
         **_security(signed=ven.signed),
         **({"xmpp": {**_login(ven.xmpp), "vtn": ven.xmpp.vtn}} if ven.xmpp else {}),
+        **({"vtn_others": [_place(one) for one in ven.others]} if ven.others else {}),
     }
+
+
+def _doubled(doubled: Doubled) -> dict[str, Any]:
+    return {"name": doubled.name, "port": doubled.port, "peer": _place(doubled.peer)}
+
+
+def _place(host: VtnHost) -> dict[str, Any]:
+    return {"name": host.name, "address": str(host.address), "port": host.port}
 
 
 def _served(ven: ServedVen, *, over_xmpp: bool) -> dict[str, Any]:

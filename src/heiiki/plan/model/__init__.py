@@ -22,7 +22,16 @@ from heiiki.plan.model.lan import LanWatch, Neighbour, Vrrp
 from heiiki.plan.model.mms import ControlledSite, MmsClient, MmsServer
 from heiiki.plan.model.mobile import MobilePlan, Pgw, Sim
 from heiiki.plan.model.networks import ClosedNetwork, Network
-from heiiki.plan.model.openadr import RestApi, ServedEsp, ServedVen, Ven, Vtn, XmppLogin
+from heiiki.plan.model.openadr import (
+    Doubled,
+    RestApi,
+    ServedEsp,
+    ServedVen,
+    Ven,
+    Vtn,
+    VtnHost,
+    XmppLogin,
+)
 from heiiki.plan.model.pki import (
     AuditLog,
     CrlMirror,
@@ -83,6 +92,7 @@ __all__ = [
     "CrlSource",
     "Device",
     "DeviceClass",
+    "Doubled",
     "ElementKind",
     "Endpoint",
     "EspMode",
@@ -154,6 +164,7 @@ __all__ = [
     "VpnTargets",
     "Vrrp",
     "Vtn",
+    "VtnHost",
     "Xfrm",
     "XmppLogin",
     "XmppServer",

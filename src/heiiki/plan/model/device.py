@@ -54,6 +54,7 @@ class Function(StrEnum):
     HSS = "HSS"
     ENB = "eNB"
     DRAS = "DRAS"
+    DRAS_STANDBY = "DRAS standby"
     XMPP = "XMPP"
     RADIUS = "RADIUS"
     VAULT = "Vault"

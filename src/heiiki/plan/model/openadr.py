@@ -69,6 +69,37 @@ class RestApi:
 
 
 @dataclass(frozen=True, slots=True)
+class VtnHost:
+    """A host of a VTN, as who speaks to it knows it.
+
+    Attributes:
+        name: the DNS name in its certificate.
+        address, port: where it listens.
+    """
+
+    name: str
+    address: IPv4Address
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Doubled:
+    """One of the two hosts that keep the book of a VTN; which of them writes, their books say.
+
+    Attributes:
+        name: the DNS name in this host's certificate.
+        port: where it takes the book, at the VTN's address.
+        device: the other host.
+        peer: the same of the other host, and where it takes the book.
+    """
+
+    name: str
+    port: int
+    device: str
+    peer: VtnHost
+
+
+@dataclass(frozen=True, slots=True)
 class Vtn:
     """What a device serves as a VTN.
 
@@ -80,6 +111,7 @@ class Vtn:
         rest: its REST API; None where no ESP has a system of its own.
         signed: each message has a signature besides TLS (security level high).
         xmpp: by what it reaches VENs at once; None: they poll.
+        doubled: how it keeps its book with a second host; None: it has none.
     """
 
     vtn_id: str
@@ -90,6 +122,7 @@ class Vtn:
     rest: RestApi | None = None
     signed: bool = False
     xmpp: XmppLogin | None = None
+    doubled: Doubled | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +133,7 @@ class Ven:
         name: oadrVenName.
         vtn_name, vtn_address, vtn_port: the DNS name in the VTN's certificate, and where it listens.
         signed, xmpp: as at the VTN.
+        others: the VTN's other hosts, which are asked where that one does not answer.
     """
 
     name: str
@@ -108,3 +142,4 @@ class Ven:
     vtn_port: int
     signed: bool = False
     xmpp: XmppLogin | None = None
+    others: tuple[VtnHost, ...] = ()
