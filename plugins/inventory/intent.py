@@ -20,9 +20,9 @@ description:
     certificate), C(heiiki_wireless) (whether its LAN is on the air), C(heiiki_dot1x) (whether it
     is wired with IEEE 802.1X), C(heiiki_optical) (whether it has to do with lines by PPPoE),
     C(heiiki_signs) (whether its messages of OpenADR are signed), C(heiiki_xmpp) (whether it speaks
-    OpenADR over XMPP) and the service's way of reaching devices; C(all) carries C(heiiki_service),
-    C(heiiki_lab) (whether devices are nodes of the lab), C(heiiki_service_dir),
-    C(heiiki_artifacts) and C(heiiki_build)."
+    OpenADR over XMPP), C(heiiki_doubled) (whether it keeps the VTN's book with a second host) and the
+    service's way of reaching devices; C(all) carries C(heiiki_service), C(heiiki_lab) (whether devices are
+    nodes of the lab), C(heiiki_service_dir), C(heiiki_artifacts) and C(heiiki_build)."
   - The intent is read again in each run; nothing is cached.
   - A service is named by its folder (C(-i inventories/lab)), by its C(service.yml), or by a settings file of
     this plugin, which may stand anywhere. With C(plugin) in C(service.yml) or in a settings file Ansible's
@@ -195,6 +195,7 @@ def host_variables(device: "Device", plan: "Plan", out: frozenset[str] = frozens
         "heiiki_optical": bool(device.pppoe or device.pppoe_lines or device.radius_proxy),
         "heiiki_signs": any(end.signed for end in (device.vtn, device.ven) if end is not None),
         "heiiki_xmpp": any(end.xmpp is not None for end in (device.vtn, device.ven) if end is not None),
+        "heiiki_doubled": device.vtn is not None and device.vtn.doubled is not None,
         **({"ansible_host": host} if host else {}),
     }
 

@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from heiiki import vtn_hosts
 from heiiki.errors import HeiikiError
-from heiiki.plan.model import Device, Plan
+from heiiki.plan.model import Plan
 from heiiki.render import openadr
 from heiiki.transport import Transport, output
 
@@ -80,12 +81,13 @@ class Desk:
     """What an operator does at the VTN of a service."""
 
     def __init__(self, plan: Plan, transport: Transport) -> None:
-        """Ask the VTN of `plan`.
+        """Ask the VTN of `plan`; of two hosts always the one that writes then.
 
         Raises:
             HeiikiError: there is none.
         """
-        self._plan, self._transport, self._server = plan, transport, server(plan)
+        vtn_hosts.in_service(plan)
+        self._plan, self._transport = plan, transport
 
     def send(self, order: Order) -> Event:
         """Order an event, and return it as the VTN has it.
@@ -125,11 +127,12 @@ class Desk:
         self, method: str, event_ids: Iterable[str], body: Mapping[str, Any] | None = None
     ) -> list[Any]:
         """Return the answer to each request, one an event; an empty name stands for all events."""
-        events = f"/{self._server.vtn.vtn_id if self._server.vtn else ''}/events"
+        server = vtn_hosts.writer(self._plan, self._transport)
+        events = f"/{server.vtn.vtn_id if server.vtn else ''}/events"
         paths = [f"{events}/{urllib.parse.quote(name, safe='')}" if name else events for name in event_ids]
         stdin = json.dumps(body).encode() if body is not None else b""
         argv = openadr.operate(method, *paths)
-        text = output(self._transport, self._server.name, argv, stdin, _TIMEOUT_S)
+        text = output(self._transport, server.name, argv, stdin, _TIMEOUT_S)
         return [json.loads(line) for line in text.splitlines()]
 
     def _event(self, found: Mapping[str, Any]) -> Event:
@@ -140,18 +143,6 @@ class Desk:
         )
         state = found["event_id"], found["modification"], found["status"]
         return Event(*state, answers, standby=found.get("standby"))
-
-
-def server(plan: Plan) -> Device:
-    """Return the host of the VTN.
-
-    Raises:
-        HeiikiError: there is none.
-    """
-    found = next((device for device in plan.managed() if device.vtn is not None), None)
-    if found is None:
-        raise HeiikiError(f"service {plan.service} has no VTN: its DRAS or every controller is revoked")
-    return found
 
 
 def served(plan: Plan) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""`heiiki event send | list | show | cancel`: demand-response events at the service's VTN."""
+"""`heiiki event send | list | show | cancel | takeover`: demand-response events at the service's VTN."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from heiiki.service import Event, Order, Service
 @click.group(
     help=(
         "Send demand-response events to the sites of a service, and see what each of them answers.\n\n"
-        "The VTN on the DRAS is asked, on its host."
+        "The VTN on the DRAS is asked, on its host; of two hosts, on the one that writes."
     ),
     epilog=examples(
         "heiiki event send inventories/osaka --value -5 --duration PT1H --wait 30",
@@ -103,6 +103,37 @@ def cancel(ctx: click.Context, folder: Path, event_id: str, wait: float) -> None
     """Cancel an event."""
     service = opened(folder)
     _answered(ctx, service, use_cases.cancel_event(service, event_id), wait)
+
+
+@event.command(
+    short_help="Have a host of the VTN write.",
+    help=(
+        "Have HOST write, one of the two hosts of the VTN (`dras_hosts`). Nothing that was answered is lost: "
+        "a host whose book is not whole refuses. HOST writes alone until the other one has the whole book, "
+        "which it is sent as soon as it is there. Where HOST writes already and waits for the other one, it "
+        "goes on alone.\n\n"
+        "Both are asked before how they stand. Never have both write alone while they do not reach one "
+        "another.\n\n"
+        "Exit code 1: HOST has not taken over; the reason is told."
+    ),
+    epilog=examples(
+        "heiiki event takeover inventories/osaka dras-2",
+        "heiiki event takeover inventories/osaka dras-2 --unasked",
+    ),
+)
+@click.argument("folder", type=Folder())
+@click.argument("host", metavar="HOST")
+@click.option(
+    "--unasked",
+    is_flag=True,
+    help="Although the other host cannot be asked: you know that no one has it write alone.",
+)
+def takeover(*, folder: Path, host: str, unasked: bool) -> None:
+    """Have a host of the VTN write."""
+    done = use_cases.take_over(opened(folder), host, unasked=unasked)
+    say(f"{done.device} {'writes' if done.changed else 'wrote already'}, in epoch {done.epoch}")
+    if done.problem:
+        say(done.problem, err=True)
 
 
 def _answered(ctx: click.Context, service: Service, found: Event, wait: float) -> None:

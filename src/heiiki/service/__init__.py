@@ -22,7 +22,15 @@ if TYPE_CHECKING:
         renew_log_in,
         withdraw_secret,
     )
-    from heiiki.service.event import awaited, cancel_event, list_events, send_event, show_event
+    from heiiki.service.event import (
+        awaited,
+        begin_writing,
+        cancel_event,
+        list_events,
+        send_event,
+        show_event,
+        take_over,
+    )
     from heiiki.service.model import Service, opened
     from heiiki.service.network import Revoked, reinstate, revoke, what_would_be_revoked
     from heiiki.service.paper import check, compile_service
@@ -53,6 +61,7 @@ __all__ = [
     "admit_registrar",
     "awaited",
     "bad_ones",
+    "begin_writing",
     "book_of_control",
     "cancel_event",
     "check",
@@ -81,6 +90,7 @@ __all__ = [
     "sign",
     "snapshot",
     "step_of_rotation",
+    "take_over",
     "verify",
     "what_would_be_restored",
     "what_would_be_revoked",
@@ -100,7 +110,15 @@ _NAMES = {
         "renew_log_in",
         "withdraw_secret",
     ),
-    "heiiki.service.event": ("awaited", "cancel_event", "list_events", "send_event", "show_event"),
+    "heiiki.service.event": (
+        "awaited",
+        "begin_writing",
+        "cancel_event",
+        "list_events",
+        "send_event",
+        "show_event",
+        "take_over",
+    ),
     "heiiki.service.model": ("Service", "opened"),
     "heiiki.service.network": ("Revoked", "reinstate", "revoke", "what_would_be_revoked"),
     "heiiki.service.paper": ("check", "compile_service"),

@@ -1,11 +1,14 @@
-"""The use cases of demand-response events: sent, listed, shown, cancelled at the VTN of the service."""
+"""The use cases of demand-response events, at the VTN of the service, and which of its hosts writes."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from heiiki.dispatch import Desk, Event, Order, server
+from heiiki import vtn_hosts
+from heiiki.dispatch import Desk, Event, Order
 from heiiki.service.model import Service
+from heiiki.transport import Transport
+from heiiki.vtn_hosts import Takeover
 
 _AGAIN_S = 1.0
 
@@ -50,6 +53,35 @@ def list_events(service: Service) -> tuple[Event, ...]:
         return desk.events()
 
 
+def take_over(service: Service, device: str, *, unasked: bool = False) -> Takeover:
+    """Have a host of the VTN write, alone until the other one has the whole book.
+
+    Args:
+        service: whose VTN it is.
+        device: the host.
+        unasked: the other host may be out of reach.
+
+    Raises:
+        HeiikiError: the VTN has no second host, one of them cannot be asked, or the host must not take over.
+    """
+    with _way(service) as transport:
+        return vtn_hosts.take_over(service.plan, transport, device, unasked=unasked)
+
+
+def begin_writing(service: Service, *, change: bool = True) -> Takeover | None:
+    """Have the first host write where neither of two was ever made the writer; None: nothing is due.
+
+    Args:
+        service: whose VTN it is.
+        change: not so: only say what is due.
+
+    Raises:
+        HeiikiError: it is not known whether something is due, or the VTN refuses.
+    """
+    with _way(service) as transport:
+        return vtn_hosts.begin(service.plan, transport, change=change)
+
+
 def awaited(
     service: Service, event: Event, within_s: float, report: Callable[[str], None] = lambda _line: None
 ) -> Event:
@@ -67,6 +99,12 @@ def awaited(
 
 @contextmanager
 def _desk(service: Service) -> Iterator[Desk]:
-    server(service.plan)  # before a way to a device is opened that is not needed
-    with service.management.transport(service.plan, service.hosts) as transport:
+    with _way(service) as transport:
         yield Desk(service.plan, transport)
+
+
+@contextmanager
+def _way(service: Service) -> Iterator[Transport]:
+    vtn_hosts.in_service(service.plan)  # before a way to a device is opened that is not needed
+    with service.management.transport(service.plan, service.hosts) as transport:
+        yield transport

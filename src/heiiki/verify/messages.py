@@ -13,8 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from heiiki import vtn_hosts
 from heiiki.design.volume import MESSAGES, OPT, REQUEST, RESULT, Message
-from heiiki.dispatch import Desk, Order, served, server
+from heiiki.dispatch import Desk, Order, served
 from heiiki.errors import HeiikiError
 from heiiki.plan.model import Plan, SitePlan
 from heiiki.render import openadr
@@ -168,9 +169,9 @@ def _indirect(
     trial = f"verify-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-messages"
     try:
         _send(Desk(plan, transport), trial, tuple(sites))
+        host = vtn_hosts.writer(plan, transport).name
     except HeiikiError as error:
         return {name: dict.fromkeys((REQUEST, OPT, RESULT), str(error)) for name in sites}, {}
-    host = server(plan).name
     since = f"{datetime.now(UTC) - _LATELY:%Y-%m-%dT%H:%M:%S.%fZ}"
     books = {ven: openadr.book("ven", trial, since) for ven in sites.values()}
     books[host] = openadr.book("vtn", trial, since)

@@ -1,5 +1,7 @@
 """What the books of a VTN, a VEN and its resource say of one another: is anything lost, or there twice?
 
+A VTN on two hosts has two books, which must be equal.
+
 No book is believed alone. An event is lost that one end does not know; doubled is an action that the resource
 did twice, under one key or under two. What is on its way is not lost yet: it is `pending`.
 """
@@ -69,6 +71,33 @@ def compared(ven_id: str, vtn: VtnBook, ven: VenBook) -> Compared:
         len(ven.done),
         len(ven.reports),
     )
+
+
+def kept_twice(host: str, writer: VtnBook, standby: VtnBook) -> Compared:
+    """Compare the book of the VTN that counts with the one on its second host, `host`."""
+    here, there = frozenset(_entries(writer)), frozenset(_entries(standby))
+    return Compared(
+        lost=(
+            *(f"{one}: not at {host}" for one in sorted(here - there)),
+            *(f"{one}: at {host} alone" for one in sorted(there - here)),
+        ),
+        doubled=(),
+        pending=(),
+        versions=0,
+        acts=0,
+        reports=0,
+    )
+
+
+def _entries(book: VtnBook) -> Iterator[str]:
+    """Yield all that a VTN has kept, as human-readable text that differs where an entry does."""
+    for version in book.versions:
+        state = ", cancelled" if version.cancelled else ""
+        yield f"{_said(version)} of {version.created} to {', '.join(version.vens)}{state}"
+    for taken in book.answers:
+        yield f"{taken.opt} of {taken.ven_id} to {_said(taken)}, received {taken.received}"
+    for report in book.reports:
+        yield f"report of {report.ven_id} of {report.created} ({report.digest}), received {report.received}"
 
 
 def _said(one: Version | Answer | Taken | Act) -> str:

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import SystemRandom
 
-from heiiki.dispatch import Desk, Order, served, server
+from heiiki import vtn_hosts
+from heiiki.dispatch import Desk, Order, served
 from heiiki.errors import HeiikiError
 from heiiki.plan.model import Plan
 from heiiki.render import openadr
 from heiiki.report.faults import Step
 from heiiki.transport import Transport
-from heiiki.verify.events.books import Compared, compared
+from heiiki.verify.events.books import Compared, compared, kept_twice
 from heiiki.verify.events.steps import steps
 from heiiki.verify.faults.lived import Lived, book_of, patiently
 from heiiki.verify.fleet import Answer, Fleet
@@ -40,8 +41,17 @@ _ORDERS = (("LOAD_DISPATCH", "setpoint", -5.0), ("LOAD_DISPATCH", "setpoint", 5.
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What the books say of each VEN, both books, why some cannot be read, and the raw answers."""
+    """What the books say.
 
+    Attributes:
+        host: the VTN's host whose book counts.
+        found: of each VEN, and of the VTN's other host.
+        books: those of the VTN and of each VEN.
+        unread: why some cannot be read.
+        answers: the raw ones.
+    """
+
+    host: str
     found: Mapping[str, Compared]
     books: Mapping[str, tuple[VtnBook, VenBook]]
     unread: Mapping[str, str]
@@ -67,8 +77,9 @@ class Course:
         Raises:
             HeiikiError: the service has no VTN.
         """
-        self._fleet, self._transport = fleet, transport
-        self._desk, self._host, self._sites = Desk(plan, transport), server(plan).name, served(plan)
+        self._plan, self._fleet, self._transport = plan, fleet, transport
+        self._desk, self._sites = Desk(plan, transport), served(plan)
+        self._hosts = tuple(device.name for device in vtn_hosts.in_service(plan))
         now = datetime.now(UTC)
         self._prefix, self._since = f"verify-{now:%Y%m%dT%H%M%S}-", f"{now:%Y-%m-%dT%H:%M:%S.%fZ}"
         self._sent = 0
@@ -88,7 +99,7 @@ class Course:
 
         Returns what the books say afterwards: of a VEN its own, of the VTN those of all its VENs.
         """
-        end: End = "vtn" if device == self._host else "ven"
+        end: End = "vtn" if device in self._hosts else "ven"
         random = SystemRandom()
         for _ in range(KILLS):
             self._attempt(self._send)
@@ -97,8 +108,8 @@ class Course:
             if done.rc != 0:
                 self._troubles.append(f"{device}: {unit(end)} cannot be killed: {done.text.strip()}")
         self._attempt(self._finish)
-        vens = tuple(self._sites.values()) if end == "vtn" else (device,)
-        return self._lived(self._settled(), vens)
+        concerned = (*self._sites.values(), *self._hosts) if end == "vtn" else (device,)
+        return self._lived(self._settled(), concerned)
 
     def end(self) -> None:
         """Cancel what is left, whether or not it was answered."""
@@ -150,41 +161,57 @@ class Course:
             time.sleep(_AGAIN_S)
 
     def _read(self) -> _Reading:
-        ends: dict[str, End] = {self._host: "vtn", **dict.fromkeys(self._sites.values(), "ven")}
+        host = self._writing()
+        ends: dict[str, End] = {
+            **dict.fromkeys(self._hosts, "vtn"),
+            **dict.fromkeys(self._sites.values(), "ven"),
+        }
         questions = {
             name: {"commands": {"book": list(openadr.book(end, self._prefix, self._since))}}
             for name, end in ends.items()
         }
         answers = self._fleet.ask("read", questions)
-        vtn, books, unread = book_of(VtnBook, answers[self._host]), {}, {}
-        for name in self._sites.values():
-            ven = book_of(VenBook, answers[name])
-            if isinstance(vtn, VtnBook) and isinstance(ven, VenBook):
-                books[name] = (vtn, ven)
+        vtn, books, found, unread = book_of(VtnBook, answers[host]), {}, {}, {}
+        for name, end in ends.items():
+            if name == host:
+                continue
+            own = book_of(VtnBook, answers[name]) if end == "vtn" else book_of(VenBook, answers[name])
+            if isinstance(vtn, str) or isinstance(own, str):
+                unread[name] = summarise([one for one in (vtn, own) if isinstance(one, str)])
+            elif isinstance(own, VtnBook):
+                found[name] = kept_twice(name, vtn, own)
             else:
-                unread[name] = summarise([one for one in (vtn, ven) if isinstance(one, str)])
-        found = {name: compared(name, *both) for name, both in books.items()}
-        return _Reading(found, books, unread, answers)
+                books[name], found[name] = (vtn, own), compared(name, vtn, own)
+        return _Reading(host, found, books, unread, answers)
 
-    def _lived(self, reading: _Reading, vens: Sequence[str]) -> Lived:
-        found = {ven: reading.found[ven] for ven in vens if ven in reading.found}
+    def _writing(self) -> str:
+        """Return the host of the VTN whose book counts."""
+        with suppress(HeiikiError):
+            return vtn_hosts.writer(self._plan, self._transport).name
+        # Where none writes, no event can be sent or cancelled either, which is told.
+        return self._hosts[0]
+
+    def _lived(self, reading: _Reading, concerned: Sequence[str]) -> Lived:
+        found = {name: reading.found[name] for name in concerned if name in reading.found}
         return Lived(
-            wrong=tuple(f"{ven}: {what}" for ven, one in found.items() for what in (*one.lost, *one.doubled)),
+            wrong=tuple(
+                f"{name}: {what}" for name, one in found.items() for what in (*one.lost, *one.doubled)
+            ),
             doubts=(
-                *(reading.unread[ven] for ven in vens if ven in reading.unread),
-                *(f"{ven}: {what}" for ven, one in found.items() for what in one.pending),
+                *(reading.unread[name] for name in concerned if name in reading.unread),
+                *(f"{name}: {what}" for name, one in found.items() for what in one.pending),
                 *self._troubles,
             ),
             notes={name: answer.raw.decode(errors="replace") for name, answer in reading.answers.items()},
             said=self._said(found.values()),
-            steps=tuple(self._steps(reading, vens)),
+            steps=tuple(self._steps(reading, concerned)),
         )
 
     def _steps(self, reading: _Reading, vens: Collection[str]) -> Iterator[Step]:
         """Yield how the last event went to each VEN and back."""
         for site, ven in self._sites.items():
             if ven in vens and ven in reading.books:
-                yield from steps(site, self._host, ven, *reading.books[ven])
+                yield from steps(site, reading.host, ven, *reading.books[ven])
 
     def _said(self, found: Collection[Compared]) -> str:
         versions, acts, reports = (
