@@ -44,6 +44,11 @@ class Host:
         return self.state.epoch if self.state else 0
 
     @property
+    def is_well(self) -> bool:
+        """It stands as it should, and the standby has the whole book."""
+        return self.state is not None and self.state.counts and self.state.problem is None
+
+    @property
     def told(self) -> str:
         """How it stands, in a few words."""
         if self.state is None:
@@ -89,13 +94,22 @@ def writer(plan: Plan, transport: Transport) -> Device:
     found = in_service(plan)
     if len(found) == 1:
         return found[0]
-    asked = {device.name: _asked(plan, transport, device.name) for device in found}
-    writing = [device for device in found if asked[device.name].writes]
-    if not writing:
-        told = "; ".join(one.told for one in asked.values())
-        raise HeiikiError(f"no host of the VTN writes: {told}; see `heiiki event takeover --help`")
+    asked = hosts(plan, transport)
     # A former writer that has not heard of the later epoch answers no one.
-    return max(writing, key=lambda device: asked[device.name].epoch)
+    writing = max((one for one in asked if one.writes), key=lambda one: one.epoch, default=None)
+    if writing is None:
+        told = "; ".join(one.told for one in asked)
+        raise HeiikiError(f"no host of the VTN writes: {told}; see `heiiki event takeover --help`")
+    return plan.device(writing.device)
+
+
+def hosts(plan: Plan, transport: Transport) -> tuple[Host, ...]:
+    """Return how each host of a VTN that has two says that it stands.
+
+    Raises:
+        HeiikiError: the service has no VTN.
+    """
+    return tuple(_asked(plan, transport, device.name) for device in in_service(plan))
 
 
 def take_over(plan: Plan, transport: Transport, device: str, *, unasked: bool = False) -> Takeover:
@@ -159,15 +173,15 @@ def begin(plan: Plan, transport: Transport, *, change: bool = True) -> Takeover 
 
 def _both(plan: Plan, transport: Transport, device: str) -> tuple[Host, Host]:
     """Return a host as it says that it stands, and the other one."""
-    hosts = {one.name: one.vtn.doubled.device for one in in_service(plan) if one.vtn and one.vtn.doubled}
-    if not hosts:
+    others = {one.name: one.vtn.doubled.device for one in in_service(plan) if one.vtn and one.vtn.doubled}
+    if not others:
         raise HeiikiError(
             f"the VTN of service {plan.service} has one host; see `dras_hosts` in its service.yml"
         )
-    if device not in hosts:
-        raise HeiikiError(f"{device} is no host of the VTN in service; use {' or '.join(hosts)}")
-    other = hosts[device]
-    if other not in hosts:
+    if device not in others:
+        raise HeiikiError(f"{device} is no host of the VTN in service; use {' or '.join(others)}")
+    other = others[device]
+    if other not in others:
         return _asked(plan, transport, device), Host(other, None, f"{other} is revoked, and is not asked")
     return _asked(plan, transport, device), _asked(plan, transport, other)
 

@@ -45,11 +45,17 @@ def spoken(devices: Sequence[Device], context: Context) -> tuple[Device, ...]:
 
 
 def faults(devices: Iterable[Device], sites: Sequence[SitePlan]) -> Iterator[Fault]:
-    """Yield each end that is killed while events are under way; being last, they saw all other faults."""
-    every = tuple(site.name for site in sites)
-    for device in devices:
+    """Yield each end that is killed while events are under way; being last, they saw all other faults.
+
+    A host of the VTN that has a second one fails once more for good, which takes over.
+    """
+    known, every = tuple(devices), tuple(site.name for site in sites)
+    vtns = {device.name for device in known if device.vtn is not None}
+    for device in known:
         if device.vtn is not None:
             yield _killed(device, "vtn", every)
+            if device.vtn.doubled is not None and device.vtn.doubled.device in vtns:
+                yield Fault(device.name, ElementKind.EVENTS, FailureMode.FAILOVER, None, every, service="vtn")
         elif device.ven is not None:
             yield _killed(device, "ven", tuple(site.name for site in sites if site.controller == device.name))
 

@@ -24,7 +24,12 @@ _OF_KIND = {
     ElementKind.EVENTS: _BOOKS,
     ElementKind.ORDERS: _BOOKS,
 }
-_OF_MODE = {FailureMode.AWAY: _WHOLE_NETWORK, FailureMode.FLOOD: _FLOOD, FailureMode.KILLED: _BOOKS}
+_OF_MODE = {
+    FailureMode.AWAY: _WHOLE_NETWORK,
+    FailureMode.FLOOD: _FLOOD,
+    FailureMode.KILLED: _BOOKS,
+    FailureMode.FAILOVER: _BOOKS,
+}
 
 
 def requirement(kind: str) -> str:

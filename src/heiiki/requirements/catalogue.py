@@ -96,6 +96,12 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         "An order of direct control reaches the resource and is done once, and its result comes back",
         (_C, _L),
     ),
+    Requirement(
+        "R-EVENT/standby",
+        "TR-1072 5.2",
+        "Of two hosts of the VTN one writes, and the other one has all that it has answered",
+        (_L,),
+    ),
     Requirement("R-ISO-GROUP", "TR-1072 4.4", "XMPP server and DRAS form one closed group", (_C, _L)),
     Requirement("R-ISO-CARRIER", "TR-1072 4.4", "No entry from the carrier network", (_C, _L)),
     Requirement("R-ISO-SITE", "TR-1072 4.4", "No customer reaches another, no gateway another", (_D, _C, _L)),

@@ -24,7 +24,7 @@ from heiiki.verify.config.running import filter_subject, filtered, requirements_
 from heiiki.verify.dot1x import trials as port_trials
 from heiiki.verify.est import access as est_access
 from heiiki.verify.est import served as est_served
-from heiiki.verify.events import served
+from heiiki.verify.events import served, standby
 from heiiki.verify.host import state
 from heiiki.verify.ipsec import anchors, cleartext, mirrors, refusals, space, supervision
 from heiiki.verify.isolation import carrier, control, lan, sites, spoofing
@@ -90,6 +90,7 @@ def _live(plan: Plan, builds: Sequence[DeviceBuild]) -> Named:
         yield from ((identifier, filter_subject(build.device)) for identifier in filtered(build))
     yield from ((REQUIREMENT, time.subject(device.name)) for device in time.clocked(plan))
     yield from ((served.REQUIREMENT, served.subject(ven)) for ven in dispatch.served(plan).values())
+    yield standby.REQUIREMENT, standby.SUBJECT
     yield "R-ISO-GROUP", state.HUB_LAN
     yield from (("R-DUAL", name) for name in expectations(plan))
     yield from ((supervision.REQUIREMENT, supervision.subject(name)) for name in supervision.watchers(plan))

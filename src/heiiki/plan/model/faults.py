@@ -21,6 +21,7 @@ class FailureMode(StrEnum):
     AWAY = "away"
     FLOOD = "flood"
     KILLED = "killed"
+    FAILOVER = "failover"
 
 
 class ElementKind(StrEnum):

@@ -109,7 +109,29 @@ class Course:
                 self._troubles.append(f"{device}: {unit(end)} cannot be killed: {done.text.strip()}")
         self._attempt(self._finish)
         concerned = (*self._sites.values(), *self._hosts) if end == "vtn" else (device,)
-        return self._lived(self._settled(), concerned)
+        return self._lived(self._settled(), concerned, f"killed {KILLS} times")
+
+    def failover(self, device: str) -> Lived:
+        """Kill the host of the VTN that writes, and have the other one take over before it is back.
+
+        Where `device` is the standby, it is made the writer before.
+        """
+        other = next(name for name in self._hosts if name != device)
+        self._attempt(lambda: self._have_write(device))
+        self._attempt(self._send)
+        time.sleep(SystemRandom().uniform(0, _LATER_S))
+        # Killed first: what is only told to end answers what is under way.
+        self._unit(device, "kill", "--signal=KILL")
+        self._unit(device, "stop")
+        try:
+            self._attempt(lambda: self._take_over(other, unasked=True))
+            self._attempt(self._send)
+        finally:
+            self._unit(device, "start")
+        self._attempt(self._whole)
+        self._attempt(self._finish)
+        concerned = (*self._sites.values(), *self._hosts)
+        return self._lived(self._settled(), concerned, f"{device} was killed, and {other} took over")
 
     def end(self) -> None:
         """Cancel what is left, whether or not it was answered."""
@@ -122,6 +144,30 @@ class Course:
             step()
         except HeiikiError as error:
             self._troubles.append(str(error))
+
+    def _unit(self, device: str, *what: str) -> None:
+        done = self._transport.run(device, ("systemctl", *what, unit("vtn")))
+        if done.rc != 0:
+            self._troubles.append(f"{device}: systemctl {what[0]} {unit('vtn')} fails: {done.text.strip()}")
+
+    def _have_write(self, device: str) -> None:
+        self._take_over(device)
+        self._whole()
+
+    def _take_over(self, device: str, *, unasked: bool = False) -> None:
+        patiently(lambda: vtn_hosts.take_over(self._plan, self._transport, device, unasked=unasked))
+
+    def _whole(self) -> None:
+        """Wait until the standby has the whole book.
+
+        Raises:
+            HeiikiError: it takes too long.
+        """
+        until = time.monotonic() + PATIENCE_S
+        while late := [one for one in vtn_hosts.hosts(self._plan, self._transport) if not one.is_well]:
+            if time.monotonic() > until:
+                raise HeiikiError("; ".join(one.told for one in late))
+            time.sleep(_AGAIN_S)
 
     def _send(self) -> None:
         """Send the next event. The same order again changes nothing, so it can be sent until it is taken."""
@@ -191,7 +237,7 @@ class Course:
         # Where none writes, no event can be sent or cancelled either, which is told.
         return self._hosts[0]
 
-    def _lived(self, reading: _Reading, concerned: Sequence[str]) -> Lived:
+    def _lived(self, reading: _Reading, concerned: Sequence[str], done: str) -> Lived:
         found = {name: reading.found[name] for name in concerned if name in reading.found}
         return Lived(
             wrong=tuple(
@@ -203,7 +249,7 @@ class Course:
                 *self._troubles,
             ),
             notes={name: answer.raw.decode(errors="replace") for name, answer in reading.answers.items()},
-            said=self._said(found.values()),
+            said=self._said(found.values(), done),
             steps=tuple(self._steps(reading, concerned)),
         )
 
@@ -213,10 +259,10 @@ class Course:
             if ven in vens and ven in reading.books:
                 yield from steps(site, reading.host, ven, *reading.books[ven])
 
-    def _said(self, found: Collection[Compared]) -> str:
+    def _said(self, found: Collection[Compared], done: str) -> str:
         versions, acts, reports = (
             sum(getattr(one, what) for one in found) for what in ("versions", "acts", "reports")
         )
         same = f"{versions} versions of events, {acts} actions and {reports} reports"
         before = f", faults before it: {len(self._failed)}" if self._failed else ""
-        return f"killed {KILLS} times{before}; {same}, each once in every book"
+        return f"{done}{before}; {same}, each once in every book"

@@ -1,5 +1,7 @@
 """R-EVENT, live: each site's VEN is registered, and its VTN hears it: an event would reach it.
 
+Of a VTN on two hosts it is the one that writes; how the two stand is R-EVENT/standby.
+
 The VTN says when it last heard each VEN, and each VEN how its last exchange went. Neither is believed alone:
 a VEN may speak to something else, and a VTN that is heard may not get through to its resource.
 """
@@ -14,6 +16,7 @@ from heiiki.plan.model import Plan
 from heiiki.render import openadr
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
+from heiiki.verify.events import standby
 from heiiki.verify.fleet import Answer, Fleet, Looks, told
 from heiiki.verify.verdicts import Keep, live, summarise, unknown
 from heiiki_agent.openadr.places import End
@@ -47,21 +50,33 @@ class _Ends:
     said: Mapping[str, VtnStatus | VenStatus | str]
     silent_s: float
 
+    @property
+    def _asked(self) -> Sequence[str]:
+        """The host of the VTN that must hear VENs; where none says that it writes, each may be the one."""
+        found = standby.writer(self.servers, self.said) if self.servers else None
+        return (found,) if found else self.servers
+
     def unread(self, name: str) -> list[str]:
         """Return why it is not known how a VEN is."""
-        return [text for one in (*self.servers, name) if isinstance(text := self.said[one], str)]
+        return [text for one in (*self._asked, name) if isinstance(text := self.said[one], str)]
 
     def problems(self, name: str) -> list[str]:
         """Return what keeps an event from a VEN; of an end that says nothing, why that is not known."""
         found = [*self._of_ven(name)]
-        for server in self.servers:
-            found += self._of_vtn(server, name)
-        return found if self.servers else [*found, "no VTN serves it"]
+        asked = self._asked
+        if len(asked) != 1:
+            return [*found, "no host of the VTN writes" if asked else "no VTN serves it"]
+        return [*found, *self._of_vtn(asked[0], name)]
 
     def heard_s(self, name: str) -> float:
-        """Return how long ago the VTN that heard a VEN least lately did, seconds."""
-        ages = [one.silent_s(name) for one in map(self.said.get, self.servers) if isinstance(one, VtnStatus)]
+        """Return how long ago the VTN heard a VEN, seconds."""
+        ages = [one.silent_s(name) for one in map(self.said.get, self._asked) if isinstance(one, VtnStatus)]
         return max(age for age in ages if age is not None)
+
+    @property
+    def heard_by(self) -> str:
+        """The host of the VTN that hears VENs."""
+        return ", ".join(self._asked)
 
     def _of_vtn(self, server: str, name: str) -> Iterator[str]:
         found = self.said[server]
@@ -69,8 +84,6 @@ class _Ends:
             yield str(found)
             return
         yield from (f"{server}: {one.problem}" for one in found.vtns.values() if one.problem)
-        doubled = (one.doubled for one in found.vtns.values() if one.doubled)
-        yield from (f"{server}: {one.problem}" for one in doubled if one.problem)
         for one in found.vtns.values():
             yield from self._by_xmpp(server, one.xmpp)
         age = found.silent_s(name)
@@ -99,9 +112,9 @@ class _Ends:
 
 
 def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
-    """Yield whether each VEN is served."""
+    """Yield whether each VEN is served, and how the VTN's hosts stand."""
     served = tuple(dispatch.served(plan).values())
-    servers = [device.name for device in plan.managed() if device.vtn is not None]
+    servers = standby.servers(plan)
     silent_s = float(_POLLS * plan.timers.openadr_poll_s)
     pushing = _pushing(plan)
     asked = {name: _question("vtn") for name in servers} | {name: _question("ven") for name in served}
@@ -111,6 +124,7 @@ def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
     kept = {name: keep(f"event/{name}.json", answer.raw) for name, answer in answers.items()}
     for name in served:
         yield _judged(name, ends, tuple(kept[one] for one in (*servers, name)))
+    yield standby.verdict(plan, ends.said, tuple(kept[one] for one in servers))
 
 
 def _unheard(
@@ -128,7 +142,8 @@ def _unheard(
     if any(ends.unread(name) for name in served):
         return ()
     late = tuple(name for name in served if ends.problems(name))
-    return (*servers, *late) if late else ()
+    apart = len(servers) > 1 and any(standby.wrong(servers, ends.said))
+    return (*servers, *late) if late or apart else ()
 
 
 def _pushing(plan: Plan) -> frozenset[str]:
@@ -158,5 +173,5 @@ def _judged(name: str, ends: _Ends, evidence: tuple[Evidence, ...]) -> Verdict:
         return live(REQUIREMENT, subject(name), Result.FAIL, summarise(wrong), evidence)
     figure = (ends.heard_s(name), ends.silent_s, "s ago")
     way = "; both are logged in at the XMPP server" if name in ends.pushing else ""
-    reason = f"registered, and heard by {', '.join(ends.servers)}{way}"
+    reason = f"registered, and heard by {ends.heard_by}{way}"
     return live(REQUIREMENT, subject(name), Result.PASS, reason, evidence, figure=figure)

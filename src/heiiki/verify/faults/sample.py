@@ -14,7 +14,7 @@ def sample(plan: Plan) -> tuple[Fault, ...]:
     """Return few faults with every trait that a fault of the plan has, in plan order.
 
     The traits are the failure mode, and the network together with the kind of element; of a flood, that it
-    is one; of events and orders, which end is killed. Of two faults with
+    is one; of events and orders, which end is killed, or fails over. Of two faults with
     equally many traits that are still missing, the one that concerns more sites is taken, then the earlier
     in the plan. Exempt faults are left out, for no bound applies to them, servers that carry no packet, and
     whole networks, each of which takes minutes.
@@ -38,5 +38,5 @@ def _traits(fault: Fault) -> frozenset[Trait]:
     if fault.kind is ElementKind.FLOOD:
         return frozenset({str(fault.mode)})
     if fault.kind in _KILLED:
-        return frozenset({fault.service})
+        return frozenset({(fault.service, str(fault.mode))})
     return frozenset({str(fault.mode), (fault.segment, fault.kind)})

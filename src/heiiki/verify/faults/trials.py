@@ -147,12 +147,14 @@ class FloodTrial(_Passing):
 
 
 class BooksTrial(_Passing):
-    """An end of OpenADR that is killed among its exchanges (R-EVENT/books)."""
+    """An end of OpenADR that is killed among its exchanges, or a VTN that fails over (R-EVENT/books)."""
 
     def hold(self) -> Lived:
         """Kill it, and return what the books of all ends say."""
         if self.equipment.course is None:
             return Lived(doubts=("no event was under way",))
+        if self.fault.mode is FailureMode.FAILOVER:
+            return self.equipment.course.failover(self.fault.target)
         return self.equipment.course.killed(self.fault.target)
 
 

@@ -8,8 +8,8 @@ from heiiki.plan.names import LAN_IF
 from heiiki_agent.crl_mirror import PORT as CRL_MIRROR
 from heiiki_agent.est.places import PORT as EST
 from heiiki_agent.mms.places import PORT as MMS
+from heiiki_agent.openadr.places import PAIR_PORT, REST_PORT
 from heiiki_agent.openadr.places import PORT as OPENADR
-from heiiki_agent.openadr.places import REST_PORT
 from heiiki_agent.radius import ACCOUNTING_PORT, RADSEC_PORT
 from heiiki_agent.radius import PORT as RADIUS
 from heiiki_agent.radius import UNIT as RADIUS_UNIT
@@ -31,7 +31,7 @@ _PORTS: Mapping[str, Mapping[str, frozenset[int]]] = {
     "heiiki-crl-mirror": {"tcp": frozenset({CRL_MIRROR})},
     "heiiki-est": {"tcp": frozenset({EST})},
     "heiiki-mms-server": {"tcp": frozenset({MMS})},
-    "heiiki-openadr-vtn": {"tcp": frozenset({OPENADR, REST_PORT})},
+    "heiiki-openadr-vtn": {"tcp": frozenset({OPENADR, REST_PORT, PAIR_PORT})},
     "prosody": {"tcp": frozenset({XMPP})},
     RADIUS_UNIT: {"tcp": frozenset({RADSEC_PORT}), "udp": frozenset({RADIUS, ACCOUNTING_PORT})},
     "heiiki-pgw": {"udp": frozenset({2123})},

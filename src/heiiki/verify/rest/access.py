@@ -4,8 +4,8 @@ By either version of TLS, from the host of an ESP's system, with certificates ma
 counts only where the ESP's good certificate was answered right after.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -14,11 +14,13 @@ from heiiki.plan.model import Device, Plan, RestApi, ServedEsp
 from heiiki.render import openadr
 from heiiki.requirements import Verdict
 from heiiki.verify import http_trials
-from heiiki.verify.fleet import Fleet
+from heiiki.verify.events import standby
+from heiiki.verify.fleet import Fleet, told
 from heiiki.verify.http_trials import GOOD, LIFE
 from heiiki.verify.ipsec.test_certificates import Authority, Credential, credentials, signed
 from heiiki.verify.tls_trials import ANONYMOUS, EXPIRED, FOREIGN, OBSOLETE, REVOKED, Trial
 from heiiki.verify.verdicts import Keep, unknown
+from heiiki_agent.openadr.statuses import VtnStatus
 
 REQUIREMENT = openadr.ACCESS
 _OWN = "/v1/sites"
@@ -34,17 +36,24 @@ class Scene:
     """The API of a service, and who tries it.
 
     Attributes:
-        dras: the host with the API.
+        dras: the host with the API, of two the one at which it is tried.
+        hosts: all that have it; of two, only the one that writes answers.
         esp: the ESP whose system tries; one that may not address every site, where there is one.
         foreign_site: a site that this ESP may not address; empty where there is none.
         device: a device of the service that is no ESP.
     """
 
     dras: Device
+    hosts: tuple[str, ...]
     api: RestApi
     esp: ServedEsp
     foreign_site: str
     device: Device
+
+    @property
+    def name(self) -> str:
+        """What is tried, in subjects: the same whichever host writes."""
+        return " or ".join(self.hosts)
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -54,15 +63,15 @@ class Scene:
 
 def scene(plan: Plan) -> Scene | None:
     """Return where it is tried; None where DRAS has no such API."""
-    for dras in plan.managed():
-        if dras.vtn is None or dras.vtn.rest is None:
-            continue
-        api = dras.vtn.rest
-        every = [site for site, _ in api.sites]
-        esp = min(api.esps, key=lambda one: len(one.sites))
-        foreign = next((site for site in every if site not in esp.sites), "")
-        return Scene(dras, api, esp, foreign, plan.device(api.sites[0][1]))
-    return None
+    hosts = tuple(one.name for one in plan.managed() if one.vtn is not None and one.vtn.rest is not None)
+    vtn = plan.device(hosts[0]).vtn if hosts else None
+    if vtn is None or vtn.rest is None:
+        return None
+    api = vtn.rest
+    every = [site for site, _ in api.sites]
+    esp = min(api.esps, key=lambda one: len(one.sites))
+    foreign = next((site for site in every if site not in esp.sites), "")
+    return Scene(plan.device(hosts[0]), hosts, api, esp, foreign, plan.device(api.sites[0][1]))
 
 
 def subject(trial: Trial, dras: str) -> str:
@@ -73,7 +82,7 @@ def subject(trial: Trial, dras: str) -> str:
 def subjects(plan: Plan) -> tuple[str, ...]:
     """Return the subjects of a service; none where it has no such API."""
     found = scene(plan)
-    return tuple(subject(trial, found.dras.name) for trial in found.trials) if found else ()
+    return tuple(subject(trial, found.name) for trial in found.trials) if found else ()
 
 
 def verdicts(
@@ -95,12 +104,23 @@ def verdicts(
     if GOOD not in made:
         # Without what must be let in, no refusal has a reason.
         for trial in found.trials:
-            yield unknown(REQUIREMENT, subject(trial, found.dras.name), missing)
+            yield unknown(REQUIREMENT, subject(trial, found.name), missing)
         return
+    found = replace(found, dras=plan.device(_writer(fleet, found.hosts)))
     server, attempts = found.dras.name, tuple(_attempts(found, made))
     tried = http_trials.tried(_SERVED, fleet, keep, server, found.esp.device, _place(found), attempts)
     for trial in found.trials:
-        yield tried.judged(trial, subject(trial, server), missing)
+        yield tried.judged(trial, subject(trial, found.name), missing)
+
+
+def _writer(fleet: Fleet, hosts: Sequence[str]) -> str:
+    """Return the host that answers; where none says so, the first one's refusals prove nothing."""
+    if len(hosts) == 1:
+        return hosts[0]
+    question = {"commands": {"health": list(openadr.health("vtn"))}}
+    answers = fleet.ask("read", dict.fromkeys(hosts, question))
+    said = {name: told(VtnStatus, answer, "health") for name, answer in answers.items()}
+    return standby.writer(hosts, said) or hosts[0]
 
 
 def _made(plan: Plan, found: Scene, authority: Authority | None) -> tuple[dict[str, Credential], str]:

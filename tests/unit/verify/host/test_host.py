@@ -6,6 +6,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
+from two_dras import HOSTS, with_two
 
 from heiiki.plan.model import Management, Plan, XmppLogin
 from heiiki.render import compile_plan
@@ -339,6 +340,13 @@ def test_the_kernels_own_sockets_of_gtp_are_the_packet_gateways(plan: Plan) -> N
     gtp = [opens("", "", "2152", "udp")]
     assert not list(unexplained_sockets(plan.device("b-pgw"), {"heiiki-pgw"}, (), gtp))
     assert list(unexplained_sockets(plan.device(DEVICE), {"frr"}, (), gtp))
+
+
+def test_a_host_of_the_vtn_takes_the_book_at_a_port_of_its_own() -> None:
+    two = with_two()
+    listening = [opens("python3", "heiiki-openadr-vtn", port) for port in ("8443", "8444", "8445")]
+    for name in HOSTS:
+        assert not list(unexplained_sockets(two.device(name), {"heiiki-openadr-vtn"}, (), listening))
 
 
 def test_a_package_is_named_with_its_version_and_what_it_brings_is_not(

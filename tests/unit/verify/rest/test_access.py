@@ -1,12 +1,14 @@
 """Whom the REST API lets in, from what came of each attempt."""
 
 import ast
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from two_dras import with_two
 
 from heiiki.intent import load
 from heiiki.plan import Plan, build
@@ -181,3 +183,36 @@ def test_the_probe_needs_nothing_of_ours() -> None:
     named = {one.module or "" for one in ast.walk(tree) if isinstance(one, ast.ImportFrom)}
     named |= {name.name for one in ast.walk(tree) if isinstance(one, ast.Import) for name in one.names}
     assert not [name for name in named if name.startswith("heiiki")]
+
+
+@pytest.mark.parametrize(("writer", "address"), [("dras", "10.15.0.4"), ("dras-2", "10.15.0.9")])
+def test_of_two_hosts_it_is_tried_at_the_one_that_answers(
+    fleet_of: Any, kept: Any, writer: str, address: str
+) -> None:
+    places: list[tuple[str, str]] = []
+
+    def reply(device: str, name: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        if name == "rest":
+            places.append((parameters["address"], parameters["name"]))
+            return {"attempts": {one["name"]: came(one["name"]) for one in parameters["attempts"]}}
+        if "health" in parameters["commands"]:
+            state = {
+                "host": device,
+                "peer": "other",
+                "writer": writer,
+                "epoch": 2,
+                "counts": True,
+                "problem": None,
+            }
+            vtn = {"problem": None, "silent_s": {}, "doubled": state}
+            out = json.dumps({"pid": 7, "due": 1.0, "vtns": {"LAB": vtn}})
+            return {"commands": {"health": {"rc": 0, "out": out, "err": ""}}}
+        done = {"rc": 0, "out": "PEM", "err": ""}
+        return {"commands": {"pull": done, "roots": done}}
+
+    two = with_two()
+    found = list(access.verdicts(two, fleet_of(reply), kept, Authority()))  # type: ignore[arg-type]
+    assert {one.result for one in found} == {Result.PASS}
+    assert [one.subject for one in found] == list(access.subjects(two))
+    assert found[0].subject == "no certificate: dras or dras-2 by REST"
+    assert places == [(address, f"{writer}.lab.internal")]
