@@ -49,7 +49,7 @@ class _Killing(Database):
 class _FaultyBook(Book, _Killing):
     def __init__(self, file: Path, faults: Faults, owner: str) -> None:
         self.faults, self.owner = faults, owner
-        super().__init__(file, SCHEMA)
+        super().__init__(file, SCHEMA, owner)
 
 
 class Host:

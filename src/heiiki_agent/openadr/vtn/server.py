@@ -20,7 +20,7 @@ from heiiki_agent.openadr.rest.api import Api
 from heiiki_agent.openadr.statuses import LOGGED_IN, VtnState
 from heiiki_agent.openadr.vtn.context import Context
 from heiiki_agent.openadr.vtn.desk import Desk
-from heiiki_agent.openadr.vtn.doubled.book import Book
+from heiiki_agent.openadr.vtn.doubled.book import Book, alone
 from heiiki_agent.openadr.vtn.doubled.exchange import NotServingError
 from heiiki_agent.openadr.vtn.doubled.host import Host
 from heiiki_agent.openadr.vtn.engine import Reply, Request, Vtn, unreadable
@@ -180,6 +180,6 @@ class Server:
 
 def _kept(settings: VtnSettings) -> tuple[Database, Host | None]:
     if settings.doubled is None:
-        return Database(settings.database, SCHEMA), None
-    book = Book(settings.database, SCHEMA)
+        return alone(settings.database, SCHEMA), None
+    book = Book(settings.database, SCHEMA, settings.doubled.name)
     return book, Host(settings.doubled, settings.credentials, book)

@@ -13,6 +13,7 @@ from openadr_two_hosts import Host, TwoHosts
 from openadr_world import Clock, identity, order
 
 from heiiki_agent.database import Database
+from heiiki_agent.errors import AgentError
 from heiiki_agent.openadr.ven.model import Unreachable
 from heiiki_agent.openadr.vtn.context import Context
 from heiiki_agent.openadr.vtn.doubled import book
@@ -281,3 +282,48 @@ def test_rows_that_were_deleted_are_forgotten_and_a_book_from_before_begins_agai
     # A standby without a whole book cannot take over, so no one needs to say that the writer is alone.
     assert (first.node.state().problem, first.node.state().epoch) == (None, 2)
     assert world.rows("a") == world.rows("b")
+
+
+def kept_alone(world: TwoHosts, folder: Path, name: str) -> Context:
+    """Have a host begin again without a second one."""
+    world.hosts[name].down()
+    return Context(book.alone(folder / f"{name}.sqlite", SCHEMA), identity("umeda", "tenma"), world.clock)
+
+
+def test_what_is_written_alone_is_sent_to_a_second_host_that_comes_again(
+    world: TwoHosts, tmp_path: Path
+) -> None:
+    first, second = world.hosts.values()
+    first.asked(ordered("e-1"))
+    second.down()
+    for file in tmp_path.glob("b.sqlite*"):
+        file.unlink()
+    context = kept_alone(world, tmp_path, "a")
+    Operator(context).order(order("e-2"))
+    context.database.close()
+    for host in (first, second):
+        host.up()
+    assert first.node.state().epoch == 0, "which host writes is said anew"
+    first.node.take_over()
+    while first.node.state().problem:
+        first.node.tend()
+    assert world.rows("a") == world.rows("b")
+    assert first.asked(listed) == ["e-1", "e-2"]
+
+
+def test_a_host_that_is_not_the_writer_is_not_kept_alone(world: TwoHosts, tmp_path: Path) -> None:
+    first, second = world.hosts.values()
+    first.asked(ordered("e-1"))
+    why = "a is the writer of the last epoch, so it may lack .*; have b take over before that host is left"
+    with pytest.raises(AgentError, match=why):
+        kept_alone(world, tmp_path, "b")
+    second.up()
+    second.node.take_over()
+    context = kept_alone(world, tmp_path, "b")
+    assert [one.event_id for one in Operator(context).events()] == ["e-1"]
+    context.database.close()
+
+
+def test_a_book_that_never_had_a_second_host_is_opened_as_it_is(tmp_path: Path) -> None:
+    for _ in range(2):
+        book.alone(tmp_path / "vtn.sqlite", SCHEMA).close()

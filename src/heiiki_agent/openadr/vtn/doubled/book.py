@@ -20,7 +20,8 @@ CREATE TABLE IF NOT EXISTS doubled_place (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     seq INTEGER NOT NULL,
     horizon INTEGER NOT NULL,
-    counts INTEGER NOT NULL
+    counts INTEGER NOT NULL,
+    host TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE IF NOT EXISTS doubled_epoch (
@@ -38,7 +39,7 @@ CREATE TABLE IF NOT EXISTS doubled_row (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS doubled_row_seq ON doubled_row (seq);
 CREATE INDEX IF NOT EXISTS doubled_row_gone ON doubled_row (seq) WHERE gone;
-INSERT INTO doubled_place VALUES (1, 0, 0, 0) ON CONFLICT DO NOTHING;
+INSERT INTO doubled_place VALUES (1, 0, 0, 0, '') ON CONFLICT DO NOTHING;
 """
 _MARK = """
 CREATE TEMP TRIGGER doubled_{table}_{verb} AFTER {verb} ON main.{table} BEGIN
@@ -55,8 +56,8 @@ _SLICE, _OCTETS = 500, 8 * 1024 * 1024
 class Book(Database):
     """The state of a VTN that has a second host."""
 
-    def __init__(self, file: Path, schema: str) -> None:
-        """Open `file`; rows that no one has numbered yet are numbered, as a book that was kept alone has.
+    def __init__(self, file: Path, schema: str, host: str) -> None:
+        """Open `file` on `host`; rows without a number get one, as a book that was kept alone has them.
 
         Raises:
             AgentError: it cannot be opened, or is no database.
@@ -70,6 +71,7 @@ class Book(Database):
                 self.execute(_MARK.format(table=table, verb=verb, row=row, gone=gone))
         if not self.row("SELECT 1 FROM doubled_row") and not self.epochs():
             self._number()
+        self.execute("UPDATE doubled_place SET host = ? WHERE host <> ?", host, host)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -290,3 +292,29 @@ def _from_json(value: Any) -> Any:
         return base64.b64decode(text, validate=True)
     except (ValueError, TypeError) as error:
         raise AgentError(f"rows: {value!r:.100} is no list of one text in Base64") from error
+
+
+def alone(file: Path, schema: str) -> Database:
+    """Open a book that is kept on one host; that it was kept on two is forgotten.
+
+    Otherwise a host that comes to it later would not be sent what was written meanwhile.
+
+    Raises:
+        AgentError: it cannot be opened, or the other host was the writer, which may have answered since.
+    """
+    database = Database(file, schema)
+    tables = database.rows("SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'doubled_%'")
+    if not tables:
+        return database
+    last = database.row("SELECT writer FROM doubled_epoch ORDER BY number DESC LIMIT 1")
+    own = database.row("SELECT host FROM doubled_place")
+    if last and own and last["writer"] != own["host"]:
+        database.close()
+        raise AgentError(
+            f"{file}: {last['writer']} is the writer of the last epoch, so it may lack what was answered"
+            f" since; have {own['host']} take over before that host is left out, or move the book away"
+        )
+    with database.transaction():
+        for table in tables:
+            database.execute(f"DROP TABLE {table['name']}")
+    return database
