@@ -1,9 +1,10 @@
-"""What the ends of OpenADR are sent of the security level."""
+"""What the ends of OpenADR are sent of the security level, of XMPP and of a second host."""
 
 import json
 from pathlib import Path
 
 import pytest
+from two_dras import HOSTS, with_two
 
 from heiiki.intent import load
 from heiiki.plan import Plan, build
@@ -80,3 +81,25 @@ def test_without_it_nothing_is_said_of_it(lab_inventory: Path) -> None:
     ends = [device for device in plan.devices if openadr.end(device)]
     texts = [json.dumps(json.loads(configured(plan, one))) for one in ends]
     assert not any(word in text for text in texts for word in ("security", "xmpp", "jid"))
+
+
+def test_both_hosts_of_a_vtn_and_its_vens_know_of_two(tmp_path: Path) -> None:
+    two, file, found = with_two(), tmp_path / "config.json", {}
+    for name in HOSTS:
+        file.write_text(configured(two, two.device(name)))
+        (found[name],) = config.read(VtnSettings, file).vtns
+    for name, other in (HOSTS, HOSTS[::-1]):
+        doubled, there = found[name].doubled, found[other].doubled
+        assert doubled
+        assert there
+        assert (doubled.peer.name, doubled.peer.address, doubled.peer.port) == (
+            there.name,
+            found[other].address,
+            there.port,
+        )
+    for site in two.sites:
+        file.write_text(configured(two, two.device(site.controller)))
+        ven = config.read(VenSettings, file)
+        assert (ven.vtn_address, ven.vtn_port) == (found["dras"].address, found["dras"].port)
+        (one,) = ven.vtn_others
+        assert (one.name, one.address, one.port) == ("dras-2.lab.internal", found["dras-2"].address, 8443)
