@@ -13,7 +13,7 @@ PORT = 8443
 """TCP port of a VTN: no port that only root may open."""
 REST_PORT = 8444
 """TCP port of a VTN's REST API."""
-PAIR_PORT = 8445
+PAIR_PORT = 8446
 """TCP port at which a host of a VTN takes the book from the other host."""
 PATH = "/OpenADR2/Simple/2.0b/"
 """Where the services are on a VTN (OpenADR 2.0b, simple HTTP)."""

@@ -344,7 +344,7 @@ def test_the_kernels_own_sockets_of_gtp_are_the_packet_gateways(plan: Plan) -> N
 
 def test_a_host_of_the_vtn_takes_the_book_at_a_port_of_its_own() -> None:
     two = with_two()
-    listening = [opens("python3", "heiiki-openadr-vtn", port) for port in ("8443", "8444", "8445")]
+    listening = [opens("python3", "heiiki-openadr-vtn", port) for port in ("8443", "8444", "8446")]
     for name in HOSTS:
         assert not list(unexplained_sockets(two.device(name), {"heiiki-openadr-vtn"}, (), listening))
 
