@@ -144,7 +144,7 @@ class Volume:
         mms: what keeps the association for reports, and its TLS sessions.
         supervision: BFD of the tunnel, and on an IP access line that with the PE.
         routing: BGP of the same.
-        keys: IKE: rekeying, and liveness checks where nothing else is heard.
+        keys: IKE: rekeying, and liveness checks.
         lists: revocation lists of the gateway outside of the tunnel, and of the controller in it.
         time: NTP of the gateway outside of the tunnel, and of the controller in it.
     """
@@ -219,11 +219,9 @@ def flows(plan: Plan, site: SitePlan, network: Network, timers: Timers, *, carri
         carries: the site's traffic takes this line.
     """
     gateway = plan.device(site.gateway(network))
-    found = tuple(sessions(plan, gateway, network, timers))
-    for tunnelled, profile in found:
+    for tunnelled, profile in sessions(plan, gateway, network, timers):
         yield from _session(tunnelled, profile, timers.bgp_keepalive_s)
-    heard_s = min((bfd.interval_ms / 1000 for tunnelled, bfd in found if tunnelled and bfd), default=math.inf)
-    yield from _ike(timers.ike, heard_s)
+    yield from _ike(timers.ike)
     asked = [connection.network for connection in gateway.ipsec]
     # One on both networks asks for lists over the other only while the first is down (T15), which is counted
     # wherever the line carries the traffic.
@@ -298,15 +296,11 @@ def neighbors(plan: Plan, gateway: Device, network: Network) -> Iterator[tuple[b
                 yield tunnelled, neighbor
 
 
-@cache
-def _ike(timers: IkeTimers, heard_s: float) -> tuple[Flow, ...]:
-    """Rekeying; and liveness checks, which what is heard in ESP so often makes needless (T9)."""
-    rekeyed = tuple(
-        Flow("keys", REKEY, one, inside=False) for one in (timers.rekey_esp_s, timers.rekey_ike_s)
-    )
-    if heard_s < timers.dpd_delay_s:
-        return rekeyed
-    return *rekeyed, Flow("keys", 2 * LIVENESS, timers.dpd_delay_s, inside=False)
+def _ike(timers: IkeTimers) -> Iterator[Flow]:
+    """Rekeying; and liveness checks, which one end makes for both (T9)."""
+    for every_s in (timers.rekey_esp_s, timers.rekey_ike_s):
+        yield Flow("keys", REKEY, every_s, inside=False)
+    yield Flow("keys", LIVENESS, timers.dpd_delay_s, inside=False)
 
 
 def _time(device: Device, packet: int, *, inside: bool) -> Iterator[Flow]:
