@@ -152,13 +152,16 @@ def begin(plan: Plan, transport: Transport, *, change: bool = True) -> Takeover 
         What was done, or would be; None: nothing was due.
 
     Raises:
-        HeiikiError: a host cannot be asked, so it is not known whether something is due; or the VTN refuses.
+        HeiikiError: a host cannot be asked, so it is not known whether something is due; neither writes, and
+            which book counts is for a person to say; or the VTN refuses.
     """
     first = in_service(plan)[0]
     if first.vtn is None or first.vtn.doubled is None:
         return None
     own, other = _both(plan, transport, first.name)
     if own.epoch or other.epoch:
+        if own.state and other.state and not (own.writes or other.writes):
+            raise HeiikiError(_without_writer(own, other))
         return None
     for one in (own, other):
         if one.state is None:
@@ -168,6 +171,16 @@ def begin(plan: Plan, transport: Transport, *, change: bool = True) -> Takeover 
             )
     return (
         _taken_over(plan, transport, own) if change else Takeover(own.device, 1, changed=True, problem=None)
+    )
+
+
+def _without_writer(own: Host, other: Host) -> str:
+    """Say why neither of two hosts writes, of which one has begun anew, and what a person has to do."""
+    new, old = (own, other) if own.epoch < other.epoch else (other, own)
+    return (
+        f"no host of the VTN writes: {own.told}; {other.told}; if {new.device} has lost its book, have "
+        f"{old.device} take over (`heiiki event takeover`); if {new.device} was the only host meanwhile, the "
+        f"book of {old.device} is older: end its program, remove that book, and run this again"
     )
 
 
