@@ -43,7 +43,11 @@ def device(  # noqa: PLR0913 - in what hosts differ
         services: what its filter opens.
     """
     lan = IPv4Interface((address, context.hub_lan.prefixlen))
-    loopback = () if shown is None else (Interface(names.LOOPBACK_IF, InterfaceKind.LOOPBACK, (addr.single(shown),)),)
+    loopback = (
+        ()
+        if shown is None
+        else (Interface(names.LOOPBACK_IF, InterfaceKind.LOOPBACK, (addr.single(shown),)),)
+    )
     return Device(
         name=name,
         role=role,
