@@ -7,8 +7,12 @@ from heiiki.plan.model import ElementKind, FailureMode, Fault, Plan
 from heiiki.verify.faults.sample import sample
 
 
+def one_way(mode: FailureMode) -> object:
+    return "one way" if mode in (FailureMode.SILENT_A, FailureMode.SILENT_B) else mode
+
+
 def traits(faults: tuple[Fault, ...]) -> set[object]:
-    found: set[object] = {fault.mode for fault in faults}
+    found: set[object] = {one_way(fault.mode) for fault in faults}
     return found | {(fault.network, fault.kind) for fault in faults}
 
 
@@ -17,7 +21,6 @@ def test_the_sample_of_the_worked_example(plan: Plan) -> None:
         "a-pe2/kill",
         "a-pe2/bgpd-hung",
         "a-p1--a-pe2/silent",
-        "a-p1--a-pe2/silent-b",
         "a-p1--a-pe2/lossy",
         "hub-lan--hub-ce-a/down",
         "b-enb/poweroff",
@@ -25,17 +28,14 @@ def test_the_sample_of_the_worked_example(plan: Plan) -> None:
         "b-edge/bgpd-dead",
         "umeda-bems/vault-flood",
         "dras/mms-client-killed",
-        "umeda-bems/mms-server-killed",
         "dras/vtn-killed",
-        "umeda-bems/ven-killed",
     ]
 
 
 def test_each_way_in_which_a_part_of_an_element_fails_is_in_it_once(plan: Plan) -> None:
-    found = Counter(fault.mode for fault in sample(plan))
+    found = Counter(one_way(fault.mode) for fault in sample(plan))
     parts = (
-        FailureMode.SILENT_A,
-        FailureMode.SILENT_B,
+        "one way",
         FailureMode.LOSSY,
         FailureMode.HUNG,
         FailureMode.DEAD,
@@ -56,19 +56,19 @@ def test_one_flood_stands_for_all(plan: Plan) -> None:
     assert found == ["umeda-bems/vault-flood"]
 
 
-def test_each_end_of_openadr_is_killed_once_and_after_all_others(plan: Plan) -> None:
-    assert [fault.name for fault in sample(plan)][-2:] == ["dras/vtn-killed", "umeda-bems/ven-killed"]
+def test_one_end_of_openadr_is_killed_and_after_all_others(plan: Plan) -> None:
+    assert [fault.name for fault in sample(plan)][-2:] == ["dras/mms-client-killed", "dras/vtn-killed"]
     assert [fault.target for fault in plan.faults][-4:] == ["dras", "umeda-bems", "namba-erc", "sakai-bems"]
 
 
-def test_each_end_of_direct_control_is_killed_once(plan: Plan) -> None:
+def test_one_end_of_direct_control_is_killed(plan: Plan) -> None:
     orders = [fault.name for fault in plan.faults if fault.kind is ElementKind.ORDERS]
     assert orders == [
         "dras/mms-client-killed",
         "umeda-bems/mms-server-killed",
         "sakai-bems/mms-server-killed",
     ]
-    assert [fault.name for fault in sample(plan) if fault.kind is ElementKind.ORDERS] == orders[:2]
+    assert [fault.name for fault in sample(plan) if fault.kind is ElementKind.ORDERS] == orders[:1]
 
 
 def test_it_depends_on_the_plan_alone_and_not_on_names(plan: Plan) -> None:
