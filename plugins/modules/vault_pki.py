@@ -22,6 +22,7 @@ options:
     description:
       - A server that is new is initialised, and its unseal keys are kept on the controller, readable for its
         user alone. Elsewhere than in a lab they belong into the hands of several people.
+      - In check mode, one that does not answer and whose keys are not kept yet counts as new, with a warning.
     type: bool
     default: false
   unseal:

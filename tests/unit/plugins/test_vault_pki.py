@@ -12,6 +12,8 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.heiiki.network.plugins.action.vault_pki import ActionModule
 from vault_server import RunningVault, running_vault
 
+from heiiki.state import FileSecrets
+
 Run = Callable[..., dict[str, Any]]
 
 
@@ -87,3 +89,19 @@ def test_keys_that_several_people_hold(run: Run, server: RunningVault) -> None:
         run(initialise=True, key_shares=1, key_threshold=1)
     assert server.session().health().sealed
     assert run(unseal=True)["changes"][0] == "sys/seal-status"
+
+
+def test_a_server_that_is_not_there_yet_is_foreseen(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the first run nothing answers: a change in check mode, but not where its keys are kept."""
+    monkeypatch.setenv("VAULT_ADDR", "https://127.0.0.1:1")
+    foreseen = run(check=True, initialise=True)
+    assert (foreseen["changed"], foreseen["changes"]) == (True, ["sys/init"])
+    assert "Connection refused" in foreseen["warnings"][0]
+    for wanted in ({"check": True}, {"initialise": True}):
+        with pytest.raises(AnsibleError, match="Connection refused"):
+            run(**wanted)
+    FileSecrets(tmp_path / "state").write("vault/init", {"threshold": "1"})
+    with pytest.raises(AnsibleError, match="Connection refused"):
+        run(check=True, initialise=True)
