@@ -20,7 +20,7 @@ MACHINE := ip=iproute2 unshare=util-linux perl=perl ssh=openssh-client
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/heiiki
 # What the project keeps there; the rest of that folder is not its own.
-CACHED := bench dot1x frr kernel logs netconfd pip root uv
+CACHED := bench dot1x frr kernel logs netconfd nftables pip root uv
 
 # Ansible reads no other settings than the project's, wherever it is started.
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
@@ -128,8 +128,8 @@ types: setup ## Check types: mypy, strict, over the packages and the plugins (se
 	$(say) "Types, about 10 seconds"
 	MYPYPATH=src:$(VENV)/collections mypy -p heiiki -p heiiki_agent -p heiiki_lab -p ansible_collections.heiiki.network.plugins
 
-# One worker for the lab and one for the rest: tests/conftest.py.
-SIDE_BY_SIDE := --numprocesses=2 --dist=loadscope --no-loadscope-reorder
+# One worker for the lab and three for the rest, most of which waits: tests/conftest.py.
+SIDE_BY_SIDE := --numprocesses=4 --dist=loadscope --no-loadscope-reorder
 
 .PHONY: unit
 unit: setup ## Run the tests that need no lab (about 7 minutes)

@@ -1,7 +1,7 @@
 """What every test may use, and the order in which they run.
 
-`make test` starts two workers. One runs what needs the lab, in one piece, since there is one lab; the other
-runs the rest meanwhile, at a low priority: a lab that has to wait for a processor measures that.
+`make test` starts four workers. One runs what needs the lab, in one piece, since there is one lab; the others
+run the rest meanwhile, at a low priority: a lab that has to wait for a processor measures that.
 """
 
 import os

@@ -13,7 +13,7 @@ from heiiki.state import of_service
 from heiiki_lab.state import mark
 
 ROOT = Path(__file__).parents[1]
-KEPT = {"bench", "dot1x", "frr", "kernel", "logs", "netconfd", "pip", "root", "uv"}
+KEPT = {"bench", "dot1x", "frr", "kernel", "logs", "netconfd", "nftables", "pip", "root", "uv"}
 """What the project keeps in the cache."""
 PROGRAM = Path(sys.executable).with_name("heiiki")
 

@@ -175,7 +175,7 @@ def begin(plan: Plan, transport: Transport, *, change: bool = True) -> Takeover 
 
 
 def _without_writer(own: Host, other: Host) -> str:
-    """Say why neither of two hosts writes, of which one has begun anew, and what a person has to do."""
+    """Say why neither of two hosts writes, one of which began without a book, and what is to be done."""
     new, old = (own, other) if own.epoch < other.epoch else (other, own)
     return (
         f"no host of the VTN writes: {own.told}; {other.told}; if {new.device} has lost its book, have "

@@ -216,6 +216,7 @@ def test_no_file_of_the_controller_holds_one(lab: Provisioned, needles: tuple[Ne
     assert any(finding.place.startswith("controller/services/lab/secrets/sim") for finding in findings)
 
 
+@pytest.mark.long
 def test_no_file_of_a_node_holds_one(lab: Provisioned, needles: tuple[Needle, ...]) -> None:
     search = Path(canaries.__file__).read_text(encoding="utf-8")
     asked = json.dumps([[needle.name, [form.hex() for form in needle.forms]] for needle in needles])

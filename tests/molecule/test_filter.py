@@ -123,6 +123,7 @@ def test_gre_leaves_in_clear_by_no_interface(service: Service) -> None:
         service.run(SITE, "ip", "route", "del", "default", "table", "4711")
 
 
+@pytest.mark.long
 def test_a_rule_that_was_put_in_by_hand_is_shown_and_put_right(service: Service) -> None:
     """`site.yml` compares what the kernel has, not only the file: in check mode it shows the rule."""
     device, only = "hub-ce-a", ("--limit", "hub-ce-a")

@@ -101,7 +101,6 @@ MUTANTS = (
         frozenset(),
         ("host",),
         live=frozenset({"R-MINIMAL", "R-CLOSED", "R-ISO-GROUP", "R-ISO-SITE"}),
-        representative=True,
     ),
     Mutant(
         "a strange host on the hub's LAN",

@@ -115,7 +115,6 @@ MUTANTS = (
         (RELOAD_FILTER,),
         frozenset({("R-ISO-SITE", "config", "hub-ce-a")}),
         live=frozenset({"R-ISO-SITE"}),
-        representative=True,
     ),
     Mutant(
         "a rule that lets devices reach each other through the XMPP server",
@@ -160,7 +159,6 @@ MUTANTS = (
         frozenset({("R-ISO-SITE", "config", "b-pgw")}),
         ("config", "isolation"),
         live=frozenset({"R-ISO-SITE"}),
-        representative=True,
     ),
     Mutant(
         "keepalived on a standby gateway",
@@ -170,7 +168,6 @@ MUTANTS = (
         frozenset({("R-GAP", "config", "umeda-gw-b")}),
         ("config", "sessions"),
         live=frozenset({"R-DUAL"}),
-        representative=True,
     ),
     Mutant(
         "the program that keeps links",
@@ -216,7 +213,6 @@ MUTANTS = (
         frozenset(),
         ("volume",),
         live=frozenset({"R-COST/volume"}),
-        representative=True,
     ),
     Mutant(
         "the rule on what is network control",
@@ -300,7 +296,6 @@ MUTANTS = (
         (RELOAD_FILTER,),
         frozenset({("R-ISO-MALICE/layer-2", "config", "dras")}),
         live=frozenset({"R-ISO-MALICE/layer-2"}),
-        representative=True,
     ),
     Mutant(
         "a neighbour's entry that ARP may change",
@@ -308,7 +303,6 @@ MUTANTS = (
         (("ip", "neigh", "change", "10.16.1.17", *STATION, "nud", "reachable"),),
         (("ip", "neigh", "change", "10.16.1.17", *STATION, "nud", "permanent"),),
         frozenset({("R-ISO-MALICE/layer-2", "config", "umeda-bems")}),
-        representative=True,
     ),
     Mutant(
         "a neighbour's entry that ARP may change, as the LAN shows it",
@@ -336,7 +330,6 @@ MUTANTS = (
         frozenset({("R-ISO-GROUP", "config", "dras")}),
         ("config", "scan"),
         live=frozenset({"R-ISO-GROUP", "R-ISO-MALICE/scan"}),
-        representative=True,
     ),
     Mutant(
         "a subscription",
@@ -352,7 +345,6 @@ MUTANTS = (
         (("ip", "address", "add", "10.16.1.30/32", "dev", "lan0"),),
         (("ip", "address", "del", "10.16.1.30/32", "dev", "lan0"),),
         frozenset({("R-DUAL", "config", "umeda-gw-b")}),
-        representative=True,
     ),
     Mutant(
         "a subscription that runs, of a file that is put back",
@@ -366,7 +358,6 @@ MUTANTS = (
         ),
         (("touch", _PGW),),
         frozenset({("R-ISO-SITE", "config", "b-pgw"), ("R-SEC-ACCESS", "config", "b-pgw")}),
-        representative=True,
     ),
 )
 

@@ -25,7 +25,6 @@ MUTANTS = (
         _edited(_CONFIG, "s/10.96.3.251/10.96.3.250/", _SYNCHRONISED),
         _restored(_CONFIG),
         frozenset({(TIME, "config", "umeda-gw-b")}),
-        representative=True,
     ),
     Mutant(
         "a key of NTP that the servers do not have",

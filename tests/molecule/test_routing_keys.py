@@ -12,7 +12,6 @@ from heiiki.pki.server.secrets import VaultSecrets, new_key
 from heiiki.verify.fleet import fleet
 from heiiki.verify.routing.health import Health
 
-from .selection import cases
 from .service import Service, in_service
 
 HERE, THERE = "umeda-gw-b", "umeda-ce-a"
@@ -72,7 +71,8 @@ CHANGED = {
 }
 
 
-@pytest.mark.parametrize("where", cases(CHANGED, few={"BGP, the LAN of a site"}))
+@pytest.mark.long
+@pytest.mark.parametrize("where", CHANGED)
 def test_a_key_is_changed_by_a_run_while_the_sites_live(
     service: Service, where: str, record_property: Callable[[str, object], None]
 ) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from waiting import awaited
 
 from heiiki.verify.faults.campaign import streams
@@ -57,6 +58,7 @@ def test_a_killed_measurement_gives_way_to_the_next_and_is_told(service: Service
         assert traces(service, HOST) == ""
 
 
+@pytest.mark.long
 def test_a_process_whose_lease_runs_out_ends_by_itself(service: Service) -> None:
     with asked(service) as devices:
         killed = StampSession(devices, (service.plan.device(HOST),), 10.0)

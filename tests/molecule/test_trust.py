@@ -6,6 +6,7 @@ Every test leaves the lab as it found it, but for newer certificates.
 import json
 from collections.abc import Sequence
 
+import pytest
 from waiting import awaited
 
 from heiiki.pki.enrol import facts, order, planned
@@ -38,6 +39,7 @@ def test_renewal_of_both_ends_interrupts_nothing(service: Service) -> None:
     assert len(service.associations(HUB, "s0017")) == 1, "none that is initiated without end"
 
 
+@pytest.mark.long
 def test_what_was_revoked_at_the_server_alone_is_gone_after_the_next_pull(service: Service) -> None:
     stolen = "namba-gw"
     assert service.associations(HUB, "s0023")
@@ -81,6 +83,7 @@ def test_only_what_is_due_is_renewed_and_check_mode_shows_it(service: Service) -
     assert {name for name in after if after[name] != before[name]} == {due}
 
 
+@pytest.mark.long
 def test_a_server_that_is_gone_in_the_middle_of_a_renewal(service: Service) -> None:
     devices = ["dras", "xmpp", "umeda-bems", SITE]
     limit = ("--limit", ",".join(devices))

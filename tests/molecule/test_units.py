@@ -28,7 +28,7 @@ def daemons(service: Service, device: str) -> list[str]:
     return [name for name in names if properties(service, device, name)["Type"] != "oneshot"]
 
 
-@pytest.mark.parametrize("device", cases(DEVICES, ("umeda-ce-a", "vault")))
+@pytest.mark.parametrize("device", cases(DEVICES, ("vault",)))
 def test_a_killed_daemon_is_back_by_its_unit(service: Service, device: str) -> None:
     units = daemons(service, device)
     assert units
@@ -87,6 +87,7 @@ def test_a_routing_daemon_is_back_by_its_watchdog(service: Service) -> None:
     )
 
 
+@pytest.mark.long
 def test_a_new_zebra_finds_no_route_of_the_one_that_died(service: Service) -> None:
     """They lead where the network was: one that counted them would take traffic that it cannot deliver."""
     router, seen = "hub-ce-b", "/run/routes_seen"
@@ -141,6 +142,7 @@ def test_a_filter_that_is_stopped_stays_in_the_kernel(service: Service) -> None:
         service.run("dras", "systemctl", "start", "nftables")
 
 
+@pytest.mark.long
 def test_nothing_forwards_without_its_filter_and_all_starts_once_it_is_there(service: Service) -> None:
     """A packet filter that does not load at boot: the device stays closed, and mends itself later."""
     device, conf = "umeda-gw-b", "/etc/nftables.conf"

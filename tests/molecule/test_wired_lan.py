@@ -44,7 +44,6 @@ MUTANTS = (
         is_gone,
         ("lan",),
         {LAN_OF_UMEDA: "to 10.15.0.4:8443: no records of TLS"},
-        representative=True,
     ),
     TrustMutant(
         "telegrams of a meter in clear",
