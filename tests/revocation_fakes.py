@@ -13,8 +13,10 @@ from heiiki.report.ledger import Ledger
 from heiiki.revocation import BOUND_S, RevocationStep, RevokedAtServer
 from heiiki.state import ServiceState
 from heiiki.verify.fleet import Answer, Fleet
+from heiiki.verify.ipsec.test_certificates import Credential
 
 DEVICE = "umeda-gw-b"
+LOGS = "/var/log/units"
 AT_ACCESSES = "newest revocation, tried at every access"
 
 
@@ -59,6 +61,8 @@ def steps(
         revoke=revoke,
         fleet=cast("Fleet", devices),
         read_secret=read,
+        sign=lambda identity: Credential(f"certificate of {identity.device}", "key"),
+        logs=LOGS,
     )
     return list(revocation.revoke(revocation.find(plan, device), means))
 

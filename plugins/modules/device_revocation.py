@@ -13,7 +13,9 @@ description:
     server, ends its tokens, revokes every certificate of it and publishes the revocation lists; and applies
     to the HSS and the PGW what is compiled from the intent, in which the subscription of its SIM is no more.
   - A connection comes back when the lists that its device has loaded refuse every certificate of the revoked
-    one, and is watched for as long as that may take to ask again. Last, all other verifiers fetch the lists.
+    one, and is watched for as long as that may take to ask again. Every other device that lets the revoked
+    one in (access point, wired authenticator, XMPP server, VTN and so on) must have loaded those lists too.
+    Last, all other verifiers fetch the lists.
   - A step that fails stops none of the others; the task then fails and names it, and a further run tries it
     again. Where every step is complete, nothing changes.
   - Each step is timed; what was done is written as evidence.
@@ -50,7 +52,7 @@ options:
     default: stolen
 attributes:
   check_mode:
-    description: Revokes nothing, and says which devices have connections with it.
+    description: Revokes nothing, and says which devices let it in.
     support: full
   diff_mode:
     description: There is nothing to compare.
@@ -81,10 +83,34 @@ steps:
   returned: when revoked, except in check mode
   type: list
   elements: dict
-shut:
-  description: Seconds until each access that was tried was shown to be shut; the slowest is the last.
+accesses:
+  description:
+    - What became of each access by which the device could have come in, those that are shut first, the
+      slowest of them last. What neither the service nor the device has is left out.
   returned: when revoked, except in check mode
-  type: dict
+  type: list
+  elements: dict
+  contains:
+    access:
+      description: What it is, such as C(IPsec), C(OpenADR) or C(IEEE 802.1X).
+      type: str
+    place:
+      description: Who lets in there.
+      type: str
+    outcome:
+      description: C(shut), C(open) or C(untried); of the last it is not known.
+      type: str
+    seconds:
+      description: From the start of the revocation until that was known.
+      type: float
+    reason:
+      description: Why it is not known to be shut; empty where it is.
+      type: str
+table:
+  description: The same, a line for each access, and the last of them with the bound of its seconds.
+  returned: when revoked, except in check mode
+  type: list
+  elements: str
 doors:
   description: What RV(steps) was called; goes in 0.3.0.
   returned: when revoked, except in check mode
@@ -95,7 +121,7 @@ evidence:
   returned: when something was done
   type: str
 would_take:
-  description: Steps at devices that have IPsec connections with it.
+  description: Steps at devices that let it in.
   returned: in check mode
   type: list
   elements: str

@@ -41,7 +41,8 @@ def everywhere(
     """Return what `tried` does, at each of ``places`` and by each version.
 
     Args:
-        parameters: as for `tried`; ``places``: address, port, device and name of each server.
+        parameters: as for `tried`; ``places``: address, port, device and name of each server, and the
+            ``source`` to be asked from where it is a certain one.
         wait_s: how long a connection, or an answer on it, may take, seconds.
         spoken: goes on where the handshake is over; returns what came of it.
     """
@@ -63,7 +64,8 @@ def _came_of(
 ) -> dict[str, str]:
     stage = "connect"
     try:
-        with socket.create_connection((place["address"], place["port"]), wait_s) as plain:
+        source = (place["source"], 0) if "source" in place else None
+        with socket.create_connection((place["address"], place["port"]), wait_s, source) as plain:
             stage = "tls"
             with context.wrap_socket(plain, server_hostname=place["name"]) as line:
                 return spoken(line)

@@ -26,6 +26,8 @@ _FILES = frozenset(
     {"/usr/lib/systemd/system/service.d/50-log.conf", "/etc/systemd/system/heiiki-pgw.service"}
 )
 """A file for what each service says (root/customize.sh), and the unit of the packet gateway."""
+_LOGS = "/var/log/heiiki"
+"""Where those files are."""
 
 
 class LabManagement:
@@ -64,13 +66,14 @@ class LabManagement:
     def test_equipment(self, plan: Plan, *, faults: bool) -> TestEquipment:
         """Allow everything; the lab is asked for only when `faults` are wanted."""
         if not faults:
-            return TestEquipment(sim_trials=mobile, refused_certificates=True)
+            return TestEquipment(sim_trials=mobile, refused_certificates=True, logs=_LOGS)
         lab = wiring.connect(lab_dir())
         return TestEquipment(
             injector=LabInjector(lab),
             restart=lambda node: from_plan.restart(plan, lab, node),
             sim_trials=mobile,
             refused_certificates=True,
+            logs=_LOGS,
         )
 
     def adds(self, plan: Plan, device: Device) -> Added:

@@ -163,7 +163,8 @@ def revoke(
         say("".join(f"  {step}\n" for step in steps))
         return
     done = use_cases.revoke(service, device, reason, _place(artifacts, service), _step)
-    say(f"{done.cut}; {done.document['seconds']} s{_accesses(done)}")
+    say(f"{done.cut}; {done.document['seconds']} s")
+    say("".join(f"  {line}\n" for line in done.table))
     if done.incomplete:
         say(f"{len(done.incomplete)} steps are not complete: run the same command again", err=True)
         ctx.exit(FAILED)
@@ -171,16 +172,6 @@ def revoke(
 
 def _step(step: RevocationStep) -> None:
     _say(f"{step.name}: {step.problem or step.outcome or ', '.join(step.changed) or 'nothing left to do'}")
-
-
-def _accesses(done: use_cases.Revoked) -> str:
-    """Return when each access was shut to what was stolen; the last is the slowest."""
-    shut = done.shut
-    return (
-        f"; accesses shut: {', '.join(f'{access} {seconds:.1f} s' for access, seconds in shut)}"
-        if shut
-        else ""
-    )
 
 
 @click.command(

@@ -1,19 +1,9 @@
 """The revocation of a device: its steps, and the evidence of them (R-THEFT)."""
 
-from heiiki.revocation.accesses import AccessBy, Outcome
-from heiiki.revocation.evidence import BOUND_S, FOLDER, Record, at_accesses, verdicts
-from heiiki.revocation.steps import (
-    Means,
-    RevocationStep,
-    RevokedAtServer,
-    find,
-    may_return,
-    now,
-    revoke,
-    timed,
-    verifiers,
-    what_is_cut,
-)
+from heiiki.revocation.accesses import AccessBy, Outcome, Row, letting_in, table
+from heiiki.revocation.evidence import BOUND_S, FOLDER, Record, verdicts
+from heiiki.revocation.step import RevocationStep, now, timed
+from heiiki.revocation.steps import Means, RevokedAtServer, find, may_return, revoke, what_is_cut
 
 __all__ = [
     "BOUND_S",
@@ -24,13 +14,14 @@ __all__ = [
     "Record",
     "RevocationStep",
     "RevokedAtServer",
-    "at_accesses",
+    "Row",
     "find",
+    "letting_in",
     "may_return",
     "now",
     "revoke",
+    "table",
     "timed",
     "verdicts",
-    "verifiers",
     "what_is_cut",
 ]

@@ -1,48 +1,35 @@
-"""Whether a stolen certificate is refused at every access, tried while the device is being revoked (R-THEFT).
+"""The accesses by which a device could come in: who lets it in, and what became of each (R-THEFT).
 
-The thief's key is not here. What stands in is a certificate of the device's own names, made just before its
-certificates are revoked, and revoked with them; its key is on no disk. At Wi-Fi, XMPP, OpenADR and MMS it is
-tried again and again until the server says that it is revoked, and the device on which that is tried gets in
-with its own right after; by TLS that device itself tries again while it is let in. At IPsec the steps say it:
-its SAs have ended, and its peers' lists refuse it.
+Of two the steps of the revocation say it: its SAs have ended and its peers' lists refuse it (IPsec), its SIM
+is no subscriber's and its session has ended (LTE). That lists are loaded does not say that a server goes by
+them, so at the others a certificate is shown besides (`heiiki.revocation.ways`).
 """
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-from functools import partial
 from typing import Any
 
-from heiiki.control import client
-from heiiki.design.wlan import lans
-from heiiki.errors import HeiikiError
-from heiiki.plan.model import Device, Plan
-from heiiki.requirements import Result, Verdict
-from heiiki.verify import tls_trials
-from heiiki.verify.fleet import Fleet
-from heiiki.verify.ipsec.test_certificates import Credential
-from heiiki.verify.tls_trials import REVOKED, Tried
-from heiiki.verify.wlan import trials as wlan
-from heiiki.verify.xmpp.server import resource, served
-
-_FOR_S, _AGAIN_S = 15.0, 0.2
-"""How long an access is tried, and how soon again."""
-_ASK_S = 20.0
-"""Seconds that an answer may take beyond those."""
-_MOST = 3
-"""Servers of direct control that are tried; each site has one, and all are made alike."""
-_REQUIREMENT = "R-THEFT"
+from heiiki.design import dot1x, wlan
+from heiiki.plan.model import Device, Plan, Role
+from heiiki.verify.xmpp.server import jid
 
 
 class AccessBy(StrEnum):
-    """Where a certificate lets its holder in."""
+    """Where a certificate, or a SIM, lets its holder in."""
 
     WLAN = "Wi-Fi"
+    WIRED = "IEEE 802.1X"
     XMPP = "XMPP"
     OPENADR = "OpenADR"
+    REST = "REST"
+    BOOK = "VTN's book"
     MMS = "MMS"
+    EST = "EST"
+    RADSEC = "RadSec"
     IPSEC = "IPsec"
+    LTE = "LTE"
 
 
 class Outcome(StrEnum):
@@ -54,126 +41,160 @@ class Outcome(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How an access is tried.
+BY_STEPS = frozenset({AccessBy.IPSEC, AccessBy.LTE})
+"""What the steps of a revocation end themselves, and see ended."""
 
-    Attributes:
-        servers: who must know of the revocation.
-        attempt: tries it once, or as long as it is let in, for so many seconds: a pass is that it was refused
-            as revoked, a fail that it was let in.
-    """
+IKE, SIM, SESSION = "IKE SA", "SIM", "session"
+"""What a step ends; its name goes on with the device at which it does."""
 
-    servers: tuple[str, ...]
-    attempt: Callable[[float], Verdict]
-
-
-@dataclass(frozen=True, slots=True)
-class No:
-    """Why an access is not tried."""
-
-    outcome: Outcome
-    why: str
+_ENDED: Mapping[str, AccessBy] = {IKE: AccessBy.IPSEC, SIM: AccessBy.LTE, SESSION: AccessBy.LTE}
+_LISTED = "the lists that are loaded refuse the device"
+_UNSHOWN = "no certificate was shown there"
+_WORST_FIRST = (Outcome.OPEN, Outcome.UNTRIED, Outcome.SHUT, Outcome.NONE)
+_MOST_NAMED = 4
 
 
-def ways(plan: Plan, fleet: Fleet, device: Device, shown: Credential) -> dict[AccessBy, Way | No]:
-    """Return how each access but IPsec is tried with the certificate `shown`, from devices that are left.
+def at(what: str, device: str) -> str:
+    """Return the name of a step at a device."""
+    return f"{what} at {device}"
 
-    Args:
-        plan: of the intent in which the device is revoked.
-        fleet: reaches the others.
-        device: what is revoked.
-        shown: stands in for what was stolen.
-    """
+
+def verifiers(plan: Plan, device: str) -> dict[str, tuple[str, ...]]:
+    """Return the devices with IPsec connections to a device, and the names of those connections there."""
     return {
-        AccessBy.WLAN: _by_air(plan, fleet, device, shown),
-        AccessBy.XMPP: _by_xmpp(plan, fleet, device, shown),
-        AccessBy.OPENADR: _by_openadr(plan, fleet, device, shown),
-        AccessBy.MMS: _by_mms(plan, fleet, device, shown),
+        one.name: names
+        for one in plan.devices
+        if (names := tuple(connection.name for connection in one.ipsec if connection.peer == device))
     }
 
 
-def tried(fleet: Fleet, way: Way | No) -> tuple[Outcome, str]:
-    """Try an access until it is shut, or for a while; return how it is, and what was said there."""
-    if isinstance(way, No):
-        return way.outcome, way.why
-    until = time.monotonic() + _FOR_S
-    late = tls_trials.behind(fleet, way.servers)
-    while True:
-        found = way.attempt(max(0.0, until - time.monotonic()))
-        if found.result is Result.PASS:
-            return Outcome.SHUT, found.reason
-        if time.monotonic() > until:
-            outcome = Outcome.OPEN if found.result is Result.FAIL else Outcome.UNTRIED
-            return outcome, "; ".join(filter(None, (found.reason, late)))
-        time.sleep(_AGAIN_S)
+def letting_in(plan: Plan, device: Device) -> dict[str, tuple[AccessBy, ...]]:
+    """Return who lets a device in by its certificate, and by what: who must have the lists that refuse it."""
+    found: dict[str, list[AccessBy]] = {name: [AccessBy.IPSEC] for name in verifiers(plan, device.name)}
+    for access, name in (*_on_lans(plan, device), *_by_tls(plan, device)):
+        found.setdefault(name, []).append(access)
+    return {name: tuple(every) for name, every in found.items()}
 
 
-def _by_air(plan: Plan, fleet: Fleet, device: Device, shown: Credential) -> Way | No:
-    every = list(lans(plan))
-    if not every:
-        return No(Outcome.NONE, "no LAN is on the air")
-    lan = next((one for one in every if one.in_service and one.controller.name != device.name), None)
-    if lan is None:
-        return No(Outcome.UNTRIED, "no wireless LAN is left on which it could be tried")
-
-    def attempt(_seconds: float) -> Verdict:
-        return wlan.judged(wlan.REVOKED, lan, wlan.tried(fleet, lan, {wlan.REVOKED: shown}), ())
-
-    return Way((lan.gateway.name,), attempt)
+def _on_lans(plan: Plan, device: Device) -> Iterator[tuple[AccessBy, str]]:
+    for access, lans in ((AccessBy.WLAN, wlan.lans(plan)), (AccessBy.WIRED, dot1x.lans(plan))):
+        for lan in lans:
+            if lan.controller.name == device.name and lan.gateway.managed:
+                yield access, lan.gateway.name
 
 
-def _by_xmpp(plan: Plan, fleet: Fleet, device: Device, shown: Credential) -> Way | No:
-    found = served(plan)
-    if found is None:
-        return No(Outcome.NONE, "the service has no XMPP server")
-    here = next((one.name for one in found.clients if one.name != device.name), None)
-    if here is None or found.device == device.name:
-        return No(Outcome.UNTRIED, "no client is left from which it could be tried")
-    question = found.question("attempt", resource(), attempts=_attempts(shown))
-    return Way((found.device,), partial(_judged, fleet, "xmpp", here, question))
+def _by_tls(plan: Plan, device: Device) -> Iterator[tuple[AccessBy, str]]:
+    """Yield the servers that take the device's certificate."""
+    proxy = device.radius_proxy
+    for one in plan.managed():
+        vtn = one.vtn
+        doubled = vtn.doubled if vtn is not None else None
+        lets_in = {
+            AccessBy.XMPP: one.xmpp is not None and bool(jid(device)),
+            AccessBy.OPENADR: vtn is not None and device.ven is not None,
+            AccessBy.REST: vtn is not None and vtn.rest is not None and device.role is Role.ESP,
+            AccessBy.BOOK: doubled is not None and doubled.device == device.name,
+            AccessBy.MMS: one.mms_server is not None and device.mms_client is not None,
+            AccessBy.EST: one.est is not None and device.enrols_at is not None,
+            AccessBy.RADSEC: one.radius is not None and proxy is not None and proxy.home is not None,
+        }
+        if one.name != device.name:
+            yield from ((access, one.name) for access, wanted in lets_in.items() if wanted)
 
 
-def _by_openadr(plan: Plan, fleet: Fleet, device: Device, shown: Credential) -> Way | No:
-    vtn = next((one for one in plan.managed() if one.vtn is not None), None)
-    if vtn is None:
-        return No(Outcome.NONE, "the service has no VTN")
-    here = next((one for one in plan.managed() if one.ven is not None and one.name != device.name), None)
-    if here is None or here.ven is None or vtn.name == device.name:
-        return No(Outcome.UNTRIED, "no VEN is left from which it could be tried")
-    ven = here.ven
-    places = [_place(vtn.name, ven.vtn_name, ven.vtn_address, ven.vtn_port)]
-    return Way((vtn.name,), _by_tls(fleet, here.name, places, shown))
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What became of one access.
+
+    Attributes:
+        access: what it is.
+        place: who lets in there; empty where nothing was done or tried.
+        outcome: how it is.
+        seconds: from the start of the revocation until that was known, by the controller's clock.
+        reason: why it is not known to be shut; empty where it is.
+    """
+
+    access: AccessBy
+    place: str
+    outcome: Outcome
+    seconds: float
+    reason: str = ""
+
+    @property
+    def name(self) -> str:
+        """What it is, and where."""
+        return at(self.access, self.place) if self.place else str(self.access)
+
+    def __str__(self) -> str:
+        """As people read it."""
+        if self.outcome is Outcome.SHUT:
+            return f"{self.name}: shut after {self.seconds:.1f} s"
+        return f"{self.name}: {'still open' if self.outcome is Outcome.OPEN else 'unknown'}: {self.reason}"
 
 
-def _by_mms(plan: Plan, fleet: Fleet, device: Device, shown: Credential) -> Way | No:
-    try:
-        here = client(plan)
-    except HeiikiError as error:
-        return No(Outcome.NONE, str(error))
-    sites = [one for one in here.mms_client.sites if one.device != device.name] if here.mms_client else []
-    if not sites or here.name == device.name:
-        return No(Outcome.UNTRIED, "DRAS, from which alone it can be tried, or every controller is gone")
-    chosen = sites[:_MOST]
-    places = [_place(one.device, one.certificate_name, one.address, one.port) for one in chosen]
-    return Way(tuple(one.device for one in chosen), _by_tls(fleet, here.name, places, shown))
+def table(document: Mapping[str, Any]) -> tuple[Row, ...]:
+    """Return what became of each access; those that were shut come first, the slowest of them last.
+
+    Each peer by IPsec is an access of its own. What neither the service nor the device has is left out.
+
+    Args:
+        document: the evidence of a revocation.
+    """
+    since = datetime.fromisoformat(document["started"])
+    kept: dict[tuple[AccessBy, str], list[tuple[Row, bool]]] = {}
+    for step in document["steps"]:
+        if (access := _access(step)) is not None:
+            row, shown = _row(step, access, since), bool(step.get("access"))
+            kept.setdefault((access, row.place if access is AccessBy.IPSEC else ""), []).append((row, shown))
+    found = (_joined(rows) for rows in kept.values())
+    return tuple(sorted((row for row in found if row.outcome is not Outcome.NONE), key=_order))
 
 
-def _place(device: str, name: str, address: object, port: int) -> dict[str, Any]:
-    return {"device": device, "name": name, "address": str(address), "port": port}
+def _access(step: Mapping[str, Any]) -> AccessBy | None:
+    """Return the access that a step is about; None where it is about none."""
+    if step.get("access"):
+        return AccessBy(step["access"])
+    what = step["name"].partition(" at ")[0]
+    return _ENDED.get(what) or (AccessBy(what) if what in tuple(AccessBy) else None)
 
 
-def _by_tls(
-    fleet: Fleet, here: str, places: Sequence[Mapping[str, Any]], shown: Credential
-) -> Callable[[float], Verdict]:
-    question = {"places": places, "attempts": _attempts(shown)}
-    return partial(_judged, fleet, "tls_access", here, question)
+def _row(step: Mapping[str, Any], access: AccessBy, since: datetime) -> Row:
+    seconds = round((datetime.fromisoformat(step["finished"]) - since).total_seconds(), 3)
+    if step.get("access"):
+        return Row(access, step.get("place", ""), Outcome(step["outcome"]), seconds, step["problem"])
+    outcome = Outcome.OPEN if step["problem"] else Outcome.SHUT
+    return Row(access, step["name"].partition(" at ")[2], outcome, seconds, step["problem"])
 
 
-def _attempts(shown: Credential) -> list[dict[str, Any]]:
-    return list(tls_trials.attempts((REVOKED,), {REVOKED.name: shown}))
+def _joined(found: Sequence[tuple[Row, bool]]) -> Row:
+    """Return what several steps about one access come to: the worst of it, when the last of it was known.
+
+    Lists that are loaded shut no access but IPsec by themselves, where SAs are watched: what was shown there
+    counts.
+
+    Args:
+        found: rows, and whether a certificate was shown there.
+    """
+    done = [row for row, shown in found if not shown]
+    tried = [row for row, shown in found if shown and not (done and row.outcome is Outcome.NONE)]
+    rows = [*done, *tried]
+    first, seconds = rows[0], max(row.seconds for row in rows)
+    by_lists = not tried and first.access not in BY_STEPS
+    outcome = next(one for one in _WORST_FIRST if any(row.outcome is one for row in rows))
+    if by_lists and outcome is Outcome.SHUT:
+        return Row(first.access, _places(done), Outcome.UNTRIED, seconds, f"{_LISTED}; {_UNSHOWN}")
+    reasons = [row.reason for row in rows if row.reason]
+    if outcome is Outcome.UNTRIED and done:
+        reasons.insert(0, _LISTED)
+    return Row(first.access, _places(rows), outcome, seconds, "; ".join(dict.fromkeys(reasons)))
 
 
-def _judged(fleet: Fleet, probe: str, here: str, question: Mapping[str, Any], seconds: float) -> Verdict:
-    answer = fleet.ask(probe, {here: {**question, "seconds": seconds}}, seconds + _ASK_S)[here]
-    return Tried(_REQUIREMENT, answer, ()).judged(REVOKED, probe)
+def _places(rows: Sequence[Row]) -> str:
+    """Return where rows are, by few names: a device that controls may be let in by every site."""
+    names = list(dict.fromkeys(name for row in rows for name in row.place.split(", ") if name))
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names if more <= 0 else [*names[:_MOST_NAMED], f"{more} more"])
+
+
+def _order(row: Row) -> tuple[bool, float]:
+    return row.outcome is not Outcome.SHUT, row.seconds

@@ -4,20 +4,18 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from heiiki.files import write_evidence
 from heiiki.plan.model import Device, Plan
 from heiiki.report.ledger import Ledger
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
-from heiiki.revocation.accesses import AccessBy, Outcome
+from heiiki.revocation.accesses import Outcome, Row, table
+from heiiki.revocation.step import RevocationStep, now
 from heiiki.verify.verdicts import Keep, live, unknown
-
-if TYPE_CHECKING:
-    from heiiki.revocation.steps import RevocationStep
 
 BOUND_S = 10.0
 """Seconds from the start to the end of the last step that was needed."""
@@ -31,10 +29,12 @@ _FORMER = "theft"
 _REQUIREMENT = "R-THEFT"
 _SUBJECT = "newest revocation"
 _ACCESSES = "newest revocation, tried at every access"
+_MOST_NAMED = 16
+"""Accesses that a reason names; a router of the hub is let in by each site."""
 
 
 def evidence(
-    plan: Plan, device: str, steps: "Sequence[RevocationStep]", since: str | None = None, *, over: bool = True
+    plan: Plan, device: str, steps: Sequence[RevocationStep], since: str | None = None, *, over: bool = True
 ) -> dict[str, Any]:
     """Return the evidence as a document; `seconds` is from the first start to the last step that was needed.
 
@@ -46,10 +46,10 @@ def evidence(
         over: every step was taken.
     """
     needed = [step for step in steps if step.needed] or steps
-    started = since or min((step.started for step in steps), default=_now())
+    started = since or min((step.started for step in steps), default=now())
     finished = max((step.finished for step in needed), default=started)
     took = datetime.fromisoformat(finished) - datetime.fromisoformat(started)
-    return {
+    document = {
         "service": plan.service,
         "device": device,
         "started": started,
@@ -59,6 +59,7 @@ def evidence(
         "complete": over and not any(step.problem for step in steps if step.needed),
         "steps": [asdict(step) for step in steps],
     }
+    return document | {"accesses": [asdict(row) for row in table(document)]}
 
 
 class Record:
@@ -81,14 +82,14 @@ class Record:
         before = _newest(artifacts, plan.service, device.name)
         going_on = before is not None and not before[1]["complete"]
         self._plan, self._device, self._ledger = plan, device.name, ledger
-        self._since = str(before[1]["started"]) if before and going_on else _now()
+        self._since = str(before[1]["started"]) if before and going_on else now()
         self._steps: list[RevocationStep] = []
         self._wanted = going_on or not device.revoked
         stamp = datetime.fromisoformat(self._since).strftime("%Y%m%dT%H%M%SZ")
         self.path = before[0] if before and going_on else artifacts / FOLDER / f"{device.name}-{stamp}.json"
         self._write(over=False)
 
-    def add(self, step: "RevocationStep") -> "RevocationStep":
+    def add(self, step: RevocationStep) -> RevocationStep:
         """Write a step down; returns it."""
         self._steps.append(step)
         self._wanted = self._wanted or bool(step.changed) or bool(step.needed and step.problem)
@@ -188,51 +189,34 @@ def _judged(document: Mapping[str, Any], proof: Evidence) -> Verdict:
     return live(_REQUIREMENT, _SUBJECT, result, reason, (proof,), figure=figure)
 
 
-def at_accesses(document: Mapping[str, Any]) -> dict[str, tuple[Outcome, float]]:
-    """Return how each access was, and after how many seconds that was known, by the controller's clock."""
-    since = datetime.fromisoformat(document["started"])
-
-    def after(step: Mapping[str, Any]) -> float:
-        return round((datetime.fromisoformat(step["finished"]) - since).total_seconds(), 3)
-
-    tried = {step["access"]: step for step in document["steps"] if step.get("access")}
-    found = {access: (Outcome(step["outcome"]), after(step)) for access, step in tried.items()}
-    ended = [step for step in document["steps"] if step["name"].startswith(("IKE SA at ", "IPsec at "))]
-    if not ended:
-        return found | {AccessBy.IPSEC: (Outcome.NONE, 0.0)}
-    outcome = Outcome.OPEN if any(step["problem"] for step in ended) else Outcome.SHUT
-    return found | {AccessBy.IPSEC: (outcome, max(map(after, ended)))}
-
-
 def _at_accesses(document: Mapping[str, Any], proof: Evidence) -> Verdict:
-    found = at_accesses(document)
-    shut = {access: seconds for access, (outcome, seconds) in found.items() if outcome is Outcome.SHUT}
-    still = [access for access, (outcome, _) in found.items() if outcome is Outcome.OPEN]
-    untried = [access for access in AccessBy if found.get(access, (Outcome.UNTRIED,))[0] is Outcome.UNTRIED]
-    said = "; ".join(
-        filter(
-            None,
-            (
-                f"still open: {', '.join(still)}" if still else "",
-                f"not tried, or not shown to be shut: {', '.join(untried)}" if untried else "",
-                _slowest(shut),
-            ),
-        )
+    rows = table(document)
+    shut = [row for row in rows if row.outcome is Outcome.SHUT]
+    still = [row for row in rows if row.outcome is Outcome.OPEN]
+    unknown_ = [row for row in rows if row.outcome is Outcome.UNTRIED]
+    tried = any(step.get("access") for step in document["steps"])
+    said = (
+        *(str(row) for row in (*still, *unknown_)),
+        "" if tried else "no certificate was shown at any access",
+        _slowest(shut),
     )
-    reason = f"{document['device']} on {document['started']}: {said}"
-    last = max(shut.values(), default=None)
+    reason = f"{document['device']} on {document['started']}: {'; '.join(filter(None, said))}"
+    last = shut[-1].seconds if shut else None
     late = last is not None and last > BOUND_S
-    result = Result.FAIL if still or late else Result.UNKNOWN if untried or last is None else Result.PASS
+    good = Result.PASS if tried and shut and not unknown_ else Result.UNKNOWN
+    result = Result.FAIL if still or late else good
     figure = (last, BOUND_S, "s") if last is not None else None
     return live(_REQUIREMENT, _ACCESSES, result, reason, (proof,), figure=figure)
 
 
-def _slowest(shut: Mapping[str, float]) -> str:
+def _slowest(shut: Sequence[Row]) -> str:
     """Return the accesses that are shut, by the time when that was known, the slowest named."""
     if not shut:
         return ""
-    order = sorted(shut, key=shut.__getitem__)
-    return f"last shut: {order[-1]}; {', '.join(f'{access} {shut[access]:.1f} s' for access in order)}"
+    left_out = len(shut) - _MOST_NAMED
+    named = ", ".join(f"{row.name} {row.seconds:.1f} s" for row in shut[-_MOST_NAMED:])
+    before = f"{left_out} before, " if left_out > 0 else ""
+    return f"last shut: {shut[-1].name}; {before}{named}"
 
 
 def _newest(artifacts: Path, service: str, device: str) -> tuple[Path, dict[str, Any]] | None:
@@ -263,7 +247,3 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 _NAMES = {"doors": "steps", "shut": "complete"}
 """Keys that the release before gave other names."""
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -10,29 +10,26 @@ step that fails stops none of the others; the same call again finishes what is l
 """
 
 import difflib
-import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 from heiiki.deploy import apply_program, held_program, program
-from heiiki.errors import HeiikiError, RevocationError
+from heiiki.errors import RevocationError
 from heiiki.pki.device_program import command
 from heiiki.plan.model import Device, Function, Plan, Sim
 from heiiki.render import compile_device
 from heiiki.render.placeholders import ReadSecret
 from heiiki.revocation import accesses
-from heiiki.revocation.accesses import AccessBy, No, Outcome, Way
+from heiiki.revocation.accesses import AccessBy, Outcome, verifiers
 from heiiki.revocation.evidence import unfinished
+from heiiki.revocation.step import Act, RevocationStep, now, said, side_by_side, stamp, timed
+from heiiki.revocation.ways import No, Scene, Sign, Way, tried, ways
 from heiiki.verify.fleet import Answer, Fleet
 from heiiki.verify.ipsec.test_certificates import Credential
-
-_LOG = logging.getLogger(__name__)
 
 _WAIT_S = 5.0
 _TIMEOUT_S = 45.0
@@ -41,9 +38,10 @@ _SESSIONS = "/run/heiiki/pgw.json"
 _DEADLINE_S = 60.0
 """Time for all steps together, seconds; what is not complete by then is for the next run."""
 _LEAST_S = 1.0
-
-Act = Callable[[], Sequence[str]]
-"""Does something, and returns what it changed."""
+_MOST_LANES = 64
+"""Threads for those who let a device in; a router of the hub is let in by every site."""
+_WITHDRAWN = "its connection stays withdrawn until the certificates of the device are revoked"
+_NOT_REVOKED = "the certificates of the device are not revoked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,32 +62,6 @@ class RevokedAtServer:
 
 
 @dataclass(frozen=True, slots=True)
-class RevocationStep:
-    """One step.
-
-    Attributes:
-        name: what it is, such as ``certificates`` or ``IPsec at hub-ce-b``.
-        started: UTC, ISO 8601.
-        finished: likewise; the time for which a device was watched afterwards is left out.
-        changed: what was done; empty when nothing was left to do.
-        problem: why the step is not known to be complete; empty when it is.
-        needed: without it the device still has access; a verifier that has no connection with the device is
-            only informed, and an access is only tried.
-        access: the access that was tried; empty for what is done.
-        outcome: how it is; empty for what is done.
-    """
-
-    name: str
-    started: str
-    finished: str
-    changed: tuple[str, ...] = ()
-    problem: str = ""
-    needed: bool = True
-    access: str = ""
-    outcome: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Means:
     """What a revocation works with.
 
@@ -100,6 +72,8 @@ class Means:
         revoke: bars the device at the server, revokes its certificates, and publishes the CRLs.
         fleet: reaches the devices.
         read_secret: returns a secret that a device's build names.
+        sign: makes a good certificate, to be let in where the device is refused.
+        logs: folder of what each unit says, on every device; empty where that is not known.
     """
 
     mark: Act
@@ -108,6 +82,8 @@ class Means:
     revoke: Callable[[], RevokedAtServer]
     fleet: Fleet
     read_secret: ReadSecret
+    sign: Sign
+    logs: str = ""
 
 
 def find(plan: Plan, name: str) -> Device:
@@ -172,15 +148,6 @@ def what_is_cut(plan: Plan, device: Device) -> str:
     return f"{site.name} has no other gateway: the whole site is cut off until enrol.yml"
 
 
-def verifiers(plan: Plan, device: str) -> dict[str, tuple[str, ...]]:
-    """Return the devices with IPsec connections to a device, and the names of those connections there."""
-    return {
-        one.name: names
-        for one in plan.devices
-        if (names := tuple(connection.name for connection in one.ipsec if connection.peer == device))
-    }
-
-
 def revoke(device: Device, means: Means) -> Iterator[RevocationStep]:
     """Take every step; yields each when it is complete, or has failed."""
     yield timed("mark in the intent", means.mark)
@@ -189,64 +156,7 @@ def revoke(device: Device, means: Means) -> Iterator[RevocationStep]:
         *([run.refusal()] if device.identity else []),
         *([run.subscription(), run.session(device.sim)] if device.sim else []),
     ]
-    yield from _side_by_side(lanes)
-
-
-def timed(name: str, act: Act) -> RevocationStep:
-    """Take a step by calling `act`, which returns what it changed.
-
-    Whatever goes wrong is the problem of that step alone: one that broke the run off would leave open what
-    the others end.
-    """
-    started = now()
-    try:
-        changed = tuple(act())
-    except Exception as error:  # noqa: BLE001 - a fault of ours, too, must not stop the other steps
-        return RevocationStep(name, started, now(), problem=_said(error))
-    return RevocationStep(name, started, now(), changed)
-
-
-def _said(error: Exception) -> str:
-    """Return what went wrong as text; of a fault of ours with its kind, and where it arose in the log."""
-    if isinstance(error, HeiikiError):
-        return str(error)
-    _LOG.debug("a step of the revocation broke", exc_info=error)
-    return f"{type(error).__name__}: {error}; report it, and run again with -vvv to see where it arose"
-
-
-def now() -> str:
-    """Return the time as evidence states it."""
-    return _stamp(datetime.now(UTC))
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds")
-
-
-def _side_by_side(lanes: Sequence[Iterator[RevocationStep]]) -> Iterator[RevocationStep]:
-    """Run iterators each in a thread of its own; yields what they yield, as it comes."""
-    queue: SimpleQueue[RevocationStep | None] = SimpleQueue()
-
-    def drain(lane: Iterator[RevocationStep]) -> None:
-        try:
-            for step in lane:
-                queue.put(step)
-        except Exception as error:  # noqa: BLE001 - see `timed`
-            queue.put(RevocationStep("the steps after that", now(), now(), problem=_said(error)))
-        finally:
-            queue.put(None)
-
-    with ThreadPoolExecutor(max(len(lanes), 1)) as pool:
-        running: list[Future[None]] = [pool.submit(drain, lane) for lane in lanes]
-        left = len(lanes)
-        while left:
-            step = queue.get()
-            if step is None:
-                left -= 1
-            else:
-                yield step
-        for lane in running:
-            lane.result()
+    yield from side_by_side(lanes)
 
 
 @dataclass(slots=True)
@@ -268,50 +178,64 @@ class _Run:
     def refusal(self) -> Iterator[RevocationStep]:
         """End the IKE SAs while the certificates are revoked; then let the lists refuse the device."""
         peers = verifiers(self.plan, self.device.name)
-        yield from _side_by_side([self._ended(peers), self._certificates()])
+        yield from side_by_side([self._ended(peers), self._certificates()])
+        let_in = accesses.letting_in(self.plan, self.device)
         if self.serials is not None:
-            refused = {name: self._refused(peers[name]) for name in peers}
-            yield from _side_by_side([self._sent("IPsec at", refused), self._elsewhere()])
+            listed = [
+                self._listed({name: let_in[name] for name in share}, peers) for share in _shares(let_in)
+            ]
+            yield from side_by_side([*listed, self._elsewhere(let_in)])
             return
-        why = "its connection stays withdrawn until the certificates of the device are revoked"
-        for name in peers:
-            yield RevocationStep(f"IPsec at {name}", now(), now(), problem=why)
+        for device, every in let_in.items():
+            for access in every:
+                why = _WITHDRAWN if access is AccessBy.IPSEC else _NOT_REVOKED
+                yield RevocationStep(accesses.at(access, device), now(), now(), problem=why)
 
-    def _elsewhere(self) -> Iterator[RevocationStep]:
+    def _listed(
+        self, let_in: Mapping[str, tuple[AccessBy, ...]], peers: Mapping[str, tuple[str, ...]]
+    ) -> Iterator[RevocationStep]:
+        """Have who lets the device in load the lists that refuse it."""
+        begun = now()
+        for name, answer in self._ran({one: self._refused(peers.get(one, ())) for one in let_in}).items():
+            for access in let_in[name]:
+                yield _step(accesses.at(access, name), begun, answer)
+
+    def _elsewhere(self, let_in: Collection[str]) -> Iterator[RevocationStep]:
         """Try the accesses; then have the others fetch the lists, on whose time nothing depends."""
-        yield from _side_by_side([self._accesses()])  # so that no fault in them stops what follows
-        yield from self._told()
+        yield from side_by_side([self._accesses()])  # so that no fault in them stops what follows
+        yield from self._told(let_in)
 
     def _accesses(self) -> Iterator[RevocationStep]:
         """Try every access with a certificate of the device, all at once."""
-        done = self.done
-        if done is None or not (done.shown or done.problem):
+        if self.done is None or not (self.done.shown or self.done.problem):
             return
-        if done.shown:
-            ways = accesses.ways(self.plan, self.means.fleet, self.device, done.shown)
-        else:
-            ways = {
-                access: No(Outcome.UNTRIED, done.problem)
-                for access in AccessBy
-                if access is not AccessBy.IPSEC
-            }
-        yield from _side_by_side([self._at(access, way) for access, way in ways.items()])
+        scene = Scene(self.plan, self.means.fleet, self.device, self.means.sign, self.means.logs)
+        every = ways(scene).items()
+        yield from side_by_side([self._at(access, way, self.done) for access, way in every])
 
-    def _at(self, access: AccessBy, way: Way | No) -> Iterator[RevocationStep]:
-        started, name = now(), f"access {access}"
+    def _at(self, access: AccessBy, way: Way | No, done: RevokedAtServer) -> Iterator[RevocationStep]:
+        started, place = now(), ", ".join(way.servers) if isinstance(way, Way) else ""
         try:
-            outcome, said = accesses.tried(self.means.fleet, way)
+            outcome, why = self._tried(way, done)
         except Exception as error:  # noqa: BLE001 - see `timed`
-            outcome, said = Outcome.UNTRIED, _said(error)
-        problem = "" if outcome in (Outcome.SHUT, Outcome.NONE) else said
-        yield RevocationStep(name, started, now(), (), problem, needed=False, access=access, outcome=outcome)
+            outcome, why = Outcome.UNTRIED, said(error)
+        problem = "" if outcome in (Outcome.SHUT, Outcome.NONE) else why
+        step = RevocationStep(f"access {access}", started, now(), (), problem, needed=False)
+        yield replace(step, access=access, outcome=outcome, place=place)
+
+    def _tried(self, way: Way | No, done: RevokedAtServer) -> tuple[Outcome, str]:
+        if isinstance(way, No):
+            return way.outcome, way.why
+        if done.shown is None:
+            return Outcome.UNTRIED, done.problem
+        return tried(self.means.fleet, way, done.shown)
 
     def _ended(self, peers: Mapping[str, tuple[str, ...]]) -> Iterator[RevocationStep]:
         programs = {
             name: program("end_associations", {"connections": peers[name], "wait_s": _WAIT_S})
             for name in peers
         }
-        yield from self._sent("IKE SA at", programs)
+        yield from self._sent(accesses.IKE, programs)
 
     def _certificates(self) -> Iterator[RevocationStep]:
         def revoked() -> Sequence[str]:
@@ -329,33 +253,33 @@ class _Run:
             "end_associations", {**asked, "connections": names, "wait_s": _WAIT_S, "watch_s": watch_s}
         )
 
-    def _told(self) -> Iterator[RevocationStep]:
-        """Have the verifiers fetch the lists that have no connection with the device."""
+    def _told(self, let_in: Collection[str]) -> Iterator[RevocationStep]:
+        """Have the verifiers fetch the lists that do not let the device in."""
         if not self.serials:
             return
         named = [one.name for one in self.plan.managed() if one.crl_source and one.name != self.device.name]
-        others = [name for name in named if name not in verifiers(self.plan, self.device.name)]
-        yield from self._sent("CRL at", {name: self._refused(()) for name in others}, needed=False)
+        others = {name: self._refused(()) for name in named if name not in let_in}
+        yield from self._sent("CRL", others, needed=False)
 
     def subscription(self) -> Iterator[RevocationStep]:
         """Give the HSS what is compiled, with the keys that it has, or that the server has.
 
         A server that hangs would keep the SIM in service.
         """
-        step = self._applied("SIM at", Function.HSS, self._with_held)
+        step = self._applied(accesses.SIM, Function.HSS, self._with_held)
         if step.problem:
-            step = replace(self._applied("SIM at", Function.HSS, self._with_read), started=step.started)
+            step = replace(self._applied(accesses.SIM, Function.HSS, self._with_read), started=step.started)
         yield step
 
     def session(self, sim: Sim) -> Iterator[RevocationStep]:
         """Give the PGW what is compiled, which needs no secret: it ends the session and allows no other."""
-        step = self._applied("session at", Function.PGW, self._with_read)
+        step = self._applied(accesses.SESSION, Function.PGW, self._with_read)
         if step.problem:
             yield step
             return
         (pgw,) = (one.name for one in self.plan.devices if one.function is Function.PGW)
         asked = program("await_no_session", {"file": _SESSIONS, "without": sim.imsi, "wait_s": _WAIT_S})
-        (ended,) = self._sent("session at", {pgw: asked}, started=step.started)
+        (ended,) = self._sent(accesses.SESSION, {pgw: asked}, started=step.started)
         yield RevocationStep(step.name, step.started, ended.finished, step.changed, ended.problem)
 
     def _with_read(self, device: Device) -> bytes:
@@ -374,7 +298,7 @@ class _Run:
         try:
             sent = made(device)
         except Exception as error:  # noqa: BLE001 - see `timed`
-            return RevocationStep(f"{what} {device.name}", started, now(), problem=_said(error))
+            return RevocationStep(accesses.at(what, device.name), started, now(), problem=said(error))
         (step,) = self._sent(what, {device.name: sent}, started=started)
         return step
 
@@ -382,13 +306,22 @@ class _Run:
         self, what: str, programs: Mapping[str, bytes], *, needed: bool = True, started: str = ""
     ) -> Iterator[RevocationStep]:
         begun = started or now()
+        for name, answer in self._ran(programs).items():
+            yield _step(accesses.at(what, name), begun, answer, needed=needed)
+
+    def _ran(self, programs: Mapping[str, bytes]) -> Mapping[str, Answer]:
         left = min(max(self.deadline - time.monotonic(), _LEAST_S), _TIMEOUT_S)
-        for name, answer in self.means.fleet.run(programs, left).items():
-            yield _step(f"{what} {name}", begun, answer, needed=needed)
+        return self.means.fleet.run(programs, left)
 
 
-def _step(name: str, started: str, answer: Answer, *, needed: bool) -> RevocationStep:
+def _shares(names: Collection[str]) -> Iterator[tuple[str, ...]]:
+    """Yield names in a few shares: each is timed by itself, and where there are few, each device is."""
+    every = tuple(names)
+    yield from (every[start::_MOST_LANES] for start in range(min(_MOST_LANES, len(every))))
+
+
+def _step(name: str, started: str, answer: Answer, *, needed: bool = True) -> RevocationStep:
     data: Mapping[str, Any] = answer.data
     problem = answer.error or str(data.get("error", ""))
     finished = datetime.now(UTC) - timedelta(seconds=data.get("watched_s", 0.0))
-    return RevocationStep(name, started, _stamp(finished), tuple(data.get("changed", ())), problem, needed)
+    return RevocationStep(name, started, stamp(finished), tuple(data.get("changed", ())), problem, needed)

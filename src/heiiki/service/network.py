@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from heiiki.pki.server.login import Access, logged_in
 from heiiki.pki.server.policies import REGISTRAR_LOGIN, AppRole
 from heiiki.pki.server.roles import role_path
 from heiiki.plan import build
-from heiiki.plan.model import Device, Plan
+from heiiki.plan.model import Device, Identity, Plan
 from heiiki.revocation import Means, Record, RevocationStep, RevokedAtServer
 from heiiki.service.model import Service
 from heiiki.verify.ipsec.test_certificates import Credential, VaultAuthority, signed
@@ -53,11 +54,17 @@ class Revoked:
         return tuple(step for step in self.steps if step.problem and step.needed)
 
     @property
-    def shut(self) -> tuple[tuple[str, float], ...]:
-        """The accesses that were shown to be shut, after how many seconds; the slowest is the last."""
-        found = revocation.at_accesses(self.document).items()
-        shut = ((access, after) for access, (outcome, after) in found if outcome is revocation.Outcome.SHUT)
-        return tuple(sorted(shut, key=lambda one: one[1]))
+    def accesses(self) -> tuple[revocation.Row, ...]:
+        """What became of each access; the slowest of those that are shut is the last of them."""
+        return revocation.table(self.document)
+
+    @property
+    def table(self) -> tuple[str, ...]:
+        """The same as lines for people, with the bound at the end."""
+        shut = [row for row in self.accesses if row.outcome is revocation.Outcome.SHUT]
+        bound = f"{revocation.BOUND_S:.0f} s at most"
+        last = (f"last shut: {shut[-1].name}, {shut[-1].seconds:.1f} s ({bound})",) if shut else ()
+        return (*map(str, self.accesses), *last)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -74,7 +81,8 @@ def what_would_be_revoked(service: Service, name: str) -> tuple[Device, str, tup
         RevocationError: there is no such device.
     """
     device = revocation.find(service.plan, name)
-    steps = tuple(f"IPsec at {peer}" for peer in revocation.verifiers(service.plan, name))
+    let_in = revocation.letting_in(service.plan, device)
+    steps = tuple(f"{access} at {one}" for one, every in let_in.items() for access in every)
     return device, revocation.what_is_cut(service.plan, device), steps
 
 
@@ -113,6 +121,8 @@ def revoke(
             revoke=lambda: _certificates(service, device),
             fleet=fleet,
             read_secret=read,
+            sign=cache(lambda identity: _good(service, identity)),
+            logs=service.management.test_equipment(service.plan, faults=False).logs,
         )
         for step in revocation.revoke(device, means):
             steps.append(record.add(step))
@@ -213,6 +223,15 @@ def _shown(service: Service, access: Access, device: Device) -> tuple[Credential
     if device.identity is None or not may_try:
         return None, ""
     try:
-        return signed(VaultAuthority(service.plan, access), device.identity, _BRIEF), ""
+        return _signed(service, access, device.identity), ""
     except HeiikiError as error:
         return None, f"no certificate was made to try it with: {error}"
+
+
+def _good(service: Service, identity: Identity) -> Credential:
+    """Return a certificate of who must be let in where the revoked device is refused."""
+    return _signed(service, service.vault(f"making a certificate of {identity.device}").hurried(), identity)
+
+
+def _signed(service: Service, access: Access, identity: Identity) -> Credential:
+    return signed(VaultAuthority(service.plan, access), identity, _BRIEF)

@@ -19,9 +19,12 @@ class TestEquipment:
         sim_trials: commands of a test UE.
         refused_certificates: connections that must be refused may be tried, and the service's CA may be asked
             for certificates for them.
+        logs: folder in which each unit of a device writes what it says, as UNIT.log; empty where that is not
+            known.
     """
 
     injector: "Injector | None" = None
     restart: Callable[[str], None] | None = None
     sim_trials: "SimTrials | None" = None
     refused_certificates: bool = False
+    logs: str = ""

@@ -94,7 +94,7 @@ class Tried:
 def tried(
     served: Served,
     fleet: Fleet,
-    keep: Keep,
+    keep: Keep | None,
     server: str,
     client: str,
     place: Mapping[str, Any],
@@ -105,7 +105,7 @@ def tried(
     Args:
         served: what is tried.
         fleet: reaches both.
-        keep: where raw output goes.
+        keep: where raw output goes; None: it is of no use afterwards.
         server: name of the device that serves.
         client: name of the one that tries.
         place: address, port and name of the server.
@@ -115,7 +115,7 @@ def tried(
     roots = asked.data.get("commands", {}).get("roots", {}).get("out", "")
     question = {**place, "trust": roots, "attempts": list(attempts)}
     answer = fleet.ask("rest", {client: question}, _TIMEOUT_S)[client]
-    evidence = (keep(f"{served.protocol}/attempts-{client}.json", answer.raw),)
+    evidence = () if keep is None else (keep(f"{served.protocol}/attempts-{client}.json", answer.raw),)
     names = frozenset(str(one["name"]) for one in attempts)
     return Tried(served, names, answer, evidence, tls_trials.unfetched(asked))
 

@@ -1,6 +1,9 @@
 """What probes try at servers of TLS: how often, and what they return."""
 
+import socket
+import ssl
 from collections.abc import Mapping
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -55,3 +58,33 @@ def test_without_a_time_each_is_tried_once() -> None:
     server = Server(knows_after=1000)
     tls_attempt.tried({"attempts": [STOLEN, {"name": "none", "anonymous": True}]}, server.came_of)
     assert server.tried == ["stolen", "none", "own"]
+
+
+@pytest.mark.parametrize(("more", "seen"), [({}, "127.0.0.1"), ({"source": "127.0.0.2"}, "127.0.0.2")])
+def test_a_place_is_asked_from_a_certain_address_where_it_says_so(
+    monkeypatch: pytest.MonkeyPatch, more: dict[str, str], seen: str
+) -> None:
+    """Who answers one address alone hangs up on others, whatever they show."""
+    monkeypatch.setattr(tls_attempt, "contexts", lambda _: [("TLS 1.3", ssl.create_default_context())])
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        peers: list[str] = []
+
+        def hang_up() -> None:
+            for _ in range(2):  # what is tried, and the own certificate
+                line, (address, _port) = server.accept()
+                line.close()
+                peers.append(address)
+
+        answering = Thread(target=hang_up)
+        answering.start()
+        place = {
+            "device": "it",
+            "name": "it",
+            "address": "127.0.0.1",
+            "port": server.getsockname()[1],
+            **more,
+        }
+        came = tls_attempt.everywhere({"places": [place], "attempts": [STOLEN]}, 5.0, lambda _: {})
+        answering.join()
+    assert peers == [seen] * 2
+    assert came["attempts"]["stolen"]["it by TLS 1.3"]["stage"] == "tls"

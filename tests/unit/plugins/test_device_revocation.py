@@ -121,6 +121,15 @@ def test_the_second_run_changes_nothing_and_measures_nothing(service: Service, l
     assert changed["certificates"][0] == "mark at the Vault server"
     assert changed["certificates"][1].startswith("certificate ")
     assert first["doors"] == first["steps"]
+    # Its only peer, and its SIM; where nothing may be tried, no other access is known.
+    rows = {(row["access"], row["place"]): row for row in first["accesses"]}
+    assert rows.keys() == {("IPsec", "hub-ce-b"), ("LTE", "b-hss, b-pgw")}
+    assert {row["outcome"] for row in rows.values()} == {"shut"}
+    assert document["accesses"] == first["accesses"]
+    last = first["accesses"][-1]
+    where = f"{last['access']} at {last['place']}"
+    assert first["table"][-1] == f"last shut: {where}, {last['seconds']:.1f} s (10 s at most)"
+    assert first["table"][-2] == f"{where}: shut after {last['seconds']:.1f} s"
     assert [step["name"] for step in first["steps"]] == [step["name"] for step in document["steps"]]
     assert DEVICE in (service.folder / "revoked.yml").read_text()
     assert DEVICE not in service.nodes.seen

@@ -7,7 +7,7 @@ must have counted it.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from heiiki.design.dot1x import ControlledLan, lans
@@ -65,18 +65,29 @@ def verdicts(plan: Plan, fleet: Fleet, keep: Keep, authority: Authority | None) 
     for lan in _first(plan):
         made, missing = credentials(plan, lan.controller.name, authority)
         behind = tls_trials.behind(fleet, (lan.gateway.name,))
-        before = _counted(fleet, lan)
-        tried = fleet.ask("wlan", {lan.controller.name: _attempts(lan, made)}, _TIMEOUT_S)[
-            lan.controller.name
-        ]
-        after = _counted(fleet, lan)
-        evidence = (keep(f"dot1x/trials-{lan.controller.name}.json", tried.raw),)
+        came, dropped = tried(fleet, lan, made, TRIALS)
+        evidence = (keep(f"dot1x/trials-{lan.controller.name}.json", came.raw),)
         for trial in TRIALS:
             if trial in (SILENT, PASSWORD) or trial.name in made:
                 late = behind if trial.listed else ""
-                yield judged(trial, lan, tried, _rise(before, after), evidence, late)
+                yield judged(trial, lan, came, dropped, evidence, late)
             else:
                 yield unknown(REQUIREMENT, subject(trial, lan), missing, evidence)
+
+
+def tried(
+    fleet: Fleet, lan: ControlledLan, made: Mapping[str, Credential], trials: Sequence[Trial]
+) -> tuple[Answer, int | None]:
+    """Have the controller try what of `trials` it can with what was `made`, its own certificate beside them.
+
+    Returns:
+        What came of it, and how many packets the gateway's port dropped meanwhile, None where that is not
+        known.
+    """
+    before = _counted(fleet, lan)
+    name, asked = lan.controller.name, _attempts(lan, made, trials)
+    answer = fleet.ask("wlan", {name: asked}, _TIMEOUT_S)[name]
+    return answer, _rise(before, _counted(fleet, lan))
 
 
 def _counted(fleet: Fleet, lan: ControlledLan) -> Answer:
@@ -95,16 +106,16 @@ def _rise(before: Answer, after: Answer) -> int | None:
     return None if first is None or last is None else last - first
 
 
-def _attempts(lan: ControlledLan, made: Mapping[str, Credential]) -> dict[str, Any]:
+def _attempts(lan: ControlledLan, made: Mapping[str, Credential], trials: Sequence[Trial]) -> dict[str, Any]:
     """Return what probe ``wlan`` needs to be plugged in; the device's own certificate is to be let in."""
-    attempts: list[dict[str, Any]] = [
-        {"name": SILENT.name, "silent": True},
-        {"name": PASSWORD.name, "password": True},
-        {"name": _OWN},
-    ]
+    attempts: list[dict[str, Any]] = [{"name": _OWN}]
+    if SILENT in trials:
+        attempts.append({"name": SILENT.name, "silent": True})
+    if PASSWORD in trials:
+        attempts.append({"name": PASSWORD.name, "password": True})
     attempts += [
         {"name": trial.name, "certificate": made[trial.name].certificate, "key": made[trial.name].key}
-        for trial in TRIALS
+        for trial in trials
         if trial.name in made
     ]
     here = lan.controller.interface(lan.supplicant.interface)

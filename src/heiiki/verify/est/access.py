@@ -5,7 +5,7 @@ anything signed: a device that is let in asks for a certificate of the key that 
 """
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,10 +95,22 @@ def verdicts(
         for trial in TRIALS:
             yield unknown(REQUIREMENT, subject(trial, there.name), missing)
         return
-    client, attempts = found.client.identity.device, tuple(_attempts(found, made))
-    tried = http_trials.tried(_SERVED, fleet, keep, there.name, client, _place(found), attempts)
+    came = tried(fleet, found, made, TRIALS, keep)
     for trial in TRIALS:
-        yield tried.judged(trial, subject(trial, there.name), missing)
+        yield came.judged(trial, subject(trial, there.name), missing)
+
+
+def tried(
+    fleet: Fleet,
+    found: Scene,
+    made: Mapping[str, Credential],
+    trials: Sequence[Trial],
+    keep: Keep | None = None,
+) -> http_trials.Tried:
+    """Have the client try what of `trials` it can with what was `made`, the good certificate last."""
+    names, client = {GOOD, *(trial.name for trial in trials)}, found.client.identity.device
+    attempts = [one for one in _attempts(found, made) if one["name"] in names]
+    return http_trials.tried(_SERVED, fleet, keep, found.host.name, client, _place(found), attempts)
 
 
 def _made(plan: Plan, found: Scene, authority: Authority | None) -> tuple[dict[str, Credential], str]:

@@ -106,11 +106,24 @@ def verdicts(
         for trial in found.trials:
             yield unknown(REQUIREMENT, subject(trial, found.name), missing)
         return
-    found = replace(found, dras=plan.device(_writer(fleet, found.hosts)))
-    server, attempts = found.dras.name, tuple(_attempts(found, made))
-    tried = http_trials.tried(_SERVED, fleet, keep, server, found.esp.device, _place(found), attempts)
+    came = tried(plan, fleet, found, made, found.trials, keep)
     for trial in found.trials:
-        yield tried.judged(trial, subject(trial, found.name), missing)
+        yield came.judged(trial, subject(trial, found.name), missing)
+
+
+def tried(
+    plan: Plan,
+    fleet: Fleet,
+    found: Scene,
+    made: Mapping[str, Credential],
+    trials: Sequence[Trial],
+    keep: Keep | None = None,
+) -> http_trials.Tried:
+    """Have the ESP's system try what of `trials` it can with what was `made`, the good certificate last."""
+    found = replace(found, dras=plan.device(_writer(fleet, found.hosts)))
+    names = {GOOD, *(trial.name for trial in trials)}
+    attempts = [one for one in _attempts(found, made) if one["name"] in names]
+    return http_trials.tried(_SERVED, fleet, keep, found.dras.name, found.esp.device, _place(found), attempts)
 
 
 def _writer(fleet: Fleet, hosts: Sequence[str]) -> str:
