@@ -82,6 +82,7 @@ class Esp:
             connection.sock = tls
             connection.request(method, path, data, {**wanted, **headers})
             with connection.getresponse() as response:
+                assert response.headers["Server"] is None, "what answers, and of which version, is told"
                 return Answer(
                     response.status,
                     response.headers.get_content_type(),

@@ -30,6 +30,7 @@ class Https:
 
     def __init__(self, application: web.Application, address: str, port: int, keep_alive_s: float) -> None:
         """Serve `application` at an address, once it is open; an idle connection stays for `keep_alive_s`."""
+        application.on_response_prepare.append(_unnamed)
         self._address, self._port = address, port
         self._runner = web.AppRunner(
             application, access_log=None, keepalive_timeout=keep_alive_s, shutdown_timeout=REQUEST_S
@@ -97,6 +98,11 @@ class Https:
             await loop.connect_accepted_socket(
                 to_application, line, ssl=self._tls, ssl_handshake_timeout=_HANDSHAKE_S
             )
+
+
+async def _unnamed(_request: web.Request, response: web.StreamResponse) -> None:
+    """Do not tell what program answers, and of which version (RFC 9110 10.2.4): no client needs it."""
+    response.headers.pop("Server", None)
 
 
 async def _end(connection: web.RequestHandler) -> None:

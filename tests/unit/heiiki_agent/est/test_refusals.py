@@ -40,6 +40,7 @@ def test_who_shows_nothing_is_asked_for_a_secret(world: EstWorld) -> None:
     assert (found.status, found.text) == (401, "show the device's name and its secret (HTTP Basic)\n")
     assert found.headers["www-authenticate"].startswith("Basic realm=")
     assert found.headers["content-type"].startswith("text/plain")
+    assert "server" not in found.headers, "what answers, and of which version, is told"
 
 
 UNKNOWN = "the secret is not known, or not this device's; have one made (heiiki est secret)\n"
