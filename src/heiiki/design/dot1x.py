@@ -6,16 +6,13 @@ Judged are the texts that the devices are sent, and the names that their certifi
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from heiiki.design.absence import Absence
 from heiiki.design.sent import Sent
 from heiiki.design.site_lans import SiteLan, Texts, judged, other_peers, others, settings
 from heiiki.plan.model import Authenticator, Plan, Supplicant
 from heiiki.render.dot1x import REQUIREMENT
-from heiiki.requirements import Result, Stage, Verdict
+from heiiki.requirements import Stage, Verdict
 from heiiki_agent.dot1x import places
-
-NONE = "wired site LANs"
-"""Subject of the verdict on a service no LAN of which has controlled ports."""
-NO_PORTS = "no site's wired LAN has access control (IEEE 802.1X): any device that is plugged in is on it"
 
 _FILTER = "/etc/nftables.conf"
 _AUTHENTICATOR: Mapping[str, str] = {
@@ -66,28 +63,21 @@ def lans(plan: Plan) -> Iterator[ControlledLan]:
                 )
 
 
+_OPEN = "no site's wired LAN has access control (IEEE 802.1X): any device that is plugged in is on it"
+ABSENT = Absence(REQUIREMENT, "wired site LANs", _OPEN, lans)
+
+
 def subjects(plan: Plan) -> Iterator[str]:
-    """Return the subjects that the LANs of sites have at each stage."""
-    found = tuple(lan.subject for lan in lans(plan))
-    return iter(found or ((NONE,) if plan.sites else ()))
+    """Yield the subjects that the LANs of sites have at each stage."""
+    yield from (lan.subject for lan in lans(plan))
+    yield from ABSENT.subjects(plan)
 
 
 def verdicts(plan: Plan, sent: Mapping[str, Sent]) -> Iterator[Verdict]:
     """Yield a verdict for each wired LAN with controlled ports; one that says so where there is none."""
-    if is_open(plan):
-        yield not_there(Stage.DESIGN)
+    yield from ABSENT.verdicts(plan, Stage.DESIGN)
     for lan in lans(plan):
         yield judged(lan, sent, REQUIREMENT, _problems, _PASSED)
-
-
-def is_open(plan: Plan) -> bool:
-    """Tell whether a service has LANs, and none with controlled ports."""
-    return bool(plan.sites) and not any(lans(plan))
-
-
-def not_there(stage: Stage) -> Verdict:
-    """Return the verdict on a service none of whose LANs has controlled ports."""
-    return Verdict(REQUIREMENT, NONE, stage, Result.NOT_APPLICABLE, NO_PORTS)
 
 
 def _problems(lan: ControlledLan, gateway: Texts, controller: Texts) -> Iterator[str]:

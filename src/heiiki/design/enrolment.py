@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from heiiki.design import vendors
+from heiiki.design.absence import Absence
 from heiiki.design.sent import Sent
 from heiiki.plan.model import Device, EstClient, Plan
 from heiiki.plan.vendors import Need
@@ -17,26 +18,21 @@ from heiiki.requirements import Result, Stage, Verdict
 from heiiki_agent.est import places
 
 REQUIREMENT = est.REQUIREMENT
-NONE = "enrolment"
-"""Subject of the verdicts on a service where no device enrols by a protocol."""
-NOT_OFFERED = "no protocol of enrolment is offered (`enrolment:`): roles enrol, or a person signs"
 MOST = 150
 """Devices whose names fit into the policy of its log-in: a request to the Vault server has 64 KiB at most."""
 
 
 def host(plan: Plan) -> Device | None:
     """Return the registration authority's host; None where there is none."""
-    return next((device for device in plan.managed() if device.est is not None), None)
+    return next(_hosts(plan), None)
 
 
-def is_without(plan: Plan) -> bool:
-    """Tell whether a service has sites, and no registration authority."""
-    return bool(plan.sites) and host(plan) is None
+def _hosts(plan: Plan) -> Iterator[Device]:
+    return (device for device in plan.managed() if device.est is not None)
 
 
-def not_there(stage: Stage) -> Verdict:
-    """Return the verdict on a service where no device enrols by a protocol."""
-    return Verdict(REQUIREMENT, NONE, stage, Result.NOT_APPLICABLE, NOT_OFFERED)
+_NOT_OFFERED = "no protocol of enrolment is offered (`enrolment:`): roles enrol, or a person signs"
+ABSENT = Absence(REQUIREMENT, "enrolment", _NOT_OFFERED, _hosts)
 
 
 def subject(device: str) -> str:
@@ -49,7 +45,7 @@ def subjects(plan: Plan) -> Iterator[str]:
     clients = _clients(plan)
     yield from (subject(one.identity.device) for one in clients)
     if plan.sites and not clients:
-        yield NONE
+        yield ABSENT.subject
 
 
 def _clients(plan: Plan) -> tuple[EstClient, ...]:
@@ -62,7 +58,7 @@ def verdicts(plan: Plan, sent: Mapping[str, Sent]) -> Iterator[Verdict]:
     clients, found = _clients(plan), host(plan)
     if found is None or not clients:
         if plan.sites:
-            yield not_there(Stage.DESIGN)
+            yield ABSENT.verdict(Stage.DESIGN)
         return
     told = _told(sent[found.name].files.get(str(places.CONFIG), ""))
     for one in clients:

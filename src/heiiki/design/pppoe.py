@@ -7,16 +7,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from heiiki.design.absence import Absence
 from heiiki.design.sent import Sent
 from heiiki.plan.model import Device, Plan, PppoeClient, PppoeLine, RadiusProxy
 from heiiki.render.pppoe import REQUIREMENT
 from heiiki.render.units import FOLDER as UNITS
 from heiiki.requirements import Result, Stage, Verdict
 from heiiki_agent import pppoe, radius
-
-NONE = "access lines"
-"""Subject of the verdict on a service without optical access."""
-NO_OPTICAL = "no site's line is a session of PPPoE"
 
 _Words = tuple[str, ...]
 _CHAP_ALONE = frozenset({"refuse-pap", "refuse-mschap", "refuse-mschap-v2", "refuse-eap"})
@@ -72,26 +69,18 @@ def lines(plan: Plan) -> Iterator[OpticalLine]:
                 yield OpticalLine(site.name, router, router.pppoe, pe, line, pe.radius_proxy)
 
 
+ABSENT = Absence(REQUIREMENT, "access lines", "no site's line is a session of PPPoE", lines)
+
+
 def subjects(plan: Plan) -> Iterator[str]:
-    """Return the subjects that the lines of sites have at each stage."""
-    found = tuple(line.subject for line in lines(plan))
-    return iter(found or ((NONE,) if plan.sites else ()))
-
-
-def is_without(plan: Plan) -> bool:
-    """Tell whether a service has lines, and none of them optical."""
-    return bool(plan.sites) and not any(lines(plan))
-
-
-def not_there(stage: Stage) -> Verdict:
-    """Return the verdict on a service without optical access."""
-    return Verdict(REQUIREMENT, NONE, stage, Result.NOT_APPLICABLE, NO_OPTICAL)
+    """Yield the subjects that the lines of sites have at each stage."""
+    yield from (line.subject for line in lines(plan))
+    yield from ABSENT.subjects(plan)
 
 
 def verdicts(plan: Plan, sent: Mapping[str, Sent]) -> Iterator[Verdict]:
     """Yield a verdict for each optical line; one that says so where there is none."""
-    if is_without(plan):
-        yield not_there(Stage.DESIGN)
+    yield from ABSENT.verdicts(plan, Stage.DESIGN)
     for line in lines(plan):
         if not line.in_service:
             reason = "an end of it is revoked, and is sent nothing"

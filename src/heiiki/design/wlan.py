@@ -6,16 +6,13 @@ Judged are the texts that the devices are sent, and the names that their certifi
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from heiiki.design.absence import Absence
 from heiiki.design.sent import Sent
 from heiiki.design.site_lans import SiteLan, Texts, judged, other_peers, others, settings
 from heiiki.plan.model import AccessPoint, Plan, Station
 from heiiki.render.wlan import REQUIREMENT
-from heiiki.requirements import Result, Stage, Verdict
+from heiiki.requirements import Stage, Verdict
 from heiiki_agent.wlan import places
-
-NONE = "site LANs"
-"""Subject of the verdict on a service without any wireless LAN."""
-NO_WIRELESS = "no site's LAN is on the air"
 
 _TLS_FLAGS = "[DISABLE-TLSv1.0][DISABLE-TLSv1.1]"
 _ACCESS_POINT: Mapping[str, str] = {
@@ -65,28 +62,20 @@ def lans(plan: Plan) -> Iterator[WirelessLan]:
                 yield WirelessLan(site.name, gateway, controller, gateway.access_point, controller.station)
 
 
+ABSENT = Absence(REQUIREMENT, "site LANs", "no site's LAN is on the air", lans)
+
+
 def subjects(plan: Plan) -> Iterator[str]:
-    """Return the subjects that the LANs of sites have at each stage."""
-    found = tuple(lan.subject for lan in lans(plan))
-    return iter(found or ((NONE,) if plan.sites else ()))
+    """Yield the subjects that the LANs of sites have at each stage."""
+    yield from (lan.subject for lan in lans(plan))
+    yield from ABSENT.subjects(plan)
 
 
 def verdicts(plan: Plan, sent: Mapping[str, Sent]) -> Iterator[Verdict]:
     """Yield a verdict for each wireless LAN; one that says so where there is none."""
-    if is_wired(plan):
-        yield not_there(Stage.DESIGN)
+    yield from ABSENT.verdicts(plan, Stage.DESIGN)
     for lan in lans(plan):
         yield judged(lan, sent, REQUIREMENT, _problems, _PASSED)
-
-
-def is_wired(plan: Plan) -> bool:
-    """Tell whether a service has LANs, and all of cables."""
-    return bool(plan.sites) and not any(lans(plan))
-
-
-def not_there(stage: Stage) -> Verdict:
-    """Return the verdict on a service whose LANs are all wired."""
-    return Verdict(REQUIREMENT, NONE, stage, Result.NOT_APPLICABLE, NO_WIRELESS)
 
 
 def _problems(lan: WirelessLan, gateway: Texts, controller: Texts) -> Iterator[str]:

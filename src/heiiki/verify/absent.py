@@ -6,14 +6,10 @@ from heiiki.design import dot1x, enrolment, pppoe, wlan
 from heiiki.plan.model import Plan
 from heiiki.requirements import Stage, Verdict
 
+_EVERY = (enrolment.ABSENT, wlan.ABSENT, dot1x.ABSENT, pppoe.ABSENT)
+
 
 def verdicts(plan: Plan) -> Iterator[Verdict]:
     """Yield a verdict for each; which subjects are expected follows from the same."""
-    if enrolment.is_without(plan):
-        yield enrolment.not_there(Stage.CONFIG)
-    if wlan.is_wired(plan):
-        yield wlan.not_there(Stage.CONFIG)
-    if dot1x.is_open(plan):
-        yield dot1x.not_there(Stage.CONFIG)
-    if pppoe.is_without(plan):
-        yield pppoe.not_there(Stage.CONFIG)
+    for one in _EVERY:
+        yield from one.verdicts(plan, Stage.CONFIG)

@@ -73,12 +73,8 @@ def _config(plan: Plan, builds: Sequence[DeviceBuild]) -> Named:
     yield from ((one.requirement, one.subject) for one in absent.verdicts(plan))
 
 
-def _without_enrolment(plan: Plan) -> tuple[str, ...]:
-    return (enrolment.NONE,) if enrolment.is_without(plan) else ()
-
-
 def _of_enrolment(plan: Plan) -> Iterator[str]:
-    yield from _without_enrolment(plan)
+    yield from enrolment.ABSENT.subjects(plan)
     yield from est_served.subjects(plan)
     yield from est_access.subjects(plan)
 

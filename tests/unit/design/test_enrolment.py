@@ -48,7 +48,7 @@ def test_each_device_is_judged_by_what_it_can_speak() -> None:
 
 def test_a_service_without_it_is_told_so() -> None:
     (found,) = judged(build(load(FOLDER))).values()
-    assert found == enrolment.not_there(Stage.DESIGN)
+    assert found == enrolment.ABSENT.verdict(Stage.DESIGN)
     assert found.result is Result.NOT_APPLICABLE
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from heiiki.design.dot1x import ControlledLan, is_open, lans, not_there
+from heiiki.design.dot1x import ABSENT, ControlledLan, lans
 from heiiki.plan.model import Plan
 from heiiki.render import agent
 from heiiki.render.dot1x import REQUIREMENT
@@ -25,8 +25,7 @@ _PASSED = (
 
 def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
     """Yield a verdict for each wired LAN with controlled ports; one that says so where there is none."""
-    if is_open(plan):
-        yield not_there(Stage.LIVE)
+    yield from ABSENT.verdicts(plan, Stage.LIVE)
     yield from both_ends.verdicts(lans(plan), REQUIREMENT, "dot1x", _questions, _verdict, fleet, keep)
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from heiiki.design.enrolment import host, is_without, not_there
+from heiiki.design.enrolment import ABSENT, host
 from heiiki.plan.model import Plan
 from heiiki.render import est
 from heiiki.requirements import Result, Stage, Verdict
@@ -29,8 +29,7 @@ def subjects(plan: Plan) -> Iterator[str]:
 def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
     """Yield the verdict on the program; one that says so where there is none."""
     found = host(plan)
-    if is_without(plan):
-        yield not_there(Stage.LIVE)
+    yield from ABSENT.verdicts(plan, Stage.LIVE)
     if found is None:
         return
     answer = fleet.ask("read", {found.name: _QUESTION})[found.name]

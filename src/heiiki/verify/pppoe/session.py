@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from heiiki.design.pppoe import OpticalLine, is_without, lines, not_there
+from heiiki.design.pppoe import ABSENT, OpticalLine, lines
 from heiiki.plan.model import Plan
 from heiiki.render import agent
 from heiiki.render.pppoe import REQUIREMENT
@@ -17,8 +17,7 @@ from heiiki.verify.verdicts import Keep, live, summarise, unknown
 
 def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
     """Yield a verdict for each optical line; one that says so where there is none."""
-    if is_without(plan):
-        yield not_there(Stage.LIVE)
+    yield from ABSENT.verdicts(plan, Stage.LIVE)
     yield from both_ends.verdicts(lines(plan), REQUIREMENT, "pppoe", _questions, _verdict, fleet, keep)
 
 

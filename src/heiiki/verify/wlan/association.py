@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from heiiki.design.wlan import WirelessLan, is_wired, lans, not_there
+from heiiki.design.wlan import ABSENT, WirelessLan, lans
 from heiiki.plan.model import Plan
 from heiiki.render import agent
 from heiiki.render.wlan import REQUIREMENT
@@ -29,8 +29,7 @@ _PASSED = (
 
 def verdicts(plan: Plan, fleet: Fleet, keep: Keep) -> Iterator[Verdict]:
     """Yield a verdict for each wireless LAN; one that says so where there is none."""
-    if is_wired(plan):
-        yield not_there(Stage.LIVE)
+    yield from ABSENT.verdicts(plan, Stage.LIVE)
     yield from both_ends.verdicts(lans(plan), REQUIREMENT, "wlan", _questions, _verdict, fleet, keep)
 
 
