@@ -8,7 +8,7 @@ tried with its own right, or a good certificate that is made for it.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -28,12 +28,14 @@ from heiiki.verify.fleet import Fleet
 from heiiki.verify.http_trials import GOOD
 from heiiki.verify.ipsec.test_certificates import Credential
 from heiiki.verify.rest import access as rest
-from heiiki.verify.tls_trials import REVOKED, Tried
+from heiiki.verify.tls_trials import REVOKED, Trial, Tried
 from heiiki.verify.verdicts import unknown
 from heiiki.verify.wlan import trials as wlan
 from heiiki.verify.xmpp.server import resource, served
 from heiiki_agent.dot1x import places as dot1x_places
 from heiiki_agent.radius import RADSEC_PORT
+from heiiki_agent.radius import UNIT as RADIUS_UNIT
+from heiiki_agent.tls_attempt import VERSIONS
 
 _FOR_S, _AGAIN_S = 15.0, 0.2
 """How long an access is tried, and how soon again."""
@@ -44,6 +46,10 @@ _MOST = 3
 _REQUIREMENT = "R-THEFT"
 _ABOUT = "the certificate of the revoked device"
 
+_HUNG_UP = replace(REVOKED, stage="", cause="")
+"""Refused without a word, by whatever version of TLS."""
+
+Attempt = Callable[[Credential, float], Verdict]
 Sign = Callable[[Identity], Credential]
 """Makes a good certificate for an identity that is in service."""
 
@@ -78,7 +84,7 @@ class Way:
     """
 
     servers: tuple[str, ...]
-    attempt: Callable[[Credential, float], Verdict]
+    attempt: Attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,34 +157,16 @@ def _by_wire(scene: Scene) -> Way | No:
     lan = next((one for one in every if _tries(scene, one)), None)
     if lan is None:
         return No(Outcome.UNTRIED, "no LAN with controlled ports is left on which it could be tried")
-    gateway, name = lan.gateway.name, scene.device.identity.common_name if scene.device.identity else ""
+    name = scene.device.identity.common_name if scene.device.identity else ""
+    log = Log(
+        lan.gateway.name, dot1x_places.AUTHENTICATOR, f"certificate chain {wlan.REVOKED.cause}.*/CN={name}'"
+    )
 
     def attempt(shown: Credential, _seconds: float) -> Verdict:
-        before = _refused_as_revoked(scene, gateway, name)
         came, dropped = dot1x.tried(scene.fleet, lan, {wlan.REVOKED.name: shown}, (wlan.REVOKED,))
-        found = dot1x.judged(wlan.REVOKED, lan, came, dropped, ())
-        after = _refused_as_revoked(scene, gateway, name)
-        if found.result is not Result.PASS or (before is not None and after is not None and after > before):
-            return found
-        # Another's certificate is refused there in any case: only the authenticator can say why.
-        why = f"{gateway} refused it, and its log does not say that this is for the revocation"
-        return unknown(_REQUIREMENT, _ABOUT, why)
+        return dot1x.judged(wlan.REVOKED, lan, came, dropped, ())
 
-    return Way((gateway,), attempt)
-
-
-def _refused_as_revoked(scene: Scene, gateway: str, name: str) -> int | None:
-    """Return how often a wired authenticator has refused a name as revoked; None where it cannot be read.
-
-    hostapd says so in its log alone, and sends no alert of TLS.
-    """
-    if not scene.logs:
-        return None
-    said = f"certificate chain {wlan.REVOKED.cause}.*/CN={name}'"
-    counted = ["grep", "-c", said, f"{scene.logs}/{dot1x_places.AUTHENTICATOR}.log"]
-    answer = scene.fleet.ask("read", {gateway: {"commands": {"counted": counted}}})[gateway]
-    out = answer.data.get("commands", {}).get("counted", {}).get("out", "").strip()
-    return int(out) if out.isdigit() else None
+    return Way((lan.gateway.name,), _by_log(scene, log, attempt))
 
 
 def _by_xmpp(scene: Scene) -> Way | No:
@@ -267,7 +255,9 @@ def _by_radsec(scene: Scene) -> Way | No:
     if here is None or home is None:
         return No(Outcome.UNTRIED, "no proxy is left from which it could be tried")
     place = _place(home.device, home.host, home.address, RADSEC_PORT) | {"source": str(home.client)}
-    return _by_tls(scene, here.name, [place])
+    log = Log(home.device, RADIUS_UNIT, "OpenSSL says error 23 : certificate revoked", len(VERSIONS))
+    attempt = partial(_judged, scene.fleet, "tls_access", here.name, {"places": [place]}, trial=_HUNG_UP)
+    return Way((home.device,), _by_log(scene, log, attempt))
 
 
 def _place(device: str, name: str, address: object, port: int) -> dict[str, Any]:
@@ -282,9 +272,61 @@ def _by_tls(scene: Scene, here: str, places: Sequence[Mapping[str, Any]]) -> Way
 
 
 def _judged(
-    fleet: Fleet, probe: str, here: str, question: Mapping[str, Any], shown: Credential, seconds: float
+    fleet: Fleet,
+    probe: str,
+    here: str,
+    question: Mapping[str, Any],
+    shown: Credential,
+    seconds: float,
+    trial: Trial = REVOKED,
 ) -> Verdict:
     attempts = list(tls_trials.attempts((REVOKED,), {REVOKED.name: shown}))
     asked = {**question, "attempts": attempts, "seconds": seconds}
     answer = fleet.ask(probe, {here: asked}, seconds + _ASK_S)[here]
-    return Tried(_REQUIREMENT, answer, ()).judged(REVOKED, probe)
+    return Tried(_REQUIREMENT, answer, ()).judged(trial, probe)
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Where a program says that it refused a certificate because it is revoked, and tells the peer nothing.
+
+    Such a program refuses the certificate of any other device than its peer, revoked or not.
+
+    Attributes:
+        device: where it runs.
+        unit: what it runs as.
+        said: what it says then, as a regular expression (POSIX, basic).
+        times: how often a trial shows the certificate.
+    """
+
+    device: str
+    unit: str
+    said: str
+    times: int = 1
+
+
+def _by_log(scene: Scene, log: Log, attempt: Attempt) -> Attempt:
+    """Have a refusal count only where the log says as often that it is for the revocation."""
+
+    def told(shown: Credential, seconds: float) -> Verdict:
+        before = _logged(scene, log)
+        found = attempt(shown, seconds)
+        if found.result is not Result.PASS:
+            return found
+        after = _logged(scene, log)
+        if before is not None and after is not None and after - before >= log.times:
+            return found
+        why = f"{log.device} refused it, and its log does not say that this is for the revocation"
+        return unknown(_REQUIREMENT, _ABOUT, why)
+
+    return told
+
+
+def _logged(scene: Scene, log: Log) -> int | None:
+    """Return how often a log says it; None where it cannot be read."""
+    if not scene.logs:
+        return None
+    counted = ["grep", "-c", log.said, f"{scene.logs}/{log.unit}.log"]
+    answer = scene.fleet.ask("read", {log.device: {"commands": {"counted": counted}}})[log.device]
+    out = answer.data.get("commands", {}).get("counted", {}).get("out", "").strip()
+    return int(out) if out.isdigit() else None

@@ -26,7 +26,7 @@ class Trial:
 
     Attributes:
         name: what it is.
-        stage: how far it may get: `tls`, or the protocol's own.
+        stage: how far it may get: `tls`, or the protocol's own; empty where who refuses does not say.
         cause: what the server must say.
         made: whether it needs a certificate made for it.
     """
@@ -110,7 +110,7 @@ class Tried:
 def other_reasons(trial: Trial, came: Mapping[str, Any]) -> Iterator[str]:
     """Yield where a trial was refused for another reason than the one that was provoked."""
     for where, one in came[trial.name].items():
-        if one["stage"] != trial.stage or not re.search(trial.cause, one["cause"]):
+        if (trial.stage and one["stage"] != trial.stage) or not re.search(trial.cause, one["cause"]):
             yield f"refused for another reason: {where}: {one['stage']}: {one['cause']}"
 
 
