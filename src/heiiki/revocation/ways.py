@@ -9,7 +9,7 @@ tried with its own right, or a good certificate that is made for it.
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from heiiki.control import client
@@ -81,10 +81,12 @@ class Way:
         servers: who lets in there, and must know of the revocation.
         attempt: shows a certificate once, or as long as it is let in, for so many seconds: a pass is that it
             was refused as revoked, a fail that it was let in.
+        pulls: an attempt begins with the servers' fetching the lists.
     """
 
     servers: tuple[str, ...]
     attempt: Attempt
+    pulls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ def tried(fleet: Fleet, way: Way, shown: Credential) -> tuple[Outcome, str]:
         shown: stands in for what was stolen.
     """
     until = time.monotonic() + _FOR_S
-    late = tls_trials.behind(fleet, way.servers)
+    late = "" if way.pulls else tls_trials.behind(fleet, way.servers)
     while True:
         found = way.attempt(shown, max(0.0, until - time.monotonic()))
         if found.result is Result.PASS:
@@ -209,7 +211,7 @@ def _by_rest(scene: Scene) -> Way | No:
         came = rest.tried(scene.plan, scene.fleet, found, made, (REVOKED,))
         return came.judged(REVOKED, _ABOUT, "")
 
-    return Way(found.hosts, attempt)
+    return Way(found.hosts, attempt, pulls=True)
 
 
 def _by_est(scene: Scene) -> Way | No:
@@ -223,7 +225,7 @@ def _by_est(scene: Scene) -> Way | No:
         made = {REVOKED.name: shown, GOOD: scene.sign(found.client.identity)}
         return est.tried(scene.fleet, found, made, (REVOKED,)).judged(REVOKED, _ABOUT, "")
 
-    return Way((host.name,), attempt)
+    return Way((host.name,), attempt, pulls=True)
 
 
 def _by_book(scene: Scene) -> Way | No:
@@ -308,8 +310,12 @@ class Log:
 def _by_log(scene: Scene, log: Log, attempt: Attempt) -> Attempt:
     """Have a refusal count only where the log says as often that it is for the revocation."""
 
+    @cache
+    def at_first() -> int | None:
+        return _logged(scene, log)
+
     def told(shown: Credential, seconds: float) -> Verdict:
-        before = _logged(scene, log)
+        before = at_first()
         found = attempt(shown, seconds)
         if found.result is not Result.PASS:
             return found
