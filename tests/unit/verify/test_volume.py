@@ -151,11 +151,11 @@ def test_what_is_counted_passes_on_every_line(plan: Plan, judged: Any) -> None:
 def test_the_reason_gives_the_share_the_split_and_both_months(plan: Plan, judged: Any) -> None:
     one = judged(usual(plan))["namba on network b"]
     assert one.reason == (
-        "0.89 times the 884 octets/s that are counted on the average for the standby with timers laboratory; "
-        "391 octets/s came down and 391 went up; about 716 of 878 in the tunnel, 67 of 6 outside of it, "
+        "0.88 times the 969 octets/s that are counted on the average for the standby with timers laboratory; "
+        "428 octets/s came down and 428 went up; about 790 of 878 in the tunnel, 67 of 91 outside of it, "
         "and of all that 850 of 853 by BFD; "
-        "a month like that is 2,096 MB and 600 yen (5,000 included); "
-        "timers laboratory make no bill: with timers production 219 MB and 600 yen are counted"
+        "a month like that is 2,295 MB and 600 yen (5,000 included); "
+        "timers laboratory make no bill: with timers production 265 MB and 600 yen are counted"
     )
 
 
