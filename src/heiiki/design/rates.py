@@ -239,7 +239,7 @@ def _clear(packet: int) -> int:
 def _service(site: SitePlan, mtu: int, *, up: bool, on_line: _OnLine) -> Fraction:
     total = Fraction(0)
     for one in (message for resource in site.resources for message in MESSAGES[resource]):
-        sizes = list(one.packets(mtu)) if one.up is up else [ACK for _ in one.packets(mtu)]
+        sizes = one.counted(mtu) if one.up is up else [ACK for _ in one.counted(mtu)]
         total += Fraction(sum(map(on_line, sizes)), one.within_s)
     return total * _KILOBIT
 

@@ -21,6 +21,7 @@ from heiiki.design.sessions import (
     Exchange,
     Repeated,
 )
+from heiiki.design.volume import MESSAGES
 from heiiki.intent import load
 from heiiki.plan import Plan, build
 from heiiki.plan.model import XmppLogin
@@ -126,6 +127,11 @@ def test_the_programs_say_no_more_than_is_counted() -> None:
     for records, bound in ((found.poll, POLL), (found.report, REPORT), (found.alive, ALIVE)):
         assert all(size <= most for size, most in zip(records, bound.records, strict=True)), records
         assert sum(records) > 0.7 * sum(bound.records), "or the bound is far from what is"
+    rows = {one.what: one.sent for those in MESSAGES.values() for one in those}
+    assert found.sent.keys() == rows.keys()
+    for what, records in found.sent.items():
+        assert all(size <= most for size, most in zip(records, rows[what], strict=True)), (what, records)
+        assert sum(records) > 0.8 * sum(rows[what]), what
     # Chains have two certificates in service, one here, and are shown four times.
     for octets, bound in ((found.handshake, HANDSHAKE), (found.association, ASSOCIATION)):
         assert 0.4 * sum(bound.records) < octets <= sum(bound.records)
