@@ -175,6 +175,14 @@ class Desk:
         """
         return tuple(map(_reported, self._asked("reports", self._known(sites), 0.0)))
 
+    def interrogate(self, sites: Sequence[str]) -> tuple[Reported, ...]:
+        """Have some sites send each report but events now, and return the times of those alone.
+
+        Raises:
+            HeiikiError: a site is not known or has no direct control, or the client does not answer.
+        """
+        return tuple(map(_reported, self._asked("interrogate", self._known(sites), _MARGIN_S)))
+
     def _known(self, sites: Sequence[str]) -> list[str]:
         known = controlled(self._plan)
         if strange := [site for site in sites if site not in known]:

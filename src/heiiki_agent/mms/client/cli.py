@@ -85,7 +85,7 @@ async def serve(settings: Settings) -> None:
     names = [one.name for one in settings.sites]
     desk = Desk(database, names, sites.give, lambda: datetime.now(UTC))
     listening = Listening(settings.sites, settings.credentials, Inbox(database))
-    operator = Operator(desk, sites.show, listening.told)
+    operator = Operator(desk, sites.show, listening)
     try:
         desk.resume()
         listening.begin()

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from heiiki_agent import config
 from heiiki_agent.errors import AgentError
 from heiiki_agent.mms.client.desk import Desk
-from heiiki_agent.mms.client.reports import Told
+from heiiki_agent.mms.client.reports import Listening
 from heiiki_agent.mms.client.session import AwayError, Shown
 from heiiki_agent.mms.orders import parsed
 
@@ -25,7 +25,7 @@ class Ask:
 
     Attributes:
         do: `order` gives one and waits, `show` asks sites how they are, `book` reads what was ordered,
-            `reports` says when their reports came.
+            `reports` says when their reports came, `interrogate` has them report now and says when that was.
         sites: whom; none: all, where that is asked of the book.
         kind, order: as in the book.
         valid_s: for how long an order is given again while it is not answered.
@@ -33,7 +33,7 @@ class Ask:
         most: entries of the book.
     """
 
-    do: Literal["order", "show", "book", "reports"]
+    do: Literal["order", "show", "book", "reports", "interrogate"]
     sites: tuple[str, ...] = ()
     kind: Literal["set", "schedule"] = "set"
     order: Any = None
@@ -45,9 +45,9 @@ class Ask:
 class Operator:
     """Answers on a socket that only its owner, and root, may open."""
 
-    def __init__(self, desk: Desk, show: Callable[[str], Awaitable[Shown]], reports: Told) -> None:
-        """Order at `desk`, have `show` look at a site, and `reports` say what sites have reported."""
-        self._desk, self._show, self._reports = desk, show, reports
+    def __init__(self, desk: Desk, show: Callable[[str], Awaitable[Shown]], listening: Listening) -> None:
+        """Order at `desk`, have `show` look at a site, and `listening` say what sites have reported."""
+        self._desk, self._show, self._listening_to = desk, show, listening
         self._listening: asyncio.Server | None = None
 
     async def open(self, path: Path) -> None:
@@ -79,7 +79,9 @@ class Operator:
             found = [one for site in ask.sites or ("",) for one in self._desk.book(site, ask.most)]
             return [asdict(one) for one in found]
         if ask.do == "reports":
-            return self._reports(ask.sites)
+            return self._listening_to.told(ask.sites)
+        if ask.do == "interrogate":
+            return await self._listening_to.interrogated(ask.sites)
         order = parsed(ask.kind, json.dumps(ask.order), "order")
         self._desk.take(order, ask.sites, ask.valid_s)
         return [asdict(one) for one in await self._desk.settled(order.order_id, ask.wait_s)]

@@ -3,17 +3,19 @@
 Measurements and the running schedule come as often as TR-1072 tables 5.6 and 5.8 have them (URCB), events as
 soon as they happen. Those are kept by the site while the DRAS does not listen (BRCB), and asked for from the
 last one on that it has, by its book of them. When each report was made and when it came is kept for a while,
-in memory: that is what says how long they take.
+in memory: that is what says how long they take. One that an operator asks for between is told to that one
+alone, or it would hide that those of the site itself have ceased.
 """
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from open61850.data import BoolData
 from open61850.mms import DataAccessError, MmsClient, ObjectName
 from open61850.mms.pdu import InformationReport
 from open61850.mms.rcb import RcbError, RcbSettings, enable
@@ -23,7 +25,7 @@ from open61850.server.protocol import access_results
 from heiiki_agent.mms import places
 from heiiki_agent.mms import references as ref
 from heiiki_agent.mms.client.inbox import Inbox
-from heiiki_agent.mms.client.session import FAILED, AwayError, Client, Line, Site, bridged, cause
+from heiiki_agent.mms.client.session import FAILED, WHOLE_S, AwayError, Client, Line, Site, bridged, cause
 from heiiki_agent.mms.client.session import Report as Wanted
 from heiiki_agent.mms.orders import stamp
 from heiiki_agent.tls import Credentials
@@ -69,22 +71,50 @@ class Reports:
         self._site, self._credentials, self._inbox = site, credentials, inbox
         self._arrivals: dict[str, deque[Arrival]] = {one.name: deque(maxlen=KEPT) for one in site.reports}
         self._loop = asyncio.get_running_loop()
+        self._client: MmsClient | None = None
+        self._blocks: dict[str, ObjectName] = {}
+        self._asked: dict[str, asyncio.Future[Arrival]] = {}
         self.problem = f"{site.name}: it is not associated yet"
 
     def told(self) -> Mapping[str, object]:
         """Return it as the operator's socket says it: times of each kind, the oldest first."""
+        return self._told(self.problem, self._arrivals)
+
+    def _told(self, problem: str, arrivals: Mapping[str, Iterable[Arrival]]) -> Mapping[str, object]:
         return {
             "site": self._site.name,
-            "problem": self.problem or None,
+            "problem": problem or None,
             "reports": [
                 {
                     "name": one.name,
                     "every_s": one.every_s,
-                    "times": [_written(arrival) for arrival in self._arrivals[one.name]],
+                    "times": [_written(arrival) for arrival in arrivals.get(one.name, ())],
                 }
                 for one in self._site.reports
             ],
         }
+
+    async def interrogate(self) -> Mapping[str, object]:
+        """Have each report that is not an event sent now; return the times of those alone, as `told` does."""
+        client, blocks = self._client, dict(self._blocks)
+        if client is None or self._asked:
+            return self._told(self.problem or f"{self._site.name}: it is asked already", {})
+        self._asked = {name: self._loop.create_future() for name in blocks}
+        waited = tuple(self._asked.values())
+        try:
+            async with asyncio.timeout(WHOLE_S):
+                await asyncio.to_thread(_interrogated, client, blocks.values())
+                await asyncio.gather(*waited)
+            problem = ""
+        except TimeoutError:
+            problem = f"{self._site.name}: no report in time"
+        except FAILED as error:
+            problem = f"{self._site.name}: {cause(error)}"
+        finally:
+            self._asked = {}
+        those = zip(blocks, waited, strict=True)
+        came = {name: (one.result(),) for name, one in those if one.done() and not one.cancelled()}
+        return self._told(problem, came)
 
     async def follow(self) -> None:
         """Associate, and again when that has ended, until this is cancelled."""
@@ -111,9 +141,10 @@ class Reports:
                 try:
                     last_event = self._inbox.last(self._site.name)
                     client = await asyncio.to_thread(self._opened, line, last_event)
-                    self.problem = ""
+                    self.problem, self._client = "", client
                     await _alive(client, line)
                 finally:
+                    self._client = None
                     line.library.close()
         except TimeoutError as error:
             raise AwayError(f"{self._site.name}: no answer in time") from error
@@ -123,8 +154,8 @@ class Reports:
     def _opened(self, line: Line, last_event: bytes) -> MmsClient:
         client = Client.on(line.library)
         client.add_report_listener(self._take)
-        for one in self._site.reports:
-            _enable(client, one, last_event)
+        enabled = {one.name: _enable(client, one, last_event) for one in self._site.reports}
+        self._blocks = {name: block for name, block in enabled.items() if name != places.EVENT}
         return client
 
     def _take(self, message: InformationReport) -> None:
@@ -144,7 +175,12 @@ class Reports:
             return
         reasons = [entry.reason for entry in report.entries if entry.reason]
         asked_for = any(one.general_interrogation for one in reasons)
-        arrivals.append(Arrival(made, came, asked_for))
+        arrival = Arrival(made, came, asked_for)
+        waiting = self._asked.get(report.rpt_id)
+        if asked_for and waiting is not None and not waiting.done():
+            waiting.set_result(arrival)
+        else:
+            arrivals.append(arrival)
 
 
 def _contents(report: Report) -> bytes:
@@ -171,8 +207,18 @@ async def _alive(client: MmsClient, line: Line) -> None:
         await asyncio.to_thread(client.read, ref.name(f"{ref.HEALTH}$stVal"))
 
 
-def _enable(client: MmsClient, wanted: Wanted, last_event: bytes) -> None:
-    """Have a report sent, by the first of its blocks that is free.
+def _interrogated(client: MmsClient, blocks: Iterable[ObjectName]) -> None:
+    """Have reports sent now (IEC 61850-7-2 17.2.2.13, GI).
+
+    Raises:
+        OSError, MmsError: the site does not answer, or refuses it.
+    """
+    for block in blocks:
+        client.write(ObjectName(f"{block.item}$GI", block.domain), BoolData(value=True))
+
+
+def _enable(client: MmsClient, wanted: Wanted, last_event: bytes) -> ObjectName:
+    """Have a report sent, by the first of its blocks that is free; return that.
 
     Raises:
         MmsError: none is, or the site does not answer.
@@ -194,16 +240,17 @@ def _enable(client: MmsClient, wanted: Wanted, last_event: bytes) -> None:
         ref.report(wanted.name, buffered=buffered, instance=number)
         for number in range(1, 2 if buffered else 1 + _INSTANCES)
     ]
-    _first_free(client, blocks, settings)
+    return _first_free(client, blocks, settings)
 
 
-def _first_free(client: MmsClient, blocks: Iterable[ObjectName], settings: RcbSettings) -> None:
+def _first_free(client: MmsClient, blocks: Iterable[ObjectName], settings: RcbSettings) -> ObjectName:
     *others, last = blocks
     for block in others:
         with suppress(RcbError):
             enable(client, block, settings)
-            return
+            return block
     enable(client, last, settings)
+    return last
 
 
 class Listening:
@@ -238,6 +285,7 @@ class Listening:
         """Return what some sites have reported."""
         return [self._reports[name].told() for name in sites if name in self._reports]
 
-
-Told = Callable[[Iterable[str]], list[Mapping[str, object]]]
-"""Returns what some sites have reported, as the operator's socket says it."""
+    async def interrogated(self, sites: Iterable[str]) -> list[Mapping[str, object]]:
+        """Have some sites report now, and return the times of that."""
+        asked = (self._reports[name].interrogate() for name in sites if name in self._reports)
+        return list(await asyncio.gather(*asked))

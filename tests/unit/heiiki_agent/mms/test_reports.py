@@ -43,6 +43,31 @@ def test_a_running_schedule_is_told_at_the_beginning(world: World) -> None:
     assert [one["asked_for"] for one in times] == [True]
 
 
+def test_what_an_operator_asks_for_comes_at_once_and_is_told_to_that_one_alone(world: World) -> None:
+    """The schedule is due in half an hour: had it ceased, one that was asked for would hide that."""
+    heard(world, "measurement", 1)
+    (found,) = world.client.ask("interrogate")
+    asked = {one["name"]: one["times"] for one in found["reports"]}
+    assert (found["problem"], {name: len(times) for name, times in asked.items()}) == (
+        None,
+        {"measurement": 1, "event": 0, "schedule": 1},
+    )
+    assert all(one["asked_for"] and 0 <= seconds(one) < 60 for times in asked.values() for one in times)
+    assert len(world.client.reports()["schedule"]) == 1
+    assert asked["schedule"][0] not in world.client.reports()["schedule"]
+    (again,) = world.client.ask("interrogate")
+    assert again["problem"] is None
+
+
+def test_who_is_away_cannot_be_asked_to_report(world: World) -> None:
+    heard(world, "measurement", 1)
+    world.server.end(signal.SIGKILL)
+    awaited("it is away", lambda: world.client.ask("reports")[0]["problem"])
+    (found,) = world.client.ask("interrogate")
+    assert found["problem"]
+    assert not any(one["times"] for one in found["reports"])
+
+
 def test_an_order_is_an_event_and_so_is_a_resource_that_does_not_answer(world: World) -> None:
     heard(world, "measurement", 1)
     assert world.client.set("o-1", -5000.0)["state"] == "done"
