@@ -200,7 +200,7 @@ TRUST: dict[str, Callable[[Bench, Fleet], Iterator[Verdict]]] = {
         SystemRandom(),
     ),
     "mms-orders": lambda bench, devices: mms_orders.verdicts(
-        bench.plan, devices, bench.transport, bench.keep, SystemRandom()
+        bench.plan, devices, bench.transport, bench.keep, mms_orders.drawn(bench.plan, SystemRandom())
     ),
     "rest-refusals": lambda bench, devices: rest_access.verdicts(
         bench.plan,

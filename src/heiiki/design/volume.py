@@ -79,9 +79,15 @@ class Message:
     packet: bool
     sent: tuple[int, ...]
 
-    def on_line(self, mtu: int) -> int:
-        """Return the octets of it on the line, each packet in the tunnel of `mtu` acknowledged."""
-        return sum(in_esp(packet) + in_esp(ACK) for packet in self.counted(mtu))
+    def on_line(self, mtu: int, signature: int = 0) -> int:
+        """Return the octets of it on the line, each packet in the tunnel of `mtu` acknowledged.
+
+        Args:
+            mtu: the largest packet in the tunnel.
+            signature: octets that sign it, as a part of OpenADR's messages may.
+        """
+        packets = (*self.counted(mtu), *_packets((signature,), mtu))
+        return sum(in_esp(packet) + in_esp(ACK) for packet in packets)
 
     def counted(self, mtu: int) -> tuple[int, ...]:
         """Return the sizes of its IP packets, by its table or as it is sent: whichever is more."""
@@ -237,6 +243,11 @@ def volume(plan: Plan, site: SitePlan, network: Network, timers: Timers, *, carr
 def megabytes(a_second: float) -> float:
     """Return the megabytes a month of so many octets a second."""
     return a_second * _MONTH_S / MEGABYTE
+
+
+def megabytes_of(message: Message, octets: float) -> float:
+    """Return the megabytes of a month's messages of one kind, where each takes so many octets."""
+    return message.a_month * octets / MEGABYTE
 
 
 def flows(plan: Plan, site: SitePlan, network: Network, timers: Timers, *, carries: bool) -> Iterator[Flow]:

@@ -57,6 +57,12 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         (_L,),
     ),
     Requirement(
+        "R-COST/messages",
+        "TR-1072 5.3.1, tables 5.5 to 5.8",
+        "No message takes more of a line than what its bill was counted from, each kind by itself",
+        (_L,),
+    ),
+    Requirement(
         "R-CLOSED",
         "TR-1072 7.1",
         "Closed networks only: their kinds, what leaves our hosts, management",

@@ -8,7 +8,7 @@ from functools import partial
 from random import Random, SystemRandom
 
 from heiiki.requirements import Verdict
-from heiiki.verify import absent, access, cluster, load, messages, paths, sizes, time, vault, volume
+from heiiki.verify import absent, access, cluster, load, paths, sizes, time, traffic, vault, volume
 from heiiki.verify.config import running as configuration
 from heiiki.verify.config import server
 from heiiki.verify.dot1x import authentication
@@ -32,7 +32,7 @@ from heiiki.verify.ipsec import (
 from heiiki.verify.isolation import carrier, control, group, lan, sample, sites, spoofing
 from heiiki.verify.isolation.packets import ProbeRun, send_probes
 from heiiki.verify.mms import access as mms_access
-from heiiki.verify.mms import delays, orders
+from heiiki.verify.mms import delays
 from heiiki.verify.named import REFUSALS, TRUST
 from heiiki.verify.overlap import ALL, Effect, Needs
 from heiiki.verify.part import Examine, Part, Scene
@@ -96,7 +96,7 @@ def _event(scene: Scene) -> Iterator[Verdict]:
 
 
 def _messages(scene: Scene) -> Iterator[Verdict]:
-    return messages.verdicts(scene.plan, scene.fleet, scene.transport, scene.keep)
+    return traffic.verdicts(scene.plan, scene.fleet, scene.transport, scene.keep, SystemRandom())
 
 
 def _volume(scene: Scene) -> Iterator[Verdict]:
@@ -198,7 +198,7 @@ def _wire(scene: Scene) -> Iterator[Verdict]:
 
 
 _WORK, _PROBES, _PACKETS, _TRIALS = Effect.WORK, Effect.PROBES, Effect.PACKETS, Effect.TRIALS
-_FAILURE = Effect.FAILURE
+_FAILURE, _TAPS = Effect.FAILURE, Effect.TAPS
 
 
 def _needs(does: tuple[Effect, ...], spoiled_by: tuple[Effect, ...] = ()) -> Needs:
@@ -218,7 +218,9 @@ _PARTS = (
     Part("time", _time, _needs(())),
     Part("event", _event, _needs(())),
     # It waits for polls of VENs, which must be registered.
-    Part("messages", _messages, replace(_needs(()), after=_VOLUME | {"event"}), "event", repeated=False),
+    Part(
+        "messages", _messages, replace(_needs((_TAPS,)), after=_VOLUME | {"event"}), "event", repeated=False
+    ),
     Part("sessions", _sessions, _needs((_WORK,))),
     # Verifiers ask their mirrors.
     Part("associations", _associations, replace(_needs((_WORK,), (_TRIALS,)), after=_VOLUME), TRUST),
@@ -236,11 +238,11 @@ _PARTS = (
     # Whatever is on a line and is not planned there counts against it.
     Part("wire", _wire, _needs((_WORK, _PROBES), (_PACKETS, _TRIALS)), TRUST),
     # Sockets, processes and neighbours of each host are listed, and each is to be explained.
-    Part("host", _host, _needs((_WORK,), (_PROBES, _PACKETS, _TRIALS))),
+    Part("host", _host, _needs((_WORK,), (_PROBES, _PACKETS, _TRIALS, _TAPS))),
     # All devices must listen within a second or two.
     Part("isolation", _isolation, _needs((_WORK, _PROBES, _PACKETS), (_WORK,))),
     # Delays are measured.
-    Part("paths", _paths, Needs(frozenset({_WORK, _PROBES}), ALL)),
+    Part("paths", _paths, Needs(frozenset({_WORK, _PROBES}), ALL - {_TAPS})),
 )
 
 
@@ -343,12 +345,12 @@ def _control(*, may_order: bool) -> Part:
     """That an order of direct control is done once; what it leaves behind is a resource that was ordered."""
     if not may_order:
         return Part("control", _not_ordered, Needs(), repeated=False)
-    return Part("control", _ordered, replace(_needs((_WORK,)), after=_VOLUME), repeated=False)
+    return Part("control", _ordered, replace(_needs((_WORK, _TAPS)), after=_VOLUME), repeated=False)
 
 
 def _not_ordered(scene: Scene) -> Iterator[Verdict]:
-    return orders.not_tried(scene.plan)
+    return traffic.not_ordered(scene.plan)
 
 
 def _ordered(scene: Scene) -> Iterator[Verdict]:
-    return orders.verdicts(scene.plan, scene.fleet, scene.transport, scene.keep, SystemRandom())
+    return traffic.ordered(scene.plan, scene.fleet, scene.transport, scene.keep, SystemRandom())

@@ -23,14 +23,14 @@ from heiiki.report.samples import REQUIREMENT, Samples
 from heiiki.requirements import Result, Verdict
 from heiiki.requirements.verdict import Evidence
 from heiiki.transport import Transport
-from heiiki.verify.fleet import Answer, Fleet, told
+from heiiki.verify.fleet import Fleet, told
 from heiiki.verify.verdicts import Keep, live, unknown
 from heiiki_agent.openadr.books import VenBook, VtnBook
 
 _LATELY = timedelta(minutes=5)
 """Reports of that long ago speak for now: several of those that are sent each minute."""
 _AGAIN_S = 1.0
-_INDIRECT, DIRECT = "indirect", "direct"
+INDIRECT, DIRECT = "indirect", "direct"
 _NO_VEN = "its controller has no VEN"
 _BY_THE_BOOKS = "from commit to commit, by the books of both ends"
 
@@ -83,15 +83,16 @@ def kinds(plan: Plan, control: str) -> Iterator[Kind]:
 
 def subjects(plan: Plan) -> Iterator[str]:
     """Yield the subjects of the verdicts: each kind of message of each resource."""
-    return (one.subject for control in (_INDIRECT, DIRECT) for one in kinds(plan, control))
+    return (one.subject for control in (INDIRECT, DIRECT) for one in kinds(plan, control))
 
 
-def verdicts(plan: Plan, fleet: Fleet, transport: Transport, keep: Keep) -> Iterator[Verdict]:
-    """Send a test event to every controller, and yield a verdict for each kind of message of OpenADR."""
-    every = tuple(kinds(plan, _INDIRECT))
-    found, evidence = _indirect(plan, fleet, transport, keep)
-    took = [(one, found.get(one.site.name, {}).get(one.message.what, _NO_VEN)) for one in every]
-    yield from judged(took, keep, evidence, _BY_THE_BOOKS)
+def verdicts(plan: Plan, books: "Books", keep: Keep) -> Iterator[Verdict]:
+    """Yield a verdict for each kind of message of OpenADR, by what a test event left in the books."""
+    found = {name: books.delays(name) for name in books.trial.sites}
+    took = [
+        (one, found.get(one.site.name, {}).get(one.message.what, _NO_VEN)) for one in kinds(plan, INDIRECT)
+    ]
+    yield from judged(took, keep, books.evidence, _BY_THE_BOOKS)
 
 
 def judged(
@@ -155,55 +156,99 @@ def of_kind(
     return live(REQUIREMENT, subject, result, reason, evidence, figure=figure)
 
 
-def _indirect(
-    plan: Plan, fleet: Fleet, transport: Transport, keep: Keep
-) -> tuple[dict[str, Delays], dict[str, tuple[Evidence, ...]]]:
-    """Return the delays at each site with a VEN, and the books that they are from."""
-    sites = {
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A test event that was sent to every VEN, answered and cancelled.
+
+    Attributes:
+        event_id: its name.
+        sites: the VEN of each site with indirect control.
+        host: of the VTN; empty where it is not known.
+        problem: why it was not sent; empty: it was.
+    """
+
+    event_id: str
+    sites: Mapping[str, str]
+    host: str
+    problem: str = ""
+
+
+def vens(plan: Plan) -> dict[str, str]:
+    """Return the VEN of each site with a resource under indirect control."""
+    return {
         name: ven
         for name, ven in served(plan).items()
-        if any(control == _INDIRECT for _, control in plan.site(name).resources)
+        if any(control == INDIRECT for _, control in plan.site(name).resources)
     }
-    if not sites:
-        return {}, {}
+
+
+def tried(plan: Plan, transport: Transport) -> Trial:
+    """Send a test event to every controller with a VEN, wait for the answers, and cancel it."""
+    sites = vens(plan)
     trial = f"verify-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-messages"
+    if not sites:
+        return Trial(trial, {}, "", "no site has a VEN")
     try:
         _send(Desk(plan, transport), trial, tuple(sites))
-        host = vtn_hosts.writer(plan, transport).name
+        return Trial(trial, sites, vtn_hosts.writer(plan, transport).name)
     except HeiikiError as error:
-        return {name: dict.fromkeys((REQUEST, OPT, RESULT), str(error)) for name in sites}, {}
+        return Trial(trial, sites, "", str(error))
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What the books of both ends have of a trial, or why that is not known.
+
+    Attributes:
+        vtn: the VTN's.
+        vens: the VENs', by site.
+        at: when they were read.
+        evidence: both, by site.
+    """
+
+    trial: Trial
+    vtn: VtnBook | str
+    vens: Mapping[str, VenBook | str]
+    at: datetime
+    evidence: Mapping[str, tuple[Evidence, ...]]
+
+    def delays(self, site: str) -> Delays:
+        """Return how long the messages of a site's VEN took."""
+        own = self.vens.get(site, self.trial.problem)
+        if isinstance(self.vtn, str) or isinstance(own, str):
+            why = self.vtn if isinstance(self.vtn, str) else own
+            return dict.fromkeys((REQUEST, OPT, RESULT), str(why))
+        return delays(self.trial.sites[site], self.vtn, own, self.at)
+
+
+def read(fleet: Fleet, trial: Trial, keep: Keep) -> Books:
+    """Read the books of both ends about a trial, and about the reports that came lately."""
+    if trial.problem:
+        return Books(trial, trial.problem, {}, datetime.now(UTC), {})
     since = f"{datetime.now(UTC) - _LATELY:%Y-%m-%dT%H:%M:%S.%fZ}"
-    books = {ven: openadr.book("ven", trial, since) for ven in sites.values()}
-    books[host] = openadr.book("vtn", trial, since)
-    asked = {name: {"commands": {"book": list(command)}} for name, command in books.items()}
-    answers = fleet.ask("read", asked)
+    books = {ven: openadr.book("ven", trial.event_id, since) for ven in trial.sites.values()}
+    books[trial.host] = openadr.book("vtn", trial.event_id, since)
+    answers = fleet.ask("read", {name: {"commands": {"book": list(one)}} for name, one in books.items()})
     kept = {name: keep(f"messages/{name}.json", answer.raw) for name, answer in answers.items()}
-    vtn = told(VtnBook, answers[host], "book")
-    return (
-        {name: _of_site(ven, vtn, answers[ven]) for name, ven in sites.items()},
-        {name: (kept[host], kept[ven]) for name, ven in sites.items()},
+    return Books(
+        trial,
+        told(VtnBook, answers[trial.host], "book"),
+        {name: told(VenBook, answers[ven], "book") for name, ven in trial.sites.items()},
+        datetime.now(UTC),
+        {name: (kept[trial.host], kept[ven]) for name, ven in trial.sites.items()},
     )
 
 
 def _send(desk: Desk, trial: str, sites: tuple[str, ...]) -> None:
     """Send the event, wait for its answers as long as one may take, and cancel it whatever happens."""
     start = datetime.now(UTC) + timedelta(hours=1)
-    until = time.monotonic() + sum(one.within_s for one in MESSAGES["heat_storage", _INDIRECT][:2])
+    until = time.monotonic() + sum(one.within_s for one in MESSAGES["heat_storage", INDIRECT][:2])
     desk.send(Order(trial, sites, start.isoformat(), "PT1H", 0.0, "SIMPLE", "level", test=True))
     try:
         while desk.show(trial)[0].missing and time.monotonic() < until:
             time.sleep(_AGAIN_S)
     finally:
         desk.cancel(trial)
-
-
-def _of_site(ven: str, vtn: VtnBook | str, answer: Answer) -> Delays:
-    own = told(VenBook, answer, "book")
-    if isinstance(vtn, str):
-        return dict.fromkeys((REQUEST, OPT, RESULT), vtn)
-    if isinstance(own, str):
-        return dict.fromkeys((REQUEST, OPT, RESULT), own)
-    return delays(ven, vtn, own, datetime.now(UTC))
 
 
 def delays(ven: str, vtn: VtnBook, own: VenBook, now: datetime) -> Delays:

@@ -23,6 +23,8 @@ class Effect(StrEnum):
     """Hosts have sockets, processes and units that no plan has."""
     TRIALS = auto()
     """IKE daemons have connections, certificates and SAs that no plan has."""
+    TAPS = auto()
+    """Gateways have processes and packet sockets that no plan has, which do no more than to look."""
     FAILURE = auto()
     """Something of the network is broken on purpose."""
 

@@ -18,7 +18,7 @@ from heiiki.render.pppoe import REQUIREMENT as LINE
 from heiiki.render.wlan import REQUIREMENT as WLAN
 from heiiki.report.samples import REQUIREMENT as MESSAGES
 from heiiki.requirements import Stage
-from heiiki.verify import absent, access, cluster, load, messages, time, vault, volume
+from heiiki.verify import absent, access, cluster, load, messages, octets, time, vault, volume
 from heiiki.verify.config import server
 from heiiki.verify.config.running import filter_subject, filtered, requirements_of
 from heiiki.verify.dot1x import trials as port_trials
@@ -100,6 +100,7 @@ def _live(plan: Plan, builds: Sequence[DeviceBuild]) -> Named:
     yield from ((LINE, subject) for subject in (*pppoe.subjects(plan), *pppoe_trials.subjects(plan)))
     yield from ((enrolment.REQUIREMENT, subject) for subject in _of_enrolment(plan))
     yield from ((MESSAGES, subject) for subject in messages.subjects(plan))
+    yield from ((octets.REQUIREMENT, subject) for subject in messages.subjects(plan))
     yield from ((volume.REQUIREMENT, subject) for subject in volume.subjects(plan))
     yield from _of_sites(plan)
     yield from _of_isolation(plan)

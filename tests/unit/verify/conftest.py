@@ -69,6 +69,7 @@ class FakeTransport:
             "forge": "forge",
             "put": "stamp_client",
             "packets": "traffic",
+            "note": "tap",
             "ask": "vici",
             "knock": "rest",
             "speak": "xmpp",

@@ -158,7 +158,9 @@ def test_a_test_event_is_sent_waited_for_and_cancelled(
         book: VtnBook | VenBook = VTN if device == "dras" else OWN
         return {"commands": {"book": {"rc": 0, "out": json.dumps(asdict(book)), "err": ""}}}
 
-    found = {one.subject: one for one in messages.verdicts(plan, fleet_of(reply), host, kept)}  # type: ignore[arg-type]
+    trial = messages.tried(plan, host)  # type: ignore[arg-type]
+    books = messages.read(fleet_of(reply), trial, kept)
+    found = {one.subject: one for one in messages.verdicts(plan, books, kept)}
     assert host.asked == ["POST", "GET", "GET", "DELETE"]
     assert list(found) == [one.subject for one in messages.kinds(plan, "indirect")]
     assert found["namba heat_storage: event request"].measured == 2.0
@@ -170,6 +172,7 @@ def test_a_vtn_that_takes_no_order_leaves_all_unknown(plan: Plan, fleet_of: Any,
         def run(self, *_: Any, **__: Any) -> Completed:
             return Completed(1, b"", b"the VTN does not answer")
 
-    found = list(messages.verdicts(plan, fleet_of(lambda *_: {}), Away(), kept))  # type: ignore[arg-type]
+    books = messages.read(fleet_of(lambda *_: {}), messages.tried(plan, Away()), kept)  # type: ignore[arg-type]
+    found = list(messages.verdicts(plan, books, kept))
     assert {one.result for one in found} == {Result.UNKNOWN}
     assert "dras: the VTN does not answer" in {one.reason for one in found}

@@ -10,7 +10,7 @@ besides (R-DELAY/messages).
 import json
 import secrets
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
@@ -19,7 +19,7 @@ from typing import Any
 from heiiki.control import Desk, Entry, Schedule, SetPoint, Shown, controlled
 from heiiki.design.volume import CONTROL, SCHEDULE
 from heiiki.errors import HeiikiError
-from heiiki.plan.model import Plan
+from heiiki.plan.model import Plan, SitePlan
 from heiiki.render import mms
 from heiiki.requirements import Result, Verdict
 from heiiki.transport import Transport
@@ -57,13 +57,34 @@ def not_tried(plan: Plan) -> Iterator[Verdict]:
     yield from delays.not_ordered(plan, NOT_ASKED)
 
 
-def verdicts(plan: Plan, fleet: Fleet, transport: Transport, keep: Keep, random: Random) -> Iterator[Verdict]:
-    """Yield one verdict for each site; of a large service some are tried, and the others are unknown."""
+def drawn(plan: Plan, random: Random) -> Iterator[SitePlan]:
+    """Yield the sites under direct control, or of a large service those that are drawn."""
+    devices = controlled(plan)
+    return (site for site in Population(plan).some_sites(random) if site.name in devices)
+
+
+def verdicts(
+    plan: Plan,
+    fleet: Fleet,
+    transport: Transport,
+    keep: Keep,
+    sites: Iterable[SitePlan],
+    tell: Callable[[Mapping[str, "Ordered"]], None] = lambda _: None,
+) -> Iterator[Verdict]:
+    """Order something of some sites, and yield one verdict for each site; of the others it is unknown.
+
+    Args:
+        plan: the service.
+        fleet: its devices.
+        transport: reaches its DRAS.
+        keep: where raw output goes.
+        sites: those that were drawn.
+        tell: is told what was ordered, by site.
+    """
     devices = controlled(plan)
     if not devices:
         return
-    drawn = {site.name for site in Population(plan).some_sites(random)}
-    tried = [site for site in devices if site in drawn]
+    tried = [site.name for site in sites]
     try:
         desk = Desk(plan, transport)
         found = _Run(desk, f"verify-{secrets.token_hex(6)}-", batteries(plan)).ordered(tried)
@@ -71,6 +92,7 @@ def verdicts(plan: Plan, fleet: Fleet, transport: Transport, keep: Keep, random:
         yield from (unknown(REQUIREMENT, subject(site), str(error)) for site in devices)
         yield from delays.not_ordered(plan, str(error))
         return
+    tell(found)
     asked = {
         devices[site]: {"commands": {"book": list(mms.book(one.order_id))}} for site, one in found.items()
     }

@@ -96,7 +96,7 @@ def judged(
         names = list(dict.fromkeys(one["order"]["order_id"] for one in given))
         return {"commands": {"book": {"rc": 0, "out": json.dumps(books.of(names)), "err": ""}}}
 
-    found = list(orders.verdicts(plan, fleet_of(reply), dras, kept, SystemRandom()))
+    found = list(orders.verdicts(plan, fleet_of(reply), dras, kept, orders.drawn(plan, SystemRandom())))
     assert [one.subject for one in found] == [
         *orders.subjects(plan),
         "umeda battery: event",
