@@ -47,12 +47,14 @@ def verdicts(plan: Plan, fleet: Fleet, transport: Transport, keep: Keep, random:
     later = _reported(plan, transport, [site.name for site in drawn])
     books = messages.read(fleet, trial, keep)
     yield from messages.verdicts(plan, books, keep)
-    yield from octets.verdicts(
-        plan,
-        kinds(plan, INDIRECT),
-        views,
-        lambda kind, view: octets.of_events(books, kind.site.name, view)[kind.message.what],
-    )
+
+    def of_event(kind: Kind, view: View) -> Sizes | str:
+        controller = plan.device(kind.site.controller)
+        if controller.ven is not None and controller.ven.xmpp is not None:
+            return "it is sent by XMPP, where messages are not told apart"
+        return octets.of_events(books, kind.site.name, view)[kind.message.what]
+
+    yield from octets.verdicts(plan, kinds(plan, INDIRECT), views, of_event)
     yield from _of_reports(plan, _BY_THEMSELVES, views, _joined(asked, later))
 
 

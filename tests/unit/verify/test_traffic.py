@@ -108,17 +108,17 @@ def ago(*seconds: float) -> VtnBook:
 
 
 @pytest.mark.parametrize(
-    ("book", "seconds"),
+    ("reported", "seconds"),
     [
-        (ago(30.0, 50.0), REPORT_EVERY_S - 30 + POLL_S + MARGIN_S),
-        (ago(59.9, 59.9), 2 * POLL_S + MARGIN_S),
-        (ago(30.0), REPORT_EVERY_S + POLL_S + MARGIN_S),
+        ((30.0, 50.0), REPORT_EVERY_S - 30 + POLL_S + MARGIN_S),
+        ((59.9, 59.9), 2 * POLL_S + MARGIN_S),
+        ((30.0,), REPORT_EVERY_S + POLL_S + MARGIN_S),
     ],
 )
 def test_it_is_looked_until_each_ven_has_reported(
-    plan: Plan, fleet_of: Any, kept: Any, book: VtnBook, seconds: float
+    plan: Plan, fleet_of: Any, kept: Any, reported: Sequence[float], seconds: float
 ) -> None:
-    gateways, host = Gateways(book), Dras(event=event, reports=reports, interrogate=reports)
+    gateways, host = Gateways(ago(*reported)), Dras(event=event, reports=reports, interrogate=reports)
     list(traffic.verdicts(plan, fleet_of(gateways.reply), host, kept, SEEDED))  # type: ignore[arg-type]
     (looked,) = {round(one["seconds"]) for one in gateways.looked.values()}
     assert looked == pytest.approx(seconds, abs=1)
