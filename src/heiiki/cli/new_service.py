@@ -65,7 +65,7 @@ networks:                       # two independent closed networks of two carrier
     bandwidth_kbps: 10000       # of each bearer, towards the site
     bandwidth_up_kbps: 5000     # and from it
 {transit}
-    tariff: {{monthly_yen: 600, included_mb: 3000, yen_per_extra_mb: 0.2}}
+    tariff: {{monthly_yen: 600, included_mb: 4000, yen_per_extra_mb: 0.2}}
 
 {risks}
 reliability:                    # as the suppliers state them; R-AVAIL is computed from these, each element

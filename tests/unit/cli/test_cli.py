@@ -341,7 +341,7 @@ def test_a_price_reads_as_it_is_judged(
     volume = 3000 if extra == "0.2" else 0
     tariff = f"monthly_yen: {price}, included_mb: {volume}, yen_per_extra_mb: {extra}"
     text = service.read_text()
-    old = "monthly_yen: 600, included_mb: 3000, yen_per_extra_mb: 0.2"
+    old = "monthly_yen: 600, included_mb: 4000, yen_per_extra_mb: 0.2"
     assert old in text
     service.write_text(text.replace(old, tariff))
     lines = run("check", tmp_path / "made").stdout.splitlines()
