@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +11,7 @@ import pytest
 import simulated_devices
 from simulated_devices import ADMIN, PASSWORD, USER, LineComparer, Simulator
 
+from heiiki.fleet import by_napalm
 from heiiki.fleet.cli.drivers import DRIVERS
 from heiiki.fleet.cli.session import connect
 from heiiki.fleet.host_keys import HostKeys
@@ -20,6 +20,9 @@ from heiiki.fleet.model import Change, ConfirmFrom, DeviceSession, Login, Target
 from heiiki.fleet.push import Means, Settings
 
 T = TypeVar("T")
+JUNOS_BY_NAPALM = "juniper_junos by NAPALM"
+WAYS = (*sorted(DRIVERS), JUNOS_BY_NAPALM)
+"""Every driver that has a simulated device: by the command line under the platform's name, and by NAPALM."""
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -37,6 +40,13 @@ def simulator() -> Iterator[Simulator]:
     made.end()
 
 
+async def connected(way: str, target: Target, keys: HostKeys) -> DeviceSession:
+    """Open a session by one of the ways; a device of another platform is reached by its command line."""
+    if way == JUNOS_BY_NAPALM and target.platform == "juniper_junos":
+        return await by_napalm.connect(by_napalm.JUNOS, target, keys)
+    return await connect(DRIVERS[target.platform], target, keys)
+
+
 @dataclass
 class Device:
     """A simulated device, and how it is reached."""
@@ -44,6 +54,7 @@ class Device:
     simulator: Simulator
     target: Target
     keys: HostKeys
+    way: str
 
     @property
     def platform(self) -> str:
@@ -65,9 +76,12 @@ class Device:
     def order(self, what: str, **more: Any) -> dict[str, Any]:
         return self.simulator.order(what, self.target.name, **more)
 
+    async def connect(self, target: Target) -> DeviceSession:
+        return await connected(self.way, target, self.keys)
+
     @asynccontextmanager
     async def session(self, **changed: Any) -> AsyncIterator[DeviceSession]:
-        made = await connect(DRIVERS[self.platform], replace(self.target, **changed), self.keys)
+        made = await self.connect(replace(self.target, **changed))
         try:
             yield made
         finally:
@@ -87,23 +101,24 @@ Make = Callable[..., Device]
 
 @pytest.fixture
 def make(simulator: Simulator, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Make]:
-    """Make devices, each named after its platform."""
+    """Make devices, each named after its platform, to be reached by its way."""
     names: list[str] = []
     keys = HostKeys(tmp_path / "known_hosts")
 
-    def made(platform: str, **more: Any) -> Device:
+    def made(way: str, **more: Any) -> Device:
+        platform = way.partition(" ")[0]
         name = f"{platform.replace('_', '-')}-{len(names)}"
         port = simulator.add(name, platform, **more)
         names.append(name)
         login = Login(USER, PASSWORD, ADMIN)
-        return Device(simulator, Target(name, platform, "127.0.0.1", login, "", port), keys)
+        return Device(simulator, Target(name, platform, "127.0.0.1", login, "", port), keys, way)
 
     yield made
     for name in names:
         simulator.order("close", name)
 
 
-@pytest.fixture(params=sorted(DRIVERS))
+@pytest.fixture(params=WAYS)
 def device(make: Make, request: pytest.FixtureRequest) -> Device:
     return make(str(request.param))
 
@@ -116,13 +131,9 @@ async def serves(target: Target) -> str:
     return ""
 
 
-async def opened(device: Device, target: Target) -> Any:
-    return await connect(DRIVERS[target.platform], target, device.keys)
-
-
 def means(device: Device, **settings: Any) -> Means:
     return Means(
-        partial(opened, device),
+        device.connect,
         LineComparer,
         serves,
         Journal(device.keys.path.parent / "journal"),

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import forked_programs
+from fleet_devices import connected
 from forked_programs import Forked
 from simulated_devices import ADMIN, PASSWORD, USER, LineComparer
 from waiting import awaited
 
 from heiiki.fleet import engine
-from heiiki.fleet.cli.drivers import DRIVERS
-from heiiki.fleet.cli.session import connect
 from heiiki.fleet.host_keys import HostKeys
 from heiiki.fleet.journal import Journal
 from heiiki.fleet.model import Login, Target
@@ -36,20 +35,20 @@ class Push:
         assert self.process.wait() in {0, -signal.SIGKILL}, self.log.read_text()
 
 
-def start(keys: Path, *targets: Target) -> Push:
-    """Push each target; more than one are the ends of a line."""
+def start(keys: Path, *targets: Target, way: str = "") -> Push:
+    """Push each target, by the command line unless another way is named; more than one are ends of a line."""
     rows = [(one.name, one.platform, one.port, one.intended) for one in targets]
     log = keys.parent / "push.log"
-    return Push(forked_programs.call("killed_pushes", "push", str(keys), rows, log=log), log)
+    return Push(forked_programs.call("killed_pushes", "push", str(keys), rows, way, log=log), log)
 
 
-def push(keys_file: str, rows: list[tuple[str, str, int, str]]) -> int:
+def push(keys_file: str, rows: list[tuple[str, str, int, str]], way: str) -> int:
     """Push rows of name, platform, port and configuration; what runs in the fork."""
     keys = Path(keys_file)
     host_keys = HostKeys(keys)
 
     async def opened(target: Target) -> Any:
-        return await connect(DRIVERS[target.platform], target, host_keys)
+        return await connected(way, target, host_keys)
 
     async def serves(target: Target) -> str:
         del target

@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import napalm
+from jnpr.junos.exception import ConnectError, RpcError
+from napalm.base import NetworkDriver
 from napalm.base.exceptions import (
     CommitConfirmException,
     CommitError,
     ConnectAuthError,
+    LockError,
     MergeConfigException,
     NapalmException,
     ReplaceConfigException,
@@ -25,6 +28,7 @@ from paramiko.ssh_exception import SSHException
 
 from heiiki.fleet.blocking import examined, in_thread
 from heiiki.fleet.errors import (
+    BusyError,
     ConsentError,
     LoginError,
     NotPendingError,
@@ -33,12 +37,22 @@ from heiiki.fleet.errors import (
     UnreachableError,
 )
 from heiiki.fleet.host_keys import HostKeys
+from heiiki.fleet.junos_driver import JunosDriver
 from heiiki.fleet.masking import mask
 from heiiki.fleet.model import Change, ConfirmFrom, Pending, Safety, Staged, Target, deadline
 
 CONNECT_S = 30.0
-_REFUSED = (MergeConfigException, ReplaceConfigException)
-_BROKEN = (NapalmException, NetmikoBaseException, SSHException, OSError, EOFError, ValueError)
+_REFUSED = (MergeConfigException, ReplaceConfigException, CommitError)
+_BROKEN = (
+    NapalmException,
+    NetmikoBaseException,
+    SSHException,
+    ConnectError,
+    RpcError,
+    OSError,
+    EOFError,
+    ValueError,
+)
 _PINNED = {
     "ssh_strict": True,
     "system_host_keys": False,
@@ -60,16 +74,22 @@ class NapalmPlatform:
     """How NAPALM is used for a platform.
 
     Attributes:
-        driver: NAPALM's name of it.
+        driver: NAPALM's name of it, or a driver that NAPALM does not find by name.
         safety: how safe a push is by this driver.
         options: optional arguments of the driver; with `known_hosts` in them its file is named there.
         netmiko: netmiko is below the driver, and has the host key checked.
+        shown: the format in which a configuration is read, of those that the driver knows.
+        whole: the device itself takes a change whole or not at all.
+        answer_s: how long the device may take for an answer, seconds.
     """
 
-    driver: str
+    driver: str | type[NetworkDriver]
     safety: Safety
     options: Mapping[str, Any] = field(default_factory=dict)
     netmiko: bool = False
+    shown: str = "text"
+    whole: bool = False
+    answer_s: int = 60
 
 
 IOS_XE = NapalmPlatform(
@@ -91,6 +111,28 @@ IOS_XE = NapalmPlatform(
     netmiko=True,
 )
 """Read and refused keys were tried on a simulated device; a commit by this driver was tried nowhere."""
+
+JUNOS = NapalmPlatform(
+    JunosDriver,
+    Safety(
+        arms="commit-configuration, confirmed",
+        unit_s=60,
+        least_s=60,
+        most_s=65_535 * 60,
+        confirms="commit-configuration",
+        confirm_from=ConfirmFrom.ANY,
+        reverts="load-configuration of rollback 1, commit-configuration",
+        checks="commit-configuration, check",
+        lost_session="the timer goes on; a session that is killed takes the change back",
+        needs="`system services netconf ssh`; no other operator with a change",
+        source="Juniper, Junos XML Management Protocol Guide; NAPALM 5.2, driver junos",
+    ),
+    {"known_hosts": "", "connect_s": CONNECT_S},
+    shown="set",
+    whole=True,
+    answer_s=300,
+)
+"""Tried on a simulated device alone (`heiiki_lab.devices`)."""
 
 FRR = NapalmPlatform(
     "frr",
@@ -132,7 +174,11 @@ class NapalmSession:
 
     async def running(self) -> str:
         """Return the running configuration."""
-        return str((await self._call(lambda: self._driver.get_config(retrieve="running")))["running"])
+        shown = self._platform.shown
+        found = await self._call(lambda: self._driver.get_config(retrieve="running", format=shown))
+        if not (text := str(found["running"])).strip():
+            raise SessionLostError(f"{self._target.name}: the session by NAPALM: the configuration is empty")
+        return text
 
     async def stage(self, change: Change) -> Staged:
         """Hand the lines over as a candidate that is merged."""
@@ -155,22 +201,19 @@ class NapalmSession:
         return Pending(deadline(seconds))
 
     async def armed(self) -> bool | None:
-        """Tell whether a commit waits to be confirmed."""
-        return bool(await self._call(self._driver.has_pending_commit))
+        """Tell whether a commit waits to be confirmed, where the driver finds out."""
+        try:
+            return bool(await self._call(self._driver.has_pending_commit))
+        except CommitConfirmException:
+            return None
 
     async def confirm(self) -> None:
         """Confirm; the driver saves what runs."""
-        try:
-            await self._call(self._driver.confirm_commit)
-        except CommitError as error:
-            raise NotPendingError(f"{self._target.name}: {self._mask(str(error))}") from None
+        await self._ended(self._driver.confirm_commit)
 
     async def revert(self) -> bool:
         """Put back what the driver kept before the commit."""
-        try:
-            await self._call(self._driver.rollback)
-        except CommitError as error:
-            raise NotPendingError(f"{self._target.name}: {self._mask(str(error))}") from None
+        await self._ended(self._driver.rollback)
         return True
 
     async def save(self) -> None:
@@ -180,25 +223,42 @@ class NapalmSession:
         """Break the connection: below netmiko, a driver's own `close` types words and leaves by `exit`."""
         device = getattr(self._driver, "device", None)
         below = getattr(device, "remote_conn_pre", None)
-        await in_thread(below.close if below is not None else self._driver.close)
+        breaks = below.close if below is not None else getattr(self._driver, "abort", self._driver.close)
+        await in_thread(breaks)
 
     async def _step(self, call: Callable[[], Any]) -> None:
         try:
             await self._call(call)
         except _REFUSED as error:
-            words = self._mask(" ".join(str(error).split())[:300])
-            raise RefusedError(f"{self._target.name}: the change was refused: {words}", 0, words) from None
+            words, whole = self._words(error), self._platform.whole
+            raise RefusedError(
+                f"{self._target.name}: the change was refused: {words}", 0, words, reverted=whole
+            ) from None
+
+    async def _ended(self, call: Callable[[], Any]) -> None:
+        """End a commit that waits."""
+        try:
+            await self._call(call)
+        except CommitError as error:
+            raise NotPendingError(f"{self._target.name}: {self._words(error)}") from None
 
     async def _call(self, call: Callable[[], T]) -> T:
         try:
             return await in_thread(call)
-        except (CommitError, CommitConfirmException, *_REFUSED):
+        except LockError as error:
+            raise BusyError(
+                f"{self._target.name}: another operator has the configuration: {self._words(error)}"
+            ) from None
+        except (CommitConfirmException, *_REFUSED):
             raise
         except _BROKEN as error:
             # Its text quotes what was typed.
             raise SessionLostError(
                 f"{self._target.name}: the session by NAPALM: {type(error).__name__}"
             ) from None
+
+    def _words(self, error: Exception) -> str:
+        return self._mask(" ".join(str(error).split())[:300])
 
 
 async def connect(
@@ -229,11 +289,12 @@ async def connect(
 def _driver(platform: NapalmPlatform, target: Target, keys: HostKeys, seconds: float) -> Any:
     options: dict[str, Any] = {"port": target.port, **platform.options}
     if "known_hosts" in options:
-        options["known_hosts"] = str(keys.path)
+        options["known_hosts"] = str(keys.path.resolve())
     if platform.netmiko:
         options |= {**_PINNED, "alt_key_file": str(keys.path), "secret": target.login.admin_password}
         options |= {"use_keys": bool(target.login.key_file), "conn_timeout": seconds}
     if target.login.key_file:
         options["key_file"] = target.login.key_file
-    made = napalm.get_network_driver(platform.driver)
-    return made(target.host, target.login.user, target.login.password, 60, options)
+    driver = platform.driver
+    made = napalm.get_network_driver(driver) if isinstance(driver, str) else driver
+    return made(target.host, target.login.user, target.login.password, platform.answer_s, options)

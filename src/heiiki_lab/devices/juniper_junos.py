@@ -4,23 +4,9 @@ import re
 from typing import ClassVar
 
 from heiiki_lab.devices.device import Device
-from heiiki_lab.devices.model import Tree
-from heiiki_lab.devices.shell import Reply, Sections, Shell
+from heiiki_lab.devices.junos_candidate import Candidate, RefusedStatementError, WrongCandidateError
+from heiiki_lab.devices.shell import Reply, Shell
 
-_TOPS = """
-access apply-groups chassis class-of-service event-options firewall forwarding-options groups interfaces
-multi-chassis policy-options protocols routing-instances routing-options security services snmp switch-options
-system vlans
-"""
-_SINGLES = Sections(
-    openers=(),
-    singles=(
-        r"(set system host-name) ",
-        r"(set .* (?:description|mtu|peer-as|local-address|priority|minimum-interval|multiplier)) ",
-        r"(set routing-options (?:autonomous-system|router-id)) ",
-    ),
-    words=frozenset(_TOPS.split()),
-)
 _UNKNOWN = "                    ^\nunknown command.\n"
 _SYNTAX = "                    ^\nsyntax error.\n"
 
@@ -56,8 +42,7 @@ class Junos(Shell):
     def __init__(self, device: Device) -> None:
         """Begin in operational mode."""
         super().__init__(device)
-        self._candidate = Tree()
-        self._exclusive = False
+        self._candidate = Candidate(device, self)
 
     def prompt_of_mode(self) -> str:
         """Return user, host and the sign of the mode, below `[edit]` in configuration mode."""
@@ -93,7 +78,7 @@ class Junos(Shell):
 
     def show_candidate(self, _: re.Match[str]) -> Reply:
         """Show the candidate."""
-        return Reply(self._candidate.text(0))
+        return Reply(self._candidate.text)
 
     def show_commits(self, _: re.Match[str]) -> Reply:
         """Show the commits; the newest is pending while its timer runs."""
@@ -104,51 +89,43 @@ class Junos(Shell):
 
     def configure(self, match: re.Match[str]) -> Reply:
         """Enter configuration mode; an exclusive one is refused while somebody else configures."""
-        self._exclusive = match[1] is not None
-        if self.device.faults.occupied or self.device.editor not in (None, self):
+        if not self._candidate.open():
             return Reply(
                 "error: configuration database locked by:\n"
                 "  other terminal pts/0 (pid 1) on since 2024-01-01 00:00:00 UTC\n      exclusive [edit]\n"
             )
-        self.device.editor = self
         self.mode = "config"
-        self._candidate = Tree(self.device.text)
-        warning = "warning: uncommitted changes will be discarded on exit\n" if self._exclusive else ""
+        exclusive = match[1] is not None
+        warning = "warning: uncommitted changes will be discarded on exit\n" if exclusive else ""
         return Reply(f"{warning}Entering configuration mode\n")
 
     def edit(self, match: re.Match[str]) -> Reply:
         """Change the candidate."""
-        if self.device.refused(match[0]) or match[2].split()[0] not in _SINGLES.words:
+        try:
+            warning = self._candidate.edit(match[0])
+        except RefusedStatementError:
             return Reply(_SYNTAX)
-        line = f"set {match[2]}"
-        if match[1] == "set":
-            _SINGLES.put(self._candidate.root, line)
-        elif not _SINGLES.remove(self._candidate.root, line):
-            return Reply("warning: statement not found\n")
-        return Reply()
+        return Reply(f"warning: {warning}\n" if warning else "")
 
     def compare(self, _: re.Match[str]) -> Reply:
         """Show the difference of the candidate."""
-        old, new = self.device.text.splitlines(), self._candidate.text(0).splitlines()
-        lines = [f"- {line}" for line in old if line not in new] + [
-            f"+ {line}" for line in new if line not in old
-        ]
-        return Reply("".join(f"{line}\n" for line in lines))
+        return Reply(self._candidate.compared())
 
     def check(self, _: re.Match[str]) -> Reply:
-        """Check the candidate: a group of BGP needs a type."""
-        if (wrong := self._wrong()) is not None:
-            return Reply(wrong)
+        """Check the candidate."""
+        try:
+            self._candidate.check()
+        except WrongCandidateError as error:
+            return _checked_out(error)
         return Reply("configuration check succeeds\n")
 
     def commit_confirmed(self, match: re.Match[str]) -> Reply:
         """Commit with a timer."""
-        if (wrong := self._wrong()) is not None:
-            return Reply(wrong)
         minutes = int(match[1])
-        before = self.device.text
-        self._commit(f"commit confirmed, rollback in {minutes}mins")
-        self.device.arm(minutes * self.device.spec.minute_s, minutes, self, kept=before)
+        try:
+            self._candidate.commit("cli", minutes)
+        except WrongCandidateError as error:
+            return _checked_out(error)
         return Reply(
             f"commit confirmed will be automatically rolled back in {minutes} minutes unless confirmed\n"
             "commit complete\n\n# commit confirmed will be rolled back in "
@@ -157,21 +134,20 @@ class Junos(Shell):
 
     def commit(self, match: re.Match[str]) -> Reply:
         """Commit, which confirms what waits for it."""
-        if (wrong := self._wrong()) is not None:
-            return Reply(wrong)
-        self.device.disarm()
-        self._commit("")
+        try:
+            self._candidate.commit("cli")
+        except WrongCandidateError as error:
+            return _checked_out(error)
         if match[1]:
-            self.mode, self.device.editor = "exec", None
+            self._close()
         return Reply("commit complete\n")
 
     def rollback(self, match: re.Match[str]) -> Reply:
         """Load an earlier configuration into the candidate."""
-        number = int(match[1])
-        earlier = [self.device.text, *reversed(self.device.history)]
-        if number >= len(earlier):
+        try:
+            self._candidate.rollback(int(match[1]))
+        except LookupError:
             return Reply("error: rollback: no such configuration\n")
-        self._candidate = Tree(earlier[number])
         return Reply("load complete\n")
 
     def run(self, match: re.Match[str]) -> Reply:
@@ -183,7 +159,7 @@ class Junos(Shell):
 
     def leave_configuration(self, _: re.Match[str]) -> Reply:
         """Leave configuration mode; ask where changes would be lost."""
-        if self._candidate.text(0) == self.device.text:
+        if not self._candidate.changed:
             return self._left("yes")
         return self.ask(
             "The configuration has been changed but not committed\r\nExit with uncommitted changes? [yes,no] "
@@ -197,28 +173,17 @@ class Junos(Shell):
 
     def _left(self, answer: str) -> Reply:
         if answer in {"yes", ""}:
-            self.mode, self.device.editor = "exec", None
+            self._close()
             return Reply("Exiting configuration mode\n")
         return Reply()
 
-    def _wrong(self) -> str | None:
-        for line in self._candidate.root:
-            group = re.match(r"set protocols bgp group (\S+) ", line)
-            if group and not any(
-                f"set protocols bgp group {group[1]} type {kind}" in self._candidate.root
-                for kind in ("external", "internal")
-            ):
-                return (
-                    f"[edit protocols bgp group {group[1]}]\n  'type'\n    Missing mandatory statement: "
-                    f"'type'\n"
-                    "error: configuration check-out failed: (missing mandatory statements)\n"
-                )
-        return None
+    def _close(self) -> None:
+        self._candidate.close()
+        self.mode = "exec"
 
-    def _commit(self, comment: str) -> None:
-        self.device.history.append(self.device.text)
-        self.device.restore(self._candidate.text(0))
-        self.device.saved = self.device.text
-        self.device.log.append(
-            f"2024-01-01 00:00:00 UTC by {self.device.spec.user} via cli {comment}".rstrip()
-        )
+
+def _checked_out(error: WrongCandidateError) -> Reply:
+    return Reply(
+        f"{error.place}\n  '{error.statement}'\n    {error.words}\n"
+        "error: configuration check-out failed: (missing mandatory statements)\n"
+    )

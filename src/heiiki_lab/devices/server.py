@@ -14,6 +14,7 @@ from heiiki_lab.devices.device import Device, call_later
 from heiiki_lab.devices.juniper_junos import Junos
 from heiiki_lab.devices.model import DeviceSpec, Faults
 from heiiki_lab.devices.nec_ix import Ix
+from heiiki_lab.devices.netconf import Netconf
 from heiiki_lab.devices.shell import Shell
 from heiiki_lab.devices.terminal import Terminal
 from heiiki_lab.devices.yamaha_rtx import Rtx
@@ -25,9 +26,12 @@ SHELLS: Mapping[str, type[Shell]] = {
     "yamaha_rtx": Rtx,
 }
 
+SUBSYSTEMS: Mapping[tuple[str, str], type[Netconf]] = {("juniper_junos", "netconf"): Netconf}
+"""Programs beside the command line, by platform and name of the subsystem of SSH."""
+
 
 class _Gate(asyncssh.SSHServer):
-    """Lets in who knows the password, to a terminal."""
+    """Lets in who knows the password."""
 
     def __init__(self, box: "_Box") -> None:
         self._box = box
@@ -51,7 +55,48 @@ class _Gate(asyncssh.SSHServer):
         return (username, password) == (spec.user, spec.password)
 
     def session_requested(self) -> asyncssh.SSHServerSession[str]:
-        return Terminal(SHELLS[self._box.device.spec.platform](self._box.device))
+        return _Session(self._box.device)
+
+
+class _Session(asyncssh.SSHServerSession[str]):
+    """One session: the command line, or a subsystem that the device has."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._inside: Terminal | Netconf | None = None
+
+    def connection_made(self, chan: asyncssh.SSHServerChannel[str]) -> None:
+        self._channel = chan
+
+    def pty_requested(self, *_: object) -> bool:
+        return True
+
+    def shell_requested(self) -> bool:
+        return self._enter(Terminal(SHELLS[self._device.spec.platform](self._device)))
+
+    def subsystem_requested(self, subsystem: str) -> bool:
+        program = SUBSYSTEMS.get((self._device.spec.platform, subsystem))
+        return program is not None and self._enter(program(self._device))
+
+    def _enter(self, inside: Terminal | Netconf) -> bool:
+        inside.connection_made(self._channel)
+        self._inside = inside
+        return True
+
+    def session_started(self) -> None:
+        if self._inside is not None:
+            self._inside.session_started()
+
+    def data_received(self, data: str, datatype: asyncssh.DataType) -> None:
+        if self._inside is not None:
+            self._inside.data_received(data, datatype)
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._inside is not None:
+            self._inside.connection_lost(exc)
 
 
 class _Box:

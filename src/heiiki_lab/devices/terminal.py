@@ -33,14 +33,6 @@ class Terminal(asyncssh.SSHServerSession[str]):
         """Keep the channel."""
         self._channel = chan
 
-    def pty_requested(self, *_: object) -> bool:
-        """Be a terminal."""
-        return True
-
-    def shell_requested(self) -> bool:
-        """Be a command line, and nothing else."""
-        return True
-
     def session_started(self) -> None:
         """Show the first prompt."""
         self._later(Reply())
@@ -51,10 +43,6 @@ class Terminal(asyncssh.SSHServerSession[str]):
         self._waiting.extend(data)
         self._read()
         self._flush()
-
-    def eof_received(self) -> bool:
-        """End with the client."""
-        return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the shell, once: a session that did not log out was dropped."""

@@ -5,8 +5,8 @@ from typing import Any
 
 import killed_pushes
 import pytest
-from fleet_devices import Device, Make, means, run
-from simulated_devices import CONFIGS, intended, paths
+from fleet_devices import JUNOS_BY_NAPALM, WAYS, Device, Make, means, run
+from simulated_devices import intended, paths
 
 from heiiki.fleet import engine
 from heiiki.fleet.journal import Entry
@@ -78,15 +78,16 @@ def test_without_consent_a_platform_without_a_timer_is_not_touched(make: Make) -
     assert means(device).journal.begun() == ()
 
 
-@pytest.mark.parametrize("platform", sorted(CONFIGS))
-def test_a_refusal_at_any_line_leaves_the_old_configuration(make: Make, platform: str) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_a_refusal_at_any_line_leaves_the_old_configuration(make: Make, way: str) -> None:
     for number in range(1, 5):
-        device = make(platform)
+        device = make(way)
         before = device.running()
         device.fail(refuse_line=number)
         result = pushed(device)
         assert result.outcome is Outcome.FAILED, number
-        assert f"line {number} of the change was refused" in result.reason
+        where = "the change" if way == JUNOS_BY_NAPALM else f"line {number} of the change"
+        assert f"{where} was refused" in result.reason
         assert result.reason.endswith("the device has its old configuration")
         assert same(device.running(), before)
         assert not device.state()["armed"]
@@ -94,13 +95,13 @@ def test_a_refusal_at_any_line_leaves_the_old_configuration(make: Make, platform
 
 
 @pytest.mark.parametrize("drop", ["goes_on", "confirms", "restores"])
-@pytest.mark.parametrize("platform", sorted(CONFIGS))
-def test_a_session_cut_at_any_byte_ends_on_the_old_or_the_new(make: Make, platform: str, drop: str) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_a_session_cut_at_any_byte_ends_on_the_old_or_the_new(make: Make, way: str, drop: str) -> None:
     """Whatever a lost session does to the timer of the platform, which no reference says of every one."""
-    step = 230 if platform != "yamaha_rtx" else 430
+    step = 230 if way != "yamaha_rtx" else 430
     outcomes = set()
     for cut in range(300, 2400, step):
-        device = make(platform)
+        device = make(way)
         before = device.running()
         device.fail(cut_at=cut, drop=drop)
         result = pushed(device)
@@ -115,21 +116,21 @@ def test_a_session_cut_at_any_byte_ends_on_the_old_or_the_new(make: Make, platfo
     assert Outcome.CHANGED in outcomes
 
 
-@pytest.mark.parametrize("platform", sorted(CONFIGS))
-def test_a_killed_run_is_finished_or_taken_back_by_the_next(make: Make, platform: str) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_a_killed_run_is_finished_or_taken_back_by_the_next(make: Make, way: str) -> None:
     """`kill -9` once the device heard so many lines, in every phase: the next ends on what is intended."""
-    cut_off = [killed(make, platform, heard) for heard in KILLS]
+    cut_off = [killed(make, way, heard) for heard in KILLS]
     assert any(cut_off)
 
 
 KILLS = range(5, 30, 6)
 
 
-def killed(make: Make, platform: str, heard: int) -> bool:
+def killed(make: Make, way: str, heard: int) -> bool:
     """Kill a run and run another; tell whether the first had begun something."""
-    device = make(platform, prompt_delay_ms=15)
+    device = make(way, prompt_delay_ms=15)
     before = device.running()
-    push = killed_pushes.start(device.keys.path, replace(device.target, intended=wanted(device)))
+    push = killed_pushes.start(device.keys.path, replace(device.target, intended=wanted(device)), way=way)
     push.kill_when("lines were heard", lambda: len(device.state()["heard"]) >= heard)
     begun = means(device).journal.begun()
     for entry in (device.keys.path.parent / "journal").glob("*"):
