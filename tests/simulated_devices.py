@@ -52,6 +52,7 @@ router bgp 65001
 """,
     "juniper_junos": """\
 set system host-name {name}
+set system services netconf ssh
 set interfaces ge-0/0/0 unit 0 family inet address 192.0.2.1/24
 set protocols bgp group PE type external
 set protocols bgp group PE peer-as 65000

@@ -28,6 +28,7 @@ class ActionModule(ServiceAction):
         "without_rollback": {"type": "bool", "default": False},
         "max_unreachable": {"type": "int", "default": 25},
         "alone": {"type": "bool", "default": False},
+        "napalm": {"type": "list", "elements": "str", "default": []},
         "access": {"type": "path"},
         "secret_state": {"type": "path"},
     }
@@ -65,6 +66,7 @@ class ActionModule(ServiceAction):
             consent=_CONSENT,
             most_unreachable=arguments["max_unreachable"] / 100,
             alone=arguments["alone"],
+            napalm=tuple(arguments["napalm"]),
         )
 
     def _row(self, rows: Rows) -> dict[str, Any]:

@@ -52,6 +52,12 @@ options:
     description: You accept a line with one end. Linux ends are neither looked at nor changed.
     type: bool
     default: false
+  napalm:
+    description: Platforms whose routers are reached by NAPALM, of which there is C(juniper_junos); the others
+      are by their command line. It needs C(heiiki[devices]) beside Ansible.
+    type: list
+    elements: str
+    default: []
   access:
     description: File that says how devices are reached, as C(heiiki lab devices) writes one.
     type: path

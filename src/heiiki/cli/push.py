@@ -12,7 +12,7 @@ from heiiki.cli.group import FAILED, examples
 from heiiki.cli.progress import ProgressLine
 from heiiki.cli.service import Folder, opened
 from heiiki.cli.terminal import say
-from heiiki.fleet import engine
+from heiiki.fleet import engine, ways
 from heiiki.fleet.access import access_file
 from heiiki.service import Pushed, PushOrder
 
@@ -34,6 +34,12 @@ _OPTIONS = (
         _CONSENT,
         is_flag=True,
         help="You accept that a device without a timed rollback is changed.",
+    ),
+    click.option(
+        "--napalm",
+        multiple=True,
+        type=click.Choice(ways.NAPALM),
+        help="A platform whose routers are reached by NAPALM; it needs heiiki[devices].",
     ),
     click.option(
         "--access",
@@ -102,6 +108,7 @@ def push(  # noqa: PLR0913 - options, each by its name
     shown: str,
     confirm_timeout: int,
     without_rollback: bool,
+    napalm: tuple[str, ...],
     width: int,
     max_unreachable: int,
     alone: bool,
@@ -115,6 +122,7 @@ def push(  # noqa: PLR0913 - options, each by its name
         revert_in_s=float(confirm_timeout),
         without_rollback=without_rollback,
         consent=_CONSENT,
+        napalm=napalm,
         width=width,
         most_unreachable=max_unreachable / 100,
         alone=alone,
@@ -176,6 +184,7 @@ def revert(  # noqa: PLR0913 - options, each by its name
     shown: str,
     confirm_timeout: int,
     without_rollback: bool,
+    napalm: tuple[str, ...],
     access: Path | None,
 ) -> None:
     """Bring DEVICE of the service in FOLDER back to a configuration that it had."""
@@ -191,6 +200,7 @@ def revert(  # noqa: PLR0913 - options, each by its name
         revert_in_s=float(confirm_timeout),
         without_rollback=without_rollback,
         consent=_CONSENT,
+        napalm=napalm,
     )
     state, done = use_cases.revert(
         service, device, order, to=to, force=force, access=reached, watch=ProgressLine()

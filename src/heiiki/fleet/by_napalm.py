@@ -40,6 +40,7 @@ from heiiki.fleet.host_keys import HostKeys
 from heiiki.fleet.junos_driver import JunosDriver
 from heiiki.fleet.masking import mask
 from heiiki.fleet.model import Change, ConfirmFrom, Pending, Safety, Staged, Target, deadline
+from heiiki.fleet.safety import NAPALM_JUNOS
 
 CONNECT_S = 30.0
 _REFUSED = (MergeConfigException, ReplaceConfigException, CommitError)
@@ -114,25 +115,16 @@ IOS_XE = NapalmPlatform(
 
 JUNOS = NapalmPlatform(
     JunosDriver,
-    Safety(
-        arms="commit-configuration, confirmed",
-        unit_s=60,
-        least_s=60,
-        most_s=65_535 * 60,
-        confirms="commit-configuration",
-        confirm_from=ConfirmFrom.ANY,
-        reverts="load-configuration of rollback 1, commit-configuration",
-        checks="commit-configuration, check",
-        lost_session="the timer goes on; a session that is killed takes the change back",
-        needs="`system services netconf ssh`; no other operator with a change",
-        source="Juniper, Junos XML Management Protocol Guide; NAPALM 5.2, driver junos",
-    ),
+    NAPALM_JUNOS,
     {"known_hosts": "", "connect_s": CONNECT_S},
     shown="set",
     whole=True,
     answer_s=300,
 )
 """Tried on a simulated device alone (`heiiki_lab.devices`)."""
+
+PUSHED: Mapping[str, NapalmPlatform] = {"juniper_junos": JUNOS}
+"""By platform of a plan what a push may go by; the driver of IOS committed nothing anywhere yet."""
 
 FRR = NapalmPlatform(
     "frr",

@@ -35,6 +35,21 @@ NETCONF = Safety(
 )
 """How safe a push is at a server of NETCONF (`heiiki.fleet.netconf`)."""
 
+NAPALM_JUNOS = Safety(
+    arms="commit-configuration, confirmed",
+    unit_s=60,
+    least_s=60,
+    most_s=65_535 * 60,
+    confirms="commit-configuration",
+    confirm_from=ConfirmFrom.ANY,
+    reverts="load-configuration of rollback 1, commit-configuration",
+    checks="commit-configuration, check",
+    lost_session="the timer goes on; a session that is killed takes the change back",
+    needs="`system services netconf ssh`; no other operator with a change",
+    source="Juniper, Junos XML Management Protocol Guide; NAPALM 5.2, driver junos",
+)
+"""How safe a push is on Junos by NAPALM (`heiiki.fleet.by_napalm`)."""
+
 _NONE = "**none**"
 _SECONDS_PER_MINUTE = 60
 
@@ -42,6 +57,7 @@ _SECONDS_PER_MINUTE = 60
 def safety_page() -> str:
     """Return the page, one column a platform."""
     columns = {f"`{name}`": driver.safety for name, driver in DRIVERS.items()} | {
+        "`juniper_junos` by NAPALM": NAPALM_JUNOS,
         "NETCONF": NETCONF,
         "Linux end of a line": linux.SAFETY,
     }

@@ -9,10 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 
-from heiiki.fleet import engine, shown
+from heiiki.fleet import engine, shown, ways
 from heiiki.fleet.access import Access
-from heiiki.fleet.cli.drivers import DRIVERS
-from heiiki.fleet.cli.session import connect
 from heiiki.fleet.comparing import OfService
 from heiiki.fleet.errors import NotShownError
 from heiiki.fleet.host_keys import HostKeys
@@ -49,6 +47,7 @@ class PushOrder:
         width: devices at once.
         most_unreachable: share of the devices, and of those of a wave, that may be unreachable.
         alone: the Linux ends of the routers' lines are neither looked at nor changed.
+        napalm: platforms whose routers are reached by NAPALM, the others by their command line.
     """
 
     only: tuple[str, ...] = ()
@@ -60,6 +59,7 @@ class PushOrder:
     width: int = engine.WIDTH
     most_unreachable: float = 0.25
     alone: bool = False
+    napalm: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +148,7 @@ class Run:
     keys: HostKeys = field(init=False)
 
     def __post_init__(self) -> None:
+        ways.examined(self.order.napalm)
         self.keys = self.routers.host_keys()
 
     def done(self) -> Pushed:
@@ -247,7 +248,7 @@ class Run:
     async def _connect(self, target: Target) -> DeviceSession:
         if target.platform == LINUX:
             return await LinuxEnds(self.routers.service).connect(target)
-        return await connect(DRIVERS[target.platform], target, self.keys)
+        return await ways.connect(target, self.keys, self.order.napalm)
 
     def _pushed(
         self, results: Iterable[Result], *, digest: str = "", stopped: str = "", left: tuple[str, ...] = ()

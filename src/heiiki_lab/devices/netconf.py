@@ -32,6 +32,11 @@ class Netconf(asyncssh.SSHServerSession[str]):
         self._over = False
         self._cut, device.faults.cut_at = device.faults.cut_at, -1
 
+    @staticmethod
+    def offered(device: Device) -> bool:
+        """Tell whether the device's configuration lets it be asked for."""
+        return "set system services netconf ssh" in device.running.root
+
     def connection_made(self, chan: asyncssh.SSHServerChannel[str]) -> None:
         """Keep the channel."""
         self._channel = chan

@@ -26,11 +26,14 @@ _PRIVATE = 0o600
 
 FACTORY: Mapping[str, str] = {
     "cisco_iosxe": "hostname {name}\narchive\n path flash:archive\nusername heiiki privilege 15 secret 9 x\n",
-    "juniper_junos": "set system host-name {name}\nset system login user heiiki class super-user\n",
+    "juniper_junos": (
+        "set system host-name {name}\nset system login user heiiki class super-user\n"
+        "set system services netconf ssh\n"
+    ),
     "nec_ix": "hostname {name}\nusername heiiki password hash 0 administrator\n",
     "yamaha_rtx": "login user heiiki *\nadministrator password *\n",
 }
-"""What each platform has at first: a name, an account, and what its rollback needs."""
+"""What each platform has at first: a name, an account, what its rollback needs, and NETCONF on Junos."""
 
 
 def specs(plan: Plan, secrets: FileSecrets) -> tuple[DeviceSpec, ...]:

@@ -76,7 +76,7 @@ class _Session(asyncssh.SSHServerSession[str]):
 
     def subsystem_requested(self, subsystem: str) -> bool:
         program = SUBSYSTEMS.get((self._device.spec.platform, subsystem))
-        return program is not None and self._enter(program(self._device))
+        return program is not None and program.offered(self._device) and self._enter(program(self._device))
 
     def _enter(self, inside: Terminal | Netconf) -> bool:
         inside.connection_made(self._channel)

@@ -296,7 +296,10 @@ def test_text_that_looks_like_a_prompt_gives_no_wrong_answer(make: Make, device:
         "cisco_iosxe": f"hostname {{0}}\nbanner motd ^\n{name}#\nPassword: \n--More--\n^\n",
         "yamaha_rtx": f"description lan1 x\n{name}# \nPassword: \n",
         "nec_ix": f"hostname {name}\nremark x\n{name}(config)# \nPassword: \n--More--\n",
-        "juniper_junos": f"set system login message x\nops@{name}> \nPassword: \n---(more)---\n",
+        "juniper_junos": (
+            "set system services netconf ssh\n"
+            f"set system login message x\nops@{name}> \nPassword: \n---(more)---\n"
+        ),
     }[device.platform]
     other = make(device.way, config=config.replace("{0}", name + "x"))
     other.fail(piece=piece)

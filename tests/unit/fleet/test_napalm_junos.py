@@ -130,14 +130,22 @@ def test_a_refused_line_is_masked(junos: Device) -> None:
     assert "unspoken" not in f"{error}{error.words}{error.__cause__}"
 
 
-def test_a_device_that_shows_nothing_is_not_taken_for_an_empty_one(make: Make) -> None:
-    device = make(JUNOS_BY_NAPALM, config="")
+class Silent:
+    """A driver of a device that answers in another format than the one that was asked for."""
+
+    def get_config(self, **_: str) -> dict[str, str]:
+        return {"running": "\n"}
+
+
+def test_a_device_that_shows_nothing_is_not_taken_for_an_empty_one(junos: Device) -> None:
+    session = by_napalm.NapalmSession(by_napalm.JUNOS, junos.target, Silent(), "")
     with pytest.raises(SessionLostError, match="the configuration is empty"):
-        run(look(device))
+        run(session.running())
 
 
-def test_a_device_without_netconf_is_unreachable_by_it(make: Make) -> None:
-    device = make("cisco_iosxe")
+@pytest.mark.parametrize("platform", ["cisco_iosxe", "juniper_junos"])
+def test_a_device_without_netconf_is_unreachable_by_it(make: Make, platform: str) -> None:
+    device = make(platform, config="set system host-name x\n")
 
     async def work() -> None:
         await by_napalm.connect(by_napalm.JUNOS, device.target, device.keys)

@@ -94,13 +94,16 @@ def test_a_refusal_at_any_line_leaves_the_old_configuration(make: Make, way: str
         assert means(device).journal.begun() == ()
 
 
+CUTS = {"yamaha_rtx": range(300, 2400, 430), JUNOS_BY_NAPALM: range(300, 3300, 320)}
+"""Bytes at which a session breaks; the last is beyond the end of an undisturbed one."""
+
+
 @pytest.mark.parametrize("drop", ["goes_on", "confirms", "restores"])
 @pytest.mark.parametrize("way", WAYS)
 def test_a_session_cut_at_any_byte_ends_on_the_old_or_the_new(make: Make, way: str, drop: str) -> None:
     """Whatever a lost session does to the timer of the platform, which no reference says of every one."""
-    step = 230 if way != "yamaha_rtx" else 430
     outcomes = set()
-    for cut in range(300, 2400, step):
+    for cut in CUTS.get(way, range(300, 2400, 230)):
         device = make(way)
         before = device.running()
         device.fail(cut_at=cut, drop=drop)
@@ -123,12 +126,19 @@ def test_a_killed_run_is_finished_or_taken_back_by_the_next(make: Make, way: str
     assert any(cut_off)
 
 
+@pytest.mark.parametrize("ways", [("juniper_junos", JUNOS_BY_NAPALM), (JUNOS_BY_NAPALM, "juniper_junos")])
+def test_what_a_killed_run_began_is_settled_by_another_way(make: Make, ways: tuple[str, str]) -> None:
+    begun, settled = ways
+    cut_off = [killed(make, begun, heard, settled) for heard in KILLS]
+    assert any(cut_off)
+
+
 KILLS = range(5, 30, 6)
 
 
-def killed(make: Make, way: str, heard: int) -> bool:
-    """Kill a run and run another; tell whether the first had begun something."""
-    device = make(way, prompt_delay_ms=15)
+def killed(make: Make, way: str, heard: int, then: str = "") -> bool:
+    """Kill a run and run another, by the same way or `then`; tell whether the first had begun something."""
+    device = replace(make(way, prompt_delay_ms=15), way=then or way)
     before = device.running()
     push = killed_pushes.start(device.keys.path, replace(device.target, intended=wanted(device)), way=way)
     push.kill_when("lines were heard", lambda: len(device.state()["heard"]) >= heard)

@@ -88,6 +88,15 @@ def test_a_limit_pushes_those_alone(world: PushWorld) -> None:
     assert world.simulator.state(JUNOS)["typed"] == 0
 
 
+def test_junos_is_reached_by_napalm_where_that_is_said(world: PushWorld) -> None:
+    code, text, recap = played(world, "--limit", JUNOS, "-e", "heiiki_napalm=juniper_junos")
+    assert (code, {row["changed"] for row in recap.values()}) == (0, {1}), text
+    assert "load-configuration" in world.simulator.state(JUNOS)["heard"]
+    code, text, _ = played(world, "--limit", JUNOS, "-e", "heiiki_napalm=nec_ix")
+    assert code == 2, text
+    assert "nec_ix: NAPALM is no way to it here; it is one to juniper_junos" in text
+
+
 def row(host: str, **told: Any) -> dict[str, Any]:
     module = ActionModule.__new__(ActionModule)
     module._host = host

@@ -69,8 +69,8 @@ class CliPlatform:
         revert: takes a change back at once.
         save: lets it outlive a reload.
         secrets: finds values that no text may show, in their group `secret`.
-        own: lines outside sections that are the device's own, with those below them: who may log in, and
-            what its rollback needs. No push of a service adds or removes any.
+        own: lines outside sections that are the device's own, with those below them: who may log in, what
+            its rollback needs, and a server that a session may come by. No push adds or removes any.
     """
 
     name: str

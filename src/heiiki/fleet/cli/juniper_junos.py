@@ -66,5 +66,5 @@ JUNIPER_JUNOS = CliPlatform(
             r"\"?(?P<secret>[^\s\"]+)"
         ),
     ),
-    own=re.compile(r"set system (?:login|root-authentication) "),
+    own=re.compile(r"set system (?:login|root-authentication|services netconf) "),
 )
