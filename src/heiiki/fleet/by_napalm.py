@@ -27,6 +27,7 @@ from netmiko.exceptions import NetmikoAuthenticationException, NetmikoBaseExcept
 from paramiko.ssh_exception import SSHException
 
 from heiiki.fleet.blocking import examined, in_thread
+from heiiki.fleet.cli.drivers import DRIVERS
 from heiiki.fleet.errors import (
     BusyError,
     ConsentError,
@@ -38,7 +39,7 @@ from heiiki.fleet.errors import (
 )
 from heiiki.fleet.host_keys import HostKeys
 from heiiki.fleet.junos_driver import JunosDriver
-from heiiki.fleet.masking import mask
+from heiiki.fleet.masking import Mask, mask
 from heiiki.fleet.model import Change, ConfirmFrom, Pending, Safety, Staged, Target, deadline
 from heiiki.fleet.safety import NAPALM_JUNOS
 
@@ -152,7 +153,7 @@ class NapalmSession:
     def __init__(self, platform: NapalmPlatform, target: Target, driver: Any, notice: str) -> None:
         """Use a driver that is open; `connect` makes one."""
         self._platform, self._target, self._driver, self._notice = platform, target, driver, notice
-        self._mask = mask((*target.secrets, *target.login.secrets))
+        self._mask = self._masking(())
 
     @property
     def safety(self) -> Safety:
@@ -174,7 +175,7 @@ class NapalmSession:
 
     async def stage(self, change: Change) -> Staged:
         """Hand the lines over as a candidate that is merged."""
-        self._mask = mask((*self._target.secrets, *self._target.login.secrets, *change.secrets))
+        self._mask = self._masking(change.secrets)
         text = "".join(f"{line}\n" for line in change.lines)
         await self._step(lambda: self._driver.load_merge_candidate(config=text))
         return Staged(change, checked=bool(self.safety.checks))
@@ -248,6 +249,12 @@ class NapalmSession:
             raise SessionLostError(
                 f"{self._target.name}: the session by NAPALM: {type(error).__name__}"
             ) from None
+
+    def _masking(self, secrets: tuple[str, ...]) -> Mask:
+        """Return what hides known secrets, and those that the platform's own lines show."""
+        known = DRIVERS.get(self._target.platform)
+        named = (*self._target.secrets, *self._target.login.secrets, *secrets)
+        return mask(named, known.secrets if known is not None else ())
 
     def _words(self, error: Exception) -> str:
         return self._mask(" ".join(str(error).split())[:300])

@@ -1,5 +1,6 @@
 """Junos, as ``show configuration`` prints it, with or without ``| display set``."""
 
+from heiiki.platforms import junos_secret
 from heiiki.platforms.rules import Rules, Table
 
 TABLE = Table(
@@ -30,6 +31,7 @@ TABLE = Table(
         r' authentication-key \d+ .*value ("[^"]*"|\S+)',
         r"^\S+ snmp community (\S+)",
     ),
+    clear=junos_secret.clear,
     ordered=(
         r"(set firewall (?:family \S+ )?filter \S+) (term \S+)",
         r"(set policy-options policy-statement \S+) (term \S+)",

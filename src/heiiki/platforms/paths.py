@@ -11,7 +11,7 @@ from itertools import accumulate, pairwise
 from heiiki.errors import PlatformError, printable
 from heiiki.platforms import braces
 from heiiki.platforms.rules import Rule, Table, any_of
-from heiiki.platforms.secret import before, masked
+from heiiki.platforms.secret import before, masked, spans
 from heiiki.platforms.tree import Line, Tree
 
 _WORD = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s"]+|"')
@@ -45,7 +45,7 @@ class Reader:
         found: dict[str, int] = {}
         for number, words in self._statements(text):
             for line in _expanded(words):
-                found.setdefault(line, number)
+                found.setdefault(self._clear(line), number)
         untouched = tuple(filter(self._untouched.match, found))
         left = found.keys() - untouched - _inner(found)
         lines = (
@@ -56,6 +56,16 @@ class Reader:
         return Tree(
             self._table.name, self._sorted(tuple(lines)), untouched=untouched, source=self.source(text)
         )
+
+    def _clear(self, line: str) -> str:
+        """Return a line with its secrets as they were sent, which a device may show otherwise."""
+        if "$" not in line:  # no form of a secret is without one, and few lines have any
+            return line
+        for start, end in reversed(spans(self._table.secrets, line)):
+            shown = line[start:end].strip('"')
+            if (sent := self._table.clear(shown)) != shown:
+                line = f'{line[:start]}"{sent}"{line[end:]}'
+        return line
 
     def _sorted(self, lines: tuple[Line, ...]) -> tuple[Line, ...]:
         """Return lines by their paths, and elements of an ordered list as they stand."""

@@ -1,7 +1,7 @@
 """The words in which a platform is described: one `Table` of rules each, data that one engine reads."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -150,6 +150,8 @@ class Table:
             their text (a banner).
         hidden: lines that a device takes and never shows again, such as users of SNMPv3.
         secrets: regular expressions, found anywhere in a line; what their groups match is secret.
+        clear: for such paths: returns the secret behind the form in which the device shows one, and anything
+            else as it is.
         undo_by_key: a line of a kind of its own is taken back by its key alone.
         flat: deeper indentation of a device's text is no section of its own.
         paths: the text is Junos's: statements in braces, or one path a line with ``set``.
@@ -168,6 +170,7 @@ class Table:
     blocks: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    clear: Callable[[str], str] = str
     undo_by_key: bool = False
     flat: bool = False
     paths: bool = False

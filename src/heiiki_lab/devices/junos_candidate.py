@@ -3,6 +3,7 @@
 import re
 
 from heiiki_lab.devices.device import Device
+from heiiki_lab.devices.junos_secret import stored
 from heiiki_lab.devices.model import Tree
 from heiiki_lab.devices.shell import Sections
 
@@ -88,10 +89,17 @@ class Candidate:
             raise RefusedStatementError("syntax error")
         words = f"set {match[2]}{match[3] or ''}"
         if match[1] == "set":
-            _GRAMMAR.put(self.tree.root, words)
+            self._put(words)
         elif not _GRAMMAR.remove(self.tree.root, words):
             return NOT_FOUND
         return ""
+
+    def _put(self, line: str) -> None:
+        """Set one line; a new secret takes the place of the old one, in the form that is shown."""
+        kept = stored(line)
+        if kept != line:
+            _GRAMMAR.remove(self.tree.root, kept.rpartition(" ")[0])
+        _GRAMMAR.put(self.tree.root, kept)
 
     def clear(self) -> None:
         """Begin with no line at all."""
