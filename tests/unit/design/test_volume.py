@@ -199,9 +199,9 @@ def test_a_line_that_is_too_dear_in_the_laboratory_alone() -> None:
 
 def test_the_reason_says_what_the_volume_is_made_of() -> None:
     assert costs(example())["umeda on network b, primary down"].reason == (
-        "profile laboratory: 8,878 MB on the wire (service 3,966, OpenADR 1,794, MMS 35, BFD 2,286, BGP 65, "
-        "IKE 1, CRL 689, NTP 42), 988 yen a month; profile production: 5,058 MB on the wire (service 3,966, "
-        "OpenADR 639, MMS 35, BFD 137, BGP 65, IKE 1, CRL 172, NTP 42), 606 yen a month"
+        "profile laboratory: 9,106 MB on the wire (service 3,966, OpenADR 1,794, MMS 35, BFD 2,286, BGP 65, "
+        "IKE 229, CRL 689, NTP 42), 970 yen a month; profile production: 5,103 MB on the wire (service "
+        "3,966, OpenADR 639, MMS 35, BFD 137, BGP 65, IKE 46, CRL 172, NTP 42), 609 yen a month"
     )
 
 

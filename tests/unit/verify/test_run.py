@@ -109,7 +109,10 @@ def test_a_fault_that_is_none_is_told_before_anything_is_asked(plan: Plan, kept:
             pytest.fail("a device was asked")
 
     untouched: Any = Untouched()
-    with pytest.raises(HeiikiError, match="no such fault: a-p9/kill; known: sample, "):
+    with pytest.raises(
+        HeiikiError,
+        match=r"no such fault: a-p9/kill; name an element or one of its faults, such as a-p1/kill",
+    ):
         verification.verify(plan, (), untouched, kept, faults=("a-p9/kill", "load"))
 
 

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from difflib import get_close_matches
 from traceback import format_exception
 from types import FrameType
 from typing import Any
@@ -86,11 +87,18 @@ def selected(plan: Plan, faults: bool | Sequence[str]) -> tuple[Fault, ...]:
         wanted = wanted - {SAMPLE} | {fault.name for fault in sample(plan)}
     known = {name for fault in plan.faults for name in (fault.name, fault.target)}
     if wanted - known:
-        raise HeiikiError(
-            f"no such fault: {', '.join(sorted(wanted - known))}; "
-            f"known: {SAMPLE}, {', '.join(fault.name for fault in plan.faults)}"
-        )
+        raise HeiikiError("; ".join(_unknown(name, sorted(known)) for name in sorted(wanted - known)))
     return tuple(fault for fault in plan.faults if {fault.name, fault.target} & wanted)
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    """Say what a fault's name may be instead; a service has hundreds of them."""
+    alike = get_close_matches(name, known, n=3, cutoff=0.5)
+    nearest = f", such as {', '.join(alike)}" if alike else ""
+    return (
+        f"no such fault: {name}; name an element or one of its faults{nearest}, or {SAMPLE}; "
+        "the report lists all of them"
+    )
 
 
 def streams(plan: Plan) -> tuple[Stream, ...]:
