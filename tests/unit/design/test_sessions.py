@@ -130,7 +130,9 @@ def test_the_programs_say_no_more_than_is_counted() -> None:
     rows = {one.what: one.sent for those in MESSAGES.values() for one in those}
     assert found.sent.keys() == rows.keys()
     for what, records in found.sent.items():
-        assert all(size <= most for size, most in zip(records, rows[what], strict=True)), (what, records)
+        # Some HTTP servers write an answer's head and body in one record, and some in two.
+        bounds = rows[what] if len(records) > 1 else (sum(rows[what]),)
+        assert all(size <= most for size, most in zip(records, bounds, strict=True)), (what, records)
         assert sum(records) > 0.8 * sum(rows[what]), what
     # Chains have two certificates in service, one here, and are shown four times.
     for octets, bound in ((found.handshake, HANDSHAKE), (found.association, ASSOCIATION)):

@@ -81,14 +81,14 @@ def test_an_ip_access_line_has_a_session_with_the_pe_too() -> None:
 
 
 def test_service_of_a_battery_under_direct_control() -> None:
-    """400 octets and 22 of TLS become 480; events and orders are sent longer than 120 and 160: 292 and 252.
+    """400 octets and 22 of TLS become 480; events and orders are sent longer than 120 and 160: 312 and 252.
 
     Each second they are acknowledged by 112; a running schedule has 1,002 octets, a schedule 1,298, 1,256 and
     252.
     """
     umeda = replace(example().site("umeda"), resources=(("battery", "direct"),))
     found = volume(example(), umeda, B, PRODUCTION, carries=True)
-    second = (480 + 352 + 312 + 3 * 112) * 86_400
+    second = (480 + 372 + 312 + 3 * 112) * 86_400
     day = second + 48 * (1060 + 112) + 1356 + 1316 + 312 + 3 * 112
     assert found.service == pytest.approx(31 * day / 1e6, rel=1e-12)
     assert service_mb(umeda) == pytest.approx(31 * (680 * 86_400 + 49 * 600) / 1e6)
@@ -97,11 +97,11 @@ def test_service_of_a_battery_under_direct_control() -> None:
 def test_a_long_message_takes_two_packets() -> None:
     """1,334 octets fit into the tunnel: 2,044 of HTTP and TLS become 1,386 and 762, 1,544 1,386 and 262.
 
-    The VTN sends an event in 2,400: 1,386 and 1,118.
+    The VTN sends an event in 200 and 2,250: 252, 1,386 and 968.
     """
     namba = replace(example().site("namba"), resources=(("battery", "indirect"),))
     found = volume(example(), namba, A, PRODUCTION, carries=True)
-    event = (1444 + 1176 + 2 * 112) + (1444 + 820 + 2 * 112) + (1444 + 320 + 2 * 112)
+    event = (312 + 1444 + 1028 + 3 * 112) + (1444 + 820 + 2 * 112) + (1444 + 320 + 2 * 112)
     assert found.service == pytest.approx(31 * event / 1e6, rel=1e-12)
 
 
@@ -199,9 +199,9 @@ def test_a_line_that_is_too_dear_in_the_laboratory_alone() -> None:
 
 def test_the_reason_says_what_the_volume_is_made_of() -> None:
     assert costs(example())["umeda on network b, primary down"].reason == (
-        "profile laboratory: 9,106 MB on the wire (service 3,966, OpenADR 1,794, MMS 35, BFD 2,286, BGP 65, "
-        "IKE 229, CRL 689, NTP 42), 970 yen a month; profile production: 5,103 MB on the wire (service "
-        "3,966, OpenADR 639, MMS 35, BFD 137, BGP 65, IKE 46, CRL 172, NTP 42), 609 yen a month"
+        "profile laboratory: 9,159 MB on the wire (service 4,020, OpenADR 1,794, MMS 35, BFD 2,286, BGP 65, "
+        "IKE 229, CRL 689, NTP 42), 974 yen a month; profile production: 5,157 MB on the wire (service "
+        "4,020, OpenADR 639, MMS 35, BFD 137, BGP 65, IKE 46, CRL 172, NTP 42), 614 yen a month"
     )
 
 

@@ -275,7 +275,7 @@ def test_the_reason_says_the_table_the_month_and_what_the_line_costs(plan: Plan)
     found = judged(plan, kind_of(plan, "sakai", MEASUREMENT), Sizes((in_esp(266) + in_esp(ACK),)))
     assert found.reason == (
         "one, on the line with what acknowledges it; 160 octets by its table; a month of 44,640 like that is "
-        "19.5 of 20.7 MB that count; with it the line is 600 yen of 600, timers production"
+        "19.5 of 21.6 MB that count; with it the line is 600 yen of 600, timers production"
     )
 
 
