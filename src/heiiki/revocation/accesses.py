@@ -68,6 +68,12 @@ def verifiers(plan: Plan, device: str) -> dict[str, tuple[str, ...]]:
     }
 
 
+def reached(plan: Plan) -> Iterator[Device]:
+    """Yield the devices in service, but for those of a site none of whose gateways is left."""
+    cut = {site.name for site in plan.sites if all(plan.device(one).revoked for one in site.gateways)}
+    return (one for one in plan.managed() if one.site not in cut)
+
+
 def letting_in(plan: Plan, device: Device) -> dict[str, tuple[AccessBy, ...]]:
     """Return who lets a device in by its certificate, and by what: who must have the lists that refuse it."""
     found: dict[str, list[AccessBy]] = {name: [AccessBy.IPSEC] for name in verifiers(plan, device.name)}

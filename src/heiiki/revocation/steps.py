@@ -4,15 +4,15 @@ The device is marked in the intent first. From then on all goes on side by side.
 verifiers withdraw their connections with it and end the IKE SAs; HSS and PGW get what is compiled from the
 intent, in which its subscription is no more. The keys of the other SIMs are those that the HSS has; only
 where its file is not what was compiled before, the server is asked for them. What needs the server: the
-certificates are revoked. Last, each verifier takes its connection back, once the lists that it has loaded
-refuse the device; while that is watched, the accesses are tried, and the other verifiers fetch the lists. A
-step that fails stops none of the others; the same call again finishes what is left.
+certificates are revoked. Then those who let the device in load the lists that refuse it, and verifiers take
+their connections back; while that is watched, the accesses are tried, and the other verifiers fetch the
+lists. A step that fails stops none of the others; the same call again finishes what is left.
 """
 
 import difflib
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ _LEAST_S = 1.0
 _MOST_LANES = 64
 """Threads for those who let a device in; a router of the hub is let in by every site."""
 _WITHDRAWN = "its connection stays withdrawn until the certificates of the device are revoked"
+_UNLISTED = "its connection stays withdrawn"
 _NOT_REVOKED = "the certificates of the device are not revoked"
 
 
@@ -169,6 +170,8 @@ class _Run:
     deadline: float
     done: RevokedAtServer | None = None
     """What the server did; None while that is not known."""
+    listed: dict[str, str] = field(default_factory=dict)
+    """Peers by IPsec that have loaded the lists, and since when they were asked to."""
 
     @property
     def serials(self) -> tuple[str, ...] | None:
@@ -181,10 +184,10 @@ class _Run:
         yield from side_by_side([self._ended(peers), self._certificates()])
         let_in = accesses.letting_in(self.plan, self.device)
         if self.serials is not None:
-            listed = [
-                self._listed({name: let_in[name] for name in share}, peers) for share in _shares(let_in)
-            ]
-            yield from side_by_side([*listed, self._elsewhere(let_in)])
+            # The lists first: trials beside them would take the processors that they need.
+            yield from side_by_side([self._listed(share, let_in) for share in _shares(let_in)])
+            back = [self._back(share, peers) for share in _shares(self.listed)]
+            yield from side_by_side([*back, self._elsewhere(let_in)])
             return
         for device, every in let_in.items():
             for access in every:
@@ -192,13 +195,33 @@ class _Run:
                 yield RevocationStep(accesses.at(access, device), now(), now(), problem=why)
 
     def _listed(
-        self, let_in: Mapping[str, tuple[AccessBy, ...]], peers: Mapping[str, tuple[str, ...]]
+        self, names: Collection[str], let_in: Mapping[str, tuple[AccessBy, ...]]
     ) -> Iterator[RevocationStep]:
         """Have who lets the device in load the lists that refuse it."""
         begun = now()
-        for name, answer in self._ran({one: self._refused(peers.get(one, ())) for one in let_in}).items():
+        for name, answer in self._ran({one: self._lists() for one in names}).items():
             for access in let_in[name]:
-                yield _step(accesses.at(access, name), begun, answer)
+                step = _step(accesses.at(access, name), begun, answer)
+                if access is not AccessBy.IPSEC:
+                    yield step
+                elif step.problem:
+                    yield replace(step, problem=f"{step.problem}; {_UNLISTED}")
+                else:
+                    self.listed[name] = begun
+
+    def _back(self, names: Collection[str], peers: Mapping[str, tuple[str, ...]]) -> Iterator[RevocationStep]:
+        """Have verifiers take their connections back, and watch that the device does not come in."""
+        timers = self.plan.timers
+        # A peer that was refused asks again with its next BFD packet, when the kernel lets it.
+        watch_s = timers.ike.acquire_s + timers.standby.interval_ms / 1000 + 1
+        programs = {
+            name: program(
+                "end_associations", {"connections": peers[name], "wait_s": _WAIT_S, "watch_s": watch_s}
+            )
+            for name in names
+        }
+        for name, answer in self._ran(programs).items():
+            yield _step(accesses.at(AccessBy.IPSEC, name), self.listed[name], answer)
 
     def _elsewhere(self, let_in: Collection[str]) -> Iterator[RevocationStep]:
         """Try the accesses; then have the others fetch the lists, on whose time nothing depends."""
@@ -244,21 +267,16 @@ class _Run:
 
         yield timed("certificates", revoked)
 
-    def _refused(self, names: tuple[str, ...]) -> bytes:
-        timers = self.plan.timers
-        # A peer that was refused asks again with its next BFD packet, when the kernel lets it.
-        watch_s = timers.ike.acquire_s + timers.standby.interval_ms / 1000 + 1
+    def _lists(self) -> bytes:
         asked = {"pull": command("pull"), "status": command("status"), "serials": self.serials}
-        return program(
-            "end_associations", {**asked, "connections": names, "wait_s": _WAIT_S, "watch_s": watch_s}
-        )
+        return program("end_associations", {**asked, "connections": (), "wait_s": _WAIT_S})
 
     def _told(self, let_in: Collection[str]) -> Iterator[RevocationStep]:
         """Have the verifiers fetch the lists that do not let the device in."""
         if not self.serials:
             return
-        named = [one.name for one in self.plan.managed() if one.crl_source and one.name != self.device.name]
-        others = {name: self._refused(()) for name in named if name not in let_in}
+        named = [one.name for one in accesses.reached(self.plan) if one.crl_source]
+        others = {name: self._lists() for name in named if name not in {*let_in, self.device.name}}
         yield from self._sent("CRL", others, needed=False)
 
     def subscription(self) -> Iterator[RevocationStep]:

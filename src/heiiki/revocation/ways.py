@@ -20,7 +20,7 @@ from heiiki.design.wlan import lans
 from heiiki.errors import HeiikiError
 from heiiki.plan.model import Device, Identity, Plan
 from heiiki.requirements import Result, Verdict
-from heiiki.revocation.accesses import BY_STEPS, AccessBy, Outcome
+from heiiki.revocation.accesses import BY_STEPS, AccessBy, Outcome, reached
 from heiiki.verify import tls_trials
 from heiiki.verify.dot1x import trials as dot1x
 from heiiki.verify.est import access as est
@@ -71,6 +71,11 @@ class Scene:
     device: Device
     sign: Sign
     logs: str
+
+    @property
+    def left(self) -> dict[str, Device]:
+        """The devices by name from which an access can be tried, and at which."""
+        return {one.name: one for one in reached(self.plan) if one.name != self.device.name}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +154,7 @@ def _by_air(scene: Scene) -> Way | No:
 
 def _tries(scene: Scene, lan: SiteLan) -> bool:
     """Whether the controller of a LAN can try it."""
-    return lan.in_service and lan.controller.name != scene.device.name
+    return lan.in_service and lan.controller.name in scene.left
 
 
 def _by_wire(scene: Scene) -> Way | No:
@@ -175,7 +180,7 @@ def _by_xmpp(scene: Scene) -> Way | No:
     found = served(scene.plan)
     if found is None:
         return No(Outcome.NONE, "the service has no XMPP server")
-    here = next((one.name for one in found.clients if one.name != scene.device.name), None)
+    here = next((one.name for one in found.clients if one.name in scene.left), None)
     if here is None or found.device == scene.device.name:
         return No(Outcome.UNTRIED, "no client is left from which it could be tried")
     question = found.question("attempt", resource())
@@ -186,8 +191,7 @@ def _by_openadr(scene: Scene) -> Way | No:
     vtns = [one for one in scene.plan.managed() if one.vtn is not None]
     if not vtns:
         return No(Outcome.NONE, "the service has no VTN")
-    vens = (one for one in scene.plan.managed() if one.ven is not None and one.name != scene.device.name)
-    here = next(vens, None)
+    here = next((one for one in scene.left.values() if one.ven is not None), None)
     if here is None or here.ven is None:
         return No(Outcome.UNTRIED, "no VEN is left from which it could be tried")
     ven = here.ven
@@ -241,7 +245,7 @@ def _by_mms(scene: Scene) -> Way | No:
     except HeiikiError as error:
         return No(Outcome.NONE, str(error))
     every = here.mms_client.sites if here.mms_client else ()
-    chosen = [one for one in every if one.device != scene.device.name][:_MOST]
+    chosen = [one for one in every if one.device in scene.left][:_MOST]
     if not chosen or here.name == scene.device.name:
         return No(Outcome.UNTRIED, "DRAS, from which alone it can be tried, or every controller is gone")
     places = [_place(one.device, one.certificate_name, one.address, one.port) for one in chosen]
@@ -249,10 +253,10 @@ def _by_mms(scene: Scene) -> Way | No:
 
 
 def _by_radsec(scene: Scene) -> Way | No:
-    asking = [one for one in scene.plan.managed() if one.radius_proxy is not None and one.radius_proxy.home]
+    asking = [one for one in scene.left.values() if one.radius_proxy is not None and one.radius_proxy.home]
     if not any(one.radius is not None for one in scene.plan.managed()):
         return No(Outcome.NONE, "no line is one of optical access")
-    here = next((one for one in asking if one.name != scene.device.name), None)
+    here = next(iter(asking), None)
     home = here.radius_proxy.home if here is not None and here.radius_proxy is not None else None
     if here is None or home is None:
         return No(Outcome.UNTRIED, "no proxy is left from which it could be tried")

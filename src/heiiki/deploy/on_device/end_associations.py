@@ -15,20 +15,25 @@ _VICI = "/run/charon.vici"
 
 
 def main(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Take one of two steps; returns what changed and what went wrong.
+    """Take one of three steps; returns what changed and what went wrong.
+
+    Without more than ``connections`` and ``wait_s`` the connections are withdrawn and their SAs end, for
+    which nothing but this node is needed.
 
     Args:
         parameters: ``connections``: IKE connections with the device;
             ``wait_s``: how long their SAs may take to end;
-            ``pull``: argv that fetches the CRLs; without it, the connections are withdrawn and their SAs end,
-            for which nothing but this node is needed; with it, also
+            ``pull``: argv that fetches the CRLs, with
             ``status``: argv that tells which serials are refused;
-            ``serials``: those of the device; a connection comes back only when all of them are;
-            ``watch_s``: how long no SA may come up then; the answer's ``watched_s`` is how long none did.
+            ``serials``: those of the device, all of which must be;
+            ``watch_s``: the connections come back, for the lists refuse the device now; and for so long no SA
+            may come up. The answer's ``watched_s`` is how long none did.
     """
     verifier = _Verifier(parameters)
     if "pull" in parameters:
-        verifier.refuse(parameters)
+        verifier.load_lists(parameters)
+    elif "watch_s" in parameters:
+        verifier.refuse(parameters["watch_s"])
     else:
         verifier.end()
     error = "; ".join(verifier.problems)
@@ -53,18 +58,15 @@ class _Verifier:
         for name in self._connections:
             self._end(name)
 
-    def refuse(self, parameters: dict[str, Any]) -> None:
-        """Fetch the lists; let the connections back in if the lists in use refuse the device, and watch."""
-        fetched = self._fetched(parameters["pull"])
-        serials = parameters["serials"]
-        listed = fetched and (not serials or self._listed(parameters["status"], serials))
-        if not self._connections:
-            return
-        if not listed:
-            self._stay_withdrawn()
-            return
+    def load_lists(self, parameters: dict[str, Any]) -> None:
+        """Fetch the lists, and see that those in use refuse the device."""
+        if self._fetched(parameters["pull"]) and parameters["serials"]:
+            self._see_listed(parameters["status"], parameters["serials"])
+
+    def refuse(self, watch_s: float) -> None:
+        """Let the connections back in, and watch that none of them has an SA again."""
         self._restore()
-        if back := self._watched(parameters["watch_s"]):
+        if back := self._watched(watch_s):
             self.problems.append(f"IKE SA {back} came up again although its certificate is on the list")
             self._stay_withdrawn()
 
@@ -80,16 +82,14 @@ class _Verifier:
         self.problems += json.loads(said)["refused"]
         return True
 
-    def _listed(self, argv: list[str], serials: Iterable[str]) -> bool:
-        """Tell whether the lists that are loaded, not those that came, have every serial."""
+    def _see_listed(self, argv: list[str], serials: Iterable[str]) -> None:
+        """See whether the lists that are loaded, not those that came, have every serial."""
         code, said, complaint = _run(argv)
         refused = json.loads(said).get("refused_serials") if not code else None
         if refused is None:
             self.problems.append(f"which lists are loaded cannot be asked: {complaint.strip()[-500:]}")
-            return False
-        if missing := sorted(set(serials) - set(refused)):
+        elif missing := sorted(set(serials) - set(refused)):
             self.problems.append(f"no list that is loaded has {', '.join(missing)}")
-        return not missing
 
     def _withdraw(self, name: str) -> None:
         """Take a connection out of the daemon: with the CRL that it has, it would accept the peer again.
