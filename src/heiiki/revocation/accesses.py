@@ -118,6 +118,7 @@ class Row:
         outcome: how it is.
         seconds: from the start of the revocation until that was known, by the controller's clock.
         reason: why it is not known to be shut; empty where it is.
+        own: the device was let in there before.
     """
 
     access: AccessBy
@@ -125,6 +126,7 @@ class Row:
     outcome: Outcome
     seconds: float
     reason: str = ""
+    own: bool = True
 
     @property
     def name(self) -> str:
@@ -133,13 +135,17 @@ class Row:
 
     def __str__(self) -> str:
         """As people read it."""
+        if self.outcome is Outcome.SHUT and not self.own:
+            return f"{self.name}: refused as revoked, too, where it never had access ({self.seconds:.1f} s)"
         if self.outcome is Outcome.SHUT:
             return f"{self.name}: shut after {self.seconds:.1f} s"
         return f"{self.name}: {'still open' if self.outcome is Outcome.OPEN else 'unknown'}: {self.reason}"
 
 
 def table(document: Mapping[str, Any]) -> tuple[Row, ...]:
-    """Return what became of each access; those that were shut come first, the slowest of them last.
+    """Return what became of each access: those that were shut, the slowest of them last, and the others.
+
+    After those that the device had come those that it never had, where it is refused as revoked, too.
 
     Each peer by IPsec is an access of its own. What neither the service nor the device has is left out.
 
@@ -167,7 +173,8 @@ def _access(step: Mapping[str, Any]) -> AccessBy | None:
 def _row(step: Mapping[str, Any], access: AccessBy, since: datetime) -> Row:
     seconds = round((datetime.fromisoformat(step["finished"]) - since).total_seconds(), 3)
     if step.get("access"):
-        return Row(access, step.get("place", ""), Outcome(step["outcome"]), seconds, step["problem"])
+        outcome, own = Outcome(step["outcome"]), step.get("own", True)
+        return Row(access, step.get("place", ""), outcome, seconds, step["problem"], own)
     outcome = Outcome.OPEN if step["problem"] else Outcome.SHUT
     return Row(access, step["name"].partition(" at ")[2], outcome, seconds, step["problem"])
 
@@ -192,15 +199,16 @@ def _joined(found: Sequence[tuple[Row, bool]]) -> Row:
     reasons = [row.reason for row in rows if row.reason]
     if outcome is Outcome.UNTRIED and done:
         reasons.insert(0, _LISTED)
-    return Row(first.access, _places(rows), outcome, seconds, "; ".join(dict.fromkeys(reasons)))
+    why = "; ".join(dict.fromkeys(reasons))
+    return Row(first.access, _places(rows), outcome, seconds, why, any(row.own for row in rows))
 
 
 def _places(rows: Sequence[Row]) -> str:
     """Return where rows are, by few names: a device that controls may be let in by every site."""
-    names = list(dict.fromkeys(name for row in rows for name in row.place.split(", ") if name))
+    names = sorted({name for row in rows for name in row.place.split(", ") if name})
     more = len(names) - _MOST_NAMED
     return ", ".join(names if more <= 0 else [*names[:_MOST_NAMED], f"{more} more"])
 
 
-def _order(row: Row) -> tuple[bool, float]:
-    return row.outcome is not Outcome.SHUT, row.seconds
+def _order(row: Row) -> tuple[bool, bool, float]:
+    return row.outcome is not Outcome.SHUT, not row.own, row.seconds

@@ -191,7 +191,8 @@ def _judged(document: Mapping[str, Any], proof: Evidence) -> Verdict:
 
 def _at_accesses(document: Mapping[str, Any], proof: Evidence) -> Verdict:
     rows = table(document)
-    shut = [row for row in rows if row.outcome is Outcome.SHUT]
+    shut = [row for row in rows if row.outcome is Outcome.SHUT and row.own]
+    besides = [row.name for row in rows if row.outcome is Outcome.SHUT and not row.own]
     still = [row for row in rows if row.outcome is Outcome.OPEN]
     unknown_ = [row for row in rows if row.outcome is Outcome.UNTRIED]
     tried = any(step.get("access") for step in document["steps"])
@@ -199,6 +200,7 @@ def _at_accesses(document: Mapping[str, Any], proof: Evidence) -> Verdict:
         *(str(row) for row in (*still, *unknown_)),
         "" if tried else "no certificate was shown at any access",
         _slowest(shut),
+        f"refused as revoked where it never had access: {', '.join(besides)}" if besides else "",
     )
     reason = f"{document['device']} on {document['started']}: {'; '.join(filter(None, said))}"
     last = shut[-1].seconds if shut else None

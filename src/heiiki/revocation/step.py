@@ -30,6 +30,7 @@ class RevocationStep:
         access: the access that was tried; empty for what is done.
         outcome: how it is; empty for what is done.
         place: who lets in there; empty for what is done.
+        own: the device was let in there; a certificate of it is shown at the other accesses, too.
     """
 
     name: str
@@ -41,6 +42,7 @@ class RevocationStep:
     access: str = ""
     outcome: str = ""
     place: str = ""
+    own: bool = True
 
 
 def timed(name: str, act: Act) -> RevocationStep:

@@ -223,18 +223,22 @@ class _Run:
         for name, answer in self._ran(programs).items():
             yield _step(accesses.at(AccessBy.IPSEC, name), self.listed[name], answer)
 
-    def _elsewhere(self, let_in: Collection[str]) -> Iterator[RevocationStep]:
+    def _elsewhere(self, let_in: Mapping[str, tuple[AccessBy, ...]]) -> Iterator[RevocationStep]:
         """Try the accesses; then have the others fetch the lists, on whose time nothing depends."""
-        yield from side_by_side([self._accesses()])  # so that no fault in them stops what follows
+        own = {access for every in let_in.values() for access in every}
+        yield from side_by_side([self._accesses(own)])  # so that no fault in them stops what follows
         yield from self._told(let_in)
 
-    def _accesses(self) -> Iterator[RevocationStep]:
-        """Try every access with a certificate of the device, all at once."""
+    def _accesses(self, own: Collection[AccessBy]) -> Iterator[RevocationStep]:
+        """Try every access with a certificate of the device: those it has, then the others."""
         if self.done is None or not (self.done.shown or self.done.problem):
             return
         scene = Scene(self.plan, self.means.fleet, self.device, self.means.sign, self.means.logs)
         every = ways(scene).items()
-        yield from side_by_side([self._at(access, way, self.done) for access, way in every])
+        for mine in (True, False):
+            tried_now = [(access, way) for access, way in every if (access in own) is mine]
+            for step in side_by_side([self._at(access, way, self.done) for access, way in tried_now]):
+                yield replace(step, own=mine)
 
     def _at(self, access: AccessBy, way: Way | No, done: RevokedAtServer) -> Iterator[RevocationStep]:
         started, place = now(), ", ".join(way.servers) if isinstance(way, Way) else ""

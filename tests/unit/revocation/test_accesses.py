@@ -475,3 +475,25 @@ def test_what_a_certificate_is_shown_to_counts_beside_the_lists() -> None:
             "device; no certificate was shown there"
         )
     ]
+
+
+def test_the_seconds_are_those_of_the_accesses_that_the_device_had() -> None:
+    started = "2026-11-30T12:00:00.000+00:00"
+    ends = {"XMPP": ("2026-11-30T12:00:04.000+00:00", True), "REST": ("2026-11-30T12:00:12.000+00:00", False)}
+    taken = [
+        {
+            "name": f"access {access}",
+            "started": started,
+            "finished": finished,
+            "problem": "",
+            "access": access,
+            "outcome": "shut",
+            "place": "here",
+            "own": own,
+        }
+        for access, (finished, own) in ends.items()
+    ]
+    assert [str(row) for row in table({"started": started, "steps": taken})] == [
+        "XMPP at here: shut after 4.0 s",
+        "REST at here: refused as revoked, too, where it never had access (12.0 s)",
+    ]
