@@ -63,8 +63,8 @@ def test_a_full_line_that_delays_nothing(plan: Plan) -> None:
     one = judged(plan, seen(plan))
     assert (one.result, one.measured, one.bound, one.unit) == (Result.PASS, 0.02, 2.0, "s")
     assert one.reason.startswith("hub-ce-b sent 7,150 of 7,200 kbit/s, namba-gw sent 3,580 of 3,600 kbit/s; ")
-    # 7,150 and 3,580 kbit/s for 4 s are 5.4 MB; beyond what the tariff includes 0.1 yen each.
-    assert one.reason.endswith("5.4 MB of the line, 0.54 yen beyond what is included")
+    # 7,150 and 3,580 kbit/s for 4 s are 5.4 MB; beyond what the tariff includes 0.09 yen each.
+    assert one.reason.endswith("5.4 MB of the line, 0.48 yen beyond what is included")
 
 
 @pytest.mark.parametrize(
