@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from heiiki.plan.model import Plan
 from heiiki.requirements.verdict import Evidence
 from heiiki.transport import Completed
 from heiiki.verify.fleet import Fleet
+from heiiki.verify.host import state
 
 Reply = Callable[[str, str, dict[str, Any]], dict[str, Any]]
 
@@ -102,3 +104,9 @@ def fleet_of() -> Any:
     yield make
     for pool in pools:
         pool.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def no_pause_between_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at a host as often as a verification does, but for the pauses: these hosts do not change."""
+    monkeypatch.setattr(state, "LOOKS", replace(state.LOOKS, every_s=0.0))
