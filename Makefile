@@ -136,10 +136,10 @@ unit: setup ## Run the tests that need no lab (about 7 minutes)
 	pytest $(SIDE_BY_SIDE) -m "not lab"
 
 .PHONY: test
-test: setup ## Lint, types, documentation, sanity, unit, golden, wrong-input and Molecule tests (about 35 minutes)
+test: setup ## Lint, types, documentation, sanity, unit, golden, wrong-input and Molecule tests (about 25 minutes)
 	$(say) "1 of 2: lint, types, documentation and sanity side by side, about 1 minute; what they say is shown when they are done"
 	$(MAKE) --jobs=2 --output-sync=target lint types docs sanity
-	$(say) "2 of 2: tests, those on the lab and those without it side by side, about half an hour"
+	$(say) "2 of 2: tests, those on the lab and those without it side by side, about 22 minutes"
 	pytest $(SIDE_BY_SIDE) --durations=25 --durations-min=10
 
 .PHONY: long
