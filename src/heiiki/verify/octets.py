@@ -99,7 +99,7 @@ def _asked_and_answered(ven: str, vtn: VtnBook, own: VenBook, view: View) -> tup
     found: list[tuple[Crossed, Crossed | None]] = []
     for connection in view.openadr:
         every = connection.messages()
-        found += zip(every, [*every[1:], None], strict=True)
+        found += zip(every, [*every, None][1:], strict=True)
     pairs = [(one, after) for one, after in found if not one.up and since <= one.ended <= until]
     if not pairs:
         return _none(view), _none(view)

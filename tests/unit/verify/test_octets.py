@@ -152,6 +152,14 @@ def test_an_event_is_the_largest_before_its_answer_and_opt_what_follows_it() -> 
     }
 
 
+def test_a_connection_that_said_nothing_while_it_was_looked_changes_nothing() -> None:
+    silent = Connection(41001, 8443)
+    silent.add(3.0, up=True)
+    found = seen(polled(), silent)
+    assert [not one.messages() for one in found.openadr] == [False, True]
+    assert octets.of_events(books(), "umeda", found) == octets.of_events(books(), "umeda", seen(polled()))
+
+
 def test_what_did_not_cross_while_it_was_looked_is_not_known() -> None:
     none = "none was seen to cross the primary line in 70 s"
     assert set(octets.of_events(books(), "umeda", seen()).values()) == {none, octets._UNSEEN}
