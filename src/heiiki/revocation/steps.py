@@ -214,12 +214,7 @@ class _Run:
         timers = self.plan.timers
         # A peer that was refused asks again with its next BFD packet, when the kernel lets it.
         watch_s = timers.ike.acquire_s + timers.standby.interval_ms / 1000 + 1
-        programs = {
-            name: program(
-                "end_associations", {"connections": peers[name], "wait_s": _WAIT_S, "watch_s": watch_s}
-            )
-            for name in names
-        }
+        programs = {name: _of_connections(peers[name], watch_s=watch_s) for name in names}
         for name, answer in self._ran(programs).items():
             yield _step(accesses.at(AccessBy.IPSEC, name), self.listed[name], answer)
 
@@ -258,11 +253,7 @@ class _Run:
         return tried(self.means.fleet, way, done.shown)
 
     def _ended(self, peers: Mapping[str, tuple[str, ...]]) -> Iterator[RevocationStep]:
-        programs = {
-            name: program("end_associations", {"connections": peers[name], "wait_s": _WAIT_S})
-            for name in peers
-        }
-        yield from self._sent(accesses.IKE, programs)
+        yield from self._sent(accesses.IKE, {name: _of_connections(names) for name, names in peers.items()})
 
     def _certificates(self) -> Iterator[RevocationStep]:
         def revoked() -> Sequence[str]:
@@ -272,8 +263,7 @@ class _Run:
         yield timed("certificates", revoked)
 
     def _lists(self) -> bytes:
-        asked = {"pull": command("pull"), "status": command("status"), "serials": self.serials}
-        return program("end_associations", {**asked, "connections": (), "wait_s": _WAIT_S})
+        return _of_connections((), pull=command("pull"), status=command("status"), serials=self.serials)
 
     def _told(self, let_in: Collection[str]) -> Iterator[RevocationStep]:
         """Have the verifiers fetch the lists that do not let the device in."""
@@ -334,6 +324,11 @@ class _Run:
     def _ran(self, programs: Mapping[str, bytes]) -> Mapping[str, Answer]:
         left = min(max(self.deadline - time.monotonic(), _LEAST_S), _TIMEOUT_S)
         return self.means.fleet.run(programs, left)
+
+
+def _of_connections(names: tuple[str, ...], **more: object) -> bytes:
+    """Return the program that does something to a verifier's connections; see `end_associations`."""
+    return program("end_associations", {"connections": names, "wait_s": _WAIT_S, **more})
 
 
 def _shares(names: Collection[str]) -> Iterator[tuple[str, ...]]:
